@@ -1,0 +1,187 @@
+"""Evidence: what the engines found, as frozen values that open without the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+Settings = Mapping[str, bool | int | float | str | None | tuple[str, ...]]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        same_kind = isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype
+        return same_kind and np.array_equal(a, b)
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return bool(a == b)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Base of all evidence: two pieces are equal when every field is, arrays to the last bit."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, eq=False)
+class Provenance(Evidence):
+    """Where evidence comes from: method, network, target, settings, seed and library versions."""
+
+    method: str
+    model: str
+    target: str
+    settings: Settings = field(default_factory=dict)
+    seed: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction(Evidence):
+    """One class with its logit and its softmax probability."""
+
+    index: int
+    name: str
+    probability: float
+    logit: float
+
+    def __iter__(self) -> Iterator[Any]:
+        """Unpack as `(index, name, probability)`."""
+        return iter((self.index, self.name, self.probability))
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(Evidence):
+    """One layer with a feature map: shape `(K, H, W)`; stage 1 is the shallowest, None is no stage.
+
+    `receptive_field` is `(height, width)` in input pixels of one unit; None where a unit sees
+    everything (behind global pooling or attention).
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, int, int]
+    stage: int | None
+    receptive_field: tuple[int, int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Node(Evidence):
+    """One decision of a decomposition: the class logit at the root, a unit of a layer below it.
+
+    `position` is the peak `(y, x)` in the layer's cells (Eq. 5). `value` is the unit's own value,
+    `contribution` its channel's alpha (Eq. 4: mean of gradient times activation over the whole
+    map, in the parent decision's units; the logit itself at the root) and `share` alpha over the
+    sum of positive alphas. `patch` holds the activation map (Eq. 3) where it can differ from zero,
+    its corner at `offset` in a map of `shape`. `box` is the unit's receptive field `(x0, y0, x1,
+    y1)` in image pixels. `also` lists channels merged into this one. `negated` says that the value
+    is negative and its negative was decomposed; `unclipped` that the value before an upper clip
+    was. Of a decomposed node, `activated` counts the channels below with a positive contribution
+    and `completeness` is the sum of all contributions over the decision (1 where the step is
+    exact); None as long as it has not been decomposed. `picture` is guided backpropagation on
+    `box`, None until asked for.
+    """
+
+    layer: str
+    channel: int
+    position: tuple[int, int]
+    value: float
+    contribution: float
+    share: float
+    patch: Float[np.ndarray, "h w"]
+    offset: tuple[int, int]
+    shape: tuple[int, int]
+    box: tuple[int, int, int, int]
+    also: tuple[int, ...] = ()
+    negated: bool = False
+    unclipped: bool = False
+    activated: int | None = None
+    completeness: float | None = None
+    picture: UInt8[np.ndarray, "bh bw 3"] | None = None
+    children: tuple[Node, ...] = ()
+
+    @property
+    def activation(self) -> Float[np.ndarray, "H W"]:
+        """The activation map (Eq. 3) at the layer's full resolution, in the parent's units."""
+        full = np.zeros(self.shape, dtype=np.float32)
+        (y, x), (h, w) = self.offset, self.patch.shape
+        full[y : y + h, x : x + w] = self.patch
+        return full
+
+    @property
+    def decomposed(self) -> bool:
+        """Whether this decision has been taken apart (it may still have no activated channel)."""
+        return self.activated is not None
+
+    def walk(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Node]]:
+        """Yield `(path, node)` of this node and all below it, parents first."""
+        yield path, self
+        for i, child in enumerate(self.children):
+            yield from child.walk((*path, i))
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposition(Evidence):
+    """A decision taken apart stage by stage (Hierarchical Decomposition, Eq. 2-5).
+
+    `image` is what the network saw, for showing: `(H, W, 3)` uint8. `layers` run from the deepest
+    stage to the shallowest. `predictions` are the strongest classes, then the target if it is
+    not among them. `notes` says in words what had to be assumed or worked around.
+    """
+
+    image: UInt8[np.ndarray, "H W 3"]
+    predictions: tuple[Prediction, ...]
+    target: Prediction
+    layers: tuple[Layer, ...]
+    root: Node
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def node(self, path: tuple[int, ...]) -> Node:
+        """Return the node at `path`, child indices from the root; raises IndexError."""
+        here = self.root
+        for i in path:
+            if not 0 <= i < len(here.children):
+                raise IndexError(
+                    f"no node at path {path}: {here.layer} channel {here.channel} has"
+                    f" {len(here.children)} children; take an index below that, or expand it first"
+                )
+            here = here.children[i]
+        return here
+
+    def with_node(self, path: tuple[int, ...], node: Node) -> Decomposition:
+        """Return the same decomposition with the node at `path` replaced; raises IndexError."""
+        chain = [self.node(path[:i]) for i in range(len(path))]
+        for parent, i in zip(reversed(chain), reversed(path), strict=True):
+            siblings = (*parent.children[:i], node, *parent.children[i + 1 :])
+            node = replace(parent, children=siblings)
+        return replace(self, root=node)
+
+    def __str__(self) -> str:
+        head = f"{self.target.name} (logit {self.target.logit:.2f}, p = {self.target.probability:.3f})"
+        return "\n".join([head, *_lines(self.root, "")])
+
+    def __repr__(self) -> str:
+        count = sum(1 for _ in self.root.walk())
+        return f"Decomposition({self.target.name!r}, {count} nodes, {len(self.layers)} stages)"
+
+
+def _lines(node: Node, indent: str) -> Iterator[str]:
+    for i, child in enumerate(node.children):
+        last = i == len(node.children) - 1
+        also = f", also {', '.join(map(str, child.also))}" if child.also else ""
+        sign = ", negated" if child.negated else ""
+        yield (
+            f"{indent}{'└─' if last else '├─'} {child.layer} channel {child.channel}"
+            f" at {child.position}: {child.share:.1%}{also}{sign}"
+        )
+        yield from _lines(child, indent + ("   " if last else "│  "))

@@ -1,0 +1,115 @@
+"""The user's model is a guest: whatever happens inside, it leaves exactly as it came."""
+
+from __future__ import annotations
+
+import random
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+_locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
+_locks_guard = threading.Lock()
+
+
+def lock_of(model: nn.Module) -> threading.RLock:
+    """Return the one re-entrant lock of this model: cells and widget callbacks share it."""
+    with _locks_guard:
+        return _locks.setdefault(model, threading.RLock())
+
+
+@contextmanager
+def same_randomness() -> Iterator[None]:
+    """Run the body and leave the random state of Python, numpy and torch as it was."""
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu)
+        if devices:
+            torch.cuda.set_rng_state_all(devices)
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    flags = [(module, module.training) for module in model.modules()]
+    try:
+        for module, _ in flags:
+            module.training = False
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag
+
+
+@contextmanager
+def _without_parameter_gradients(model: nn.Module) -> Iterator[None]:
+    learning = [p for p in model.parameters() if p.requires_grad]
+    try:
+        for p in learning:
+            p.requires_grad_(False)
+        yield
+    finally:
+        for p in learning:
+            p.requires_grad_(True)
+
+
+@contextmanager
+def _same_buffers(model: nn.Module) -> Iterator[None]:
+    found = [
+        (module, name, buffer, buffer.detach().clone(), buffer._version)
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        yield
+    finally:
+        for module, name, buffer, value, version in found:
+            _put_back(buffer, value, version)
+            module._buffers[name] = buffer
+
+
+def _put_back(buffer: Tensor, value: Tensor, version: int) -> None:
+    if buffer._version != version:
+        with torch.no_grad():
+            buffer.copy_(value)
+
+
+@contextmanager
+def visiting(model: nn.Module) -> Iterator[None]:
+    """Run the body alone with the model, in eval mode and without parameter gradients.
+
+    Training flags, `requires_grad`, buffers and random state are put back on success, failure and
+    interrupt; `.grad` is never touched. Works under `torch.no_grad` and `torch.inference_mode`.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(lock_of(model))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(same_randomness())
+        stack.enter_context(_same_buffers(model))
+        stack.enter_context(_without_parameter_gradients(model))
+        stack.enter_context(_evaluating(model))
+        yield
+
+
+def check_welcome(model: nn.Module) -> None:
+    """Raise ValueError for a model that cannot be run without being changed, or gives no gradient."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            raise ValueError(
+                f"{name} of {type(model).__name__} has no shape yet (a lazy module); a network that"
+                " has seen data was expected; run one batch through it first"
+            )
+        if tensor.is_inference():
+            raise ValueError(
+                f"{name} of {type(model).__name__} was made under torch.inference_mode; weights"
+                " that allow gradients were expected; build or load the network outside of it"
+            )
