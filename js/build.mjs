@@ -1,0 +1,75 @@
+// Bundles every view (src/*.ts) and the runtime of offline pages into the Python package.
+// Each bundle is one self-contained ES module: a widget's module is imported from a blob: URL,
+// from where a shared chunk could not be found. `node build.mjs --watch` rebuilds on change.
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const LIMIT = 60_000;
+const here = dirname(fileURLToPath(import.meta.url));
+const out = join(here, "..", "hexplain_widgets", "static");
+const views = readdirSync(join(here, "src"))
+  .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts") && !name.endsWith(".d.ts"))
+  .map((name) => join(here, "src", name));
+
+const shared = {
+  bundle: true,
+  splitting: false,
+  minify: true,
+  legalComments: "none",
+  target: "es2022",
+  logLevel: "warning",
+};
+
+const viewOptions = { ...shared, entryPoints: views, format: "esm", outdir: out };
+
+const offlineOptions = {
+  ...shared,
+  entryPoints: [join(here, "src", "offline", "main.ts")],
+  format: "iife",
+  outfile: join(out, "offline", "runtime.js"),
+  loader: {
+    ".svg": "dataurl",
+    ".png": "dataurl",
+    ".gif": "dataurl",
+    ".woff": "dataurl",
+    ".woff2": "dataurl",
+    ".eot": "empty",
+    ".ttf": "empty",
+  },
+};
+
+function dropStale() {
+  const kept = new Set(views.map((view) => basename(view, ".ts")));
+  for (const name of existsSync(out) ? readdirSync(out) : []) {
+    if (/\.(js|css)$/.test(name) && !kept.has(name.replace(/\.(js|css)$/, ""))) {
+      rmSync(join(out, name));
+    }
+  }
+}
+
+function holdTheLimit() {
+  for (const view of views) {
+    const bundle = join(out, `${basename(view, ".ts")}.js`);
+    const size = statSync(bundle).size;
+    if (size > LIMIT) {
+      throw new Error(
+        `${bundle} has ${size} bytes, a view may have ${LIMIT}: it is stored once per widget in` +
+          " every saved notebook; import less, or draw it by hand",
+      );
+    }
+  }
+}
+
+if (process.argv.includes("--watch")) {
+  for (const options of [viewOptions, offlineOptions]) {
+    const context = await esbuild.context({ ...options, logLevel: "info" });
+    await context.watch();
+  }
+} else {
+  dropStale();
+  if (views.length > 0) await esbuild.build(viewOptions);
+  await esbuild.build(offlineOptions);
+  holdTheLimit();
+}
