@@ -1,0 +1,102 @@
+"""Fixtures for tests in a real browser and a real JupyterLab.
+
+`open_notebook(cells)` is what most tests need: it writes a notebook of these code cells, opens it
+in JupyterLab and returns a `Notebook` (see `lab.py`): `run_all()`, `kernel("w.value")`,
+`wait_kernel("w.value", 3)`, `theme("dark")`, `screenshot("name")`, `save()`, `reload()`,
+`reload(kernel=False)`, `restart_kernel()`, `page`, `errors`, `outside`. `open_page(path)` opens an
+offline page from `file://`. Without a browser all of them skip, or fail where CI is set.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.lab import Lab, Notebook
+from tests.browser.offline import OfflinePage
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder as one that drives a browser."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the machine's browser; skips where there is none, fails where CI is set."""
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    reason = f"no browser: none of {', '.join(NAMES)} is on the PATH"
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A headless browser for all tests."""
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab server for all tests, with a random token and JUPYTER_* folders of its own."""
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[[list[str]], Notebook]]:
+    """A function that opens a notebook of the given code cells; closed after the test."""
+    opened: list[Notebook] = []
+    numbers = itertools.count(1)
+
+    def start(cells: list[str]) -> Notebook:
+        opened.append(lab.open(browser, cells, f"test{next(numbers)}.ipynb"))
+        return opened[-1]
+
+    yield start
+    for notebook in opened:
+        notebook.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., OfflinePage]]:
+    """A function that opens an HTML file from `file://`; `theme="dark"` is the reader's wish."""
+    opened: list[OfflinePage] = []
+
+    def start(path: Path, theme: str = "light") -> OfflinePage:
+        opened.append(OfflinePage(browser, path, theme))
+        return opened[-1]
+
+    yield start
+    for page in opened:
+        page.close()

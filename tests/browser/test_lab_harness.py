@@ -1,0 +1,91 @@
+"""The harness itself, on the smallest widget there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.lab import Notebook
+
+COUNTER = '''
+import anywidget, traitlets
+
+class Counter(anywidget.AnyWidget):
+    _esm = """
+    export default { render({ model, el }) {
+      const button = document.createElement("button");
+      button.className = "counter";
+      const show = () => { button.textContent = "count " + model.get("value"); };
+      button.onclick = () => { model.set("value", model.get("value") + 1); model.save_changes(); };
+      model.on("change:value", show);
+      show();
+      el.append(button);
+    } };
+    """
+    value = traitlets.Int(0).tag(sync=True)
+
+w = Counter()
+'''
+
+
+@pytest.fixture
+def counter(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+    notebook = open_notebook([COUNTER, "w"])
+    notebook.run_all()
+    notebook.page.wait_for_selector(".counter")
+    return notebook
+
+
+def test_a_click_in_the_browser_changes_the_value_in_the_kernel(counter: Notebook) -> None:
+    counter.page.click(".counter")
+    counter.wait_kernel("w.value", 1)
+
+
+def test_a_value_set_in_the_kernel_reaches_the_view(counter: Notebook) -> None:
+    counter.kernel("setattr(w, 'value', 7)")
+    counter.page.wait_for_function("document.querySelector('.counter').textContent === 'count 7'")
+
+
+def test_the_page_asks_nothing_of_the_outside(counter: Notebook) -> None:
+    assert counter.outside == []
+
+
+def test_the_theme_switches_to_dark_and_back(counter: Notebook) -> None:
+    counter.theme("dark")
+    assert counter.page.evaluate("document.body.dataset.jpThemeLight") == "false"
+    counter.theme("light")
+    assert counter.page.evaluate("document.body.dataset.jpThemeLight") == "true"
+
+
+def test_a_saved_notebook_holds_the_state_of_its_widgets(counter: Notebook) -> None:
+    counter.page.click(".counter")
+    counter.wait_kernel("w.value", 1)
+    saved = counter.save()["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]
+    assert 1 in [model["state"].get("value") for model in saved["state"].values()]
+
+
+def test_a_reloaded_page_shows_the_saved_view_without_its_kernel(counter: Notebook) -> None:
+    counter.page.click(".counter")
+    counter.wait_kernel("w.value", 1)
+    counter.save()
+    counter.reload(kernel=False)
+    counter.page.wait_for_function("document.querySelector('.counter')?.textContent === 'count 1'")
+
+
+def test_a_restarted_kernel_forgets_while_the_view_stays(counter: Notebook) -> None:
+    counter.restart_kernel()
+    assert counter.kernel("'w' in globals()") is False
+    assert counter.page.locator(".counter").count() == 1
+
+
+def test_a_failing_cell_is_reported_with_its_error(
+    open_notebook: Callable[[list[str]], Notebook],
+) -> None:
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        open_notebook(["1 / 0"]).run_all()
+
+
+def test_a_screenshot_is_written_beside_the_sources(counter: Notebook) -> None:
+    path = counter.screenshot("harness")
+    assert path.read_bytes().startswith(b"\x89PNG")
