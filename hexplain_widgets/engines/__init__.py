@@ -1,0 +1,1 @@
+"""The engines: each takes a network and images and returns evidence."""

@@ -1,0 +1,514 @@
+"""Hierarchical decomposition (gAP): a decision taken apart into channels, stage by stage."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from ..classifier import Classifier
+from ..evidence import Decomposition, Node, Prediction, Provenance
+from ..guest import visiting
+from ..probe import Probe
+from ..provenance import versions
+from ..saliency import guided_backpropagation, picture_of_gradient
+from ..segments import Decided, Segment, Unit
+
+Path = tuple[int, ...]
+Stop = Callable[[], bool]
+LOGITS = "logits"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One channel of a decision: its unit, alpha, share, and activation map on a window."""
+
+    unit: Unit
+    alpha: float
+    share: float
+    patch: Float[np.ndarray, "h w"]
+    offset: tuple[int, int]
+    also: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Split:
+    """One decision taken apart: alphas of all channels and the parts that were chosen."""
+
+    alphas: Float[np.ndarray, " k"]
+    completeness: float | None
+    negated: bool
+    unclipped: bool
+    parts: tuple[_Part, ...]
+
+    @property
+    def activated(self) -> int:
+        return int((self.alphas > 0).sum())
+
+
+class Decomposer:
+    """Takes one image's decision apart, and any part of it further on request.
+
+    One forward pass is made here; every level of the tree then costs one batched backward through
+    the segment between two stages. `layers` takes names in any order (default: the last feature
+    map of each stage). Raises ValueError for a target whose logit is not positive, an unknown
+    class or layer, and settings out of range; IndexError for a class index out of range.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | Classifier,
+        image: Any,
+        *,
+        target: int | str | None = None,
+        top_k: int = 3,
+        layers: Collection[str] | None = None,
+        merge_iou: float = 0.9,
+    ) -> None:
+        self.top_k = _checked_top_k(top_k)
+        self.merge_iou = _checked_iou(merge_iou)
+        self.classifier = Classifier.of(model)
+        self._prepared = self.classifier.prepare(image)
+        self._probe = Probe(self.classifier)
+        self._capture = self._probe.capture(self._prepared.x, layers)
+        self._layers = self._capture.layers
+        self._segments: dict[tuple[str, str | None], Segment] = {}
+        self.target = self._target(target)
+
+    def _target(self, target: int | str | None) -> Prediction:
+        logits = self._capture.logits[0]
+        index = (
+            int(logits.argmax())
+            if target is None
+            else self.classifier.index_of(target, len(logits))
+        )
+        chosen = self.classifier.prediction(logits, index)
+        if chosen.logit <= 0:
+            raise ValueError(self._not_positive(chosen))
+        return chosen
+
+    def _not_positive(self, chosen: Prediction) -> str:
+        positive = [p for p in self.predictions(5) if p.logit > 0]
+        offer = ", ".join(f"{p.name!r} ({p.logit:.2f})" for p in positive)
+        advice = (
+            f"choose one of {offer}" if positive else "no class of this image has one: try another"
+        )
+        return (
+            f"the logit of {chosen.name!r} is {chosen.logit:.2f}; a positive one was expected,"
+            f" since only a decision in favour can be taken apart; {advice}"
+        )
+
+    def predictions(self, top: int = 5) -> tuple[Prediction, ...]:
+        """Return the strongest classes of the image, likeliest first."""
+        return tuple(self.classifier.ranked(self._capture.logits[0], top))
+
+    def retarget(self, target: int | str) -> Decomposer:
+        """Return a decomposer of another class of the same image, without another forward pass."""
+        other = copy.copy(self)
+        other.target = other._target(target)
+        return other
+
+    def with_top_k(self, top_k: int) -> Decomposer:
+        """Return a decomposer that keeps another number of channels for each decision."""
+        other = copy.copy(self)
+        other.top_k = _checked_top_k(top_k)
+        return other
+
+    def tree(
+        self, *, max_nodes: int | None = None, stopped: Stop | None = None
+    ) -> Decomposition:
+        """Return the whole decomposition, or its upper levels where `max_nodes` would be passed.
+
+        `stopped` is asked before each batch; once it says yes, what has been found is returned.
+        """
+        root = Unit(self.target.index, 0, 0)
+        splits: list[dict[Unit, _Split]] = []
+        frontier, count = [root], 1
+        with visiting(self.classifier.model):
+            for level in range(len(self._layers)):
+                most = count + len(frontier) * self.top_k
+                if level and max_nodes is not None and most > max_nodes:
+                    break
+                splits.append(self._split(level, dict.fromkeys(frontier), stopped=stopped))
+                frontier = [
+                    part.unit for u in frontier if u in splits[-1] for part in splits[-1][u].parts
+                ]
+                count += len(frontier)
+        return self._decomposition(self._root(splits))
+
+    def _decomposition(self, root: Node) -> Decomposition:
+        top = self.predictions()
+        shown = top if any(p.index == self.target.index for p in top) else (*top, self.target)
+        return Decomposition(
+            image=self._prepared.shown,
+            predictions=shown,
+            target=self.target,
+            layers=self._layers,
+            root=root,
+            provenance=self._provenance(),
+            notes=self._notes(root),
+        )
+
+    def _provenance(self) -> Provenance:
+        return Provenance(
+            method="hierarchical decomposition (gAP)",
+            model=type(self.classifier.model).__name__,
+            target=self.target.name,
+            settings={
+                "top_k": self.top_k,
+                "merge_iou": self.merge_iou,
+                "layers": tuple(layer.name for layer in self._layers),
+            },
+            versions=versions(),
+        )
+
+    def _notes(self, root: Node) -> tuple[str, ...]:
+        nodes = [node for _, node in root.walk()]
+        negated, unclipped = (sum(n.negated for n in nodes), sum(n.unclipped for n in nodes))
+        notes = [*self.classifier.notes]
+        if self._probe.traced is None:
+            notes.append("The network could not be traced: its recorded calls were replayed.")
+        if negated:
+            notes.append(f"{negated} of {len(nodes)} decisions are negative and were negated.")
+        if unclipped:
+            notes.append(
+                f"{unclipped} of {len(nodes)} decisions are clipped from above: the value before"
+                " the clip was taken apart."
+            )
+        return tuple(notes)
+
+    def _segment(self, level: int) -> Segment:
+        deep = self._layers[level - 1].name if level else None
+        return self._between(self._layers[level].name, deep)
+
+    def _between(self, shallow: str, deep: str | None) -> Segment:
+        key = (shallow, deep)
+        if key not in self._segments:
+            self._segments[key] = self._probe.segment(self._capture, shallow, deep)
+        return self._segments[key]
+
+    def _split(
+        self,
+        level: int,
+        units: Iterable[Unit],
+        *,
+        channels: Sequence[int] | None = None,
+        top_k: int | None = None,
+        stopped: Stop | None = None,
+    ) -> dict[Unit, _Split]:
+        found: dict[Unit, _Split] = {}
+        segment = self._segment(level)
+        area = segment.full[0] * segment.full[1]
+        for decided in segment.decide(list(units)):
+            maps = decided.gradients * decided.activations
+            alphas = maps.sum((2, 3)) / area
+            kept, also = (
+                _by_hand(maps, channels)
+                if channels is not None
+                else _strongest(maps, alphas, top_k or self.top_k, self.merge_iou)
+            )
+            found |= _splits(decided, maps, alphas, kept, also, area)
+            if stopped is not None and stopped():
+                break
+        return found
+
+    def _root(self, splits: Sequence[Mapping[Unit, _Split]]) -> Node:
+        h, w = self._prepared.shown.shape[:2]
+        unit = Unit(self.target.index, 0, 0)
+        decision = Node(
+            layer=LOGITS, channel=unit.channel, position=(0, 0), value=self.target.logit,
+            contribution=self.target.logit, share=1.0, patch=np.zeros((1, 1), np.float32),
+            offset=(0, 0), shape=(1, 1), box=(0, 0, w, h),
+        )  # fmt: skip
+        return self._grown(decision, unit, splits, 0)
+
+    def _grown(
+        self, node: Node, unit: Unit, splits: Sequence[Mapping[Unit, _Split]], level: int
+    ) -> Node:
+        """Return a node with everything that is known below it."""
+        split = splits[0].get(unit) if splits else None
+        if split is None:
+            return node
+        children = tuple(
+            self._grown(self._node(part, level), part.unit, splits[1:], level + 1)
+            for part in split.parts
+        )
+        return _decomposed(node, split, children)
+
+    def _node(self, part: _Part, level: int) -> Node:
+        layer = self._layers[level]
+        unit = part.unit
+        return Node(
+            layer=layer.name, channel=unit.channel, position=(unit.y, unit.x),
+            value=float(self._capture.maps[layer.name][0, unit.channel, unit.y, unit.x]),
+            contribution=part.alpha, share=part.share, patch=part.patch, offset=part.offset,
+            shape=(layer.shape[1], layer.shape[2]), box=self._box(layer.name, unit),
+            also=part.also,
+        )  # fmt: skip
+
+    def _box(self, layer: str, unit: Unit) -> tuple[int, int, int, int]:
+        h, w = self._prepared.shown.shape[:2]
+        field = self._probe.field(layer)
+        if field is None:
+            return 0, 0, w, h
+        (y0, y1), (x0, x1) = field.seen((unit.y, unit.x))
+        return max(x0, 0), max(y0, 0), min(x1 + 1, w), min(y1 + 1, h)
+
+    def expand(
+        self,
+        tree: Decomposition,
+        path: Path,
+        *,
+        top_k: int | None = None,
+        channels: Sequence[int] | None = None,
+    ) -> Decomposition:
+        """Return the tree with the node at `path` decomposed one stage further.
+
+        `top_k` children are taken, or `channels` chosen by hand are added to those that are
+        there. Children that were there keep what is below them. Raises IndexError for an unknown
+        path or channel, ValueError at the shallowest stage and for a channel that is silent.
+        """
+        node, unit = self._decision(tree, path)
+        level = len(path)
+        if channels is not None:
+            self._check_channels(level, channels)
+        if top_k is not None:
+            _checked_top_k(top_k)
+        with visiting(self.classifier.model):
+            split = self._split(level, [unit], channels=channels, top_k=top_k)[unit]
+        known = {(c.channel, c.position): c for c in node.children}
+        found = tuple(self._node(part, level) for part in split.parts)
+        found = tuple(known.get((c.channel, c.position), c) for c in found)
+        if channels is not None:
+            present = {c.channel for c in node.children}
+            found = (*node.children, *(c for c in found if c.channel not in present))
+        grown = tree.with_node(path, _decomposed(node, split, found))
+        return replace(grown, notes=self._notes(grown.root))
+
+    def _decision(self, tree: Decomposition, path: Path) -> tuple[Node, Unit]:
+        node = tree.node(path)
+        if tree.target.index != self.target.index:
+            raise ValueError(
+                f"the tree explains {tree.target.name!r}, this decomposer {self.target.name!r};"
+                " the same class was expected; use decomposer.retarget"
+            )
+        if len(path) >= len(self._layers):
+            raise ValueError(
+                f"{node.layer} is the shallowest stage; a node above it was expected; nothing is"
+                " below an edge detector but the pixels: ask for its picture"
+            )
+        return node, Unit(node.channel, *node.position)
+
+    def _check_channels(self, level: int, channels: Sequence[int]) -> None:
+        layer = self._layers[level]
+        wrong = [c for c in channels if not 0 <= c < layer.shape[0]]
+        if wrong:
+            raise IndexError(
+                f"got channel {wrong[0]} of {layer.name}; expected 0 to {layer.shape[0] - 1};"
+                " see Decomposer.candidates for the strongest"
+            )
+
+    def candidates(
+        self, tree: Decomposition, path: Path, top: int = 24
+    ) -> tuple[tuple[int, float, float], ...]:
+        """Return the channels below the node at `path`: `(channel, contribution, share)`.
+
+        Strongest first, those with a positive contribution only. Raises like `expand`.
+        """
+        _, unit = self._decision(tree, path)
+        with visiting(self.classifier.model):
+            alphas = self._split(len(path), [unit], channels=())[unit].alphas
+        total = float(alphas[alphas > 0].sum())
+        order = [int(k) for k in np.argsort(-alphas, kind="stable")[:top] if alphas[k] > 0]
+        return tuple((k, float(alphas[k]), float(alphas[k]) / total) for k in order)
+
+    def pictures(
+        self, tree: Decomposition, paths: Iterable[Path], *, stopped: Stop | None = None
+    ) -> Decomposition:
+        """Return the tree with guided-backpropagation pictures of the nodes at `paths`.
+
+        Guided backpropagation is for pictures only; no contribution depends on it. In a network
+        without ReLUs the pictures are plain gradients, and a note says so.
+        """
+        wanted: dict[str, dict[Unit, list[Path]]] = {}
+        for path in paths:
+            node = tree.node(path)
+            if path and node.picture is None:
+                unit = Unit(node.channel, *node.position)
+                wanted.setdefault(node.layer, {}).setdefault(unit, []).append(path)
+        for layer, units in wanted.items():
+            tree = self._pictured(tree, layer, units, stopped)
+        return tree
+
+    def _pictured(
+        self,
+        tree: Decomposition,
+        layer: str,
+        units: Mapping[Unit, Sequence[Path]],
+        stopped: Stop | None,
+    ) -> Decomposition:
+        segment = self._probe.image_segment(self._capture, layer)
+        with visiting(self.classifier.model):
+            for decided, guided in guided_backpropagation(segment, list(units)):
+                for i, unit in enumerate(decided.units):
+                    gradient = decided.gradients[i].float().cpu().numpy()
+                    for path in units[unit]:
+                        node = tree.node(path)
+                        cut = _cut(gradient, decided.offsets[i], node.box)
+                        picture = picture_of_gradient(cut)
+                        tree = tree.with_node(path, replace(node, picture=picture))
+                if not guided and PLAIN not in tree.notes:
+                    tree = replace(tree, notes=(*tree.notes, PLAIN))
+                if stopped is not None and stopped():
+                    break
+        return tree
+
+
+PLAIN = "The network has no ReLU on the way: the pictures are plain gradients, not guided."
+
+
+def decompose(
+    model: nn.Module | Classifier,
+    image: Any,
+    target: int | str | None = None,
+    *,
+    top_k: int = 3,
+    layers: Collection[str] | None = None,
+    merge_iou: float = 0.9,
+    pictures: bool = False,
+) -> Decomposition:
+    """Return an image's decision for `target` (default: the top class) taken apart (Eq. 2-5).
+
+    Costs one forward pass and one batched backward for each stage. Raises what Decomposer raises.
+    """
+    engine = Decomposer(
+        model, image, target=target, top_k=top_k, layers=layers, merge_iou=merge_iou
+    )
+    tree = engine.tree()
+    return engine.pictures(tree, [p for p, _ in tree.root.walk()]) if pictures else tree
+
+
+def _checked_top_k(top_k: int) -> int:
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise ValueError(
+            f"got top_k={top_k!r}; expected a whole number of at least 1; 3 is the paper's choice"
+        )
+    return top_k
+
+
+def _checked_iou(merge_iou: float) -> float:
+    if not 0 < merge_iou <= 1:
+        raise ValueError(
+            f"got merge_iou={merge_iou!r}; expected an overlap above 0 and up to 1 (1 merges"
+            " nothing); 0.9 is the paper's choice"
+        )
+    return float(merge_iou)
+
+
+def _masks(maps: Float[Tensor, "b k h w"]) -> Bool[Tensor, "b k p"]:
+    flat = maps.flatten(2)
+    largest = flat.amax(2, keepdim=True)
+    return (flat >= largest / 2) & (largest > 0)
+
+
+def _strongest(
+    maps: Float[Tensor, "b k h w"], alphas: Float[Tensor, "b k"], top_k: int, merge_iou: float
+) -> tuple[list[list[int]], list[list[tuple[int, ...]]]]:
+    """Return, for each decision, the strongest channels and those merged into each (sec. 4.1)."""
+    masks = _masks(maps).to(torch.float32)
+    sizes = masks.sum(2)
+    left = torch.where(alphas > 0, alphas, 0)
+    rows = torch.arange(len(maps), device=maps.device)
+    kept: list[list[int]] = [[] for _ in maps]
+    also: list[list[tuple[int, ...]]] = [[] for _ in maps]
+    for _ in range(min(top_k, maps.shape[1])):
+        best, channel = left.max(1)
+        common = torch.bmm(masks, masks[rows, channel].unsqueeze(2)).squeeze(2)
+        overlap = common / (sizes + sizes[rows, channel, None] - common).clamp(min=1)
+        same = (overlap > merge_iou) & (left > 0)
+        same[rows, channel] = False
+        for i in torch.nonzero(best > 0).flatten().tolist():
+            kept[i].append(int(channel[i]))
+            order = torch.nonzero(same[i]).flatten()
+            order = order[torch.argsort(left[i, order], descending=True, stable=True)]
+            also[i].append(tuple(order.tolist()))
+        left = left.masked_fill(same, 0)
+        left[rows, channel] = 0
+    return kept, also
+
+
+def _by_hand(
+    maps: Float[Tensor, "b k h w"], channels: Sequence[int]
+) -> tuple[list[list[int]], list[list[tuple[int, ...]]]]:
+    silent = [c for c in channels if float(maps[:, c].amax()) <= 0]
+    if silent:
+        raise ValueError(
+            f"channel {silent[0]} adds nothing to this decision anywhere; a channel that supports"
+            " it at some place was expected; see Decomposer.candidates for the strongest"
+        )
+    return [list(channels) for _ in maps], [[()] * len(channels) for _ in maps]
+
+
+def _splits(
+    decided: Decided,
+    maps: Float[Tensor, "b k h w"],
+    alphas: Float[Tensor, "b k"],
+    kept: Sequence[Sequence[int]],
+    also: Sequence[Sequence[tuple[int, ...]]],
+    area: int,
+) -> dict[Unit, _Split]:
+    found = {}
+    host = alphas.float().cpu().numpy()
+    for i, unit in enumerate(decided.units):
+        value = abs(decided.values[i])
+        found[unit] = _Split(
+            alphas=host[i],
+            completeness=float(host[i].sum(dtype=np.float64)) * area / value if value else None,
+            negated=decided.signs[i] < 0,
+            unclipped=decided.unclipped[i],
+            parts=_parts(maps[i], host[i], decided.offsets[i], kept[i], also[i]),
+        )
+    return found
+
+
+def _parts(
+    maps: Float[Tensor, "k h w"],
+    alphas: Float[np.ndarray, " k"],
+    offset: tuple[int, int],
+    kept: Sequence[int],
+    also: Sequence[tuple[int, ...]],
+) -> tuple[_Part, ...]:
+    total = float(alphas[alphas > 0].sum())
+    patches = maps[list(kept)].float().cpu().numpy()
+    parts = []
+    for channel, patch, merged in zip(kept, patches, also, strict=True):
+        y, x = np.unravel_index(int(patch.argmax()), patch.shape)
+        unit = Unit(channel, int(y) + offset[0], int(x) + offset[1])
+        share = float(alphas[channel]) / total if total > 0 else 0.0
+        parts.append(_Part(unit, float(alphas[channel]), share, patch.copy(), offset, merged))
+    return tuple(parts)
+
+
+def _decomposed(node: Node, split: _Split, children: tuple[Node, ...]) -> Node:
+    return replace(
+        node,
+        activated=split.activated,
+        completeness=split.completeness,
+        negated=split.negated,
+        unclipped=split.unclipped,
+        children=children,
+    )
+
+
+def _cut(
+    gradient: Float[np.ndarray, "c h w"], offset: tuple[int, int], box: tuple[int, int, int, int]
+) -> Float[np.ndarray, "c bh bw"]:
+    x0, y0, x1, y1 = box
+    y, x = offset
+    return gradient[:, y0 - y : y1 - y, x0 - x : x1 - x]

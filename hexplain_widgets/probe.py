@@ -1,0 +1,443 @@
+"""The probe: which layers a network has, what they hold for an image, and segments between them.
+
+The only module that touches hooks: where a network cannot be traced, its calls are recorded with
+hooks, and a segment replays the recorded outputs of everything before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from .classifier import Classifier, nearest
+from .evidence import Layer
+from .graph import trace
+from .guest import visiting
+from .receptive import Field
+from .segments import Segment, Way
+from .stages import Site, Survey, outermost
+from .traced import Traced
+
+Key = tuple[str, int]
+
+
+@dataclass
+class _Record:
+    """One recorded call of a module: `rank` is its place in the order of completion."""
+
+    key: Key
+    module: nn.Module
+    parent: int
+    rank: int = -1
+    value: int = -1
+    output: Any = None
+
+
+class _Reached(BaseException):
+    """Ends a replay as soon as the wanted layer has answered; never leaves this module."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+
+
+class Recording:
+    """All module calls of one forward pass, with copies of what they returned."""
+
+    def __init__(self, model: nn.Module, x: Float[Tensor, "1 c h w"]) -> None:
+        self._model = model
+        self._names = {module: name for name, module in model.named_modules()}
+        self.records: list[_Record] = []
+        self._open: list[int] = [-1]
+        self._counts: Counter[str] = Counter()
+        self._finished = 0
+        self._last: tuple[Any, int] = (None, -1)
+        self._last_parent = -1
+        self.x = x
+        with ExitStack() as hooks, torch.no_grad():
+            for module in self._names:
+                before = module.register_forward_pre_hook(self._enter)
+                hooks.callback(before.remove)
+                after = module.register_forward_hook(self._leave)
+                hooks.callback(after.remove)
+            self.logits = model(x.clone())
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        name = self._names[module]
+        self.records.append(_Record((name, self._counts[name]), module, self._open[-1]))
+        self._counts[name] += 1
+        self._open.append(len(self.records) - 1)
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        here = self._open.pop()
+        record = self.records[here]
+        # An in-place operation returns the very object that came; only a container hands one on.
+        if output is not self._last[0] or self._last_parent != here:
+            self._last = (output, self._finished)
+        self._last_parent = record.parent
+        record.output, record.value = tree_map(_copied, output), self._last[1]
+        record.rank, self._finished = self._finished, self._finished + 1
+
+    def named(self) -> dict[str, int]:
+        """Return the index of the record behind each name (`name:1`, `name:2` if called often)."""
+        found: dict[str, int] = {}
+        for i, record in enumerate(self.records):
+            name, time = record.key
+            if name and self._counts[name] > 1:
+                found[f"{name}:{time + 1}"] = i
+            if name:
+                found[name] = i
+        return found
+
+    def survey(self) -> Survey:
+        """Return what appeared in the recorded forward pass."""
+        labels = {i: name for name, i in self.named().items()}
+        calls = [
+            Site(labels.get(i, ""), r.module, r.parent, r.rank, _shape(r.output), r.value)
+            for i, r in enumerate(self.records)
+        ]
+        maps = {r.value: r.output for r in self.records if isinstance(r.output, Tensor)}
+        return Survey(sorted((s for s in calls if s.shape), key=lambda s: s.rank), calls, maps,
+                      self.logits)  # fmt: skip
+
+    def within(self, index: int) -> set[int]:
+        """Return the calls made inside a call, itself included."""
+        inside = {index}
+        for i in range(index + 1, len(self.records)):
+            if self.records[i].parent in inside:
+                inside.add(i)
+        return inside
+
+    def bound(self, index: int) -> float | None:
+        """Return the value at which the last clip inside a call limits its output, if one does."""
+        clip = self._clip(index)
+        return float(clip.module.max_val) if clip is not None else None
+
+    def _clip(self, index: int) -> Any:
+        inside = [self.records[i] for i in self.within(index)]
+        last = max((r for r in inside if next(r.module.children(), None) is None),
+                   key=lambda r: r.rank)  # fmt: skip
+        return last if isinstance(last.module, nn.Hardtanh) else None
+
+    def replay(self, shallow: int | None, deep: int | None) -> Way:
+        """Return the way from one recorded call (None: the image) to another (None: the logits)."""
+
+        def run(maps: Tensor, unclipped: bool) -> Tensor:
+            clip = self._clip(deep) if unclipped and deep is not None else None
+            answers = {} if shallow is None else self._answers(shallow, maps)
+            x = maps if shallow is None else _repeated(self.x, len(maps))
+            return self._replayed(x, answers, deep, clip)
+
+        return Way(run)
+
+    def _answers(self, shallow: int, maps: Tensor) -> dict[int, Any]:
+        """Return what the calls before the cut answer: the outermost ones that do not hold it."""
+        cut = self.records[shallow]
+        answers: dict[int, Any] = {shallow: maps}
+        holding = {shallow}
+        parent = cut.parent
+        while parent >= 0:
+            holding.add(parent)
+            parent = self.records[parent].parent
+        for i, record in enumerate(self.records):
+            if record.rank < cut.rank and i not in holding and record.parent in {-1, *holding}:
+                answers[i] = record.output
+        return answers
+
+    def _replayed(
+        self, x: Tensor, answers: Mapping[int, Any], deep: int | None, clip: _Record | None
+    ) -> Tensor:
+        at: dict[Key, int] = {r.key: i for i, r in enumerate(self.records)}
+        seen: Counter[str] = Counter()
+        end = self.records[deep].key if deep is not None else None
+
+        def call(module: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+            key = (self._names[module], seen[self._names[module]])
+            seen[key[0]] += 1
+            index = at.get(key)
+            if index in answers:
+                seen.update(self.records[i].key[0] for i in self.within(index) - {index})
+                out = tree_map(lambda t: _repeated(t, len(x)), answers[index])
+            elif clip is not None and key == clip.key:
+                out = args[0].clamp(min=float(clip.module.min_val))  # type: ignore[arg-type]
+            else:
+                out = forward(*args, **kwargs)
+            if key == end:
+                raise _Reached(out)
+            return out
+
+        with _answering(self._names, call):
+            try:
+                result: Tensor = self._model(_repeated(x, len(x)))
+            except _Reached as reached:
+                return reached.value
+        return result
+
+
+@contextmanager
+def _answering(modules: Collection[nn.Module], call: Callable[..., Any]) -> Iterator[None]:
+    """Let every module answer through `call`, and put their own forward back afterwards."""
+    with ExitStack() as stack:
+        for module in modules:
+            own = module.__dict__.get("forward")
+            forward = module.forward
+            if own is None:
+                stack.callback(module.__dict__.pop, "forward", None)
+            else:
+                stack.callback(module.__dict__.__setitem__, "forward", own)
+            module.__dict__["forward"] = _bound_to(call, module, forward)
+        yield
+
+
+def _bound_to(
+    call: Callable[..., Any], module: nn.Module, forward: Callable[..., Any]
+) -> Callable[..., Any]:
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        return call(module, forward, *args, **kwargs)
+
+    return answer
+
+
+def _copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _repeated(value: Any, count: int) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    if value.ndim and value.shape[0] == 1 != count:
+        return value.expand(count, *value.shape[1:]).clone()
+    return value.clone()
+
+
+def _shape(output: Any) -> tuple[int, ...]:
+    return tuple(output.shape) if isinstance(output, Tensor) else ()
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits."""
+
+    x: Float[Tensor, "1 c h w"]
+    logits: Float[Tensor, "1 n"]
+    maps: Mapping[str, Tensor]
+    layers: tuple[Layer, ...]
+
+
+class Probe:
+    """Looks into a classifier's network without leaving a trace.
+
+    Works on the network's graph where torch.fx can trace it, and on recorded calls otherwise
+    (`traced` is None then, and only results of modules are layers).
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+        with visiting(classifier.model):
+            graph = trace(classifier.model)
+        self.traced = Traced(graph) if graph is not None else None
+        self._chosen: dict[tuple[int, ...], list[Site]] = {}
+        self._recorded: tuple[int, Recording] | None = None
+
+    def _record(self, x: Tensor) -> Recording:
+        if self._recorded is None or self._recorded[0] != id(x):
+            self._recorded = (id(x), Recording(self.classifier.model, x))
+        return self._recorded[1]
+
+    def _survey(self, x: Tensor) -> Survey:
+        return self.traced.survey(x) if self.traced is not None else self._record(x).survey()
+
+    @contextmanager
+    def _inside(self, x: Tensor) -> Iterator[None]:
+        try:
+            with visiting(self.classifier.model), torch.no_grad():
+                yield
+        except RuntimeError as cause:
+            if x.shape[1] == self.classifier.in_channels:
+                raise
+            raise self.classifier.channel_error(x) from cause
+
+    def layers(self, x: Float[Tensor, "1 c h w"]) -> tuple[Layer, ...]:
+        """Return every layer with a feature map, in order of completion, stages numbered from 1."""
+        with self._inside(x):
+            survey = self._survey(x)
+        stages = {s.name: i for i, s in enumerate(survey.stages(), 1)}
+        return tuple(self._layer(s, stages.get(s.name)) for s in survey.layers())
+
+    def _layer(self, site: Site, stage: int | None) -> Layer:
+        field = self.field(site.name)
+        _, k, h, w = site.shape
+        return Layer(
+            site.name, _type(site.operation), (k, h, w), stage, field.size if field else None
+        )
+
+    def field(self, name: str) -> Field | None:
+        """Return the receptive field of a layer's units in the image; None without a limit."""
+        node = self.traced.node(name) if self.traced is not None else None
+        return self.traced.field(node) if self.traced is not None and node is not None else None
+
+    def capture(
+        self, x: Float[Tensor, "1 c h w"], layers: Collection[str] | None = None
+    ) -> Capture:
+        """Return the maps of these layers, or of the network's stages, in one forward pass.
+
+        Raises ValueError for an unknown layer, one without spatial extent, a network without
+        stages, and for values that are not finite.
+        """
+        with self._inside(x):
+            sites, maps, logits = self._captured(x, layers)
+        self.classifier.check_logits(logits, x)
+        stage = {s.name: i for i, s in enumerate(self._chosen.get(tuple(x.shape), []), 1)}
+        found = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
+        for layer in found:
+            _check_finite(layer.name, maps[layer.name])
+        return Capture(x, logits, {layer.name: maps[layer.name] for layer in found}, found)
+
+    def _captured(
+        self, x: Tensor, layers: Collection[str] | None
+    ) -> tuple[list[Site], dict[str, Tensor], Tensor]:
+        shape = tuple(x.shape)
+        if layers is None and shape in self._chosen:
+            sites = self._chosen[shape]
+            return (sites, *self._maps(x, [s.name for s in sites]))
+        survey = self._survey(x)
+        self.classifier.check_logits(survey.logits, x)
+        self._chosen[shape] = survey.stages()
+        sites = self._chosen[shape] if layers is None else self._asked(layers, survey)
+        if not sites:
+            raise ValueError(
+                f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
+                " found; expected a CNN; name its layers with layers=[...], see hx.layers"
+            )
+        if all(s.value in survey.maps for s in sites):
+            return sites, {s.name: survey.maps[s.value] for s in sites}, survey.logits
+        return (sites, *self._maps(x, [s.name for s in sites]))
+
+    def _maps(self, x: Tensor, names: list[str]) -> tuple[dict[str, Tensor], Tensor]:
+        if self.traced is not None:
+            return self.traced.capture(x, names)
+        recording = self._record(x)
+        index = recording.named()
+        return {n: recording.records[index[n]].output for n in names}, recording.logits
+
+    def _asked(self, names: Collection[str], survey: Survey) -> list[Site]:
+        asked = [names] if isinstance(names, str) else dict.fromkeys(names)
+        sites = {s.name: s for s in (self._site(name, survey) for name in asked)}
+        return sorted(sites.values(), key=lambda s: s.rank)
+
+    def _site(self, name: str, survey: Survey) -> Site:
+        site = next((s for s in reversed(survey.sites) if s.name == name), None)
+        if site is None and ":" in name:
+            base, _, time = name.rpartition(":")
+            calls = [s for s in survey.calls if s.name == base]
+            site = calls[int(time) - 1] if time.isdigit() and 0 < int(time) <= len(calls) else None
+        if site is None:
+            near = nearest(name, (s.name for s in survey.layers()))
+            raise ValueError(
+                f"got the unknown layer {name!r}; expected one that hx.layers lists; the nearest"
+                f" are {near}"
+            )
+        if not site.spatial:
+            raise ValueError(
+                f"the layer {name!r} gives {site.shape}, without spatial extent; expected a feature"
+                " map K x H x W; choose one that hx.layers lists"
+            )
+        return site
+
+    def segment(self, capture: Capture, shallow: str, deep: str | None) -> Segment:
+        """Return the segment from a captured layer to a deeper one, or to the logits (None).
+
+        Raises ValueError where `deep` does not depend on `shallow`.
+        """
+        with self._inside(capture.x):
+            ways, bound = self._ways(capture.x, shallow, deep)
+        end = capture.logits if deep is None else capture.maps[deep]
+        names = (shallow, deep or "the logits")
+        return Segment(ways, capture.maps[shallow], end, bound=bound, names=names)
+
+    def image_segment(self, capture: Capture, layer: str) -> Segment:
+        """Return the segment from the pixels to a captured layer."""
+        x, end = capture.x, capture.maps[layer]
+        if self.traced is None:
+            with self._inside(x):
+                recording = self._record(x)
+                index = recording.named()[layer]
+            ways, bound = [recording.replay(None, index)], recording.bound(index)
+        else:
+            node = self.traced.node(layer)
+            ways = self.traced.ways(x, self.traced.graph.image, node)
+            bound = self.traced.bound(node)
+        return Segment(ways, x, end, bound=bound, names=("the image", layer))
+
+    def _ways(self, x: Tensor, shallow: str, deep: str | None) -> tuple[list[Way], float | None]:
+        if self.traced is None:
+            return self._replays(x, shallow, deep)
+        start = self.traced.node(shallow)
+        end = self.traced.graph.result if deep is None else self.traced.node(deep)
+        if start is None or end is None or not self.traced.precedes(start, end):
+            raise ValueError(
+                f"{deep or 'the logits'} does not depend on {shallow}; expected layers that follow"
+                " one another; see hx.layers for their order"
+            )
+        bound = self.traced.bound(end) if deep is not None else None
+        return [*self.traced.ways(x, start, end), self._late_replay(x, shallow, deep)], bound
+
+    def _replays(self, x: Tensor, shallow: str, deep: str | None) -> tuple[list[Way], float | None]:
+        recording = self._record(x)
+        named = recording.named()
+        end = named[deep] if deep is not None else None
+        bound = recording.bound(end) if end is not None else None
+        return [recording.replay(named[shallow], end)], bound
+
+    def _late_replay(self, x: Tensor, shallow: str, deep: str | None) -> Way:
+        def run(maps: Tensor, unclipped: bool) -> Tensor:
+            with torch.no_grad():
+                ways, _ = self._replays(x, shallow, deep)
+            return ways[0].run(maps, unclipped)
+
+        return Way(run)
+
+
+def layers(model: nn.Module | Classifier, image: Any) -> LayerTable:
+    """Return the table of a network's layers for an image: name, type, shape, stage, field.
+
+    Raises what Classifier raises for a model or an image that cannot be used.
+    """
+    classifier = Classifier.of(model)
+    return LayerTable(Probe(classifier).layers(classifier.prepare(image).x))
+
+
+class LayerTable(tuple[Layer, ...]):
+    """Layers, shown as a table."""
+
+    def __repr__(self) -> str:
+        rows = [("layer", "type", "shape", "stage", "receptive field")]
+        rows += [
+            (r.name, r.type, "x".join(map(str, r.shape)), str(r.stage or ""),
+             "x".join(map(str, r.receptive_field)) if r.receptive_field else "everything")
+            for r in self
+        ]  # fmt: skip
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)
+
+
+def _type(operation: nn.Module | object) -> str:
+    if isinstance(operation, nn.Module):
+        return type(operation).__name__
+    return str(getattr(operation, "__name__", operation))
+
+
+def _check_finite(name: str, values: Tensor) -> None:
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError(
+            f"the layer {name} gives NaN or infinite values; expected finite numbers; check the"
+            " weights, or run the network in float32 with model.float()"
+        )

@@ -1,0 +1,92 @@
+"""Gradient methods at a layer or at the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from .segments import Decided, Segment, Unit
+
+_RELUS = frozenset((F.relu, torch.relu, Tensor.relu))
+_RELUS_IN_PLACE = frozenset((F.relu_, torch.relu_, Tensor.relu_))
+_CLIPPED_RELUS = frozenset((F.relu6, F.hardtanh))
+
+
+class _Guided(torch.autograd.Function):
+    """ReLU with an upper clip whose gradient passes only where it and the input are positive."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, in_place: bool, high: float) -> Tensor:
+        ctx.save_for_backward((x > 0) & (x < high))
+        if in_place:
+            ctx.mark_dirty(x)
+            return x.clamp_(0, high)
+        return x.clamp(0, high)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (open_,) = ctx.saved_tensors
+        return grads[0].clamp(min=0) * open_, None, None
+
+
+class GuidedReLU(TorchFunctionMode):
+    """Makes every ReLU in the body guided (Springenberg et al. 2015); `seen` counts them.
+
+    ReLUs are met as functions, so nothing on the model is replaced.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        settings = dict(kwargs or {})
+        if func in _RELUS or func in _RELUS_IN_PLACE:
+            flag = settings.get("inplace", args[1] if len(args) > 1 else False)
+            return self._guided(args[0], bool(flag) or func in _RELUS_IN_PLACE, float("inf"))
+        if func in _CLIPPED_RELUS:
+            low = settings.get("min_val", args[1] if func is F.hardtanh and len(args) > 1 else 0)
+            high = settings.get("max_val", args[2] if len(args) > 2 else 6.0)
+            if low == 0:
+                return self._guided(args[0], bool(settings.get("inplace", False)), float(high))
+        return func(*args, **settings)
+
+    def _guided(self, x: Tensor, in_place: bool, high: float) -> Tensor:
+        self.seen += 1
+        out: Tensor = _Guided.apply(x, in_place, high)
+        return out
+
+
+def guided_backpropagation(
+    segment: Segment, units: Sequence[Unit]
+) -> Iterator[tuple[Decided, bool]]:
+    """Yield guided backpropagation of units to the start of their segment, batch by batch.
+
+    The flag says whether a ReLU was on the way; without one this is the plain gradient.
+    """
+    mode = GuidedReLU()
+    for decided in segment.decide(units, mode):
+        yield decided, mode.seen > 0
+
+
+def picture_of_gradient(gradient: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Return a gradient at the pixels as a picture: grey where it is 0, scaled by its largest size."""
+    largest = float(np.abs(gradient).max())
+    rgb = gradient if gradient.shape[0] == 3 else np.repeat(gradient.mean(0, keepdims=True), 3, 0)
+    unit = rgb / largest if largest > 0 else rgb
+    picture: UInt8[np.ndarray, "h w 3"]
+    picture = np.round(127.5 + 127.5 * unit).astype(np.uint8).transpose(1, 2, 0)
+    return np.ascontiguousarray(picture)

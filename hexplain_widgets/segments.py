@@ -1,0 +1,246 @@
+"""Segments: a network re-run from one layer to another, on crops where a crop is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .receptive import Field, Pair
+
+# Cells of the shallow map differentiated at once: beyond this a batch falls out of the cache.
+BATCH_CELLS = 2**22
+# A segment that starts at the pixels widens at once: count its cells as if they had this depth.
+INNER_CHANNELS = 64
+
+
+class Unit(NamedTuple):
+    """One channel at one position; a logit is a channel at (0, 0)."""
+
+    channel: int
+    y: int
+    x: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a segment, on maps `(B, K, H, W)`; `field` is known where crops can do.
+
+    `run(maps, unclipped)` returns the deep layer, before its upper clip if `unclipped`.
+    """
+
+    run: Callable[[Tensor, bool], Tensor]
+    field: Field | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Decisions and their gradients on equally large windows of the shallow layer.
+
+    `signs` is -1 where a negative value was negated; `offsets` are the windows' corners.
+    """
+
+    units: tuple[Unit, ...]
+    signs: tuple[int, ...]
+    unclipped: tuple[bool, ...]
+    values: tuple[float, ...]
+    gradients: Float[Tensor, "b k h w"]
+    activations: Float[Tensor, "b k h w"]
+    offsets: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Equally large windows of a map of `full` cells; every corner a multiple of the stride."""
+
+    size: Pair
+    corners: tuple[Pair, ...]
+
+    def cut(self, maps: Float[Tensor, "1 k H W"]) -> Float[Tensor, "b k h w"]:
+        """Return the windows of one map as a batch."""
+        h, w = self.size
+        return torch.cat([maps[:, :, y : y + h, x : x + w] for y, x in self.corners])
+
+
+def crops_of(field: Field, units: Sequence[Unit], full: Pair) -> Crop:
+    """Return windows that hold each unit's receptive field, moved inside at the map's border.
+
+    A window never gets padding of its own: it ends where the map ends, so that every layer of the
+    segment pads as it does on the whole map.
+    """
+    size = _each_axis(_window_length, field.size, field.stride, full)
+    corners = tuple(_corner(field, (u.y, u.x), size, full) for u in units)
+    return Crop(size, corners)
+
+
+def _each_axis(rule: Callable[..., int], *pairs: Pair) -> Pair:
+    rows, columns = zip(*pairs, strict=True)
+    return rule(*rows), rule(*columns)
+
+
+def _window_length(seen: int, stride: int, full: int) -> int:
+    length = seen + stride - 1
+    length += (full - length) % stride
+    return min(length, full)
+
+
+def _corner(field: Field, position: Pair, size: Pair, full: Pair) -> Pair:
+    firsts = tuple(first for first, _ in field.seen(position))
+    return _each_axis(
+        lambda first, s, w, f: min(max(first, 0) // s * s, f - w),
+        (firsts[0], firsts[1]),
+        field.stride,
+        size,
+        full,
+    )
+
+
+class Segment:
+    """The part of a network between two captured layers of one image.
+
+    `shallow` is `(1, K, H, W)`, `deep` `(1, K', H', W')` or logits `(1, C)`. `bound` is the upper
+    clip of the deep layer (6 for ReLU6). Every way's answer is checked against the captured
+    values; the first that agrees is kept.
+    """
+
+    def __init__(
+        self,
+        ways: Sequence[Way],
+        shallow: Float[Tensor, "1 k h w"],
+        deep: Float[Tensor, "1 ..."],
+        *,
+        bound: float | None = None,
+        names: tuple[str, str] = ("", ""),
+    ) -> None:
+        self._ways = list(ways)
+        self.shallow = shallow
+        self.deep = deep
+        self._bound = bound
+        self._names = names
+
+    @property
+    def full(self) -> Pair:
+        """Rows and columns of the shallow map."""
+        return self.shallow.shape[2], self.shallow.shape[3]
+
+    def value(self, unit: Unit) -> float:
+        """Return the captured value of a unit of the deep layer."""
+        return float(self._captured([unit])[0])
+
+    def _captured(self, units: Sequence[Unit]) -> Tensor:
+        return torch.stack([_pick(self.deep[0], u) for u in units])
+
+    def decide(
+        self, units: Sequence[Unit], mode: AbstractContextManager[Any] | None = None
+    ) -> Iterator[Decided]:
+        """Yield values and gradients of units of the deep layer, batch by batch.
+
+        `mode` is a context that the segment runs in (guided backpropagation's ReLUs). Raises RuntimeError where no way of running the segment gives the captured values.
+        """
+        waiting = list(units)
+        cells = BATCH_CELLS
+        while waiting:
+            batch = waiting[: max(1, cells // self._cells_each())]
+            try:
+                decided = self._decide(batch, mode or nullcontext())
+            except torch.cuda.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise
+                cells = max(1, cells // 2)
+                torch.cuda.empty_cache()
+                continue
+            if decided is not None:
+                waiting = waiting[len(batch) :]
+                yield decided
+
+    def _cells_each(self) -> int:
+        field = self._ways[0].field
+        h, w = self.full if field is None else crops_of(field, (), self.full).size
+        return max(self.shallow.shape[1], INNER_CHANNELS) * h * w
+
+    def _decide(
+        self, units: Sequence[Unit], mode: AbstractContextManager[Any]
+    ) -> Decided | None:
+        """Return the decisions, or None after dropping a way that did not agree."""
+        way = self._ways[0]
+        captured = self._captured(units)
+        clipped = (
+            captured >= self._bound if self._bound is not None else torch.zeros_like(captured) > 0
+        )
+        signs = torch.where(captured < 0, -1.0, 1.0)
+        crop = self._windows(way, units)
+        maps = crop.cut(self.shallow).requires_grad_()
+        with torch.enable_grad(), mode:
+            out = way.run(maps, bool(clipped.any()))
+            values = _pick_each(out, self._within(way, units, crop))
+        if not self._agree(values.detach(), captured):
+            self._drop_way()
+            return None
+        (gradients,) = torch.autograd.grad((values * signs.to(values.dtype)).sum(), maps)
+        return Decided(
+            tuple(units),
+            tuple(int(s) for s in signs),
+            tuple(map(bool, clipped)),
+            tuple(map(float, values.detach())),
+            gradients,
+            maps.detach(),
+            crop.corners,
+        )
+
+    def _windows(self, way: Way, units: Sequence[Unit]) -> Crop:
+        if way.field is None:
+            return Crop(self.full, ((0, 0),) * len(units))
+        return crops_of(way.field, units, self.full)
+
+    def _within(self, way: Way, units: Sequence[Unit], crop: Crop) -> list[Unit]:
+        if way.field is None:
+            return list(units)
+        sy, sx = way.field.stride
+        return [
+            Unit(u.channel, u.y - y // sy, u.x - x // sx)
+            for u, (y, x) in zip(units, crop.corners, strict=True)
+        ]
+
+    def _agree(self, values: Tensor, captured: Tensor) -> bool:
+        seen = values if self._bound is None else values.clamp(max=self._bound)
+        scale = float(self.deep.detach().abs().max())
+        allowed = {torch.float32: 1e-4, torch.float64: 1e-7}.get(values.dtype, 2e-2) * scale
+        return bool(((seen - captured).abs() <= allowed).all())
+
+    def _drop_way(self) -> None:
+        if len(self._ways) > 1:
+            del self._ways[0]
+            return
+        shallow, deep = self._names
+        raise RuntimeError(
+            f"running the network again from {shallow} to {deep} gave other values than the first"
+            " time; a network that answers the same to the same image was expected; look for"
+            " randomness or state in its forward"
+        )
+
+    def forward(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b ..."]:
+        """Return the deep layer for other maps in the place of the shallow one, without a graph."""
+        whole = next(way for way in self._ways if way.field is None)
+        with torch.no_grad():
+            return whole.run(maps, False)
+
+
+def _pick(values: Tensor, unit: Unit) -> Tensor:
+    return values[unit.channel] if values.ndim == 1 else values[unit.channel, unit.y, unit.x]
+
+
+def _pick_each(out: Tensor, units: Sequence[Unit]) -> Tensor:
+    return torch.stack([_pick(out[i], u) for i, u in enumerate(units)])
+
+
+def without_crops(segment: Segment) -> Segment:
+    """Return the same segment run whole, for checks and comparisons."""
+    ways = [replace(way, field=None) for way in segment._ways]
+    return Segment(
+        ways, segment.shallow, segment.deep, bound=segment._bound, names=segment._names
+    )

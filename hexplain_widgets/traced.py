@@ -1,0 +1,175 @@
+"""A traced network: its sites, captured maps, and segments run on its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from .graph import Graph
+from .receptive import Field, field_between
+from .segments import Way
+from .stages import Site, Survey
+
+CLIPS = (F.relu6, F.hardtanh, torch.clamp)
+
+
+class Traced:
+    """The graph of a network with names for its nodes."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._necks = graph.necks()
+        self._by_name = self._named()
+
+    def _named(self) -> dict[str, fx.Node]:
+        names: dict[str, list[fx.Node]] = {}
+        for call in self.graph.calls:
+            if call.node is not None and call.name:
+                names.setdefault(call.name, []).append(call.node)
+        called = {node for nodes in names.values() for node in nodes}
+        functions = {n.name: n for n in self.graph.nodes if n not in called and n.users}
+        several = {
+            f"{name}:{i}": node
+            for name, nodes in names.items()
+            if len(nodes) > 1
+            for i, node in enumerate(nodes, 1)
+        }
+        return functions | several | {name: nodes[-1] for name, nodes in names.items()}
+
+    def node(self, name: str) -> fx.Node | None:
+        """Return the node of a layer by name; a module called often is `name:1`, `name:2`, ..."""
+        return self._by_name.get(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that a layer can be asked for by."""
+        return tuple(self._by_name)
+
+    def survey(self, x: Float[Tensor, "1 c h w"]) -> Survey:
+        """Run the network once and return what appeared."""
+        shapes: dict[fx.Node, tuple[int, ...]] = {}
+
+        def note(node: fx.Node, value: Any) -> None:
+            if isinstance(value, Tensor):
+                shapes[node] = tuple(value.shape)
+
+        possible = self._possible_stages()
+        values = self.graph.run({self.graph.image: x}, {*possible, self.graph.result}, watch=note)
+        calls = [
+            self._site(c.name, c.module, c.parent, c.node, shapes) for c in self.graph.calls
+        ]
+        maps = {self.graph.order[n]: values[n] for n in possible}
+        return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
+
+    def _possible_stages(self) -> set[fx.Node]:
+        stop = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout)
+        return {
+            n
+            for n in self._necks
+            if n.op != "placeholder" and not isinstance(self.graph.module(n), stop)
+        }
+
+    def _site(
+        self,
+        name: str,
+        operation: Any,
+        parent: int,
+        node: fx.Node | None,
+        shapes: dict[fx.Node, tuple[int, ...]],
+    ) -> Site:
+        rank = self.graph.order[node] if node is not None else -1
+        shape = shapes.get(node, ()) if node is not None else ()
+        return Site(name, operation, parent, rank, shape, rank, node in self._necks)
+
+    def _sites(self, calls: list[Site], shapes: dict[fx.Node, tuple[int, ...]]) -> list[Site]:
+        called = {c.node for c in self.graph.calls}
+        functions = [
+            self._site(n.name, n.target, self.graph.around.get(n, -1), n, shapes)
+            for n in self.graph.nodes
+            if n in shapes and n not in called and n.op.startswith("call_")
+        ]
+        # Of modules that return the same value the inner ones come first, as they complete first.
+        inner_first = [c for c in reversed(calls) if c.shape]
+        return sorted([*functions, *inner_first], key=lambda s: s.rank)
+
+    def capture(
+        self, x: Float[Tensor, "1 c h w"], names: Collection[str]
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the maps of these layers and the logits, in one forward pass without a graph."""
+        nodes = {name: self._by_name[name] for name in names}
+        wanted = {*nodes.values(), self.graph.result}
+        values = self.graph.run({self.graph.image: x}, wanted)
+        return {name: values[node] for name, node in nodes.items()}, values[self.graph.result]
+
+    def ways(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[Way]:
+        """Return the ways to run from one node to another: on crops where that can be, and whole."""
+        beyond = self._beyond(x, shallow, deep)
+
+        def run(maps: Tensor, unclipped: bool) -> Tensor:
+            end = self._unclipped(deep) if unclipped else deep
+            others = {n: _expanded(v, len(maps)) for n, v in beyond.items()}
+            out: Tensor = self.graph.run({shallow: maps, **others}, {end})[end]
+            return out.clamp(min=self._floor(deep)) if unclipped else out
+
+        field = None if deep is self.graph.result else field_between(self.graph, shallow, deep)
+        return [Way(run, field), Way(run)] if field is not None else [Way(run)]
+
+    def _beyond(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> dict[fx.Node, Any]:
+        from_image = self.graph.behind(self.graph.image) | {self.graph.image}
+        crossing = {n for n in self.graph.crossing(shallow, deep) if n in from_image}
+        return self.graph.run({self.graph.image: x}, crossing) if crossing else {}
+
+    def precedes(self, shallow: fx.Node, deep: fx.Node) -> bool:
+        """Whether `deep` depends on `shallow`."""
+        return deep in self.graph.behind(shallow)
+
+    def bound(self, node: fx.Node) -> float | None:
+        """Return the value at which a node clips from above, None where it does not."""
+        limits = self._limits(node)
+        return None if limits is None else limits[1]
+
+    def _floor(self, node: fx.Node) -> float:
+        limits = self._limits(node)
+        return limits[0] if limits is not None else float("-inf")
+
+    def _limits(self, node: fx.Node) -> tuple[float, float] | None:
+        module = self.graph.module(node)
+        if isinstance(module, nn.Hardtanh):
+            return float(module.min_val), float(module.max_val)
+        if node.op == "call_function" and node.target is F.relu6:
+            return 0.0, 6.0
+        if node.target in CLIPS or node.target in ("clamp", "clamp_"):
+            return _clamp_limits(node)
+        return None
+
+    def _unclipped(self, node: fx.Node) -> fx.Node:
+        return node.all_input_nodes[0]
+
+    def field(self, node: fx.Node) -> Field | None:
+        """Return the receptive field of a node's units in the image, None where it has no limit."""
+        return field_between(self.graph, self.graph.image, node)
+
+
+def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:
+    hard = node.target is F.hardtanh
+    names = ("min_val", "max_val") if hard else ("min", "max")
+    default = (-1.0, 1.0) if hard else (float("-inf"), None)
+    given: Sequence[Any] = [
+        node.kwargs.get(name, node.args[i] if len(node.args) > i else default[i - 1])
+        for i, name in enumerate(names, 1)
+    ]
+    if not isinstance(given[1], int | float):
+        return None
+    low = float(given[0]) if isinstance(given[0], int | float) else float("-inf")
+    return low, float(given[1])
+
+
+def _expanded(value: Any, count: int) -> Any:
+    if isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == 1:
+        return value.expand(count, *value.shape[1:])
+    return value
