@@ -1,0 +1,85 @@
+"""What all views share: their bundle, their talk with the browser, their way out of the notebook."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from .conversation import Conversation, Handler
+from .export import write_html
+
+STATIC = Path(__file__).parent.parent / "static"
+
+
+class View(anywidget.AnyWidget):
+    """A widget with a bundle of its own; messages from the browser go to `handlers()`."""
+
+    bundle: ClassVar[str]
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, **state: Any) -> None:
+        self._state_lock = threading.RLock()
+        super().__init__(_esm=_bundled(f"{self.bundle}.js"), _css=_bundled(f"{self.bundle}.css"), **state)
+        self._conversation = Conversation(self.handlers(), self._say)
+        self.on_msg(self._hear)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return what answers each kind of message."""
+        return {}
+
+    def snapshot(self) -> View:
+        """Return a twin without a model, for pages where no kernel answers."""
+        raise NotImplementedError
+
+    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
+        """Write a page that shows this view from a file, without kernel and network."""
+        twin = self.snapshot()
+        try:
+            return write_html(twin, path, title=title or repr(self))
+        finally:
+            twin.close()
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take state from the browser; never at once with state from an answer."""
+        with self._state_lock:
+            super().set_state(sync_data)
+
+    def close(self) -> None:
+        """Close the view here and in the browser."""
+        self._conversation.close()
+        super().close()
+
+    def _publish(self, **state: Any) -> None:
+        with self._state_lock, self.hold_sync():
+            for name, value in state.items():
+                setattr(self, name, value)
+
+    def _hear(self, _: object, content: object, __: object) -> None:
+        self._conversation.receive(content)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        self.send(message)
+
+
+def synced(kind: Callable[..., Any], **settings: Any) -> Any:
+    """Return a trait that is shared with the browser and saved with the notebook."""
+    from_json = settings.pop("from_json", None)
+    tags = {"sync": True} | ({"from_json": from_json} if from_json else {})
+    return kind(**settings).tag(**tags)
+
+
+def _bundled(name: str) -> str:
+    path = STATIC / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The view's bundle {name} is not in {STATIC.name}/; the package is built with its"
+            " views; install it with `pip install .`, or run `npm run build` in js/."
+        )
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,195 @@
+"""The view of a decomposition: image, prediction and the tree from the decision down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+import traitlets
+from jaxtyping import UInt8
+from PIL import Image
+
+from ..engines.decomposition import Decomposer
+from ..evidence import Decomposition
+from . import questions
+from ._base import View, synced
+from .conversation import Content, Handler
+from .drawing import draw_decomposition
+from .payload import picture_bytes, pictured, pictures_payload, tree_payload
+from .view_state import cleaned
+
+Path = tuple[int, ...]
+MOST_NODES = 400
+MOST_CANDIDATES = 48
+
+
+class DecompositionTree(View):
+    """A live decomposition: `model` a `torch.nn.Module` or `Classifier`, `image` of any kind.
+
+    `target` is a class name or index, the strongest class if not given; `top_k` channels are taken
+    per decision, down to the level where `max_nodes` would be passed. Every node can be expanded,
+    folded and hidden in the view, any class made the target, any channel chosen by hand. Raises
+    ValueError where the decision cannot be decomposed, TypeError for what is no model or image.
+    """
+
+    bundle = "decomposition_tree"
+
+    tree = synced(traitlets.Dict)
+    image = synced(traitlets.Bytes)
+    pictures = synced(traitlets.Dict)
+    classes = synced(traitlets.List)
+    live = synced(traitlets.Bool)
+    view = synced(traitlets.Dict, from_json=cleaned)
+
+    def __init__(
+        self,
+        model: Any,
+        image: Any,
+        *,
+        target: int | str | None = None,
+        top_k: int = 3,
+        layers: Sequence[str] | None = None,
+        merge_iou: float = 0.9,
+        max_nodes: int = MOST_NODES,
+    ) -> None:
+        engine = Decomposer(
+            model, image, target=target, top_k=top_k, layers=layers, merge_iou=merge_iou
+        )
+        self._max_nodes = max_nodes
+        self._open(engine.tree(max_nodes=max_nodes), engine)
+
+    @classmethod
+    def from_evidence(cls, evidence: Decomposition) -> DecompositionTree:
+        """Return a view of saved evidence; it needs no model and cannot ask for more.
+
+        Raises TypeError for what is no Decomposition.
+        """
+        if not isinstance(evidence, Decomposition):
+            raise TypeError(
+                f"got {type(evidence).__name__} as evidence; expected a Decomposition;"
+                " make one with decompose(model, image) or open a saved one with load(path)"
+            )
+        self = cls.__new__(cls)
+        self._open(evidence, None)
+        return self
+
+    def _open(self, evidence: Decomposition, engine: Decomposer | None) -> None:
+        self._evidence, self._engine = evidence, engine
+        self._encoded: dict[Path, tuple[UInt8[np.ndarray, "h w 3"], bytes]] = {}
+        names = engine.classifier.classes if engine else None
+        super().__init__(
+            tree=tree_payload(evidence, self._top_k()),
+            image=_jpeg(evidence.image),
+            pictures=self._pictures(),
+            classes=list(names or ()),
+            live=engine is not None,
+        )
+
+    @property
+    def evidence(self) -> Decomposition:
+        """The decomposition as it is on the screen."""
+        return self._evidence
+
+    def __repr__(self) -> str:
+        count = sum(1 for _ in self._evidence.root.walk())
+        stages = len(self._evidence.layers)
+        return f"DecompositionTree({self._evidence.target.name!r}, {count} nodes, {stages} stages)"
+
+    def snapshot(self) -> DecompositionTree:
+        """Return a twin of what is on the screen, without the model."""
+        twin = type(self).from_evidence(self._evidence)
+        twin.view, twin.layout = self.view, self.layout
+        return twin
+
+    def export_png(self, path: str | FilePath) -> FilePath:
+        """Write the tree as a picture for slides and print, 1920 pixels wide."""
+        draw_decomposition(self._evidence, opened=self._opened()).save(path, format="PNG")
+        return FilePath(path)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return what answers each kind of message."""
+        return {
+            "expand": self._expand,
+            "candidates": self._candidates,
+            "top_k": self._change_top_k,
+            "retarget": self._retarget,
+            "pictures": self._picture,
+        }
+
+    def close(self) -> None:
+        """Close the view and let go of the model."""
+        self._engine = None
+        super().close()
+
+    def _expand(self, content: Content) -> Mapping[str, Any]:
+        path = questions.path_in(content, self._evidence)
+        top_k, channels = questions.top_k_in(content), questions.channels_in(content)
+        engine = self._ask("to expand a node")
+        self._show(engine.expand(self._evidence, path, top_k=top_k, channels=channels))
+        return {"children": len(self._evidence.node(path).children)}
+
+    def _candidates(self, content: Content) -> Mapping[str, Any]:
+        path = questions.path_in(content, self._evidence)
+        engine = self._ask("to list the channels below a node")
+        found = engine.candidates(self._evidence, path, top=MOST_CANDIDATES)
+        return {"candidates": [[int(c), float(a), float(s)] for c, a, s in found]}
+
+    def _change_top_k(self, content: Content) -> Mapping[str, Any]:
+        top_k = questions.top_k_in({"top_k": content.get("top_k", 0)})
+        self._replace(self._ask("to take another number of channels").with_top_k(top_k))
+        return {"top_k": top_k}
+
+    def _retarget(self, content: Content) -> Mapping[str, Any]:
+        target = questions.target_in(content)
+        self._replace(self._ask("to explain another class").retarget(target))
+        return {"target": self._evidence.target.index}
+
+    def _picture(self, content: Content) -> Mapping[str, Any]:
+        paths = questions.paths_in(content, self._evidence)
+        engine = self._ask("to draw guided backpropagation")
+        self._evidence = engine.pictures(self._evidence, paths)
+        self._publish(pictures=self._pictures())
+        return {"pictures": len(paths)}
+
+    def _ask(self, purpose: str) -> Decomposer:
+        if self._engine is None:
+            raise ValueError(
+                f"this view was opened from saved evidence, without a model; {purpose} takes the"
+                " model; run DecompositionTree(model, image) to have it live"
+            )
+        return self._engine
+
+    def _replace(self, engine: Decomposer) -> None:
+        evidence = engine.tree(max_nodes=self._max_nodes)
+        self._engine = engine
+        self._show(evidence)
+
+    def _show(self, evidence: Decomposition) -> None:
+        self._evidence = evidence
+        self._publish(tree=tree_payload(evidence, self._top_k()), pictures=self._pictures())
+
+    def _pictures(self) -> dict[str, Any]:
+        known, fresh = self._encoded, {}
+        for path, pixels in pictured(self._evidence):
+            same = path in known and known[path][0] is pixels
+            fresh[path] = known[path] if same else (pixels, picture_bytes(pixels))
+        self._encoded = fresh
+        return pictures_payload((path, encoded) for path, (_, encoded) in fresh.items())
+
+    def _top_k(self) -> int:
+        return self._engine.top_k if self._engine else len(self._evidence.root.children)
+
+    def _opened(self) -> tuple[Path, ...] | None:
+        opened = self.view.get("open")
+        if opened is None:
+            return None
+        return tuple(tuple(int(i) for i in path.split(".") if i) for path in opened)
+
+
+def _jpeg(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    out = BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(out, format="JPEG", quality=85)
+    return out.getvalue()

@@ -1,0 +1,139 @@
+"""What travels to a decomposition view: names and numbers as JSON, pixels as binary buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from ..evidence import Decomposition, Layer, Node, Prediction
+
+Path = tuple[int, ...]
+SMALL_PICTURE = 40  # pixels a side up to which a PNG is smaller than a JPEG's tables
+
+
+def dotted(path: Path) -> str:
+    """Return a path as the view writes it: `(0, 2, 1)` is `"0.2.1"`, the root is `""`."""
+    return ".".join(map(str, path))
+
+
+def tree_payload(evidence: Decomposition, top_k: int) -> dict[str, Any]:
+    """Return everything about a tree but its pictures: columns of its nodes, parents first.
+
+    `maps` is one buffer with the activation map of every node, row by row, as uint8:
+    the value of a byte `q` is `(q - zero) * step`, so that zero is exact.
+    """
+    nodes = list(evidence.root.walk())
+    maps = [quantized(node.patch) for _, node in nodes]
+    return {
+        "size": list(evidence.image.shape[:2]),
+        "top_k": top_k,
+        "target": _prediction(evidence.target),
+        "predictions": [_prediction(p) for p in evidence.predictions],
+        "layers": [_layer(layer) for layer in evidence.layers],
+        "notes": list(evidence.notes),
+        "model": evidence.provenance.model,
+        "nodes": {**_columns(nodes, evidence), **_map_columns(maps)},
+        "maps": b"".join(pixels.tobytes() for pixels, _, _ in maps),
+    }
+
+
+def quantized(values: Float[np.ndarray, "h w"]) -> tuple[UInt8[np.ndarray, "h w"], int, float]:
+    """Return `(q, zero, step)` with `values = (q - zero) * step` to half a step."""
+    low, high = (min(0.0, float(values.min())), max(0.0, float(values.max()))) if values.size else (0, 0)
+    step = _six_digits((high - low) / 254) or 1.0
+    zero = round(-low / step)
+    return np.clip(np.rint(values / step) + zero, 0, 255).astype(np.uint8), zero, step
+
+
+def picture_bytes(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """Return a picture as JPEG of quality 85, or as PNG where that is the smaller."""
+    out = BytesIO()
+    small = max(pixels.shape[:2]) <= SMALL_PICTURE
+    Image.fromarray(np.ascontiguousarray(pixels)).save(
+        out, **({"format": "PNG", "optimize": True} if small else {"format": "JPEG", "quality": 85})
+    )
+    return out.getvalue()
+
+
+def pictures_payload(pictures: Iterable[tuple[Path, bytes]]) -> dict[str, Any]:
+    """Return the guided-backpropagation pictures in one buffer, with `[start, length]` of each."""
+    places: dict[str, list[int]] = {}
+    data = bytearray()
+    for path, encoded in pictures:
+        places[dotted(path)] = [len(data), len(encoded)]
+        data += encoded
+    return {"places": places, "data": bytes(data)}
+
+
+def _columns(nodes: list[tuple[Path, Node]], evidence: Decomposition) -> dict[str, list[Any]]:
+    place = {path: i for i, (path, _) in enumerate(nodes)}
+    level = {layer.name: i for i, layer in enumerate(evidence.layers)}
+    return {
+        "parent": [place[path[:-1]] if path else -1 for path, _ in nodes],
+        "layer": [level.get(node.layer, -1) for _, node in nodes],
+        **{name: [value(node) for _, node in nodes] for name, value in _FACTS.items()},
+    }
+
+
+_FACTS: dict[str, Any] = {
+    "channel": lambda node: int(node.channel),
+    "position": lambda node: [int(i) for i in node.position],
+    "value": lambda node: _six_digits(node.value),
+    "contribution": lambda node: _six_digits(node.contribution),
+    "share": lambda node: _six_digits(node.share),
+    "box": lambda node: [int(i) for i in node.box],
+    "also": lambda node: [int(i) for i in node.also],
+    "negated": lambda node: int(node.negated),
+    "unclipped": lambda node: int(node.unclipped),
+    "activated": lambda node: node.activated,
+    "completeness": lambda node: _or_none(node.completeness),
+    "corner": lambda node: [int(i) for i in node.offset],
+    "grid": lambda node: [int(i) for i in node.shape],
+}
+
+
+def _map_columns(maps: list[tuple[UInt8[np.ndarray, "h w"], int, float]]) -> dict[str, list[Any]]:
+    return {
+        "extent": [list(pixels.shape) for pixels, _, _ in maps],
+        "zero": [zero for _, zero, _ in maps],
+        "step": [step for _, _, step in maps],
+    }
+
+
+def _prediction(prediction: Prediction) -> dict[str, Any]:
+    return {
+        "index": int(prediction.index),
+        "name": prediction.name,
+        "probability": _six_digits(prediction.probability),
+        "logit": _six_digits(prediction.logit),
+    }
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "type": layer.type,
+        "shape": list(layer.shape),
+        "stage": layer.stage,
+        "field": None if layer.receptive_field is None else list(layer.receptive_field),
+    }
+
+
+def _six_digits(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _or_none(value: float | None) -> float | None:
+    return None if value is None else _six_digits(value)
+
+
+def pictured(evidence: Decomposition) -> Iterator[tuple[Path, UInt8[np.ndarray, "h w 3"]]]:
+    """Yield `(path, picture)` of every node that has one."""
+    for path, node in evidence.root.walk():
+        if node.picture is not None and node.picture.size:
+            yield path, node.picture

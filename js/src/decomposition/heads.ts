@@ -1,0 +1,38 @@
+// The names of the stages: at the head of their columns, or above their rows.
+import { type Direction, pitch } from "../layout/geometry.ts";
+import type { Transform } from "../layout/transform.ts";
+import { h } from "../lib/dom.ts";
+import type { Layer, Tree } from "./tree.ts";
+import { stageName } from "./words.ts";
+
+export function placeHeads(
+  element: HTMLElement,
+  tree: Tree,
+  now: Transform,
+  direction: Direction,
+  depth: number,
+): void {
+  const levels: (Layer | null)[] = [null, ...tree.payload.layers].slice(0, depth + 1);
+  while (element.children.length > levels.length) element.lastChild?.remove();
+  const step = pitch(direction).level;
+  levels.forEach((layer, level) => {
+    const head = (element.children[level] ?? element.appendChild(h("div"))) as HTMLElement;
+    write(head, layer);
+    const start = level * step * now.k;
+    const [x, y] = direction === "right" ? [start + now.x, 0] : [0, start + now.y - 20];
+    head.style.transform = `translate(${x}px, ${y}px)`;
+    head.style.width = direction === "right" ? `${step * now.k - 8}px` : "";
+  });
+}
+
+function write(head: HTMLElement, layer: Layer | null): void {
+  const name = layer ? layer.name : "logit";
+  const size = layer ? `${layer.shape[1]} × ${layer.shape[2]}` : "";
+  if (head.dataset.name === name) return;
+  head.dataset.name = name;
+  const title = stageName(layer);
+  head.replaceChildren(
+    h("strong", {}, title),
+    h("span", {}, title === name ? size : `${name}${size && ` · ${size}`}`),
+  );
+}

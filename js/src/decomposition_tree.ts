@@ -1,0 +1,108 @@
+// A decision taken apart: the image and the prediction, the tree below it, and the path looked at.
+import type { AnyModel } from "@anywidget/types";
+import "./decomposition_tree.css";
+import { Chooser } from "./decomposition/chooser.ts";
+import { Header } from "./decomposition/header.ts";
+import { Keys, keysHint } from "./decomposition/keys.ts";
+import { Panel } from "./decomposition/panel.ts";
+import { Session, type State } from "./decomposition/session.ts";
+import { Stage } from "./decomposition/stage.ts";
+import { Strip } from "./decomposition/strip.ts";
+import { Banner } from "./lib/banner.ts";
+import { button, fill, h } from "./lib/dom.ts";
+
+const WORK: Record<string, string> = {
+  expand: "Decomposing",
+  candidates: "Listing channels",
+  top_k: "Decomposing again",
+  retarget: "Decomposing another class",
+  pictures: "Drawing guided backpropagation",
+};
+
+function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
+  const banner = new Banner();
+  const root = h("div", { class: "hx-view", "data-lm-suppress-shortcuts": "true" }, banner.element);
+  el.append(root);
+  try {
+    return build(model, root, banner);
+  } catch (error) {
+    banner.show(`The view could not be drawn: ${error instanceof Error ? error.message : error}`);
+    return () => root.remove();
+  }
+}
+
+function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
+  const session = new Session(model, (error) => banner.show(error));
+  const stage = new Stage(session);
+  const retarget = (target: string | number) => void session.ask("retarget", { target });
+  const panel = new Panel(session, retarget);
+  const strip = new Strip(session, (node) => session.select(node));
+  const chooser = new Chooser(session, () => stage.focus(session.selected));
+  const keys = new Keys(session, stage, chooser);
+  root.append(
+    new Header(session, retarget).element,
+    workLine(session),
+    h("div", { class: "hx-body" }, panel.element, stage.element),
+    strip.element,
+  );
+  stage.element.append(tools(session, stage, keys, chooser), chooser.element, keys.element);
+  stage.element.addEventListener("keydown", (event) => keys.press(event));
+  fetchWhenSeen(session, stage);
+  void session.load().catch((error) => banner.show(error));
+  return () => {
+    for (const part of [stage, panel, strip, session]) part.close();
+    root.remove();
+  };
+}
+
+function tools(session: Session, stage: Stage, keys: Keys, chooser: Chooser): HTMLElement {
+  const all = () => [...session.tree.nodes.values()].filter((node) => node.children.length > 0);
+  const openAll = () => {
+    session.arrangement.setOpen(session.tree, all().map((node) => node.key), true);
+    stage.fitAll();
+  };
+  const foldAll = () => {
+    const line = session.selected.line.map((node) => node.key);
+    session.arrangement.change({ open: line });
+    stage.fitAll();
+  };
+  return h(
+    "div",
+    { class: "hx-buttons", role: "toolbar", "aria-label": "The tree" },
+    button("Expand all", openAll),
+    button("Fold others", foldAll),
+    button("Channels…", () => void chooser.open(session.selected)),
+    button("Fit", () => stage.fitAll()),
+    button("−", () => stage.zoom(0.8), { "aria-label": "Zoom out" }),
+    button("+", () => stage.zoom(1.25), { "aria-label": "Zoom in" }),
+    keysHint(() => keys.toggle()),
+  );
+}
+
+/** What the kernel is doing, and a way to give it up. */
+function workLine(session: Session): HTMLElement {
+  const line = h("div", { class: "hx-work", role: "status", hidden: true });
+  session.on((change) => {
+    if (change !== "busy") return;
+    const [kind] = session.kernel.busy;
+    line.hidden = kind === undefined;
+    if (kind === undefined) return fill(line);
+    const what = h("span", {}, `${WORK[kind] ?? "Working"} …`);
+    fill(line, what, button("Cancel", () => session.kernel.cancel()));
+  });
+  return line;
+}
+
+/** Pictures are asked for when the tree is on the screen, and after every change of it. */
+function fetchWhenSeen(session: Session, stage: Stage): void {
+  const fetch = () => void session.fetchPictures(stage.inOrder());
+  const watch = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watch.disconnect();
+    session.on((change) => change !== "busy" && change !== "pixels" && fetch());
+    fetch();
+  });
+  watch.observe(stage.element);
+}
+
+export default { render };

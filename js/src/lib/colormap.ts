@@ -1,0 +1,50 @@
+// Heat: inferno's upper part for what speaks for the decision, blues for what speaks against it.
+// Perceptually uniform, told apart by the colour-blind; faint where the value is, so that the
+// image stays visible.
+
+type Colour = readonly [number, number, number];
+
+const parse = (table: string): Colour[] =>
+  table.split(" ").map((hex) => [0, 2, 4].map((i) => Number.parseInt(hex.slice(i, i + 2), 16)) as never);
+
+const FOR = parse(
+  "3d0965 57106e 71196e 8a226a a32c61 bc3754 d24644 e45a31 f1731d f98e09 fcac11 f9cb35 f2ea69 fcffa4",
+);
+const AGAINST = parse("0b1f5c 123a86 1c5aa8 2f7fc4 55a5da 8acbee c4ecff");
+
+function between(table: readonly Colour[], t: number): Colour {
+  const place = Math.min(1, Math.max(0, t)) * (table.length - 1);
+  const low = Math.min(table.length - 2, Math.floor(place));
+  const [a, b] = [table[low] as Colour, table[low + 1] as Colour];
+  const part = place - low;
+  return [0, 1, 2].map((i) => Math.round((a[i] as number) * (1 - part) + (b[i] as number) * part)) as never;
+}
+
+/** Colour and alpha, 0..255 each, of a value between -1 and 1. */
+export function heat(value: number): readonly [number, number, number, number] {
+  const strength = Math.min(1, Math.abs(value));
+  const colour = between(value < 0 ? AGAINST : FOR, strength);
+  return [...colour, Math.round(255 * Math.min(1, 1.35 * strength ** 0.75))];
+}
+
+const STEPS = 255;
+
+/** `heat` for the values -1 .. 1 in 511 steps, four bytes each. */
+export const HEAT: Uint8ClampedArray = Uint8ClampedArray.from(
+  { length: 4 * (2 * STEPS + 1) },
+  (_, i) => heat((Math.floor(i / 4) - STEPS) / STEPS)[i % 4] as number,
+);
+
+export function heatIndex(value: number): number {
+  return 4 * Math.round((Math.min(1, Math.max(-1, value)) + 1) * STEPS);
+}
+
+/** The map as a CSS gradient, opaque, from the value `low` to `high` (both between -1 and 1). */
+export function heatGradient(low: number, high: number): string {
+  const stops = Array.from({ length: 17 }, (_, i) => {
+    const value = low + ((high - low) * i) / 16;
+    const [r, g, b, a] = heat(value);
+    return `rgb(${r} ${g} ${b} / ${Math.round((100 * a) / 255)}%)`;
+  });
+  return `linear-gradient(to right, ${stops.join(", ")})`;
+}

@@ -1,0 +1,98 @@
+// Questions to the kernel. Each has an id and gets a result, an error, or the news of silence.
+import type { AnyModel } from "@anywidget/types";
+
+export const PATIENCE = 5000;
+const LONG_WORK = 120_000;
+
+export type Fields = Record<string, unknown>;
+export class KernelError extends Error {}
+export class Silence extends Error {}
+export class Cancelled extends Error {}
+
+interface Waiting {
+  kind: string;
+  settle(answer: Fields): void;
+  fail(error: Error): void;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+const SILENT =
+  "The kernel does not answer: it was restarted or has ended. " +
+  "All that is here stays usable; to go on asking, run the notebook's cells again.";
+
+/** One conversation per view; several views of one model tell their answers apart by the id. */
+export class Kernel {
+  private readonly waiting = new Map<number, Waiting>();
+  private next = 1 + Math.floor(Math.random() * 2 ** 40);
+  private readonly listen = (message: unknown) => this.hear(message);
+
+  constructor(
+    private readonly model: Pick<AnyModel, "send" | "on" | "off">,
+    private readonly changed: () => void,
+    private readonly patience = PATIENCE,
+  ) {
+    model.on("msg:custom", this.listen);
+  }
+
+  /** What is being waited for, oldest first. */
+  get busy(): string[] {
+    return [...this.waiting.values()].map((one) => one.kind);
+  }
+
+  ask(kind: string, fields: Fields = {}): Promise<Fields> {
+    const id = this.next++;
+    return new Promise((resolve, reject) => {
+      const end = (act: () => void) => {
+        clearTimeout(this.waiting.get(id)?.timer);
+        if (this.waiting.delete(id)) act();
+        this.changed();
+      };
+      this.waiting.set(id, {
+        kind,
+        settle: (answer) => end(() => resolve(answer)),
+        fail: (error) => end(() => reject(error)),
+        timer: this.silence(id, this.patience),
+      });
+      this.changed();
+      this.send({ ...fields, kind, id }, id);
+    });
+  }
+
+  /** Give up what is being waited for; the kernel is told, the view goes on at once. */
+  cancel(): void {
+    for (const [id, one] of this.waiting) {
+      one.fail(new Cancelled("cancelled"));
+      this.send({ kind: "cancel", id: this.next++, of: id }, id);
+    }
+  }
+
+  close(): void {
+    this.model.off("msg:custom", this.listen);
+    for (const one of this.waiting.values()) clearTimeout(one.timer);
+    this.waiting.clear();
+  }
+
+  private silence(id: number, patience: number) {
+    return setTimeout(() => this.waiting.get(id)?.fail(new Silence(SILENT)), patience);
+  }
+
+  private send(message: Fields, id: number): void {
+    try {
+      this.model.send(message);
+    } catch {
+      this.waiting.get(id)?.fail(new Silence(SILENT));
+    }
+  }
+
+  private hear(message: unknown): void {
+    if (typeof message !== "object" || message === null) return;
+    const answer = message as Fields;
+    const one = this.waiting.get(answer.id as number);
+    if (!one) return;
+    if (answer.kind === "accepted") {
+      clearTimeout(one.timer);
+      one.timer = this.silence(answer.id as number, LONG_WORK);
+    } else if (answer.kind === "result") one.settle(answer);
+    else if (answer.kind === "error") one.fail(new KernelError(String(answer.text)));
+  }
+}
