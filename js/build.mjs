@@ -29,12 +29,17 @@ const offlineOptions = {
   entryPoints: [join(here, "src", "offline", "main.ts")],
   format: "iife",
   outfile: join(out, "offline", "runtime.js"),
+  // ipywidgets 7 is not supported: its classes would double the size
+  alias: {
+    "@jupyter-widgets/base7": "@jupyter-widgets/base",
+    "@jupyter-widgets/controls7": "@jupyter-widgets/controls",
+  },
   loader: {
-    ".svg": "dataurl",
+    ".svg": "empty",
     ".png": "dataurl",
     ".gif": "dataurl",
-    ".woff": "dataurl",
     ".woff2": "dataurl",
+    ".woff": "empty",
     ".eot": "empty",
     ".ttf": "empty",
   },

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from beartype import BeartypeConf, BeartypeHintOverrides, beartype
+from beartype import BeartypeConf, FrozenDict, beartype
 
-checked = beartype(
-    conf=BeartypeConf(hint_overrides=BeartypeHintOverrides({np.ndarray[Any, Any]: np.ndarray}))
-)
+checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({np.ndarray[Any, Any]: np.ndarray})))
