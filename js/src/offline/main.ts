@@ -1,7 +1,7 @@
 // Shows widgets from their saved state in a page without kernel and network.
 import * as base from "@jupyter-widgets/base";
 import * as controls from "@jupyter-widgets/controls";
-import { HTMLManager } from "@jupyter-widgets/html-manager";
+import { HTMLManager } from "@jupyter-widgets/html-manager/lib/htmlmanager";
 import "@lumino/widgets/style/index.css";
 import "@jupyter-widgets/controls/css/widgets-base.css";
 import "@jupyter-widgets/controls/css/labvariables.css";
