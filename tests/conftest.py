@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import jaxtyping
+import pytest
 from jaxtyping import install_import_hook
 
 import tests.typecheck  # noqa: F401 - the hook looks it up, but does not import it
 
 install_import_hook("hexplain_widgets", "tests.typecheck.checked")
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Signatures go unchecked in this test, as they do for users: for tests of bad input."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
