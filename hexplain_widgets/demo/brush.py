@@ -1,0 +1,63 @@
+"""A brush paints one object: metres to the right and up from where it stands on the ground."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .canvas import Canvas
+from .geometry import Points, rect
+from .palette import Tint, tint
+
+
+class Brush:
+    """Paints the object `name` standing at `(x, y)` of the canvas; `flip` mirrors it."""
+
+    def __init__(
+        self, canvas: Canvas, rng: np.random.Generator, name: str, x: float, y: float, *,
+        scale: float = 1.0, flip: bool = False, unit: float | None = None,
+    ) -> None:  # fmt: skip
+        self.canvas, self.rng, self.name, self.x, self.y = canvas, rng, name, x, y
+        self.unit = float(canvas.camera.unit(y) if unit is None else unit) * scale
+        self._side = -1.0 if flip else 1.0
+
+    def at(self, points: Points) -> Points:
+        """Return metres around the object's foot as canvas coordinates."""
+        step = np.array([self._side * self.unit, -self.unit])
+        placed: Points = np.array([self.x, self.y]) + points * step
+        return placed
+
+    def tint(self, *names: str) -> Tint:
+        """Draw one of the named colours."""
+        return tint(self.rng, *names)
+
+    def fill(
+        self, part: str, material: str, color: Tint, points: Points, *,
+        form: str = "flat", shade: float = 1.0,
+    ) -> None:  # fmt: skip
+        """Paint one part of the object."""
+        self.canvas.fill(
+            (self.name, part, material), color, self.at(points),
+            unit=self.unit, anchor=(self.x, self.y), form=form, shade=shade,
+        )  # fmt: skip
+
+    def lay(self, part: str, material: str, color: Tint, points: Points) -> None:
+        """Paint one part that lies flat on the ground (points in canvas coordinates)."""
+        self.canvas.ground((self.name, part, material), color, points)
+
+    def darken(self, points: Points, amount: float) -> None:
+        """Darken what is there already, as a shadow of this object's own parts does."""
+        self.canvas.darken(self.at(points), amount)
+
+    def shadow(self, half_width: float, *, at: float = 0.0, depth: float = 0.28, lift: float = 0.0) -> None:
+        """Cast the object's soft shadow on the ground, `half_width` metres to each side."""
+        x = self.x + self._side * at * self.unit
+        self.canvas.shadow(
+            x, self.y - lift * self.unit, half_width * self.unit, half_width * depth * self.unit + 0.004
+        )
+
+    def box(
+        self, part: str, material: str, color: Tint, x0: float, y0: float, x1: float, y1: float, *,
+        form: str = "flat", shade: float = 1.0,
+    ) -> None:  # fmt: skip
+        """Paint an upright rectangle between two corners in metres."""
+        self.fill(part, material, color, rect(x0, y0, x1, y1), form=form, shade=shade)

@@ -1,0 +1,95 @@
+"""What a network can learn from a scene's labels: what is present, where, and of what kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int, UInt8
+from torch import Tensor
+
+from .scenes import Scene, scene
+from .vocabulary import LEGEND, OBJECTS, PARTS
+
+PRESENT = 0.004  # share of the picture from which an object or part counts as present
+CELL_PRESENT = 0.04  # the same in one cell of a coarse map
+GRIDS = {"color": 28, "material": 28, "part": 14, "object": 7}
+CONCEPTS = tuple(f"object {name}" for name in OBJECTS) + tuple(f"part {name}" for name in PARTS)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A rendered scene as arrays: pixels, what is present, and label maps at the stages' sizes."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    label: int
+    present: Bool[np.ndarray, "e"]
+    maps: dict[str, np.ndarray]
+
+
+def present(found: Scene) -> Bool[np.ndarray, "e"]:
+    """Return which of `CONCEPTS` cover at least 0.4 % of the picture."""
+    shares = [_shares(found.masks[level], len(LEGEND[level]))[1:] for level in ("object", "part")]
+    return np.concatenate(shares) >= PRESENT
+
+
+def example(job: tuple[str, int, int]) -> Example:
+    """Render the scene `(name, seed, size)` and gather its targets."""
+    found = scene(job[0], seed=job[1], size=job[2])
+    maps = {level: _centres(found.masks[level], GRIDS[level]) for level in ("color", "material")}
+    maps |= {level: _cells(found.masks[level], GRIDS[level], len(LEGEND[level])) for level in ("part", "object")}
+    label = LEGEND["scene"].index(job[0]) - 1
+    return Example(np.asarray(found.image), label, present(found), maps)
+
+
+def _shares(labels: Int[np.ndarray, "h w"], count: int) -> np.ndarray:
+    return np.bincount(labels.ravel(), minlength=count) / labels.size
+
+
+def _centres(labels: Int[np.ndarray, "h w"], grid: int) -> UInt8[np.ndarray, "g g"]:
+    step = labels.shape[0] // grid
+    return labels[step // 2 :: step, step // 2 :: step].astype(np.uint8)
+
+
+def _cells(labels: Int[np.ndarray, "h w"], grid: int, count: int) -> Bool[np.ndarray, "e g g"]:
+    step = labels.shape[0] // grid
+    rows = np.arange(labels.shape[0]) // step
+    cell = rows[:, None] * grid + rows
+    hits = np.bincount((labels * grid * grid + cell).ravel(), minlength=count * grid * grid)
+    return hits.reshape(count, grid, grid) >= CELL_PRESENT * step * step
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples stacked into tensors."""
+
+    pixels: Tensor
+    label: Tensor
+    present: Tensor
+    maps: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, index: Tensor) -> Batch:
+        """Return the examples at these positions."""
+        maps = {level: values[index] for level, values in self.maps.items()}
+        return Batch(self.pixels[index], self.label[index], self.present[index], maps)
+
+    def mirrored(self) -> Batch:
+        """Return the same examples seen in a mirror."""
+        maps = {level: values.flip(-1) for level, values in self.maps.items()}
+        return Batch(self.pixels.flip(-1), self.label, self.present, maps)
+
+
+def stack(examples: list[Example]) -> Batch:
+    """Return examples as one batch; pixels as `(n, 3, h, w)` uint8."""
+    pixels = torch.from_numpy(np.stack([e.pixels for e in examples])).permute(0, 3, 1, 2)
+    levels = examples[0].maps
+    return Batch(
+        pixels.contiguous(),
+        torch.tensor([e.label for e in examples]),
+        torch.from_numpy(np.stack([e.present for e in examples])),
+        {level: torch.from_numpy(np.stack([e.maps[level] for e in examples])) for level in levels},
+    )
