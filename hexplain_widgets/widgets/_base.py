@@ -1,4 +1,4 @@
-"""What all views share: their bundle, their talk with the browser, their way out of the notebook."""
+"""What all views share: a bundle, the talk with the browser, the way out of the notebook."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **state: Any) -> None:
         self._state_lock = threading.RLock()
-        super().__init__(_esm=_bundled(f"{self.bundle}.js"), _css=_bundled(f"{self.bundle}.css"), **state)
+        super().__init__(
+            _esm=_bundled(f"{self.bundle}.js"), _css=_bundled(f"{self.bundle}.css"), **state
+        )
         self._conversation = Conversation(self.handlers(), self._say)
         self.on_msg(self._hear)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 Content = Mapping[str, Any]
-Handler = Callable[[Content], Mapping[str, Any]]
+Stop = Callable[[], bool]
+Handler = Callable[[Content, Stop], Mapping[str, Any]]
 
-EXPECTED = (ValueError, IndexError, KeyError, TypeError, RuntimeError)
+EXPECTED = (ValueError, IndexError, TypeError, RuntimeError)
+RELOAD = "reload the page so that view and kernel are of one version"
 log = logging.getLogger(__name__)
 
 
@@ -20,86 +23,96 @@ class Conversation:
 
     A message is `{kind, id, ...}`. It is acknowledged at once, so that the view knows that the
     kernel lives, and answered when its handler is done. `cancel` names an id in `of`: what waits
-    is dropped, the result of what runs is not sent.
+    is dropped, what runs is told to stop by its `stopped` and is not answered.
     """
 
-    def __init__(self, handlers: Mapping[str, Handler], send: Callable[[dict[str, Any]], None]):
+    def __init__(
+        self, handlers: Mapping[str, Handler], send: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._handlers = handlers
         self._send = send
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hexplain-view")
-        self._waiting: dict[int, Future[None]] = {}
+        self._wanted: set[int] = set()
         self._lock = threading.Lock()
 
     def receive(self, content: object) -> None:
         """Take one message; never raises, for there is nobody to catch it."""
-        number = content.get("id") if isinstance(content, dict) else None
         try:
-            kind, number = self._envelope(content)
+            message = self._checked(content)
         except ValueError as error:
-            self._answer(number if _whole(number) else None, "error", text=str(error))
+            self._send({"kind": "error", "id": _number_of(content), "text": str(error)})
             return
-        assert_content: Content = content  # type: ignore[assignment]
+        kind, number = message["kind"], message["id"]
         if kind == "cancel":
-            self._cancel(number, assert_content.get("of"))
+            self._cancel(number, message.get("of"))
         else:
-            self._submit(number, self._handlers[kind], assert_content)
+            self._start(number, partial(self._handlers[kind], message))
 
     def close(self) -> None:
-        """Drop what waits and let the thread end."""
+        """Drop what waits, stop what runs, and let the thread end."""
+        with self._lock:
+            self._wanted.clear()
         self._worker.shutdown(wait=False, cancel_futures=True)
 
-    def _envelope(self, content: object) -> tuple[str, int]:
-        known = ", ".join([*self._handlers, "cancel"])
+    def _checked(self, content: object) -> Content:
         if not isinstance(content, dict):
             raise ValueError(
-                f"The view sent a {type(content).__name__}; a message is an object with kind and id;"
-                " reload the page so that view and kernel are of one version."
+                f"got a {type(content).__name__} from the view;"
+                f" expected an object with kind and id; {RELOAD}"
             )
-        kind, number = content.get("kind"), content.get("id")
-        if not isinstance(kind, str) or (kind not in self._handlers and kind != "cancel"):
+        known = [*self._handlers, "cancel"]
+        if content.get("kind") not in known:
             raise ValueError(
-                f"The view sent a message of kind {kind!r:.60}; known kinds are {known};"
-                " reload the page so that view and kernel are of one version."
+                f"got a message of kind {content.get('kind')!r:.60} from the view;"
+                f" expected one of {', '.join(known)}; {RELOAD}"
             )
-        if not _whole(number):
+        if _number_of(content) is None:
             raise ValueError(
-                f"The view sent {kind!r} with id {number!r:.60}; an id is a whole number;"
-                " reload the page so that view and kernel are of one version."
+                f"got the id {content.get('id')!r:.60} from the view;"
+                f" expected a whole number; {RELOAD}"
             )
-        return kind, int(number)  # type: ignore[arg-type]
+        return content
 
-    def _submit(self, number: int, handler: Handler, content: Content) -> None:
-        self._answer(number, "accepted")
+    def _start(self, number: int, work: Callable[[Stop], Mapping[str, Any]]) -> None:
         with self._lock:
-            self._waiting[number] = self._worker.submit(self._work, number, handler, content)
-
-    def _work(self, number: int, handler: Handler, content: Content) -> None:
+            self._wanted.add(number)
+        self._send({"kind": "accepted", "id": number})
         try:
-            answer, fields = "result", dict(handler(content))
+            self._worker.submit(self._work, number, work)
+        except RuntimeError:  # the view was closed while its message was under way
+            self._answer(
+                number, "error", {"text": f"the view was closed; expected it open; {RELOAD}"}
+            )
+
+    def _work(self, number: int, work: Callable[[Stop], Mapping[str, Any]]) -> None:
+        try:
+            if number in self._wanted:
+                self._answer(number, "result", work(lambda: number not in self._wanted))
+        except CancelledError:
+            log.debug("message %s was cancelled", number)
         except Exception as error:
             if not isinstance(error, EXPECTED):
                 log.exception("a message of the view could not be answered")
-            answer, fields = "error", {"text": _lesson(error)}
+            self._answer(number, "error", {"text": _lesson(error)})
+
+    def _answer(self, number: int, kind: str, fields: Mapping[str, Any]) -> None:
         with self._lock:
-            wanted = self._waiting.pop(number, None) is not None
+            wanted = number in self._wanted
+            self._wanted.discard(number)
         if wanted:
-            self._answer(number, answer, **fields)
+            self._send({**fields, "kind": kind, "id": number})
 
     def _cancel(self, number: int, other: object) -> None:
         with self._lock:
-            future = self._waiting.pop(other, None) if _whole(other) else None  # type: ignore[call-overload]
-        if future is not None:
-            future.cancel()
-        self._answer(number, "result", cancelled=future is not None)
-
-    def _answer(self, number: object, kind: str, **fields: object) -> None:
-        self._send({"kind": kind, "id": number, **fields})
+            known = isinstance(other, int) and other in self._wanted
+            self._wanted -= {other}
+        self._send({"kind": "result", "id": number, "cancelled": known})
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _number_of(content: object) -> int | None:
+    number = content.get("id") if isinstance(content, dict) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _lesson(error: Exception) -> str:
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    return text or f"The kernel stopped with {type(error).__name__}; see its log, and try again."
+    return str(error) or f"the kernel stopped with {type(error).__name__}; see its log; try again"

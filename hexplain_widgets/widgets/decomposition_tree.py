@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from io import BytesIO
 from pathlib import Path as FilePath
 from typing import Any
@@ -16,7 +17,7 @@ from ..engines.decomposition import Decomposer
 from ..evidence import Decomposition
 from . import questions
 from ._base import View, synced
-from .conversation import Content, Handler
+from .conversation import Content, Handler, Stop
 from .drawing import draw_decomposition
 from .payload import picture_bytes, pictured, pictures_payload, tree_payload
 from .view_state import cleaned
@@ -124,33 +125,34 @@ class DecompositionTree(View):
         self._engine = None
         super().close()
 
-    def _expand(self, content: Content) -> Mapping[str, Any]:
+    def _expand(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         path = questions.path_in(content, self._evidence)
-        top_k, channels = questions.top_k_in(content), questions.channels_in(content)
+        top_k = questions.top_k_in(content) if "top_k" in content else None
+        channels = questions.channels_in(content)
         engine = self._ask("to expand a node")
-        self._show(engine.expand(self._evidence, path, top_k=top_k, channels=channels))
+        self._show(engine.expand(self._evidence, path, top_k=top_k, channels=channels), stopped)
         return {"children": len(self._evidence.node(path).children)}
 
-    def _candidates(self, content: Content) -> Mapping[str, Any]:
+    def _candidates(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         path = questions.path_in(content, self._evidence)
         engine = self._ask("to list the channels below a node")
         found = engine.candidates(self._evidence, path, top=MOST_CANDIDATES)
         return {"candidates": [[int(c), float(a), float(s)] for c, a, s in found]}
 
-    def _change_top_k(self, content: Content) -> Mapping[str, Any]:
-        top_k = questions.top_k_in({"top_k": content.get("top_k", 0)})
-        self._replace(self._ask("to take another number of channels").with_top_k(top_k))
+    def _change_top_k(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        top_k = questions.top_k_in(content)
+        self._replace(self._ask("to take another number of channels").with_top_k(top_k), stopped)
         return {"top_k": top_k}
 
-    def _retarget(self, content: Content) -> Mapping[str, Any]:
+    def _retarget(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         target = questions.target_in(content)
-        self._replace(self._ask("to explain another class").retarget(target))
+        self._replace(self._ask("to explain another class").retarget(target), stopped)
         return {"target": self._evidence.target.index}
 
-    def _picture(self, content: Content) -> Mapping[str, Any]:
+    def _picture(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         paths = questions.paths_in(content, self._evidence)
         engine = self._ask("to draw guided backpropagation")
-        self._evidence = engine.pictures(self._evidence, paths)
+        self._evidence = engine.pictures(self._evidence, paths, stopped=stopped)
         self._publish(pictures=self._pictures())
         return {"pictures": len(paths)}
 
@@ -162,13 +164,15 @@ class DecompositionTree(View):
             )
         return self._engine
 
-    def _replace(self, engine: Decomposer) -> None:
-        evidence = engine.tree(max_nodes=self._max_nodes)
-        self._engine = engine
-        self._show(evidence)
+    def _replace(self, engine: Decomposer, stopped: Stop) -> None:
+        self._show(engine.tree(max_nodes=self._max_nodes, stopped=stopped), stopped, engine)
 
-    def _show(self, evidence: Decomposition) -> None:
-        self._evidence = evidence
+    def _show(
+        self, evidence: Decomposition, stopped: Stop, engine: Decomposer | None = None
+    ) -> None:
+        if stopped():
+            raise CancelledError
+        self._evidence, self._engine = evidence, engine or self._engine
         self._publish(tree=tree_payload(evidence, self._top_k()), pictures=self._pictures())
 
     def _pictures(self) -> dict[str, Any]:

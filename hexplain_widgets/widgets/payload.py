@@ -44,7 +44,9 @@ def tree_payload(evidence: Decomposition, top_k: int) -> dict[str, Any]:
 
 def quantized(values: Float[np.ndarray, "h w"]) -> tuple[UInt8[np.ndarray, "h w"], int, float]:
     """Return `(q, zero, step)` with `values = (q - zero) * step` to half a step."""
-    low, high = (min(0.0, float(values.min())), max(0.0, float(values.max()))) if values.size else (0, 0)
+    low, high = (
+        (min(0.0, float(values.min())), max(0.0, float(values.max()))) if values.size else (0, 0)
+    )
     step = _six_digits((high - low) / 254) or 1.0
     zero = round(-low / step)
     return np.clip(np.rint(values / step) + zero, 0, 255).astype(np.uint8), zero, step
@@ -53,10 +55,11 @@ def quantized(values: Float[np.ndarray, "h w"]) -> tuple[UInt8[np.ndarray, "h w"
 def picture_bytes(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
     """Return a picture as JPEG of quality 85, or as PNG where that is the smaller."""
     out = BytesIO()
-    small = max(pixels.shape[:2]) <= SMALL_PICTURE
-    Image.fromarray(np.ascontiguousarray(pixels)).save(
-        out, **({"format": "PNG", "optimize": True} if small else {"format": "JPEG", "quality": 85})
-    )
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    if max(picture.size) <= SMALL_PICTURE:
+        picture.save(out, format="PNG", optimize=True)
+    else:
+        picture.save(out, format="JPEG", quality=85)
     return out.getvalue()
 
 

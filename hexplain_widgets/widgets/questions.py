@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..evidence import Decomposition
+from .conversation import RELOAD
 
 Content = Mapping[str, Any]
 Path = tuple[int, ...]
 
 MOST_CHILDREN = 24
-VIEW_VERSION = "reload the page so that view and kernel are of one version"
 
 
 def whole(value: object) -> bool:
@@ -28,15 +28,13 @@ def paths_in(content: Content, evidence: Decomposition) -> tuple[Path, ...]:
     """Return the `paths` of a message; raises ValueError where the tree lacks one of them."""
     paths = content.get("paths")
     if not isinstance(paths, list):
-        raise ValueError(f"got paths {paths!r:.60}; expected a list of paths; {VIEW_VERSION}")
+        raise ValueError(f"got paths {paths!r:.60}; expected a list of paths; {RELOAD}")
     return tuple(_existing(path, evidence) for path in paths)
 
 
-def top_k_in(content: Content) -> int | None:
-    """Return the `top_k` of a message or None; raises ValueError for what is no small number."""
-    top_k = content.get("top_k")
-    if top_k is None:
-        return None
+def top_k_in(content: Content) -> int:
+    """Return the `top_k` of a message; raises ValueError for what is no small number."""
+    top_k: Any = content.get("top_k")
     if not whole(top_k) or not 1 <= top_k <= MOST_CHILDREN:
         raise ValueError(
             f"got top_k {top_k!r:.60}; expected a whole number from 1 to {MOST_CHILDREN};"
@@ -72,7 +70,7 @@ def target_in(content: Content) -> int | str:
 
 def _existing(path: object, evidence: Decomposition) -> Path:
     if not isinstance(path, list) or not all(whole(i) for i in path):
-        raise ValueError(f"got path {path!r:.60}; expected a list of indices; {VIEW_VERSION}")
+        raise ValueError(f"got path {path!r:.60}; expected a list of indices; {RELOAD}")
     try:
         evidence.node(tuple(path))
     except IndexError as error:

@@ -15,7 +15,11 @@ _SHOWN = ("map", "guided", "image")
 def cleaned(state: object, _: object = None) -> ViewState:
     """Return the entries of a saved arrangement that are understood, dropping all others."""
     given = state if isinstance(state, dict) else {}
-    return {name: given[name] for name, holds in _ENTRIES.items() if name in given and holds(given[name])}
+    return {
+        name: given[name]
+        for name, holds in _ENTRIES.items()
+        if name in given and holds(given[name])
+    }
 
 
 def _path(value: object) -> bool:

@@ -9,7 +9,7 @@ import { Session, type State } from "./decomposition/session.ts";
 import { Stage } from "./decomposition/stage.ts";
 import { Strip } from "./decomposition/strip.ts";
 import { Banner } from "./lib/banner.ts";
-import { button, fill, h } from "./lib/dom.ts";
+import { button, fill, h, ownKeys } from "./lib/dom.ts";
 
 const WORK: Record<string, string> = {
   expand: "Decomposing",
@@ -21,7 +21,8 @@ const WORK: Record<string, string> = {
 
 function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
   const banner = new Banner();
-  const root = h("div", { class: "hx-view", "data-lm-suppress-shortcuts": "true" }, banner.element);
+  const root = h("div", { class: "hx-view" }, banner.element);
+  ownKeys(root);
   el.append(root);
   try {
     return build(model, root, banner);
@@ -41,11 +42,15 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const keys = new Keys(session, stage, chooser);
   root.append(
     new Header(session, retarget).element,
-    workLine(session),
-    h("div", { class: "hx-body" }, panel.element, stage.element),
-    strip.element,
+    h(
+      "div",
+      { class: "hx-body" },
+      panel.element,
+      h("div", { class: "hx-main" }, stage.element, strip.element),
+    ),
   );
-  stage.element.append(tools(session, stage, keys, chooser), chooser.element, keys.element);
+  stage.element.append(tools(session, stage, keys, chooser), workLine(session));
+  stage.element.append(chooser.element, keys.element);
   stage.element.addEventListener("keydown", (event) => keys.press(event));
   fetchWhenSeen(session, stage);
   void session.load().catch((error) => banner.show(error));
@@ -57,10 +62,12 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
 
 function tools(session: Session, stage: Stage, keys: Keys, chooser: Chooser): HTMLElement {
   const all = () => [...session.tree.nodes.values()].filter((node) => node.children.length > 0);
-  const openAll = () => {
-    session.arrangement.setOpen(session.tree, all().map((node) => node.key), true);
-    stage.fitAll();
-  };
+  const openAll = () =>
+    session.arrangement.setOpen(
+      session.tree,
+      all().map((node) => node.key),
+      true,
+    );
   const foldAll = () => {
     const line = session.selected.line.map((node) => node.key);
     session.arrangement.change({ open: line });
@@ -82,25 +89,35 @@ function tools(session: Session, stage: Stage, keys: Keys, chooser: Chooser): HT
 /** What the kernel is doing, and a way to give it up. */
 function workLine(session: Session): HTMLElement {
   const line = h("div", { class: "hx-work", role: "status", hidden: true });
+  let shown: string | null = null;
   session.on((change) => {
     if (change !== "busy") return;
-    const [kind] = session.kernel.busy;
-    line.hidden = kind === undefined;
-    if (kind === undefined) return fill(line);
+    const kind = session.work;
+    if (kind === shown) return;
+    shown = kind;
+    line.hidden = kind === null;
+    if (kind === null) return fill(line);
     const what = h("span", {}, `${WORK[kind] ?? "Working"} …`);
-    fill(line, what, button("Cancel", () => session.kernel.cancel()));
+    fill(
+      line,
+      what,
+      button("Cancel", () => session.kernel.cancel()),
+    );
   });
   return line;
 }
 
 /** Pictures are asked for when the tree is on the screen, and after every change of it. */
 function fetchWhenSeen(session: Session, stage: Stage): void {
-  const fetch = () => void session.fetchPictures(stage.inOrder());
   const watch = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watch.disconnect();
-    session.on((change) => change !== "busy" && change !== "pixels" && fetch());
-    fetch();
+    session.wantPictures(() => stage.inOrder());
+    session.on((change) =>
+      change === "tree" || change === "arrangement" || change === "look"
+        ? void session.fetchPictures()
+        : undefined,
+    );
   });
   watch.observe(stage.element);
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from hexplain_widgets.evidence import Decomposition, Layer, Node, Prediction, Provenance
@@ -63,7 +62,7 @@ def children(draw, field, level, levels, top_k, side, pictures, value):
 def child(draw, field, level, levels, top_k, side, pictures, channel, share, parent):
     name, _, cells, extent = STAGES[level]
     stride = side / cells
-    x0, y0, x1, y1 = (int(round(v / stride)) for v in field)
+    x0, y0, x1, y1 = (round(v / stride) for v in field)
     patch = blob(draw, max(1, y1 - y0), max(1, x1 - x0))
     y, x = np.unravel_index(patch.argmax(), patch.shape)
     at = (int(y) + y0, int(x) + x0)
@@ -121,5 +120,3 @@ def scene(side):
         image[(abs(x - cx) < 0.055) & (abs(y - 0.58) < 0.055)] = (0.4, 0.6, 0.75)
     image[(abs(x - 0.5) < 0.055) & (y > 0.62) & (y < 0.82)] = (0.35, 0.2, 0.12)
     return (np.clip(image, 0, 1) * 255).astype(np.uint8)
-
-

@@ -36,28 +36,30 @@ export class Chooser {
   }
 
   private show(node: TreeNode, candidates: Candidate[]): void {
-    const title = `Channels below ${nodeName(node, this.session.tree)}`;
+    const name = nodeName(node, this.session.tree);
+    const title = `Channels below ${node.parent ? name.toLowerCase() : name}`;
     this.element.setAttribute("aria-label", title);
     const taken = new Set(node.children.map((child) => child.facts.channel));
     const rows = candidates.map((one) => row(one, taken.has(one[0]), candidates[0]?.[2] ?? 1));
     fill(
       this.element,
       h("h3", {}, title),
-      rows.length === 0 && h("p", {}, "No channel below is activated: nothing further speaks for it."),
+      rows.length === 0 &&
+        h("p", {}, "No channel below is activated: nothing further speaks for it."),
       h("div", { class: "hx-candidates" }, ...rows),
       h(
         "div",
         { class: "hx-actions" },
-        rows.length > 0 && button("Decompose these", () => void this.take(node), { class: "hx-primary" }),
+        rows.length > 0 && button("Add these", () => void this.take(node), { class: "hx-primary" }),
         button("Close", () => this.close()),
       ),
     );
     this.element.hidden = false;
-    this.element.querySelector<HTMLElement>("input, button")?.focus();
+    this.element.querySelector<HTMLElement>("input:enabled, button")?.focus();
   }
 
   private async take(node: TreeNode): Promise<void> {
-    const boxes = this.element.querySelectorAll<HTMLInputElement>("input:checked");
+    const boxes = this.element.querySelectorAll<HTMLInputElement>("input:checked:enabled");
     const channels = [...boxes].map((box) => Number(box.value));
     if (channels.length === 0) return;
     if (!(await this.session.ask("expand", { path: node.path, channels }))) return;
@@ -66,11 +68,16 @@ export class Chooser {
   }
 }
 
-function row([channel, contribution, share]: Candidate, checked: boolean, most: number): HTMLElement {
+function row(
+  [channel, contribution, share]: Candidate,
+  checked: boolean,
+  most: number,
+): HTMLElement {
   const bar = h("span", { class: "hx-bar" });
   bar.style.width = `${(100 * share) / (most || 1)}%`;
   const box = h("input", { type: "checkbox", value: channel });
   box.checked = checked;
+  box.disabled = checked;
   return h(
     "label",
     { title: `contribution ${number(contribution)}` },

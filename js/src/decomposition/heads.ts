@@ -19,7 +19,7 @@ export function placeHeads(
     const head = (element.children[level] ?? element.appendChild(h("div"))) as HTMLElement;
     write(head, layer);
     const start = level * step * now.k;
-    const [x, y] = direction === "right" ? [start + now.x, 0] : [0, start + now.y - 20];
+    const [x, y] = direction === "right" ? [start + now.x, 0] : [0, start + now.y];
     head.style.transform = `translate(${x}px, ${y}px)`;
     head.style.width = direction === "right" ? `${step * now.k - 8}px` : "";
   });
@@ -27,12 +27,12 @@ export function placeHeads(
 
 function write(head: HTMLElement, layer: Layer | null): void {
   const name = layer ? layer.name : "logit";
-  const size = layer ? `${layer.shape[1]} × ${layer.shape[2]}` : "";
+  const size = layer ? `${layer.shape[1]}×${layer.shape[2]}` : "";
   if (head.dataset.name === name) return;
   head.dataset.name = name;
   const title = stageName(layer);
   head.replaceChildren(
-    h("strong", {}, title),
-    h("span", {}, title === name ? size : `${name}${size && ` · ${size}`}`),
+    h("div", {}, h("strong", {}, title), h("span", {}, size)),
+    h("span", {}, title === name ? "" : name),
   );
 }

@@ -22,7 +22,12 @@ export const KEYS: [keys: string, act: string][] = [
 type Act = (node: TreeNode) => void;
 
 export class Keys {
-  readonly element = h("div", { class: "hx-sheet", role: "dialog", "aria-label": "Keys", hidden: true });
+  readonly element = h("div", {
+    class: "hx-sheet",
+    role: "dialog",
+    "aria-label": "Keys",
+    hidden: true,
+  });
   private readonly acts: Record<string, Act>;
 
   constructor(
@@ -53,7 +58,11 @@ export class Keys {
       h("h3", {}, "Keys"),
       h("dl", {}, ...KEYS.flatMap(([keys, act]) => [h("dt", {}, keys), h("dd", {}, act)])),
       h("p", {}, "Drag to pan, Ctrl + wheel or pinch to zoom."),
-      h("div", { class: "hx-actions" }, button("Close", () => this.toggle())),
+      h(
+        "div",
+        { class: "hx-actions" },
+        button("Close", () => this.toggle()),
+      ),
     );
     this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.toggle());
   }

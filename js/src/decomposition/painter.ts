@@ -34,8 +34,18 @@ export class Painter {
     this.guided = new Map(await Promise.all(read));
   }
 
+  get ready(): boolean {
+    return this.image !== null;
+  }
+
   hasPicture(key: string): boolean {
     return this.guided.has(key);
+  }
+
+  /** Paint the node's own part of the image: its map's, or its unit's field. */
+  paintCrop(canvas: HTMLCanvasElement, node: TreeNode, shown: Shown, opacity: number): void {
+    const { crop, fieldCrop } = node.facts;
+    this.paint(canvas, node, shown === "map" ? crop : fieldCrop, shown, opacity);
   }
 
   /** Paint `box` of the image with what is to be shown of the node. */
@@ -69,7 +79,7 @@ export class Painter {
     picture: ImageBitmap,
   ): void {
     const scale = context.canvas.width / (box[2] - box[0]);
-    context.fillStyle = "rgb(128 128 128 / 82%)";
+    context.fillStyle = "rgb(128 128 128 / 94%)";
     context.fillRect(0, 0, context.canvas.width, context.canvas.height);
     context.imageSmoothingEnabled = scale < 6;
     const [x, y] = [(field[0] - box[0]) * scale, (field[1] - box[1]) * scale];

@@ -19,12 +19,22 @@ const PIXELS = 560;
 export class Panel {
   readonly element = h("aside", { class: "hx-panel", "aria-label": "The node looked at" });
   private readonly canvas = h("canvas", { role: "img" });
-  private readonly lens = h("canvas", { class: "hx-lens", width: 240, height: 240, "aria-hidden": "true" });
+  private readonly lens = h("canvas", {
+    class: "hx-lens",
+    width: 240,
+    height: 240,
+    "aria-hidden": "true",
+  });
   private readonly marks = svg("svg", { class: "hx-marks", "aria-hidden": "true" });
   private readonly scale = h("div", { class: "hx-scale" });
   private readonly facts = h("div", { class: "hx-facts" });
   private readonly bars = h("ol", { class: "hx-bars", "aria-label": "Strongest classes" });
-  private readonly slider = h("input", { type: "range", min: 0, max: 100, "aria-label": "Opacity of the map" });
+  private readonly slider = h("input", {
+    type: "range",
+    min: 0,
+    max: 100,
+    "aria-label": "Opacity of the map",
+  });
   private readonly choices = new Map<Shown, HTMLButtonElement>();
   private painting = 0;
 
@@ -48,7 +58,11 @@ export class Panel {
   }
 
   private controls(): HTMLElement {
-    const group = h("div", { class: "hx-choice", role: "group", "aria-label": "What the tiles show" });
+    const group = h("div", {
+      class: "hx-choice",
+      role: "group",
+      "aria-label": "What the tiles show",
+    });
     for (const [shown, label] of SHOWN) {
       const choice = button(label, () => this.session.arrangement.change({ shown }));
       this.choices.set(shown, choice);
@@ -57,13 +71,19 @@ export class Panel {
     this.slider.addEventListener("input", () =>
       this.session.arrangement.change({ opacity: Number(this.slider.value) / 100 }),
     );
-    return h("div", { class: "hx-controls" }, group, h("label", {}, h("span", {}, "Opacity"), this.slider));
+    return h(
+      "div",
+      { class: "hx-controls" },
+      group,
+      h("label", {}, h("span", {}, "Opacity"), this.slider),
+    );
   }
 
   private follow(change: Change): void {
     if (change === "busy") return;
     const { shown, opacity } = this.session.arrangement;
-    for (const [name, choice] of this.choices) choice.setAttribute("aria-pressed", String(name === shown));
+    for (const [name, choice] of this.choices)
+      choice.setAttribute("aria-pressed", String(name === shown));
     this.slider.value = String(Math.round(100 * opacity));
     if (change === "tree") this.writeBars();
     this.writeFacts(this.session.current);
@@ -93,16 +113,20 @@ export class Panel {
   private drawMarks(node: TreeNode, width: number, height: number): void {
     this.marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
     if (!node.parent) return fill(this.marks);
-    fill(this.marks, outline("hx-outline-back", node.facts.box), outline("hx-outline", node.facts.box));
+    fill(
+      this.marks,
+      outline("hx-outline-back", node.facts.box),
+      outline("hx-outline", node.facts.box),
+    );
   }
 
   /** A small field is shown magnified, in the corner that is farthest from it. */
   private drawLens(node: TreeNode, width: number, height: number): void {
-    const { crop } = node.facts;
+    const { shown, opacity } = this.session.arrangement;
+    const crop = shown === "map" ? node.facts.crop : node.facts.fieldCrop;
     const small = crop[2] - crop[0] < LENS_BELOW * Math.min(width, height);
     this.lens.hidden = !small || !node.parent;
     if (this.lens.hidden) return;
-    const { shown, opacity } = this.session.arrangement;
     this.session.painter.paint(this.lens, node, crop, shown, opacity);
     this.lens.classList.toggle("hx-left", crop[0] + crop[2] > width);
     this.lens.classList.toggle("hx-top", crop[1] + crop[3] > height);
@@ -113,7 +137,10 @@ export class Panel {
     if (this.scale.hidden) return;
     const { low, high, strongest } = scaleOf(node);
     const bar = h("div", { class: "hx-ramp" }, h("span"));
-    (bar.firstChild as HTMLElement).style.background = heatGradient(low / strongest, high / strongest);
+    (bar.firstChild as HTMLElement).style.background = heatGradient(
+      low / strongest,
+      high / strongest,
+    );
     const zero = (100 * -low) / (high - low || 1);
     const label = (text: string, at: number) => {
       const made = h("span", {}, text);
@@ -121,6 +148,9 @@ export class Panel {
       return made;
     };
     const against = low < -0.04 * strongest;
+    const tick = h("i");
+    tick.style.left = `${zero}%`;
+    if (against) bar.append(tick);
     fill(
       this.scale,
       bar,
@@ -128,10 +158,14 @@ export class Panel {
         "div",
         { class: "hx-ticks" },
         against && label(number(low), 0),
-        (!against || (zero > 16 && zero < 84)) && label("0", against ? zero : 0),
+        (!against || (zero > 25 && zero < 80)) && label("0", against ? zero : 0),
         label(number(high), 100),
       ),
-      h("p", {}, `${against ? "against (blue) and for: " : ""}${unitOf(node, this.session.tree)}, per cell`),
+      h(
+        "p",
+        {},
+        `${against ? "against (blue) and for: " : ""}${unitOf(node, this.session.tree)}, per cell`,
+      ),
     );
   }
 
@@ -142,7 +176,9 @@ export class Panel {
 
   private writeFacts(node: TreeNode): void {
     const { tree } = this.session;
-    const layer = node.layer ? `${node.layer.name} · ${node.layer.shape.join(" × ")}` : "the decision";
+    const layer = node.layer
+      ? `${node.layer.name} · ${node.layer.shape.join(" × ")}`
+      : "the decision";
     const notes = node.parent ? [] : tree.payload.notes;
     fill(
       this.facts,
@@ -161,7 +197,11 @@ export class Panel {
         "aria-pressed": String(one.index === target.index),
         title: `Explain ${one.name} (logit ${number(one.logit)})`,
       });
-      row.append(bar, h("span", { class: "hx-name" }, one.name), h("span", {}, percent(one.probability)));
+      row.append(
+        bar,
+        h("span", { class: "hx-name" }, one.name),
+        h("span", {}, percent(one.probability)),
+      );
       return h("li", {}, row);
     });
     fill(this.bars, ...rows);

@@ -1,7 +1,7 @@
 // What the parts of one view share: the tree, the arrangement, the kernel, and what is looked at.
 import type { AnyModel } from "@anywidget/types";
-import type { Buffer } from "../lib/pixels.ts";
 import { Cancelled, type Fields, Kernel } from "../lib/kernel.ts";
+import type { Buffer } from "../lib/pixels.ts";
 import { Arrangement, type Saved } from "./arrangement.ts";
 import { Painter, type Pictures } from "./painter.ts";
 import { readTree, strongestLine, type Tree, type TreeNode, type TreePayload } from "./tree.ts";
@@ -20,7 +20,7 @@ export interface State {
 export type Change = "tree" | "arrangement" | "look" | "pixels" | "busy";
 type Listener = (change: Change) => void;
 
-const BATCH = 12;
+const BATCH = 4; // small, so that a click does not wait long behind pictures
 
 export class Session {
   tree: Tree;
@@ -31,6 +31,7 @@ export class Session {
   private readonly listeners: Listener[] = [];
   private readonly asked = new Set<string>();
   private filling = false;
+  private wanted: () => Iterable<TreeNode> = () => [];
   private readonly bindings: [string, () => void][];
 
   constructor(
@@ -113,6 +114,19 @@ export class Session {
 
   /** Ask the kernel; null and a word to the person where there is no result. */
   async ask(kind: string, fields: Fields = {}): Promise<Fields | null> {
+    this.kernel.cancel("pictures");
+    const answer = await this.answered(kind, fields);
+    void this.fetchPictures();
+    return answer;
+  }
+
+  /** What the kernel does for this view, pictures last. */
+  get work(): string | null {
+    const other = this.kernel.busy.find((kind) => kind !== "pictures");
+    return other ?? (this.filling ? "pictures" : null);
+  }
+
+  private async answered(kind: string, fields: Fields): Promise<Fields | null> {
     try {
       return await this.kernel.ask(kind, fields);
     } catch (error) {
@@ -121,28 +135,33 @@ export class Session {
     }
   }
 
-  /** Fetch, batch by batch, the guided pictures of the line, then of all nodes on the screen. */
-  async fetchPictures(onScreen: Iterable<TreeNode>): Promise<void> {
-    if (!this.live || this.filling) return;
-    this.filling = true;
-    try {
-      for (;;) {
-        const batch = this.missing([...this.line, ...onScreen]).slice(0, BATCH);
-        if (batch.length === 0) return;
-        for (const node of batch) this.asked.add(node.key);
-        const paths = batch.map((node) => node.path);
-        if (!(await this.ask("pictures", { paths }))) return;
-      }
-    } finally {
-      this.filling = false;
-    }
+  /** From now on have guided pictures of these nodes, those of the line first. */
+  wantPictures(of: () => Iterable<TreeNode>): void {
+    this.wanted = of;
+    void this.fetchPictures();
   }
 
-  private missing(nodes: TreeNode[]): TreeNode[] {
+  /** Fetch what pictures are missing, batch by batch, as long as nothing else is asked. */
+  async fetchPictures(): Promise<void> {
+    if (!this.live || this.filling || this.kernel.busy.length > 0) return;
+    this.filling = true;
+    for (let batch = this.missing(); batch.length > 0; batch = this.missing()) {
+      for (const node of batch) this.asked.add(node.key);
+      const answer = await this.answered("pictures", { paths: batch.map((node) => node.path) });
+      if (!answer) {
+        for (const node of batch) this.asked.delete(node.key);
+        break;
+      }
+    }
+    this.filling = false;
+    this.tell("busy");
+  }
+
+  private missing(): TreeNode[] {
     const known = this.model.get("pictures").places ?? {};
-    return [...new Set(nodes)].filter(
-      (node) => node.parent && !(node.key in known) && !this.asked.has(node.key),
-    );
+    return [...new Set([...this.line, ...this.wanted()])]
+      .filter((node) => node.parent && !(node.key in known) && !this.asked.has(node.key))
+      .slice(0, BATCH);
   }
 
   async load(): Promise<void> {

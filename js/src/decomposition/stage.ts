@@ -1,5 +1,12 @@
 // The tree on its plane: tiles, links, labelled stages; pan, zoom and the keyboard.
-import { bounds, type Direction, linkPath, linkWidth, type Place, placeOf } from "../layout/geometry.ts";
+import {
+  bounds,
+  type Direction,
+  linkPath,
+  linkWidth,
+  type Place,
+  placeOf,
+} from "../layout/geometry.ts";
 import { type Branch, layoutSlots, type Slot } from "../layout/slots.ts";
 import { clampZoom, fit, leash, reveal, type Transform, zoomAt } from "../layout/transform.ts";
 import { h, reducedMotion, svg } from "../lib/dom.ts";
@@ -13,7 +20,7 @@ import { nodeName, spoken } from "./words.ts";
 
 const STUB = 0.3;
 const MARGIN = 18;
-const HEAD = { right: 34, down: 0 };
+const HEAD = { right: 42, down: 24 };
 const NARROW = 560;
 const PAINT_BUDGET = 7;
 
@@ -29,12 +36,17 @@ export class Stage {
   private now: Transform = { x: 0, y: 0, k: 1 };
   private settled = false;
   private painting = 0;
+  private width = 0;
   private readonly stops: (() => void)[] = [];
 
   constructor(private readonly session: Session) {
     this.plane.append(this.links);
     this.window = h("div", { class: "hx-window" }, this.plane, this.heads);
-    this.element = h("section", { class: "hx-stage", "aria-label": "Decomposition tree" }, this.window);
+    this.element = h(
+      "section",
+      { class: "hx-stage", "aria-label": "Decomposition tree" },
+      this.window,
+    );
     this.plane.setAttribute("aria-label", "Decomposition, from the decision down");
     this.listen();
     session.on((change) => this.follow(change));
@@ -56,7 +68,7 @@ export class Stage {
   }
 
   fitAll(): void {
-    this.moveTo(this.fitted(0.08, 1.8), true);
+    this.moveTo(this.fitted(0.1, 1.75), true);
     this.keep();
   }
 
@@ -73,7 +85,9 @@ export class Stage {
 
   nodeOf(element: EventTarget | null): TreeNode | null {
     const tile = (element as Element | null)?.closest?.("[data-path]");
-    return tile ? (this.session.tree.nodes.get(tile.getAttribute("data-path") ?? "") ?? null) : null;
+    return tile
+      ? (this.session.tree.nodes.get(tile.getAttribute("data-path") ?? "") ?? null)
+      : null;
   }
 
   private follow(change: Change): void {
@@ -168,7 +182,8 @@ export class Stage {
   private arrive(): void {
     if (this.window.clientWidth === 0) return;
     const zoom = this.session.arrangement.zoom;
-    if (!this.settled) this.moveTo(zoom ?? this.fitted(0.62, 1.5), false);
+    if (!this.settled)
+      this.moveTo(zoom ?? this.fitted(this.direction === "right" ? 0.6 : 0.85, 1.75), false);
     else this.showSelected();
     this.settled = true;
   }
@@ -219,9 +234,10 @@ export class Stage {
     const end = performance.now() + PAINT_BUDGET;
     for (const [key, tile] of this.tiles) {
       const { shown, opacity } = arrangement;
-      const wanted = `${shown} ${opacity} ${shown === "guided" && painter.hasPicture(key)}`;
+      const picture = shown === "guided" && painter.hasPicture(key);
+      const wanted = `${shown} ${opacity} ${picture} ${painter.ready}`;
       if (tile.painted === wanted || !this.inWindow(key)) continue;
-      painter.paint(tile.canvas, tile.node, tile.node.facts.crop, shown, opacity);
+      painter.paintCrop(tile.canvas, tile.node, shown, opacity);
       tile.painted = wanted;
       if (performance.now() > end) {
         this.paintSoon();
@@ -275,7 +291,10 @@ export class Stage {
   }
 
   private resized(): void {
-    this.settled = this.settled && this.session.arrangement.zoom !== null;
+    const { clientWidth } = this.window;
+    if (Math.abs(clientWidth - this.width) > 8 && this.session.arrangement.zoom === null)
+      this.settled = false;
+    this.width = clientWidth;
     this.update();
   }
 }

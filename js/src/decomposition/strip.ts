@@ -4,7 +4,7 @@ import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
 import { percent, stageName } from "./words.ts";
 
-const PIXELS = 168;
+const PIXELS = 240;
 
 export class Strip {
   readonly element = h("section", { class: "hx-strip", "aria-label": "The path, step by step" });
@@ -47,11 +47,18 @@ export class Strip {
   private step(node: TreeNode): HTMLElement {
     const pixels = { width: PIXELS, height: PIXELS };
     const pictures = node.parent
-      ? [h("canvas", { ...pixels, "data-shown": "map" }), h("canvas", { ...pixels, "data-shown": "guided" })]
+      ? [
+          h("canvas", { ...pixels, "data-shown": "map" }),
+          h("canvas", { ...pixels, "data-shown": "guided" }),
+        ]
       : [h("canvas", { ...pixels, "data-shown": "image" })];
     const name = node.parent
-      ? [h("strong", {}, stageName(node.layer)), h("span", {}, `#${node.facts.channel}`), h("span", {}, percent(node.facts.share))]
-      : [h("strong", {}, "Image")];
+      ? [
+          h("strong", {}, stageName(node.layer)),
+          h("span", {}, `#${node.facts.channel}`),
+          h("span", {}, percent(node.facts.share)),
+        ]
+      : [h("strong", {}, "Image"), h("span", {}, this.session.tree.payload.target.name)];
     const step = h(
       "button",
       { type: "button", class: "hx-step", "data-path": node.key, tabindex: -1 },
@@ -68,7 +75,7 @@ export class Strip {
       for (const canvas of this.element.children[i]?.querySelectorAll("canvas") ?? []) {
         const shown = canvas.dataset.shown as "map" | "guided" | "image";
         canvas.classList.toggle("hx-missing", shown === "guided" && !painter.hasPicture(node.key));
-        painter.paint(canvas, node, node.facts.crop, shown, Math.max(0.7, arrangement.opacity));
+        painter.paintCrop(canvas, node, shown, Math.max(0.7, arrangement.opacity));
       }
     }
   }

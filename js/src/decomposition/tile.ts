@@ -1,6 +1,7 @@
 // One node on the plane: its picture, channel and share, and marks for what is special about it.
-import { h, setAttribute } from "../lib/dom.ts";
+
 import { type Place, TILE } from "../layout/geometry.ts";
+import { h, setAttribute } from "../lib/dom.ts";
 import type { TreeNode } from "./tree.ts";
 import { percent } from "./words.ts";
 
@@ -63,7 +64,7 @@ function caption(element: HTMLElement, node: TreeNode, state: TileState): void {
   (bar.firstChild as HTMLElement).style.width = `${100 * Math.min(1, node.facts.share)}%`;
   element.replaceChildren(
     h("span", { class: "hx-channel" }, state.name),
-    node.parent && h("span", { class: "hx-percent" }, percent(node.facts.share)) || "",
+    (node.parent && h("span", { class: "hx-percent" }, percent(node.facts.share))) || "",
     node.parent ? bar : "",
   );
 }
@@ -73,7 +74,7 @@ function badges(element: HTMLElement, node: TreeNode): void {
   const mark = (text: string, title: string) => h("span", { class: "hx-badge", title }, text);
   element.replaceChildren(
     ...[
-      also.length > 0 && mark(`+${also.length}`, `also channels ${also.join(", ")}`),
+      also.length > 0 && mark(`also ${also.length}`, `also channels ${also.join(", ")}`),
       negated && mark("neg", "negative value, its negative was decomposed"),
       unclipped && mark("clip", "the value before the clip was decomposed"),
       activated === 0 && mark("ends", "no activated channel below"),

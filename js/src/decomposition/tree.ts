@@ -98,6 +98,8 @@ export interface Facts {
   /** Where the map lies in the image, and the part of the image that shows both map and field. */
   mapBox: Box;
   crop: Box;
+  /** The part of the image that shows the unit's own field. */
+  fieldCrop: Box;
 }
 
 export interface Tree {
@@ -134,7 +136,12 @@ export function readTree(payload: TreePayload): Tree {
 
 function factsOf(columns: Columns, i: number, size: [number, number]): Facts {
   const box = cell(columns.box, i);
-  const seen = mapBox(cell(columns.corner, i), cell(columns.extent, i), cell(columns.grid, i), size);
+  const seen = mapBox(
+    cell(columns.corner, i),
+    cell(columns.extent, i),
+    cell(columns.grid, i),
+    size,
+  );
   return {
     channel: cell(columns.channel, i),
     position: cell(columns.position, i),
@@ -149,6 +156,7 @@ function factsOf(columns: Columns, i: number, size: [number, number]): Facts {
     completeness: columns.completeness[i] ?? null,
     mapBox: seen,
     crop: cropBox(union(box, seen), size),
+    fieldCrop: cropBox(box, size, 0),
   };
 }
 

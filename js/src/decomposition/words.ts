@@ -4,7 +4,8 @@ import type { Layer, Tree, TreeNode } from "./tree.ts";
 export function number(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3) return value.toExponential(1).replace("e+", "e").replace("-", "−");
+  if (size >= 1e5 || size < 1e-3)
+    return value.toExponential(1).replace("e+", "e").replace("-", "−");
   const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
   return value.toFixed(digits).replace("-", "−");
 }
@@ -58,7 +59,9 @@ function below(node: TreeNode): string {
     completeness === null
       ? ""
       : ` All contributions below add up to ${percent(completeness)} of it` +
-        (Math.abs(completeness - 1) < 0.005 ? ": the step is exact." : "; the rest is bias or clipped.");
+        (Math.abs(completeness - 1) < 0.005
+          ? ": the step is exact."
+          : "; the rest is bias or clipped.");
   return `${channels} for it in the layer below.${sum}`;
 }
 

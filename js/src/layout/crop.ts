@@ -22,19 +22,15 @@ export function mapBox(
 }
 
 export function union(a: Box, b: Box): Box {
-  return [
-    Math.min(a[0], b[0]),
-    Math.min(a[1], b[1]),
-    Math.max(a[2], b[2]),
-    Math.max(a[3], b[3]),
-  ];
+  return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
 }
 
-/** A square around `box` inside the image; the whole image where the box is most of it. */
-export function cropBox(box: Box, size: readonly [number, number]): Box {
+/** A square around `box` inside the image, no smaller than the part `least` of the image's side;
+ * the whole image where the box is most of it. */
+export function cropBox(box: Box, size: readonly [number, number], least = LEAST): Box {
   const [height, width] = size;
   const smaller = Math.min(height, width);
-  const side = Math.max(box[2] - box[0], box[3] - box[1], smaller * LEAST);
+  const side = Math.max(box[2] - box[0], box[3] - box[1], smaller * least, 1);
   if (side > smaller * WHOLE) return square(0, 0, width, height, size);
   return square(box[0], box[1], box[2], box[3], size, side);
 }

@@ -12,7 +12,7 @@ export interface Place {
 
 export const TILE = 92;
 export const CAPTION = 34;
-const GUTTER = { right: 50, down: 44 };
+const GUTTER = { right: 50, down: 56 };
 const BETWEEN = { right: 16, down: 18 };
 
 /** Distance from level to level and from row to row. */
@@ -60,5 +60,5 @@ export function linkPath(parent: Place, child: Place, direction: Direction): str
 
 /** A link as wide as the share, never too thin to be seen. */
 export function linkWidth(share: number): number {
-  return 1.5 + 14 * Math.min(1, Math.max(0, share));
+  return 1.5 + 20 * Math.min(1, Math.max(0, share));
 }

@@ -30,7 +30,11 @@ export function fit(box: Place, window: Size, margin: number, least: number, mos
       ),
     ),
   );
-  return { k, x: start(box.x, box.width, window.width), y: start(box.y, box.height, window.height) };
+  return {
+    k,
+    x: start(box.x, box.width, window.width),
+    y: start(box.y, box.height, window.height),
+  };
 
   // centred where there is room, else from the beginning
   function start(from: number, length: number, room: number): number {

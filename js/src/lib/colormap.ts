@@ -5,7 +5,9 @@
 type Colour = readonly [number, number, number];
 
 const parse = (table: string): Colour[] =>
-  table.split(" ").map((hex) => [0, 2, 4].map((i) => Number.parseInt(hex.slice(i, i + 2), 16)) as never);
+  table
+    .split(" ")
+    .map((hex) => [0, 2, 4].map((i) => Number.parseInt(hex.slice(i, i + 2), 16)) as never);
 
 const FOR = parse(
   "3d0965 57106e 71196e 8a226a a32c61 bc3754 d24644 e45a31 f1731d f98e09 fcac11 f9cb35 f2ea69 fcffa4",
@@ -17,14 +19,16 @@ function between(table: readonly Colour[], t: number): Colour {
   const low = Math.min(table.length - 2, Math.floor(place));
   const [a, b] = [table[low] as Colour, table[low + 1] as Colour];
   const part = place - low;
-  return [0, 1, 2].map((i) => Math.round((a[i] as number) * (1 - part) + (b[i] as number) * part)) as never;
+  return [0, 1, 2].map((i) =>
+    Math.round((a[i] as number) * (1 - part) + (b[i] as number) * part),
+  ) as never;
 }
 
 /** Colour and alpha, 0..255 each, of a value between -1 and 1. */
 export function heat(value: number): readonly [number, number, number, number] {
   const strength = Math.min(1, Math.abs(value));
   const colour = between(value < 0 ? AGAINST : FOR, strength);
-  return [...colour, Math.round(255 * Math.min(1, 1.35 * strength ** 0.75))];
+  return [...colour, Math.round(255 * Math.min(1, 1.5 * strength))];
 }
 
 const STEPS = 255;

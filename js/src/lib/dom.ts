@@ -44,6 +44,17 @@ export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child): child is Node | string => Boolean(child)));
 }
 
+const OWN_KEYS = "data-lm-suppress-shortcuts";
+
+/** Keep JupyterLab from taking keys pressed in `root` as commands. Its commands match the focused
+ * element itself before they look further up, so the mark must be on that one too. */
+export function ownKeys(root: HTMLElement): void {
+  root.setAttribute(OWN_KEYS, "true");
+  root.addEventListener("focusin", (event) =>
+    (event.target as Element).setAttribute(OWN_KEYS, "true"),
+  );
+}
+
 export function reducedMotion(): boolean {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

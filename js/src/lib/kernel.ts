@@ -58,9 +58,10 @@ export class Kernel {
     });
   }
 
-  /** Give up what is being waited for; the kernel is told, the view goes on at once. */
-  cancel(): void {
+  /** Give up what is being waited for (of one kind); the kernel is told, the view goes on at once. */
+  cancel(kind?: string): void {
     for (const [id, one] of this.waiting) {
+      if (kind !== undefined && one.kind !== kind) continue;
       one.fail(new Cancelled("cancelled"));
       this.send({ kind: "cancel", id: this.next++, of: id }, id);
     }

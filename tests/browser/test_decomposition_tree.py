@@ -1,0 +1,314 @@
+"""The decomposition tree in JupyterLab, with a real network behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.lab import SCREENSHOTS, Lab, Notebook
+from tests.browser.offline import OfflinePage
+
+MARKUP = "<img src=x onerror=alert(1)>"
+NETWORK = f"""
+import numpy as np, torch
+from torch import nn
+from hexplain_widgets import Classifier
+from hexplain_widgets.widgets import DecompositionTree
+
+def network(widths=(8, 16, 16, 24, 24), classes=12):
+    torch.manual_seed(4)
+    stages, before = [], 3
+    for width in widths:
+        stages += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        before = width
+    model = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
+    for layer in model:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight)
+    return model.eval()
+
+def scene(side=96):
+    y, x = np.mgrid[0:side, 0:side] / side
+    image = np.stack([0.5 + 0.4 * y, 0.7 + 0 * y, 0.9 - 0.5 * y], -1)
+    image[(abs(x - 0.45) < 0.25) & (abs(y - 0.6) < 0.2)] = (0.75, 0.35, 0.25)
+    image[(x - 0.75) ** 2 + (y - 0.25) ** 2 < 0.02] = (1.0, 0.85, 0.3)
+    return (255 * image).astype(np.uint8)
+
+names = ["house", "orchard", "pasture", {MARKUP!r}, "harbor", "street", "beach", "park"]
+classifier = Classifier(network(), transform=None, classes=[*names, "farm", "barn", "dock", "lawn"])
+w = DecompositionTree(classifier, scene())
+"""
+NODE = ".hx-node[data-path='{}']"
+
+
+def node(page: Page, path: str) -> Locator:
+    return page.locator(NODE.format(path))
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.locator(".hx-view").get_by_role("button", name=name, exact=True)
+
+
+def started(notebook: Notebook) -> Notebook:
+    notebook.page.set_viewport_size({"width": 1400, "height": 1250})
+    notebook.run_all()
+    node(notebook.page, "0.0.0.0.0").wait_for()
+    quiet(notebook)
+    return notebook
+
+
+def quiet(notebook: Notebook) -> None:
+    """Wait until the view waits for nothing and has painted its pictures."""
+    expect(notebook.page.locator(".hx-work")).to_be_hidden()
+    notebook.page.wait_for_timeout(300)
+
+
+@pytest.fixture(scope="module")
+def shared(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    notebook = started(lab.open(browser, [NETWORK, "w"], "shared.ipynb"))
+    yield notebook
+    notebook.close()
+
+
+@pytest.fixture
+def tree(shared: Notebook) -> Notebook:
+    """One notebook for all tests that leave the tree as large as they found it."""
+    shared.kernel("setattr(w, 'view', {})")
+    shared.errors.clear()
+    return shared
+
+
+@pytest.fixture
+def fresh(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+    return started(open_notebook([NETWORK, "w"]))
+
+
+def test_the_first_look_shows_one_open_path_down_to_an_edge_detector(tree: Notebook) -> None:
+    paths = tree.page.locator(".hx-node").evaluate_all("all => all.map(one => one.dataset.path)")
+    assert "0.0.0.0.0" in paths
+    assert "1.0" not in paths
+    assert tree.errors == []
+
+
+def test_a_click_on_a_node_opens_it_and_is_known_to_the_kernel(tree: Notebook) -> None:
+    node(tree.page, "1").click()
+    node(tree.page, "1.0").wait_for()
+    tree.wait_kernel("w.view['selected']", "1")
+
+
+def test_arrow_keys_walk_from_the_decision_to_the_edge_and_back(tree: Notebook) -> None:
+    node(tree.page, "").focus()
+    for _ in range(5):
+        tree.page.keyboard.press("ArrowRight")
+    expect(node(tree.page, "0.0.0.0.0")).to_be_focused()
+    tree.page.keyboard.press("ArrowDown")
+    expect(node(tree.page, "0.0.0.0.1")).to_be_focused()
+    tree.page.keyboard.press("ArrowLeft")
+    expect(node(tree.page, "0.0.0.0")).to_be_focused()
+    tree.page.keyboard.press("Home")
+    expect(node(tree.page, "")).to_be_focused()
+
+
+def test_the_path_of_the_selected_node_is_brought_out(tree: Notebook) -> None:
+    node(tree.page, "0.0.1").click()
+    node(tree.page, "0.0.1.0").wait_for()
+    on = tree.page.locator(".hx-node.hx-on")
+    paths = on.evaluate_all("all => all.map(one => one.dataset.path).sort()")
+    assert paths == ["", "0", "0.0", "0.0.1"]
+
+
+def test_enter_folds_and_opens_again(tree: Notebook) -> None:
+    node(tree.page, "0").focus()
+    tree.page.keyboard.press("Enter")
+    expect(node(tree.page, "0.0")).to_have_count(0)
+    expect(node(tree.page, "0")).to_have_attribute("aria-expanded", "false")
+    tree.page.keyboard.press("Enter")
+    expect(node(tree.page, "0.0")).to_have_count(1)
+
+
+def test_the_key_h_hides_a_branch_and_shows_it_again(tree: Notebook) -> None:
+    node(tree.page, "0.0").focus()
+    tree.page.keyboard.press("h")
+    expect(node(tree.page, "0.0.0")).to_have_count(0)
+    expect(node(tree.page, "0.0")).to_contain_text("hidden")
+    tree.page.keyboard.press("h")
+    expect(node(tree.page, "0.0.0")).to_have_count(1)
+
+
+def test_keys_pressed_in_the_view_are_no_commands_of_the_notebook(tree: Notebook) -> None:
+    cells = tree.page.locator(".jp-Notebook-cell").count()
+    node(tree.page, "0").focus()
+    tree.page.keyboard.press("b")
+    tree.page.keyboard.press("a")
+    assert tree.page.locator(".jp-Notebook-cell").count() == cells
+
+
+def test_a_class_name_that_is_markup_is_shown_as_text(tree: Notebook) -> None:
+    assert tree.page.locator(".hx-view img").count() == 0
+    tree.page.get_by_role("combobox", name="Explain another class").fill("img")
+    expect(tree.page.get_by_role("option", name=MARKUP)).to_be_visible()
+    tree.page.keyboard.press("Escape")
+    assert tree.page.locator(".hx-view img").count() == 0
+
+
+def test_an_unknown_class_is_answered_with_the_nearest_names_and_nothing_is_lost(
+    tree: Notebook,
+) -> None:
+    before = tree.page.locator(".hx-node").count()
+    search = tree.page.get_by_role("combobox", name="Explain another class")
+    search.fill("hause")
+    search.press("Enter")
+    banner = tree.page.locator(".hx-banner")
+    expect(banner).to_contain_text("house")
+    assert tree.page.locator(".hx-node").count() == before
+    banner.get_by_role("button", name="Dismiss").click()
+    expect(banner).to_have_count(0)
+
+
+def test_tiles_have_a_text_alternative_with_stage_channel_and_share(tree: Notebook) -> None:
+    spoken = re.compile(r"Stage 4, channel \d+, .* % of stage 5 channel \d+")
+    expect(node(tree.page, "0.0")).to_have_attribute("aria-label", spoken)
+
+
+def test_more_channels_per_step_are_fetched_and_open_nodes_stay_open(fresh: Notebook) -> None:
+    node(fresh.page, "1").click()
+    node(fresh.page, "1.0").wait_for()
+    button(fresh.page, "More channels per step").click()
+    node(fresh.page, "3").wait_for()
+    expect(node(fresh.page, "1.0")).to_have_count(1)
+    fresh.wait_kernel("len(w.evidence.root.children)", 4)
+
+
+def test_another_class_is_explained_when_its_bar_is_pressed(fresh: Notebook) -> None:
+    second = fresh.kernel("w.evidence.predictions[1].name")
+    fresh.page.locator(".hx-bars button").nth(1).click()
+    expect(fresh.page.locator(".hx-title b")).to_have_text(second)
+    fresh.wait_kernel("w.evidence.target.name", second)
+
+
+def test_a_channel_chosen_by_hand_joins_the_tree(fresh: Notebook) -> None:
+    node(fresh.page, "0").focus()
+    fresh.page.keyboard.press("c")
+    sheet = fresh.page.get_by_role("dialog")
+    sheet.wait_for()
+    chosen = sheet.locator("input:enabled").first
+    channel = int(chosen.get_attribute("value") or "-1")
+    chosen.check()
+    quiet(fresh)
+    fresh.screenshot("choose_light", fresh.page.locator(".hx-view"))
+    sheet.get_by_role("button", name="Add these").click()
+    node(fresh.page, "0.3").wait_for()
+    fresh.wait_kernel("w.evidence.node((0, 3)).channel", channel)
+
+
+def test_a_saved_view_without_a_kernel_shows_all_it_had(fresh: Notebook) -> None:
+    node(fresh.page, "1").click()
+    node(fresh.page, "1.0").wait_for()
+    quiet(fresh)
+    before = fresh.page.locator(".hx-node").count()
+    pictures = fresh.kernel("len(w.pictures['places'])")
+    saved = fresh.save()
+    assert "application/vnd.jupyter.widget-state+json" in saved["metadata"]["widgets"]
+    fresh.reload(kernel=False)
+    node(fresh.page, "1.0").wait_for()
+    assert fresh.page.locator(".hx-node").count() == before
+    assert pictures >= 15
+    expect(fresh.page.locator(".hx-strip canvas.hx-missing")).to_have_count(0)
+    expect(node(fresh.page, "1")).to_have_attribute("aria-selected", "true")
+
+
+def test_after_a_kernel_restart_the_view_says_so_and_stays(fresh: Notebook) -> None:
+    fresh.restart_kernel()
+    button(fresh.page, "More channels per step").click()
+    banner = fresh.page.locator(".hx-banner")
+    expect(banner).to_contain_text("does not answer", timeout=9000)
+    node(fresh.page, "1").click()
+    node(fresh.page, "1.0").wait_for()
+    fresh.screenshot("restarted_light", fresh.page.locator(".hx-view"))
+
+
+MADE = """
+import sys; sys.path.insert(0, {root!r})
+from hexplain_widgets.widgets import DecompositionTree
+from tests.widgets.made import made_decomposition
+w = DecompositionTree.from_evidence(made_decomposition(levels=4))
+"""
+PAN = """async () => {
+  const window_ = document.querySelector('.hx-window'), box = window_.getBoundingClientRect();
+  const fire = (kind, x, y) => window_.dispatchEvent(new PointerEvent(kind, {
+    bubbles: true, pointerId: 1, button: 0, clientX: box.left + x, clientY: box.top + y }));
+  window_.setPointerCapture = () => {};
+  fire('pointerdown', 300, 200);
+  const times = [];
+  await new Promise(done => {
+    let n = 0;
+    const step = now => {
+      times.push(now);
+      fire('pointermove', 300 + 120 * Math.sin(n / 9), 200 - 260 * Math.sin(n / 23));
+      if (n % 3 === 0) window_.dispatchEvent(new WheelEvent('wheel', {
+        bubbles: true, cancelable: true, ctrlKey: true, deltaY: 14 * Math.sin(n / 17),
+        clientX: box.left + 300, clientY: box.top + 200 }));
+      n++ < 120 ? requestAnimationFrame(step) : done();
+    };
+    requestAnimationFrame(step);
+  });
+  fire('pointerup', 300, 200);
+  const gaps = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b);
+  return { mean: (times.at(-1) - times[0]) / gaps.length, slow: gaps[Math.floor(gaps.length * 0.95)] };
+}"""
+
+
+def test_121_nodes_pan_and_zoom_at_30_frames_a_second(
+    open_notebook: Callable[[list[str]], Notebook],
+) -> None:
+    root = str(Path(__file__).parents[2])
+    notebook = open_notebook([MADE.format(root=root), "w"])
+    notebook.run_all()
+    button(notebook.page, "Expand all").click()
+    expect(notebook.page.locator(".hx-node")).to_have_count(121)
+    notebook.page.wait_for_timeout(1000)
+    measured = notebook.page.evaluate(PAN)
+    print(
+        f"121 nodes: {1000 / measured['mean']:.0f} frames a second, 95 % within {measured['slow']:.0f} ms"
+    )
+    assert measured["mean"] < 1000 / 30
+
+
+def test_the_offline_page_shows_the_tree_and_asks_for_nothing(
+    fresh: Notebook, open_page: Callable[..., OfflinePage], tmp_path: Path
+) -> None:
+    fresh.kernel(f"str(w.export_html({str(tmp_path / 'tree.html')!r}))")
+    page = open_page(tmp_path / "tree.html")
+    node(page.page, "0.0.0.0.0").wait_for()
+    node(page.page, "1").click()
+    node(page.page, "1.0").wait_for()
+    assert page.outside == []
+    assert page.errors == []
+    page.page.locator(".hx-view").screenshot(path=SCREENSHOTS / "offline_light.png")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_state_has_its_picture(tree: Notebook, theme: str) -> None:
+    page = tree.page
+    tree.theme(theme)  # type: ignore[arg-type]
+    view = page.locator(".hx-view")
+    quiet(tree)
+    shots = [tree.screenshot(f"first_{theme}", view)]
+    node(page, "0.0.1").click()
+    quiet(tree)
+    shots.append(tree.screenshot(f"path_{theme}", view))
+    button(page, "Guided").click()
+    quiet(tree)
+    shots.append(tree.screenshot(f"guided_{theme}", view))
+    node(page, "0.0.2").focus()
+    page.keyboard.press("h")
+    page.keyboard.press("?")
+    shots.append(tree.screenshot(f"keys_{theme}", view))
+    page.keyboard.press("Escape")
+    tree.theme("light")
+    assert all(shot.stat().st_size > 20_000 for shot in shots)
+    assert tree.errors == []
