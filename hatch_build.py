@@ -91,7 +91,7 @@ class BundleHook(BuildHookInterface):
             return
         # a developer's TypeScript and biome stay where they are
         own = (self.js / "node_modules" / "typescript").is_dir()
-        self._run([npm, "ci", "--silent", *([] if own else ["--omit=dev"])])
+        self._run([npm, "ci", "--loglevel=error", *([] if own else ["--omit=dev"])])
 
     def _run(self, command: list[str]) -> None:
         self.app.display_info(f"js/: {' '.join(command)}")

@@ -15,6 +15,7 @@ import hexplain_widgets
 
 REPOSITORY = Path(__file__).parents[1]
 VIEWS = sorted(p.stem for p in (REPOSITORY / "js" / "src").glob("*.ts"))
+NAMES = vars(hexplain_widgets).get("__all__", [])
 STATIC = REPOSITORY / "hexplain_widgets" / "static"
 SOURCES = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "hexplain_widgets")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules")
@@ -75,13 +76,15 @@ def test_a_bundle_imports_nothing(view: str) -> None:
     assert 'from"' not in code
 
 
-@pytest.mark.parametrize("name", hexplain_widgets.__all__)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_declared_name_is_there(name: str) -> None:
     assert getattr(hexplain_widgets, name) is not None
 
 
-def test_the_names_are_declared_in_order_and_once() -> None:
-    assert sorted(set(hexplain_widgets.__all__)) == list(hexplain_widgets.__all__)
+def test_every_public_name_of_the_face_is_declared_once() -> None:
+    modules = {p.stem for p in (REPOSITORY / "hexplain_widgets").iterdir()} - {"demo"}
+    public = {n for n in vars(hexplain_widgets) if not n.startswith("_")} - modules
+    assert sorted(NAMES) == sorted(public - {"annotations"})
 
 
 def test_importing_the_package_leaves_the_random_state_alone() -> None:
