@@ -15,6 +15,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 SOURCES := pyproject.toml hatch_build.py js/package.json js/package-lock.json js/build.mjs \
   js/tsconfig.json $(shell find js/src -type f 2>/dev/null)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+# JupyterLab leaves the state of widgets out of saved notebooks unless told otherwise
+SETTINGS := $(VENV)/share/jupyter/lab/settings
+SAVE_STATE := {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": true}}
 say = @printf '\n== %s\n'
 
 .PHONY: help demo lab test lint types unit notebooks views browser clean
@@ -35,8 +38,9 @@ demo: $(VENV)/.lab
 lab: $(VENV)/.lab
 	@mkdir -p $(BUILD)/lab
 	@test -e $(BUILD)/lab/00_quick_start.ipynb || cp $(NOTEBOOKS) $(BUILD)/lab/
-	@echo "Opening a copy of the notebooks in $(BUILD)/lab; stop with Ctrl-C."
-	@$(BIN)/jupyter lab --ServerApp.root_dir=$(BUILD)/lab --LabApp.default_url=/lab/tree/00_quick_start.ipynb
+	@mkdir -p $(SETTINGS) && echo '$(SAVE_STATE)' > $(SETTINGS)/overrides.json
+	@echo "Opening a copy of the notebooks in $(BUILD)/lab (make clean brings fresh ones); stop with Ctrl-C."
+	@$(BIN)/python -m jupyterlab --ServerApp.root_dir=$(BUILD)/lab --LabApp.default_url=/lab/tree/00_quick_start.ipynb
 
 test: lint types unit notebooks views browser
 	@printf '\nAll checks passed.\n'
@@ -56,7 +60,8 @@ unit: $(VENV)/.test
 
 notebooks: $(VENV)/.test
 	$(say) "notebooks (nbval)"
-	@$(BIN)/python -m pytest -q --nbval-lax --nbval-cell-timeout=300 --rootdir=. notebooks
+	@rm -rf $(BUILD)/nbval && mkdir -p $(BUILD)/nbval && cp $(NOTEBOOKS) $(BUILD)/nbval/
+	@$(BIN)/python -m pytest -q --nbval-lax --nbval-cell-timeout=300 $(BUILD)/nbval/*.ipynb
 
 views: $(VENV)/.node
 	$(say) "views (biome, tsc, vitest)"

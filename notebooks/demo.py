@@ -24,6 +24,8 @@ def main() -> None:
     print(f"Running {NOTEBOOK.name} on the embedded world.\n", flush=True)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
+    # the kernel is on this machine: no port is opened for it
+    client.create_kernel_manager().transport = "ipc"
     client.execute()
     nbformat.write(notebook, folder / NOTEBOOK.name)
     for cell in notebook.cells:
