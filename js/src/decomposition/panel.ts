@@ -112,7 +112,10 @@ export class Panel {
 
   private drawMarks(node: TreeNode, width: number, height: number): void {
     this.marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    if (!node.parent) return fill(this.marks);
+    if (!node.parent) {
+      fill(this.marks);
+      return;
+    }
     fill(
       this.marks,
       outline("hx-outline-back", node.facts.box),

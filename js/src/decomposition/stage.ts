@@ -8,7 +8,7 @@ import {
   placeOf,
 } from "../layout/geometry.ts";
 import { type Branch, layoutSlots, type Slot } from "../layout/slots.ts";
-import { clampZoom, fit, leash, reveal, type Transform, zoomAt } from "../layout/transform.ts";
+import { clampZoom, fitting, leash, reveal, type Transform, zoomAt } from "../layout/transform.ts";
 import { h, reducedMotion, svg } from "../lib/dom.ts";
 import { listenToGestures } from "../lib/gesture.ts";
 import { shownChildren } from "./arrangement.ts";
@@ -199,7 +199,7 @@ export class Stage {
   }
 
   private fitted(least: number, most: number): Transform {
-    return fit(bounds(this.places.values()), this.room(), MARGIN, least, most);
+    return fitting(bounds(this.places.values()), this.room(), MARGIN, least, most);
   }
 
   private moveTo(next: Transform, smooth: boolean): void {

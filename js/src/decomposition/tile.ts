@@ -60,7 +60,7 @@ function caption(element: HTMLElement, node: TreeNode, state: TileState): void {
     element.replaceChildren(h("span", {}, `${state.name} hidden`));
     return;
   }
-  const bar = h("span", { class: "hx-share" }, h("span"));
+  const bar = h("span", { class: "hx-share" }, h("i"));
   (bar.firstChild as HTMLElement).style.width = `${100 * Math.min(1, node.facts.share)}%`;
   element.replaceChildren(
     h("span", { class: "hx-channel" }, state.name),

@@ -4,10 +4,13 @@ import type { Layer, Tree, TreeNode } from "./tree.ts";
 export function number(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e5 || size < 1e-3)
-    return value.toExponential(1).replace("e+", "e").replace("-", "−");
-  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
-  return value.toFixed(digits).replace("-", "−");
+  const text =
+    size >= 1e5 || size < 1e-4
+      ? value.toExponential(1).replace("e+", "e")
+      : size >= 100
+        ? value.toFixed(0)
+        : String(Number(value.toPrecision(size >= 1 ? 3 : 2)));
+  return text.replaceAll("-", "−");
 }
 
 export function percent(share: number): string {
@@ -61,7 +64,7 @@ function below(node: TreeNode): string {
       : ` All contributions below add up to ${percent(completeness)} of it` +
         (Math.abs(completeness - 1) < 0.005
           ? ": the step is exact."
-          : "; the rest is bias or clipped.");
+          : "; the difference is bias, or what is not linear.");
   return `${channels} for it in the layer below.${sum}`;
 }
 

@@ -19,7 +19,7 @@ export function clampZoom(k: number): number {
 }
 
 /** The plane so that `box` fills the window but for `margin`, no larger and smaller than told. */
-export function fit(box: Place, window: Size, margin: number, least: number, most: number) {
+export function fitting(box: Place, window: Size, margin: number, least: number, most: number) {
   const k = Math.min(
     most,
     Math.max(
