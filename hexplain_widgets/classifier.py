@@ -43,7 +43,7 @@ class Classifier:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,
         *,
         transform: Callable[[Any], Any] | None = None,
         classes: Sequence[str] | Mapping[int, str] | None = None,
@@ -54,14 +54,14 @@ class Classifier:
                 " Classifier; pass the network itself"
             )
         check_welcome(model)
-        self.model = model
+        self.model: nn.Module = model
         self.classes = _names(classes)
         self.transform, self.notes = (
             (transform, ()) if transform is not None else _assumed_transform(model)
         )
 
     @classmethod
-    def of(cls, model: nn.Module | Classifier) -> Classifier:
+    def of(cls, model: Any) -> Classifier:
         """Return a Classifier as it is, and a bare module wrapped."""
         return model if isinstance(model, Classifier) else cls(model)
 
@@ -130,13 +130,15 @@ class Classifier:
         low, high = self._range
         if bool((high <= low).any()) or len(low) != x.shape[1]:
             low, high = _extent(x)
-        outside = ((x[0].cpu().float() - low[:, None, None]) / (high - low)[:, None, None] - 0.5).abs()
+        outside = (
+            (x[0].cpu().float() - low[:, None, None]) / (high - low)[:, None, None] - 0.5
+        ).abs()
         if given and float(outside.max()) > 0.55:
             low, high = _extent(x)
         return bytes_in_range(x, low, high)
 
     def check_logits(self, logits: Any, x: Tensor) -> Float[Tensor, "n c"]:
-        """Return the network's output if it is finite logits `(N, C)`; raise what it is otherwise."""
+        """Return the network's output if it is finite logits `(N, C)`; raises ValueError if not."""
         if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[0] != x.shape[0]:
             raise ValueError(
                 f"{type(self.model).__name__} returned {_described(logits)}; expected logits N x C;"
@@ -183,7 +185,7 @@ class Classifier:
     def predict(self, image: Any, top: int = 5) -> list[tuple[int, str, float]]:
         """Return the `top` classes of an image as `(index, name, probability)`, likeliest first."""
         logits = self.logits(self.prepare(image).x)[0]
-        return [tuple(p) for p in self.ranked(logits, top)]  # type: ignore[misc]
+        return [tuple(p) for p in self.ranked(logits, top)]
 
     def ranked(self, logits: Float[Tensor, " c"], top: int) -> list[Prediction]:
         """Return the `top` predictions of one row of logits, likeliest first."""
@@ -207,7 +209,8 @@ class Classifier:
         index = int(target)
         if not 0 <= index < count:
             raise IndexError(
-                f"got class {index}; expected an index from 0 to {count - 1}; see classifier.predict"
+                f"got class {index}; expected an index from 0 to {count - 1};"
+                " see classifier.predict"
             )
         return index
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-Settings = Mapping[str, bool | int | float | str | None | tuple[str, ...]]
+Settings = Mapping[str, bool | int | float | str | tuple[str, ...] | None]
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -72,6 +72,21 @@ class Layer(Evidence):
     shape: tuple[int, int, int]
     stage: int | None
     receptive_field: tuple[int, int] | None
+
+
+class LayerTable(tuple[Layer, ...]):
+    """Layers, shown as a table."""
+
+    def __repr__(self) -> str:
+        rows = [("layer", "type", "shape", "stage", "receptive field")]
+        rows += [
+            (r.name, r.type, "x".join(map(str, r.shape)), str(r.stage or ""),
+             "x".join(map(str, r.receptive_field)) if r.receptive_field else "everything")
+            for r in self
+        ]  # fmt: skip
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +182,9 @@ class Decomposition(Evidence):
         return replace(self, root=node)
 
     def __str__(self) -> str:
-        head = f"{self.target.name} (logit {self.target.logit:.2f}, p = {self.target.probability:.3f})"
+        head = (
+            f"{self.target.name} (logit {self.target.logit:.2f}, p = {self.target.probability:.3f})"
+        )
         return "\n".join([head, *_lines(self.root, "")])
 
     def __repr__(self) -> str:

@@ -25,13 +25,13 @@ def lock_of(model: nn.Module) -> threading.RLock:
 @contextmanager
 def same_randomness() -> Iterator[None]:
     """Run the body and leave the random state of Python, numpy and torch as it was."""
-    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     try:
         yield
     finally:
         random.setstate(python)
-        np.random.set_state(numpy)
+        np.random.set_state(numpy)  # noqa: NPY002
         torch.set_rng_state(cpu)
         if devices:
             torch.cuda.set_rng_state_all(devices)
@@ -101,7 +101,7 @@ def visiting(model: nn.Module) -> Iterator[None]:
 
 
 def check_welcome(model: nn.Module) -> None:
-    """Raise ValueError for a model that cannot be run without being changed, or gives no gradient."""
+    """Raise ValueError for a model that cannot be run without a change, or gives no gradient."""
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if nn.parameter.is_lazy(tensor):
             raise ValueError(

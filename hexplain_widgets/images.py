@@ -49,7 +49,7 @@ def _read(path: Path) -> Image.Image:
         ) from cause
 
 
-def _bytes_of(array: np.ndarray[Any, Any]) -> UInt8[np.ndarray, "..."]:
+def _bytes_of(array: np.ndarray[Any, Any]) -> UInt8[np.ndarray, ...]:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise ValueError(
             f"got a numpy image of shape {array.shape}; expected (H, W, 3) or (H, W); move the"
@@ -80,8 +80,8 @@ def batch_of(image: Tensor) -> Float[Tensor, "1 c h w"]:
     """
     if image.ndim not in (3, 4) or (image.ndim == 4 and image.shape[0] != 1) or 0 in image.shape:
         raise ValueError(
-            f"got a tensor of shape {tuple(image.shape)}; expected one preprocessed image, 3 x H x W"
-            " or 1 x 3 x H x W; pick one from the batch with x[i]"
+            f"got a tensor of shape {tuple(image.shape)}; expected one preprocessed image,"
+            " 3 x H x W or 1 x 3 x H x W; pick one from the batch with x[i]"
         )
     if not image.is_floating_point():
         raise ValueError(

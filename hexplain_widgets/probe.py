@@ -6,7 +6,6 @@ hooks, and a segment replays the recorded outputs of everything before it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,170 +14,28 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
 
 from .classifier import Classifier, nearest
-from .evidence import Layer
+from .evidence import Layer, LayerTable
 from .graph import trace
 from .guest import visiting
 from .receptive import Field
+from .recording import Recording
 from .segments import Segment, Way
-from .stages import Site, Survey, outermost
+from .stages import Site, Survey
 from .traced import Traced
 
-Key = tuple[str, int]
 
-
-@dataclass
-class _Record:
-    """One recorded call of a module: `rank` is its place in the order of completion."""
-
-    key: Key
-    module: nn.Module
-    parent: int
-    rank: int = -1
-    value: int = -1
-    output: Any = None
-
-
-class _Reached(BaseException):
-    """Ends a replay as soon as the wanted layer has answered; never leaves this module."""
-
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
-
-
-class Recording:
-    """All module calls of one forward pass, with copies of what they returned."""
-
-    def __init__(self, model: nn.Module, x: Float[Tensor, "1 c h w"]) -> None:
-        self._model = model
-        self._names = {module: name for name, module in model.named_modules()}
-        self.records: list[_Record] = []
-        self._open: list[int] = [-1]
-        self._counts: Counter[str] = Counter()
-        self._finished = 0
-        self._last: tuple[Any, int] = (None, -1)
-        self._last_parent = -1
-        self.x = x
-        with ExitStack() as hooks, torch.no_grad():
-            for module in self._names:
-                before = module.register_forward_pre_hook(self._enter)
-                hooks.callback(before.remove)
-                after = module.register_forward_hook(self._leave)
-                hooks.callback(after.remove)
-            self.logits = model(x.clone())
-
-    def _enter(self, module: nn.Module, args: Any) -> None:
-        name = self._names[module]
-        self.records.append(_Record((name, self._counts[name]), module, self._open[-1]))
-        self._counts[name] += 1
-        self._open.append(len(self.records) - 1)
-
-    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        here = self._open.pop()
-        record = self.records[here]
-        # An in-place operation returns the very object that came; only a container hands one on.
-        if output is not self._last[0] or self._last_parent != here:
-            self._last = (output, self._finished)
-        self._last_parent = record.parent
-        record.output, record.value = tree_map(_copied, output), self._last[1]
-        record.rank, self._finished = self._finished, self._finished + 1
-
-    def named(self) -> dict[str, int]:
-        """Return the index of the record behind each name (`name:1`, `name:2` if called often)."""
-        found: dict[str, int] = {}
-        for i, record in enumerate(self.records):
-            name, time = record.key
-            if name and self._counts[name] > 1:
-                found[f"{name}:{time + 1}"] = i
-            if name:
-                found[name] = i
-        return found
-
-    def survey(self) -> Survey:
-        """Return what appeared in the recorded forward pass."""
-        labels = {i: name for name, i in self.named().items()}
-        calls = [
-            Site(labels.get(i, ""), r.module, r.parent, r.rank, _shape(r.output), r.value)
-            for i, r in enumerate(self.records)
-        ]
-        maps = {r.value: r.output for r in self.records if isinstance(r.output, Tensor)}
-        return Survey(sorted((s for s in calls if s.shape), key=lambda s: s.rank), calls, maps,
-                      self.logits)  # fmt: skip
-
-    def within(self, index: int) -> set[int]:
-        """Return the calls made inside a call, itself included."""
-        inside = {index}
-        for i in range(index + 1, len(self.records)):
-            if self.records[i].parent in inside:
-                inside.add(i)
-        return inside
-
-    def bound(self, index: int) -> float | None:
-        """Return the value at which the last clip inside a call limits its output, if one does."""
-        clip = self._clip(index)
-        return float(clip.module.max_val) if clip is not None else None
-
-    def _clip(self, index: int) -> Any:
-        inside = [self.records[i] for i in self.within(index)]
-        last = max((r for r in inside if next(r.module.children(), None) is None),
-                   key=lambda r: r.rank)  # fmt: skip
-        return last if isinstance(last.module, nn.Hardtanh) else None
-
-    def replay(self, shallow: int | None, deep: int | None) -> Way:
-        """Return the way from one recorded call (None: the image) to another (None: the logits)."""
-
-        def run(maps: Tensor, unclipped: bool) -> Tensor:
-            clip = self._clip(deep) if unclipped and deep is not None else None
-            answers = {} if shallow is None else self._answers(shallow, maps)
-            x = maps if shallow is None else _repeated(self.x, len(maps))
-            return self._replayed(x, answers, deep, clip)
-
-        return Way(run)
-
-    def _answers(self, shallow: int, maps: Tensor) -> dict[int, Any]:
-        """Return what the calls before the cut answer: the outermost ones that do not hold it."""
-        cut = self.records[shallow]
-        answers: dict[int, Any] = {shallow: maps}
-        holding = {shallow}
-        parent = cut.parent
-        while parent >= 0:
-            holding.add(parent)
-            parent = self.records[parent].parent
-        for i, record in enumerate(self.records):
-            if record.rank < cut.rank and i not in holding and record.parent in {-1, *holding}:
-                answers[i] = record.output
-        return answers
-
-    def _replayed(
-        self, x: Tensor, answers: Mapping[int, Any], deep: int | None, clip: _Record | None
-    ) -> Tensor:
-        at: dict[Key, int] = {r.key: i for i, r in enumerate(self.records)}
-        seen: Counter[str] = Counter()
-        end = self.records[deep].key if deep is not None else None
-
-        def call(module: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-            key = (self._names[module], seen[self._names[module]])
-            seen[key[0]] += 1
-            index = at.get(key)
-            if index in answers:
-                seen.update(self.records[i].key[0] for i in self.within(index) - {index})
-                out = tree_map(lambda t: _repeated(t, len(x)), answers[index])
-            elif clip is not None and key == clip.key:
-                out = args[0].clamp(min=float(clip.module.min_val))  # type: ignore[arg-type]
-            else:
-                out = forward(*args, **kwargs)
-            if key == end:
-                raise _Reached(out)
-            return out
-
-        with _answering(self._names, call):
-            try:
-                result: Tensor = self._model(_repeated(x, len(x)))
-            except _Reached as reached:
-                return reached.value
-        return result
+@contextmanager
+def _listening(
+    modules: Collection[nn.Module], enter: Callable[..., None], leave: Callable[..., None]
+) -> Iterator[None]:
+    """Report every call of these modules, and take the hooks off again on every way out."""
+    with ExitStack() as hooks:
+        for module in modules:
+            hooks.callback(module.register_forward_pre_hook(enter).remove)
+            hooks.callback(module.register_forward_hook(leave).remove)
+        yield
 
 
 @contextmanager
@@ -203,22 +60,6 @@ def _bound_to(
         return call(module, forward, *args, **kwargs)
 
     return answer
-
-
-def _copied(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) else value
-
-
-def _repeated(value: Any, count: int) -> Any:
-    if not isinstance(value, Tensor):
-        return value
-    if value.ndim and value.shape[0] == 1 != count:
-        return value.expand(count, *value.shape[1:]).clone()
-    return value.clone()
-
-
-def _shape(output: Any) -> tuple[int, ...]:
-    return tuple(output.shape) if isinstance(output, Tensor) else ()
 
 
 @dataclass(frozen=True)
@@ -248,8 +89,12 @@ class Probe:
 
     def _record(self, x: Tensor) -> Recording:
         if self._recorded is None or self._recorded[0] != id(x):
-            self._recorded = (id(x), Recording(self.classifier.model, x))
+            self._recorded = (id(x), self._listen(x))
         return self._recorded[1]
+
+    def _listen(self, x: Tensor) -> Recording:
+        model = self.classifier.model
+        return Recording(model, x, listening=_listening, answering=_answering)
 
     def _survey(self, x: Tensor) -> Survey:
         return self.traced.survey(x) if self.traced is not None else self._record(x).survey()
@@ -324,8 +169,8 @@ class Probe:
         if self.traced is not None:
             return self.traced.capture(x, names)
         recording = self._record(x)
-        index = recording.named()
-        return {n: recording.records[index[n]].output for n in names}, recording.logits
+        maps = {n: recording.records[recording.index(n)].output for n in names}
+        return maps, recording.logits
 
     def _asked(self, names: Collection[str], survey: Survey) -> list[Site]:
         asked = [names] if isinstance(names, str) else dict.fromkeys(names)
@@ -333,11 +178,8 @@ class Probe:
         return sorted(sites.values(), key=lambda s: s.rank)
 
     def _site(self, name: str, survey: Survey) -> Site:
-        site = next((s for s in reversed(survey.sites) if s.name == name), None)
-        if site is None and ":" in name:
-            base, _, time = name.rpartition(":")
-            calls = [s for s in survey.calls if s.name == base]
-            site = calls[int(time) - 1] if time.isdigit() and 0 < int(time) <= len(calls) else None
+        calls = [s for s in survey.sites if s.name == name or s.name.rpartition(":")[0] == name]
+        site = calls[-1] if calls else None
         if site is None:
             near = nearest(name, (s.name for s in survey.layers()))
             raise ValueError(
@@ -368,10 +210,10 @@ class Probe:
         if self.traced is None:
             with self._inside(x):
                 recording = self._record(x)
-                index = recording.named()[layer]
+                index = recording.index(layer)
             ways, bound = [recording.replay(None, index)], recording.bound(index)
         else:
-            node = self.traced.node(layer)
+            node = self.traced.known(layer)
             ways = self.traced.ways(x, self.traced.graph.image, node)
             bound = self.traced.bound(node)
         return Segment(ways, x, end, bound=bound, names=("the image", layer))
@@ -391,10 +233,9 @@ class Probe:
 
     def _replays(self, x: Tensor, shallow: str, deep: str | None) -> tuple[list[Way], float | None]:
         recording = self._record(x)
-        named = recording.named()
-        end = named[deep] if deep is not None else None
+        end = recording.index(deep) if deep is not None else None
         bound = recording.bound(end) if end is not None else None
-        return [recording.replay(named[shallow], end)], bound
+        return [recording.replay(recording.index(shallow), end)], bound
 
     def _late_replay(self, x: Tensor, shallow: str, deep: str | None) -> Way:
         def run(maps: Tensor, unclipped: bool) -> Tensor:
@@ -412,21 +253,6 @@ def layers(model: nn.Module | Classifier, image: Any) -> LayerTable:
     """
     classifier = Classifier.of(model)
     return LayerTable(Probe(classifier).layers(classifier.prepare(image).x))
-
-
-class LayerTable(tuple[Layer, ...]):
-    """Layers, shown as a table."""
-
-    def __repr__(self) -> str:
-        rows = [("layer", "type", "shape", "stage", "receptive field")]
-        rows += [
-            (r.name, r.type, "x".join(map(str, r.shape)), str(r.stage or ""),
-             "x".join(map(str, r.receptive_field)) if r.receptive_field else "everything")
-            for r in self
-        ]  # fmt: skip
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
 
 
 def _type(operation: nn.Module | object) -> str:

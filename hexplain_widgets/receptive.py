@@ -42,15 +42,16 @@ class Field:
         )
         return (r0, r1), (c0, c1)
 
-    def through(self, window: Window) -> Field:
-        """Return the field one operation further up."""
+    def under(self, window: Window) -> Field:
+        """Return the field one operation deeper."""
+        low = _each(lambda s, a, p: a - s * p, self.stride, self.low, window.padding)
         return Field(
             _each(lambda s, w: s * w, self.stride, window.stride),
-            _each(lambda a, w, p: a * w - p, self.low, window.stride, window.padding),
+            low,
             _each(
-                lambda b, w, p, r: b * w - p + r,
+                lambda s, b, p, r: b + s * (r - p),
+                self.stride,
                 self.high,
-                window.stride,
                 window.padding,
                 window.reach,
             ),
@@ -133,7 +134,7 @@ def _function_window(node: fx.Node) -> Window | None:
     given = dict(enumerate(node.args)) | dict(node.kwargs)
 
     def setting(place: int, name: str, default: Any) -> Any:
-        value = given.get(name, given.get(place))  # type: ignore[call-overload]
+        value = given.get(name, given.get(place))
         return default if value is None else value
 
     if node.target in POINTWISE_FUNCTIONS:
@@ -162,29 +163,25 @@ def _node_window(graph: Graph, node: fx.Node) -> Window | None:
     return _function_window(node) if node.op == "call_function" else None
 
 
-def field_between(graph: Graph, shallow: fx.Node, deep: fx.Node) -> Field | None:
-    """Return the field of a unit of `deep` in `shallow`.
+def fields_from(graph: Graph, shallow: fx.Node) -> dict[fx.Node, Field | None]:
+    """Return for every node behind `shallow` the field of its units there.
 
     None where it is not local or not known: pooling to a fixed size, attention, reshaping,
-    branches of different stride, or values that reach `deep` past `shallow`.
+    branches of different stride, or values of the image that get there past `shallow`.
     """
-    inside = graph.behind(shallow) | {shallow}
-    if deep not in inside or _image_values(graph, graph.crossing(shallow, deep)):
+    inside = graph.behind(shallow)
+    image_values = graph.behind(graph.image) | {graph.image}
+    fields: dict[fx.Node, Field | None] = {shallow: Field()}
+    for node in (n for n in graph.nodes if n in inside):
+        above = [fields.get(s) for s in node.all_input_nodes if s in image_values]
+        fields[node] = _under(above, _node_window(graph, node))
+    return fields
+
+
+def _under(above: list[Field | None], window: Window | None) -> Field | None:
+    if window is None or not above:
         return None
-    fields = {deep: Field()}
-    for node in reversed([n for n in graph.needed([deep], {shallow}) if n in inside]):
-        window = _node_window(graph, node)
-        if window is None:
-            return None
-        above = fields[node].through(window)
-        for source in (s for s in node.all_input_nodes if s in inside):
-            joined = fields[source].joined(above) if source in fields else above
-            if joined is None:
-                return None
-            fields[source] = joined
-    return fields.get(shallow)
-
-
-def _image_values(graph: Graph, nodes: list[fx.Node]) -> bool:
-    from_image = graph.behind(graph.image) | {graph.image}
-    return any(n in from_image for n in nodes)
+    joined = above[0]
+    for field in above[1:]:
+        joined = joined.joined(field) if joined is not None and field is not None else None
+    return joined.under(window) if joined is not None else None

@@ -83,7 +83,7 @@ def guided_backpropagation(
 
 
 def picture_of_gradient(gradient: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Return a gradient at the pixels as a picture: grey where it is 0, scaled by its largest size."""
+    """Return a gradient at the pixels as a picture, grey where it is 0, scaled by its largest value."""
     largest = float(np.abs(gradient).max())
     rgb = gradient if gradient.shape[0] == 3 else np.repeat(gradient.mean(0, keepdims=True), 3, 0)
     unit = rgb / largest if largest > 0 else rgb

@@ -140,7 +140,8 @@ class Segment:
     ) -> Iterator[Decided]:
         """Yield values and gradients of units of the deep layer, batch by batch.
 
-        `mode` is a context that the segment runs in (guided backpropagation's ReLUs). Raises RuntimeError where no way of running the segment gives the captured values.
+        `mode` is a context that the segment runs in (guided backpropagation's ReLUs).
+        Raises RuntimeError where no way of running the segment gives the captured values.
         """
         waiting = list(units)
         cells = BATCH_CELLS
@@ -163,9 +164,7 @@ class Segment:
         h, w = self.full if field is None else crops_of(field, (), self.full).size
         return max(self.shallow.shape[1], INNER_CHANNELS) * h * w
 
-    def _decide(
-        self, units: Sequence[Unit], mode: AbstractContextManager[Any]
-    ) -> Decided | None:
+    def _decide(self, units: Sequence[Unit], mode: AbstractContextManager[Any]) -> Decided | None:
         """Return the decisions, or None after dropping a way that did not agree."""
         way = self._ways[0]
         captured = self._captured(units)
@@ -241,6 +240,4 @@ def _pick_each(out: Tensor, units: Sequence[Unit]) -> Tensor:
 def without_crops(segment: Segment) -> Segment:
     """Return the same segment run whole, for checks and comparisons."""
     ways = [replace(way, field=None) for way in segment._ways]
-    return Segment(
-        ways, segment.shallow, segment.deep, bound=segment._bound, names=segment._names
-    )
+    return Segment(ways, segment.shallow, segment.deep, bound=segment._bound, names=segment._names)

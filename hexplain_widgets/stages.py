@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,21 +33,71 @@ ENOUGH_STAGES = 4
 @dataclass(frozen=True)
 class Survey:
     """What one forward pass showed: all sites in order of completion, the module calls that their
-    parents point to, the maps of possible stages by value, and the logits."""
+    parents point to, the maps of possible stages by value, and the logits.
+    """
 
     sites: list[Site]
     calls: list[Site]
     maps: Mapping[int, Tensor]
-    logits: Tensor
+    logits: Any
 
-    def stages(self) -> list[Site]:
-        """Return the sites of the stages, shallowest first."""
-        return stages_of(self.sites, self.calls)
+    @cached_property
+    def _wide(self) -> frozenset[int]:
+        """Return the calls that hold convolutions of several stages: no block, but a skeleton."""
+        sizes: dict[int, list[int]] = {}
+        for site in self.sites:
+            if site.kind == "convolution" and site.spatial:
+                for call in self._around(site):
+                    sizes.setdefault(call, []).append(site.shape[2])
+        return frozenset(c for c, found in sizes.items() if min(found) <= max(found) / 3.5)
+
+    def _around(self, site: Site) -> Iterator[int]:
+        parent = site.parent
+        while parent >= 0:
+            yield parent
+            parent = self.calls[parent].parent
+
+    @cached_property
+    def _outermost(self) -> dict[int, Site]:
+        """Return for each value the outermost module that returns it and is not wide."""
+        found: dict[int, Site] = {}
+        for i, call in enumerate(self.calls):
+            if call.name and call.shape and i not in self._wide:
+                best = found.setdefault(call.value, call)
+                if call.name.count(".") < best.name.count("."):
+                    found[call.value] = call
+        return found
 
     def layers(self) -> list[Site]:
         """Return one site for each feature map, under its outermost name, in order."""
         spatial = {s.value: s for s in self.sites if s.spatial}
-        return [outermost(s, self.sites, self.calls) for s in spatial.values()]
+        return [self._outermost.get(value, s) for value, s in spatial.items()]
+
+    def stages(self) -> list[Site]:
+        """Return the sites of the stages, shallowest first.
+
+        A stage's site is its last activation or block on the trunk of the network.
+        """
+        learned = [s.rank for s in self.sites if s.kind in ("convolution", "head")]
+        convolutions = [s for s in self.sites if s.kind == "convolution"]
+        if not convolutions:
+            return []
+        trunk = [
+            s
+            for s in self.sites
+            if s.spatial
+            and convolutions[0].rank <= s.rank < learned[-1]
+            and _counts(s)
+            and all(map(self._is_opened, self._around(s)))
+        ]
+        best = [_best(group) for group in _by_resolution(trunk)]
+        return [self._outermost.get(s.value, s) for s in _without_stem(best, convolutions)]
+
+    def _is_opened(self, call: int) -> bool:
+        """Whether a module is part of the trunk's skeleton and not a block of its own."""
+        around = self.calls[call]
+        sequence = isinstance(around.operation, nn.Sequential)
+        return sequence or len(around.shape) != 4 or call in self._wide
 
 
 @dataclass(frozen=True)
@@ -85,70 +138,10 @@ class Site:
         return "other"
 
 
-def stages_of(sites: Sequence[Site], calls: Sequence[Site]) -> list[Site]:
-    """Return the sites of the stages, shallowest first.
-
-    `sites` are all places in order of completion; `calls` the module calls that their `parent`
-    points to. A stage's site is its last activation or block on the trunk of the network.
-    """
-    learned = [s.rank for s in sites if s.kind in ("convolution", "head")]
-    convolutions = [s for s in sites if s.kind == "convolution"]
-    if not convolutions:
-        return []
-    first, last = convolutions[0].rank, learned[-1]
-    trunk = [
-        s
-        for s in sites
-        if s.spatial and first <= s.rank < last and _counts(s) and _on_trunk(s, sites, calls)
-    ]
-    best = [_best(group) for group in _by_resolution(trunk)]
-    return [outermost(s, sites, calls) for s in _without_stem(best, convolutions)]
-
-
-def outermost(site: Site, sites: Sequence[Site], calls: Sequence[Site]) -> Site:
-    """Return the outermost module that returns this value and does not span several stages."""
-    same = [
-        s
-        for s in calls
-        if s.value == site.value and s.name and not _spans_stages(calls.index(s), sites, calls)
-    ]
-    return min(same, key=lambda s: s.name.count(".")) if same else site
-
-
 def _counts(site: Site) -> bool:
     return site.kind in ("activation", "block", "convolution") and not isinstance(
         site.operation, nn.Sequential
     )
-
-
-def _on_trunk(site: Site, sites: Sequence[Site], calls: Sequence[Site]) -> bool:
-    parent = site.parent
-    while parent >= 0:
-        if not _is_opened(parent, sites, calls):
-            return False
-        parent = calls[parent].parent
-    return True
-
-
-def _is_opened(call: int, sites: Sequence[Site], calls: Sequence[Site]) -> bool:
-    """Whether a module is part of the trunk's skeleton and not a block of its own."""
-    around = calls[call]
-    if isinstance(around.operation, nn.Sequential) or len(around.shape) != 4:
-        return True
-    return _spans_stages(call, sites, calls)
-
-
-def _spans_stages(call: int, sites: Sequence[Site], calls: Sequence[Site]) -> bool:
-    inner = (s for s in sites if s.kind == "convolution" and s.spatial)
-    sizes = [s.shape[2] for s in inner if _inside(s, call, calls)]
-    return len(sizes) > 1 and min(sizes) <= max(sizes) / 3.5
-
-
-def _inside(site: Site, call: int, calls: Sequence[Site]) -> bool:
-    parent = site.parent
-    while parent >= 0 and parent != call:
-        parent = calls[parent].parent
-    return parent == call
 
 
 def _by_resolution(trunk: Iterable[Site]) -> list[list[Site]]:
@@ -179,3 +172,17 @@ def _without_stem(stages: list[Site], convolutions: Sequence[Site]) -> list[Site
 def _strides(site: Site) -> bool:
     op = site.operation
     return isinstance(op, nn.Conv2d) and max(op.stride) > 1
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names of calls as they are, those that occur often as `name:1`, `name:2`, ...
+
+    >>> numbered(["conv", "relu", "relu"])
+    ['conv', 'relu:1', 'relu:2']
+    """
+    total, seen = Counter(names), Counter[str]()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name}:{seen[name]}" if total[name] > 1 else name)
+    return found

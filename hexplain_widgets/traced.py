@@ -11,9 +11,9 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from .graph import Graph
-from .receptive import Field, field_between
+from .receptive import Field, fields_from
 from .segments import Way
-from .stages import Site, Survey
+from .stages import Site, Survey, numbered
 
 CLIPS = (F.relu6, F.hardtanh, torch.clamp)
 
@@ -24,31 +24,25 @@ class Traced:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self._necks = graph.necks()
+        self._fields_from: dict[fx.Node, dict[fx.Node, Field | None]] = {}
+        self._call_names = numbered([c.name for c in graph.calls])
         self._by_name = self._named()
 
     def _named(self) -> dict[str, fx.Node]:
-        names: dict[str, list[fx.Node]] = {}
-        for call in self.graph.calls:
-            if call.node is not None and call.name:
-                names.setdefault(call.name, []).append(call.node)
-        called = {node for nodes in names.values() for node in nodes}
+        calls = zip(self._call_names, self.graph.calls, strict=True)
+        own = {name: c.node for name, c in calls if c.node is not None and name}
+        last = {c.name: c.node for c in self.graph.calls if c.node is not None and c.name}
+        called = {*own.values()}
         functions = {n.name: n for n in self.graph.nodes if n not in called and n.users}
-        several = {
-            f"{name}:{i}": node
-            for name, nodes in names.items()
-            if len(nodes) > 1
-            for i, node in enumerate(nodes, 1)
-        }
-        return functions | several | {name: nodes[-1] for name, nodes in names.items()}
+        return functions | last | own
 
     def node(self, name: str) -> fx.Node | None:
         """Return the node of a layer by name; a module called often is `name:1`, `name:2`, ..."""
         return self._by_name.get(name)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names that a layer can be asked for by."""
-        return tuple(self._by_name)
+    def known(self, name: str) -> fx.Node:
+        """Return the node of a captured layer."""
+        return self._by_name[name]
 
     def survey(self, x: Float[Tensor, "1 c h w"]) -> Survey:
         """Run the network once and return what appeared."""
@@ -61,7 +55,8 @@ class Traced:
         possible = self._possible_stages()
         values = self.graph.run({self.graph.image: x}, {*possible, self.graph.result}, watch=note)
         calls = [
-            self._site(c.name, c.module, c.parent, c.node, shapes) for c in self.graph.calls
+            self._site(name, c.module, c.parent, c.node, shapes)
+            for name, c in zip(self._call_names, self.graph.calls, strict=True)
         ]
         maps = {self.graph.order[n]: values[n] for n in possible}
         return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
@@ -107,7 +102,7 @@ class Traced:
         return {name: values[node] for name, node in nodes.items()}, values[self.graph.result]
 
     def ways(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[Way]:
-        """Return the ways to run from one node to another: on crops where that can be, and whole."""
+        """Return the ways to run from node to node: on crops where that can be, and whole."""
         beyond = self._beyond(x, shallow, deep)
 
         def run(maps: Tensor, unclipped: bool) -> Tensor:
@@ -116,7 +111,7 @@ class Traced:
             out: Tensor = self.graph.run({shallow: maps, **others}, {end})[end]
             return out.clamp(min=self._floor(deep)) if unclipped else out
 
-        field = None if deep is self.graph.result else field_between(self.graph, shallow, deep)
+        field = None if deep is self.graph.result else self._fields(shallow).get(deep)
         return [Way(run, field), Way(run)] if field is not None else [Way(run)]
 
     def _beyond(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> dict[fx.Node, Any]:
@@ -152,7 +147,12 @@ class Traced:
 
     def field(self, node: fx.Node) -> Field | None:
         """Return the receptive field of a node's units in the image, None where it has no limit."""
-        return field_between(self.graph, self.graph.image, node)
+        return self._fields(self.graph.image).get(node)
+
+    def _fields(self, start: fx.Node) -> dict[fx.Node, Field | None]:
+        if start not in self._fields_from:
+            self._fields_from[start] = fields_from(self.graph, start)
+        return self._fields_from[start]
 
 
 def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:

@@ -24,7 +24,7 @@ ORDER = (
     ("receptive",),
     ("segments",),
     ("stages",),
-    ("traced",),
+    ("traced", "recording", "decisions"),
     ("probe",),
     ("saliency", "sparse", "shapley", "localize", "hierarchy", "streaming", "attacks"),
     ("metrics", "concepts"),

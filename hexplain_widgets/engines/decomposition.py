@@ -4,52 +4,25 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import nn
 
 from ..classifier import Classifier
+from ..decisions import Part, Split, by_hand, splits_of, strongest
 from ..evidence import Decomposition, Node, Prediction, Provenance
 from ..guest import visiting
 from ..probe import Probe
 from ..provenance import versions
 from ..saliency import guided_backpropagation, picture_of_gradient
-from ..segments import Decided, Segment, Unit
+from ..segments import Segment, Unit
 
 Path = tuple[int, ...]
 Stop = Callable[[], bool]
 LOGITS = "logits"
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One channel of a decision: its unit, alpha, share, and activation map on a window."""
-
-    unit: Unit
-    alpha: float
-    share: float
-    patch: Float[np.ndarray, "h w"]
-    offset: tuple[int, int]
-    also: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _Split:
-    """One decision taken apart: alphas of all channels and the parts that were chosen."""
-
-    alphas: Float[np.ndarray, " k"]
-    completeness: float | None
-    negated: bool
-    unclipped: bool
-    parts: tuple[_Part, ...]
-
-    @property
-    def activated(self) -> int:
-        return int((self.alphas > 0).sum())
 
 
 class Decomposer:
@@ -120,15 +93,13 @@ class Decomposer:
         other.top_k = _checked_top_k(top_k)
         return other
 
-    def tree(
-        self, *, max_nodes: int | None = None, stopped: Stop | None = None
-    ) -> Decomposition:
+    def tree(self, *, max_nodes: int | None = None, stopped: Stop | None = None) -> Decomposition:
         """Return the whole decomposition, or its upper levels where `max_nodes` would be passed.
 
         `stopped` is asked before each batch; once it says yes, what has been found is returned.
         """
         root = Unit(self.target.index, 0, 0)
-        splits: list[dict[Unit, _Split]] = []
+        splits: list[dict[Unit, Split]] = []
         frontier, count = [root], 1
         with visiting(self.classifier.model):
             for level in range(len(self._layers)):
@@ -201,24 +172,24 @@ class Decomposer:
         channels: Sequence[int] | None = None,
         top_k: int | None = None,
         stopped: Stop | None = None,
-    ) -> dict[Unit, _Split]:
-        found: dict[Unit, _Split] = {}
+    ) -> dict[Unit, Split]:
+        found: dict[Unit, Split] = {}
         segment = self._segment(level)
         area = segment.full[0] * segment.full[1]
         for decided in segment.decide(list(units)):
             maps = decided.gradients * decided.activations
             alphas = maps.sum((2, 3)) / area
             kept, also = (
-                _by_hand(maps, channels)
+                by_hand(maps, channels)
                 if channels is not None
-                else _strongest(maps, alphas, top_k or self.top_k, self.merge_iou)
+                else strongest(maps, alphas, top_k or self.top_k, self.merge_iou)
             )
-            found |= _splits(decided, maps, alphas, kept, also, area)
+            found |= splits_of(decided, maps, alphas, kept, also, area)
             if stopped is not None and stopped():
                 break
         return found
 
-    def _root(self, splits: Sequence[Mapping[Unit, _Split]]) -> Node:
+    def _root(self, splits: Sequence[Mapping[Unit, Split]]) -> Node:
         h, w = self._prepared.shown.shape[:2]
         unit = Unit(self.target.index, 0, 0)
         decision = Node(
@@ -229,7 +200,7 @@ class Decomposer:
         return self._grown(decision, unit, splits, 0)
 
     def _grown(
-        self, node: Node, unit: Unit, splits: Sequence[Mapping[Unit, _Split]], level: int
+        self, node: Node, unit: Unit, splits: Sequence[Mapping[Unit, Split]], level: int
     ) -> Node:
         """Return a node with everything that is known below it."""
         split = splits[0].get(unit) if splits else None
@@ -241,7 +212,7 @@ class Decomposer:
         )
         return _decomposed(node, split, children)
 
-    def _node(self, part: _Part, level: int) -> Node:
+    def _node(self, part: Part, level: int) -> Node:
         layer = self._layers[level]
         unit = part.unit
         return Node(
@@ -411,91 +382,7 @@ def _checked_iou(merge_iou: float) -> float:
     return float(merge_iou)
 
 
-def _masks(maps: Float[Tensor, "b k h w"]) -> Bool[Tensor, "b k p"]:
-    flat = maps.flatten(2)
-    largest = flat.amax(2, keepdim=True)
-    return (flat >= largest / 2) & (largest > 0)
-
-
-def _strongest(
-    maps: Float[Tensor, "b k h w"], alphas: Float[Tensor, "b k"], top_k: int, merge_iou: float
-) -> tuple[list[list[int]], list[list[tuple[int, ...]]]]:
-    """Return, for each decision, the strongest channels and those merged into each (sec. 4.1)."""
-    masks = _masks(maps).to(torch.float32)
-    sizes = masks.sum(2)
-    left = torch.where(alphas > 0, alphas, 0)
-    rows = torch.arange(len(maps), device=maps.device)
-    kept: list[list[int]] = [[] for _ in maps]
-    also: list[list[tuple[int, ...]]] = [[] for _ in maps]
-    for _ in range(min(top_k, maps.shape[1])):
-        best, channel = left.max(1)
-        common = torch.bmm(masks, masks[rows, channel].unsqueeze(2)).squeeze(2)
-        overlap = common / (sizes + sizes[rows, channel, None] - common).clamp(min=1)
-        same = (overlap > merge_iou) & (left > 0)
-        same[rows, channel] = False
-        for i in torch.nonzero(best > 0).flatten().tolist():
-            kept[i].append(int(channel[i]))
-            order = torch.nonzero(same[i]).flatten()
-            order = order[torch.argsort(left[i, order], descending=True, stable=True)]
-            also[i].append(tuple(order.tolist()))
-        left = left.masked_fill(same, 0)
-        left[rows, channel] = 0
-    return kept, also
-
-
-def _by_hand(
-    maps: Float[Tensor, "b k h w"], channels: Sequence[int]
-) -> tuple[list[list[int]], list[list[tuple[int, ...]]]]:
-    silent = [c for c in channels if float(maps[:, c].amax()) <= 0]
-    if silent:
-        raise ValueError(
-            f"channel {silent[0]} adds nothing to this decision anywhere; a channel that supports"
-            " it at some place was expected; see Decomposer.candidates for the strongest"
-        )
-    return [list(channels) for _ in maps], [[()] * len(channels) for _ in maps]
-
-
-def _splits(
-    decided: Decided,
-    maps: Float[Tensor, "b k h w"],
-    alphas: Float[Tensor, "b k"],
-    kept: Sequence[Sequence[int]],
-    also: Sequence[Sequence[tuple[int, ...]]],
-    area: int,
-) -> dict[Unit, _Split]:
-    found = {}
-    host = alphas.float().cpu().numpy()
-    for i, unit in enumerate(decided.units):
-        value = abs(decided.values[i])
-        found[unit] = _Split(
-            alphas=host[i],
-            completeness=float(host[i].sum(dtype=np.float64)) * area / value if value else None,
-            negated=decided.signs[i] < 0,
-            unclipped=decided.unclipped[i],
-            parts=_parts(maps[i], host[i], decided.offsets[i], kept[i], also[i]),
-        )
-    return found
-
-
-def _parts(
-    maps: Float[Tensor, "k h w"],
-    alphas: Float[np.ndarray, " k"],
-    offset: tuple[int, int],
-    kept: Sequence[int],
-    also: Sequence[tuple[int, ...]],
-) -> tuple[_Part, ...]:
-    total = float(alphas[alphas > 0].sum())
-    patches = maps[list(kept)].float().cpu().numpy()
-    parts = []
-    for channel, patch, merged in zip(kept, patches, also, strict=True):
-        y, x = np.unravel_index(int(patch.argmax()), patch.shape)
-        unit = Unit(channel, int(y) + offset[0], int(x) + offset[1])
-        share = float(alphas[channel]) / total if total > 0 else 0.0
-        parts.append(_Part(unit, float(alphas[channel]), share, patch.copy(), offset, merged))
-    return tuple(parts)
-
-
-def _decomposed(node: Node, split: _Split, children: tuple[Node, ...]) -> Node:
+def _decomposed(node: Node, split: Split, children: tuple[Node, ...]) -> Node:
     return replace(
         node,
         activated=split.activated,

@@ -1,0 +1,113 @@
+"""Small networks whose answers are known, and networks that are awkward on purpose."""
+
+from __future__ import annotations
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def image(size: int = 64, seed: int = 0, channels: int = 3) -> Tensor:
+    return torch.rand(1, channels, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def seeded(network: nn.Module, seed: int = 0) -> nn.Module:
+    """The network with weights drawn from a seed, large enough for logits of some size."""
+    draw = torch.Generator().manual_seed(seed)
+    for name, p in network.named_parameters():
+        noise = torch.randn(p.shape, generator=draw)
+        if p.ndim > 1:
+            p.data = noise * (2 / p[0].numel()) ** 0.5
+        else:
+            p.data = 0.1 * noise + (0 if name.endswith("bias") else 1)
+    for b in network.buffers():
+        if b.is_floating_point():
+            b.data = b.data + 0.1 * torch.rand(b.shape, generator=draw)
+    return network.eval()
+
+
+def torchvision_network(name: str, seed: int = 0) -> nn.Module:
+    settings = {"init_weights": False} if name in ("inception_v3", "googlenet") else {}
+    return seeded(torchvision.models.get_model(name, weights=None, **settings), seed)
+
+
+def plain(*, bias: bool = True, activation: type[nn.Module] = nn.ReLU, seed: int = 0) -> nn.Module:
+    """Three stages of convolution and activation, pooling, one linear layer."""
+    return seeded(
+        nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1, bias=bias), activation(), nn.MaxPool2d(2),
+            nn.Conv2d(8, 12, 3, padding=1, bias=bias), activation(), nn.MaxPool2d(2),
+            nn.Conv2d(12, 16, 3, padding=1, bias=bias), activation(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 5, bias=bias),
+        ),
+        seed,
+    )  # fmt: skip
+
+
+class Functional(nn.Module):
+    """Functional ReLU and pooling, one module reused, a residual connection over everything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.same = nn.Conv2d(8, 8, 3, padding=1)
+        self.wide = nn.Conv2d(8, 16, 3, padding=1)
+        self.head = nn.Linear(16, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.first(x))
+        x = F.max_pool2d(F.relu(self.same(x)) + x, 2)
+        x = F.relu(self.same(x)) + x
+        x = F.max_pool2d(F.relu(self.wide(x), inplace=True), 2)
+        return self.head(x.mean((2, 3)))
+
+
+class DataDependent(nn.Module):
+    """Cannot be traced: its flow depends on the values that pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = plain()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if float(x.detach().sum()) > -1e9:
+            x = x * 1.5
+        return self.body(x)
+
+
+class Residual(nn.Module):
+    """A block whose shortcut crosses any cut inside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(3, 8, 3, padding=1)
+        self.one = nn.Conv2d(8, 8, 3, padding=1)
+        self.two = nn.Conv2d(8, 8, 3, padding=1)
+        self.act = nn.ReLU(inplace=True)
+        self.head = nn.Linear(8, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.enter(x))
+        y = self.act(self.one(x))
+        y = self.act(self.two(y) + x)
+        return self.head(y.mean((2, 3)))
+
+
+class Attentive(nn.Module):
+    """Squeeze-and-excitation between two stages: no unit of the second is local."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+        self.squeeze = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.Sigmoid())
+        self.high = nn.Sequential(nn.Conv2d(8, 12, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(12, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.low(x)
+        x = self.high(x * self.squeeze(x))
+        return self.head(x.mean((2, 3)))

@@ -1,0 +1,199 @@
+"""What every engine keeps: the guest's house, the same answer for the same question."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import hexplain_widgets as hx
+from hexplain_widgets.evidence import Evidence
+from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
+
+Engine = Callable[[nn.Module, Tensor], Evidence]
+
+
+def decomposition(model: nn.Module, x: Tensor) -> Evidence:
+    engine = hx.Decomposer(model, x)
+    tree = engine.tree()
+    return engine.pictures(tree, [p for p, _ in tree.root.walk()][:3])
+
+
+# A new engine is one line here.
+ENGINES: list[Engine] = [decomposition]
+
+
+class Stateful(nn.Module):
+    """Counts its calls in a buffer, drops out in train mode, has a batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = plain()
+        self.norm = nn.BatchNorm2d(3)
+        self.drop = nn.Dropout(0.5)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return self.body(self.drop(self.norm(x)))
+
+
+def resnet() -> nn.Module:
+    return torchvision_network("resnet18")
+
+
+MODELS = [plain, Functional, Residual, DataDependent, Stateful, resnet]
+
+
+def fingerprint(model: nn.Module) -> dict[str, object]:
+    return {
+        "modules": [id(m) for m in model.modules()],
+        "training": [m.training for m in model.modules()],
+        "own": [sorted(m.__dict__) for m in model.modules()],
+        "hooks": [
+            len(h)
+            for m in model.modules()
+            for h in (
+                m._forward_hooks, m._forward_pre_hooks, m._backward_hooks, m._backward_pre_hooks,
+                m._forward_hooks_always_called, m._forward_hooks_with_kwargs,
+            )
+        ],
+        "requires_grad": [p.requires_grad for p in model.parameters()],
+        "values": [t.detach().clone() for t in (*model.parameters(), *model.buffers())],
+        "identities": [id(t) for t in (*model.parameters(), *model.buffers())],
+        "grads": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
+        "grad_ids": [id(p.grad) for p in model.parameters()],
+        "random": (np.random.get_state()[1].tolist(), torch.get_rng_state()),  # noqa: NPY002
+    }  # fmt: skip
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def check_untouched(before: dict[str, object], model: nn.Module) -> None:
+    after = fingerprint(model)
+    for part, value in before.items():
+        assert same(value, after[part]), part
+
+
+def in_use(make: Callable[[], nn.Module]) -> nn.Module:
+    """A model in the middle of training, with gradients, a frozen weight and mixed modes."""
+    model = make().train()
+    next(m for m in model.modules() if isinstance(m, nn.Conv2d)).eval()
+    parameters = list(model.parameters())
+    parameters[0].requires_grad_(False)
+    for p in parameters[1::2]:
+        p.grad = torch.ones_like(p)
+    return model
+
+
+@pytest.mark.parametrize("make", MODELS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_model_is_handed_back_as_it_came(engine: Engine, make) -> None:
+    model = in_use(make)
+    before = fingerprint(model)
+    engine(model, image(40))
+    check_untouched(before, model)
+
+
+@pytest.mark.slow
+def test_the_random_state_of_python_is_left_alone() -> None:
+    """In a process of its own: the run-time type checks of the tests draw from it themselves."""
+    code = (
+        "import random, torch, hexplain_widgets as hx, tests.networks as n;"
+        "random.seed(3); before = random.getstate();"
+        "hx.decompose(n.plain(), n.image(40)); assert random.getstate() == before"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+class Interrupted(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("make", MODELS)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, Interrupted])
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_the_model_is_handed_back_after_a_failure(engine: Engine, make, failure, at: int) -> None:
+    model = in_use(make)
+    leaf = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1]
+    calls = [0]
+
+    def fail(module, args) -> None:
+        calls[0] += 1
+        if calls[0] > at:
+            raise failure("in the middle")
+
+    handle = leaf.register_forward_pre_hook(fail)
+    try:
+        before = fingerprint(model)
+        with pytest.raises(failure, match=r"in the middle"):
+            for _ in range(4):
+                engine(model, image(40))
+        check_untouched(before, model)
+    finally:
+        handle.remove()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_same_question_gets_the_same_answer(engine: Engine) -> None:
+    assert engine(plain(), image(40)) == engine(plain(), image(40))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_train_mode_changes_no_answer(engine: Engine) -> None:
+    model = Stateful().eval()
+    expected = engine(copy.deepcopy(model), image(40))
+    assert engine(copy.deepcopy(model).train(), image(40)) == expected
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_gradient_mode_around_the_call_changes_no_answer(engine: Engine, mode) -> None:
+    expected = engine(plain(), image(40))
+    model = plain()
+    with mode():
+        assert engine(model, image(40)) == expected
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_frozen_weights_change_no_answer(engine: Engine) -> None:
+    frozen = plain().requires_grad_(False)
+    assert engine(frozen, image(40)) == engine(plain(), image(40))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_other_precisions_are_answered(engine: Engine, dtype) -> None:
+    found = engine(plain().to(dtype), image(40))
+    assert type(found) is type(engine(plain(), image(40)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nan_weights_are_an_error_that_names_them(engine: Engine) -> None:
+    model = plain()
+    model[0].weight.data[0, 0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"0\.weight are not finite"):
+        engine(model, image(40))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_evidence_is_saved_and_opened_as_it_was(engine: Engine, tmp_path) -> None:
+    from hexplain_widgets.store import load, save
+
+    found = engine(plain(), image(40))
+    save(found, tmp_path / "found.hx")
+    assert load(tmp_path / "found.hx") == found
