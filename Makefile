@@ -7,6 +7,8 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BUILD ?= build
+# for example LAB_FLAGS=--no-browser
+LAB_FLAGS ?=
 
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
@@ -40,7 +42,7 @@ lab: $(VENV)/.lab
 	@test -e $(BUILD)/lab/00_quick_start.ipynb || cp $(NOTEBOOKS) $(BUILD)/lab/
 	@mkdir -p $(SETTINGS) && echo '$(SAVE_STATE)' > $(SETTINGS)/overrides.json
 	@echo "Opening a copy of the notebooks in $(BUILD)/lab (make clean brings fresh ones); stop with Ctrl-C."
-	@$(BIN)/python -m jupyterlab --ServerApp.root_dir=$(BUILD)/lab --LabApp.default_url=/lab/tree/00_quick_start.ipynb
+	@$(BIN)/python -m jupyterlab --ServerApp.root_dir=$(BUILD)/lab --LabApp.default_url=/lab/tree/00_quick_start.ipynb $(LAB_FLAGS)
 
 test: lint types unit notebooks views browser
 	@printf '\nAll checks passed.\n'
