@@ -26,10 +26,10 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **state: Any) -> None:
         self._state_lock = threading.RLock()
+        self._conversation = Conversation(self.handlers(), self._say)
         super().__init__(
             _esm=_bundled(f"{self.bundle}.js"), _css=_bundled(f"{self.bundle}.css"), **state
         )
-        self._conversation = Conversation(self.handlers(), self._say)
         self.on_msg(self._hear)
 
     def handlers(self) -> Mapping[str, Handler]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 Content = Mapping[str, Any]
 Stop = Callable[[], bool]
@@ -104,14 +104,18 @@ class Conversation:
 
     def _cancel(self, number: int, other: object) -> None:
         with self._lock:
-            known = isinstance(other, int) and other in self._wanted
-            self._wanted -= {other}
+            known = _whole(other) and other in self._wanted
+            self._wanted -= {other} if known else set()
         self._send({"kind": "result", "id": number, "cancelled": known})
 
 
 def _number_of(content: object) -> int | None:
     number = content.get("id") if isinstance(content, dict) else None
-    return number if isinstance(number, int) and not isinstance(number, bool) else None
+    return number if _whole(number) else None
+
+
+def _whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _lesson(error: Exception) -> str:

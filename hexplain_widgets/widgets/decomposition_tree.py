@@ -18,7 +18,7 @@ from ..evidence import Decomposition
 from . import questions
 from ._base import View, synced
 from .conversation import Content, Handler, Stop
-from .drawing import draw_decomposition
+from .drawing import draw_decomposition, rows, strongest_line
 from .payload import picture_bytes, pictured, pictures_payload, tree_payload
 from .view_state import cleaned
 
@@ -63,8 +63,8 @@ class DecompositionTree(View):
         self._open(engine.tree(max_nodes=max_nodes), engine)
 
     @classmethod
-    def from_evidence(cls, evidence: Decomposition) -> DecompositionTree:
-        """Return a view of saved evidence; it needs no model and cannot ask for more.
+    def from_evidence(cls, evidence: Any) -> DecompositionTree:
+        """Return a view of a saved Decomposition; it needs no model and cannot ask for more.
 
         Raises TypeError for what is no Decomposition.
         """
@@ -101,7 +101,10 @@ class DecompositionTree(View):
 
     def snapshot(self) -> DecompositionTree:
         """Return a twin of what is on the screen, without the model."""
-        twin = type(self).from_evidence(self._evidence)
+        evidence, shown = self._evidence, rows(self._evidence, self._opened())
+        if self._engine is not None:
+            evidence = self._engine.pictures(evidence, [path for path in shown if path])
+        twin = type(self).from_evidence(evidence)
         twin.view, twin.layout = self.view, self.layout
         return twin
 
@@ -186,11 +189,17 @@ class DecompositionTree(View):
     def _top_k(self) -> int:
         return self._engine.top_k if self._engine else len(self._evidence.root.children)
 
-    def _opened(self) -> tuple[Path, ...] | None:
-        opened = self.view.get("open")
-        if opened is None:
-            return None
-        return tuple(tuple(int(i) for i in path.split(".") if i) for path in opened)
+    def _opened(self) -> set[Path]:
+        """Paths of the nodes below which the view shows something."""
+        if "open" not in self.view:
+            return set(strongest_line(self._evidence))
+        return {_path(text) for text in self.view["open"]} - {
+            _path(text) for text in self.view.get("hidden", ())
+        }
+
+
+def _path(text: str) -> Path:
+    return tuple(int(i) for i in text.split(".") if i)
 
 
 def _jpeg(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:

@@ -100,7 +100,7 @@ _FACTS: dict[str, Any] = {
 }
 
 
-def _map_columns(maps: list[tuple[UInt8[np.ndarray, "h w"], int, float]]) -> dict[str, list[Any]]:
+def _map_columns(maps: list[tuple[UInt8[np.ndarray, "_ _"], int, float]]) -> dict[str, list[Any]]:
     return {
         "extent": [list(pixels.shape) for pixels, _, _ in maps],
         "zero": [zero for _, zero, _ in maps],
