@@ -25,6 +25,8 @@ from .evidence import Evidence
 FORMAT = 1
 # The one entry of the file's metadata: {"format", "kind", "value", "digest"} as JSON.
 ENTRY = "hexplain_widgets"
+# Up to here every whole number is a float without rounding.
+LARGEST_WHOLE = 2**53
 Arrays = dict[str, np.ndarray]
 
 
@@ -173,7 +175,7 @@ def _from_entry(entry: Any, arrays: Arrays) -> Evidence:
         raise _Unreadable(f"it holds {entry.get('kind')!r}, not one of {sorted(_kinds())}")
     if entry.get("digest") != _digest(entry.get("value"), arrays):
         raise _Unreadable("its content does not match its digest: it was damaged or edited")
-    found: Evidence = _decoded(entry["value"], kind, arrays, kind.__name__)
+    found: Evidence = _decoded(entry.get("value"), kind, arrays, kind.__name__)
     return found
 
 
@@ -241,9 +243,9 @@ def _decoded_union(value: Any, parts: tuple[Any, ...], arrays: Arrays, at: str) 
 
 
 def _decoded_plain(value: Any, hint: Any, at: str) -> Any:
-    # JSON writes a whole float of Python's as 1.0, so only an int reaches here as an int
-    allowed = (int, float) if hint is float else (hint,)
-    if type(value) not in allowed:
+    if hint is float and type(value) is int and abs(value) <= LARGEST_WHOLE:
+        return float(value)
+    if type(value) is not hint:
         expected = getattr(hint, "__name__", str(hint))
         raise _Unreadable(f"{at} is {type(value).__name__} where {expected} belongs")
     if isinstance(value, float) and not math.isfinite(value):

@@ -158,6 +158,12 @@ def test_numbers_of_numpy_come_back_equal(tmp_path: Path) -> None:
     assert store.load(store.save(node, tmp_path / "node.hx")) == node
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_a_whole_number_in_the_place_of_a_fraction_comes_back_equal(tmp_path: Path) -> None:
+    node = small_node(value=3)
+    assert store.load(store.save(node, tmp_path / "node.hx")) == node
+
+
 def test_any_suffix_will_do(tmp_path: Path) -> None:
     assert store.load(store.save(small_node(), tmp_path / "node")) == small_node()
 
@@ -265,6 +271,45 @@ def test_a_file_with_a_wrong_field_is_refused_by_the_name_of_the_field(
     rewritten(saved, lambda entry, arrays: change(entry["value"], arrays))
     with pytest.raises(ValueError, match=match):
         store.load(saved)
+
+
+def test_a_description_without_a_value_is_refused(saved: Path) -> None:
+    rewritten(saved, lambda entry, arrays: entry.pop("value"))
+    with pytest.raises(ValueError, match="has not the fields of Decomposition"):
+        store.load(saved)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every `(container, key)` of nested JSON."""
+    keys = value.keys() if isinstance(value, dict) else range(len(value))
+    here = [(value, key) for key in keys]
+    inner = [value[key] for key in keys if isinstance(value[key], dict | list)]
+    return here + [place for item in inner for place in places(item)]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | numbers | words,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words | st.just("array"), inner),
+    max_leaves=3,
+)
+
+
+@settings(IN_ONE_FOLDER, max_examples=200)
+@given(data=st.data())
+def test_any_json_in_any_place_is_valid_evidence_or_a_value_error(
+    data: st.DataObject, tmp_path: Path
+) -> None:
+    def change(entry: Any, arrays: Any) -> None:
+        container, key = data.draw(st.sampled_from(places(entry)))
+        container[key] = data.draw(json_values)
+
+    path = rewritten(store.save(decomposition(), tmp_path / "tree.hx"), change)
+    try:
+        loaded = store.load(path)
+    except ValueError as error:
+        assert "cannot load" in str(error)
+    else:
+        assert store.load(store.save(loaded, path)) == loaded
 
 
 def test_deeply_nested_json_is_refused(saved: Path) -> None:
