@@ -78,7 +78,7 @@ function tools(session: Session, stage: Stage, keys: Keys, chooser: Chooser): HT
     { class: "hx-buttons", role: "toolbar", "aria-label": "The tree" },
     button("Expand all", openAll),
     button("Fold others", foldAll),
-    button("Channels…", () => void chooser.open(session.selected)),
+    session.live && button("Channels…", () => void chooser.open(session.selected)),
     button("Fit", () => stage.fitAll()),
     button("−", () => stage.zoom(0.8), { "aria-label": "Zoom out" }),
     button("+", () => stage.zoom(1.25), { "aria-label": "Zoom in" }),

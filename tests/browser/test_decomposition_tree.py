@@ -83,7 +83,15 @@ def tree(shared: Notebook) -> Notebook:
 
 
 @pytest.fixture
-def fresh(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+def fresh(shared: Notebook) -> Notebook:
+    """The same notebook run again, for tests that change the tree."""
+    shared.errors.clear()
+    return started(shared)
+
+
+@pytest.fixture
+def alone(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+    """A notebook of its own, for tests that end its kernel."""
     return started(open_notebook([NETWORK, "w"]))
 
 
@@ -205,30 +213,30 @@ def test_a_channel_chosen_by_hand_joins_the_tree(fresh: Notebook) -> None:
     fresh.wait_kernel("w.evidence.node((0, 3)).channel", channel)
 
 
-def test_a_saved_view_without_a_kernel_shows_all_it_had(fresh: Notebook) -> None:
-    node(fresh.page, "1").click()
-    node(fresh.page, "1.0").wait_for()
-    quiet(fresh)
-    before = fresh.page.locator(".hx-node").count()
-    pictures = fresh.kernel("len(w.pictures['places'])")
-    saved = fresh.save()
+def test_a_saved_view_without_a_kernel_shows_all_it_had(alone: Notebook) -> None:
+    node(alone.page, "1").click()
+    node(alone.page, "1.0").wait_for()
+    quiet(alone)
+    before = alone.page.locator(".hx-node").count()
+    pictures = alone.kernel("len(w.pictures['places'])")
+    saved = alone.save()
     assert "application/vnd.jupyter.widget-state+json" in saved["metadata"]["widgets"]
-    fresh.reload(kernel=False)
-    node(fresh.page, "1.0").wait_for()
-    assert fresh.page.locator(".hx-node").count() == before
+    alone.reload(kernel=False)
+    node(alone.page, "1.0").wait_for()
+    assert alone.page.locator(".hx-node").count() == before
     assert pictures >= 15
-    expect(fresh.page.locator(".hx-strip canvas.hx-missing")).to_have_count(0)
-    expect(node(fresh.page, "1")).to_have_attribute("aria-selected", "true")
+    expect(alone.page.locator(".hx-strip canvas.hx-missing")).to_have_count(0)
+    expect(node(alone.page, "1")).to_have_attribute("aria-selected", "true")
 
 
-def test_after_a_kernel_restart_the_view_says_so_and_stays(fresh: Notebook) -> None:
-    fresh.restart_kernel()
-    button(fresh.page, "More channels per step").click()
-    banner = fresh.page.locator(".hx-banner")
+def test_after_a_kernel_restart_the_view_says_so_and_stays(alone: Notebook) -> None:
+    alone.restart_kernel()
+    button(alone.page, "More channels per step").click()
+    banner = alone.page.locator(".hx-banner")
     expect(banner).to_contain_text("does not answer", timeout=9000)
-    node(fresh.page, "1").click()
-    node(fresh.page, "1.0").wait_for()
-    fresh.screenshot("restarted_light", fresh.page.locator(".hx-view"))
+    node(alone.page, "1").click()
+    node(alone.page, "1.0").wait_for()
+    alone.screenshot("restarted_light", alone.page.locator(".hx-view"))
 
 
 MADE = """
@@ -273,7 +281,8 @@ def test_121_nodes_pan_and_zoom_at_30_frames_a_second(
     notebook.page.wait_for_timeout(1000)
     measured = notebook.page.evaluate(PAN)
     print(
-        f"121 nodes: {1000 / measured['mean']:.0f} frames a second, 95 % within {measured['slow']:.0f} ms"
+        f"121 nodes: {1000 / measured['mean']:.0f} frames a second,"
+        f" 95 % within {measured['slow']:.0f} ms"
     )
     assert measured["mean"] < 1000 / 30
 

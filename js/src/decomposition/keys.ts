@@ -19,6 +19,9 @@ export const KEYS: [keys: string, act: string][] = [
   ["Esc", "cancel, close"],
 ];
 
+// these keys mean the tree as a whole, also while a button beside it has the focus
+const ANYWHERE = new Set(["+", "=", "-", "0", "?"]);
+
 type Act = (node: TreeNode) => void;
 
 export class Keys {
@@ -76,7 +79,8 @@ export class Keys {
   press(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const act = this.acts[event.key];
-    const node = this.stage.nodeOf(event.target);
+    const tile = this.stage.nodeOf(event.target);
+    const node = tile ?? (ANYWHERE.has(event.key) ? this.session.selected : null);
     if (!act || !node) return;
     event.preventDefault();
     event.stopPropagation();

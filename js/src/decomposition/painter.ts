@@ -79,7 +79,9 @@ export class Painter {
     picture: ImageBitmap,
   ): void {
     const scale = context.canvas.width / (box[2] - box[0]);
-    context.fillStyle = "rgb(128 128 128 / 94%)";
+    // a tile shows the field alone; over the whole image a veil leaves the place to be seen
+    const alone = field[2] - field[0] > 0.6 * (box[2] - box[0]);
+    context.fillStyle = alone ? "rgb(128 128 128)" : "rgb(128 128 128 / 62%)";
     context.fillRect(0, 0, context.canvas.width, context.canvas.height);
     context.imageSmoothingEnabled = scale < 6;
     const [x, y] = [(field[0] - box[0]) * scale, (field[1] - box[1]) * scale];

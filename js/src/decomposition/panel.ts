@@ -84,6 +84,7 @@ export class Panel {
     const { shown, opacity } = this.session.arrangement;
     for (const [name, choice] of this.choices)
       choice.setAttribute("aria-pressed", String(name === shown));
+    this.slider.disabled = shown !== "map";
     this.slider.value = String(Math.round(100 * opacity));
     if (change === "tree") this.writeBars();
     this.writeFacts(this.session.current);

@@ -28,8 +28,9 @@ export function makeTile(node: TreeNode): Tile {
   const element = h(
     "div",
     { class: "hx-node", role: "treeitem", tabindex: -1, "data-path": node.key },
-    h("div", { class: "hx-frame" }, canvas, h("div", { class: "hx-badges" })),
+    h("div", { class: "hx-frame" }, canvas),
     h("div", { class: "hx-caption" }),
+    h("div", { class: "hx-badges" }),
     h("span", { class: "hx-toggle", "aria-hidden": "true" }),
   );
   return { element, canvas, node, painted: "" };

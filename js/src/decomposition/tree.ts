@@ -1,5 +1,5 @@
 // The decomposition as it comes from the kernel, with every node's map and picture within reach.
-import { type Box, cropBox, mapBox, union } from "../layout/crop.ts";
+import { type Box, cropBox, fieldBox, mapBox, union } from "../layout/crop.ts";
 import { type Buffer, bytesOf, decodeMap, type Grid } from "../lib/pixels.ts";
 
 export interface Prediction {
@@ -156,7 +156,7 @@ function factsOf(columns: Columns, i: number, size: [number, number]): Facts {
     completeness: columns.completeness[i] ?? null,
     mapBox: seen,
     crop: cropBox(union(box, seen), size),
-    fieldCrop: cropBox(box, size, 0),
+    fieldCrop: fieldBox(box, size),
   };
 }
 

@@ -25,12 +25,17 @@ export function union(a: Box, b: Box): Box {
   return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
 }
 
+/** The square around a unit's field, as large as the field. */
+export function fieldBox(box: Box, size: readonly [number, number]): Box {
+  return square(box[0], box[1], box[2], box[3], size);
+}
+
 /** A square around `box` inside the image, no smaller than the part `least` of the image's side;
  * the whole image where the box is most of it. */
 export function cropBox(box: Box, size: readonly [number, number], least = LEAST): Box {
   const [height, width] = size;
   const smaller = Math.min(height, width);
-  const side = Math.max(box[2] - box[0], box[3] - box[1], smaller * least, 1);
+  const side = Math.max(box[2] - box[0], box[3] - box[1], smaller * least);
   if (side > smaller * WHOLE) return square(0, 0, width, height, size);
   return square(box[0], box[1], box[2], box[3], size, side);
 }
@@ -41,7 +46,7 @@ function square(
   x1: number,
   y1: number,
   [height, width]: readonly [number, number],
-  side = Math.max(x1 - x0, y1 - y0),
+  side = Math.max(x1 - x0, y1 - y0, 1),
 ): Box {
   const left = inside((x0 + x1 - side) / 2, side, width);
   const top = inside((y0 + y1 - side) / 2, side, height);

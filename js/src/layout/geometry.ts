@@ -11,9 +11,9 @@ export interface Place {
 }
 
 export const TILE = 92;
-export const CAPTION = 34;
-const GUTTER = { right: 50, down: 56 };
-const BETWEEN = { right: 16, down: 18 };
+export const CAPTION = 48;
+const GUTTER = { right: 50, down: 50 };
+const BETWEEN = { right: 6, down: 18 };
 
 /** Distance from level to level and from row to row. */
 export function pitch(direction: Direction): { level: number; row: number } {
