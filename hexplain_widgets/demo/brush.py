@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .canvas import Canvas
-from .geometry import Points, rect
+from .geometry import Number, Points, rect
 from .palette import Tint, tint
 
 
@@ -13,8 +13,8 @@ class Brush:
     """Paints the object `name` standing at `(x, y)` of the canvas; `flip` mirrors it."""
 
     def __init__(
-        self, canvas: Canvas, rng: np.random.Generator, name: str, x: float, y: float, *,
-        scale: float = 1.0, flip: bool = False, unit: float | None = None,
+        self, canvas: Canvas, rng: np.random.Generator, name: str, x: Number, y: Number, *,
+        scale: Number = 1.0, flip: bool = False, unit: Number | None = None,
     ) -> None:  # fmt: skip
         self.canvas, self.rng, self.name, self.x, self.y = canvas, rng, name, x, y
         self.unit = float(canvas.camera.unit(y) if unit is None else unit) * scale
@@ -31,12 +31,12 @@ class Brush:
         return tint(self.rng, *names)
 
     def fill(
-        self, part: str, material: str, color: Tint, points: Points, *,
-        form: str = "flat", shade: float = 1.0,
+        self, part: str, material: str, color: Tint, *shapes: Points,
+        form: str = "flat", shade: Number = 1.0,
     ) -> None:  # fmt: skip
-        """Paint one part of the object."""
+        """Paint one part of the object, in one or more pieces of one surface."""
         self.canvas.fill(
-            (self.name, part, material), color, self.at(points),
+            (self.name, part, material), color, *map(self.at, shapes),
             unit=self.unit, anchor=(self.x, self.y), form=form, shade=shade,
         )  # fmt: skip
 
@@ -44,20 +44,26 @@ class Brush:
         """Paint one part that lies flat on the ground (points in canvas coordinates)."""
         self.canvas.ground((self.name, part, material), color, points)
 
-    def darken(self, points: Points, amount: float) -> None:
+    def darken(self, amount: Number, *shapes: Points) -> None:
         """Darken what is there already, as a shadow of this object's own parts does."""
-        self.canvas.darken(self.at(points), amount)
+        self.canvas.darken(amount, *map(self.at, shapes))
 
-    def shadow(self, half_width: float, *, at: float = 0.0, depth: float = 0.28, lift: float = 0.0) -> None:
+    def shadow(
+        self, half_width: Number, *, at: Number = 0.0, depth: Number = 0.28, lift: Number = 0.0
+    ) -> None:
         """Cast the object's soft shadow on the ground, `half_width` metres to each side."""
         x = self.x + self._side * at * self.unit
         self.canvas.shadow(
-            x, self.y - lift * self.unit, half_width * self.unit, half_width * depth * self.unit + 0.004
+            x,
+            self.y - lift * self.unit,
+            half_width * self.unit,
+            half_width * depth * self.unit + 0.004,
         )
 
     def box(
-        self, part: str, material: str, color: Tint, x0: float, y0: float, x1: float, y1: float, *,
-        form: str = "flat", shade: float = 1.0,
+        self, part: str, material: str, color: Tint,
+        x0: Number, y0: Number, x1: Number, y1: Number, *,
+        form: str = "flat", shade: Number = 1.0,
     ) -> None:  # fmt: skip
         """Paint an upright rectangle between two corners in metres."""
         self.fill(part, material, color, rect(x0, y0, x1, y1), form=form, shade=shade)

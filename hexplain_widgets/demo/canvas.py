@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from PIL import Image, ImageDraw
 
-from .geometry import Points
+from .geometry import Number, Points
 from .noise import Field, GroundPatch, Patch
 from .palette import Light, Tint
 from .textures import MATERIALS
@@ -25,15 +25,15 @@ class Camera:
     Its level line lies above the horizon, so the far end of the ground keeps some scale.
     """
 
-    horizon: float
-    level: float = 0.075
-    slope: float = 0.185
+    horizon: Number
+    level: Number = 0.075
+    slope: Number = 0.185
 
-    def unit(self, y: Field | float) -> Field | float:
+    def unit(self, y: np.ndarray | Number) -> np.ndarray | Number:
         """Return the length of one metre, in image heights, for things standing at `y`."""
         return self.slope * np.maximum(y - self.horizon + self.level, 0.012)
 
-    def distance(self, y: Field | float) -> Field | float:
+    def distance(self, y: np.ndarray | Number) -> np.ndarray | Number:
         """Return metres from the camera to the ground at `y`."""
         return 1.0 / self.unit(y)
 
@@ -73,16 +73,22 @@ class Canvas:
         self._strokes = 0
 
     def fill(
-        self, label: tuple[str, str, str], tint: Tint, points: Points, *,
-        unit: float, anchor: tuple[float, float], form: str = "flat", shade: float = 1.0,
-        haze: float | None = None,
+        self,
+        label: tuple[str, str, str],
+        tint: Tint,
+        *shapes: Points,
+        unit: Number,
+        anchor: tuple[Number, Number],
+        form: str = "flat",
+        shade: Number = 1.0,
+        haze: Number | None = None,
     ) -> None:
-        """Paint an upright surface `(object, part, material)` of `unit` image heights a metre.
+        """Paint upright outlines as one surface `(object, part, material)`, `unit` long a metre.
 
         `form` says how light falls on it: "flat", "round" (a ball) or "column".
         """
         shift = self._shift()
-        window = self._window(points)
+        window = self._window(*shapes)
         if window is None:
             return
         rgb = np.array(tint.rgb, dtype=np.float32)
@@ -95,10 +101,10 @@ class Canvas:
             lit = lit * rgb
         self._write(window, (*label, tint.name), self._faded(lit, unit, haze))
 
-    def ground(self, label: tuple[str, str, str], tint: Tint, points: Points) -> None:
+    def ground(self, label: tuple[str, str, str], tint: Tint, *shapes: Points) -> None:
         """Paint a surface that lies on the ground, in perspective."""
         shift = self._shift()
-        window = self._window(points)
+        window = self._window(*shapes)
         if window is None:
             return
         unit = np.asarray(self.camera.unit(window.y))
@@ -109,7 +115,7 @@ class Canvas:
 
     def gradient(
         self, label: tuple[str, str, str], name: str, points: Points,
-        top: np.ndarray, bottom: np.ndarray, curve: float = 1.0,
+        top: np.ndarray, bottom: np.ndarray, curve: Number = 1.0,
     ) -> None:  # fmt: skip
         """Paint a smooth vertical change of colour under the nominal colour `name`."""
         window = self._window(points)
@@ -121,7 +127,12 @@ class Canvas:
         self._write(window, (*label, name), colors)
 
     def cloud(
-        self, label: tuple[str, str, str], tint: Tint, points: Points, soft: float, strength: float
+        self,
+        label: tuple[str, str, str],
+        tint: Tint,
+        points: Points,
+        soft: Number,
+        strength: Number,
     ) -> None:
         """Paint a cloud that thins out towards its outline; it is labelled where it covers most."""
         shift = self._shift()
@@ -139,13 +150,17 @@ class Canvas:
         ids = self._surface[window.rows, window.columns]
         ids[cover > 0.5] = self._index((*label, tint.name))
 
-    def glow(self, x: float, y: float, radius: float, rgb: tuple[float, float, float]) -> None:
+    def glow(
+        self, x: Number, y: Number, radius: Number, rgb: tuple[Number, Number, Number]
+    ) -> None:
         """Add light around a point; the labels stay."""
         grid = self._axis
         r = np.hypot(grid[None] - x, grid[:, None] - y) / radius
-        self._rgb += (np.exp(-2.2 * r)[..., None] * np.array(rgb, dtype=np.float32)).astype(np.float32)
+        self._rgb += (np.exp(-2.2 * r)[..., None] * np.array(rgb, dtype=np.float32)).astype(
+            np.float32
+        )
 
-    def shadow(self, x: float, y: float, rx: float, ry: float, strength: float = 1.0) -> None:
+    def shadow(self, x: Number, y: Number, rx: Number, ry: Number, strength: Number = 1.0) -> None:
         """Darken a soft ellipse on the ground, stretched away from the sun; the labels stay."""
         x -= self.light.sun * rx * 0.55
         rx *= 1 + 0.35 * abs(self.light.sun)
@@ -157,9 +172,9 @@ class Canvas:
         dark = np.clip(1.25 - 1.25 * r2, 0, 1) * (strength * self.light.shadow * 1.35)
         self._rgb[window.rows, window.columns] *= 1 - dark[..., None] * SHADOW
 
-    def darken(self, points: Points, amount: float) -> None:
-        """Darken everything under an outline, as under the eaves; the labels stay."""
-        window = self._window(points)
+    def darken(self, amount: Number, *shapes: Points) -> None:
+        """Darken everything under some outlines, as under the eaves; the labels stay."""
+        window = self._window(*shapes)
         if window is not None:
             dark = window.mask[..., None] * (amount * SHADOW)
             self._rgb[window.rows, window.columns] *= 1 - dark
@@ -183,23 +198,25 @@ class Canvas:
             found[level] = np.array(index, dtype=np.int32)[surface]
         return found
 
-    def _shift(self) -> tuple[float, float]:
+    def _shift(self) -> tuple[Number, Number]:
         self._strokes += 1
         return (self._strokes * 0.7548776662) % 1, (self._strokes * 0.5698402910) % 1
 
     def _index(self, label: tuple[str, str, str, str]) -> int:
         return self._labels.setdefault(label, len(self._labels) + 1)
 
-    def _window(self, points: Points) -> Window | None:
+    def _window(self, *shapes: Points) -> Window | None:
         side = self._side
+        points = shapes[0] if len(shapes) == 1 else np.concatenate(shapes)
         low, high = points.min(0), points.max(0)
         x0, y0 = (max(int(c * side - 0.5), 0) for c in low.tolist())
         x1, y1 = (min(int(c * side + 0.5) + 1, side) for c in high.tolist())
         if x0 >= x1 or y0 >= y1:
             return None
         stencil = Image.new("L", (x1 - x0, y1 - y0))
-        corners = (points * side - (x0 + 0.5, y0 + 0.5)).ravel().tolist()
-        ImageDraw.Draw(stencil).polygon(corners, fill=1)
+        draw, corner = ImageDraw.Draw(stencil), (x0 + 0.5, y0 + 0.5)
+        for shape in shapes:
+            draw.polygon((shape * side - corner).ravel().tolist(), fill=1)
         mask = np.frombuffer(stencil.tobytes(), dtype=bool).reshape(y1 - y0, x1 - x0)
         x, y = self._axis[None, x0:x1], self._axis[y0:y1, None]
         return Window(slice(y0, y1), slice(x0, x1), mask, x, y, low, high)
@@ -208,12 +225,14 @@ class Canvas:
         across, down = window.relative()
         sun, contrast = self.light.sun, 0.5 + self.light.shadow
         if form == "round":
-            return 1 + contrast * (0.24 * sun * across - 0.30 * down)
+            return np.asarray(1 + contrast * (0.24 * sun * across - 0.30 * down))
         if form == "column":
-            return 1 + contrast * (0.34 * sun * across - 0.28 * across**2) + 0 * down
-        return 1.03 - 0.07 * down + 0.03 * sun * across
+            return np.asarray(1 + contrast * (0.34 * sun * across - 0.28 * across**2) + 0 * down)
+        return np.asarray(1.03 - 0.07 * down + 0.03 * sun * across)
 
-    def _faded(self, colors: np.ndarray, unit: np.ndarray | float, haze: float | None) -> np.ndarray:
+    def _faded(
+        self, colors: np.ndarray, unit: np.ndarray | Number, haze: Number | None
+    ) -> np.ndarray:
         weight = (0.5 * np.exp(-unit / 0.014) if haze is None else haze) * np.float32(1)
         faded: np.ndarray = colors * (1 - weight) + weight * self.light.haze
         return faded

@@ -9,13 +9,26 @@ import numpy as np
 
 from .brush import Brush
 from .canvas import Canvas
-from .objects_animals import dog, gull
-from .objects_buildings import building, house, lighthouse
-from .objects_furniture import bench, fence, lamp, rock
+from .geometry import Number
+from .objects_animals import dog, gull, horse
+from .objects_buildings import barn, building, house, lighthouse
+from .objects_furniture import (
+    bench,
+    crate,
+    fence,
+    hay_bale,
+    ladder,
+    lamp,
+    parasol,
+    rock,
+    sign,
+    slide,
+    swing,
+)
 from .objects_ground import band, hills, mountain, sky, water
 from .objects_people import person
-from .objects_plants import conifer, hedge, tree
-from .objects_vehicles import bicycle, car, van
+from .objects_plants import conifer, flowerbed, hedge, palm, tree
+from .objects_vehicles import bicycle, car, tractor, van
 
 Paint = Callable[..., None]
 
@@ -26,17 +39,17 @@ class Place:
     def __init__(self, canvas: Canvas, rng: np.random.Generator, choice: dict[str, str]) -> None:
         self.canvas, self.rng, self.choice = canvas, rng, choice
         self.horizon = canvas.camera.horizon
-        self._waiting: list[tuple[float, Callable[[], None]]] = []
+        self._waiting: list[tuple[Number, Callable[[], None]]] = []
 
-    def near(self, low: float, high: float) -> float:
+    def near(self, low: Number, high: Number) -> Number:
         """Draw a height on the canvas, `low` to `high` below the horizon."""
         return self.horizon + float(self.rng.uniform(low, high))
 
-    def x(self, low: float = 0.0, high: float = 1.0) -> float:
+    def x(self, low: Number = 0.0, high: Number = 1.0) -> Number:
         """Draw a position across the canvas."""
         return float(self.rng.uniform(low, high))
 
-    def often(self, chance: float) -> bool:
+    def often(self, chance: Number) -> bool:
         """Return True with this probability."""
         return bool(self.rng.random() < chance)
 
@@ -45,8 +58,8 @@ class Place:
         return int(self.rng.integers(low, high + 1))
 
     def put(
-        self, name: str, paint: Paint, x: float, y: float, *args: Any,
-        scale: float = 1.0, flip: bool | None = None, **more: Any,
+        self, name: str, paint: Paint, x: Number, y: Number, *args: Any,
+        scale: Number = 1.0, flip: bool | None = None, **more: Any,
     ) -> None:  # fmt: skip
         """Have `paint` draw the object `name` standing at `(x, y)` when its turn comes."""
         mirrored = self.often(0.5) if flip is None else flip
@@ -62,7 +75,7 @@ class Place:
 
 def backdrop(p: Place, *kinds: str) -> None:
     """Paint the sky and one of the named backgrounds (hills, mountains, town, woods, open)."""
-    sky(p.canvas, p.rng)
+    sky(p.canvas, np.random.default_rng(p.rng.integers(2**62)))  # another light, the same ground
     kind = kinds[p.some(0, len(kinds) - 1)]
     if kind == "mountains":
         for _ in range(p.some(1, 3)):
@@ -100,7 +113,7 @@ def woods(p: Place) -> None:
             p.put("tree", tree, x + p.x(-0.02, 0.02), p.horizon + p.x(0.005, 0.02), height * 0.75)
 
 
-def trees(p: Place, count: int, low: float, high: float, *, conifers: float = 0.15) -> None:
+def trees(p: Place, count: int, low: Number, high: Number, *, conifers: Number = 0.15) -> None:
     """Queue trees between two distances below the horizon, mostly off the middle."""
     for _ in range(count):
         x = p.x(-0.05, 0.32) if p.often(0.5) else p.x(0.68, 1.05)
@@ -110,7 +123,7 @@ def trees(p: Place, count: int, low: float, high: float, *, conifers: float = 0.
             p.put("tree", tree, x, p.near(low, high), p.x(4.2, 6.8))
 
 
-def people(p: Place, count: int, low: float, high: float, **more: Any) -> None:
+def people(p: Place, count: int, low: Number, high: Number, **more: Any) -> None:
     """Queue people, some of them children."""
     for _ in range(count):
         height = p.x(1.6, 1.85) if p.often(0.75) else p.x(1.1, 1.4)
@@ -121,24 +134,27 @@ def gulls(p: Place, count: int) -> None:
     """Queue birds in the sky; they are nearer than everything on the ground."""
     for _ in range(count):
         y = p.x(0.06, 0.85) * p.horizon
-        brush = Brush(p.canvas, p.rng, "gull", p.x(), y, unit=p.x(0.028, 0.045), flip=p.often(0.5))
+        brush = Brush(p.canvas, p.rng, "gull", p.x(), y, unit=p.x(0.04, 0.065), flip=p.often(0.5))
         p._waiting.append((2.0, lambda brush=brush: gull(brush)))  # type: ignore[misc]
 
 
-def fenced(p: Place, low: float, high: float) -> None:
+def fenced(p: Place, low: Number, high: Number) -> None:
     """Queue a fence across all or part of the picture."""
     y = p.near(low, high)
     half = p.x(0.3, 0.6) / float(p.canvas.camera.unit(y))
     p.put("fence", fence, p.x(0.2, 0.8), y, half, p.x(1.0, 1.35))
 
 
-def extras(p: Place, low: float, high: float, *names: str) -> None:
+def extras(p: Place, low: Number, high: Number, *names: str) -> None:
     """Queue one or two of the named things that turn up anywhere."""
     things: dict[str, tuple[Paint, tuple[Any, ...]]] = {
         "bench": (bench, ()), "dog": (dog, ()), "bicycle": (bicycle, ()), "lamp": (lamp, ()),
         "car": (car, ()), "van": (van, ()), "rock": (rock, (p.x(0.5, 1.1),)),
         "hedge": (hedge, (p.x(1.5, 4), p.x(0.8, 1.4))), "house": (house, (p.x(7, 10), 1)),
-        "lighthouse": (lighthouse, (p.x(12, 16),)),
+        "lighthouse": (lighthouse, (p.x(12, 16),)), "tractor": (tractor, ()), "crate": (crate, ()),
+        "hay bale": (hay_bale, ()), "ladder": (ladder, (2.6,)), "swing": (swing, ()),
+        "slide": (slide, ()), "flowerbed": (flowerbed, (1.6,)), "parasol": (parasol, ()),
+        "palm": (palm, (5.0,)), "sign": (sign, ()), "barn": (barn, (9.0,)), "horse": (horse, ()),
     }  # fmt: skip
     for _ in range(p.some(0, 2)):
         name = names[p.some(0, len(names) - 1)]
@@ -146,6 +162,6 @@ def extras(p: Place, low: float, high: float, *names: str) -> None:
         p.put(name, paint, p.x(0.08, 0.92), p.near(low, high), *args)
 
 
-def open_water(p: Place, y1: float) -> None:
+def open_water(p: Place, y1: Number) -> None:
     """Paint water from the horizon to the height `y1`."""
     water(p.canvas, p.rng, band(p.horizon, y1))

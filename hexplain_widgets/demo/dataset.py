@@ -82,7 +82,11 @@ class ConceptScenes:
 
 
 def scenes(
-    n: int, *, seed: int = 0, size: int = SIZE, transform: Callable[[Image.Image], Any] | None = None
+    n: int,
+    *,
+    seed: int = 0,
+    size: int = SIZE,
+    transform: Callable[[Image.Image], Any] | None = None,
 ) -> Scenes:
     """Return `n` scenes, classes balanced, as a torch Dataset of `(image, class index)`.
 
@@ -97,5 +101,7 @@ def scenes(
 
 def _position(index: int, n: int) -> int:
     if not -n <= index < n:
-        raise IndexError(f"index is {index}; expected below {n}, the number of scenes; take a smaller one")
+        raise IndexError(
+            f"index is {index}; expected below {n}, the number of scenes; take a smaller one"
+        )
     return index % n

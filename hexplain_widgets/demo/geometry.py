@@ -10,20 +10,21 @@ from jaxtyping import Float
 _LOBES = np.linspace(0, 2 * np.pi, 48, endpoint=False)[:, None] * np.array([3, 5, 8, 13])
 _TAMED = np.array([1.6, 1.8, 2.4, 3.0])
 
+Number = float | int
 Points = Float[np.ndarray, "n 2"]
 
 
-def polygon(*points: tuple[float, float]) -> Points:
+def polygon(*points: tuple[Number, Number]) -> Points:
     """Return the outline through the given corners."""
     return np.array(points, dtype=np.float64)
 
 
-def rect(x0: float, y0: float, x1: float, y1: float) -> Points:
+def rect(x0: Number, y0: Number, x1: Number, y1: Number) -> Points:
     """Return the rectangle between two opposite corners."""
     return polygon((x0, y0), (x1, y0), (x1, y1), (x0, y1))
 
 
-def ellipse(cx: float, cy: float, rx: float, ry: float, corners: int = 28) -> Points:
+def ellipse(cx: Number, cy: Number, rx: Number, ry: Number, corners: int = 28) -> Points:
     """Return an upright ellipse as a polygon."""
     return _circle(corners) * (rx, ry) + (cx, cy)
 
@@ -34,7 +35,7 @@ def _circle(corners: int) -> Points:
     return np.stack([np.cos(a), np.sin(a)], 1)
 
 
-def arch(x0: float, y0: float, x1: float, y1: float) -> Points:
+def arch(x0: Number, y0: Number, x1: Number, y1: Number) -> Points:
     """Return a rectangle whose upper edge (at `y1`) is a half ellipse of the same width."""
     a = np.linspace(0, np.pi, 12)
     cx, rx = (x0 + x1) / 2, (x1 - x0) / 2
@@ -43,15 +44,18 @@ def arch(x0: float, y0: float, x1: float, y1: float) -> Points:
 
 
 def blob(
-    rng: np.random.Generator, cx: float, cy: float, rx: float, ry: float, rough: float = 0.12
+    rng: np.random.Generator, cx: Number, cy: Number, rx: Number, ry: Number, rough: Number = 0.12
 ) -> Points:
     """Return an ellipse with a lobed, leafy outline."""
     phase, weight = rng.uniform(0, 2 * np.pi, 4), rng.uniform(0.3, 1.0, 4) / _TAMED
     r = 1 + rough * (np.sin(_LOBES + phase) @ weight)
-    return r[:, None] * _circle(48) * (rx, ry) + (cx, cy)
+    outline: Points = r[:, None] * _circle(48) * (rx, ry) + (cx, cy)
+    return outline
 
 
-def stroke(p: tuple[float, float], q: tuple[float, float], w0: float, w1: float | None = None) -> Points:
+def stroke(
+    p: tuple[Number, Number], q: tuple[Number, Number], w0: Number, w1: Number | None = None
+) -> Points:
     """Return a straight stroke from `p` (width `w0`) to `q` (width `w1`, default the same)."""
     dx, dy = q[0] - p[0], q[1] - p[1]
     length = max(float(np.hypot(dx, dy)), 1e-9)
@@ -63,7 +67,7 @@ def stroke(p: tuple[float, float], q: tuple[float, float], w0: float, w1: float 
     )  # fmt: skip
 
 
-def smooth(points: Points, steps: int = 2) -> Points:
+def smooth(points: Points, steps: int = 2) -> Float[np.ndarray, "m 2"]:
     """Return the outline with its corners cut (Chaikin), which makes animals out of polygons."""
     for _ in range(steps):
         following = np.roll(points, -1, 0)
@@ -72,7 +76,7 @@ def smooth(points: Points, steps: int = 2) -> Points:
     return points
 
 
-def ridge(rng: np.random.Generator, base: float, height: float, rough: float) -> Points:
+def ridge(rng: np.random.Generator, base: Number, height: Number, rough: Number) -> Points:
     """Return a skyline over the whole width, `height` above `base` at its highest, y downwards."""
     x = np.linspace(-0.05, 1.05, 60)
     waves = np.array([1.3, 2.9, 6.1, 13.7, 29.0])

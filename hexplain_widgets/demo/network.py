@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..classifier import Classifier
 from .vocabulary import SCENES
 
 SIZE = 112
-WIDTHS = ((3, 16), (16, 32), (32, 64), (64, 96, 96), (96, 128, 128))
+WIDTHS = ((3, 8), (8, 24), (24, 48), (48, 96, 96), (96, 128, 128))
 CONCEPTS = "concepts"  # key of their names in the weights file
 MEAN, SPREAD = 0.45, 0.25
 
@@ -64,7 +65,7 @@ class SceneNet(nn.Module):
 
 def _convolutions(widths: tuple[int, ...]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for before, after in zip(widths[:-1], widths[1:], strict=True):
+    for before, after in pairwise(widths):
         layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
     return layers
 

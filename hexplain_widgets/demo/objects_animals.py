@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from .brush import Brush
-from .geometry import Points, blob, ellipse, polygon, smooth, stroke
+from .geometry import Number, Points, blob, ellipse, polygon, smooth, stroke
 from .palette import Tint
 
 
-def _legs(b: Brush, at: tuple[float, ...], hip: float, width: float, color: Tint, hoof: Tint) -> None:
+def _legs(
+    b: Brush, at: tuple[Number, ...], hip: Number, width: Number, color: Tint, hoof: Tint
+) -> None:
     for k, x in enumerate(at):
         step = b.rng.uniform(-0.10, 0.10) * hip
         shade = 0.72 if k % 2 else 0.97
-        b.fill("leg", "fur", color, stroke((x, hip * 1.15), (x + step, 0.06), width * 1.5, width), form="column", shade=shade)
-        b.fill("leg", "fur", hoof, stroke((x + step, hip * 0.16), (x + step, 0), width * 1.05, width * 1.25), shade=shade)
+        b.fill(
+            "leg",
+            "fur",
+            color,
+            stroke((x, hip * 1.15), (x + step, 0.06), width * 1.5, width),
+            form="column",
+            shade=shade,
+        )
+        b.fill(
+            "leg",
+            "fur",
+            hoof,
+            stroke((x + step, hip * 0.16), (x + step, 0), width * 1.05, width * 1.25),
+            shade=shade,
+        )
 
 
-def _part(b: Brush, part: str, color: Tint, outline: Points, *, shade: float = 1.0) -> None:
+def _part(b: Brush, part: str, color: Tint, outline: Points, *, shade: Number = 1.0) -> None:
     b.fill(part, "fur", color, smooth(outline), form="round", shade=shade)
 
 
@@ -28,17 +43,59 @@ def horse(b: Brush) -> None:
     tail = polygon((-0.92, 1.45), (-1.12, 1.35), (-1.25, 0.7), (-1.08, 0.55), (-0.98, 1.0))
     _part(b, "tail", dark, tail)
     _legs(b, (-0.72, -0.55, 0.58, 0.74), 0.85, 0.13, color, dark)
-    barrel = polygon((-0.98, 1.5), (-0.55, 1.62), (0.1, 1.48), (0.7, 1.62), (0.98, 1.35), (0.85, 0.95), (0.3, 0.80), (-0.4, 0.84), (-0.95, 0.98))
+    barrel = polygon(
+        (-0.98, 1.5),
+        (-0.55, 1.62),
+        (0.1, 1.48),
+        (0.7, 1.62),
+        (0.98, 1.35),
+        (0.85, 0.95),
+        (0.3, 0.80),
+        (-0.4, 0.84),
+        (-0.95, 0.98),
+    )
     _part(b, "body", color, barrel)
     if grazing:
-        _part(b, "body", color, polygon((0.55, 1.58), (0.95, 1.45), (1.45, 0.62), (1.22, 0.42), (0.75, 0.95)))
-        _part(b, "head", color, polygon((1.20, 0.75), (1.55, 0.62), (1.62, 0.10), (1.42, 0.03), (1.22, 0.40)), shade=0.95)
-        _part(b, "mane", dark, polygon((0.62, 1.66), (0.86, 1.60), (1.5, 0.72), (1.34, 0.74), (0.8, 1.3)))
+        _part(
+            b,
+            "body",
+            color,
+            polygon((0.55, 1.58), (0.95, 1.45), (1.45, 0.62), (1.22, 0.42), (0.75, 0.95)),
+        )
+        _part(
+            b,
+            "head",
+            color,
+            polygon((1.20, 0.75), (1.55, 0.62), (1.62, 0.10), (1.42, 0.03), (1.22, 0.40)),
+            shade=0.95,
+        )
+        _part(
+            b,
+            "mane",
+            dark,
+            polygon((0.62, 1.66), (0.86, 1.60), (1.5, 0.72), (1.34, 0.74), (0.8, 1.3)),
+        )
         return
-    _part(b, "body", color, polygon((0.45, 1.45), (0.72, 1.68), (1.12, 2.28), (1.40, 2.18), (1.22, 1.65), (0.95, 1.15)))
-    _part(b, "head", color, polygon((1.08, 2.34), (1.38, 2.36), (1.92, 1.92), (1.86, 1.74), (1.66, 1.74), (1.22, 2.0)), shade=0.96)
+    _part(
+        b,
+        "body",
+        color,
+        polygon((0.45, 1.45), (0.72, 1.68), (1.12, 2.28), (1.40, 2.18), (1.22, 1.65), (0.95, 1.15)),
+    )
+    _part(
+        b,
+        "head",
+        color,
+        polygon((1.08, 2.34), (1.38, 2.36), (1.92, 1.92), (1.86, 1.74), (1.66, 1.74), (1.22, 2.0)),
+        shade=0.96,
+    )
     b.fill("head", "fur", color, polygon((1.10, 2.28), (1.28, 2.30), (1.17, 2.55)))
-    _part(b, "mane", dark, polygon((1.20, 2.46), (1.05, 2.44), (0.80, 2.0), (0.50, 1.62), (0.72, 1.64), (1.05, 2.05)))
+    _part(
+        b,
+        "mane",
+        dark,
+        polygon((1.20, 2.46), (1.05, 2.44), (0.80, 2.0), (0.50, 1.62), (0.72, 1.64), (1.05, 2.05)),
+    )
 
 
 def cow(b: Brush) -> None:
@@ -51,17 +108,58 @@ def cow(b: Brush) -> None:
     b.fill("tail", "fur", patch, ellipse(-1.14, 0.55, 0.09, 0.15, 10))
     _legs(b, (-0.86, -0.66, 0.58, 0.78), 0.70, 0.17, color, b.tint("black"))
     b.fill("body", "skin", b.tint("pink"), ellipse(-0.42, 0.66, 0.24, 0.17, 14))
-    barrel = polygon((-1.12, 1.50), (-0.2, 1.50), (0.8, 1.58), (1.1, 1.35), (1.0, 0.82), (0.2, 0.62), (-0.6, 0.70), (-1.12, 0.90))
+    barrel = polygon(
+        (-1.12, 1.50),
+        (-0.2, 1.50),
+        (0.8, 1.58),
+        (1.1, 1.35),
+        (1.0, 0.82),
+        (0.2, 0.62),
+        (-0.6, 0.70),
+        (-1.12, 0.90),
+    )
     _part(b, "body", color, barrel)
     for x, y, size in ((-0.7, 1.22, 0.30), (0.05, 1.08, 0.36), (0.66, 1.28, 0.22)):
         spot = blob(rng, x + rng.uniform(-0.1, 0.1), y, size, size * 0.62, 0.22)
-        b.fill("body", "fur", patch, spot, form="round")
+        b.fill("patch", "fur", patch, spot, form="round")
     drop = 0.0 if rng.random() < 0.6 else -0.75
-    _part(b, "body", color, polygon((0.8, 1.55), (1.15, 1.62 + drop * 0.5), (1.45, 1.5 + drop), (1.35, 1.1 + drop), (0.85, 0.95)))
-    _part(b, "head", color, polygon((1.18, 1.72 + drop), (1.52, 1.72 + drop), (1.82, 1.22 + drop), (1.62, 1.06 + drop), (1.30, 1.22 + drop)))
-    _part(b, "head", b.tint("pink", "beige"), polygon((1.62, 1.32 + drop), (1.86, 1.26 + drop), (1.78, 1.03 + drop), (1.58, 1.08 + drop)))
+    _part(
+        b,
+        "body",
+        color,
+        polygon(
+            (0.8, 1.55),
+            (1.15, 1.62 + drop * 0.5),
+            (1.45, 1.5 + drop),
+            (1.35, 1.1 + drop),
+            (0.85, 0.95),
+        ),
+    )
+    _part(
+        b,
+        "head",
+        color,
+        polygon(
+            (1.18, 1.72 + drop),
+            (1.52, 1.72 + drop),
+            (1.82, 1.22 + drop),
+            (1.62, 1.06 + drop),
+            (1.30, 1.22 + drop),
+        ),
+    )
+    _part(
+        b,
+        "head",
+        b.tint("pink", "beige"),
+        polygon((1.62, 1.32 + drop), (1.86, 1.26 + drop), (1.78, 1.03 + drop), (1.58, 1.08 + drop)),
+    )
     for x in (1.20, 1.44):
-        b.fill("horn", "peel", b.tint("beige", "white"), polygon((x - 0.05, 1.70 + drop), (x + 0.07, 1.70 + drop), (x + 0.12, 2.0 + drop)))
+        b.fill(
+            "horn",
+            "peel",
+            b.tint("beige", "white"),
+            polygon((x - 0.05, 1.70 + drop), (x + 0.07, 1.70 + drop), (x + 0.12, 2.0 + drop)),
+        )
 
 
 def sheep(b: Brush) -> None:
@@ -74,18 +172,38 @@ def sheep(b: Brush) -> None:
     b.fill("body", "fur", wool, blob(rng, 0, 0.70, 0.64, 0.36, 0.09), form="round")
     for x, y in ((-0.32, 0.80), (0.1, 0.86), (0.3, 0.66), (-0.15, 0.60)):
         b.fill("body", "fur", wool, blob(rng, x, y, 0.24, 0.17, 0.12), form="round", shade=1.05)
-    _part(b, "head", face, polygon((0.50, 1.02), (0.78, 1.06), (1.02, 0.74), (0.90, 0.62), (0.62, 0.70)))
+    _part(
+        b,
+        "head",
+        face,
+        polygon((0.50, 1.02), (0.78, 1.06), (1.02, 0.74), (0.90, 0.62), (0.62, 0.70)),
+    )
 
 
 def dog(b: Brush) -> None:
     """Paint a dog on a walk."""
-    color, patch = b.tint("brown", "black", "white", "orange", "beige"), b.tint("black", "white", "brown")
+    color, patch = (
+        b.tint("brown", "black", "white", "orange", "beige"),
+        b.tint("black", "white", "brown"),
+    )
     b.shadow(0.5, depth=0.22)
     b.fill("tail", "fur", color, stroke((-0.44, 0.58), (-0.72, 0.86), 0.10, 0.05))
     _legs(b, (-0.34, -0.24, 0.26, 0.36), 0.36, 0.075, color, patch)
-    _part(b, "body", color, polygon((-0.50, 0.68), (0.1, 0.66), (0.45, 0.76), (0.5, 0.42), (0.0, 0.36), (-0.48, 0.38)))
-    _part(b, "head", color, polygon((0.34, 0.95), (0.62, 0.98), (0.90, 0.78), (0.88, 0.68), (0.60, 0.66), (0.38, 0.62)))
-    _part(b, "head", patch, polygon((0.36, 0.98), (0.52, 0.98), (0.46, 0.66), (0.32, 0.70)), shade=0.9)
+    _part(
+        b,
+        "body",
+        color,
+        polygon((-0.50, 0.68), (0.1, 0.66), (0.45, 0.76), (0.5, 0.42), (0.0, 0.36), (-0.48, 0.38)),
+    )
+    _part(
+        b,
+        "head",
+        color,
+        polygon((0.34, 0.95), (0.62, 0.98), (0.90, 0.78), (0.88, 0.68), (0.60, 0.66), (0.38, 0.62)),
+    )
+    _part(
+        b, "head", patch, polygon((0.36, 0.98), (0.52, 0.98), (0.46, 0.66), (0.32, 0.70)), shade=0.9
+    )
 
 
 def gull(b: Brush) -> None:
@@ -93,7 +211,13 @@ def gull(b: Brush) -> None:
     color, tip = b.tint("white"), b.tint("gray", "black")
     lift = b.rng.uniform(0.1, 0.6)
     for side in (-1, 1):
-        wing = polygon((0, 0.12), (side * 0.6, 0.16 + lift), (side * 1.3, lift * 0.6), (side * 0.6, lift * 0.72), (0, -0.10))
+        wing = polygon(
+            (0, 0.12),
+            (side * 0.6, 0.16 + lift),
+            (side * 1.3, lift * 0.6),
+            (side * 0.6, lift * 0.72),
+            (0, -0.10),
+        )
         b.fill("wing", "fur", tip if side < 0 else tip.times(1.15), wing)
     b.fill("body", "fur", color, ellipse(0.05, 0, 0.42, 0.14, 16), form="round")
     b.fill("head", "fur", color, ellipse(0.45, 0.06, 0.13, 0.11, 10))

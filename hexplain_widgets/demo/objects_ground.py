@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from .canvas import Canvas
-from .geometry import Points, blob, polygon, rect, ridge
+from .geometry import Number, Points, blob, polygon, rect, ridge
 from .palette import Tint, tint
 
 Rng = np.random.Generator
 
 
-def band(y0: float, y1: float) -> Points:
+def band(y0: Number, y1: Number) -> Points:
     """Return the whole width between two heights."""
     return rect(-0.01, y0, 1.01, y1)
 
@@ -30,7 +32,7 @@ def sky(canvas: Canvas, rng: Rng) -> None:
         _cloud(canvas, rng, end)
 
 
-def _cloud(canvas: Canvas, rng: Rng, end: float) -> None:
+def _cloud(canvas: Canvas, rng: Rng, end: Number) -> None:
     x, y = rng.uniform(-0.05, 1.05), rng.uniform(0.02, 0.55) * end
     rx = rng.uniform(0.08, 0.26)
     ry = rx * rng.uniform(0.22, 0.40)
@@ -39,10 +41,12 @@ def _cloud(canvas: Canvas, rng: Rng, end: float) -> None:
     if canvas.light.name == "overcast" and rng.random() < 0.6:
         color = tint(rng, "gray").times(1.25)
     outline = rect(x - rx * 1.2, y - ry * 1.2, x + rx * 1.2, y + ry * 1.1)
-    canvas.cloud(("sky", "cloud", "vapor"), color, outline, rng.uniform(0.35, 0.8), rng.uniform(0.7, 1.0))
+    canvas.cloud(
+        ("sky", "cloud", "vapor"), color, outline, rng.uniform(0.35, 0.8), rng.uniform(0.7, 1.0)
+    )
 
 
-def hill(canvas: Canvas, rng: Rng, height: float, haze: float, *colors: str) -> None:
+def hill(canvas: Canvas, rng: Rng, height: Number, haze: Number, *colors: str) -> None:
     """Paint a range of wooded or grassy hills along the horizon."""
     line = ridge(rng, canvas.camera.horizon, height, rng.uniform(0.3, 1.2))
     material = "foliage" if rng.random() < 0.55 else "grass"
@@ -60,25 +64,33 @@ def hills(canvas: Canvas, rng: Rng) -> None:
         hill(canvas, rng, rng.uniform(0.03, 0.09), 0.28)
 
 
-def mountain(canvas: Canvas, rng: Rng, x: float, width: float, height: float) -> None:
+def mountain(canvas: Canvas, rng: Rng, x: Number, width: Number, height: Number) -> None:
     """Paint a rocky mountain, often with a white peak."""
     y = canvas.camera.horizon
     steps = np.linspace(-1, 1, 17)
     jag = rng.uniform(-0.10, 0.10, 17) * (1 - np.abs(steps))
-    line = np.stack([x + steps * width, y - height * np.clip(1 - np.abs(steps) ** 0.9 + jag, 0, 1)], 1)
+    line = np.stack(
+        [x + steps * width, y - height * np.clip(1 - np.abs(steps) ** 0.9 + jag, 0, 1)], 1
+    )
     color = tint(rng, "gray", "gray", "blue", "purple").times(0.9)
-    style = {"unit": 0.045, "anchor": (x, y), "haze": rng.uniform(0.25, 0.5)}
-    canvas.fill(("mountain", "slope", "rock"), color, line, **style)
-    lit = np.concatenate([line[:9], polygon((x + 0.1 * width, y - 0.35 * height), (x - 0.05 * width, y))])
-    canvas.darken(lit if canvas.light.sun > 0 else np.concatenate([line[8:], lit[-2:]]), 0.22)
+    fill = partial(canvas.fill, unit=0.045, anchor=(x, y), haze=rng.uniform(0.25, 0.5))
+    fill(("mountain", "slope", "rock"), color, line)
+    lit = np.concatenate(
+        [line[:9], polygon((x + 0.1 * width, y - 0.35 * height), (x - 0.05 * width, y))]
+    )
+    canvas.darken(0.22, lit if canvas.light.sun > 0 else np.concatenate([line[8:], lit[-2:]]))
     if rng.random() < 0.7:
         edge = y - height * rng.uniform(0.55, 0.7)
         cap = line[line[:, 1] < edge]
-        zigzag = np.stack([np.linspace(cap[-1, 0], cap[0, 0], 7), edge + rng.uniform(-0.03, 0.02, 7)], 1)
-        canvas.fill(("mountain", "peak", "snow"), tint(rng, "white"), np.concatenate([cap, zigzag]), **style)
+        zigzag = np.stack(
+            [np.linspace(cap[-1, 0], cap[0, 0], 7), edge + rng.uniform(-0.03, 0.02, 7)], 1
+        )
+        fill(("mountain", "peak", "snow"), tint(rng, "white"), np.concatenate([cap, zigzag]))
 
 
-def lawn(canvas: Canvas, rng: Rng, y0: float | None = None, y1: float = 1.01, name: str = "green") -> None:
+def lawn(
+    canvas: Canvas, rng: Rng, y0: Number | None = None, y1: Number = 1.01, name: str = "green"
+) -> None:
     """Paint grass from the horizon (or `y0`) to the front."""
     start = canvas.camera.horizon if y0 is None else y0
     canvas.ground(("lawn", "turf", "grass"), tint(rng, name), band(start, y1))
@@ -89,23 +101,28 @@ def field(canvas: Canvas, rng: Rng, outline: Points, color: str = "brown") -> No
     canvas.ground(("field", "furrow", "soil"), tint(rng, color), outline)
 
 
-def crops(canvas: Canvas, rng: Rng, y0: float, y1: float, lean: float) -> None:
+def crops(canvas: Canvas, rng: Rng, y0: Number, y1: Number, lean: Number) -> None:
     """Paint rows of a crop that run towards the horizon over a field."""
     color, grain = tint(rng, "green", "yellow"), rng.random() < 0.5
     label = ("field", "bed", "straw" if grain and color.name == "yellow" else "foliage")
     camera = canvas.camera
     count = int(rng.integers(7, 12))
-    for i in range(-count, count + 1):
-        far, near = float(camera.unit(y0)), float(camera.unit(y1))
-        at = 2.2 * i + lean
-        row = polygon(
-            (0.5 + at * far, y0), (0.5 + (at + 1.2) * far, y0),
-            (0.5 + (at + 1.2) * near, y1), (0.5 + at * near, y1),
-        )  # fmt: skip
-        canvas.ground(label, color, row)
+    far, near = float(camera.unit(y0)), float(camera.unit(y1))
+    rows = (
+        polygon(
+            (0.5 + at * far, y0),
+            (0.5 + (at + 1.2) * far, y0),
+            (0.5 + (at + 1.2) * near, y1),
+            (0.5 + at * near, y1),
+        )
+        for at in 2.2 * np.arange(-count, count + 1) + lean
+    )
+    canvas.ground(label, color, *rows)
 
 
-def path(canvas: Canvas, rng: Rng, x0: float, y0: float, x1: float, y1: float, width: float) -> None:
+def path(
+    canvas: Canvas, rng: Rng, x0: Number, y0: Number, x1: Number, y1: Number, width: Number
+) -> None:
     """Paint a path from far `(x0, y0)` to near `(x1, y1)`, `width` metres wide, with a bend."""
     material = ("stone", "sand", "concrete")[int(rng.integers(3))]
     colors = {"stone": ("gray", "beige"), "sand": ("beige", "brown"), "concrete": ("gray", "beige")}
@@ -117,43 +134,50 @@ def path(canvas: Canvas, rng: Rng, x0: float, y0: float, x1: float, y1: float, w
     canvas.ground(("path", "paving", material), tint(rng, *colors[material]), outline)
 
 
-def road(canvas: Canvas, rng: Rng, y0: float, y1: float) -> None:
+def road(canvas: Canvas, rng: Rng, y0: Number, y1: Number) -> None:
     """Paint a road across the picture, with a broken line or none."""
     canvas.ground(("road", "lane", "asphalt"), tint(rng, "gray", "black").times(0.95), band(y0, y1))
     if rng.random() < 0.8:
         middle, half = y0 + 0.46 * (y1 - y0), 0.022 * (y1 - y0) + 0.002
         color, start = tint(rng, "white", "yellow"), rng.uniform(-0.1, 0)
-        for x in np.arange(start, 1.1, rng.uniform(0.13, 0.2)):
-            mark = polygon((x, middle - half), (x + 0.08, middle - half), (x + 0.075, middle + half), (x - 0.005, middle + half))
-            canvas.ground(("road", "marking", "plastic"), color, mark)
+        dash = polygon((0, -half), (0.08, -half), (0.075, half), (-0.005, half))
+        places = np.arange(start, 1.1, rng.uniform(0.13, 0.2))
+        canvas.ground(
+            ("road", "marking", "plastic"), color, *(np.add(dash, (x, middle)) for x in places)
+        )
 
 
-def crossing(canvas: Canvas, rng: Rng, x: float, y0: float, y1: float) -> None:
+def crossing(canvas: Canvas, rng: Rng, x: Number, y0: Number, y1: Number) -> None:
     """Paint a zebra crossing over a road."""
     color = tint(rng, "white")
-    for i in range(6):
-        near, far = (i - 3) * 0.055, (i - 3) * 0.038
-        stripe = polygon((x + far, y0), (x + far + 0.02, y0), (x + near + 0.029, y1), (x + near, y1))
-        canvas.ground(("road", "marking", "plastic"), color, stripe)
+    stripes = (
+        polygon((x + far, y0), (x + far + 0.02, y0), (x + near + 0.029, y1), (x + near, y1))
+        for near, far in ((i * 0.055, i * 0.038) for i in range(-3, 3))
+    )
+    canvas.ground(("road", "marking", "plastic"), color, *stripes)
 
 
-def sidewalk(canvas: Canvas, rng: Rng, y0: float, y1: float) -> None:
+def sidewalk(canvas: Canvas, rng: Rng, y0: Number, y1: Number) -> None:
     """Paint a sidewalk across the picture, its curb towards the front."""
     edge = y1 - 0.20 * (y1 - y0) - 0.006
     material = ("concrete", "stone", "brick")[int(rng.integers(3))]
     colors = {"concrete": ("gray", "beige"), "stone": ("gray", "beige"), "brick": ("red", "brown")}
-    canvas.ground(("sidewalk", "paving", material), tint(rng, *colors[material]).times(1.1), band(y0, edge))
+    canvas.ground(
+        ("sidewalk", "paving", material), tint(rng, *colors[material]).times(1.1), band(y0, edge)
+    )
     unit = float(canvas.camera.unit(y1))
     canvas.fill(
         ("sidewalk", "curb", "concrete"), tint(rng, "gray", "white").times(1.05), band(edge, y1),
         unit=unit, anchor=(0, y1),
     )  # fmt: skip
-    canvas.darken(band(y1 - 0.004, y1 + 0.006), 0.3)
+    canvas.darken(0.3, band(y1 - 0.004, y1 + 0.006))
 
 
 def shore(canvas: Canvas, rng: Rng, outline: Points) -> None:
     """Paint sand on the ground."""
-    canvas.ground(("shore", "bed", "sand"), tint(rng, "beige", "beige", "yellow").times(1.04), outline)
+    canvas.ground(
+        ("shore", "bed", "sand"), tint(rng, "beige", "beige", "yellow").times(1.04), outline
+    )
 
 
 def water(canvas: Canvas, rng: Rng, outline: Points, *, glitter: bool = True) -> None:
@@ -170,7 +194,7 @@ def water_tint(rng: Rng) -> Tint:
     return tint(rng, "blue", "blue", "blue", "green", "gray").times(1.05)
 
 
-def surf(canvas: Canvas, rng: Rng, y: float) -> None:
+def surf(canvas: Canvas, rng: Rng, y: Number) -> None:
     """Paint lines of foam where the sea meets the shore at `y`."""
     x = np.linspace(-0.02, 1.02, 40)
     for k in range(int(rng.integers(1, 4))):
@@ -181,7 +205,7 @@ def surf(canvas: Canvas, rng: Rng, y: float) -> None:
         canvas.ground(("water", "foam", "foam"), tint(rng, "white"), line)
 
 
-def pond(canvas: Canvas, rng: Rng, x: float, y: float, rx: float, ry: float) -> None:
+def pond(canvas: Canvas, rng: Rng, x: Number, y: Number, rx: Number, ry: Number) -> None:
     """Paint a small water with a sandy edge."""
     edge = blob(rng, x, y, rx, ry, 0.07)
     canvas.ground(("shore", "bed", "sand"), tint(rng, "beige"), edge)

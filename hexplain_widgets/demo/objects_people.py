@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from .brush import Brush
-from .geometry import ellipse, polygon, smooth, stroke
+from .geometry import Number, ellipse, polygon, smooth, stroke
 from .palette import Tint
 
 SKIN = ("beige", "brown", "pink", "orange")
 CLOTHES = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "gray", "black")
 
 
-def person(b: Brush, *, height: float = 1.75, bathing: bool = False, sitting: bool = False) -> None:
+def person(
+    b: Brush, *, height: Number = 1.75, bathing: bool = False, sitting: bool = False
+) -> None:
     """Paint a person; `bathing` leaves arms and legs bare."""
     b.unit *= height / 1.75
     skin, hair = b.tint(*SKIN), b.tint("black", "brown", "yellow", "gray", "orange")
@@ -19,7 +21,12 @@ def person(b: Brush, *, height: float = 1.75, bathing: bool = False, sitting: bo
     if not sitting:
         b.shadow(0.36, depth=0.3)
     _legs(b, leg, sitting)
-    b.fill("torso", "fabric", trousers, polygon((-0.19, 0.98), (0.19, 0.98), (0.18, 0.78), (-0.18, 0.78)))
+    b.fill(
+        "torso",
+        "fabric",
+        trousers,
+        polygon((-0.19, 0.98), (0.19, 0.98), (0.18, 0.78), (-0.18, 0.78)),
+    )
     swing = b.rng.uniform(0.05, 0.28)
     sleeve = ("skin", skin) if bathing or b.rng.random() < 0.5 else ("fabric", shirt)
     for side in (-1, 1):
@@ -27,7 +34,13 @@ def person(b: Brush, *, height: float = 1.75, bathing: bool = False, sitting: bo
         b.fill("arm", *sleeve, arm, form="column", shade=0.86)
     torso = smooth(polygon((-0.26, 1.46), (0.26, 1.46), (0.20, 0.92), (-0.20, 0.92)), 1)
     b.fill("torso", "fabric", shirt, torso, form="column")
-    b.fill("head", "skin", skin, polygon((-0.06, 1.52), (0.06, 1.52), (0.06, 1.38), (-0.06, 1.38)), shade=0.85)
+    b.fill(
+        "head",
+        "skin",
+        skin,
+        polygon((-0.06, 1.52), (0.06, 1.52), (0.06, 1.38), (-0.06, 1.38)),
+        shade=0.85,
+    )
     _head(b, skin, hair)
 
 
@@ -48,4 +61,10 @@ def _head(b: Brush, skin: Tint, hair: Tint) -> None:
         color = b.tint("yellow", "red", "blue", "white", "beige", "black")
         material = "straw" if color.name in ("yellow", "beige") else "fabric"
         b.fill("hat", material, color, ellipse(0, 1.74, 0.27, 0.06, 14))
-        b.fill("hat", material, color, polygon((-0.15, 1.74), (0.15, 1.74), (0.11, 1.90), (-0.11, 1.90)), shade=0.95)
+        b.fill(
+            "hat",
+            material,
+            color,
+            polygon((-0.15, 1.74), (0.15, 1.74), (0.11, 1.90), (-0.11, 1.90)),
+            shade=0.95,
+        )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-RGB = tuple[float, float, float]
+from .geometry import Number
+
+RGB = tuple[Number, Number, Number]
 
 SHADES: dict[str, tuple[RGB, ...]] = {
     "red": ((0.71, 0.20, 0.17), (0.62, 0.23, 0.17), (0.80, 0.27, 0.22)),
@@ -32,7 +34,7 @@ class Tint:
     name: str
     rgb: RGB
 
-    def times(self, factor: float) -> Tint:
+    def times(self, factor: Number) -> Tint:
         """Return the same colour, lighter (factor above 1) or darker."""
         r, g, b = (min(1.0, c * factor) for c in self.rgb)
         return Tint(self.name, (r, g, b))
@@ -61,11 +63,11 @@ class Light:
     top: Tint
     horizon: RGB
     tint: RGB
-    shadow: float
-    sun: float = 0.5
+    shadow: Number
+    sun: Number = 0.5
 
     @property
-    def haze(self) -> Float[np.ndarray, "3"]:
+    def haze(self) -> Float[np.ndarray, 3]:
         """The colour that distance fades to."""
         return np.array(self.horizon, dtype=np.float32)
 
@@ -73,10 +75,28 @@ class Light:
 LIGHTS: dict[str, Light] = {
     light.name: light
     for light in (
-        Light("noon", Tint("blue", (0.30, 0.53, 0.83)), (0.76, 0.87, 0.95), (1.04, 1.03, 1.00), 0.42),
-        Light("morning", Tint("pink", (0.85, 0.62, 0.70)), (1.0, 0.87, 0.76), (1.05, 0.97, 0.92), 0.34),
-        Light("overcast", Tint("gray", (0.60, 0.64, 0.69)), (0.85, 0.87, 0.88), (0.98, 0.99, 1.01), 0.18),
-        Light("sunset", Tint("orange", (0.93, 0.60, 0.38)), (1.0, 0.85, 0.56), (1.08, 0.93, 0.78), 0.44),
-        Light("dusk", Tint("purple", (0.37, 0.31, 0.56)), (0.86, 0.66, 0.72), (0.92, 0.84, 0.98), 0.30),
+        Light(
+            "noon", Tint("blue", (0.30, 0.53, 0.83)), (0.76, 0.87, 0.95), (1.04, 1.03, 1.00), 0.42
+        ),
+        Light(
+            "morning", Tint("pink", (0.85, 0.62, 0.70)), (1.0, 0.87, 0.76), (1.05, 0.97, 0.92), 0.34
+        ),
+        Light(
+            "overcast",
+            Tint("gray", (0.60, 0.64, 0.69)),
+            (0.85, 0.87, 0.88),
+            (0.98, 0.99, 1.01),
+            0.18,
+        ),
+        Light(
+            "sunset",
+            Tint("orange", (0.93, 0.60, 0.38)),
+            (1.0, 0.85, 0.56),
+            (1.08, 0.93, 0.78),
+            0.44,
+        ),
+        Light(
+            "dusk", Tint("purple", (0.37, 0.31, 0.56)), (0.86, 0.66, 0.72), (0.92, 0.84, 0.98), 0.30
+        ),
     )
 }

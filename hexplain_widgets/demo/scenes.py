@@ -21,7 +21,8 @@ from .vocabulary import LEGEND, SCENES
 
 PAINTERS: dict[str, Callable[[Place], None]] = {
     "beach": beach, "farm": farm, "harbor": harbor, "house": house_scene, "lake": lake,
-    "orchard": orchard, "park": park, "pasture": pasture, "playground": playground, "street": street,
+    "orchard": orchard, "park": park, "pasture": pasture, "playground": playground,
+    "street": street,
 }  # fmt: skip
 
 VARIANTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -85,11 +86,12 @@ def check_size(seed: int, size: int) -> None:
         raise ValueError(f"seed is {seed}; expected 0 or more; take a non-negative whole number")
     if size < SMALLEST:
         raise ValueError(
-            f"size is {size} pixels; expected at least {SMALLEST}; pass the side of the square image"
+            f"size is {size} pixels; expected at least {SMALLEST}; pass the side of the square"
         )
 
 
 def _unknown(kind: str, got: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(str(got), names, n=3, cutoff=0.4) or names
-    return f"unknown {kind} {got!r}; expected one of {', '.join(names)}; try {' or '.join(map(repr, near))}"
+    offer = " or ".join(map(repr, near))
+    return f"unknown {kind} {got!r}; expected one of {', '.join(names)}; try {offer}"

@@ -15,10 +15,10 @@ from .composition import (
     trees,
     woods,
 )
-from .geometry import polygon
+from .geometry import Number, polygon
 from .objects_animals import cow, dog, horse, sheep
 from .objects_boats import rowboat, sailboat
-from .objects_buildings import barn, house, pier, silo
+from .objects_buildings import barn, house, lighthouse, pier, silo
 from .objects_furniture import ball, bench, crate, fence, hay_bale, ladder, parasol, rock, towel
 from .objects_ground import band, crops, field, lawn, pond, shore, surf, water
 from .objects_plants import FRUIT, palm, tree
@@ -49,13 +49,13 @@ def orchard(p: Place) -> None:
     if p.often(0.55):
         p.put("ladder", ladder, p.x(0.1, 0.9), p.near(0.2, 0.35), p.x(2.4, 3.2))
     people(p, p.some(0, 2), 0.2, 0.45)
-    extras(p, 0.3, 0.45, "dog", "bench", "bicycle")
+    extras(p, 0.28, 0.45, "dog", "bench", "bicycle", "tractor", "hay bale", "horse")
     if p.often(0.35):
         fenced(p, 0.42, 0.52)
     p.paint()
 
 
-def _strip(p: Place, at: float, width: float) -> np.ndarray:
+def _strip(p: Place, at: Number, width: Number) -> np.ndarray:
     far, near = float(p.canvas.camera.unit(p.horizon)), float(p.canvas.camera.unit(1.0))
     return polygon(
         (0.5 + at * far, p.horizon), (0.5 + (at + width) * far, p.horizon),
@@ -76,7 +76,9 @@ def pasture(p: Place) -> None:
     for k in range(count):
         x = (k + p.x(0.1, 0.9)) / count
         depth = (0.08, 0.16, 0.26, 0.34)[k % 4] + p.x(0, 0.07)
-        p.put(kind.rstrip("s") if kind != "sheep" else kind, paint, x, p.horizon + depth, scale=size)
+        p.put(
+            kind.rstrip("s") if kind != "sheep" else kind, paint, x, p.horizon + depth, scale=size
+        )
     fenced(p, 0.02, 0.08)
     if p.often(0.7):
         y = p.near(0.38, 0.52)
@@ -84,11 +86,14 @@ def pasture(p: Place) -> None:
         p.put("fence", fence, 0.5, y, half, p.x(1.1, 1.4))
     trees(p, p.some(0, 3), 0.04, 0.22, conifers=0.3)
     if p.often(0.3):
-        p.put("barn", barn, p.x(0.1, 0.9), p.near(0.02, 0.05), 9.0)
+        at = p.x(0.15, 0.85)
+        p.put("barn", barn, at, p.near(0.02, 0.05), 9.0)
+        if p.often(0.4):
+            p.put("silo", silo, at + 0.16, p.near(0.015, 0.04), p.x(8, 11))
     if p.often(0.25):
         p.put("hay bale", hay_bale, p.x(), p.near(0.1, 0.3))
     people(p, p.some(-1, 1), 0.2, 0.4)
-    extras(p, 0.1, 0.4, "rock", "dog")
+    extras(p, 0.1, 0.4, "rock", "dog", "tractor", "hedge", "bench")
     p.paint()
 
 
@@ -103,20 +108,32 @@ def farm(p: Place) -> None:
     side = 0.26 if p.often(0.5) else 0.74
     p.put("barn", barn, side + p.x(-0.06, 0.06), p.near(0.09, 0.15), p.x(8.5, 11), flip=side > 0.5)
     if p.often(0.7):
-        p.put("silo", silo, side + (0.2 if side < 0.5 else -0.2) + p.x(-0.04, 0.04), p.near(0.07, 0.11), p.x(8, 11))
+        p.put(
+            "silo",
+            silo,
+            side + (0.2 if side < 0.5 else -0.2) + p.x(-0.04, 0.04),
+            p.near(0.07, 0.11),
+            p.x(8, 11),
+        )
     if p.often(0.5):
-        p.put("house", house, 1 - side + p.x(-0.1, 0.1), p.near(0.06, 0.10), p.x(7, 9), p.some(1, 2))
+        p.put(
+            "house", house, 1 - side + p.x(-0.1, 0.1), p.near(0.06, 0.10), p.x(7, 9), p.some(1, 2)
+        )
     if p.often(0.8):
         p.put("tractor", tractor, p.x(0.2, 0.8), p.near(0.26, 0.42))
     for _ in range(p.some(0, 4)):
         p.put("hay bale", hay_bale, p.x(), p.near(0.15, 0.45))
     trees(p, p.some(0, 3), 0.03, 0.16, conifers=0.2)
     for _ in range(p.some(-1, 2)):
-        p.put(*(("cow", cow), ("horse", horse), ("sheep", sheep))[p.some(0, 2)], p.x(), p.near(0.14, 0.24))
+        p.put(
+            *(("cow", cow), ("horse", horse), ("sheep", sheep))[p.some(0, 2)],
+            p.x(),
+            p.near(0.14, 0.24),
+        )
     if p.often(0.5):
         fenced(p, 0.15, 0.24)
     people(p, p.some(0, 1), 0.2, 0.4)
-    extras(p, 0.2, 0.4, "dog", "bicycle", "van")
+    extras(p, 0.2, 0.4, "dog", "bicycle", "van", "crate", "ladder", "car")
     p.paint()
 
 
@@ -137,7 +154,14 @@ def lake(p: Place) -> None:
     if p.often(0.75):
         y = p.near(0.2, 0.3)
         side = p.often(0.5)
-        p.put("pier", pier, 1.0 if side else 0.0, y, p.x(0.35, 0.6) / float(p.canvas.camera.unit(y)), flip=side)
+        p.put(
+            "pier",
+            pier,
+            1.0 if side else 0.0,
+            y,
+            p.x(0.35, 0.6) / float(p.canvas.camera.unit(y)),
+            flip=side,
+        )
     for _ in range(p.some(0, 2)):
         p.put("rowboat", rowboat, p.x(0.15, 0.85), p.near(0.12, 0.32))
     if p.often(0.25):
@@ -148,11 +172,12 @@ def lake(p: Place) -> None:
     if p.often(0.4):
         p.put("bench", bench, p.x(0.15, 0.85), edge + 0.08)
     people(p, p.some(0, 1), edge - p.horizon + 0.03, edge - p.horizon + 0.1)
+    extras(p, edge - p.horizon + 0.02, edge - p.horizon + 0.1, "dog", "horse", "crate", "hedge")
     gulls(p, p.some(-1, 1))
     p.paint()
 
 
-def _bay(p: Place, y0: float, y1: float) -> None:
+def _bay(p: Place, y0: Number, y1: Number) -> None:
     x = np.linspace(-0.02, 1.02, 30)
     far = y0 + 0.012 * np.sin(x * p.x(3, 9) + p.x(0, 6))
     near = y1 + 0.03 * np.sin(x * p.x(3, 7) + p.x(0, 6))
@@ -188,6 +213,8 @@ def beach(p: Place) -> None:
         p.put("rowboat", rowboat, p.x(0.1, 0.9), edge + 0.06)
     if p.often(0.2):
         p.put("dog", dog, p.x(0.1, 0.9), edge + 0.15)
-    extras(p, 0.3, 0.5, "rock")
+    extras(p, 0.26, 0.5, "rock", "bench", "crate", "lamp", "swing")
+    if p.often(0.15):
+        p.put("lighthouse", lighthouse, p.x(0.05, 0.95), p.near(0.005, 0.02), p.x(11, 14))
     gulls(p, p.some(-1, 2))
     p.paint()

@@ -13,6 +13,7 @@ from .composition import (
     people,
     trees,
 )
+from .geometry import Number
 from .objects_animals import dog
 from .objects_boats import rowboat, sailboat, ship
 from .objects_buildings import building, crane, house, lighthouse, pier
@@ -52,11 +53,11 @@ def house_scene(p: Place) -> None:
     if p.often(0.3):
         p.put("flowerbed", flowerbed, x + p.x(-0.2, 0.2), y + 0.03, p.x(1.2, 2.2))
     people(p, p.some(-1, 1), 0.24, 0.36)
-    extras(p, 0.26, 0.34, "dog", "bicycle", "bench")
+    extras(p, 0.26, 0.34, "dog", "bicycle", "bench", "swing", "crate", "ladder")
     p.paint()
 
 
-def _pool(p: Place, x: float, y: float) -> None:
+def _pool(p: Place, x: Number, y: Number) -> None:
     y0 = y + p.x(0.07, 0.10)
     y1 = min(y0 + p.x(0.11, 0.17), 0.93)
     brush = Brush(p.canvas, p.rng, "pool", p.x(0.38, 0.62), y1)
@@ -67,7 +68,7 @@ def _pool(p: Place, x: float, y: float) -> None:
         p.put("towel", towel, p.x(0.1, 0.9), min(y1 + 0.07, 0.99))
 
 
-def _hedge(p: Place, x: float, y: float) -> None:
+def _hedge(p: Place, x: Number, y: Number) -> None:
     front = min(y + p.x(0.10, 0.18), 0.93)
     unit = float(p.canvas.camera.unit(front))
     path(p.canvas, p.rng, x, y, x + p.x(-0.1, 0.1), 1.02, 1.8)
@@ -77,7 +78,7 @@ def _hedge(p: Place, x: float, y: float) -> None:
         p.put("hedge", hedge, x + side * (half * unit + 0.07), front, half, height)
 
 
-def _curb(p: Place, x: float, y: float) -> None:
+def _curb(p: Place, x: Number, y: Number) -> None:
     path(p.canvas, p.rng, x, y, x + p.x(-0.05, 0.05), y + 0.14, 1.8)
     start = y + p.x(0.08, 0.13)
     sidewalk(p.canvas, p.rng, start, start + 0.06)
@@ -115,17 +116,29 @@ def street(p: Place) -> None:
     people(p, p.some(1, 4), walk - p.horizon - 0.04, walk - p.horizon - 0.01)
     if p.often(0.3):
         p.put("bicycle", bicycle, p.x(), walk + p.x(0.03, 0.2))
-    extras(p, walk - p.horizon - 0.04, walk - p.horizon - 0.01, "bench", "dog", "hedge")
+    extras(
+        p,
+        walk - p.horizon - 0.04,
+        walk - p.horizon - 0.01,
+        "bench",
+        "dog",
+        "hedge",
+        "flowerbed",
+        "parasol",
+        "palm",
+    )
     p.paint()
 
 
-def _row(p: Place, front: float) -> None:
+def _row(p: Place, front: Number) -> None:
     unit = float(p.canvas.camera.unit(front))
     x = -p.x(0.0, 0.15)
     while x < 1.05:
         width = p.x(6.5, 10.5)
         if p.often(0.8):
-            p.put("building", building, x + width * unit / 2, front, width, p.some(2, 4), flip=False)
+            p.put(
+                "building", building, x + width * unit / 2, front, width, p.some(2, 4), flip=False
+            )
         elif p.often(0.6):
             p.put("house", house, x + width * unit / 2, front, width, 2)
         x += width * unit * 1.02
@@ -144,28 +157,39 @@ def harbor(p: Place) -> None:
     if p.often(0.5):
         p.put("crane", crane, p.x(0.1, 0.9), p.near(0.03, 0.08), p.x(11, 14))
     for k in range(p.some(2, 4)):
-        kind = (("ship", ship), ("sailboat", sailboat), ("rowboat", rowboat), ("ship", ship))[p.some(0, 3)]
+        kind = (("ship", ship), ("sailboat", sailboat), ("rowboat", rowboat), ("ship", ship))[
+            p.some(0, 3)
+        ]
         p.put(*kind, (k * 0.37 + p.x(0, 0.3)) % 1, p.near(0.10, quay - p.horizon - 0.04))
     if p.often(0.5):
         y, side_flip = p.near(0.15, 0.28), p.often(0.5)
-        p.put("pier", pier, 1.0 if side_flip else 0.0, y, p.x(0.25, 0.5) / float(p.canvas.camera.unit(y)), flip=side_flip)
+        p.put(
+            "pier",
+            pier,
+            1.0 if side_flip else 0.0,
+            y,
+            p.x(0.25, 0.5) / float(p.canvas.camera.unit(y)),
+            flip=side_flip,
+        )
     below = quay - p.horizon
     for _ in range(p.some(0, 4)):
         p.put("crate", crate, p.x(0.05, 0.95), p.near(below + 0.03, below + 0.1))
     if p.often(0.4):
         p.put("lamp", lamp, p.x(0.05, 0.95), quay + 0.04)
     people(p, p.some(0, 2), below + 0.03, below + 0.09)
-    extras(p, below + 0.03, below + 0.08, "bench", "bicycle", "dog", "van")
+    extras(p, below + 0.03, below + 0.08, "bench", "bicycle", "dog", "van", "car", "palm")
     gulls(p, p.some(0, 2))
     p.paint()
 
 
-def _planks(p: Place, quay: float) -> None:
+def _planks(p: Place, quay: Number) -> None:
     brush = Brush(p.canvas, p.rng, "pier", 0.0, quay)
     color = brush.tint("brown", "gray", "beige")
     brush.canvas.ground(("pier", "deck", "wood"), color, band(quay, 1.01))
     for k in range(9):
-        brush.box("post", "wood", color.times(0.7), k * 2.4 - 0.2, -0.4, k * 2.4 + 0.2, 0.7, form="column")
+        brush.box(
+            "post", "wood", color.times(0.7), k * 2.4 - 0.2, -0.4, k * 2.4 + 0.2, 0.7, form="column"
+        )
 
 
 def park(p: Place) -> None:
@@ -188,7 +212,7 @@ def park(p: Place) -> None:
     people(p, p.some(0, 3), 0.14, 0.45)
     if p.often(0.35):
         p.put("dog", dog, p.x(), p.near(0.25, 0.45))
-    extras(p, 0.15, 0.4, "bicycle", "hedge", "bench")
+    extras(p, 0.15, 0.4, "bicycle", "hedge", "bench", "palm", "swing", "parasol", "sign")
     p.paint()
 
 
@@ -205,11 +229,11 @@ def playground(p: Place) -> None:
     p.rng.shuffle(spots)
     chosen = p.some(0, 3)
     if chosen != 0:
-        p.put("swing", swing, spots[0], p.near(0.16, 0.30), scale=1.15)
+        p.put("swing", swing, spots[0], p.near(0.17, 0.34), scale=1.45)
     if chosen != 1:
-        p.put("slide", slide, spots[1], p.near(0.16, 0.32), scale=1.15)
+        p.put("slide", slide, spots[1], p.near(0.17, 0.36), scale=1.45)
     if chosen != 2:
-        p.put("sandbox", sandbox, spots[2], p.near(0.28, 0.45))
+        p.put("sandbox", sandbox, spots[2], p.near(0.28, 0.45), scale=1.3)
     for _ in range(p.some(1, 4)):
         p.put("person", person, p.x(0.05, 0.95), p.near(0.2, 0.46), height=p.x(1.0, 1.35))
     if p.often(0.5):
@@ -221,5 +245,5 @@ def playground(p: Place) -> None:
     if p.often(0.15):
         p.put("fence", fence, 0.5, 0.97, 14.0, 1.0)
     trees(p, p.some(0, 3), 0.05, 0.25)
-    extras(p, 0.15, 0.4, "bicycle", "lamp", "hedge", "dog")
+    extras(p, 0.15, 0.4, "bicycle", "lamp", "hedge", "dog", "parasol", "flowerbed")
     p.paint()

@@ -24,11 +24,11 @@ class Example:
 
     pixels: UInt8[np.ndarray, "h w 3"]
     label: int
-    present: Bool[np.ndarray, "e"]
+    present: Bool[np.ndarray, e]
     maps: dict[str, np.ndarray]
 
 
-def present(found: Scene) -> Bool[np.ndarray, "e"]:
+def present(found: Scene) -> Bool[np.ndarray, e]:
     """Return which of `CONCEPTS` cover at least 0.4 % of the picture."""
     shares = [_shares(found.masks[level], len(LEGEND[level]))[1:] for level in ("object", "part")]
     return np.concatenate(shares) >= PRESENT
@@ -38,13 +38,17 @@ def example(job: tuple[str, int, int]) -> Example:
     """Render the scene `(name, seed, size)` and gather its targets."""
     found = scene(job[0], seed=job[1], size=job[2])
     maps = {level: _centres(found.masks[level], GRIDS[level]) for level in ("color", "material")}
-    maps |= {level: _cells(found.masks[level], GRIDS[level], len(LEGEND[level])) for level in ("part", "object")}
+    maps |= {
+        level: _cells(found.masks[level], GRIDS[level], len(LEGEND[level]))
+        for level in ("part", "object")
+    }
     label = LEGEND["scene"].index(job[0]) - 1
     return Example(np.asarray(found.image), label, present(found), maps)
 
 
 def _shares(labels: Int[np.ndarray, "h w"], count: int) -> np.ndarray:
-    return np.bincount(labels.ravel(), minlength=count) / labels.size
+    shares: np.ndarray = np.bincount(labels.ravel(), minlength=count) / labels.size
+    return shares
 
 
 def _centres(labels: Int[np.ndarray, "h w"], grid: int) -> UInt8[np.ndarray, "g g"]:
@@ -57,7 +61,8 @@ def _cells(labels: Int[np.ndarray, "h w"], grid: int, count: int) -> Bool[np.nda
     rows = np.arange(labels.shape[0]) // step
     cell = rows[:, None] * grid + rows
     hits = np.bincount((labels * grid * grid + cell).ravel(), minlength=count * grid * grid)
-    return hits.reshape(count, grid, grid) >= CELL_PRESENT * step * step
+    found: np.ndarray = hits.reshape(count, grid, grid) >= CELL_PRESENT * step * step
+    return found
 
 
 @dataclass(frozen=True)
