@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { cropBox, mapBox, union } from "../src/layout/crop.ts";
 import { bounds, linkPath, linkWidth, type Place, placeOf } from "../src/layout/geometry.ts";
 import { type Branch, layoutSlots } from "../src/layout/slots.ts";
-import { fitting, leash, reveal, zoomAt } from "../src/layout/transform.ts";
+import { fitting, include, leash, reveal, zoomAt } from "../src/layout/transform.ts";
 
 function branch(key: string, children: Branch[] = [], size = 1): Branch {
   return { key, children, size };
@@ -117,6 +117,14 @@ describe("the plane", () => {
   it("moves just enough for what is outside", () => {
     const moved = reveal({ x: 0, y: 0, k: 1 }, { x: 900, y: 0, width: 92, height: 92 }, window, 0);
     expect(moved.x).toBe(800 - 992);
+  });
+
+  it("zooms out for a path that does not fit, but not beyond reading", () => {
+    const now = { x: 0, y: 0, k: 1 };
+    const path = { x: 0, y: 0, width: 600, height: 500 };
+    expect(include(now, path, window, 0, 0.6).k).toBeCloseTo(0.8);
+    expect(include(now, { ...path, height: 5000 }, window, 0, 0.6).k).toBe(0.6);
+    expect(include(now, { ...path, height: 50 }, window, 0, 0.6)).toEqual(now);
   });
 
   it("never leaves the window empty", () => {

@@ -25,7 +25,8 @@ def network(widths=(8, 16, 16, 24, 24), classes=12):
     for width in widths:
         stages += [nn.Conv2d(before, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
         before = width
-    model = nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes))
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, classes)]
+    model = nn.Sequential(*stages, *head)
     for layer in model:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight)
@@ -55,6 +56,7 @@ def button(page: Page, name: str) -> Locator:
 
 def started(notebook: Notebook) -> Notebook:
     notebook.page.set_viewport_size({"width": 1400, "height": 1250})
+    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     notebook.run_all()
     node(notebook.page, "0.0.0.0.0").wait_for()
     quiet(notebook)
@@ -266,7 +268,8 @@ PAN = """async () => {
   });
   fire('pointerup', 300, 200);
   const gaps = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b);
-  return { mean: (times.at(-1) - times[0]) / gaps.length, slow: gaps[Math.floor(gaps.length * 0.95)] };
+  const slow = gaps[Math.floor(gaps.length * 0.95)];
+  return { mean: (times.at(-1) - times[0]) / gaps.length, slow };
 }"""
 
 

@@ -8,7 +8,15 @@ import {
   placeOf,
 } from "../layout/geometry.ts";
 import { type Branch, layoutSlots, type Slot } from "../layout/slots.ts";
-import { clampZoom, fitting, leash, reveal, type Transform, zoomAt } from "../layout/transform.ts";
+import {
+  clampZoom,
+  fitting,
+  include,
+  leash,
+  reveal,
+  type Transform,
+  zoomAt,
+} from "../layout/transform.ts";
 import { h, reducedMotion, svg } from "../lib/dom.ts";
 import { listenToGestures } from "../lib/gesture.ts";
 import { shownChildren } from "./arrangement.ts";
@@ -23,6 +31,7 @@ const MARGIN = 18;
 const HEAD = { right: 42, down: 24 };
 const NARROW = 560;
 const PAINT_BUDGET = 7;
+const READABLE = 0.6;
 
 export class Stage {
   readonly element: HTMLElement;
@@ -183,14 +192,24 @@ export class Stage {
     if (this.window.clientWidth === 0) return;
     const zoom = this.session.arrangement.zoom;
     if (!this.settled)
-      this.moveTo(zoom ?? this.fitted(this.direction === "right" ? 0.6 : 0.85, 1.75), false);
+      this.moveTo(zoom ?? this.fitted(this.direction === "right" ? READABLE : 0.85, 1.75), false);
     else this.showSelected();
     this.settled = true;
   }
 
   private showSelected(): void {
-    const place = this.places.get(this.session.selected.key);
-    if (place) this.moveTo(reveal(this.now, place, this.room(), MARGIN), true);
+    const { selected, arrangement } = this.session;
+    const place = this.places.get(selected.key);
+    if (!place) return;
+    // as long as nobody has zoomed, the whole path and the children stay in sight if they can
+    const path = bounds(this.placesOf([...selected.line, ...selected.children]));
+    const wide = include(this.now, path, this.room(), MARGIN, READABLE);
+    const seen = reveal(arrangement.zoom ? this.now : wide, place, this.room(), MARGIN);
+    this.moveTo(seen, true);
+  }
+
+  private placesOf(nodes: readonly TreeNode[]): Place[] {
+    return nodes.map((node) => this.places.get(node.key)).filter((place) => place !== undefined);
   }
 
   private room(): { width: number; height: number } {

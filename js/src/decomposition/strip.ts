@@ -74,7 +74,9 @@ export class Strip {
     for (const [i, node] of line.entries()) {
       for (const canvas of this.element.children[i]?.querySelectorAll("canvas") ?? []) {
         const shown = canvas.dataset.shown as "map" | "guided" | "image";
-        canvas.classList.toggle("hx-missing", shown === "guided" && !painter.hasPicture(node.key));
+        const missing = shown === "guided" && !painter.hasPicture(node.key);
+        canvas.classList.toggle("hx-missing", missing);
+        canvas.title = missing ? "guided backpropagation not drawn yet" : "";
         painter.paintCrop(canvas, node, shown, Math.max(0.7, arrangement.opacity));
       }
     }

@@ -66,6 +66,14 @@ export function reveal(now: Transform, place: Place, window: Size, margin: numbe
   }
 }
 
+/** As `reveal`, but zoomed out for it where needed, no further than to `least`. */
+export function include(now: Transform, box: Place, window: Size, margin: number, least: number) {
+  const room = (length: number, free: number) => (free - 2 * margin) / Math.max(1, length);
+  const wanted = Math.min(room(box.width, window.width), room(box.height, window.height));
+  const k = Math.min(now.k, Math.max(least, wanted));
+  return reveal({ ...now, k }, box, window, margin);
+}
+
 /** Kept so that some of the plane is always in the window. */
 export function leash(now: Transform, box: Place, window: Size): Transform {
   const kept = 60;

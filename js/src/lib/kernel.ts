@@ -17,8 +17,8 @@ interface Waiting {
 }
 
 const SILENT =
-  "The kernel does not answer: it was restarted or has ended. " +
-  "All that is here stays usable; to go on asking, run the notebook's cells again.";
+  "The kernel does not answer; an answer within five seconds was expected, so it was restarted " +
+  "or has ended. All that is here stays usable; run the notebook's cells again to go on asking.";
 
 /** One conversation per view; several views of one model tell their answers apart by the id. */
 export class Kernel {

@@ -1,0 +1,24 @@
+"""The one table from evidence to the view that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..evidence import Decomposition
+from ._base import View
+from .decomposition_tree import DecompositionTree
+
+VIEWS: dict[type, Callable[[Any], View]] = {Decomposition: DecompositionTree.from_evidence}
+
+
+def show(evidence: Any) -> View:
+    """Return the view of a piece of evidence; raises TypeError for what no view shows."""
+    make = VIEWS.get(type(evidence))
+    if make is None:
+        known = ", ".join(kind.__name__ for kind in VIEWS)
+        raise TypeError(
+            f"got {type(evidence).__name__} to show; expected one of {known};"
+            " pass what an engine returned, or open a saved one with load(path)"
+        )
+    return make(evidence)
