@@ -106,7 +106,7 @@ POINTWISE_FUNCTIONS = frozenset((
     F.leaky_relu, F.prelu, F.softplus, F.hardswish, F.hardsigmoid, F.sigmoid, torch.sigmoid,
     F.tanh, torch.tanh, F.mish, F.dropout, F.dropout2d, F.batch_norm, torch.clamp, stochastic_depth,
     operator.add, operator.iadd, operator.sub, operator.mul, operator.imul, operator.truediv,
-    operator.neg, operator.getitem, torch.add, torch.sub, torch.mul, torch.div, torch.abs,
+    operator.neg, torch.add, torch.sub, torch.mul, torch.div, torch.abs,
     torch.permute, torch.transpose, F.linear,
 ))  # fmt: skip
 POINTWISE_METHODS = frozenset((
@@ -144,14 +144,33 @@ def _function_window(node: fx.Node) -> Window | None:
         return Window() if setting(place, "dim", 0) in (1, -3) else None
     if node.target is F.layer_norm:
         return Window() if len(setting(1, "normalized_shape", ())) == 1 else None
+    if node.target is operator.getitem:
+        return _slice_window(setting(1, "index", None))
+    if node.target is F.pad:
+        return Window() if not any(tuple(setting(1, "pad", ()))[:4]) else None
+    return _pool_window(node, setting)
+
+
+def _slice_window(index: Any) -> Window | None:
+    """Return the window of `chunks[0]`, or of `x[:, :, ::2, ::2]`."""
+    if isinstance(index, int):
+        return Window()
+    strided = isinstance(index, tuple) and len(index) == 4
+    if not strided or any(not isinstance(i, slice) or i.start or i.stop for i in index):
+        return None
+    _, _, rows, columns = (i.step or 1 for i in index)
+    return Window((rows, columns))
+
+
+def _pool_window(node: fx.Node, setting: Callable[..., Any]) -> Window | None:
+    kernel = setting(1, "kernel_size", 1)
+    settings = [kernel, setting(2, "stride", kernel), setting(3, "padding", 0)]
     if node.target in (F.max_pool2d, torch.max_pool2d):
-        kernel = setting(1, "kernel_size", 1)
-        return _window(kernel, setting(2, "stride", kernel), setting(3, "padding", 0),
-                       setting(4, "dilation", 1))  # fmt: skip
-    if node.target is F.avg_pool2d:
-        kernel = setting(1, "kernel_size", 1)
-        return _window(kernel, setting(2, "stride", kernel), setting(3, "padding", 0))
-    return None
+        settings.append(setting(4, "dilation", 1))
+    elif node.target is not F.avg_pool2d:
+        return None
+    # A kernel computed from the size of the map, as in global pooling, is no fixed window.
+    return None if any(isinstance(v, fx.Node) for v in settings) else _window(*settings)
 
 
 def _node_window(graph: Graph, node: fx.Node) -> Window | None:

@@ -19,6 +19,9 @@ BATCH_CELLS = 2**22
 INNER_CHANNELS = 64
 
 
+Values = Callable[[Tensor, bool], Tensor]
+
+
 class Unit(NamedTuple):
     """One channel at one position; a logit is a channel at (0, 0)."""
 
@@ -227,6 +230,22 @@ class Segment:
         whole = next(way for way in self._ways if way.field is None)
         with torch.no_grad():
             return whole.run(maps, False)
+
+    def around(self, unit: Unit) -> tuple[Float[Tensor, "1 k h w"], Values]:
+        """Return the part of the shallow layer that a unit depends on, and the unit's value there.
+
+        The second value takes other maps `(B, K, h, w)` in its place and whether to read the
+        unit before an upper clip.
+        """
+        way = self._ways[0]
+        crop = self._windows(way, [unit])
+        (within,) = self._within(way, [unit], crop)
+
+        def values(maps: Tensor, unclipped: bool) -> Tensor:
+            with torch.no_grad():
+                return _pick_each(way.run(maps, unclipped), [within] * len(maps))
+
+        return crop.cut(self.shallow), values
 
 
 def _pick(values: Tensor, unit: Unit) -> Tensor:

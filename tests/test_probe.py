@@ -16,6 +16,7 @@ from tests.networks import (
     Residual,
     image,
     plain,
+    seeded,
     torchvision_network,
 )
 
@@ -114,7 +115,29 @@ def test_the_receptive_field_is_the_extent_of_the_gradient(name: str, layer: str
     assert receptive_field_by_trying(model, layer, 160) == listed.receptive_field
 
 
-NETWORKS = [plain, Functional, Residual, Attentive, DataDependent]
+class Shortcut(nn.Module):
+    """A shortcut that takes every second cell and adds channels, and pooling over the whole map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.down = nn.Conv2d(8, 16, 3, 2, padding=1)
+        self.head = nn.Linear(16, 4)
+        seeded(self)
+
+    def forward(self, x):
+        x = nn.functional.relu(self.first(x))
+        side = nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 4, 4))
+        x = nn.functional.relu(self.down(x) + side)
+        return self.head(nn.functional.avg_pool2d(x, x.size(3)).flatten(1))
+
+
+def test_strided_slices_and_padded_channels_have_a_receptive_field() -> None:
+    by_name = {layer.name: layer for layer in hx.layers(Shortcut(), image(32))}
+    assert by_name["relu_1"].receptive_field == (5, 5)
+
+
+NETWORKS = [plain, Shortcut, Functional, Residual, Attentive, DataDependent]
 
 
 @pytest.mark.parametrize("make", NETWORKS)

@@ -1,0 +1,85 @@
+"""Twenty photographs through real networks: the literal tree, and agreement with ablation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import hexplain_widgets as hx
+from hexplain_widgets.guest import visiting
+from hexplain_widgets.metrics import ablation, pearson
+from hexplain_widgets.probe import Probe
+from hexplain_widgets.segments import Unit
+from tests.agreement import check_same
+from tests.reference import gap
+
+# What the method reaches with the zero baseline: mean over the photographs, per step.
+AT_LEAST = {
+    "SqueezeNet 1.1": (0.93, 0.93, 0.93, 0.93),
+    "MobileNetV2": (0.85, 0.85, 0.85, 0.85, 0.70),
+    "resnet20": (0.85, 0.85, 0.85),
+    "resnet56": (0.85, 0.85, 0.85),
+}
+
+
+def positive(classifier: hx.Classifier, photographs) -> list:
+    found = [(p, classifier.prepare(p)) for p in photographs]
+    return [(p, x) for p, x in found if float(classifier.logits(x.x).max()) > 0]
+
+
+def test_the_stages_are_found(case, classifier, photographs) -> None:
+    table = hx.layers(classifier, photographs[0])
+    stages = [layer.name for layer in table if layer.stage]
+    assert stages == list(reversed(case.layers))
+
+
+@pytest.mark.slow
+def test_twenty_photographs_are_taken_apart_as_the_literal_method_does(
+    case, classifier, photographs
+) -> None:
+    clips = {"features.18": 6.0} if case.name == "MobileNetV2" else {}
+    compared = 0
+    for i, (path, prepared) in enumerate(positive(classifier, photographs)):
+        top_k = 2 if i == 0 else 1
+        tree = hx.decompose(classifier, path, top_k=top_k)
+        literal = gap.decompose(
+            classifier.model, prepared.x, tree.target.index, list(case.layers),
+            top_k=top_k, clips=clips,
+        )  # fmt: skip
+        compared += check_same(tree.root.children, literal, tolerance=1e-3)
+    assert compared >= 19 * len(case.layers)
+
+
+@pytest.mark.slow
+def test_contributions_correlate_with_ablation(case, classifier, photographs, capsys) -> None:
+    rows = np.array([correlations(classifier, path) for path, _ in positive(classifier, photographs)])
+    means, errors = rows.mean(0), rows.std(0, ddof=1) / np.sqrt(len(rows))
+    steps = ["T", *case.layers]
+    with capsys.disabled():
+        print(f"\n{case.name}, {len(rows)} photographs: Pearson correlation with ablation to zero")
+        for i, (mean, error) in enumerate(zip(means, errors, strict=True)):
+            print(f"  {steps[i]:>12} -> {steps[i + 1]:<12} {mean:.3f} ± {error:.3f}"
+                  f"  (lowest {rows[:, i].min():.2f})")  # fmt: skip
+    assert means[0] == pytest.approx(1, abs=1e-3) or case.name == "SqueezeNet 1.1"
+    for mean, least in zip(means, AT_LEAST[case.name], strict=True):
+        assert mean >= least
+
+
+def correlations(classifier: hx.Classifier, path) -> list[float]:
+    """Agreement of alpha with the drops at each step, down the strongest channels."""
+    probe = Probe(classifier)
+    capture = probe.capture(classifier.prepare(path).x)
+    unit, deep, found = Unit(int(capture.logits.argmax()), 0, 0), None, []
+    for layer in capture.layers:
+        segment = probe.segment(capture, layer.name, deep)
+        with visiting(classifier.model):
+            (decided,) = segment.decide([unit])
+            drops = ablation(segment, unit, unclipped=decided.unclipped[0])
+        maps = (decided.gradients * decided.activations)[0]
+        alphas = maps.sum((1, 2)).double().numpy() * decided.signs[0]
+        found.append(pearson(alphas, drops))
+        best = int(maps.sum((1, 2)).argmax())
+        y, x = divmod(int(maps[best].argmax()), maps.shape[2])
+        unit = Unit(best, y + decided.offsets[0][0], x + decided.offsets[0][1])
+        deep = layer.name
+    return found
