@@ -2,9 +2,44 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .brush import Brush
 from .geometry import Number, Points, blob, ellipse, polygon, smooth, stroke
 from .palette import Tint
+
+Outline = tuple[tuple[Number, Number], ...]
+
+HORSE: dict[str, Outline] = {
+    "tail": ((-0.92, 1.45), (-1.12, 1.35), (-1.25, 0.7), (-1.08, 0.55), (-0.98, 1.0)),
+    "barrel": (
+        (-0.98, 1.5), (-0.55, 1.62), (0.1, 1.48), (0.7, 1.62), (0.98, 1.35),
+        (0.85, 0.95), (0.3, 0.80), (-0.4, 0.84), (-0.95, 0.98),
+    ),
+    "neck down": ((0.55, 1.58), (0.95, 1.45), (1.45, 0.62), (1.22, 0.42), (0.75, 0.95)),
+    "head down": ((1.20, 0.75), (1.55, 0.62), (1.62, 0.10), (1.42, 0.03), (1.22, 0.40)),
+    "mane down": ((0.62, 1.66), (0.86, 1.60), (1.5, 0.72), (1.34, 0.74), (0.8, 1.3)),
+    "neck up": (
+        (0.45, 1.45), (0.72, 1.68), (1.12, 2.28), (1.40, 2.18), (1.22, 1.65), (0.95, 1.15),
+    ),
+    "head up": (
+        (1.08, 2.34), (1.38, 2.36), (1.92, 1.92), (1.86, 1.74), (1.66, 1.74), (1.22, 2.0),
+    ),
+    "ear": ((1.10, 2.28), (1.28, 2.30), (1.17, 2.55)),
+    "mane up": (
+        (1.20, 2.46), (1.05, 2.44), (0.80, 2.0), (0.50, 1.62), (0.72, 1.64), (1.05, 2.05),
+    ),
+}  # fmt: skip
+
+COW: dict[str, Outline] = {
+    "barrel": (
+        (-1.12, 1.50), (-0.2, 1.50), (0.8, 1.58), (1.1, 1.35),
+        (1.0, 0.82), (0.2, 0.62), (-0.6, 0.70), (-1.12, 0.90),
+    ),
+    "neck": ((0.8, 1.55), (1.15, 1.62), (1.45, 1.5), (1.35, 1.1), (0.85, 0.95)),
+    "head": ((1.18, 1.72), (1.52, 1.72), (1.82, 1.22), (1.62, 1.06), (1.30, 1.22)),
+    "muzzle": ((1.62, 1.32), (1.86, 1.26), (1.78, 1.03), (1.58, 1.08)),
+}  # fmt: skip
 
 
 def _legs(
@@ -40,67 +75,19 @@ def horse(b: Brush) -> None:
     dark = b.tint("black", "brown", "beige")
     grazing = b.rng.random() < 0.4
     b.shadow(1.1, depth=0.2)
-    tail = polygon((-0.92, 1.45), (-1.12, 1.35), (-1.25, 0.7), (-1.08, 0.55), (-0.98, 1.0))
-    _part(b, "tail", dark, tail)
+    _part(b, "tail", dark, polygon(*HORSE["tail"]))
     _legs(b, (-0.72, -0.55, 0.58, 0.74), 0.85, 0.13, color, dark)
-    barrel = polygon(
-        (-0.98, 1.5),
-        (-0.55, 1.62),
-        (0.1, 1.48),
-        (0.7, 1.62),
-        (0.98, 1.35),
-        (0.85, 0.95),
-        (0.3, 0.80),
-        (-0.4, 0.84),
-        (-0.95, 0.98),
-    )
-    _part(b, "body", color, barrel)
-    if grazing:
-        _part(
-            b,
-            "body",
-            color,
-            polygon((0.55, 1.58), (0.95, 1.45), (1.45, 0.62), (1.22, 0.42), (0.75, 0.95)),
-        )
-        _part(
-            b,
-            "head",
-            color,
-            polygon((1.20, 0.75), (1.55, 0.62), (1.62, 0.10), (1.42, 0.03), (1.22, 0.40)),
-            shade=0.95,
-        )
-        _part(
-            b,
-            "mane",
-            dark,
-            polygon((0.62, 1.66), (0.86, 1.60), (1.5, 0.72), (1.34, 0.74), (0.8, 1.3)),
-        )
-        return
-    _part(
-        b,
-        "body",
-        color,
-        polygon((0.45, 1.45), (0.72, 1.68), (1.12, 2.28), (1.40, 2.18), (1.22, 1.65), (0.95, 1.15)),
-    )
-    _part(
-        b,
-        "head",
-        color,
-        polygon((1.08, 2.34), (1.38, 2.36), (1.92, 1.92), (1.86, 1.74), (1.66, 1.74), (1.22, 2.0)),
-        shade=0.96,
-    )
-    b.fill("head", "fur", color, polygon((1.10, 2.28), (1.28, 2.30), (1.17, 2.55)))
-    _part(
-        b,
-        "mane",
-        dark,
-        polygon((1.20, 2.46), (1.05, 2.44), (0.80, 2.0), (0.50, 1.62), (0.72, 1.64), (1.05, 2.05)),
-    )
+    _part(b, "body", color, polygon(*HORSE["barrel"]))
+    pose = "down" if grazing else "up"
+    _part(b, "body", color, polygon(*HORSE[f"neck {pose}"]))
+    _part(b, "head", color, polygon(*HORSE[f"head {pose}"]), shade=0.95)
+    if not grazing:
+        b.fill("head", "fur", color, polygon(*HORSE["ear"]))
+    _part(b, "mane", dark, polygon(*HORSE[f"mane {pose}"]))
 
 
 def cow(b: Brush) -> None:
     """Paint a cow, plain or in patches, with horns."""
-    rng = b.rng
     color = b.tint("white", "white", "brown", "black", "beige")
     patch = b.tint("black", "brown") if color.name == "white" else b.tint("white")
     b.shadow(1.15, depth=0.2)
@@ -108,58 +95,21 @@ def cow(b: Brush) -> None:
     b.fill("tail", "fur", patch, ellipse(-1.14, 0.55, 0.09, 0.15, 10))
     _legs(b, (-0.86, -0.66, 0.58, 0.78), 0.70, 0.17, color, b.tint("black"))
     b.fill("body", "skin", b.tint("pink"), ellipse(-0.42, 0.66, 0.24, 0.17, 14))
-    barrel = polygon(
-        (-1.12, 1.50),
-        (-0.2, 1.50),
-        (0.8, 1.58),
-        (1.1, 1.35),
-        (1.0, 0.82),
-        (0.2, 0.62),
-        (-0.6, 0.70),
-        (-1.12, 0.90),
-    )
-    _part(b, "body", color, barrel)
+    _part(b, "body", color, polygon(*COW["barrel"]))
     for x, y, size in ((-0.7, 1.22, 0.30), (0.05, 1.08, 0.36), (0.66, 1.28, 0.22)):
-        spot = blob(rng, x + rng.uniform(-0.1, 0.1), y, size, size * 0.62, 0.22)
+        spot = blob(b.rng, x + b.rng.uniform(-0.1, 0.1), y, size, size * 0.62, 0.22)
         b.fill("patch", "fur", patch, spot, form="round")
-    drop = 0.0 if rng.random() < 0.6 else -0.75
-    _part(
-        b,
-        "body",
-        color,
-        polygon(
-            (0.8, 1.55),
-            (1.15, 1.62 + drop * 0.5),
-            (1.45, 1.5 + drop),
-            (1.35, 1.1 + drop),
-            (0.85, 0.95),
-        ),
-    )
-    _part(
-        b,
-        "head",
-        color,
-        polygon(
-            (1.18, 1.72 + drop),
-            (1.52, 1.72 + drop),
-            (1.82, 1.22 + drop),
-            (1.62, 1.06 + drop),
-            (1.30, 1.22 + drop),
-        ),
-    )
-    _part(
-        b,
-        "head",
-        b.tint("pink", "beige"),
-        polygon((1.62, 1.32 + drop), (1.86, 1.26 + drop), (1.78, 1.03 + drop), (1.58, 1.08 + drop)),
-    )
+    _cow_head(b, color, 0.0 if b.rng.random() < 0.6 else -0.75)
+
+
+def _cow_head(b: Brush, color: Tint, drop: Number) -> None:
+    neck = polygon(*COW["neck"]) + np.outer((0, 0.5, 1, 1, 0), (0, drop))
+    _part(b, "body", color, neck)
+    _part(b, "head", color, np.add(polygon(*COW["head"]), (0, drop)))
+    _part(b, "head", b.tint("pink", "beige"), np.add(polygon(*COW["muzzle"]), (0, drop)))
     for x in (1.20, 1.44):
-        b.fill(
-            "horn",
-            "peel",
-            b.tint("beige", "white"),
-            polygon((x - 0.05, 1.70 + drop), (x + 0.07, 1.70 + drop), (x + 0.12, 2.0 + drop)),
-        )
+        horn = polygon((x - 0.05, 1.70 + drop), (x + 0.07, 1.70 + drop), (x + 0.12, 2.0 + drop))
+        b.fill("horn", "peel", b.tint("beige", "white"), horn)
 
 
 def sheep(b: Brush) -> None:
