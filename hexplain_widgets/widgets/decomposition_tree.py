@@ -39,7 +39,7 @@ class DecompositionTree(View):
     bundle = "decomposition_tree"
 
     tree = synced(traitlets.Dict)
-    image = synced(traitlets.Bytes)
+    image = synced(traitlets.Bytes, from_json=lambda value, _: bytes(value))
     pictures = synced(traitlets.Dict)
     classes = synced(traitlets.List)
     live = synced(traitlets.Bool)

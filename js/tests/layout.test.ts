@@ -123,7 +123,7 @@ describe("the plane", () => {
     const now = { x: 0, y: 0, k: 1 };
     const path = { x: 0, y: 0, width: 600, height: 500 };
     expect(include(now, path, window, 0, 0.6).k).toBeCloseTo(0.8);
-    expect(include(now, { ...path, height: 5000 }, window, 0, 0.6).k).toBe(0.6);
+    expect(include(now, { ...path, height: 5000 }, window, 0, 0.6).k).toBe(1);
     expect(include(now, { ...path, height: 50 }, window, 0, 0.6)).toEqual(now);
   });
 

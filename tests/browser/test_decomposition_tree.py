@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.lab import SCREENSHOTS, Lab, Notebook
+from tests.browser.lab import SCREENSHOTS, Lab, Notebook, Theme
 from tests.browser.offline import OfflinePage
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -208,8 +208,6 @@ def test_a_channel_chosen_by_hand_joins_the_tree(fresh: Notebook) -> None:
     chosen = sheet.locator("input:enabled").first
     channel = int(chosen.get_attribute("value") or "-1")
     chosen.check()
-    quiet(fresh)
-    fresh.screenshot("choose_light", fresh.page.locator(".hx-view"))
     sheet.get_by_role("button", name="Add these").click()
     node(fresh.page, "0.3").wait_for()
     fresh.wait_kernel("w.evidence.node((0, 3)).channel", channel)
@@ -304,23 +302,41 @@ def test_the_offline_page_shows_the_tree_and_asks_for_nothing(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_state_has_its_picture(tree: Notebook, theme: str) -> None:
-    page = tree.page
-    tree.theme(theme)  # type: ignore[arg-type]
-    view = page.locator(".hx-view")
-    quiet(tree)
-    shots = [tree.screenshot(f"first_{theme}", view)]
+def test_every_state_has_its_picture(tree: Notebook, theme: Theme) -> None:
+    page, view, shots = tree.page, tree.page.locator(".hx-view"), []
+
+    def shoot(state: str) -> None:
+        quiet(tree)
+        shots.append(tree.screenshot(f"{state}_{theme}", view))
+
+    tree.theme(theme)
+    shoot("first")
     node(page, "0.0.1").click()
-    quiet(tree)
-    shots.append(tree.screenshot(f"path_{theme}", view))
+    shoot("path")
     button(page, "Guided").click()
-    quiet(tree)
-    shots.append(tree.screenshot(f"guided_{theme}", view))
+    shoot("guided")
+    button(page, "Map").click()
     node(page, "0.0.2").focus()
     page.keyboard.press("h")
+    shoot("hidden")
     page.keyboard.press("?")
-    shots.append(tree.screenshot(f"keys_{theme}", view))
+    shoot("keys")
     page.keyboard.press("Escape")
+    page.keyboard.press("c")
+    page.get_by_role("dialog").wait_for()
+    shoot("choose")
+    page.keyboard.press("Escape")
+    search = page.get_by_role("combobox", name="Explain another class")
+    search.fill("hause")
+    search.press("Enter")
+    page.locator(".hx-banner").wait_for()
+    shoot("error")
+    button(page, "Dismiss").click()
+    page.set_viewport_size({"width": 560, "height": 2300})
+    shoot("narrow")
+    page.set_viewport_size({"width": 1920, "height": 1400})
+    shoot("projector")
+    page.set_viewport_size({"width": 1400, "height": 1250})
     tree.theme("light")
     assert all(shot.stat().st_size > 20_000 for shot in shots)
     assert tree.errors == []

@@ -18,6 +18,7 @@ export function placeHeads(
   levels.forEach((layer, level) => {
     const head = (element.children[level] ?? element.appendChild(h("div"))) as HTMLElement;
     write(head, layer);
+    head.classList.toggle("hx-tight", direction === "right" && step * now.k < 122);
     const start = level * step * now.k;
     const [x, y] = direction === "right" ? [start + now.x, 0] : [0, start + now.y];
     head.style.transform = `translate(${x}px, ${y}px)`;

@@ -22,7 +22,7 @@ import { listenToGestures } from "../lib/gesture.ts";
 import { shownChildren } from "./arrangement.ts";
 import { placeHeads } from "./heads.ts";
 import type { Change, Session } from "./session.ts";
-import { dressTile, makeTile, type Tile } from "./tile.ts";
+import { CANVAS, dressTile, makeTile, type Tile } from "./tile.ts";
 import type { TreeNode } from "./tree.ts";
 import { nodeName, spoken } from "./words.ts";
 
@@ -32,6 +32,7 @@ const HEAD = { right: 42, down: 24 };
 const NARROW = 560;
 const PAINT_BUDGET = 7;
 const READABLE = 0.6;
+const FAR = 0.4; // zoomed out so far, tiles are coarser and captions gone
 
 export class Stage {
   readonly element: HTMLElement;
@@ -227,7 +228,7 @@ export class Stage {
     const { x, y, k } = this.now;
     this.plane.classList.toggle("hx-smooth", smooth && !reducedMotion());
     this.plane.style.transform = `translate(${x}px, ${y + HEAD[this.direction]}px) scale(${k})`;
-    this.element.classList.toggle("hx-far", k < 0.4);
+    this.element.classList.toggle("hx-far", k < FAR);
     placeHeads(this.heads, this.session.tree, this.now, this.direction, this.depth());
     this.paintSoon();
   }
@@ -254,8 +255,10 @@ export class Stage {
     for (const [key, tile] of this.tiles) {
       const { shown, opacity } = arrangement;
       const picture = shown === "guided" && painter.hasPicture(key);
-      const wanted = `${shown} ${opacity} ${picture} ${painter.ready}`;
+      const size = this.now.k < FAR ? CANVAS.far : CANVAS.near;
+      const wanted = `${shown} ${opacity} ${picture} ${painter.ready} ${size}`;
       if (tile.painted === wanted || !this.inWindow(key)) continue;
+      if (tile.canvas.width !== size) tile.canvas.width = tile.canvas.height = size;
       painter.paintCrop(tile.canvas, tile.node, shown, opacity);
       tile.painted = wanted;
       if (performance.now() > end) {

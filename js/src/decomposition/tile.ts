@@ -21,10 +21,10 @@ export interface TileState {
   name: string;
 }
 
-export const CANVAS = 2 * TILE;
+export const CANVAS = { near: 2 * TILE, far: TILE / 2 };
 
 export function makeTile(node: TreeNode): Tile {
-  const canvas = h("canvas", { width: CANVAS, height: CANVAS, "aria-hidden": "true" });
+  const canvas = h("canvas", { width: CANVAS.near, height: CANVAS.near, "aria-hidden": "true" });
   const element = h(
     "div",
     { class: "hx-node", role: "treeitem", tabindex: -1, "data-path": node.key },

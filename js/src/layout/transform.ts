@@ -66,11 +66,11 @@ export function reveal(now: Transform, place: Place, window: Size, margin: numbe
   }
 }
 
-/** As `reveal`, but zoomed out for it where needed, no further than to `least`. */
+/** As `reveal`, but zoomed out for it where needed, if that can be done with no less than `least`. */
 export function include(now: Transform, box: Place, window: Size, margin: number, least: number) {
   const room = (length: number, free: number) => (free - 2 * margin) / Math.max(1, length);
   const wanted = Math.min(room(box.width, window.width), room(box.height, window.height));
-  const k = Math.min(now.k, Math.max(least, wanted));
+  const k = wanted < least ? now.k : Math.min(now.k, wanted);
   return reveal({ ...now, k }, box, window, margin);
 }
 
