@@ -32,6 +32,13 @@ from .objects_vehicles import bicycle, car, tractor, van
 
 Paint = Callable[..., None]
 
+# Small things are drawn larger than life, as in a picture book, so that they can be made out.
+LARGER = {
+    "dog": 1.5, "bicycle": 1.4, "horse": 1.25, "cow": 1.2, "sheep": 1.25, "person": 1.12,
+    "crate": 1.2, "ball": 1.3, "towel": 1.3, "bench": 1.2, "rowboat": 1.2, "sign": 1.3,
+    "ladder": 1.15, "flowerbed": 1.15, "lamp": 1.1, "hay bale": 1.1, "swing": 1.1, "slide": 1.1,
+}  # fmt: skip
+
 
 class Place:
     """A scene being composed: objects wait in a list and are painted from far to near."""
@@ -63,6 +70,7 @@ class Place:
     ) -> None:  # fmt: skip
         """Have `paint` draw the object `name` standing at `(x, y)` when its turn comes."""
         mirrored = self.often(0.5) if flip is None else flip
+        scale = scale * LARGER.get(name, 1.0)
         brush = Brush(self.canvas, self.rng, name, x, y, scale=scale, flip=mirrored)
         self._waiting.append((y, lambda: paint(brush, *args, **more)))
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 _LOBES = np.linspace(0, 2 * np.pi, 48, endpoint=False)[:, None] * np.array([3, 5, 8, 13])
 _TAMED = np.array([1.6, 1.8, 2.4, 3.0])
 
-Number = float | int
+Number = float | int  # a length, an angle, a factor
 Points = Float[np.ndarray, "n 2"]
 
 

@@ -46,7 +46,7 @@ def bench(b: Brush) -> None:
         "seat",
         material,
         color,
-        polygon((-1.1, 0.40), (1.1, 0.40), (1.05, 0.56), (-1.05, 0.56)),
+        polygon((-1.12, 0.36), (1.12, 0.36), (1.05, 0.58), (-1.05, 0.58)),
         shade=1.12,
     )
 
@@ -55,20 +55,20 @@ def lamp(b: Brush, height: Number = 4.5) -> None:
     """Paint a street lamp; it glows at dusk."""
     color = b.tint("black", "gray", "green")
     b.shadow(0.4, depth=0.3)
-    b.fill("post", "metal", color, stroke((0, 0), (0, height), 0.22, 0.13), form="column")
-    b.box("post", "metal", color, -0.2, 0, 0.2, 0.35)
+    b.fill("post", "metal", color, stroke((0, 0), (0, height), 0.28, 0.18), form="column")
+    b.box("post", "metal", color, -0.28, 0, 0.28, 0.4)
     b.fill(
         "lantern",
         "glass",
         b.tint("yellow", "white"),
-        polygon((-0.17, height), (0.17, height), (0.30, height + 0.55), (-0.30, height + 0.55)),
+        polygon((-0.24, height), (0.24, height), (0.42, height + 0.65), (-0.42, height + 0.65)),
         shade=1.15,
     )
     b.fill(
         "dome",
         "metal",
         color,
-        polygon((-0.38, height + 0.53), (0.38, height + 0.53), (0, height + 0.82)),
+        polygon((-0.52, height + 0.63), (0.52, height + 0.63), (0, height + 0.98)),
     )
     if b.canvas.light.name in ("dusk", "sunset"):
         glow = b.at(np.array([[0, height + 0.3]]))[0]
@@ -272,7 +272,7 @@ def swing(b: Brush) -> None:
                 b.tint("gray", "black"),
                 stroke((x + side, 2.55), (x + side + away, 0.62), 0.06),
             )
-        b.box("seat", "plastic", seat, x + away - 0.34, 0.52, x + away + 0.34, 0.68)
+        b.box("seat", "plastic", seat, x + away - 0.38, 0.48, x + away + 0.38, 0.70)
 
 
 def slide(b: Brush) -> None:
