@@ -1,7 +1,36 @@
 """Explanations of CNNs that a person can use, live in the notebook."""
 
-from .classifier import Classifier as Classifier
-from .engines.decomposition import Decomposer as Decomposer
-from .engines.decomposition import decompose as decompose
-from .evidence import Decomposition as Decomposition
-from .probe import layers as layers
+from . import demo
+from .classifier import Classifier
+from .engines.decomposition import Decomposer, decompose
+from .evidence import (
+    Decomposition,
+    Evidence,
+    Layer,
+    LayerTable,
+    Node,
+    Prediction,
+    Provenance,
+)
+from .probe import layers
+from .store import load, save
+from .widgets import DecompositionTree, show
+
+__all__ = [
+    "Classifier",
+    "Decomposer",
+    "Decomposition",
+    "DecompositionTree",
+    "Evidence",
+    "Layer",
+    "LayerTable",
+    "Node",
+    "Prediction",
+    "Provenance",
+    "decompose",
+    "demo",
+    "layers",
+    "load",
+    "save",
+    "show",
+]

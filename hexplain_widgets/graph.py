@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+# Modules that neither change what they get nor hand it on.
+READERS = (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.BatchNorm2d)
+
 Watch = Callable[[fx.Node, Any], None]
 
 
@@ -123,8 +126,8 @@ class Graph:
     ) -> dict[fx.Node, Any]:
         """Run what `wanted` needs from the `given` values; return the wanted values.
 
-        Captured tensors are copies, so that nothing behind them can change them in place; given
-        tensors are left unchanged for the same reason. `watch` sees every value as it appears.
+        Captured tensors are copies wherever something behind them might change them in place;
+        given tensors are left unchanged for the same reason. `watch` sees every value as it appears.
         """
         steps = self.needed(wanted, given)
         last = {n: i for i, step in enumerate(steps) for n in step.all_input_nodes}
@@ -135,7 +138,7 @@ class Graph:
             if watch is not None:
                 watch(step, values[step])
             if step in wanted:
-                kept[step] = _own(values[step])
+                kept[step] = values[step] if self._only_read(step) else _own(values[step])
             for used in (*step.all_input_nodes, step):
                 if last.get(used, -1) <= i:
                     values.pop(used, None)
@@ -153,6 +156,9 @@ class Graph:
         if node.op == "get_attr":
             return _attribute(self._model, str(node.target))
         return node.args[0] if node.args else None
+
+    def _only_read(self, node: fx.Node) -> bool:
+        return all(isinstance(self.module(user), READERS) for user in node.users)
 
     def module(self, node: fx.Node) -> nn.Module | None:
         """Return the module that a node calls, None for a function."""

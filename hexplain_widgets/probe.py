@@ -262,7 +262,8 @@ def _type(operation: nn.Module | object) -> str:
 
 
 def _check_finite(name: str, values: Tensor) -> None:
-    if not bool(torch.isfinite(values).all()):
+    extremes = torch.stack(torch.aminmax(values))
+    if not bool(torch.isfinite(extremes).all()):
         raise ValueError(
             f"the layer {name} gives NaN or infinite values; expected finite numbers; check the"
             " weights, or run the network in float32 with model.float()"

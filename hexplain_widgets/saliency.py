@@ -83,10 +83,14 @@ def guided_backpropagation(
 
 
 def picture_of_gradient(gradient: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Return a gradient at the pixels as a picture, grey where it is 0, scaled by its largest value."""
-    largest = float(np.abs(gradient).max())
+    """Return a gradient at the pixels as a picture, grey where it is 0.
+
+    Full colour stands for the 99.5th percentile of its size: single pixels would hide the rest.
+    """
+    size = np.abs(gradient).max(axis=0)
+    largest = float(np.percentile(size[size > 0], 99.5)) if size.any() else 0.0
     rgb = gradient if gradient.shape[0] == 3 else np.repeat(gradient.mean(0, keepdims=True), 3, 0)
-    unit = rgb / largest if largest > 0 else rgb
+    unit = (rgb / largest).clip(-1, 1) if largest > 0 else rgb
     picture: UInt8[np.ndarray, "h w 3"]
     picture = np.round(127.5 + 127.5 * unit).astype(np.uint8).transpose(1, 2, 0)
     return np.ascontiguousarray(picture)

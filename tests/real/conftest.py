@@ -78,7 +78,7 @@ def _imagenet_names(data: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def photographs(case: Case, data: Path) -> list[Path]:
-    """Twenty photographs, spread evenly over the classes."""
+    """Forty photographs, spread evenly over the classes."""
     folder = data / ("cifar10" if case.cifar else "imagenet/images")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    return files[:: len(files) // 20][:20]
+    return files[:: len(files) // 40][:40]
