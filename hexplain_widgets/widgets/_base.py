@@ -36,6 +36,11 @@ class View(anywidget.AnyWidget):
         """Return what answers each kind of message."""
         return {}
 
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return repr(self)
+
     def snapshot(self) -> View:
         """Return a twin without a model, for pages where no kernel answers."""
         raise NotImplementedError
@@ -44,7 +49,7 @@ class View(anywidget.AnyWidget):
         """Write a page that shows this view from a file, without kernel and network."""
         twin = self.snapshot()
         try:
-            return write_html(twin, path, title=title or repr(self))
+            return write_html(twin, path, title=title or self.title)
         finally:
             twin.close()
 

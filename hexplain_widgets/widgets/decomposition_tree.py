@@ -99,6 +99,11 @@ class DecompositionTree(View):
         stages = len(self._evidence.layers)
         return f"DecompositionTree({self._evidence.target.name!r}, {count} nodes, {stages} stages)"
 
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return f"A decision taken apart: {self._evidence.target.name}"
+
     def snapshot(self) -> DecompositionTree:
         """Return a twin of what is on the screen, without the model."""
         evidence, shown = self._evidence, rows(self._evidence, self._opened())

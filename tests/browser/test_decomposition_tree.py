@@ -296,6 +296,10 @@ def test_the_offline_page_shows_the_tree_and_asks_for_nothing(
     node(page.page, "0.0.0.0.0").wait_for()
     node(page.page, "1").click()
     node(page.page, "1.0").wait_for()
+    expect(page.page.locator(".hx-bars button").first).to_be_disabled()
+    page.page.keyboard.press("c")
+    expect(page.page.locator(".hx-banner")).to_contain_text("takes the model")
+    button(page.page, "Dismiss").click()
     assert page.outside == []
     assert page.errors == []
     page.page.locator(".hx-view").screenshot(path=SCREENSHOTS / "offline_light.png")

@@ -281,6 +281,11 @@ def test_a_page_is_written_with_the_view_as_it_is(saved: DecompositionTree, tmp_
     assert '"selected": "0.2"' in page.replace('"selected":"0.2"', '"selected": "0.2"')
 
 
+def test_a_page_is_called_after_the_decision(saved: DecompositionTree, tmp_path: Path) -> None:
+    page = saved.export_html(tmp_path / "tree.html").read_text(encoding="utf-8")
+    assert "<title>A decision taken apart: house</title>" in page
+
+
 def test_a_page_of_a_live_view_has_the_pictures_of_what_it_shows(tree: DecompositionTree) -> None:
     twin = tree.snapshot()
     assert {"0", "0.0", "0.0.0", "1", "2"} <= set(twin.pictures["places"])

@@ -199,6 +199,7 @@ export class Panel {
       bar.style.width = `${100 * one.probability}%`;
       const row = button("", () => this.retarget(one.index), {
         "aria-pressed": String(one.index === target.index),
+        disabled: !this.session.live,
         title: `Explain ${one.name} (logit ${number(one.logit)})`,
       });
       row.append(

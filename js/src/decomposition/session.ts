@@ -16,6 +16,10 @@ export interface State {
   view: Saved;
 }
 
+const SAVED =
+  "This view was opened from saved evidence; asking for more takes the model; " +
+  "run DecompositionTree(model, image) in a notebook to have it live.";
+
 /** What has changed: the parts redraw what depends on it. */
 export type Change = "tree" | "arrangement" | "look" | "pixels" | "busy";
 type Listener = (change: Change) => void;
@@ -114,6 +118,10 @@ export class Session {
 
   /** Ask the kernel; null and a word to the person where there is no result. */
   async ask(kind: string, fields: Fields = {}): Promise<Fields | null> {
+    if (!this.live) {
+      this.complain(SAVED);
+      return null;
+    }
     this.kernel.cancel("pictures");
     const answer = await this.answered(kind, fields);
     void this.fetchPictures();

@@ -31,7 +31,7 @@ const MARGIN = 18;
 const HEAD = { right: 42, down: 24 };
 const NARROW = 560;
 const PAINT_BUDGET = 7;
-const READABLE = 0.6;
+const READABLE = 0.54;
 const FAR = 0.4; // zoomed out so far, tiles are coarser and captions gone
 
 export class Stage {
