@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import Evidence
+from hexplain_widgets.segments import Segment
+from hexplain_widgets.store import load, save
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
 
 Engine = Callable[[nn.Module, Tensor], Evidence]
@@ -192,8 +194,29 @@ def test_nan_weights_are_an_error_that_names_them(engine: Engine) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_evidence_is_saved_and_opened_as_it_was(engine: Engine, tmp_path) -> None:
-    from hexplain_widgets.store import load, save
-
     found = engine(plain(), image(40))
     save(found, tmp_path / "found.hx")
     assert load(tmp_path / "found.hx") == found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_running_out_of_gpu_memory_halves_the_batch_and_goes_on(
+    engine: Engine, monkeypatch
+) -> None:
+    expected = engine(plain(), image(40))
+    crowded = []
+    run = Segment._decide
+
+    def in_little_memory(self: Segment, units, mode):
+        if len(units) > 2:
+            crowded.append(len(units))
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return run(self, units, mode)
+
+    monkeypatch.setattr(Segment, "_decide", in_little_memory)
+    found = engine(plain(), image(40))
+    assert crowded
+    pairs = zip(expected.root.walk(), found.root.walk(), strict=True)
+    for (_, one), (_, two) in pairs:
+        assert (one.layer, one.channel, one.position) == (two.layer, two.channel, two.position)
+        assert one.contribution == pytest.approx(two.contribution, rel=1e-4)
