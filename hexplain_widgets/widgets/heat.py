@@ -16,6 +16,7 @@ _FOR = (
     " fcffa4"
 )
 _AGAINST = "0b1f5c 123a86 1c5aa8 2f7fc4 55a5da 8acbee c4ecff"
+_OPAQUE = 0.85  # the image is to be seen under the strongest heat, too
 _PALE = 0.3  # how much of the image's colour stays under a map
 _LEAST, _WHOLE = 1 / 11, 0.62  # parts of the image's side: smallest crop, largest before the whole
 
@@ -27,7 +28,7 @@ def heat(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 4"]:
     """
     strength = np.clip(np.abs(values), 0, 1)
     colour = np.where((values < 0)[..., None], _ramp(_AGAINST, strength), _ramp(_FOR, strength))
-    alpha = 255 * np.minimum(1, 1.5 * strength)
+    alpha = 255 * np.minimum(_OPAQUE, 1.25 * strength)
     shaded = np.rint(np.concatenate([colour, alpha[..., None]], axis=-1))
     return np.asarray(shaded, dtype=np.uint8)
 
@@ -62,7 +63,7 @@ def tile(node: Node, image: UInt8[np.ndarray, "H W 3"], pixels: int) -> Image.Im
     strongest = float(np.abs(node.patch).max()) if node.patch.size else 0.0
     if strongest == 0:
         return under
-    over = heat(_sampled(node.patch / strongest, map_box(node, size), box, pixels))
+    over = heat(_sampled(node.patch / strongest, map_box(node, size), box, size, pixels))
     under.paste(Image.fromarray(over), mask=Image.fromarray(over).getchannel("A"))
     return under
 
@@ -98,11 +99,11 @@ def _inside(start: Number, side: Number, room: int) -> Number:
 
 
 def _sampled(
-    patch: Float[np.ndarray, "h w"], where: Box, box: Box, pixels: int
+    patch: Float[np.ndarray, "h w"], where: Box, box: Box, size: tuple[int, int], pixels: int
 ) -> Float[np.ndarray, "pixels pixels"]:
     """Bilinear values of a patch that lies at `where`, seen through `box`; zero around it."""
     h, w = patch.shape
-    framed = np.pad(patch.astype(np.float32), 1)
+    framed = _framed(patch, where, size)
     scale = (box[2] - box[0]) / pixels
     across, down = scale * w / (where[2] - where[0]), scale * h / (where[3] - where[1])
     left = (box[0] - where[0]) * w / (where[2] - where[0]) + 1
@@ -114,3 +115,21 @@ def _sampled(
         Image.Resampling.BILINEAR,
     )
     return np.asarray(seen, dtype=np.float64)
+
+
+def _framed(
+    patch: Float[np.ndarray, "h w"], where: Box, size: tuple[int, int]
+) -> Float[np.ndarray, "h+2 w+2"]:
+    """The patch in a frame of zeros; at the image's own border its last cells reach on."""
+    height, width = size
+    framed = np.pad(patch.astype(np.float32), 1)
+    last = np.pad(patch.astype(np.float32), 1, mode="edge")
+    for touches, side in (
+        (where[0] <= 0, np.s_[:, 0]),
+        (where[1] <= 0, np.s_[0]),
+        (where[2] >= width, np.s_[:, -1]),
+        (where[3] >= height, np.s_[-1]),
+    ):
+        if touches:
+            framed[side] = last[side]
+    return framed

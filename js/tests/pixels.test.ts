@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { HEAT, heat, heatGradient, heatIndex } from "../src/lib/colormap.ts";
-import { bytesOf, decodeMap, floatsOf, range, valueAt } from "../src/lib/pixels.ts";
+import { bytesOf, decodeMap, floatsOf, held, range, valueAt } from "../src/lib/pixels.ts";
 
 describe("buffers", () => {
   const whole = Uint8Array.from([9, 9, 9, 1, 2, 3, 4, 9]).buffer;
@@ -44,6 +44,11 @@ describe("maps", () => {
     expect(valueAt(grid, 0.5, 1)).toBe(4);
   });
 
+  it("reaches on to the border of the image where its cells lie there", () => {
+    expect([held(0.1, 7, true, true), held(6.9, 7, true, true)]).toEqual([0.5, 6.5]);
+    expect([held(0.1, 7, false, true), held(6.9, 7, true, false)]).toEqual([0.1, 6.9]);
+  });
+
   it("fades to zero outside", () => {
     const grid = { height: 1, width: 1, values: Float32Array.from([8]) };
     expect(valueAt(grid, 0.5, 1)).toBe(4);
@@ -55,8 +60,8 @@ describe("heat", () => {
   const luminance = ([r, g, b]: readonly number[]) =>
     0.2126 * (r as number) + 0.7152 * (g as number) + 0.0722 * (b as number);
 
-  it("is transparent at zero and opaque at both ends", () => {
-    expect([heat(0)[3], heat(1)[3], heat(-1)[3]]).toEqual([0, 255, 255]);
+  it("is transparent at zero, and never hides the image", () => {
+    expect([heat(0)[3], heat(1)[3], heat(-1)[3]]).toEqual([0, 217, 217]);
   });
 
   it("grows lighter with every step, for and against", () => {

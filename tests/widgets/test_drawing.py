@@ -41,8 +41,15 @@ def test_a_class_whose_name_is_markup_can_be_drawn() -> None:
     assert draw_decomposition(replace(TREE, target=target)).width == 1920
 
 
-def test_no_heat_is_transparent_and_much_is_opaque() -> None:
-    assert heat(np.array([[0.0, 1.0, -1.0]]))[0, :, 3].tolist() == [0, 255, 255]
+def test_no_heat_is_transparent_and_the_strongest_does_not_hide_the_image() -> None:
+    assert heat(np.array([[0.0, 1.0, -1.0]]))[0, :, 3].tolist() == [0, 217, 217]
+
+
+def test_heat_reaches_the_border_of_the_image() -> None:
+    node = TREE.node((0,))
+    hot = replace(node, patch=np.ones_like(node.patch))
+    pixels = np.asarray(tile(hot, np.zeros_like(TREE.image), 28))
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) == 1
 
 
 def test_what_speaks_for_is_warm_and_what_speaks_against_is_blue() -> None:

@@ -1,7 +1,7 @@
 // Draws a node on a canvas: the image's crop, its activation map as heat, its guided picture.
 import type { Box } from "../layout/crop.ts";
 import { HEAT, heatIndex } from "../lib/colormap.ts";
-import { type Buffer, bytesOf, range, valueAt } from "../lib/pixels.ts";
+import { type Buffer, bytesOf, held, range, valueAt } from "../lib/pixels.ts";
 import type { Shown } from "./arrangement.ts";
 import type { TreeNode } from "./tree.ts";
 
@@ -57,7 +57,8 @@ export class Painter {
     this.paintImage(context, box, plain ? this.image : this.pale);
     const picture = shown === "guided" ? this.guided.get(node.key) : undefined;
     if (picture) this.paintPicture(context, box, node.facts.box, picture);
-    if (shown === "map" && node.parent) paintMap(context, node, box, opacity);
+    if (shown === "map" && node.parent && this.image)
+      paintMap(context, node, box, opacity, this.image);
   }
 
   private paintImage(
@@ -121,6 +122,7 @@ function paintMap(
   node: TreeNode,
   box: Box,
   opacity: number,
+  image: { width: number; height: number },
 ): void {
   const { width, height } = context.canvas;
   const { strongest } = scaleOf(node);
@@ -133,13 +135,19 @@ function paintMap(
   const perRow = rows / (mapBox[3] - mapBox[1]);
   const perColumn = columns / (mapBox[2] - mapBox[0]);
   const step = (box[2] - box[0]) / width;
+  // at the image's own border the last cells reach on, elsewhere a map fades to zero
+  const [left, top] = [mapBox[0] <= 0, mapBox[1] <= 0];
+  const [right, bottom] = [mapBox[2] >= image.width, mapBox[3] >= image.height];
+  const beyond = (at: number, cells: number) => at < -0.5 || at > cells + 0.5;
   for (let y = 0; y < height; y++) {
     const row = (box[1] + (y + 0.5) * step - mapBox[1]) * perRow;
-    if (row < -0.5 || row > rows + 0.5) continue;
+    if (beyond(row, rows)) continue;
+    const heldRow = held(row, rows, top, bottom);
     for (let x = 0; x < width; x++) {
       const column = (box[0] + (x + 0.5) * step - mapBox[0]) * perColumn;
-      if (column < -0.5 || column > columns + 0.5) continue;
-      const from = heatIndex(valueAt(node.map, row, column) / strongest);
+      if (beyond(column, columns)) continue;
+      const value = valueAt(node.map, heldRow, held(column, columns, left, right));
+      const from = heatIndex(value / strongest);
       const to = 4 * (y * width + x);
       for (let i = 0; i < 4; i++) pixels.data[to + i] = HEAT[from + i] as number;
     }

@@ -2,6 +2,8 @@
 // Perceptually uniform, told apart by the colour-blind; faint where the value is, so that the
 // image stays visible.
 
+const OPAQUE = 0.85; // the image is to be seen under the strongest heat, too
+
 type Colour = readonly [number, number, number];
 
 const parse = (table: string): Colour[] =>
@@ -28,7 +30,7 @@ function between(table: readonly Colour[], t: number): Colour {
 export function heat(value: number): readonly [number, number, number, number] {
   const strength = Math.min(1, Math.abs(value));
   const colour = between(value < 0 ? AGAINST : FOR, strength);
-  return [...colour, Math.round(255 * Math.min(1, 1.5 * strength))];
+  return [...colour, Math.round(255 * Math.min(OPAQUE, 1.25 * strength))];
 }
 
 const STEPS = 255;

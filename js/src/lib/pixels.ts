@@ -54,6 +54,12 @@ export function valueAt(grid: Grid, y: number, x: number): number {
   return upper * (1 - down) + lower * down;
 }
 
+/** A coordinate held inside the cells' centres at those ends where the cells reach on. */
+export function held(at: number, cells: number, before: boolean, after: boolean): number {
+  const low = before ? Math.max(at, 0.5) : at;
+  return after ? Math.min(low, cells - 0.5) : low;
+}
+
 export function range(grid: Grid): [number, number] {
   let low = 0;
   let high = 0;
