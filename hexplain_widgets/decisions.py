@@ -44,6 +44,25 @@ class Split:
         return int((self.alphas > 0).sum())
 
 
+def checked_top_k(top_k: int) -> int:
+    """Return a number of channels to keep; raises ValueError for one that is none."""
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise ValueError(
+            f"got top_k={top_k!r}; expected a whole number of at least 1; 3 is the paper's choice"
+        )
+    return top_k
+
+
+def checked_iou(merge_iou: float) -> float:
+    """Return an overlap from which maps merge; raises ValueError out of range."""
+    if not 0 < merge_iou <= 1:
+        raise ValueError(
+            f"got merge_iou={merge_iou!r}; expected an overlap above 0 and up to 1 (1 merges"
+            " nothing); 0.9 is the paper's choice"
+        )
+    return float(merge_iou)
+
+
 def _masks(maps: Float[Tensor, "b k h w"]) -> Bool[Tensor, "b k p"]:
     flat = maps.flatten(2)
     largest = flat.amax(2, keepdim=True)

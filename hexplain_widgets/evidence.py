@@ -124,6 +124,14 @@ class Node(Evidence):
     picture: UInt8[np.ndarray, "bh bw 3"] | None = None
     children: tuple[Node, ...] = ()
 
+    def __post_init__(self) -> None:
+        for start, length, end in zip(self.offset, self.patch.shape, self.shape, strict=True):
+            if not 0 <= start <= start + length <= end:
+                raise ValueError(
+                    f"got a patch of {self.patch.shape} cells at {self.offset} in a map of"
+                    f" {self.shape}; expected it inside the map; compute the evidence again"
+                )
+
     @property
     def activation(self) -> Float[np.ndarray, "H W"]:
         """The activation map (Eq. 3) at the layer's full resolution, in the parent's units."""

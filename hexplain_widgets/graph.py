@@ -127,7 +127,7 @@ class Graph:
         """Run what `wanted` needs from the `given` values; return the wanted values.
 
         Captured tensors are copies wherever something behind them might change them in place;
-        given tensors are left unchanged for the same reason. `watch` sees every value as it appears.
+        given tensors are left unchanged for the same reason. `watch` sees every value.
         """
         steps = self.needed(wanted, given)
         last = {n: i for i, step in enumerate(steps) for n in step.all_input_nodes}

@@ -12,7 +12,15 @@ from jaxtyping import Float
 from torch import nn
 
 from ..classifier import Classifier
-from ..decisions import Part, Split, by_hand, splits_of, strongest
+from ..decisions import (
+    Part,
+    Split,
+    by_hand,
+    checked_iou,
+    checked_top_k,
+    splits_of,
+    strongest,
+)
 from ..evidence import Decomposition, Node, Prediction, Provenance
 from ..guest import visiting
 from ..probe import Probe
@@ -44,8 +52,8 @@ class Decomposer:
         layers: Collection[str] | None = None,
         merge_iou: float = 0.9,
     ) -> None:
-        self.top_k = _checked_top_k(top_k)
-        self.merge_iou = _checked_iou(merge_iou)
+        self.top_k = checked_top_k(top_k)
+        self.merge_iou = checked_iou(merge_iou)
         self.classifier = Classifier.of(model)
         self._prepared = self.classifier.prepare(image)
         self._probe = Probe(self.classifier)
@@ -90,7 +98,7 @@ class Decomposer:
     def with_top_k(self, top_k: int) -> Decomposer:
         """Return a decomposer that keeps another number of channels for each decision."""
         other = copy.copy(self)
-        other.top_k = _checked_top_k(top_k)
+        other.top_k = checked_top_k(top_k)
         return other
 
     def tree(self, *, max_nodes: int | None = None, stopped: Stop | None = None) -> Decomposition:
@@ -250,7 +258,7 @@ class Decomposer:
         if channels is not None:
             self._check_channels(level, channels)
         if top_k is not None:
-            _checked_top_k(top_k)
+            checked_top_k(top_k)
         with visiting(self.classifier.model):
             split = self._split(level, [unit], channels=channels, top_k=top_k)[unit]
         known = {(c.channel, c.position): c for c in node.children}
@@ -363,23 +371,6 @@ def decompose(
     )
     tree = engine.tree()
     return engine.pictures(tree, [p for p, _ in tree.root.walk()]) if pictures else tree
-
-
-def _checked_top_k(top_k: int) -> int:
-    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-        raise ValueError(
-            f"got top_k={top_k!r}; expected a whole number of at least 1; 3 is the paper's choice"
-        )
-    return top_k
-
-
-def _checked_iou(merge_iou: float) -> float:
-    if not 0 < merge_iou <= 1:
-        raise ValueError(
-            f"got merge_iou={merge_iou!r}; expected an overlap above 0 and up to 1 (1 merges"
-            " nothing); 0.9 is the paper's choice"
-        )
-    return float(merge_iou)
 
 
 def _decomposed(node: Node, split: Split, children: tuple[Node, ...]) -> Node:
