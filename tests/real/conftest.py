@@ -80,7 +80,7 @@ def _imagenet_names(data: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def photographs(case: Case, data: Path) -> list[Path]:
-    """Forty photographs, spread evenly over the classes."""
+    """Twenty photographs, spread evenly over the classes."""
     folder = data / ("cifar10" if case.cifar else "imagenet/images")
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    return files[:: len(files) // 40][:40]
+    return files[:: len(files) // 20][:20]

@@ -13,7 +13,8 @@ from hexplain_widgets.segments import Unit
 from tests.agreement import check_same
 from tests.reference import gap
 
-# What the method reaches with the zero baseline: mean over the photographs, per step.
+# What the method reaches with the zero baseline, per step, over many photographs. The mean of
+# twenty may miss it by chance, by no more than two standard errors.
 AT_LEAST = {
     "SqueezeNet 1.1": (0.93, 0.93, 0.93, 0.93),
     "MobileNetV2": (0.85, 0.85, 0.85, 0.85, 0.70),
@@ -39,7 +40,7 @@ def test_twenty_photographs_are_taken_apart_as_the_literal_method_does(
 ) -> None:
     clips = {"features.18": 6.0} if case.name == "MobileNetV2" else {}
     compared = 0
-    for i, (path, prepared) in enumerate(positive(classifier, photographs[::2])):
+    for i, (path, prepared) in enumerate(positive(classifier, photographs)):
         top_k = 2 if i == 0 else 1
         tree = hx.decompose(classifier, path, top_k=top_k)
         literal = gap.decompose(
@@ -62,9 +63,9 @@ def test_contributions_correlate_with_ablation(case, classifier, photographs, ca
         for i, (mean, error) in enumerate(zip(means, errors, strict=True)):
             print(f"  {steps[i]:>12} -> {steps[i + 1]:<12} {mean:.3f} ± {error:.3f}"
                   f"  (lowest {rows[:, i].min():.2f})")  # fmt: skip
-    assert means[0] == pytest.approx(1, abs=1e-3) or case.name == "SqueezeNet 1.1"
-    for mean, least in zip(means, AT_LEAST[case.name], strict=True):
-        assert mean >= least
+    assert means[0] == pytest.approx(1, abs=1e-3)
+    for mean, error, least in zip(means, errors, AT_LEAST[case.name], strict=True):
+        assert mean + 2 * error >= least
 
 
 def correlations(classifier: hx.Classifier, path) -> list[float]:
