@@ -34,9 +34,10 @@ Paint = Callable[..., None]
 
 # Small things are drawn larger than life, as in a picture book, so that they can be made out.
 LARGER = {
-    "dog": 1.5, "bicycle": 1.4, "horse": 1.25, "cow": 1.2, "sheep": 1.25, "person": 1.12,
-    "crate": 1.2, "ball": 1.3, "towel": 1.3, "bench": 1.2, "rowboat": 1.2, "sign": 1.3,
-    "ladder": 1.15, "flowerbed": 1.15, "lamp": 1.1, "hay bale": 1.1, "swing": 1.1, "slide": 1.1,
+    "dog": 1.9, "bicycle": 1.65, "horse": 1.3, "cow": 1.25, "sheep": 1.3, "person": 1.25,
+    "crate": 1.25, "ball": 1.9, "towel": 1.35, "bench": 1.25, "rowboat": 1.35, "sign": 1.35,
+    "ladder": 1.3, "flowerbed": 1.25, "lamp": 1.15, "hay bale": 1.1, "swing": 1.1, "slide": 1.1,
+    "sailboat": 1.2, "silo": 1.1, "lighthouse": 1.1, "van": 1.1, "parasol": 1.1, "rock": 1.15,
 }  # fmt: skip
 
 

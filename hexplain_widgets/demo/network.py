@@ -18,7 +18,7 @@ from ..classifier import Classifier
 from .vocabulary import SCENES
 
 SIZE = 112
-WIDTHS = ((3, 8), (8, 24), (24, 48), (48, 96, 96), (96, 128, 128))
+WIDTHS = ((3, 8), (8, 24), (24, 48, 48), (48, 96, 96), (96, 128, 256))
 CONCEPTS = "concepts"  # key of their names in the weights file
 MEAN, SPREAD = 0.45, 0.25
 

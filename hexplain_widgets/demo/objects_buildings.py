@@ -271,7 +271,7 @@ def _shop(b: Brush, half: Number) -> None:
 
 def lighthouse(b: Brush, height: Number) -> None:
     """Paint a lighthouse with coloured bands."""
-    wide, slim = height * 0.11, height * 0.075
+    wide, slim = height * 0.135, height * 0.095
     first, second = b.tint("white"), b.tint("red", "blue", "black", "white")
     material = "plaster" if b.rng.random() < 0.6 else "brick"
     b.shadow(wide * 2)

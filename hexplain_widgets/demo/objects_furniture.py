@@ -167,11 +167,11 @@ def ladder(b: Brush, height: Number) -> None:
             "step",
             "wood",
             color,
-            stroke((lean * t - 0.28, height * t), (lean * t + 0.28, height * t), 0.09),
+            stroke((lean * t - 0.34, height * t), (lean * t + 0.34, height * t), 0.15),
             shade=0.9,
         )
-    for x in (-0.3, 0.3):
-        b.fill("rail", "wood", color, stroke((x, 0), (lean + x * 0.85, height), 0.12))
+    for x in (-0.36, 0.36):
+        b.fill("rail", "wood", color, stroke((x, 0), (lean + x * 0.85, height), 0.2))
 
 
 def hay_bale(b: Brush) -> None:

@@ -124,7 +124,7 @@ def bicycle(b: Brush) -> None:
     for x in (-0.52, 0.52):
         ring = ellipse(x, 0.36, 0.36, 0.36, 24)
         tyre = (
-            stroke(tuple(p), tuple(q), 0.10)
+            stroke(tuple(p), tuple(q), 0.14)
             for p, q in zip(ring, np.roll(ring, -1, 0), strict=True)
         )
         b.fill("wheel", "rubber", b.tint("black"), *tyre)
@@ -144,7 +144,7 @@ def bicycle(b: Brush) -> None:
         ("saddle", "fork"),
         ("fork", "front"),
     )
-    b.fill("frame", "metal", color, *(stroke(joints[p], joints[q], 0.11) for p, q in pairs))
+    b.fill("frame", "metal", color, *(stroke(joints[p], joints[q], 0.15) for p, q in pairs))
     b.fill("seat", "rubber", b.tint("black", "brown"), ellipse(-0.26, 0.95, 0.17, 0.06, 12))
     b.fill("frame", "metal", b.tint("gray"), stroke((0.34, 0.88), (0.28, 1.06), 0.08))
     b.fill("frame", "rubber", b.tint("black"), stroke((0.16, 1.04), (0.36, 1.08), 0.08))

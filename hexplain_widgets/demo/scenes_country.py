@@ -196,7 +196,7 @@ def beach(p: Place) -> None:
     shore(p.canvas, p.rng, band(edge, 1.01))
     surf(p.canvas, p.rng, edge)
     for _ in range(p.some(0, 2)):
-        p.put("sailboat", sailboat, p.x(), p.near(0.015, 0.06), scale=0.9)
+        p.put("sailboat", sailboat, p.x(), p.near(0.015, 0.06), scale=1.1)
     for x in (p.x(-0.02, 0.25), p.x(0.75, 1.02)):
         if p.often(0.45):
             p.put("palm", palm, x, p.near(0.24, 0.42), p.x(4.5, 6.5))

@@ -12,7 +12,7 @@ from torch import Tensor
 from .scenes import Scene, scene
 from .vocabulary import LEGEND, OBJECTS, PARTS
 
-PRESENT = 0.005  # share of the picture from which an object or part counts as present
+PRESENT = 0.006  # share of the picture from which an object or part counts as present
 CELL_PRESENT = 0.04  # the same in one cell of a coarse map
 GRIDS = {"color": 28, "material": 28, "part": 14, "object": 7}
 CONCEPTS = tuple(f"object {name}" for name in OBJECTS) + tuple(f"part {name}" for name in PARTS)
@@ -29,7 +29,7 @@ class Example:
 
 
 def present(found: Scene) -> Bool[np.ndarray, e]:
-    """Return which of `CONCEPTS` cover at least 0.5 % of the picture."""
+    """Return which of `CONCEPTS` cover at least 0.6 % of the picture."""
     shares = [_shares(found.masks[level], len(LEGEND[level]))[1:] for level in ("object", "part")]
     return np.concatenate(shares) >= PRESENT
 
