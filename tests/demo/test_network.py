@@ -55,8 +55,9 @@ def test_concepts_and_classes_are_linear_in_one_shared_feature(net):
 
 def test_the_classifier_names_a_house():
     clf = demo.classifier()
-    top = clf.predict(demo.scene("house", surroundings="pool", seed=3).image, top=1)[0]
-    assert top.name == "house"
+    image = demo.scene("house", surroundings="pool", seed=3).image
+    [(_, name, _)] = clf.predict(image, top=1)
+    assert name == "house"
 
 
 def test_the_classifier_knows_the_class_names_of_the_data():
