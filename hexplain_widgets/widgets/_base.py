@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -41,9 +42,9 @@ class View(anywidget.AnyWidget):
         """What a page with this view is called."""
         return repr(self)
 
+    @abstractmethod
     def snapshot(self) -> View:
         """Return a twin without a model, for pages where no kernel answers."""
-        raise NotImplementedError
 
     def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
         """Write a page that shows this view from a file, without kernel and network."""
