@@ -2,51 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
-import torchvision
-from safetensors.torch import load_file
-from torch import nn
-from torchvision.transforms import v2
 
 import hexplain_widgets as hx
-from tests.real.cifar import resnet20, resnet56
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CIFAR_CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Case:
-    """A network with its weights' file, input size and stages, deepest first."""
-
-    name: str
-    make: Callable[[], nn.Module]
-    weights: str
-    size: int
-    layers: tuple[str, ...]
-
-    @property
-    def cifar(self) -> bool:
-        return self.size == 32
-
-
-CASES = (
-    Case("SqueezeNet 1.1", torchvision.models.squeezenet1_1, "squeezenet1_1_imagenet", 227,
-         ("features.12", "features.7", "features.4", "features.1")),
-    Case("MobileNetV2", torchvision.models.mobilenet_v2, "mobilenet_v2_imagenet", 225,
-         ("features.18", "features.13", "features.6", "features.3", "features.1")),
-    Case("resnet20", resnet20, "cifar10_resnet20", 32, ("layer3", "layer2", "layer1")),
-    Case("resnet56", resnet56, "cifar10_resnet56", 32, ("layer3", "layer2", "layer1")),
-)  # fmt: skip
+from tests.real.cases import CASES, Case, classifier_of, photographs_of
 
 
 @pytest.fixture(scope="session")
@@ -65,22 +27,9 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest.fixture(scope="session")
 def classifier(case: Case, data: Path) -> hx.Classifier:
-    model = case.make()
-    model.load_state_dict(load_file(data / "weights" / f"{case.weights}.safetensors"))
-    steps = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
-    crop = [] if case.cifar else [v2.Resize(256), v2.CenterCrop(case.size)]
-    names = CIFAR_CLASSES if case.cifar else _imagenet_names(data)
-    return hx.Classifier(model.eval(), transform=v2.Compose([*crop, *steps]), classes=names)
-
-
-def _imagenet_names(data: Path) -> list[str]:
-    index = json.loads((data / "imagenet" / "imagenet_class_index.json").read_text())
-    return [index[str(i)][1] for i in range(1000)]
+    return classifier_of(case, data)
 
 
 @pytest.fixture(scope="session")
 def photographs(case: Case, data: Path) -> list[Path]:
-    """Twenty photographs, spread evenly over the classes."""
-    folder = data / ("cifar10" if case.cifar else "imagenet/images")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    return files[:: len(files) // 20][:20]
+    return photographs_of(case, data, 20)

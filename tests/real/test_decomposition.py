@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 import hexplain_widgets as hx
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.metrics import ablation, pearson
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.segments import Unit
 from tests.agreement import check_same
+from tests.real.cases import correlations
 from tests.reference import gap
 
 # What the method reaches with the zero baseline, per step, over many photographs. The mean of
@@ -66,23 +63,3 @@ def test_contributions_correlate_with_ablation(case, classifier, photographs, ca
     assert means[0] == pytest.approx(1, abs=1e-3)
     for mean, error, least in zip(means, errors, AT_LEAST[case.name], strict=True):
         assert mean + 2 * error >= least
-
-
-def correlations(classifier: hx.Classifier, path) -> list[float]:
-    """Agreement of alpha with the drops at each step, down the strongest channels."""
-    probe = Probe(classifier)
-    capture = probe.capture(classifier.prepare(path).x)
-    unit, deep, found = Unit(int(capture.logits.argmax()), 0, 0), None, []
-    for layer in capture.layers:
-        segment = probe.segment(capture, layer.name, deep)
-        with visiting(classifier.model):
-            (decided,) = segment.decide([unit])
-            drops = ablation(segment, unit, unclipped=decided.unclipped[0])
-        maps = (decided.gradients * decided.activations)[0]
-        alphas = maps.sum((1, 2)).double().numpy() * decided.signs[0]
-        found.append(pearson(alphas, drops))
-        best = int(maps.sum((1, 2)).argmax())
-        y, x = divmod(int(maps[best].argmax()), maps.shape[2])
-        unit = Unit(best, y + decided.offsets[0][0], x + decided.offsets[0][1])
-        deep = layer.name
-    return found
