@@ -53,11 +53,12 @@ class Classifier:
                 f"got {type(model).__name__} as a model; expected a torch.nn.Module or a"
                 " Classifier; pass the network itself"
             )
-        check_welcome(model)
-        self.model: nn.Module = model
+        # A compiled network is one fused whole; what it was made from can be looked into.
+        self.model: nn.Module = getattr(model, "_orig_mod", model)
+        check_welcome(self.model)
         self.classes = _names(classes)
         self.transform, self.notes = (
-            (transform, ()) if transform is not None else _assumed_transform(model)
+            (transform, ()) if transform is not None else _assumed_transform(self.model)
         )
 
     @classmethod

@@ -245,3 +245,8 @@ def test_weights_made_under_inference_mode_are_refused() -> None:
 def test_a_transform_that_gives_no_image_is_an_error(transform, error, text) -> None:
     with pytest.raises(error, match=text):
         hx.Classifier(plain(), transform=transform).predict(picture())
+
+
+def test_a_compiled_network_is_taken_apart_as_the_one_it_was_made_from() -> None:
+    model = plain()
+    assert hx.decompose(torch.compile(model), image(40)) == hx.decompose(model, image(40))
