@@ -5,6 +5,8 @@ import { h } from "../lib/dom.ts";
 import type { Layer, Tree } from "./tree.ts";
 import { stageName } from "./words.ts";
 
+const MOST_SHIFT = 28;
+
 export function placeHeads(
   element: HTMLElement,
   tree: Tree,
@@ -19,11 +21,21 @@ export function placeHeads(
     const head = (element.children[level] ?? element.appendChild(h("div"))) as HTMLElement;
     write(head, layer);
     head.classList.toggle("hx-tight", direction === "right" && step * now.k < 122);
+    const last = level === levels.length - 1;
     const start = level * step * now.k;
-    const [x, y] = direction === "right" ? [start + now.x, 0] : [0, start + now.y];
+    head.style.width = direction === "right" && !last ? `${step * now.k - 8}px` : "";
+    const [x, y] =
+      direction === "right"
+        ? [start + now.x - (last ? beyond(element, head, start + now.x) : 0), 0]
+        : [0, start + now.y];
     head.style.transform = `translate(${x}px, ${y}px)`;
-    head.style.width = direction === "right" ? `${step * now.k - 8}px` : "";
   });
+}
+
+/** How far a head reaches over the right edge, if by so little that it may move in. */
+function beyond(element: HTMLElement, head: HTMLElement, x: number): number {
+  const over = x + head.offsetWidth + 2 - element.clientWidth;
+  return over > 0 && over <= MOST_SHIFT ? over : 0;
 }
 
 function write(head: HTMLElement, layer: Layer | null): void {
