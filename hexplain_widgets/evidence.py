@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 Settings = Mapping[str, bool | int | float | str | tuple[str, ...] | None]
 
@@ -210,3 +210,144 @@ def _lines(node: Node, indent: str) -> Iterator[str]:
             f" at {child.position}: {child.share:.1%}{also}{sign}"
         )
         yield from _lines(child, indent + ("   " if last else "│  "))
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap(Evidence):
+    """Where in an image a layer speaks for a target, and where against it.
+
+    `values` is signed, at the layer's own resolution, or at the image's for methods that end at
+    the pixels. `target` is the name of a class or concept and `index` its number; `method` is the
+    method's name, `layer` the layer's, of several joined by " × ". `picture` is the coloured
+    picture of a method that has one (guided backpropagation). `image` is what the network saw.
+    """
+
+    values: Float[np.ndarray, "H W"]
+    layer: str
+    target: str
+    method: str
+    image: UInt8[np.ndarray, "h w 3"]
+    provenance: Provenance
+    index: int | None = None
+    picture: UInt8[np.ndarray, "h w 3"] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def positive(self) -> Float[np.ndarray, "H W"]:
+        """The map kept where it is positive, as the papers show it."""
+        kept: Float[np.ndarray, "H W"] = np.maximum(self.values, 0)
+        return kept
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMapSheet(Evidence):
+    """Heatmaps of one image side by side: classes, layers and methods (CHIP, Fig. 3-8).
+
+    `layers` run from the deepest to the shallowest, `predictions` are the image's strongest
+    classes; `localizations` are boxes drawn from some of the maps.
+    """
+
+    image: UInt8[np.ndarray, "h w 3"]
+    predictions: tuple[Prediction, ...]
+    layers: tuple[Layer, ...]
+    maps: tuple[HeatMap, ...]
+    provenance: Provenance
+    localizations: tuple[Localization, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Localization(Evidence):
+    """The region a heatmap points at, and its box.
+
+    `mask` is at the image's resolution: the largest connected part above `threshold` times the
+    map's maximum. `box` is `(x0, y0, x1, y1)` in image pixels, the end excluded. `iou` is the
+    intersection over union with the truth, where one was given.
+    """
+
+    mask: Bool[np.ndarray, "H W"]
+    box: tuple[int, int, int, int]
+    threshold: float
+    target: str
+    layer: str
+    image: UInt8[np.ndarray, "H W 3"]
+    provenance: Provenance
+    iou: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelImportance(Evidence):
+    """How much each channel of a layer matters for each class (CHIP, Fig. 9).
+
+    `values[c, k]` is the weight of channel `k` for `classes[c]`, in score per unit of the channel's
+    spatial mean; `means[k]` is that mean over the data set, so `values * means` compares channels
+    of different scale. `fit[c]` is the share of the score's weighted variance that the weights
+    explain (R²). `flags` says of a class what makes its row doubtful, by name.
+    """
+
+    classes: tuple[str, ...]
+    values: Float[np.ndarray, "c k"]
+    means: Float[np.ndarray, " k"]
+    fit: Float[np.ndarray, " c"]
+    layer: str
+    sparsity: float
+    provenance: Provenance
+    flags: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelPortrait(Evidence):
+    """What one channel answers to: the images of the data set where it is strongest.
+
+    `images` are thumbnails, strongest first, and `values` the channel's spatial mean in each;
+    `activation` is its map on the image in question, where there is one.
+    """
+
+    layer: str
+    channel: int
+    images: UInt8[np.ndarray, "m h w 3"]
+    values: Float[np.ndarray, " m"]
+    activation: Float[np.ndarray, "H W"] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelOverlap(Evidence):
+    """Which important channels classes share (CHIP, Fig. 10).
+
+    `channels` are each class's important ones, strongest first, `weights` their importance (weight
+    times mean activation). Only channels with a positive importance count: `top` is how many were
+    asked for, `threshold` the fraction of the class's largest that was asked for, the other None.
+    """
+
+    classes: tuple[str, ...]
+    channels: Mapping[str, tuple[int, ...]]
+    weights: Mapping[str, tuple[float, ...]]
+    layer: str
+    top: int | None
+    threshold: float | None
+    provenance: Provenance
+    portraits: tuple[ChannelPortrait, ...] = ()
+    image: UInt8[np.ndarray, "h w 3"] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def regions(self) -> dict[frozenset[str], tuple[int, ...]]:
+        """Channels by the exact set of classes that share them; sets without channels are left out.
+
+        Within a region the channels are in order of number.
+        """
+        owners: dict[int, set[str]] = {}
+        for name in self.classes:
+            for channel in self.channels[name]:
+                owners.setdefault(channel, set()).add(name)
+        found: dict[frozenset[str], list[int]] = {}
+        for channel in sorted(owners):
+            found.setdefault(frozenset(owners[channel]), []).append(channel)
+        return {names: tuple(channels) for names, channels in found.items()}
+
+    def similarity(self, one: str, other: str) -> float:
+        """Return the Jaccard index of two classes' channels, 0 where both have none."""
+        a, b = set(self.channels[one]), set(self.channels[other])
+        return len(a & b) / len(a | b) if a | b else 0.0
