@@ -34,7 +34,7 @@ def tree_payload(evidence: Decomposition, top_k: int) -> dict[str, Any]:
         "top_k": top_k,
         "target": _prediction(evidence.target),
         "predictions": [_prediction(p) for p in evidence.predictions],
-        "layers": [_layer(layer) for layer in evidence.layers],
+        "layers": [layer_fields(layer) for layer in evidence.layers],
         "notes": list(evidence.notes),
         "model": evidence.provenance.model,
         "nodes": {**_columns(nodes, evidence), **_map_columns(maps)},
@@ -47,7 +47,7 @@ def quantized(values: Float[np.ndarray, "h w"]) -> tuple[UInt8[np.ndarray, "h w"
     low, high = (
         (min(0.0, float(values.min())), max(0.0, float(values.max()))) if values.size else (0, 0)
     )
-    step = _six_digits((high - low) / 254) or 1.0
+    step = six_digits((high - low) / 254) or 1.0
     zero = round(-low / step)
     return np.clip(np.rint(values / step) + zero, 0, 255).astype(np.uint8), zero, step
 
@@ -86,9 +86,9 @@ def _columns(nodes: list[tuple[Path, Node]], evidence: Decomposition) -> dict[st
 _FACTS: dict[str, Any] = {
     "channel": lambda node: int(node.channel),
     "position": lambda node: [int(i) for i in node.position],
-    "value": lambda node: _six_digits(node.value),
-    "contribution": lambda node: _six_digits(node.contribution),
-    "share": lambda node: _six_digits(node.share),
+    "value": lambda node: six_digits(node.value),
+    "contribution": lambda node: six_digits(node.contribution),
+    "share": lambda node: six_digits(node.share),
     "box": lambda node: [int(i) for i in node.box],
     "also": lambda node: [int(i) for i in node.also],
     "negated": lambda node: int(node.negated),
@@ -112,12 +112,13 @@ def _prediction(prediction: Prediction) -> dict[str, Any]:
     return {
         "index": int(prediction.index),
         "name": prediction.name,
-        "probability": _six_digits(prediction.probability),
-        "logit": _six_digits(prediction.logit),
+        "probability": six_digits(prediction.probability),
+        "logit": six_digits(prediction.logit),
     }
 
 
-def _layer(layer: Layer) -> dict[str, Any]:
+def layer_fields(layer: Layer) -> dict[str, Any]:
+    """Return what a view needs to name a layer."""
     return {
         "name": layer.name,
         "type": layer.type,
@@ -127,12 +128,13 @@ def _layer(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _six_digits(value: float) -> float:
+def six_digits(value: float) -> float:
+    """Return a number as it is written for a view: to six digits."""
     return float(f"{value:.6g}")
 
 
 def _or_none(value: float | None) -> float | None:
-    return None if value is None else _six_digits(value)
+    return None if value is None else six_digits(value)
 
 
 def pictured(evidence: Decomposition) -> Iterator[tuple[Path, UInt8[np.ndarray, "h w 3"]]]:
