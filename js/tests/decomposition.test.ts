@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Arrangement, type Saved, shownChildren } from "../src/decomposition/arrangement.ts";
 import { readTree, strongestLine, type TreePayload } from "../src/decomposition/tree.ts";
-import { number, percent, sentences, spoken, unitOf } from "../src/decomposition/words.ts";
+import { sentences, spoken, unitOf } from "../src/decomposition/words.ts";
 import { Cancelled, Kernel, KernelError, PATIENCE, Silence } from "../src/lib/kernel.ts";
 import { find } from "../src/lib/search.ts";
+import { number, percent } from "../src/lib/words.ts";
 
 const MARKUP = "<img src=x onerror=alert(1)>";
 

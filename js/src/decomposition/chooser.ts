@@ -1,8 +1,10 @@
 // Choose channels by hand: those below a node, strongest first.
+
 import { button, fill, h } from "../lib/dom.ts";
+import { number, percent } from "../lib/words.ts";
 import type { Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
-import { nodeName, number, percent } from "./words.ts";
+import { nodeName } from "./words.ts";
 
 type Candidate = [channel: number, contribution: number, share: number];
 

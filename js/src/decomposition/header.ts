@@ -1,8 +1,9 @@
 // What is explained, and the choices that hold for the whole tree.
+
 import { button, fill, h } from "../lib/dom.ts";
 import { searchField } from "../lib/search.ts";
+import { number, percent } from "../lib/words.ts";
 import type { Session } from "./session.ts";
-import { number, percent } from "./words.ts";
 
 const MOST_CHANNELS = 24;
 

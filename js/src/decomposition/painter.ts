@@ -1,6 +1,7 @@
 // Draws a node on a canvas: the image's crop, its activation map as heat, its guided picture.
 import type { Box } from "../layout/crop.ts";
 import { HEAT, heatIndex } from "../lib/colormap.ts";
+import { pale } from "../lib/pale.ts";
 import { type Buffer, bytesOf, held, range, valueAt } from "../lib/pixels.ts";
 import type { Shown } from "./arrangement.ts";
 import type { TreeNode } from "./tree.ts";
@@ -9,8 +10,6 @@ export interface Pictures {
   places?: Record<string, [number, number]>;
   data?: Buffer;
 }
-
-const PALE = 0.3; // how much of the image's colour stays under a map
 
 export class Painter {
   private image: ImageBitmap | null = null;
@@ -88,26 +87,6 @@ export class Painter {
     const [x, y] = [(field[0] - box[0]) * scale, (field[1] - box[1]) * scale];
     context.drawImage(picture, x, y, (field[2] - field[0]) * scale, (field[3] - field[1]) * scale);
   }
-}
-
-function pale(image: ImageBitmap): HTMLCanvasElement {
-  const canvas = document.createElement("canvas");
-  canvas.width = image.width;
-  canvas.height = image.height;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) return canvas;
-  context.drawImage(image, 0, 0);
-  const pixels = context.getImageData(0, 0, image.width, image.height);
-  const { data } = pixels;
-  for (let i = 0; i < data.length; i += 4) {
-    const [r, g, b] = [data[i] as number, data[i + 1] as number, data[i + 2] as number];
-    const grey = 0.299 * r + 0.587 * g + 0.114 * b;
-    data[i] = (grey + (r - grey) * PALE) * 0.85;
-    data[i + 1] = (grey + (g - grey) * PALE) * 0.85;
-    data[i + 2] = (grey + (b - grey) * PALE) * 0.85;
-  }
-  context.putImageData(pixels, 0, 0);
-  return canvas;
 }
 
 /** The values of a map between -1 and 1, as far as its strongest cell. */

@@ -1,12 +1,14 @@
 // The node that is looked at, large: its map over the image, the scale, its facts; the prediction.
+
 import type { Box } from "../layout/crop.ts";
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h, svg } from "../lib/dom.ts";
+import { number, percent } from "../lib/words.ts";
 import type { Shown } from "./arrangement.ts";
 import { scaleOf } from "./painter.ts";
 import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
-import { nodeName, number, percent, sentences, stageName, unitOf } from "./words.ts";
+import { nodeName, sentences, stageName, unitOf } from "./words.ts";
 
 const SHOWN: [Shown, string][] = [
   ["map", "Map"],

@@ -1,8 +1,10 @@
 // One path from the image to the edge, in one look: map and guided picture of every step.
+
 import { h } from "../lib/dom.ts";
+import { percent } from "../lib/words.ts";
 import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
-import { percent, stageName } from "./words.ts";
+import { stageName } from "./words.ts";
 
 const PIXELS = 240;
 

@@ -2,8 +2,8 @@
 
 import { type Place, TILE } from "../layout/geometry.ts";
 import { h, setAttribute } from "../lib/dom.ts";
+import { percent } from "../lib/words.ts";
 import type { TreeNode } from "./tree.ts";
-import { percent } from "./words.ts";
 
 export interface Tile {
   readonly element: HTMLElement;

@@ -1,21 +1,9 @@
 // The decomposition as it comes from the kernel, with every node's map and picture within reach.
 import { type Box, cropBox, fieldBox, mapBox, union } from "../layout/crop.ts";
+import type { Layer, Prediction } from "../lib/evidence.ts";
 import { type Buffer, bytesOf, decodeMap, type Grid } from "../lib/pixels.ts";
 
-export interface Prediction {
-  index: number;
-  name: string;
-  probability: number;
-  logit: number;
-}
-
-export interface Layer {
-  name: string;
-  type: string;
-  shape: [number, number, number];
-  stage: number | null;
-  field: [number, number] | null;
-}
+export type { Layer, Prediction };
 
 interface Columns {
   parent: number[];

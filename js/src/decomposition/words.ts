@@ -1,22 +1,6 @@
-// Numbers and facts in words: what is read on the screen and by a screen reader.
+// Facts in words: what is read on the screen and by a screen reader.
+import { number, percent } from "../lib/words.ts";
 import type { Layer, Tree, TreeNode } from "./tree.ts";
-
-export function number(value: number): string {
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  const text =
-    size >= 1e5 || size < 1e-4
-      ? value.toExponential(1).replace("e+", "e")
-      : size >= 100
-        ? value.toFixed(0)
-        : String(Number(value.toPrecision(size >= 1 ? 3 : 2)));
-  return text.replaceAll("-", "−");
-}
-
-export function percent(share: number): string {
-  const value = 100 * share;
-  return `${value >= 9.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
-}
 
 export function stageName(layer: Layer | null): string {
   if (!layer) return "Decision";
