@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from ..evidence import Decomposition, Layer, Node, Prediction
+from ..evidence import Decomposition, Node, Prediction
 from .heat import cropped, tile
+from .pen import ACCENT, FINER, INK, LINE, SOFT, WELL, Pen, Point, percent, short, stage_name
 
 Path = tuple[int, ...]
-Point = tuple[float | int, float | int]
 
 WIDTH = 1920
 MOST_ROWS = 60
-FINER = 2  # drawn at twice the size, so that slanted edges are smooth
 MARGIN, HEAD, CAPTION, BETWEEN = 48, 190, 58, 30
-INK, SOFT, LINE, WELL, ACCENT = "#1b1b1b", "#666666", "#c9c9c9", "#eeeeee", "#1976d2"
 _GAP = 0.16
 
 
@@ -69,36 +65,6 @@ def draw_decomposition(
     return _Drawing(evidence, line if opened is None else opened, line).finished()
 
 
-@dataclass
-class _Pen:
-    """Draws in pixels of the finished picture on a canvas that is finer."""
-
-    canvas: Image.Image
-
-    def __post_init__(self) -> None:
-        self._draw = ImageDraw.Draw(self.canvas)
-
-    def text(self, at: Point, words: str, size: int, colour: str = INK, anchor: str = "ls") -> None:
-        font = ImageFont.load_default(size * FINER)
-        self._draw.text((at[0] * FINER, at[1] * FINER), words, colour, font, anchor)
-
-    def box(self, at: Point, size: Point, colour: str) -> None:
-        x, y = at[0] * FINER, at[1] * FINER
-        end = (x + max(0.0, size[0] * FINER - 1), y + max(0.0, size[1] * FINER - 1))
-        self._draw.rectangle(((x, y), end), fill=colour)
-
-    def picture(self, at: Point, pixels: Image.Image) -> None:
-        self.canvas.paste(pixels, (round(at[0] * FINER), round(at[1] * FINER)))
-
-    def link(self, start: Point, end: Point, width: float, colour: str) -> None:
-        t = np.linspace(0, 1, 60)
-        ease = 3 * t**2 - 2 * t**3
-        x = (start[0] + (end[0] - start[0]) * t) * FINER
-        y = (start[1] + (end[1] - start[1]) * ease) * FINER
-        points = list(zip(x.tolist(), y.tolist(), strict=True))
-        self._draw.line(points, colour, max(1, round(width * FINER)), "curve")
-
-
 class _Drawing:
     def __init__(
         self, evidence: Decomposition, opened: Collection[Path], line: Collection[Path]
@@ -112,7 +78,7 @@ class _Drawing:
         self.row = self.side + CAPTION + BETWEEN
         body = (1 + max(self.rows.values())) * self.row
         height = HEAD + max(body, self.side + 320) + MARGIN // 2
-        self.pen = _Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
+        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
 
     def finished(self) -> Image.Image:
         self._title()
@@ -129,7 +95,7 @@ class _Drawing:
 
     def _title(self) -> None:
         target = self.evidence.target
-        self.pen.text((MARGIN, 84), f"Why {_short(target.name, 60)}?", 54)
+        self.pen.text((MARGIN, 84), f"Why {short(target.name, 60)}?", 54)
         facts = f"probability {percent(target.probability)},  logit {target.logit:.3g}"
         self.pen.text((WIDTH - MARGIN, 84), facts, 30, SOFT, "rs")
         deepest = max(map(len, self.rows))
@@ -142,7 +108,7 @@ class _Drawing:
     def _head(self, level: int, name: str, below: str) -> None:
         x = MARGIN + level * self.step
         self.pen.text((x, HEAD - 46), name, 28)
-        self.pen.text((x, HEAD - 18), _short(below, 24), 20, SOFT)
+        self.pen.text((x, HEAD - 18), short(below, 24), 20, SOFT)
 
     def _link(self, path: Path) -> None:
         if not path:
@@ -163,7 +129,7 @@ class _Drawing:
         if path:
             self._caption(node, x, y + side)
         else:
-            self.pen.text((x, y + side + 32), _short(self.evidence.target.name, 18), 28)
+            self.pen.text((x, y + side + 32), short(self.evidence.target.name, 18), 28)
 
     def _pixels(self, node: Node, path: Path) -> Image.Image:
         pixels, image = round(self.side * FINER), self.evidence.image
@@ -191,21 +157,10 @@ class _Drawing:
             self._bar(one, x, top + 46 * i)
 
     def _bar(self, one: Prediction, x: float, y: float) -> None:
-        self.pen.text((x, y + 18), _short(one.name, 14), 20)
+        self.pen.text((x, y + 18), short(one.name, 14), 20)
         self.pen.text((x + self.side, y + 18), percent(one.probability), 20, SOFT, "rs")
         self.pen.box((x, y + 25), (self.side, 8), WELL)
         self.pen.box((x, y + 25), (self.side * one.probability, 8), ACCENT)
-
-
-def stage_name(layer: Layer) -> str:
-    """Return what a stage is called at the head of its column."""
-    return layer.name if layer.stage is None else f"Stage {layer.stage}"
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage of two figures."""
-    value = 100 * share
-    return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.1f} %"
 
 
 def _check_room(needed: float) -> None:
@@ -220,7 +175,3 @@ def _marks(node: Node) -> str:
     also = f"also {', '.join(map(str, node.also[:3]))}" if node.also else ""
     named = [also, "negated" if node.negated else "", "before clip" if node.unclipped else ""]
     return ", ".join(filter(None, named))
-
-
-def _short(words: str, most: int) -> str:
-    return words if len(words) <= most else words[: most - 1] + "…"

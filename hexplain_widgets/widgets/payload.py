@@ -32,8 +32,8 @@ def tree_payload(evidence: Decomposition, top_k: int) -> dict[str, Any]:
     return {
         "size": list(evidence.image.shape[:2]),
         "top_k": top_k,
-        "target": _prediction(evidence.target),
-        "predictions": [_prediction(p) for p in evidence.predictions],
+        "target": prediction_fields(evidence.target),
+        "predictions": [prediction_fields(p) for p in evidence.predictions],
         "layers": [layer_fields(layer) for layer in evidence.layers],
         "notes": list(evidence.notes),
         "model": evidence.provenance.model,
@@ -108,7 +108,8 @@ def _map_columns(maps: list[tuple[UInt8[np.ndarray, "_ _"], int, float]]) -> dic
     }
 
 
-def _prediction(prediction: Prediction) -> dict[str, Any]:
+def prediction_fields(prediction: Prediction) -> dict[str, Any]:
+    """Return what a view needs to name a class and say how likely it is."""
     return {
         "index": int(prediction.index),
         "name": prediction.name,

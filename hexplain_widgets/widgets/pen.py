@@ -1,0 +1,71 @@
+"""A pen for pictures on slides and in print, and how such pictures name things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..evidence import Layer
+
+Point = tuple[float | int, float | int]
+
+FINER = 2  # drawn at twice the size, so that slanted edges are smooth
+INK, SOFT, LINE, WELL, ACCENT = "#1b1b1b", "#666666", "#c9c9c9", "#eeeeee", "#1976d2"
+
+
+@dataclass
+class Pen:
+    """Draws in pixels of the finished picture on a canvas that is finer."""
+
+    canvas: Image.Image
+
+    def __post_init__(self) -> None:
+        self._draw = ImageDraw.Draw(self.canvas)
+
+    def text(self, at: Point, words: str, size: int, colour: str = INK, anchor: str = "ls") -> None:
+        """Write words; `anchor` is Pillow's, the left end of the base line if not given."""
+        font = ImageFont.load_default(size * FINER)
+        self._draw.text((at[0] * FINER, at[1] * FINER), words, colour, font, anchor)
+
+    def box(self, at: Point, size: Point, colour: str) -> None:
+        """Fill a box of this size."""
+        x, y = at[0] * FINER, at[1] * FINER
+        end = (x + max(0.0, size[0] * FINER - 1), y + max(0.0, size[1] * FINER - 1))
+        self._draw.rectangle(((x, y), end), fill=colour)
+
+    def outline(self, at: Point, size: Point, width: float, colour: str) -> None:
+        """Draw the edge of a box, inside of it."""
+        x, y = at[0] * FINER, at[1] * FINER
+        end = (x + size[0] * FINER - 1, y + size[1] * FINER - 1)
+        self._draw.rectangle(((x, y), end), outline=colour, width=round(width * FINER))
+
+    def picture(self, at: Point, pixels: Image.Image) -> None:
+        """Paste a picture that has as many pixels as the finer canvas."""
+        self.canvas.paste(pixels, (round(at[0] * FINER), round(at[1] * FINER)))
+
+    def link(self, start: Point, end: Point, width: float, colour: str) -> None:
+        """Draw a line that leaves and arrives level."""
+        t = np.linspace(0, 1, 60)
+        ease = 3 * t**2 - 2 * t**3
+        x = (start[0] + (end[0] - start[0]) * t) * FINER
+        y = (start[1] + (end[1] - start[1]) * ease) * FINER
+        points = list(zip(x.tolist(), y.tolist(), strict=True))
+        self._draw.line(points, colour, max(1, round(width * FINER)), "curve")
+
+
+def stage_name(layer: Layer) -> str:
+    """Return what a stage is called at the head of its column."""
+    return layer.name if layer.stage is None else f"Stage {layer.stage}"
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage of two figures."""
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.1f} %"
+
+
+def short(words: str, most: int) -> str:
+    """Return words cut to at most so many signs."""
+    return words if len(words) <= most else words[: most - 1] + "…"
