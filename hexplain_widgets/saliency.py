@@ -82,6 +82,56 @@ def guided_backpropagation(
         yield decided, mode.seen > 0
 
 
+def class_gradients(
+    segment: Segment, target: int
+) -> tuple[Float[Tensor, "k h w"], Float[Tensor, "k h w"]]:
+    """Return the gradient of a logit at the segment's first layer, and that layer's activations.
+
+    The segment ends at the logits; a negative logit keeps its sign. Call it inside
+    `guest.visiting`. Raises what `Segment.decide` raises.
+    """
+    (decided,) = segment.decide([Unit(target, 0, 0)])
+    return decided.gradients[0] * decided.signs[0], decided.activations[0]
+
+
+def grad_cam(
+    gradients: Float[Tensor, "k h w"], activations: Float[Tensor, "k h w"]
+) -> Float[np.ndarray, "h w"]:
+    """Return Grad-CAM before its ReLU: activations, each channel weighted by its mean gradient.
+
+    Signed, in units of the logit (Selvaraju et al. 2017, Eq. 1-2).
+    """
+    return _summed(gradients.mean((1, 2), keepdim=True), activations)
+
+
+def hires_cam(
+    gradients: Float[Tensor, "k h w"], activations: Float[Tensor, "k h w"]
+) -> Float[np.ndarray, "h w"]:
+    """Return HiResCAM: gradient times activation, summed over channels (Draelos & Carin 2020).
+
+    Signed, in units of the logit; equal to Grad-CAM where pooling and a linear layer follow.
+    """
+    return _summed(gradients, activations)
+
+
+def layer_cam(
+    gradients: Float[Tensor, "k h w"], activations: Float[Tensor, "k h w"]
+) -> Float[np.ndarray, "h w"]:
+    """Return LayerCAM before its ReLU: only positive gradients count (Jiang et al. 2021, Eq. 5-6).
+
+    In units of the logit; negative only where activations are.
+    """
+    return _summed(gradients.clamp(min=0), activations)
+
+
+def _summed(
+    weights: Float[Tensor, "k _h _w"], activations: Float[Tensor, "k h w"]
+) -> Float[np.ndarray, "h w"]:
+    found: Float[np.ndarray, "h w"]
+    found = (weights.double() * activations.double()).sum(0).cpu().numpy()
+    return found
+
+
 def picture_of_gradient(gradient: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
     """Return a gradient at the pixels as a picture, grey where it is 0.
 

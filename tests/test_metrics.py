@@ -1,4 +1,4 @@
-"""Faithfulness figures: ablation on the segment is ablation of the network."""
+"""Figures: ablation on the segment is ablation of the network; maps against what is there."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from torch import nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.guest import visiting
-from hexplain_widgets.metrics import ablation, pearson
+from hexplain_widgets.metrics import (
+    ablation,
+    energy_within,
+    localization_error,
+    pearson,
+    pixel_auc,
+    pointing_energy,
+    pointing_hit,
+)
 from hexplain_widgets.probe import Probe
 from hexplain_widgets.segments import Unit
 from tests.networks import Attentive, image, plain
-from tests.reference import gap
+from tests.reference import gap, pointing
 
 
 def strongest(maps: torch.Tensor) -> Unit:
@@ -75,3 +83,64 @@ def test_contributions_below_the_logit_correlate_perfectly_under_a_linear_head()
         drops = ablation(segment, unit)
     alphas = (decided.gradients * decided.activations)[0].mean((1, 2)).double().numpy()
     assert pearson(alphas, drops) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (15, 15), (7, 5), (3, 2), (1, 1)])
+@pytest.mark.parametrize("cells", [(2, 2), (3, 2), (1, 1)])
+def test_pointing_energy_is_the_literal_one(shape: tuple, cells: tuple) -> None:
+    values = np.random.default_rng(0).normal(0.5, 1, shape).clip(0.01 - 1)
+    values[0, 0] = 1.0
+    assert np.allclose(pointing_energy(values, cells), pointing.pointing_energy(values, *cells))
+
+
+def test_a_map_that_knows_nothing_has_a_quarter_in_each_of_four_cells() -> None:
+    assert np.allclose(pointing_energy(np.ones((15, 15))), 0.25)
+
+
+def test_only_what_is_positive_has_energy() -> None:
+    values = np.array([[3.0, -9.0], [1.0, -9.0]])
+    assert pointing_energy(values).tolist() == [[0.75, 0], [0.25, 0]]
+
+
+def test_a_map_without_energy_points_nowhere() -> None:
+    assert np.isnan(pointing_energy(-np.ones((4, 4)))).all()
+    assert math.isnan(energy_within(-np.ones((4, 4)), (0, 0, 2, 2)))
+
+
+def test_energy_within_a_box_is_its_share_of_the_positive_part() -> None:
+    values = np.array([[1.0, 2.0, -5.0], [3.0, 4.0, 0.0]])
+    assert energy_within(values, (1, 0, 3, 2)) == pytest.approx(0.6)
+
+
+def test_a_map_that_is_not_finite_has_no_energy() -> None:
+    with pytest.raises(ValueError, match="NaN or infinite values; expected finite numbers"):
+        pointing_energy(np.array([[np.nan, 1.0]]))
+
+
+def test_a_hit_is_the_largest_value_on_the_truth() -> None:
+    values = np.array([[0.0, 2.0], [1.0, 0.0]])
+    assert pointing_hit(values, np.array([[False, True], [False, False]]))
+    assert not pointing_hit(values, np.array([[True, False], [True, True]]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pixel_auc_counts_pairs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values, truth = rng.integers(0, 4, (5, 6)).astype(float), rng.random((5, 6)) < 0.4
+    assert pixel_auc(values, truth) == pytest.approx(pointing.pixel_auc(values, truth))
+
+
+def test_pixel_auc_of_a_constant_map_is_one_half() -> None:
+    assert pixel_auc(np.ones((3, 3)), np.eye(3, dtype=bool)) == 0.5
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_pixel_auc_needs_an_inside_and_an_outside(everything: bool) -> None:
+    assert math.isnan(pixel_auc(np.ones((2, 2)), np.full((2, 2), everything)))
+
+
+def test_localisation_fails_where_the_class_or_the_box_does() -> None:
+    ious, ranks = np.array([0.9, 0.9, 0.5, 0.6]), np.array([0, 3, 0, 7])
+    assert localization_error(ious, ranks) == 0.75
+    assert localization_error(ious, ranks, top=5) == 0.5
+    assert localization_error(ious, ranks, top=10) == 0.25
