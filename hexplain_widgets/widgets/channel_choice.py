@@ -1,0 +1,85 @@
+"""What all views of channels share: the chosen channel, and the layer whose channel it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import traitlets
+
+from ..classifier import nearest
+from ._base import synced
+
+
+class ChannelChoice(traitlets.HasTraits):
+    """A view of one layer's channels, one of which may be chosen.
+
+    `channel` is the chosen channel or None, `layer` the name of the layer whose it is; setting
+    `layer` turns the view to another fitted layer. Raises ValueError for a layer the view cannot
+    show.
+    """
+
+    channel = synced(traitlets.Int, allow_none=True, default_value=None, min=0)
+    layer = synced(traitlets.Unicode)
+
+    _evidence: Any
+    _chip: Any
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the layers this view can turn to, deepest first."""
+        if self._chip is None:
+            return (self._evidence.layer,)
+        return tuple(layer.name for layer in self._chip.layers_)
+
+    def turn_to(self, layer: str) -> None:
+        """Show another fitted layer; each view says how."""
+        raise NotImplementedError
+
+    @traitlets.validate("layer")
+    def _known_layer(self, proposal: Any) -> str:
+        name: str = proposal["value"]
+        if name not in self.layer_names:
+            raise ValueError(
+                f"got the layer {name!r}; expected one of {', '.join(self.layer_names)};"
+                f" {_way_out(name, self.layer_names, live=self._chip is not None)}"
+            )
+        return name
+
+    @traitlets.observe("layer")
+    def _follow_layer(self, change: Any) -> None:
+        if change["new"] == self._evidence.layer:
+            return
+        try:
+            self.turn_to(change["new"])
+        except Exception:
+            self.layer = self._evidence.layer
+            raise
+
+
+def fitted(chip: Any) -> Any:
+    """Return a fitted Chip as it is; raises TypeError for another thing, ValueError if unfitted."""
+    if not hasattr(chip, "overlap"):
+        raise TypeError(
+            f"got {type(chip).__name__}; expected a fitted Chip;"
+            " make one with Chip().fit(model, data)"
+        )
+    if not hasattr(chip, "layers_"):
+        raise ValueError(
+            "got a Chip that was not fitted; expected a fitted one; call chip.fit(model, data)"
+        )
+    return chip
+
+
+def expected(evidence: Any, kind: type, maker: str) -> None:
+    """Raise TypeError where evidence is of another kind than the view shows."""
+    if not isinstance(evidence, kind):
+        raise TypeError(
+            f"got {type(evidence).__name__} as evidence; expected a {kind.__name__};"
+            f" make one with {maker} or open a saved one with load(path)"
+        )
+
+
+def _way_out(name: str, known: tuple[str, ...], *, live: bool) -> str:
+    if live:
+        return f"nearest: {nearest(name, known)}; or fit it: Chip(layers=[{name!r}, ...])"
+    return "saved evidence holds one layer; open the view on a fitted Chip for others"
