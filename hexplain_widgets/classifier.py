@@ -121,11 +121,18 @@ class Classifier:
         """
         if isinstance(image, Prepared):
             return image
-        given = isinstance(image, Tensor)
-        x = batch_of(image) if given else self._transformed(picture_of(image, mode=self._mode))
-        return Prepared(x.to(self.device, self.dtype), self._shown(x, given=given))
+        x = self.prepared(image)
+        shown = self.shown(x, given=isinstance(image, Tensor))
+        return Prepared(x.to(self.device, self.dtype), shown)
 
-    def _shown(self, x: Tensor, *, given: bool) -> UInt8[np.ndarray, "h w 3"]:
+    def prepared(self, image: Any) -> Float[Tensor, "1 c h w"]:
+        """Return an image of any kind as its transform or the user left it, on its own device."""
+        if isinstance(image, Tensor):
+            return batch_of(image)
+        return self._transformed(picture_of(image, mode=self._mode))
+
+    def shown(self, x: Float[Tensor, "1 c h w"], *, given: bool) -> UInt8[np.ndarray, "h w 3"]:
+        """Return a prepared image as it looks; `given` says that the user prepared it."""
         if x.shape[1] not in (1, 3):
             return bytes_in_range(x.mean(1, keepdim=True), *_extent(x.mean(1, keepdim=True)))
         low, high = self._range

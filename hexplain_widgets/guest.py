@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,19 +23,46 @@ def lock_of(model: nn.Module) -> threading.RLock:
         return _locks.setdefault(model, threading.RLock())
 
 
+def _random_state() -> tuple[Any, ...]:
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), devices  # noqa: NPY002
+
+
+def _set_random_state(state: tuple[Any, ...]) -> None:
+    python, numpy, cpu, devices = state
+    random.setstate(python)
+    np.random.set_state(numpy)  # noqa: NPY002
+    torch.set_rng_state(cpu)
+    if devices:
+        torch.cuda.set_rng_state_all(devices)
+
+
 @contextmanager
 def same_randomness() -> Iterator[None]:
     """Run the body and leave the random state of Python, numpy and torch as it was."""
-    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    state = _random_state()
     try:
         yield
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-        torch.set_rng_state(cpu)
-        if devices:
-            torch.cuda.set_rng_state_all(devices)
+        _set_random_state(state)
+
+
+class OwnRandomness:
+    """A random state that begins as the global one and goes on from body to body of `with`.
+
+    The user's data may draw from it (augmentation, shuffling) and the global state stays as it was.
+    """
+
+    def __init__(self) -> None:
+        self._own = _random_state()
+
+    def __enter__(self) -> None:
+        self._outer = _random_state()
+        _set_random_state(self._own)
+
+    def __exit__(self, *_: object) -> None:
+        self._own = _random_state()
+        _set_random_state(self._outer)
 
 
 @contextmanager

@@ -193,35 +193,24 @@ class Probe:
             )
         return site
 
-    def segment(self, capture: Capture, shallow: str, deep: str | None) -> Segment:
-        """Return the segment from a captured layer to a deeper one, or to the logits (None).
+    def segment(self, capture: Capture, shallow: str | None, deep: str | None) -> Segment:
+        """Return the segment from a captured layer (None: the pixels) to a deeper one.
 
-        Raises ValueError where `deep` does not depend on `shallow`.
+        Without `deep` to the logits. Raises ValueError where `deep` does not depend on `shallow`.
         """
         with self._inside(capture.x):
             ways, bound = self._ways(capture.x, shallow, deep)
+        start = capture.x if shallow is None else capture.maps[shallow]
         end = capture.logits if deep is None else capture.maps[deep]
-        names = (shallow, deep or "the logits")
-        return Segment(ways, capture.maps[shallow], end, bound=bound, names=names)
+        names = (shallow or "the image", deep or "the logits")
+        return Segment(ways, start, end, bound=bound, names=names)
 
-    def image_segment(self, capture: Capture, layer: str) -> Segment:
-        """Return the segment from the pixels to a captured layer."""
-        x, end = capture.x, capture.maps[layer]
-        if self.traced is None:
-            with self._inside(x):
-                recording = self._record(x)
-                index = recording.index(layer)
-            ways, bound = [recording.replay(None, index)], recording.bound(index)
-        else:
-            node = self.traced.known(layer)
-            ways = self.traced.ways(x, self.traced.graph.image, node)
-            bound = self.traced.bound(node)
-        return Segment(ways, x, end, bound=bound, names=("the image", layer))
-
-    def _ways(self, x: Tensor, shallow: str, deep: str | None) -> tuple[list[Way], float | None]:
+    def _ways(
+        self, x: Tensor, shallow: str | None, deep: str | None
+    ) -> tuple[list[Way], float | None]:
         if self.traced is None:
             return self._replays(x, shallow, deep)
-        start = self.traced.node(shallow)
+        start = self.traced.graph.image if shallow is None else self.traced.node(shallow)
         end = self.traced.graph.result if deep is None else self.traced.node(deep)
         if start is None or end is None or not self.traced.precedes(start, end):
             raise ValueError(
@@ -231,13 +220,15 @@ class Probe:
         bound = self.traced.bound(end) if deep is not None else None
         return [*self.traced.ways(x, start, end), self._late_replay(x, shallow, deep)], bound
 
-    def _replays(self, x: Tensor, shallow: str, deep: str | None) -> tuple[list[Way], float | None]:
+    def _replays(
+        self, x: Tensor, shallow: str | None, deep: str | None
+    ) -> tuple[list[Way], float | None]:
         recording = self._record(x)
-        end = recording.index(deep) if deep is not None else None
+        start, end = (None if n is None else recording.index(n) for n in (shallow, deep))
         bound = recording.bound(end) if end is not None else None
-        return [recording.replay(recording.index(shallow), end)], bound
+        return [recording.replay(start, end)], bound
 
-    def _late_replay(self, x: Tensor, shallow: str, deep: str | None) -> Way:
+    def _late_replay(self, x: Tensor, shallow: str | None, deep: str | None) -> Way:
         def run(maps: Tensor, unclipped: bool) -> Tensor:
             with torch.no_grad():
                 ways, _ = self._replays(x, shallow, deep)

@@ -89,10 +89,19 @@ class Recording:
         return numbered([record.key[0] for record in self.records])
 
     def index(self, name: str) -> int:
-        """Return the index of a call by its name; of a module called often, the last by default."""
+        """Return the index of a call by its name; of a module called often, the last by default.
+
+        Raises ValueError where no module of that name was called.
+        """
         if name in self.labels:
             return self.labels.index(name)
-        return max(i for i, record in enumerate(self.records) if record.key[0] == name)
+        found = [i for i, record in enumerate(self.records) if record.key[0] == name]
+        if not found:
+            raise ValueError(
+                f"{name} is the result of a function, and running the network from there again gave"
+                " other values; a layer that is a module was expected; choose one with layers=[...]"
+            )
+        return found[-1]
 
     def survey(self) -> Survey:
         """Return what appeared in the recorded forward pass."""

@@ -211,7 +211,7 @@ class Segment:
     def _agree(self, values: Tensor, captured: Tensor) -> bool:
         seen = values if self._bound is None else values.clamp(max=self._bound)
         scale = float(self.deep.detach().abs().max())
-        return bool(((seen - captured).abs() <= _rounding(values) * scale).all())
+        return bool(((seen - captured).abs() <= rounding(values) * scale).all())
 
     def _drop_way(self) -> None:
         if len(self._ways) > 1:
@@ -247,7 +247,7 @@ class Segment:
         return crop.cut(self.shallow), values
 
 
-def _rounding(values: Tensor) -> float:
+def rounding(values: Tensor) -> float:
     """Return how far two runs of the same operations may differ, relative to the map's maximum."""
     if values.dtype == torch.float32:
         # A GPU multiplies float32 in TF32 unless told otherwise.

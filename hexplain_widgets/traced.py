@@ -115,9 +115,17 @@ class Traced:
         return [Way(run, field), Way(run)] if field is not None else [Way(run)]
 
     def _beyond(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> dict[fx.Node, Any]:
-        from_image = self.graph.behind(self.graph.image) | {self.graph.image}
-        crossing = {n for n in self.graph.crossing(shallow, deep) if n in from_image}
+        crossing = self.crossing(shallow, deep)
         return self.graph.run({self.graph.image: x}, crossing) if crossing else {}
+
+    def crossing(self, shallow: fx.Node, deep: fx.Node | None = None) -> set[fx.Node]:
+        """Return the nodes beside `shallow` whose values for an image the way to `deep` uses.
+
+        Without `deep` the way to the logits.
+        """
+        from_image = self.graph.behind(self.graph.image) | {self.graph.image}
+        end = self.graph.result if deep is None else deep
+        return {n for n in self.graph.crossing(shallow, end) if n in from_image}
 
     def precedes(self, shallow: fx.Node, deep: fx.Node) -> bool:
         """Whether `deep` depends on `shallow`."""

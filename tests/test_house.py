@@ -18,16 +18,20 @@ PACKAGE = REPOSITORY / "hexplain_widgets"
 
 # From the ground up: a module imports only from rows above its own.
 ORDER = (
-    ("evidence", "guest", "images", "provenance"),
+    ("evidence", "guest", "images", "provenance", "states", "gates", "exemplars"),
     ("classifier", "store"),
-    ("graph",),
+    ("graph", "samples"),
     ("receptive",),
     ("segments",),
     ("stages",),
-    ("traced", "recording", "decisions"),
+    ("traced", "recording", "decisions", "channelwise"),
     ("probe",),
-    ("saliency", "sparse", "shapley", "localize", "hierarchy", "streaming", "attacks"),
-    ("metrics", "concepts"),
+    ("saliency", "sparse", "shapley", "localize", "hierarchy", "streaming", "attacks", "gated"),
+    ("metrics", "concepts", "moments"),
+    ("responses",),
+    ("gathering",),
+    ("fitting", "importance"),
+    ("heatmaps",),
     ("engines",),
     ("widgets",),
 )

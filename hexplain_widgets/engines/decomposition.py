@@ -332,7 +332,7 @@ class Decomposer:
         units: Mapping[Unit, Sequence[Path]],
         stopped: Stop | None,
     ) -> Decomposition:
-        segment = self._probe.image_segment(self._capture, layer)
+        segment = self._probe.segment(self._capture, None, layer)
         with visiting(self.classifier.model):
             for decided, guided in guided_backpropagation(segment, list(units)):
                 for i, unit in enumerate(decided.units):

@@ -1,0 +1,206 @@
+"""Gated layers: what a network answers when some channels of a layer are closed.
+
+The network runs once up to the layer; behind it only what a gate touches is run again, and where
+that begins linearly, each channel's part is computed once and summed over the open ones.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, fx
+
+from .channelwise import LinearHead, head_of
+from .probe import Capture, Probe
+from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, rounding
+from .traced import Traced
+
+# Cells of gated maps run at once on an accelerator, where a large batch is what pays.
+BATCH_CELLS_DEVICE = 2**28
+# Rows of a head without space: they cost little, and a matrix product wants many.
+HEAD_ROWS = 4096
+CHECKED_GATES = 4
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A batch of images inside a network: what every gate starts from."""
+
+    logits: Float[Tensor, "n c"]
+    maps: Mapping[str, Tensor]
+    captures: Sequence[Capture] = ()
+    beyond: Mapping[str, Mapping[fx.Node, Any]] = field(default_factory=dict)
+
+
+class Gated(ABC):
+    """Layers of a network whose channels can be closed; call it inside `guest.visiting`."""
+
+    @abstractmethod
+    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+        """Run the network once on a batch of images."""
+
+    @abstractmethod
+    def answers(
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g c"]:
+        """Return the logits of every image for every gate on a layer."""
+
+
+def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> Gated:
+    """Return the fastest way to gate these layers that gives the network's own answers for `x`."""
+    if probe.traced is not None:
+        found = _OnGraph(probe.traced, layers)
+        # A forward that is written for one image at a time may fail in any way on several.
+        with suppress(RuntimeError, IndexError, TypeError, ValueError, KeyError):
+            if found.agrees(x):
+                return found
+    return _OnReplays(probe, layers)
+
+
+class _OnGraph(Gated):
+    """Gates on the graph of a traced network, batches of images at once."""
+
+    def __init__(self, traced: Traced, layers: Sequence[str]) -> None:
+        self._graph = traced.graph
+        self._nodes = {name: traced.known(name) for name in layers}
+        self._crossing = {name: traced.crossing(node) for name, node in self._nodes.items()}
+        self._heads: dict[str, LinearHead | None] = {
+            name: head_of(self._graph, node) for name, node in self._nodes.items()
+        }
+
+    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+        others = {n for nodes in self._crossing.values() for n in nodes}
+        wanted = {*self._nodes.values(), self._graph.result, *others}
+        values = self._graph.run({self._graph.image: x}, wanted)
+        return Taken(
+            values[self._graph.result],
+            {name: values[node] for name, node in self._nodes.items()},
+            beyond={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
+        )
+
+    def answers(
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g c"]:
+        head = self._heads[layer]
+        return (
+            self._whole(taken, layer, gates)
+            if head is None
+            else self._summed(head, taken.maps[layer], gates)
+        )
+
+    def _summed(
+        self, head: LinearHead, maps: Float[Tensor, "n k h w"], gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g c"]:
+        products = head.products(maps)
+        rows = torch.cat([products.rows(i, some) for i, some in enumerate(gates)])
+        out = _in_batches(lambda part: head.behind(rows[part]), len(rows), HEAD_ROWS)
+        return out.view(*gates.shape[:2], -1)
+
+    def _whole(
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g c"]:
+        maps, node = taken.maps[layer], self._nodes[layer]
+        flat = gates.flatten(0, 1)
+        image = torch.arange(len(maps), device=maps.device).repeat_interleave(gates.shape[1])
+
+        def run(part: slice) -> Tensor:
+            rows = maps[image[part]] * flat[part, :, None, None]
+            others = {
+                n: _for_rows(v, image[part], len(maps)) for n, v in taken.beyond[layer].items()
+            }
+            out: Tensor = self._graph.run({node: rows, **others}, {self._graph.result})[
+                self._graph.result
+            ]
+            return out
+
+        return _in_batches(run, len(flat), _rows_at_once(maps)).view(*gates.shape[:2], -1)
+
+    def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
+        """Whether open gates give the network's own logits; drops the heads that give others."""
+        taken = self.take(x)
+        for layer, maps in taken.maps.items():
+            gates = _few_gates(maps)
+            whole = self._whole(taken, layer, gates)
+            if not _close(whole[:, 0], taken.logits):
+                return False
+            if self._heads[layer] and not _close(self.answers(taken, layer, gates), whole):
+                self._heads[layer] = None
+        return True
+
+
+class _OnReplays(Gated):
+    """Gates on the segments of one image after the other."""
+
+    def __init__(self, probe: Probe, layers: Sequence[str]) -> None:
+        self._probe = probe
+        self._layers = tuple(layers)
+
+    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+        captures = [self._probe.capture(one[None], self._layers) for one in x]
+        maps = {n: torch.cat([c.maps[n] for c in captures]) for n in self._layers}
+        return Taken(torch.cat([c.logits for c in captures]), maps, captures)
+
+    def answers(
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g c"]:
+        pairs = zip(taken.captures, gates, strict=True)
+        return torch.stack([self._of_one(capture, layer, some) for capture, some in pairs])
+
+    def _of_one(
+        self, capture: Capture, layer: str, gates: Bool[Tensor, "g k"]
+    ) -> Float[Tensor, "g c"]:
+        segment: Segment = self._probe.segment(capture, layer, None)
+        maps = capture.maps[layer]
+        return _in_batches(
+            lambda part: segment.forward(maps * gates[part, :, None, None]),
+            len(gates),
+            _rows_at_once(maps),
+        )
+
+
+def _rows_at_once(maps: Float[Tensor, "n k h w"]) -> int:
+    _, k, h, w = maps.shape
+    cells = BATCH_CELLS if maps.device.type == "cpu" else BATCH_CELLS_DEVICE
+    return max(1, cells // (max(k, INNER_CHANNELS) * h * w))
+
+
+def _in_batches(run: Callable[[slice], Tensor], count: int, size: int) -> Float[Tensor, "r c"]:
+    """Run rows batch by batch; a batch that does not fit the device's memory is halved."""
+    found: list[Tensor] = []
+    done = 0
+    while done < count:
+        try:
+            found.append(run(slice(done, done + size)))
+        except torch.cuda.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2
+            torch.cuda.empty_cache()
+            continue
+        done += size
+    return torch.cat(found)
+
+
+def _for_rows(value: Any, image: Tensor, count: int) -> Any:
+    """Return what a value of a batch of `count` images is for rows of these images."""
+    of_each = isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == count
+    return value[image] if of_each else value
+
+
+def _few_gates(maps: Float[Tensor, "n k h w"]) -> Bool[Tensor, "n g k"]:
+    """All open, all closed, and every second or third channel closed."""
+    n, k = maps.shape[:2]
+    number = torch.arange(k, device=maps.device)
+    gates = torch.stack([number >= 0, number < 0, number % 2 > 0, number % 3 > 0])
+    return gates.expand(n, CHECKED_GATES, k)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    scale = float(other.abs().max())
+    return one.shape == other.shape and bool(((one - other).abs() <= rounding(other) * scale).all())

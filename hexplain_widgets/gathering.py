@@ -1,0 +1,211 @@
+"""What a fit has gathered: sums, strongest images and counts, which add up in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from .classifier import Classifier
+from .evidence import Layer
+from .exemplars import Exemplars
+from .moments import Moments
+from .responses import Seen
+from .samples import Batch, picture_of_sample
+from .sparse import Quadratic
+from .states import Arrays, Settings, load_state, save_state
+from .streaming import Range, joined
+
+KIND = "Chip"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What gathered sums belong to: only those of one network, its layers and one question add up.
+
+    `network` is the hash of the weights.
+    """
+
+    network: str
+    model: str
+    names: tuple[str, ...]
+    classes: int
+    layers: tuple[Layer, ...]
+    score: str
+    weighting: str
+
+
+class Gathered:
+    """Everything a fit keeps of the data; its size does not depend on how many images there were.
+
+    `labelled` and `predicted` count the images of each class by label and by the network's answer;
+    `done` are the ranges of the data that are in, `memory` bounds the bytes of a layer's matrices.
+    """
+
+    def __init__(self, origin: Origin, memory: int) -> None:
+        self.origin = origin
+        self.memory = memory
+        self.images = 0
+        self.done: list[Range] = []
+        self.labelled: Int[np.ndarray, " c"] = np.zeros(origin.classes, dtype=np.int64)
+        self.predicted: Int[np.ndarray, " c"] = np.zeros(origin.classes, dtype=np.int64)
+        weighting: Any = origin.weighting
+        self._moments = {
+            n.name: Moments(weighting, n.shape[0], origin.classes, memory) for n in origin.layers
+        }
+        self._exemplars = {n.name: Exemplars(n.shape[0]) for n in origin.layers}
+
+    def add(self, seen: Seen, classifier: Classifier) -> None:
+        """Add what one batch gave."""
+        for name, rows in seen.rows.items():
+            self._moments[name].add(rows)
+            self._exemplars[name].add(
+                seen.means(name),
+                seen.keys,
+                lambda i: picture_of_sample(seen.batch.samples[i], classifier),
+            )
+        labels = [s.label for s in seen.batch.samples if s.label is not None]
+        np.add.at(self.labelled, np.array(labels, dtype=np.int64), 1)
+        np.add.at(self.predicted, seen.predicted, 1)
+        self.images += len(seen.batch)
+        at = self.done[-1][1] if self.done else 0
+        self.done = joined([*self.done, (at, at + len(seen.batch))])
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing waits to be added to the matrices of the classes."""
+        return all(m.settled for m in self._moments.values())
+
+    def check_labels(self, batch: Batch) -> None:
+        """Raise ValueError for a label that is no class of the network."""
+        for label in (s.label for s in batch.samples):
+            if label is not None and not 0 <= label < self.origin.classes:
+                raise ValueError(
+                    f"got the label {label}; expected a class index from 0 to"
+                    f" {self.origin.classes - 1}; leave labels out if they are not the network's"
+                )
+
+    def merge(self, other: Gathered, *, same_data: bool = False) -> None:
+        """Add what other data, or another part of the same, gave; raises like `check_same`."""
+        self.check_same(other.origin)
+        self.done = joined([*self.done, *other.done]) if same_data else self.done
+        for name, moments in self._moments.items():
+            moments.merge(other._moments[name])
+            self._exemplars[name].merge(other._exemplars[name])
+        self.labelled += other.labelled
+        self.predicted += other.predicted
+        self.images += other.images
+
+    def check_same(self, other: Origin) -> None:
+        """Raise ValueError for the origin of another network, layer or question."""
+        for name, what in _SAME.items():
+            here, there = getattr(self.origin, name), getattr(other, name)
+            if here != there:
+                raise ValueError(
+                    f"got statistics of another {what} ({_short(there)}); the same was expected"
+                    f" ({_short(here)}); merge only what was fitted on one network with the same"
+                    " layers, score and weighting"
+                )
+
+    def quadratic(self, layer: str, classes: Sequence[int]) -> Quadratic:
+        """Return the least-squares problem of some classes at a layer."""
+        return self._moments[layer].quadratic(classes)
+
+    def means(self, layer: str) -> np.ndarray:
+        """Return the mean of every channel of a layer behind its gates."""
+        return self._moments[layer].means()
+
+    def exemplars(self, layer: str) -> Exemplars:
+        """Return the strongest images of a layer's channels."""
+        return self._exemplars[layer]
+
+    def copy(self) -> Gathered:
+        """Return the same, to which other data can be added without changing this."""
+        found = Gathered(self.origin, self.memory)
+        found.merge(self, same_data=True)
+        return found
+
+    def state(self) -> tuple[Settings, Arrays]:
+        """Return everything as JSON values and arrays."""
+        settings = {"origin": asdict(self.origin), "images": self.images, "memory": self.memory,
+                    "done": self.done}  # fmt: skip
+        return settings, dict(self._arrays())
+
+    def _arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        yield "labelled", self.labelled
+        yield "predicted", self.predicted
+        for i, name in enumerate(self._moments):
+            for part, array in self._moments[name].arrays():
+                yield f"{i}.moments.{part}", array
+            for part, array in self._exemplars[name].arrays():
+                yield f"{i}.exemplars.{part}", array
+
+    @classmethod
+    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> Gathered:
+        """Return what `state` gave; raises ValueError for what does not fit together."""
+        try:
+            found = cls(_origin(settings["origin"]), int(settings["memory"]))
+            found.images = int(settings["images"])
+            found.done = [(int(a), int(b)) for a, b in settings["done"]]
+            for name in ("labelled", "predicted"):
+                getattr(found, name)[:] = arrays[name]
+            for i, layer in enumerate(found._moments):
+                found._moments[layer].restore(_below(arrays, f"{i}.moments."))
+                found._exemplars[layer].restore(_below(arrays, f"{i}.exemplars."))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise ValueError(
+                f"cannot take up saved statistics: {error!r:.200}; those of a fit were expected;"
+                " take another copy of the file, or fit again"
+            ) from error
+        return found
+
+    def save(self, path: str | Path, settings: Mapping[str, Any]) -> Path:
+        """Write everything and an engine's settings to a file in one step."""
+        own, arrays = self.state()
+        return save_state(path, KIND, {**own, "engine": dict(settings)}, arrays.items())
+
+    @classmethod
+    def load(cls, path: str | Path) -> tuple[Gathered, dict[str, Any]]:
+        """Return what `save` wrote, and the engine's settings."""
+        settings, arrays = load_state(path, KIND)
+        engine = settings.get("engine")
+        return cls.from_state(settings, arrays), engine if isinstance(engine, dict) else {}
+
+
+_SAME = {
+    "network": "network, by the hash of its weights",
+    "layers": "choice of layers",
+    "classes": "number of classes",
+    "score": "score",
+    "weighting": "weighting",
+}
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"{n.name} {'x'.join(map(str, n.shape))}" for n in value)[:200]
+    return str(value)[:60]
+
+
+def _below(arrays: Arrays, prefix: str) -> Arrays:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _origin(value: Mapping[str, Any]) -> Origin:
+    layers = tuple(_layer(layer) for layer in value["layers"])
+    return Origin(**{**value, "layers": layers, "names": tuple(map(str, value["names"]))})
+
+
+def _layer(value: Mapping[str, Any]) -> Layer:
+    field = value["receptive_field"]
+    return Layer(
+        str(value["name"]),
+        str(value["type"]),
+        tuple(map(int, value["shape"])),  # type: ignore[arg-type]
+        value["stage"],
+        None if field is None else tuple(map(int, field)),  # type: ignore[arg-type]
+    )
