@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from .evidence import Layer, Prediction
+from .evidence import HeatMap, Layer, Localization, Prediction
 from .guest import visiting
 from .importance import Importance
-from .localize import upsampled
+from .localize import Truth, agreement, box_of, note_on, region, upsampled
 from .probe import Capture, Probe
 from .saliency import class_gradients, grad_cam, guided_backpropagation, picture_of_gradient
 from .segments import Unit
@@ -169,3 +169,20 @@ def _strength(gradient: Float[np.ndarray, "c H W"]) -> Float[np.ndarray, "H W"]:
     """Return the size of a gradient at every pixel: the largest of its colours."""
     found: Float[np.ndarray, "H W"] = np.abs(gradient).max(axis=0)
     return found
+
+
+def located(heat: HeatMap, threshold: float, truth: Truth | None = None) -> Localization:
+    """Return the region a heatmap points at, with its IoU where the truth is known."""
+    mask = region(upsampled(heat.values, heat.image.shape[:2]), threshold)
+    note = note_on(heat.values)
+    return Localization(
+        mask=mask,
+        box=box_of(mask),
+        threshold=threshold,
+        target=heat.target,
+        layer=heat.layer,
+        image=heat.image,
+        provenance=heat.provenance,
+        iou=None if truth is None else agreement(mask, truth),
+        notes=heat.notes + ((note,) if note else ()),
+    )

@@ -27,9 +27,9 @@ from ..evidence import (
 )
 from ..fitting import Gathering, Question
 from ..gathering import Gathered
-from ..heatmaps import DRAWINGS, OF_THE_IMAGE, Looked
+from ..heatmaps import DRAWINGS, OF_THE_IMAGE, Looked, located
 from ..importance import Class, Importance, checked_sparsity
-from ..localize import Truth, agreement, best_threshold, box_of, note_on, region, upsampled
+from ..localize import Truth, best_threshold
 from ..moments import Weighting
 from ..probe import Probe
 from ..provenance import fingerprint, versions
@@ -293,21 +293,8 @@ class Chip:
         The default threshold is what `calibrate` found, 0.2 before. `truth` is a box `(x0, y0, x1,
         y1)` or a mask `(H, W)` in pixels of what the network saw, to measure the IoU with.
         """
-        return self._located(self.explain(image, target, layer), threshold, truth)
-
-    def _located(
-        self, heat: HeatMap, threshold: float | None = None, truth: Truth | None = None
-    ) -> Localization:
-        size = heat.image.shape[0], heat.image.shape[1]
-        fraction = float(self.threshold_ if threshold is None else threshold)
-        mask = region(upsampled(heat.values, size), fraction)
-        note = note_on(heat.values)
-        return Localization(
-            mask=mask, box=box_of(mask), threshold=fraction, target=heat.target, layer=heat.layer,
-            image=heat.image, provenance=heat.provenance,
-            iou=None if truth is None else agreement(mask, truth),
-            notes=heat.notes + ((note,) if note else ()),
-        )  # fmt: skip
+        fraction = self.threshold_ if threshold is None else threshold
+        return located(self.explain(image, target, layer), float(fraction), truth)
 
     def calibrate(
         self, examples: Iterable[tuple[Any, Class, Truth]], *, layer: str | None = None
@@ -348,7 +335,7 @@ class Chip:
             image=looked.image, predictions=looked.predictions(),
             layers=tuple(self._fitted.layer(n) for n in names), maps=tuple(maps),
             provenance=self._provenance("heatmaps", ""),
-            localizations=tuple(self._located(m) for m in maps) if localize else (),
+            localizations=tuple(located(m, self.threshold_) for m in maps) if localize else (),
         )  # fmt: skip
 
     def _cells(
