@@ -1,0 +1,89 @@
+// Parts that the views of channels have in common: choices, the layer, and what the kernel does.
+
+import { button, fill, h } from "../lib/dom.ts";
+import type { Layer } from "../lib/evidence.ts";
+import type { Kernel } from "../lib/kernel.ts";
+
+export interface Choice<T extends string> {
+  readonly element: HTMLElement;
+  show(value: T): void;
+}
+
+/** Buttons side by side, one of which is pressed. */
+export function choiceOf<T extends string>(
+  label: string,
+  options: readonly (readonly [T, string])[],
+  choose: (value: T) => void,
+): Choice<T> {
+  const buttons = new Map(
+    options.map(([value, name]) => [value, button(name, () => choose(value))]),
+  );
+  const element = h(
+    "div",
+    { class: "hx-choice", role: "group", "aria-label": label },
+    ...buttons.values(),
+  );
+  const show = (value: T) => {
+    for (const [name, one] of buttons) one.setAttribute("aria-pressed", String(name === value));
+  };
+  return { element, show };
+}
+
+/** A labelled list to choose from. */
+export function selectOf<T extends string>(
+  label: string,
+  options: readonly (readonly [T, string])[],
+  choose: (value: T) => void,
+): Choice<T> {
+  const select = h("select", { "aria-label": label });
+  for (const [value, name] of options) select.append(h("option", { value }, name));
+  select.addEventListener("change", () => choose(select.value as T));
+  const element = h("label", { class: "hx-select" }, h("span", {}, label), select);
+  return {
+    element,
+    show: (value) => {
+      select.value = value;
+    },
+  };
+}
+
+export function layerName(layer: Layer): string {
+  return layer.stage === null ? layer.name : `Stage ${layer.stage} (${layer.name})`;
+}
+
+/** A switch over the fitted layers; nothing where there is only one. */
+export function layerSelect(layers: readonly Layer[], turn: (layer: string) => void) {
+  const options = layers.map((layer) => [layer.name, layerName(layer)] as const);
+  const made = selectOf("Layer", options, turn);
+  made.element.hidden = layers.length < 2;
+  return made;
+}
+
+/** What the kernel is doing, and a way to give it up. */
+export function workLine(words: Record<string, string>) {
+  const element = h("div", { class: "hx-work", role: "status", hidden: true });
+  let shown: string | undefined;
+  const show = (kernel: Kernel) => {
+    const kind = kernel.busy[0];
+    if (kind === shown) return;
+    shown = kind;
+    element.hidden = kind === undefined;
+    fill(
+      element,
+      kind && h("span", {}, `${words[kind] ?? "Working"} …`),
+      kind && button("Cancel", () => kernel.cancel()),
+    );
+  };
+  return { element, show };
+}
+
+/** Call `act` once the calls have paused for `pause` milliseconds. */
+export function debounced(act: () => void, pause: number): { (): void; cancel(): void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, pause);
+  };
+  later.cancel = () => clearTimeout(timer);
+  return later;
+}
