@@ -1,0 +1,154 @@
+// The heatmaps as they come from the kernel, each within reach by its method, class and layer.
+import type { Layer, Prediction } from "../lib/evidence.ts";
+import { type Buffer, bytesOf, decodeMap, type Grid } from "../lib/pixels.ts";
+
+/** A class: its index, or its name where it has none. */
+export type Key = number | string;
+export type Box = [x0: number, y0: number, x1: number, y1: number];
+
+interface Columns {
+  method: string[];
+  target: Key[];
+  layer: string[];
+  of: string[];
+  extent: [number, number][];
+  zero: number[];
+  step: number[];
+  picture: number[];
+  grid: [number, number][];
+  low: number[];
+  high: number[];
+  channels: ([number, number] | null)[];
+  boxed: number[];
+  box: (Box | null)[];
+  threshold: (number | null)[];
+  notes: string[][];
+}
+
+export interface SheetPayload {
+  size: [number, number];
+  model: string;
+  sparsity: number | null;
+  methods: { name: string; whole: boolean }[];
+  predictions: Prediction[];
+  layers: Layer[];
+  targets: { key: Key; name: string | null }[];
+  notes: string[];
+  errors: [method: string, target: Key, layer: string, text: string][];
+  maps: Columns;
+  data: Buffer;
+  pictures: Buffer;
+}
+
+/** One map: of a method, for a class, in a layer ("" where a method has one map per class). */
+export interface HeatCell {
+  readonly method: string;
+  readonly target: Key;
+  readonly layer: string;
+  /** The layer's own name, or the names of several. */
+  readonly of: string;
+  readonly grid: readonly [number, number];
+  readonly low: number;
+  readonly high: number;
+  readonly channels: readonly [number, number] | null;
+  readonly boxed: boolean;
+  readonly box: Box | null;
+  readonly threshold: number | null;
+  readonly notes: readonly string[];
+  readonly values: Grid;
+  readonly picture: Uint8Array<ArrayBuffer> | null;
+}
+
+export function spotOf(method: string, target: Key, layer: string): string {
+  return JSON.stringify([method, target, layer]);
+}
+
+export class Sheet {
+  private readonly cells = new Map<string, HeatCell>();
+  private readonly errors = new Map<string, string>();
+  private readonly names = new Map<Key, string>();
+
+  constructor(
+    readonly payload: SheetPayload,
+    private readonly classes: readonly string[],
+  ) {
+    for (const { index, name } of payload.predictions) this.names.set(index, name);
+    for (const { key, name } of payload.targets) if (name !== null) this.names.set(key, name);
+    for (const [method, target, layer, text] of payload.errors)
+      this.errors.set(spotOf(method, target, layer), text);
+    for (const cell of readCells(payload))
+      this.cells.set(spotOf(cell.method, cell.target, cell.layer), cell);
+  }
+
+  cell(method: string, target: Key, layer: string): HeatCell | null {
+    return this.cells.get(spotOf(method, target, layer)) ?? null;
+  }
+
+  error(method: string, target: Key, layer: string): string | null {
+    return this.errors.get(spotOf(method, target, layer)) ?? null;
+  }
+
+  all(): HeatCell[] {
+    return [...this.cells.values()];
+  }
+
+  name(target: Key): string {
+    return (
+      this.names.get(target) ??
+      (typeof target === "number" ? this.classes[target] : target) ??
+      String(target)
+    );
+  }
+
+  probability(target: Key): number | null {
+    return this.payload.predictions.find((one) => one.index === target)?.probability ?? null;
+  }
+
+  layer(name: string): Layer | null {
+    return this.payload.layers.find((one) => one.name === name) ?? null;
+  }
+
+  /** The columns of a method, deepest layer first; of `every` layer, or of those with a map. */
+  columns(method: string, every: boolean): string[] {
+    if (this.payload.methods.find((one) => one.name === method)?.whole) return [""];
+    const known = this.payload.layers.map((one) => one.name);
+    const found = new Set(
+      this.all()
+        .filter((cell) => cell.method === method)
+        .map((cell) => cell.layer),
+    );
+    for (const [of, , layer] of this.payload.errors) if (of === method) found.add(layer);
+    const rest = [...found].filter((name) => !known.includes(name));
+    return [...known.filter((name) => every || found.has(name)), ...rest];
+  }
+}
+
+function readCells({ maps, data, pictures }: SheetPayload): HeatCell[] {
+  const bytes = bytesOf(data);
+  const drawn = bytesOf(pictures);
+  let [start, from] = [0, 0];
+  return maps.method.map((method, i) => {
+    const at = <T>(column: T[]) => column[i] as T;
+    const extent = at(maps.extent);
+    const [begin, length] = [from, at(maps.picture)];
+    const values = decodeMap(bytes, start, extent, at(maps.zero), at(maps.step));
+    start += extent[0] * extent[1];
+    from += length;
+    return {
+      method,
+      target: at(maps.target),
+      layer: at(maps.layer),
+      of: at(maps.of),
+      grid: at(maps.grid),
+      low: at(maps.low),
+      high: at(maps.high),
+      channels: at(maps.channels),
+      boxed: at(maps.boxed) === 1,
+      box: at(maps.box),
+      threshold: at(maps.threshold),
+      notes: at(maps.notes),
+      values,
+      picture: length > 0 ? drawn.slice(begin, begin + length) : null,
+    };
+  });
+}

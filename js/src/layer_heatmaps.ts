@@ -1,0 +1,82 @@
+// Heatmaps of one image: classes below each other, layers beside each other, one map large.
+import type { AnyModel } from "@anywidget/types";
+import "./layer_heatmaps.css";
+import { Header, Legend, Toolbar } from "./heatmaps/controls.ts";
+import { HeatGrid } from "./heatmaps/grid.ts";
+import { Keys, keysHint } from "./heatmaps/keys.ts";
+import { Panel } from "./heatmaps/panel.ts";
+import { Session, type State } from "./heatmaps/session.ts";
+import { methodLabel } from "./heatmaps/words.ts";
+import { Banner } from "./lib/banner.ts";
+import { button, fill, h, ownKeys } from "./lib/dom.ts";
+
+function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
+  const banner = new Banner();
+  const root = h("div", { class: "hx-view hx-heatmaps" }, banner.element);
+  ownKeys(root);
+  el.append(root);
+  try {
+    return build(model, root, banner);
+  } catch (error) {
+    banner.show(`The view could not be drawn: ${error instanceof Error ? error.message : error}`);
+    return () => root.remove();
+  }
+}
+
+function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
+  const session = new Session(model, (error) => banner.show(error));
+  const grid = new HeatGrid(session);
+  const panel = new Panel(session);
+  const keys = new Keys(session, grid);
+  const foot = h(
+    "div",
+    { class: "hx-foot" },
+    new Legend(session).element,
+    keysHint(() => keys.toggle()),
+  );
+  const main = h("div", { class: "hx-main" }, new Toolbar(session).element, grid.element, foot);
+  main.append(workLine(session), keys.element);
+  root.append(new Header(session).element, h("div", { class: "hx-body" }, panel.element, main));
+  root.addEventListener("keydown", (event) => keys.press(event));
+  fetchWhenSeen(session, main);
+  void session.load().catch((error) => banner.show(error));
+  return () => {
+    for (const part of [grid, panel, session]) part.close();
+    root.remove();
+  };
+}
+
+/** What the kernel is doing, and a way to give it up. */
+function workLine(session: Session): HTMLElement {
+  const line = h("div", { class: "hx-work", role: "status", hidden: true });
+  let shown: string | null = null;
+  session.on(() => {
+    const kind = session.kernel.busy[0] ?? null;
+    if (kind === shown) return;
+    shown = kind;
+    line.hidden = kind === null;
+    if (kind === null) {
+      fill(line);
+      return;
+    }
+    const work =
+      kind === "refit" ? "Refitting" : `Drawing ${methodLabel(session.arrangement.method)}`;
+    fill(
+      line,
+      h("span", {}, `${work} …`),
+      button("Cancel", () => session.cancel()),
+    );
+  });
+  return line;
+}
+
+function fetchWhenSeen(session: Session, part: Element): void {
+  const watch = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watch.disconnect();
+    session.wantMaps();
+  });
+  watch.observe(part);
+}
+
+export default { render };

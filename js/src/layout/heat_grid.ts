@@ -1,0 +1,78 @@
+// Where heatmaps stand, how the arrow keys move between them, and what their colours stand for.
+
+export interface Place {
+  readonly row: number;
+  readonly column: number;
+}
+
+/** `across`: one map per class, all in one row that may break; else a row per class. */
+export interface Shape {
+  readonly rows: number;
+  readonly columns: number;
+  readonly across: boolean;
+}
+
+export function shapeOf(targets: number, layers: number): Shape {
+  const across = layers === 1;
+  return across
+    ? { rows: 1, columns: targets, across }
+    : { rows: targets, columns: layers, across };
+}
+
+/** The place that a key leads to; null for a key that moves nothing. */
+export function moved(from: Place, key: string, shape: Shape): Place | null {
+  const last = { row: shape.rows - 1, column: shape.columns - 1 };
+  const to = {
+    ArrowRight: { row: from.row, column: from.column + 1 },
+    ArrowLeft: { row: from.row, column: from.column - 1 },
+    ArrowDown: { row: from.row + 1, column: from.column },
+    ArrowUp: { row: from.row - 1, column: from.column },
+    Home: { row: from.row, column: 0 },
+    End: { row: from.row, column: last.column },
+    PageUp: { row: 0, column: from.column },
+    PageDown: { row: last.row, column: from.column },
+  }[key];
+  if (!to) return null;
+  return { row: within(to.row, last.row), column: within(to.column, last.column) };
+}
+
+function within(value: number, last: number): number {
+  return Math.max(0, Math.min(last, value));
+}
+
+export type Scale = "map" | "layer" | "all";
+
+export interface Extent {
+  readonly layer: string;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The value that the strongest colour stands for on `one` of the maps shown; 1 where all is 0. */
+export function strongest<E extends Extent>(
+  one: E,
+  shown: readonly E[],
+  scale: Scale,
+  signed: boolean,
+): number {
+  const peers = shown.filter(
+    (other) => scale === "all" || (scale === "layer" && other.layer === one.layer),
+  );
+  const sizes = [one, ...peers].map(({ low, high }) => Math.max(high, signed ? -low : 0));
+  return Math.max(0, ...sizes) || 1;
+}
+
+export const SPARSITY = { least: 0.0003, most: 1, steps: 200 };
+const DECADES = Math.log(SPARSITY.most / SPARSITY.least);
+
+/** A sparsity of two digits from a slider's step: equal steps are equal factors. */
+export function sparsityAt(step: number): number {
+  const exact = SPARSITY.least * Math.exp((DECADES * step) / SPARSITY.steps);
+  const rounded = Number(exact.toPrecision(2));
+  return Math.min(SPARSITY.most, Math.max(SPARSITY.least, rounded));
+}
+
+export function stepOf(sparsity: number): number {
+  const held = Math.min(SPARSITY.most, Math.max(SPARSITY.least, sparsity));
+  return Math.round((SPARSITY.steps * Math.log(held / SPARSITY.least)) / DECADES);
+}
