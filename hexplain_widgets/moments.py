@@ -193,8 +193,8 @@ def _host(tensor: Tensor) -> np.ndarray:
     return np.asarray(tensor.cpu())
 
 
-def _over(value: np.ndarray, by: np.ndarray) -> np.ndarray:
+def _over(value: np.ndarray, by: np.ndarray | float) -> np.ndarray:
     """Divide, and give 0 where the weight is 0 (a class that nothing was loyal to)."""
     found = np.zeros(np.broadcast(value, by).shape)
-    np.divide(value, by, out=found, where=by > 0)
+    np.divide(value, by, out=found, where=np.asarray(by) > 0)
     return found
