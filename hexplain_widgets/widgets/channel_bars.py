@@ -22,6 +22,8 @@ from .export import write_html
 from .pen import ACCENT
 
 MOST_BARS = 40
+_INK = "var(--jp-ui-font-color1)"
+NONE = -1  # a list of ipywidgets shows nothing for None
 _ROW, _FRAME = 22, 74  # pixels per bar, and around all of them
 
 
@@ -166,18 +168,25 @@ class ChannelBars(ChannelChoice, ipywidgets.VBox):
             self._bars.x = [f"#{k}" for k in self._shown]
             self._bars.y = shown
             self._bars.colors = [FOR if value > 0 else AGAINST for value in shown] or [FOR]
-            self._chosen.options = [("none", None), *((f"#{k}", int(k)) for k in self._shown)]
+            self._chosen.options = [("none", NONE), *((f"#{k}", int(k)) for k in self._shown)]
+        self._scale_to(shown)
         self._figure.layout.height = f"{_FRAME + _ROW * max(3, len(shown))}px"
         self._table.value = _table(self.target, self._shown, shown)
         self._problem.value = "" if len(shown) else _nothing(self.target, self._evidence)
         self._mark()
+
+    def _scale_to(self, shown: Float[np.ndarray, " n"]) -> None:
+        ticks = _even_ticks(float(min(0, shown.min(initial=0))), float(shown.max(initial=0)))
+        axis = self._figure.axes[1]
+        axis.scale.min, axis.scale.max = float(ticks[0]), float(ticks[-1])
+        axis.tick_values, axis.tick_format = ticks, _decimals(ticks)
 
     def _mark(self, _: object = None) -> None:
         shown = self._shown.tolist()
         known = self.channel in shown
         with self._own():
             self._bars.selected = [shown.index(self.channel)] if known else None
-            self._chosen.value = self.channel if known else None
+            self._chosen.value = self.channel if known else NONE
 
     def _pick(self, change: Any) -> None:
         if not self._echo:
@@ -187,7 +196,7 @@ class ChannelBars(ChannelChoice, ipywidgets.VBox):
 
     def _choose(self, change: Any) -> None:
         if not self._echo:
-            self.channel = change["new"]
+            self.channel = None if change["new"] in (NONE, None) else change["new"]
 
     @contextmanager
     def _own(self) -> Iterator[None]:
@@ -244,13 +253,32 @@ def _figure() -> tuple[Any, Any]:
     )
     axes = [
         bqplot.Axis(scale=x, orientation="vertical", grid_lines="none"),
-        bqplot.Axis(scale=y, label="weight × mean activation", num_ticks=5, tick_format="~g"),
+        bqplot.Axis(scale=y, label="weight × mean activation", label_color=_INK),
     ]
     margin = {"top": 8, "bottom": 52, "left": 64, "right": 24}
     figure = bqplot.Figure(
-        marks=[bars], axes=axes, fig_margin=margin, layout=ipywidgets.Layout(width="100%")
+        marks=[bars],
+        axes=axes,
+        fig_margin=margin,
+        display_toolbar=False,
+        layout=ipywidgets.Layout(width="100%"),
     )
     return bars, figure
+
+
+def _even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
+    """Round numbers from below `low` to above `high`, zero among them."""
+    rough = max(high - low, 1e-12) / 5
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power >= rough * 0.999)
+    return np.asarray(step * np.arange(np.floor(low / step), np.ceil(high / step) + 1))
+
+
+def _decimals(ticks: Float[np.ndarray, " n"]) -> str:
+    step = float(ticks[1] - ticks[0])
+    if step < 1e-4 or step >= 1e5:
+        return ".1e"
+    return f".{max(0, int(np.ceil(-np.log10(step) - 1e-9)))}f"
 
 
 def _table(target: str, channels: Int[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> str:

@@ -39,7 +39,7 @@ def draw_matrix(evidence: ChannelImportance, *, scaled: bool = True) -> Image.Im
     side = min(56.0, max(14.0, 900 / max(1, len(rows))))
     tall = side * len(rows) if len(rows) <= MOST_LABELS else 1000.0
     pen = _page(HEAD + tall + 120)
-    what = "weight × mean activation" if scaled else "weight"
+    what = "weight times mean activation" if scaled else "weight"
     _title(pen, f"Channel importance at {evidence.layer}", f"{what}, {len(rows)} classes")
     largest = float(np.abs(values).max(initial=0)) or 1.0
     _cells(pen, values[rows][:, columns] / largest, tall)
@@ -84,7 +84,9 @@ def draw_bars(
     """Return signed bars of channels, weight times mean activation, as a picture."""
     row = 40.0
     pen = _page(HEAD + row * max(1, len(channels)) + 50)
-    _title(pen, f"Channels of {short(title, 50)} at {evidence.layer}", "weight × mean activation")
+    _title(
+        pen, f"Channels of {short(title, 50)} at {evidence.layer}", "weight times mean activation"
+    )
     low, high = min(0.0, float(values.min(initial=0))), max(0.0, float(values.max(initial=0)))
     unit = (WIDTH - LEFT - MARGIN - 260) / ((high - low) or 1.0)
     zero = LEFT + 130 - low * unit

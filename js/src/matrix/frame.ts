@@ -180,10 +180,7 @@ function drawTicks(brush: Brush): void {
   const step = tickStep(now.k, TICK);
   // in another order only single columns have a number
   if (!numbered && now.k < 6) {
-    write(brush, ORDERS[session.saved.columns ?? "number"], (frame.left + frame.right) / 2, 12, {
-      colour: inks.soft,
-      align: "center",
-    });
+    caption(brush, ORDERS[session.saved.columns ?? "number"]);
     return;
   }
   const last = Math.min(extent.columns, now.x + extent.width / now.k);
@@ -201,10 +198,16 @@ function drawTicks(brush: Brush): void {
       size: inks.size * 0.92,
     });
   }
-  write(brush, "Channel", (frame.left + frame.right) / 2, 10, {
-    colour: inks.soft,
-    align: "center",
-  });
+  caption(brush, "Channel");
+}
+
+// where it has room beside the other heads
+function caption(brush: Brush, words: string): void {
+  const { frame, inks, context } = brush;
+  context.font = `${inks.size}px ${inks.font}`;
+  if (context.measureText(words).width > frame.right - frame.left - 20) return;
+  const middle = (frame.left + frame.right) / 2;
+  write(brush, words, middle, 10, { colour: inks.soft, align: "center" });
 }
 
 const ORDERS = {

@@ -53,7 +53,7 @@ export class Table {
       h("th", { scope: "row" }, payload.classes[row], flag ? h("small", {}, ` ⚑ ${flag}`) : null),
       h("td", {}, sparsity(payload, row)),
       h("td", { class: "hx-number" }, fitted(payload, row)),
-      h("td", { class: "hx-strongest" }, ...strongest),
+      h("td", {}, h("div", { class: "hx-strongest" }, ...strongest)),
     );
   }
 

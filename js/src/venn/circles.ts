@@ -112,9 +112,9 @@ export class Circles {
     const found = worst && this.session.regions.find((one) => one.key === worst.key);
     const most =
       worst && found && regions.has(worst.key)
-        ? `Most at ${found.name}: ${channels(worst.size)}, drawn as ${worst.drawn.toFixed(1)}.`
+        ? `Farthest off: “${found.name}”, ${channels(worst.size)} drawn as ${worst.drawn.toFixed(1)}.`
         : "";
-    return [off, most, ...missing, "The numbers are right."].filter(Boolean).join(" ");
+    return [off, most, ...missing, "The numbers in them are right."].filter(Boolean).join(" ");
   }
 }
 

@@ -6,7 +6,7 @@ import { tint } from "./classes.ts";
 import { channels, type Region, type Session } from "./session.ts";
 
 const DOT = 7;
-const LETTER = 7;
+const LETTER = 8.2;
 const NARROW = { below: 560, names: 96 };
 
 export class Columns {

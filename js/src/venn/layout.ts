@@ -73,10 +73,10 @@ function solved(groups: readonly Group[], count: number): Circle[] {
     size: shared(classes),
   }));
   const solution: ISolution = normalizeSolution(venn(sets), UPRIGHT);
-  return Array.from({ length: count }, (_, i) => {
-    const { x, y, radius } = solution[String(i)] as ICircle;
-    return { x, y, r: radius };
-  });
+  const found = Array.from({ length: count }, (_, i) => solution[String(i)] as ICircle);
+  // the first class on the left
+  const side = (found[0] as ICircle).x > (found.at(-1) as ICircle).x ? -1 : 1;
+  return found.map(({ x, y, radius }) => ({ x: side * x, y, r: radius }));
 }
 
 function subsets(count: number): number[][] {
