@@ -5,8 +5,8 @@
 
 The plain way runs the whole network on batches of gated copies of the image, the gate applied by
 a hook at the layer; where it would take minutes it is timed on some gates and scaled up to all.
-Ours is timed from the prepared image on: the prefix, drawing the gates, and the answers. Weights are
-random: times do not depend on them.
+Ours is timed from the prepared image on: the prefix, drawing the gates, and the answers. Weights
+are random: times do not depend on them.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ def test_classes_of_one_kind_share_more_top_channels_than_others(fitted, capsys)
         (same if kinds[a] == kinds[b] else other).append(shared)
     with capsys.disabled():
         print(f"\n{chip}: Jaccard of top 10, {len(kinds)} classes")
-        print(f"  one kind {np.mean(same):.3f} ± {np.std(same) / len(same) ** 0.5:.3f}"
-              f"   others {np.mean(other):.3f} ± {np.std(other) / len(other) ** 0.5:.3f}")  # fmt: skip
+        for name, found in (("one kind", same), ("others", other)):
+            print(f"  {name} {np.mean(found):.3f} ± {np.std(found) / len(found) ** 0.5:.3f}")
     error = np.sqrt(np.var(same) / len(same) + np.var(other) / len(other))
     assert np.mean(same) - np.mean(other) > 2 * error
 
