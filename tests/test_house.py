@@ -18,8 +18,8 @@ PACKAGE = REPOSITORY / "hexplain_widgets"
 
 # From the ground up: a module imports only from rows above its own.
 ORDER = (
-    ("evidence", "guest", "images", "provenance", "states", "gates", "exemplars"),
-    ("classifier", "store"),
+    ("evidence", "guest", "images", "provenance", "states", "gates", "exemplars", "duality"),
+    ("classifier", "store", "admm", "coordinate_descent"),
     ("graph", "samples"),
     ("receptive",),
     ("segments",),
