@@ -21,6 +21,7 @@ class View(anywidget.AnyWidget):
     """A widget with a bundle of its own; messages from the browser go to `handlers()`."""
 
     bundle: ClassVar[str]
+    _conversation: Conversation | None = None  # a view that was refused never had one
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
@@ -61,7 +62,8 @@ class View(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Close the view here and in the browser."""
-        self._conversation.close()
+        if self._conversation is not None:
+            self._conversation.close()
         super().close()
 
     def _publish(self, **state: Any) -> None:
@@ -70,7 +72,8 @@ class View(anywidget.AnyWidget):
                 setattr(self, name, value)
 
     def _hear(self, _: object, content: object, __: object) -> None:
-        self._conversation.receive(content)
+        if self._conversation is not None:
+            self._conversation.receive(content)
 
     def _say(self, message: dict[str, Any]) -> None:
         self.send(message)

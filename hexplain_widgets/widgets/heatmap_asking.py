@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..evidence import ChannelImportance, HeatMapSheet, Layer
-from .heatmap_grid import ONE_PER_CLASS, WHOLE, Cell, Spot, spot_of
+from ..engines.chip import METHODS
+from ..evidence import ChannelImportance, HeatMapSheet, Layer, Localization
+from ..heatmaps import OF_THE_IMAGE
+from .heatmap_grid import WHOLE, Cell, Spot, spot_of
 
-METHODS = ("CHIP", "Refined CHIP", "Guided CHIP", "Grad-CAM", "guided backpropagation")
 COUNTED = ("CHIP", "Guided CHIP")  # methods whose maps weigh the channels of their own layer
 
 
+@runtime_checkable
 class Explains(Protocol):
     """A fitted engine, as far as this view uses it; `hx.Chip` is one."""
 
@@ -38,15 +40,18 @@ class Explains(Protocol):
     def refit(self, *, sparsity: float) -> Explains:
         """Return the same engine at another sparsity."""
 
-    def matrix(self, classes: Any = None, layer: str | None = None) -> ChannelImportance:
+    def matrix(
+        self, classes: Sequence[int] | None = None, layer: str | None = None
+    ) -> ChannelImportance:
         """Return the weights of a layer's channels."""
 
     def heatmaps(
         self,
-        img: Any,
-        targets: Any = None,
-        layers: Any = None,
-        methods: Any = ("CHIP",),
+        image: Any,
+        targets: Sequence[int] | None = None,
+        *,
+        layers: Sequence[str] | None = None,
+        methods: Sequence[str] = ("CHIP",),
         localize: bool = False,
         stopped: Callable[[], bool] | None = None,
     ) -> HeatMapSheet:
@@ -64,14 +69,14 @@ class Wanted:
 
     def spots(self) -> Iterator[Spot]:
         """Yield the places of all maps."""
-        layers = (WHOLE,) if self.method in ONE_PER_CLASS else self.layers
+        layers = (WHOLE,) if self.method in OF_THE_IMAGE else self.layers
         yield from (Spot(self.method, t, layer) for t in self.targets for layer in layers)
 
     def parts(self) -> list[Wanted]:
         """Return the same by class, then by layer; nothing where it is one map."""
         if len(self.targets) > 1:
             return [replace(self, targets=(target,)) for target in self.targets]
-        if len(self.layers) > 1 and self.method not in ONE_PER_CLASS:
+        if len(self.layers) > 1 and self.method not in OF_THE_IMAGE:
             return [replace(self, layers=(layer,)) for layer in self.layers]
         return []
 
@@ -118,12 +123,17 @@ def _drawn(
         stopped=stopped,
     )
     _go_on(stopped)
-    boxes = {(one.target, one.layer): one for one in sheet.localizations}
+    boxes = {(one.target, one.layer): _drawn_by(wanted.method, one) for one in sheet.localizations}
     counts = _counts(engine, wanted)
     return {
         spot_of(m): Cell(m, boxes.get((m.target, m.layer)), wanted.boxes, counts.get(spot_of(m)))
         for m in sheet.maps
     }
+
+
+def _drawn_by(method: str, one: Localization) -> Localization:
+    """The same, naming the method of its map: a sheet of several tells their boxes apart by it."""
+    return replace(one, provenance=replace(one.provenance, method=method))
 
 
 def _counts(engine: Explains, wanted: Wanted) -> dict[Spot, tuple[int, int]]:

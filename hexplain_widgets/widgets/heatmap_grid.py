@@ -10,14 +10,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ..evidence import HeatMap, HeatMapSheet, Layer, Localization, Prediction, Provenance
+from ..heatmaps import OF_THE_IMAGE
 
 Key = int | str
 
-# One map per class, whatever the layers: these stand in one column.
-ONE_PER_CLASS = ("Refined CHIP", "guided backpropagation")
 # What a refit at another sparsity leaves as it is.
 WITHOUT_WEIGHTS = ("Grad-CAM", "guided backpropagation")
-WHOLE = ""  # the column of a method with one map per class
+WHOLE = ""  # the column of a method with one map per class, whatever the layers
 
 
 class Spot(NamedTuple):
@@ -94,7 +93,7 @@ class HeatmapGrid:
 
     def columns(self, method: str) -> tuple[str, ...]:
         """Return the layers of a method's maps, deepest first; one nameless for one per class."""
-        if method in ONE_PER_CLASS:
+        if method in OF_THE_IMAGE:
             return (WHOLE,)
         named = [layer.name for layer in self.layers]
         found = dict.fromkeys(s.layer for s in (*self.cells, *self.errors) if s.method == method)
@@ -133,7 +132,7 @@ class HeatmapGrid:
 def spot_of(heatmap: HeatMap) -> Spot:
     """Return where a map stands."""
     target = heatmap.target if heatmap.index is None else heatmap.index
-    layer = WHOLE if heatmap.method in ONE_PER_CLASS else heatmap.layer
+    layer = WHOLE if heatmap.method in OF_THE_IMAGE else heatmap.layer
     return Spot(heatmap.method, target, layer)
 
 
@@ -163,10 +162,12 @@ def sheet_of(evidence: HeatMapSheet | HeatMap | Localization) -> HeatMapSheet:
 
 
 def _boxes(sheet: HeatMapSheet) -> dict[Spot, Localization]:
+    """Boxes by the places of their maps: by method where they name it, else in order."""
     found: dict[Spot, Localization] = {}
     for one in sheet.localizations:
         peers = [m for m in sheet.maps if (m.target, m.layer) == (one.target, one.layer)]
-        own = [m for m in peers if m.method == one.provenance.method]
-        for heatmap in (own or peers)[:1]:
+        free = [m for m in peers if spot_of(m) not in found]
+        own = [m for m in free if m.method == one.provenance.method]
+        for heatmap in (own or free)[:1]:
             found[spot_of(heatmap)] = one
     return found

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ..evidence import HeatMap
-from .heatmap_grid import ONE_PER_CLASS, Cell, HeatmapGrid, Spot
+from ..heatmaps import OF_THE_IMAGE
+from .heatmap_grid import Cell, HeatmapGrid, Spot
 from .payload import layer_fields, picture_bytes, prediction_fields, quantized, six_digits
 
 Quantized = tuple[UInt8[np.ndarray, "_ _"], int, float]
@@ -35,7 +36,7 @@ class Encoder:
             "size": list(grid.image.shape[:2]),
             "model": grid.provenance.model,
             "sparsity": grid.sparsity,
-            "methods": [{"name": m, "whole": m in ONE_PER_CLASS} for m in grid.methods],
+            "methods": [{"name": m, "whole": m in OF_THE_IMAGE} for m in grid.methods],
             "predictions": [prediction_fields(p) for p in grid.predictions],
             "layers": [layer_fields(layer) for layer in grid.layers],
             "targets": [{"key": key, "name": name} for key, name in grid.targets().items()],

@@ -34,7 +34,8 @@ class LayerHeatmaps(View):
     `layers` some of the fitted ones (all), `methods` some of "CHIP", "Refined CHIP",
     "Guided CHIP", "Grad-CAM", "guided backpropagation" (all; the first is shown first).
     `sparsity` refits. Maps are fetched when they come on the screen and kept. Raises ValueError
-    for what the engine does not know, and for an engine that was loaded without its model.
+    for what the engine does not know and for an engine that was loaded without its model,
+    TypeError for what is no engine.
     """
 
     bundle = "layer_heatmaps"
@@ -47,14 +48,19 @@ class LayerHeatmaps(View):
 
     def __init__(
         self,
-        chip: Explains,
+        chip: Any,
         image: Any,
         *,
         targets: Sequence[int | str] | int | str | None = None,
         layers: Sequence[str] | None = None,
         methods: Sequence[str] | None = None,
-        sparsity: float | None = None,
+        sparsity: float | int | None = None,
     ) -> None:
+        if not isinstance(chip, Explains):
+            raise TypeError(
+                f"got {type(chip).__name__} as chip; expected a fitted Chip;"
+                " make one with Chip().fit(model, data)"
+            )
         if sparsity is not None:
             chip = chip.refit(sparsity=questions.checked_sparsity(sparsity))
         grid = _empty(chip, image, layers, methods)

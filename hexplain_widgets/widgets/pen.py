@@ -35,7 +35,7 @@ class Pen:
         end = (x + max(0.0, size[0] * FINER - 1), y + max(0.0, size[1] * FINER - 1))
         self._draw.rectangle(((x, y), end), fill=colour)
 
-    def outline(self, at: Point, size: Point, width: float, colour: str) -> None:
+    def outline(self, at: Point, size: Point, width: float | int, colour: str) -> None:
         """Draw the edge of a box, inside of it."""
         x, y = at[0] * FINER, at[1] * FINER
         end = (x + size[0] * FINER - 1, y + size[1] * FINER - 1)
@@ -63,6 +63,8 @@ def stage_name(layer: Layer) -> str:
 def percent(share: float) -> str:
     """Return a share as a percentage of two figures."""
     value = 100 * share
+    if 0 < value < 0.05:
+        return "< 0.1 %"
     return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.1f} %"
 
 

@@ -135,6 +135,7 @@ describe("the words", () => {
       "2.0e−7",
     ]);
     expect([0, 0.034, 0.42, 1].map(percent)).toEqual(["0 %", "3.4 %", "42 %", "100 %"]);
+    expect(percent(0.0001)).toBe("< 0.1 %");
   });
 });
 

@@ -55,7 +55,7 @@ class MadeChip:
         self.classifier_ = hx.Classifier(Constant(), classes=NAMES) if model else None
         self.asked: list[tuple] = []
 
-    def refit(self, sparsity: float) -> MadeChip:
+    def refit(self, *, sparsity: float) -> MadeChip:
         other = MadeChip(sparsity, self.layers_)
         other.asked = self.asked
         return other
@@ -76,7 +76,7 @@ class MadeChip:
         return np.sign(full) * np.maximum(np.abs(full) - cut, 0)
 
     def heatmaps(
-        self, img, targets=None, layers=None, methods=("CHIP",), localize=False, stopped=None
+        self, image, targets=None, *, layers=None, methods=("CHIP",), localize=False, stopped=None
     ) -> HeatMapSheet:
         names = layers or [layer.name for layer in self.layers_]
         self.asked.append((tuple(methods), tuple(targets), tuple(names), localize))
@@ -87,7 +87,7 @@ class MadeChip:
                     if stopped is not None and stopped():
                         break
                     maps.append(heatmap)
-                    if localize and heatmap.picture is None:
+                    if localize:
                         boxes.append(box_of(heatmap))
         sheet = made_sheet(classes=0, sparsity=self.sparsity)
         return replace(sheet, layers=self.layers_, maps=tuple(maps), localizations=tuple(boxes))
@@ -172,7 +172,7 @@ def made_sheet(
     names = [layer.name for layer in LAYERS[:stages]]
     rows = [chip.row(m, t, names) for m in methods for t in range(classes)]
     maps = tuple(heatmap for row in rows for heatmap in row)
-    found = tuple(box_of(m) for m in maps if m.picture is None) if boxes else ()
+    found = tuple(map(box_of, maps)) if boxes else ()
     return HeatMapSheet(
         scene(224), predictions, LAYERS[:stages], maps, provenance("CHIP", sparsity), found
     )

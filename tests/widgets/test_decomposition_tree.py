@@ -17,41 +17,10 @@ from PIL import Image
 import hexplain_widgets as hx
 from hexplain_widgets.widgets import DecompositionTree
 from tests.networks import plain
+from tests.widgets.answers import Answers
 from tests.widgets.made import made_decomposition
 
 NAMES = ["house", "orchard", "pasture", "harbor", "street"]
-
-
-class Answers:
-    """Stands where the browser is: sends messages and keeps the answers."""
-
-    def __init__(self, tree: DecompositionTree) -> None:
-        self.tree = tree
-        self.said: list[dict[str, Any]] = []
-        self._news = threading.Condition()
-        self._next = 0
-        tree.send = self._keep  # type: ignore[method-assign]
-
-    def _keep(self, message: dict[str, Any], buffers: object = None) -> None:
-        with self._news:
-            self.said.append(message)
-            self._news.notify_all()
-
-    def send(self, kind: str, **fields: Any) -> int:
-        self._next += 1
-        self.tree._handle_custom_msg({"kind": kind, "id": self._next, **fields}, [])
-        return self._next
-
-    def to(self, number: int) -> dict[str, Any]:
-        def found() -> list[dict[str, Any]]:
-            return [m for m in self.said if m["id"] == number and m["kind"] != "accepted"]
-
-        with self._news:
-            assert self._news.wait_for(found, 20), self.said
-            return found()[0]
-
-    def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
-        return self.to(self.send(kind, **fields))
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +204,7 @@ def test_messages_from_many_threads_leave_one_whole_tree(
 ) -> None:
     def walk() -> None:
         for top_k in (1, 2, 3):
-            browser.tree._handle_custom_msg({"kind": "top_k", "id": id(top_k), "top_k": top_k}, [])
+            browser.view._handle_custom_msg({"kind": "top_k", "id": id(top_k), "top_k": top_k}, [])
 
     threads = [threading.Thread(target=walk) for _ in range(6)]
     for thread in threads:

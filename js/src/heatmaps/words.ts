@@ -49,7 +49,7 @@ function channels(cell: HeatCell, sparsity: number | null): string {
 }
 
 function box(cell: HeatCell): string {
-  if (!cell.boxed || cell.picture) return "";
+  if (!cell.boxed) return "";
   if (!cell.box || cell.threshold === null) return "It points at no region: there is no box.";
   const [x0, y0, x1, y1] = cell.box;
   return (

@@ -14,5 +14,6 @@ export function number(value: number): string {
 
 export function percent(share: number): string {
   const value = 100 * share;
+  if (value > 0 && value < 0.05) return "< 0.1 %";
   return `${value >= 9.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
 }

@@ -1,0 +1,40 @@
+"""What stands where the browser is, in tests of the kernel's side of a view."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from hexplain_widgets.widgets._base import View
+
+
+class Answers:
+    """Stands where the browser is: sends messages and keeps the answers."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.said: list[dict[str, Any]] = []
+        self._news = threading.Condition()
+        self._next = 0
+        view.send = self._keep  # type: ignore[method-assign]
+
+    def _keep(self, message: dict[str, Any], buffers: object = None) -> None:
+        with self._news:
+            self.said.append(message)
+            self._news.notify_all()
+
+    def send(self, kind: str, **fields: Any) -> int:
+        self._next += 1
+        self.view._handle_custom_msg({"kind": kind, "id": self._next, **fields}, [])
+        return self._next
+
+    def to(self, number: int) -> dict[str, Any]:
+        def found() -> list[dict[str, Any]]:
+            return [m for m in self.said if m["id"] == number and m["kind"] != "accepted"]
+
+        with self._news:
+            assert self._news.wait_for(found, 20), self.said
+            return found()[0]
+
+    def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        return self.to(self.send(kind, **fields))
