@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -217,18 +218,45 @@ class Segment:
         if len(self._ways) > 1:
             del self._ways[0]
             return
+        raise self._unsteady()
+
+    def _unsteady(self) -> RuntimeError:
         shallow, deep = self._names
-        raise RuntimeError(
+        return RuntimeError(
             f"running the network again from {shallow} to {deep} gave other values than the first"
             " time; a network that answers the same to the same image was expected; look for"
             " randomness or state in its forward"
         )
 
     def forward(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b ..."]:
-        """Return the deep layer for other maps in the place of the shallow one, without a graph."""
-        whole = next(way for way in self._ways if way.field is None)
+        """Return the deep layer for other maps in the place of the shallow one, without a graph.
+
+        Raises RuntimeError where no way of running the segment gives the captured values.
+        """
         with torch.no_grad():
-            return whole.run(maps, False)
+            return self._steady.run(maps, False)
+
+    @cached_property
+    def _steady(self) -> Way:
+        """The first way on whole maps that gives the captured values beside other maps too."""
+        whole = [way for way in self._ways if way.field is None]
+        *others, last = *whole, *map(_one_by_one, whole)
+        for way in others:
+            # A forward that is written for one image at a time may fail in any way on several.
+            with suppress(RuntimeError, IndexError, TypeError, ValueError):
+                if self._gives_back(way):
+                    return way
+        if not self._gives_back(last):
+            raise self._unsteady()
+        return last
+
+    def _gives_back(self, way: Way) -> bool:
+        shallow = self.shallow.detach()
+        found = way.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
+        scale = float(self.deep.detach().abs().max())
+        return found.shape == self.deep.shape and bool(
+            ((found - self.deep).abs() <= rounding(found) * scale).all()
+        )
 
     def around(self, unit: Unit) -> tuple[Float[Tensor, "1 k h w"], Values]:
         """Return the part of the shallow layer that a unit depends on, and the unit's value there.
@@ -245,6 +273,13 @@ class Segment:
                 return _pick_each(way.run(maps, unclipped), [within] * len(maps))
 
         return crop.cut(self.shallow), values
+
+
+def _one_by_one(way: Way) -> Way:
+    def run(maps: Tensor, unclipped: bool) -> Tensor:
+        return torch.cat([way.run(one[None], unclipped) for one in maps])
+
+    return Way(run)
 
 
 def rounding(values: Tensor) -> float:
