@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,19 +20,22 @@ from .sparse import Quadratic
 Weighting = Literal["equal", "loyal"]
 
 
+# Variance below this share of the mean square is rounding, in float32 networks and in the sums.
+CONSTANT = 1e-12
+
+
 @dataclass(frozen=True)
-class Rows:
-    """The gated answers of a batch of images at one layer, in float64 on any device.
+class Gatings:
+    """The gates on a batch of images at one layer and their weights, in float64 on any device.
 
     `means[n, k]` is the spatial mean of the open channel, `gates[n, g, k]` True where it stays
-    open, `near[n, g]` h(d) of Eq. 7, `scores[n, g, c]` what the network answered, and
-    `loyalty[n, c]` the softmax of the untouched network (Eq. 8, squared).
+    open, `near[n, g]` h(d) of Eq. 7, and `loyalty[n, c]` the softmax of the untouched network
+    (Eq. 8, squared).
     """
 
     means: Float[Tensor, "n k"]
     gates: Bool[Tensor, "n g k"]
     near: Float[Tensor, "n g"]
-    scores: Float[Tensor, "n g c"]
     loyalty: Float[Tensor, "n c"]
 
     def gated(self) -> Float[Tensor, "n g k"]:
@@ -42,15 +47,21 @@ class Rows:
         z = self.gates[some] * self.means[some, None, :]
         return (z * self.near[some, :, None]).transpose(1, 2) @ z
 
-    def aside(self) -> Rows:
+    def aside(self) -> Gatings:
         """Return what the matrices of the classes need, without the scores, off the device."""
-        kept = (t.cpu() for t in (self.means, self.gates, self.near, self.scores[:0], self.loyalty))
-        return Rows(*kept)
+        return Gatings(*(t.cpu() for t in (self.means, self.gates, self.near, self.loyalty)))
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the rows take."""
+        """Bytes that gates and weights take."""
         return sum(t.nbytes for t in (self.means, self.gates, self.near, self.loyalty))
+
+
+@dataclass(frozen=True)
+class Rows(Gatings):
+    """Gated answers: `scores[n, g, c]` is what the network answered to every gate."""
+
+    scores: Float[Tensor, "n g c"]
 
 
 @dataclass
@@ -75,8 +86,8 @@ class Moments:
 
     def __post_init__(self) -> None:
         own = 1 if self.weighting == "equal" else self.classes
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._waiting: list[Rows] = []
+        self._folder: Path | None = None
+        self._waiting: list[Gatings] = []
         self.gram = self._matrices(own)
         self.sums = np.zeros((own, self.channels))
         self.weight = np.zeros(own)
@@ -88,8 +99,9 @@ class Moments:
         shape = (count, self.channels, self.channels)
         if np.prod(shape) * 8 <= self.memory or count == 1:
             return np.zeros(shape)
-        self._folder = tempfile.TemporaryDirectory(prefix="hexplain-")
-        return np.memmap(Path(self._folder.name) / "gram", np.float64, "w+", shape=shape)
+        self._folder = Path(tempfile.mkdtemp(prefix="hexplain-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return np.memmap(self._folder / "gram", np.float64, "w+", shape=shape)
 
     @property
     def in_file(self) -> bool:
@@ -164,7 +176,8 @@ class Moments:
         weight, sums = self.weight[own][:, None], self.sums[own]
         linear = self.linear[chosen] - self.totals[chosen][:, None] * _over(sums, weight)
         power = self.squares[chosen] - _over(self.totals[chosen] ** 2, weight[:, 0])
-        return Quadratic(gram=gram, linear=linear, power=np.maximum(power, 0))
+        moves = power > CONSTANT * self.squares[chosen]
+        return Quadratic(gram=gram, linear=linear * moves[:, None], power=power * moves)
 
     def _centred(self, i: int) -> np.ndarray:
         outer = np.outer(self.sums[i], _over(self.sums[i], self.weight[i]))

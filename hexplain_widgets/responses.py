@@ -93,7 +93,7 @@ class Responses:
         means = _exact(maps.float().mean((2, 3)))
         _check_finite(layer.name, scores, means)
         near = torch.from_numpy(proximity(host)).to(scores.device)
-        return Rows(means, gates.to(scores.device), near, scores, loyalty)
+        return Rows(means, gates.to(scores.device), near, loyalty, scores)
 
     def _scores(self, logits: Float[Tensor, "n g c"]) -> Float[Tensor, "n g c"]:
         if self._score == "logit":
