@@ -1,0 +1,439 @@
+"""Gated layers answer what the whole network answers when channels are really closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hexplain_widgets import channelwise, gated
+from hexplain_widgets.classifier import Classifier
+from hexplain_widgets.gated import Gated, Taken
+from hexplain_widgets.guest import visiting
+from hexplain_widgets.probe import Probe
+from tests.networks import (
+    Attentive,
+    DataDependent,
+    Functional,
+    Residual,
+    image,
+    plain,
+    seeded,
+    torchvision_network,
+)
+from tests.reference import perturbed
+from tests.reference.perturbed import Place, at_function, at_module
+
+
+def gates_of(channels: int, images: int, count: int = 5, seed: int = 0) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    gates = draw.random((images, count, channels)) < draw.random((images, count, 1))
+    gates[:, 0] = True
+    gates[:, 1] = np.arange(channels) == channels // 2
+    return gates
+
+
+def images(count: int, size: int = 32, channels: int = 3) -> Tensor:
+    return torch.cat([image(size, seed, channels) for seed in range(count)])
+
+
+def asked(model: nn.Module, x: Tensor, layers: list[str]) -> tuple[Gated, Taken]:
+    probe = Probe(Classifier(model))
+    with visiting(model), torch.no_grad():
+        way = gated.gated(probe, x[:2], layers)
+        return way, way.take(x)
+
+
+def answered(model: nn.Module, x: Tensor, layer: str, gates: np.ndarray) -> Tensor:
+    way, taken = asked(model, x, [layer])
+    with visiting(model), torch.no_grad():
+        return way.answers(taken, layer, torch.from_numpy(gates))
+
+
+def literally(model: nn.Module, x: Tensor, place: Place, gates: np.ndarray) -> np.ndarray:
+    return np.stack([
+        np.stack([perturbed.perturbed(model, place, one[None], d)[1] for d in some])
+        for one, some in zip(x, gates, strict=True)
+    ])  # fmt: skip
+
+
+def check(model: nn.Module, layer: str, place: Place, *, count: int = 3, size: int = 32) -> None:
+    x = images(count, size)
+    maps = asked(model, x, [layer])[1].maps[layer]
+    gates = gates_of(maps.shape[1], count)
+    expected = literally(model, x, place, gates)
+    found = answered(model, x, layer, gates).double().numpy()
+    assert np.abs(found - expected).max() <= 2e-5 * np.abs(expected).max()
+    assert np.abs(found[:, 0] - found[:, 1]).max() > 1e-3 * np.abs(expected).max()
+
+
+class Ending(nn.Module):
+    """A trunk of two convolutions and the ending that is given: from 12 maps to logits."""
+
+    def __init__(self, *ending: nn.Module) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(8, 12, 3, padding=1), nn.ReLU(),
+        )  # fmt: skip
+        self.ending = nn.Sequential(*ending)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.ending(self.trunk(x))
+
+
+POOLED = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
+ENDINGS: dict[str, Callable[[], nn.Module]] = {
+    "pooling and linear": lambda: Ending(*POOLED, nn.Linear(12, 4)),
+    "batch norm before": lambda: Ending(nn.BatchNorm2d(12), nn.ReLU(), *POOLED, nn.Linear(12, 4)),
+    "sigmoid before": lambda: Ending(nn.Sigmoid(), *POOLED, nn.Linear(12, 4)),
+    "several numbers a channel": lambda: Ending(
+        nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(108, 16), nn.ReLU(),
+        nn.Linear(16, 4),
+    ),
+    "strongest cell": lambda: Ending(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(12, 4)),
+    "padding of a shifted map": lambda: Ending(
+        nn.Sigmoid(), nn.AvgPool2d(4, padding=1), nn.Flatten(), nn.Linear(192, 4)
+    ),
+    "one logit": lambda: Ending(*POOLED, nn.Linear(12, 1)),
+    "no bias, hidden layers": lambda: Ending(
+        *POOLED, nn.Linear(12, 20, bias=False), nn.Tanh(), nn.Linear(20, 4)
+    ),
+}  # fmt: skip
+OTHERS: dict[str, Callable[[], nn.Module]] = {
+    "convolution": lambda: Ending(nn.Conv2d(12, 4, 1), nn.ReLU(), *POOLED),
+    "depthwise": lambda: Ending(
+        nn.Conv2d(12, 12, 3, padding=1, groups=12), nn.BatchNorm2d(12), nn.ReLU6(), *POOLED,
+        nn.Linear(12, 4),
+    ),
+    "normalised over channels": lambda: Ending(*POOLED, nn.LayerNorm(12), nn.Linear(12, 4)),
+    "channels compared": lambda: Ending(nn.Softmax2d(), *POOLED, nn.Linear(12, 4)),
+    "channels paired": lambda: Ending(nn.PixelShuffle(2), *POOLED, nn.Linear(3, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, *OTHERS])
+def test_every_ending_answers_as_the_whole_network(ending: str) -> None:
+    model = {**ENDINGS, **OTHERS}[ending]()
+    check(model, "trunk", at_module(model.trunk))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_channelwise_ending_is_summed_channel_by_channel(ending: str, monkeypatch) -> None:
+    model = ENDINGS[ending]()
+    way, taken = asked(model, images(2), ["trunk"])
+    monkeypatch.setattr(way, "_whole", None)
+    with visiting(model), torch.no_grad():
+        found = way.answers(taken, "trunk", torch.ones(2, 3, 12, dtype=torch.bool))
+    assert found.shape[:2] == (2, 3)
+
+
+@pytest.mark.parametrize("ending", OTHERS)
+def test_an_ending_that_mixes_channels_is_run_again(ending: str) -> None:
+    model = OTHERS[ending]()
+    graph = Probe(Classifier(model)).traced
+    assert channelwise.head_of(graph.graph, graph.known("trunk")) is None
+
+
+PLAIN = plain()
+RESIDUAL = Residual()
+FUNCTIONAL = Functional()
+ATTENTIVE = Attentive()
+UNTRACED = DataDependent()
+PLACES = {
+    "plain 1": (PLAIN, "1", at_module(PLAIN[1])),
+    "plain 4": (PLAIN, "4", at_module(PLAIN[4])),
+    "plain 7": (PLAIN, "7", at_module(PLAIN[7])),
+    "functional first": (FUNCTIONAL, "relu", at_function(F.relu, 1)),
+    "functional inside a sum": (FUNCTIONAL, "relu_2", at_function(F.relu, 3)),
+    "functional sum": (FUNCTIONAL, "add", at_function(Tensor.add, 1)),
+    "functional reused module": (FUNCTIONAL, "same:2", at_module(FUNCTIONAL.same, 2)),
+    "functional last": (FUNCTIONAL, "relu_3", at_function(F.relu, 4)),
+    "residual entry": (RESIDUAL, "act:1", at_module(RESIDUAL.act, 1)),
+    "residual inside": (RESIDUAL, "act:2", at_module(RESIDUAL.act, 2)),
+    "residual convolution": (RESIDUAL, "two", at_module(RESIDUAL.two)),
+    "residual last": (RESIDUAL, "act:3", at_module(RESIDUAL.act, 3)),
+    "attentive low": (ATTENTIVE, "low", at_module(ATTENTIVE.low)),
+    "attentive product": (ATTENTIVE, "mul", at_function(Tensor.mul, 1)),
+    "attentive high": (ATTENTIVE, "high", at_module(ATTENTIVE.high)),
+    "untraced 1": (UNTRACED, "body.1", at_module(UNTRACED.body[1])),
+    "untraced 7": (UNTRACED, "body.7", at_module(UNTRACED.body[7])),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_awkward_networks_answer_as_they_do_whole(place: str) -> None:
+    model, layer, where = PLACES[place]
+    check(model, layer, where)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("resnet18", "layer4"),
+        ("resnet18", "layer4.0.bn2"),
+        ("mobilenet_v2", "features.18"),
+        ("mobilenet_v2", "features.13"),
+        ("squeezenet1_1", "features.12"),
+        ("squeezenet1_1", "features.4"),
+        pytest.param("vgg11", "features.19", marks=pytest.mark.slow),
+        pytest.param("vgg11", "features.14", marks=pytest.mark.slow),
+    ],
+)
+def test_networks_of_torchvision_answer_as_they_do_whole(name: str, layer: str) -> None:
+    model = torchvision_network(name)
+    check(model, layer, at_module(model.get_submodule(layer)), count=2, size=64)
+
+
+class Vgg(nn.Module):
+    """VGG-11 with a quarter of its channels: 49 numbers of each reach the first linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [16, "M", 32, "M", 64, 64, "M", 128, 128, "M", 128, 128, "M"]
+        self.features = torchvision.models.vgg.make_layers(widths)
+        self.avgpool = nn.AdaptiveAvgPool2d(7)
+        self.classifier = nn.Sequential(
+            nn.Linear(128 * 49, 64), nn.ReLU(True), nn.Dropout(), nn.Linear(64, 10)
+        )
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+@pytest.mark.parametrize("layer", ["features.19", "features.14"])
+def test_a_linear_layer_with_many_numbers_a_channel_answers_as_it_does_whole(layer: str) -> None:
+    model = Vgg()
+    check(model, layer, at_module(model.get_submodule(layer)), count=2, size=64)
+
+
+@pytest.mark.parametrize("score", ["relu", "act:2"])
+def test_double_precision_is_kept(score: str) -> None:
+    model, where = (
+        (Functional().double(), at_function(F.relu, 1)) if score == "relu" else _double_residual()
+    )
+    x = images(2).double()
+    gates = gates_of(8, 2)
+    expected = literally(model, x, where, gates)
+    assert answered(model, x, score, gates).numpy() == pytest.approx(expected, rel=1e-11)
+
+
+def _double_residual() -> tuple[nn.Module, Place]:
+    model = Residual().double()
+    return model, at_module(model.act, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layer", ["1", "7"])
+def test_half_precision_is_answered_within_its_rounding(dtype, layer: str) -> None:
+    model = plain()
+    gates = gates_of({"1": 8, "7": 16}[layer], 2)
+    expected = literally(model, images(2), at_module(model[int(layer)]), gates)
+    found = answered(model.to(dtype), images(2).to(dtype), layer, gates)
+    assert found.dtype == dtype
+    assert np.abs(found.double().numpy() - expected).max() < 0.03 * np.abs(expected).max()
+
+
+def test_channels_last_images_are_answered() -> None:
+    model = plain()
+    gates = gates_of(12, 2)
+    expected = literally(model, images(2), at_module(model[4]), gates)
+    last = images(2).contiguous(memory_format=torch.channels_last)
+    found = answered(model, last, "4", gates).numpy()
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_train_mode_is_answered_as_in_use() -> None:
+    model = ENDINGS["batch norm before"]()
+    gates = gates_of(12, 2)
+    expected = literally(model, images(2), at_module(model.trunk), gates)
+    found = answered(model.train(), images(2), "trunk", gates).numpy()
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+class Scaled(nn.Module):
+    """A learned factor per channel behind the layer, as wide as a batch may be long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        self.gamma = nn.Parameter(torch.ones(8, 1, 1))
+        self.head = nn.Linear(8, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head((self.low(x) * self.gamma).mean((2, 3)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_weights_as_wide_as_the_batch_is_long_are_no_images(count: int) -> None:
+    model = Scaled()
+    check(model, "low", at_module(model.low), count=count, size=16)
+
+
+class ByImage(nn.Module):
+    """A factor per channel that comes from the image, not from the layer."""
+
+    def __init__(self, *, turned: bool = False) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(3, 4)
+        self.turned = turned
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        brightness = x.mean((2, 3))
+        if self.turned:
+            return self.head((self.low(x).mean((2, 3)).t() * brightness.t()).t())
+        return self.head(self.low(x).mean((2, 3)) * brightness)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_what_passes_by_the_layer_stays_with_its_image(turned: bool, count: int) -> None:
+    model = ByImage(turned=turned)
+    check(model, "low", at_module(model.low), count=count, size=16)
+
+
+class Sized(nn.Module):
+    """Takes the number of images at the entrance and uses it at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(8, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n = x.size(0)
+        return self.head(F.adaptive_avg_pool2d(self.low(x), 1).view(n, -1))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_number_of_images_may_be_used_behind_the_layer(count: int) -> None:
+    model = Sized()
+    check(model, "low", at_module(model.low), count=count, size=16)
+
+
+class Preparing(nn.Module):
+    """Normalises the image it is given in place."""
+
+    def __init__(self, *, traceable: bool) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(8, 4)
+        self.traceable = traceable
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.sub_(0.5).mul_(4)
+        if not self.traceable and float(x.sum()) > 1e9:
+            x = x + 1
+        return self.head(self.low(x).mean((2, 3)))
+
+
+@pytest.mark.parametrize("traceable", [True, False])
+def test_a_network_that_changes_its_image_in_place_is_given_a_copy(traceable: bool) -> None:
+    model = Preparing(traceable=traceable)
+    x = images(2, 16)
+    answered(model, x, "low", gates_of(8, 2))
+    assert torch.equal(x, images(2, 16))
+    check(model, "low", at_module(model.low), size=16)
+
+
+class Crowd(nn.Module):
+    """Normalises by the statistics of the batch, in use too: no image stands for itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        self.norm = nn.BatchNorm2d(8, track_running_stats=False)
+        self.head = nn.Linear(8, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.norm(self.low(x)).square().mean((2, 3)))
+
+
+def test_a_network_that_looks_at_the_whole_batch_is_asked_image_by_image() -> None:
+    model = Crowd()
+    check(model, "low", at_module(model.low), size=16)
+
+
+class Forgetful(nn.Module):
+    """Answers otherwise every time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(8, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.low(x)
+        return self.head((x + torch.randn_like(x)).mean((2, 3)))
+
+
+def test_a_network_that_never_answers_alike_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match=r"gave other values .*; look for\s+randomness"):
+        answered(Forgetful(), images(2, 16), "low", gates_of(8, 2))
+
+
+def test_gates_of_one_layer_leave_the_others_open() -> None:
+    model = plain()
+    x = images(2)
+    way, taken = asked(model, x, ["7", "1"])
+    with visiting(model), torch.no_grad():
+        way.answers(taken, "1", torch.zeros(2, 3, 8, dtype=torch.bool))
+        found = way.answers(taken, "7", torch.ones(2, 1, 16, dtype=torch.bool))[:, 0]
+    assert found.numpy() == pytest.approx(model(x).detach().numpy(), rel=1e-4, abs=1e-5)
+
+
+def test_a_head_whose_sum_is_another_is_given_up(monkeypatch) -> None:
+    model = plain()
+    monkeypatch.setattr(channelwise.Products, "rows", _nothing)
+    check(model, "7", at_module(model[7]))
+
+
+def _nothing(self, image: int, gates: Tensor) -> Tensor:
+    return self.base.expand(len(gates), -1)
+
+
+def test_a_graph_that_answers_otherwise_is_given_up(monkeypatch) -> None:
+    model = plain()
+    monkeypatch.setattr(gated._OnGraph, "agrees", lambda self, x: False)
+    assert isinstance(asked(model, images(2), ["4"])[0], gated._OnReplays)
+    check(model, "4", at_module(model[4]))
+
+
+@dataclass
+class Crowded:
+    """A device on which at most `room` rows fit."""
+
+    room: int
+    refused: int = 0
+
+    def run(self, part: slice) -> Tensor:
+        if part.stop - part.start > self.room:
+            self.refused += 1
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return torch.arange(10.0)[part, None]
+
+
+def test_rows_that_do_not_fit_are_run_in_halves() -> None:
+    device = Crowded(room=2)
+    assert gated._in_batches(device.run, 10, 8)[:, 0].tolist() == list(range(10))
+    assert device.refused == 2
+
+
+def test_one_row_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="out of memory"):
+        gated._in_batches(Crowded(room=0).run, 10, 8)
