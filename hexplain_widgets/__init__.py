@@ -2,12 +2,19 @@
 
 from . import demo
 from .classifier import Classifier
+from .engines.chip import Chip
 from .engines.decomposition import Decomposer, decompose
 from .evidence import (
+    ChannelImportance,
+    ChannelOverlap,
+    ChannelPortrait,
     Decomposition,
     Evidence,
+    HeatMap,
+    HeatMapSheet,
     Layer,
     LayerTable,
+    Localization,
     Node,
     Prediction,
     Provenance,
@@ -17,13 +24,20 @@ from .store import load, save
 from .widgets import DecompositionTree, show
 
 __all__ = [
+    "ChannelImportance",
+    "ChannelOverlap",
+    "ChannelPortrait",
+    "Chip",
     "Classifier",
     "Decomposer",
     "Decomposition",
     "DecompositionTree",
     "Evidence",
+    "HeatMap",
+    "HeatMapSheet",
     "Layer",
     "LayerTable",
+    "Localization",
     "Node",
     "Prediction",
     "Provenance",
