@@ -1,0 +1,370 @@
+"""The heatmap view in JupyterLab: with a made engine behind it, and with a real one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.lab import SCREENSHOTS, Lab, Notebook, Theme
+from tests.browser.offline import OfflinePage
+from tests.widgets.made import MARKUP
+
+ROOT = str(Path(__file__).parents[2])
+MADE = f"""
+import sys; sys.path.insert(0, {ROOT!r})
+from hexplain_widgets.widgets.layer_heatmaps import LayerHeatmaps
+from tests.widgets.made import scene
+from tests.widgets.made_heatmaps import MadeChip, made_sheet
+chip = MadeChip()
+w = LayerHeatmaps(chip, scene(224))
+"""
+REAL = """
+import hexplain_widgets as hx
+from hexplain_widgets.engines.chip import Chip
+from hexplain_widgets.widgets.layer_heatmaps import LayerHeatmaps
+chip = Chip(layers=["stage5", "stage4"], gates_per_image=20)
+chip = chip.fit(hx.demo.classifier(), hx.demo.scenes(40, seed=0), progress=False)
+w = LayerHeatmaps(chip, hx.demo.scene("house", surroundings="pool", seed=3).image)
+"""
+ORDER = "all => all.map(one => one.getAttribute('aria-label'))"
+# whether a canvas has anything but the grey of the pale image and its ground
+COLOURED = """canvas => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let strong = 0;
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i] > 200 && data[i] - data[i + 2] > 90) strong++;
+  return strong > 30;
+}"""
+
+
+def heat(page: Page, name: str) -> Locator:
+    """The map whose spoken name begins so."""
+    return page.locator(f".hx-heat[aria-label^='{name}']")
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.locator(".hx-view").get_by_role("button", name=name, exact=True)
+
+
+def method(page: Page, name: str) -> Locator:
+    return page.locator(".hx-view").get_by_role("radio", name=name, exact=True)
+
+
+def quiet(page: Page) -> None:
+    """Wait until every map is there and painted, and nothing is waited for."""
+    expect(page.locator(".hx-work")).to_be_hidden()
+    expect(page.locator(".hx-waiting")).to_have_count(0)
+    page.wait_for_timeout(250)
+
+
+def started(notebook: Notebook) -> Notebook:
+    notebook.page.set_viewport_size({"width": 1400, "height": 1250})
+    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
+    notebook.run_all()
+    heat(notebook.page, "pasture, stage 1, CHIP").wait_for()
+    quiet(notebook.page)
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def shared(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    notebook = started(lab.open(browser, [MADE, "w"], "heatmaps.ipynb"))
+    yield notebook
+    notebook.close()
+
+
+@pytest.fixture
+def maps(shared: Notebook) -> Notebook:
+    """One notebook for all tests that leave the sparsity as they found it."""
+    shared.kernel("setattr(w, 'view', {'method': 'CHIP', 'classes': [0, 1, 2]})")
+    shared.page.mouse.move(0, 0)
+    quiet(shared.page)
+    shared.errors.clear()
+    return shared
+
+
+@pytest.fixture
+def fresh(shared: Notebook) -> Notebook:
+    """The same notebook run again, for tests that refit."""
+    shared.errors.clear()
+    return started(shared)
+
+
+@pytest.fixture
+def alone(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+    """A notebook of its own, for tests that end its kernel."""
+    return started(open_notebook([MADE, "w"]))
+
+
+def title(page: Page) -> Locator:
+    return page.locator(".hx-large-head h3")
+
+
+def test_every_class_has_a_row_and_every_layer_a_column_from_the_deepest(maps: Notebook) -> None:
+    spoken = maps.page.locator(".hx-heat").evaluate_all(ORDER)
+    names = [text.split(", CHIP")[0] for text in spoken]
+    assert names[:5] == [f"house, stage {stage}" for stage in (5, 4, 3, 2, 1)]
+    assert names[5::5] == ["orchard, stage 5", "pasture, stage 5"]
+    assert maps.errors == []
+
+
+def test_rows_are_fetched_one_by_one_after_the_first_map(maps: Notebook) -> None:
+    asked = maps.kernel("[(m, t, len(names)) for m, t, names, _ in chip.asked[:4]]")
+    assert asked[0] == (("CHIP",), (0,), 1)
+    assert [(target, count) for _, target, count in asked[1:]] == [((0,), 5), ((1,), 5), ((2,), 5)]
+
+
+def test_maps_are_drawn_in_colour_over_the_image(maps: Notebook) -> None:
+    assert heat(maps.page, "house, stage 5").locator("canvas").evaluate(COLOURED)
+    assert maps.page.locator(".hx-picture canvas").evaluate(COLOURED)
+
+
+def test_the_map_under_the_pointer_is_shown_large(maps: Notebook) -> None:
+    heat(maps.page, "orchard, stage 3").hover()
+    expect(title(maps.page)).to_have_text("orchard, stage 3")
+    expect(maps.page.locator(".hx-told")).to_contain_text("CHIP · features.15 · 256 × 56 × 56")
+    maps.page.locator(".hx-header").hover()
+    expect(title(maps.page)).to_have_text("house, stage 5")
+
+
+def test_arrow_keys_walk_from_map_to_map_and_enter_pins(maps: Notebook) -> None:
+    heat(maps.page, "house, stage 5").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        maps.page.keyboard.press(key)
+    expect(heat(maps.page, "orchard, stage 3")).to_be_focused()
+    expect(title(maps.page)).to_have_text("orchard, stage 3")
+    maps.page.keyboard.press("Enter")
+    maps.page.keyboard.press("Home")
+    expect(heat(maps.page, "orchard, stage 5")).to_be_focused()
+    expect(title(maps.page)).to_have_text("orchard, stage 3")
+    maps.wait_kernel("(w.view['selected'], w.view['pinned'])", ([1, "features.15"], True))
+    maps.page.keyboard.press("Escape")
+    maps.wait_kernel("w.view['pinned']", False)
+
+
+def test_keys_pressed_in_the_view_are_no_commands_of_the_notebook(maps: Notebook) -> None:
+    cells = maps.page.locator(".jp-Notebook-cell").count()
+    heat(maps.page, "house, stage 5").focus()
+    maps.page.keyboard.press("b")
+    maps.page.keyboard.press("a")
+    assert maps.page.locator(".jp-Notebook-cell").count() == cells
+    expect(button(maps.page, "Boxes")).to_have_attribute("aria-pressed", "true")
+
+
+def test_another_method_is_fetched_once_and_kept(maps: Notebook) -> None:
+    method(maps.page, "Grad-CAM").click()
+    heat(maps.page, "pasture, stage 1, Grad-CAM").wait_for()
+    quiet(maps.page)
+    before = maps.kernel("len(chip.asked)")
+    method(maps.page, "CHIP").click()
+    method(maps.page, "Grad-CAM").click()
+    heat(maps.page, "pasture, stage 1, Grad-CAM").wait_for()
+    assert maps.kernel("len(chip.asked)") == before
+
+
+def test_methods_are_chosen_by_number_and_by_arrow(maps: Notebook) -> None:
+    heat(maps.page, "house, stage 5").focus()
+    maps.page.keyboard.press("4")
+    expect(method(maps.page, "Grad-CAM")).to_have_attribute("aria-checked", "true")
+    method(maps.page, "Grad-CAM").focus()
+    maps.page.keyboard.press("ArrowRight")
+    expect(method(maps.page, "guided backpropagation")).to_be_focused()
+    maps.wait_kernel("w.view['method']", "guided backpropagation")
+
+
+def test_a_method_with_one_map_per_class_shows_the_classes_side_by_side(maps: Notebook) -> None:
+    method(maps.page, "Refined CHIP").click()
+    heat(maps.page, "pasture, Refined CHIP").wait_for()
+    boxes = [heat(maps.page, f"{name}, Refined").bounding_box() for name in ("house", "orchard")]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] < boxes[1]["x"]
+
+
+def test_a_class_is_added_from_the_predictions_and_taken_away(maps: Notebook) -> None:
+    offered = maps.page.locator(".hx-classes button")
+    expect(offered.first).to_contain_text("59 %")
+    offered.filter(has_text="harbor").click()
+    heat(maps.page, "harbor, stage 1, CHIP").wait_for()
+    button(maps.page, "Take harbor away").click()
+    expect(heat(maps.page, "harbor")).to_have_count(0)
+    maps.wait_kernel("w.view['classes']", [0, 1, 2])
+
+
+def test_a_class_is_found_by_name_and_an_unknown_one_is_answered(maps: Notebook) -> None:
+    search = maps.page.get_by_role("combobox", name="Add a class")
+    search.fill("harb")
+    search.press("Enter")
+    heat(maps.page, "harbor, stage 1, CHIP").wait_for()
+    search.fill("hause")
+    search.press("Enter")
+    banner = maps.page.locator(".hx-banner")
+    expect(banner).to_contain_text("'house'")
+    banner.get_by_role("button", name="Dismiss").click()
+
+
+def test_a_class_name_that_is_markup_is_shown_as_text(maps: Notebook) -> None:
+    maps.page.locator(".hx-classes button").nth(3).click()
+    expect(maps.page.locator(".hx-class strong").last).to_have_text(MARKUP)
+    expect(maps.page.locator(".hx-title")).to_contain_text(MARKUP)
+    assert maps.page.locator(".hx-view img").count() == 0
+
+
+def test_boxes_are_fetched_and_told_with_their_threshold(maps: Notebook) -> None:
+    button(maps.page, "Boxes").click()
+    expect(heat(maps.page, "house, stage 5").locator(".hx-outline")).to_have_count(1)
+    expect(maps.page.locator(".hx-told")).to_contain_text("35 % of the largest value")
+    button(maps.page, "Boxes").click()
+    expect(maps.page.locator(".hx-outline")).to_have_count(0)
+
+
+def test_one_scale_for_all_has_its_numbers_under_the_grid(maps: Notebook) -> None:
+    legend = maps.page.locator(".hx-legend .hx-ticks")
+    expect(legend).to_contain_text("largest of each map")
+    button(maps.page, "All").click()
+    highest = maps.kernel("max(float(m.values.max()) for m in w.evidence.maps[:15])")
+    expect(legend).to_contain_text(f"{highest:.3g}")
+    button(maps.page, "Both signs").click()
+    expect(legend).to_contain_text("−")
+
+
+def test_the_sparsity_slider_refits_while_the_old_maps_stay(fresh: Notebook) -> None:
+    slider = fresh.page.get_by_role("slider", name="Sparsity")
+    before = fresh.page.locator(".hx-open span").first.inner_text()
+    fresh.page.evaluate(
+        "() => { window.fewest = 99; const look = () => {"
+        " const now = document.querySelectorAll('.hx-open').length;"
+        " window.fewest = Math.min(window.fewest, now); requestAnimationFrame(look); }; look(); }"
+    )
+    slider.focus()
+    for _ in range(30):
+        fresh.page.keyboard.press("ArrowRight")
+    fresh.wait_kernel("w.sparsity > 0.02", True)
+    quiet(fresh.page)
+    assert fresh.page.locator(".hx-open span").first.inner_text() != before
+    assert fresh.page.evaluate("window.fewest") == 15
+    refits = {sheet for sheet in fresh.kernel("[a[1] for a in chip.asked[4:]]") if len(sheet) == 3}
+    assert refits == {(0, 1, 2)}
+
+
+def test_a_class_without_a_channel_says_which_sparsity_leaves_some(fresh: Notebook) -> None:
+    fresh.page.locator(".hx-classes button").filter(has_text="harbor").click()
+    heat(fresh.page, "harbor, stage 1, CHIP").wait_for()
+    slider = fresh.page.get_by_role("slider", name="Sparsity")
+    slider.focus()
+    fresh.page.keyboard.press("End")
+    reason = fresh.page.locator(".hx-reason:visible")
+    expect(reason).to_contain_text("refit with sparsity=0.08")
+    expect(heat(fresh.page, "house, stage 5, CHIP")).to_have_count(1)
+    heat(fresh.page, "harbor, stage 5").focus()
+    expect(fresh.page.locator(".hx-told")).to_contain_text("refit with sparsity=0.08")
+
+
+def test_maps_have_a_text_alternative_with_class_stage_and_range(maps: Notebook) -> None:
+    spoken = re.compile(r"^house, stage 5, CHIP, from −\S+ to \S+, \d+ of 512 channels$")
+    expect(heat(maps.page, "house, stage 5")).to_have_attribute("aria-label", spoken)
+    expect(maps.page.locator(".hx-picture canvas")).to_have_attribute("aria-label", spoken)
+
+
+def test_a_saved_view_without_a_kernel_shows_all_it_had(alone: Notebook) -> None:
+    heat(alone.page, "orchard, stage 3").click()
+    method(alone.page, "Guided CHIP").click()
+    heat(alone.page, "pasture, stage 1, Guided CHIP").wait_for()
+    quiet(alone.page)
+    method(alone.page, "CHIP").click()
+    alone.wait_kernel("w.view['method']", "CHIP")
+    alone.save()
+    alone.reload(kernel=False)
+    heat(alone.page, "pasture, stage 1, CHIP").wait_for()
+    expect(title(alone.page)).to_have_text("orchard, stage 3")
+    method(alone.page, "Guided CHIP").click()
+    expect(heat(alone.page, "pasture, stage 1, Guided CHIP")).to_have_count(1)
+    assert heat(alone.page, "house, stage 5").locator("canvas").is_visible()
+    expect(alone.page.locator(".hx-banner")).to_have_count(0)
+
+
+def test_after_a_kernel_restart_the_view_says_so_and_stays(alone: Notebook) -> None:
+    alone.restart_kernel()
+    method(alone.page, "Grad-CAM").click()
+    expect(alone.page.locator(".hx-banner")).to_contain_text("does not answer", timeout=9000)
+    method(alone.page, "CHIP").click()
+    expect(heat(alone.page, "pasture, stage 1, CHIP")).to_have_count(1)
+
+
+def test_the_offline_page_shows_the_maps_and_asks_for_nothing(
+    maps: Notebook, open_page: Callable[..., OfflinePage], tmp_path: Path
+) -> None:
+    maps.kernel(f"str(w.export_html({str(tmp_path / 'maps.html')!r}))")
+    page = open_page(tmp_path / "maps.html")
+    heat(page.page, "pasture, stage 1, CHIP").wait_for()
+    page.page.wait_for_timeout(400)
+    assert heat(page.page, "house, stage 5").locator("canvas").evaluate(COLOURED)
+    expect(page.page.get_by_role("slider", name="Sparsity")).to_be_disabled()
+    assert page.outside == []
+    assert page.errors == []
+    page.page.locator(".hx-view").screenshot(path=SCREENSHOTS / "heatmaps_offline.png")
+
+
+def test_a_real_engine_fills_the_view_and_refits(
+    open_notebook: Callable[[list[str]], Notebook],
+) -> None:
+    notebook = open_notebook([REAL, "w"])
+    notebook.page.set_viewport_size({"width": 1400, "height": 1250})
+    notebook.run_all(240)
+    heat(notebook.page, "house, stage 4, CHIP").wait_for()
+    quiet(notebook.page)
+    assert heat(notebook.page, "house, stage 5").locator("canvas").evaluate(COLOURED)
+    before = notebook.kernel("w.sheet['maps']['channels'][0][0]")
+    slider = notebook.page.get_by_role("slider", name="Sparsity")
+    slider.focus()
+    for _ in range(60):
+        notebook.page.keyboard.press("ArrowRight")
+    notebook.wait_kernel(f"w.sheet['maps']['channels'][0][0] < {before}", True, 30)
+    quiet(notebook.page)
+    for name in ("Refined CHIP", "Guided CHIP", "Grad-CAM", "guided backpropagation"):
+        method(notebook.page, name).click()
+        heat(notebook.page, "house").filter(visible=True).first.wait_for()
+        expect(
+            notebook.page.locator(f".hx-heat[aria-label^='house'][aria-label*='{name}']").first
+        ).to_be_visible(timeout=30_000)
+    quiet(notebook.page)
+    assert notebook.errors == []
+    notebook.screenshot("heatmaps_real", notebook.page.locator(".hx-view"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_state_has_its_picture(maps: Notebook, theme: Theme) -> None:
+    page, view, shots = maps.page, maps.page.locator(".hx-view"), []
+
+    def shoot(state: str) -> None:
+        quiet(page)
+        shots.append(maps.screenshot(f"heatmaps_{state}_{theme}", view))
+
+    maps.theme(theme)
+    shoot("first")
+    button(page, "All").click()
+    button(page, "Both signs").click()
+    button(page, "Boxes").click()
+    heat(page, "orchard, stage 4").click()
+    shoot("signed")
+    method(page, "Refined CHIP").click()
+    shoot("refined")
+    method(page, "Guided CHIP").click()
+    shoot("guided")
+    method(page, "CHIP").click()
+    heat(page, "house, stage 5").focus()
+    page.keyboard.press("?")
+    shoot("keys")
+    page.keyboard.press("Escape")
+    for width, state in ((620, "narrow"), (1920, "projector")):
+        page.set_viewport_size({"width": width, "height": 1500})
+        shoot(state)
+    page.set_viewport_size({"width": 1400, "height": 1250})
+    maps.theme("light")
+    assert all(shot.stat().st_size > 20_000 for shot in shots)
+    assert maps.errors == []
