@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
@@ -12,11 +13,17 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import (
+    DataLoader,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 from .classifier import Classifier
 from .guest import OwnRandomness
 
+_RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 _KINDS = "a Dataset, a DataLoader or an iterable of images or of (image, label)"
 
 
@@ -30,9 +37,11 @@ class Sample:
 
     @property
     def key(self) -> bytes:
-        """What identifies the image: a hash of its prepared pixels."""
+        """What identifies the image: a hash of its size and its prepared pixels."""
         pixels = self.x.to(torch.float32).contiguous().numpy()
-        return hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+        found = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
+        found.update(pixels.data)
+        return found.digest()
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,10 @@ def length_of(data: Any) -> int | None:
 
 def is_shuffled(data: Any) -> bool:
     """Whether the data come in another order every time, so that none can be passed over."""
-    return isinstance(data, DataLoader) and isinstance(data.sampler, RandomSampler)
+    if not isinstance(data, DataLoader):
+        return False
+    samplers = (data.sampler, getattr(data.batch_sampler, "sampler", None))
+    return any(isinstance(s, _RANDOM) for s in samplers)
 
 
 def _samples(data: Any, classifier: Classifier) -> Iterator[Sample]:
@@ -126,7 +138,7 @@ def _label(label: Any, classifier: Classifier) -> int | None:
     if isinstance(label, str):
         return classifier.index_of(label, len(classifier.classes or ()))
     try:
-        return int(label)
+        return operator.index(label)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(_no_label(label)) from error
 

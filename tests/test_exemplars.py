@@ -1,0 +1,153 @@
+"""Exemplars: the images in which a channel is strongest, whatever the order they came in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from hexplain_widgets.exemplars import EACH, SIDE, Exemplars
+
+K = 5
+
+
+def key(i: int) -> bytes:
+    return hashlib.blake2b(bytes([i % 256, i // 256]), digest_size=16).digest()
+
+
+def picture(i: int) -> np.ndarray:
+    return np.full((20, 30, 3), i * 7 % 256, np.uint8)
+
+
+def means_of(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((count, K))
+
+
+def kept(means: np.ndarray, order: Sequence[int], batch: int = 4) -> Exemplars:
+    found = Exemplars(K)
+    for first in range(0, len(order), batch):
+        some = list(order[first : first + batch])
+        found.add(means[some], [key(i) for i in some], lambda j, some=some: picture(some[j]))
+    return found
+
+
+def check_equal(one: Exemplars, other: Exemplars) -> None:
+    for (name, a), (_, b) in zip(one.arrays(), other.arrays(), strict=True):
+        assert np.array_equal(a, b), name
+
+
+def shown(found: Exemplars, channel: int) -> list[int]:
+    """The grey levels of a channel's thumbnails."""
+    return [int(p[0, 0, 0]) for p in found.of(channel)[0]]
+
+
+def test_the_strongest_images_are_kept_strongest_first() -> None:
+    means = means_of(30)
+    found = kept(means, range(30))
+    for k in range(K):
+        best = np.argsort(-means[:, k])[:EACH]
+        assert found.of(k)[1] == means[best, k].tolist()
+        assert shown(found, k) == pytest.approx([i * 7 % 256 for i in best], abs=3)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 30])
+def test_neither_order_nor_batches_change_which_are_kept(batch: int) -> None:
+    means = means_of(30)
+    order = np.random.default_rng(1).permutation(30).tolist()
+    check_equal(kept(means, range(30)), kept(means, order, batch))
+
+
+def test_of_equal_images_the_same_are_kept_in_any_order() -> None:
+    means = np.ones((10, K))
+    check_equal(kept(means, range(10)), kept(means, [*range(9, -1, -1)]))
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 2, 0]])
+def test_shards_merge_in_any_order_to_the_whole(order: list[int]) -> None:
+    means = means_of(30)
+    shards = [kept(means, range(i, 30, 3)) for i in range(3)]
+    merged = Exemplars(K)
+    for i in order:
+        merged.merge(shards[i])
+    check_equal(merged, kept(means, range(30)))
+
+
+def test_an_image_that_comes_twice_is_kept_once() -> None:
+    means = means_of(6)
+    check_equal(kept(means, range(6)), kept(means, [*range(6), *range(6)], batch=12))
+
+
+def test_an_image_in_two_shards_is_kept_once() -> None:
+    means = means_of(6)
+    found = kept(means, range(4))
+    found.merge(kept(means, range(2, 6)))
+    check_equal(found, kept(means, range(6)))
+
+
+def test_an_image_that_is_rounded_otherwise_in_another_batch_is_kept_once() -> None:
+    found = kept(np.ones((1, K)), [0])
+    found.add(np.full((1, K), 1 + 1e-12), [key(0)], lambda i: picture(0))
+    assert len(found.of(0)[1]) == 1
+
+
+def test_fewer_images_than_places_leave_places_free() -> None:
+    images, values = kept(means_of(2), range(2)).of(0)
+    assert len(images) == len(values) == 2
+
+
+def test_no_images_leave_all_places_free() -> None:
+    assert Exemplars(K).of(0) == ([], [])
+
+
+def test_negative_means_are_kept_too() -> None:
+    means = -means_of(8)
+    assert kept(means, range(8)).of(2)[1] == sorted(means[:, 2], reverse=True)[:EACH]
+
+
+def test_thumbnails_are_bounded_by_the_channels() -> None:
+    found = kept(np.random.default_rng(0).random((500, K)), range(500))
+    assert len(found.thumbnails) <= K * EACH
+    assert all(p.shape == (SIDE, SIDE, 3) for p in found.of(0)[0])
+
+
+def test_pictures_are_asked_only_of_images_that_enter() -> None:
+    asked: list[int] = []
+    found = kept(np.ones((EACH, K)), range(EACH))
+    found.add(np.zeros((3, K)), [key(i) for i in (7, 8, 9)], lambda i: asked.append(i))
+    assert asked == []
+
+
+def test_what_is_saved_is_taken_up_as_it_was() -> None:
+    found, again = kept(means_of(9), range(9)), Exemplars(K)
+    again.restore(dict(found.arrays()))
+    check_equal(again, found)
+    assert shown(again, 3) == shown(found, 3)
+
+
+def test_an_image_whose_key_ends_in_zeros_keeps_its_thumbnail() -> None:
+    found, again = Exemplars(K), Exemplars(K)
+    found.add(np.ones((1, K)), [b"\1" * 8 + bytes(8)], lambda i: picture(9))
+    again.restore(dict(found.arrays()))
+    assert shown(again, 0) == pytest.approx([63], abs=3)
+
+
+def test_places_left_free_are_free_again_after_saving() -> None:
+    again = Exemplars(K)
+    again.restore(dict(kept(means_of(2), range(2)).arrays()))
+    again.merge(kept(means_of(9), range(2, 9)))
+    check_equal(again, kept(means_of(9), range(9)))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("values", "do not fit the layer"), ("names", "thumbnail|argument|shorter|longer")],
+)
+def test_saved_images_that_do_not_fit_are_refused(name: str, text: str) -> None:
+    saved = dict(kept(means_of(9), range(9)).arrays())
+    saved[name] = saved[name][:-1]
+    if name == "values":
+        saved["keys"] = saved["keys"][:-1]
+    with pytest.raises(ValueError, match=text):
+        Exemplars(K).restore(saved)
