@@ -392,7 +392,7 @@ def test_a_negative_power_is_refused() -> None:
         Quadratic(np.ones((1, 1, 1)), np.ones((1, 1)), np.array([-1.0]))
 
 
-@pytest.mark.parametrize("sparsity", [0, -0.1, np.nan, np.inf, np.array([0.1, 0.2])])
+@pytest.mark.parametrize("sparsity", [0.0, -0.1, np.nan, np.inf, np.array([0.1, 0.2])])
 def test_a_sparsity_that_means_nothing_is_refused(sparsity: float) -> None:
     with pytest.raises(
         ValueError, match=r"got a sparsity of .*; expected a number above 0.*; take"
