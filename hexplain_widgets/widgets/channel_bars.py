@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from ..classifier import nearest
 from ..evidence import ChannelImportance
-from .channel_choice import ChannelChoice, expected, fitted
+from .channel_choice import ChannelChoice, chip_of, expected
 from .channel_drawing import AGAINST, FOR, draw_bars
 from .conversation import EXPECTED
 from .export import write_html
@@ -35,10 +35,12 @@ class ChannelBars(ChannelChoice, ipywidgets.VBox):
     Raises ValueError for an unknown class or layer, TypeError for what is no Chip.
     """
 
+    _made: tuple[ipywidgets.Widget, ...] = ()
+
     def __init__(
         self, chip: Any, target: int | str, *, top: int = 12, layer: str | None = None
     ) -> None:
-        evidence = fitted(chip).matrix([target], layer=layer)
+        evidence = chip_of(chip).matrix([target], layer=layer)
         names = tuple(chip.classes_)
         index = target if isinstance(target, int) else names.index(evidence.classes[0])
         self._open(evidence, chip, names, index, top)
@@ -74,6 +76,7 @@ class ChannelBars(ChannelChoice, ipywidgets.VBox):
         self._bars, self._figure = _figure()
         super().__init__(layer=evidence.layer)
         self.children = self._parts()
+        self._made = (*self.children[0].children, *self.children, self._bars, *self._figure.axes)
         self._listen()
         self._draw()
 
@@ -139,7 +142,7 @@ class ChannelBars(ChannelChoice, ipywidgets.VBox):
     def close(self) -> None:
         """Close the bars with all their parts, and let go of the Chip."""
         self._chip = None
-        for part in (*self.children[0].children, *self.children):
+        for part in self._made:
             part.close()
         super().close()
 
@@ -251,8 +254,10 @@ def _figure() -> tuple[Any, Any]:
             fields=["x", "y"], labels=["channel", "importance"], formats=["", ".4g"]
         ),
     )
+    channels = bqplot.Axis(scale=x, grid_lines="none")
+    channels.orientation = "vertical"  # a trait in bqplot 0.12, a property since
     axes = [
-        bqplot.Axis(scale=x, orientation="vertical", grid_lines="none"),
+        channels,
         bqplot.Axis(scale=y, label="weight × mean activation", label_color=_INK),
     ]
     margin = {"top": 8, "bottom": 52, "left": 64, "right": 24}
@@ -268,7 +273,8 @@ def _figure() -> tuple[Any, Any]:
 
 def _even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
     """Round numbers from below `low` to above `high`, zero among them."""
-    rough = max(high - low, 1e-12) / 5
+    high = high if high > low else low + 1
+    rough = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(rough))
     step = next(n * power for n in (1, 2, 5, 10) if n * power >= rough * 0.999)
     return np.asarray(step * np.arange(np.floor(low / step), np.ceil(high / step) + 1))

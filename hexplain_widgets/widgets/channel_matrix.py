@@ -12,7 +12,7 @@ import traitlets
 from ..evidence import ChannelImportance
 from . import channel_questions as questions
 from ._base import View, synced
-from .channel_choice import ChannelChoice, expected, fitted
+from .channel_choice import ChannelChoice, chip_of, expected
 from .channel_drawing import draw_matrix
 from .conversation import Content, Handler, Stop
 from .matrix_payload import matrix_payload
@@ -60,7 +60,7 @@ class ChannelMatrix(ChannelChoice, View):
         self, chip: Any, classes: Sequence[int | str] | None = None, *, layer: str | None = None
     ) -> None:
         self._classes = None if classes is None else list(classes)
-        self._open(fitted(chip).matrix(self._classes, layer=layer), chip)
+        self._open(chip_of(chip).matrix(self._classes, layer=layer), chip)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ChannelMatrix:

@@ -15,7 +15,7 @@ from jaxtyping import UInt8
 from ..evidence import ChannelOverlap, ChannelPortrait
 from . import channel_questions as questions
 from ._base import View, synced
-from .channel_choice import ChannelChoice, expected, fitted
+from .channel_choice import ChannelChoice, chip_of, expected
 from .channel_drawing import draw_overlap
 from .channel_payload import PortraitCase, overlap_payload
 from .conversation import Content, Handler, Stop
@@ -67,7 +67,7 @@ class ChannelVenn(ChannelChoice, View):
         threshold: float | None = None,
         layer: str | None = None,
     ) -> None:
-        shown = _looked_at(fitted(chip), image)
+        shown = _looked_at(chip_of(chip), image)
         found = chip.overlap(list(classes), layer=layer, **_limit(top, threshold))
         self._image = image
         self._open(replace(found, image=shown), chip)

@@ -25,7 +25,16 @@ export interface UpSet<G extends Group> {
   readonly columns: readonly Column<G>[];
 }
 
-export const UPSET = { column: 34, row: 30, bars: 190, head: 22, gap: 14, names: 190, sizes: 70 };
+export const UPSET = {
+  column: 34,
+  row: 30,
+  bars: 190,
+  head: 22,
+  gap: 14,
+  names: 190,
+  sizes: 84,
+  longest: 56,
+};
 
 /** Columns in order of size, or of how many classes share them. */
 export function ordered<G extends Group>(groups: readonly G[], by: "size" | "classes"): G[] {
@@ -53,7 +62,7 @@ export function upset<G extends Group>(
     width: Math.max(left + step * groups.length, Math.min(room, left)),
     height: rowAt(sizes.length - 0.5) + 4,
     barFoot,
-    rows: sizes.map((size, i) => ({ y: rowAt(i), bar: (UPSET.sizes * size) / longest })),
+    rows: sizes.map((size, i) => ({ y: rowAt(i), bar: (UPSET.longest * size) / longest })),
     columns: groups.map((group, n) => {
       const dots = sizes.map((_, i) => ({ y: rowAt(i), inside: group.classes.includes(i) }));
       const inside = dots.filter((dot) => dot.inside).map((dot) => dot.y);

@@ -20,7 +20,9 @@ export class Columns {
   draw(width: number): void {
     const { regions, overlap, saved } = this.session;
     const sizes = overlap.classes.map((_, i) => this.session.sizeOf(i));
-    const names = width < NARROW.below ? NARROW.names : UPSET.names;
+    const longest = Math.max(...overlap.classes.map((name) => name.length)) * LETTER + 14;
+    const most = width < NARROW.below ? NARROW.names : UPSET.names;
+    const names = Math.min(most, Math.max(60, longest));
     const plot = upset(ordered(regions, saved.sort ?? "size"), sizes, width, names);
     this.groups.clear();
     const canvas = svg(
