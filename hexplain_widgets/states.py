@@ -10,9 +10,9 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -26,6 +26,7 @@ _TYPES = {short: np.dtype(name) for name, short in _NAMES.items()}
 
 Arrays = dict[str, np.ndarray]
 Settings = dict[str, Any]
+T = TypeVar("T")
 
 
 def save_state(
@@ -68,7 +69,7 @@ def _write(file: BinaryIO, kind: str, settings: Mapping[str, Any], arrays: Array
 
 def _header(kind: str, settings: Mapping[str, Any], arrays: Arrays) -> bytes:
     entry = {"format": FORMAT, "kind": kind, "settings": dict(settings)}
-    header: dict[str, Any] = {"__metadata__": {ENTRY: json.dumps(entry, allow_nan=False)}}
+    header: dict[str, Any] = {"__metadata__": {ENTRY: json.dumps(entry, allow_nan=False, default=_plain)}}
     at = 0
     sizes = [(n, _NAMES[a.dtype.name], list(a.shape), a.nbytes) for n, a in arrays.items()]
     for name, dtype, shape, size in [*sizes, (DIGEST, "U8", [32], 32)]:
@@ -76,6 +77,15 @@ def _header(kind: str, settings: Mapping[str, Any], arrays: Arrays) -> bytes:
         at += size
     text = json.dumps(header).encode()
     return text + b" " * (-len(text) % 8)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(
+        f"got {value!r:.60} ({type(value).__name__}) as a setting; expected a number, a text or a"
+        " list of them; convert it first"
+    )
 
 
 def _pieces(array: np.ndarray) -> Iterator[bytes]:
@@ -96,16 +106,19 @@ def load_state(path: str | Path, kind: str) -> tuple[Settings, Arrays]:
         raise FileNotFoundError(
             f"there is no file {source}: a saved {kind} was expected; check the name"
         )
+    entry = _whole(_entry, source, kind)
+    _check_kind(source, kind, entry)
+    return dict(entry["settings"]), _whole(_arrays, source, kind)
+
+
+def _whole(read: Callable[[Path], T], source: Path, kind: str) -> T:
     try:
-        entry = _entry(source)
-        arrays = _arrays(source)
+        return read(source)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
             f"cannot load {source}: it is damaged, cut short or no such file ({error}); a saved"
             f" {kind} was expected; take another copy, or fit again"
         ) from error
-    _check_kind(source, kind, entry)
-    return dict(entry["settings"]), arrays
 
 
 def _entry(source: Path) -> dict[str, Any]:

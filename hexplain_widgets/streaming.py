@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -19,9 +20,19 @@ GROUP = 8
 
 
 def uninterrupted(call: Callable[[], T]) -> T:
-    """Run a call to its end even when an interrupt comes meanwhile, which is raised afterwards."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="hexplain-sums") as pool:
-        return pool.submit(call).result()
+    """Run a call to its end even when interrupts come meanwhile, which are raised afterwards."""
+    # Only the main thread is interrupted, and a handler from outside Python cannot be put back.
+    alone = threading.current_thread() is threading.main_thread()
+    if not alone or signal.getsignal(signal.SIGINT) is None:
+        return call()
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        return call()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def accumulate(
@@ -49,8 +60,8 @@ def without(total: int, done: Sequence[Range]) -> list[Range]:
     """
     left, at = [], 0
     for first, last in sorted(done):
-        if first > at:
-            left.append((at, first))
+        if at < min(first, total):
+            left.append((at, min(first, total)))
         at = max(at, last)
     return [*left, (at, total)] if at < total else left
 
@@ -99,7 +110,7 @@ def over_cluster(
     run = uuid4().hex
     leaves: dict[str, int] = {}
     roots: dict[str, list[Range]] = {}
-    waiting = as_completed()
+    waiting = as_completed(loop=client.loop)
     for at in range(0, len(shards), GROUP):
         group = list(shards[at : at + GROUP])
         futures = [
