@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from ..evidence import HeatMap
 from ..heatmaps import OF_THE_IMAGE
-from .heatmap_grid import Cell, HeatmapGrid, Spot
+from .heatmap_grid import WITHOUT_WEIGHTS, Cell, HeatmapGrid, Spot
 from .payload import layer_fields, picture_bytes, prediction_fields, quantized, six_digits
 
 Quantized = tuple[UInt8[np.ndarray, "_ _"], int, float]
@@ -36,7 +36,7 @@ class Encoder:
             "size": list(grid.image.shape[:2]),
             "model": grid.provenance.model,
             "sparsity": grid.sparsity,
-            "methods": [{"name": m, "whole": m in OF_THE_IMAGE} for m in grid.methods],
+            "methods": [_method(name) for name in grid.methods],
             "predictions": [prediction_fields(p) for p in grid.predictions],
             "layers": [layer_fields(layer) for layer in grid.layers],
             "targets": [{"key": key, "name": name} for key, name in grid.targets().items()],
@@ -58,6 +58,15 @@ class Encoder:
             return known
         has_one = heatmap.picture is not None and heatmap.picture.size
         return heatmap, picture_bytes(heatmap.picture) if has_one else b""  # type: ignore[arg-type]
+
+
+def _method(name: str) -> dict[str, Any]:
+    """A method: whether it has one map per class, and whether the sparsity changes its maps."""
+    return {
+        "name": name,
+        "whole": name in OF_THE_IMAGE,
+        "weighed": name not in WITHOUT_WEIGHTS,
+    }
 
 
 def _quantized(heatmap: HeatMap) -> Quantized:

@@ -212,6 +212,7 @@ def _empty(
     chip: Explains, image: Any, layers: Sequence[str] | None, methods: Sequence[str] | None
 ) -> HeatmapGrid:
     """The grid before its first map: the image as the network sees it, and its predictions."""
+    chosen = chosen_layers(chip.layers_, layers)
     classifier = _classifier(chip)
     prepared = classifier.prepare(image)
     predictions = classifier.ranked(classifier.logits(prepared.x)[0], OFFERED)
@@ -220,7 +221,7 @@ def _empty(
     return HeatmapGrid(
         image=prepared.shown,
         predictions=tuple(predictions),
-        layers=chosen_layers(chip.layers_, layers),
+        layers=chosen,
         methods=chosen_methods(methods),
         provenance=Provenance("CHIP", model, predictions[0].name, settings, None, versions()),
         sparsity=float(chip.sparsity),

@@ -28,8 +28,8 @@ function payload(): SheetPayload {
     model: "Small",
     sparsity: 0.01,
     methods: [
-      { name: "CHIP", whole: false },
-      { name: "Refined CHIP", whole: true },
+      { name: "CHIP", whole: false, weighed: true },
+      { name: "Refined CHIP", whole: true, weighed: true },
     ],
     predictions: [{ index: 2, name: MARKUP, probability: 0.9, logit: 4.2 }],
     layers: [layer("conv2", 2, 1), layer("conv1", 1, 2)],

@@ -15,6 +15,7 @@ from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 import hexplain_widgets as hx
+from hexplain_widgets.engines.chip import Chip
 from hexplain_widgets.widgets.heatmap_drawing import Look, draw_heatmaps, strongest
 from hexplain_widgets.widgets.heatmap_grid import HeatmapGrid, Spot
 from hexplain_widgets.widgets.heatmap_state import cleaned
@@ -111,6 +112,11 @@ def test_what_the_engine_does_not_know_is_refused(
 def test_what_is_no_engine_is_refused() -> None:
     with pytest.raises(TypeError, match="got str as chip; expected a fitted Chip; make one with"):
         LayerHeatmaps("chip", scene(224))
+
+
+def test_an_engine_that_was_not_fitted_says_so() -> None:
+    with pytest.raises(ValueError, match="has not seen any data"):
+        LayerHeatmaps(Chip(), scene(224))
 
 
 def test_an_engine_without_its_model_says_what_to_do() -> None:
@@ -431,4 +437,4 @@ def test_saved_evidence_opens_again(tmp_path: Path) -> None:
 
 def test_a_refined_map_is_known_by_both_its_layers() -> None:
     view = LayerHeatmaps.from_evidence(refined(HOUSE, 0.01))
-    assert view.sheet["methods"] == [{"name": "Refined CHIP", "whole": True}]
+    assert view.sheet["methods"] == [{"name": "Refined CHIP", "whole": True, "weighed": True}]

@@ -45,7 +45,6 @@ export class Header {
     return button(methodLabel(method), () => this.session.show(method), {
       role: "radio",
       "aria-checked": String(on),
-      "aria-pressed": on ? "true" : null,
       "aria-label": method,
       tabindex: on ? 0 : -1,
       title: aboutMethod(method),
@@ -116,7 +115,10 @@ export class Toolbar {
     this.opacity.value = String(Math.round(100 * arrangement.opacity));
     const sparsity = coming ?? sheet.payload.sparsity;
     (this.sparsity.parentElement as HTMLElement).hidden = sparsity === null;
-    this.sparsity.disabled = !live;
+    const weighed = sheet.weighed(arrangement.method);
+    this.sparsity.disabled = !live || !weighed;
+    const why = weighed ? "" : `${arrangement.method} does not depend on it`;
+    setAttribute(this.sparsity, "title", why || null);
     if (sparsity === null) return;
     const step = Number(this.sparsity.value);
     if (coming === null || sparsityAt(step) !== coming) this.sparsity.value = `${stepOf(sparsity)}`;

@@ -19,6 +19,7 @@ interface Tile {
 export class HeatGrid {
   readonly element = h("div", { class: "hx-heats", role: "grid", "aria-label": "Heatmaps" });
   private tiles: Tile[] = [];
+  private readonly tops = new Map<string, HTMLElement>();
   private readonly reasons = new Map<Key, HTMLElement>();
   private built = "";
   private focused: Selected | null = null;
@@ -61,6 +62,7 @@ export class HeatGrid {
       element.textContent = this.reasonOf(target) ?? "";
       element.hidden = element.textContent === "";
     }
+    this.writeTops();
     for (const tile of this.tiles) this.mark(tile);
     if (change !== "busy") this.paintSoon();
   }
@@ -75,6 +77,7 @@ export class HeatGrid {
     this.built = shape;
     this.tiles = [];
     this.reasons.clear();
+    this.tops.clear();
     this.element.classList.toggle("hx-across", session.shape.across);
     this.element.style.setProperty("--hx-columns", String(session.columns.length));
     const [height, width] = session.sheet.payload.size;
@@ -111,13 +114,26 @@ export class HeatGrid {
   private head(name: string): HTMLElement {
     const layer = this.session.sheet.layer(name);
     const title = layerTitle(this.session.sheet, name);
+    const top = h("span", { class: "hx-top-value", title: "the strongest colour of this layer" });
+    this.tops.set(name, top);
     return h(
       "div",
       { role: "columnheader", title: name },
       h("strong", {}, title),
       layer && h("span", { class: "hx-cells" }, `${layer.shape[1]} × ${layer.shape[2]}`),
       title !== name && h("span", { class: "hx-layer-name" }, name),
+      top,
     );
+  }
+
+  /** Where the colours of a layer's maps end, when they share a scale. */
+  private writeTops(): void {
+    const { session } = this;
+    for (const [layer, element] of this.tops) {
+      const one = session.shown.find((cell) => cell.layer === layer && !cell.picture);
+      element.hidden = session.arrangement.scale !== "layer" || !one;
+      element.textContent = one ? `to ${number(session.strongest(one))}` : "";
+    }
   }
 
   private rowHead(target: Key): HTMLElement {
@@ -186,7 +202,7 @@ export class HeatGrid {
     element.classList.toggle("hx-current", same(place, session.current));
     element.classList.toggle("hx-pinned", pinned && same(place, selected));
     element.classList.toggle("hx-waiting", !cell && error === null && session.awaits(place));
-    element.classList.toggle("hx-stale", session.coming !== null && weighed(cell));
+    element.classList.toggle("hx-stale", session.coming !== null && cell !== null);
     element.classList.toggle("hx-failed", error !== null);
     fill(caption, ...this.captionOf(cell, this.reasonOf(place[0]) === null ? error : ""));
     drawBox(marks, session.arrangement.boxes ? cell : null, session.sheet.payload.size);
@@ -231,10 +247,6 @@ export class HeatGrid {
     }
   }
 }
-
-const weighed = (cell: HeatCell | null) => cell !== null && !KEPT.has(cell.method);
-// these do not change with the sparsity
-const KEPT = new Set(["Grad-CAM", "guided backpropagation"]);
 
 function same(one: Selected | null, other: Selected | null): boolean {
   return one !== null && other !== null && one[0] === other[0] && one[1] === other[1];

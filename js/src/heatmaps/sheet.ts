@@ -29,7 +29,7 @@ export interface SheetPayload {
   size: [number, number];
   model: string;
   sparsity: number | null;
-  methods: { name: string; whole: boolean }[];
+  methods: { name: string; whole: boolean; weighed: boolean }[];
   predictions: Prediction[];
   layers: Layer[];
   targets: { key: Key; name: string | null }[];
@@ -106,6 +106,11 @@ export class Sheet {
 
   layer(name: string): Layer | null {
     return this.payload.layers.find((one) => one.name === name) ?? null;
+  }
+
+  /** Whether the maps of a method change with the sparsity. */
+  weighed(method: string): boolean {
+    return this.payload.methods.find((one) => one.name === method)?.weighed ?? false;
   }
 
   /** The columns of a method, deepest layer first; of `every` layer, or of those with a map. */

@@ -38,7 +38,8 @@ export function cellTitle(sheet: Sheet, [target, layer]: Selected): string {
 
 function layerLine(sheet: Sheet, cell: HeatCell): string {
   const layer = sheet.layer(cell.of);
-  const size = layer ? layer.shape.join(" × ") : cell.grid.join(" × ");
+  const own = layer && layer.shape[1] === cell.grid[0] && layer.shape[2] === cell.grid[1];
+  const size = (own ? layer.shape : cell.grid).join(" × ");
   return `${cell.method} · ${cell.of} · ${size}`;
 }
 
