@@ -3,8 +3,6 @@ import { STEPS } from "../channels/signed.ts";
 import { type Bins, binsOf, type Extent, type Window } from "../layout/matrix.ts";
 import type { Shades, Weights } from "./weights.ts";
 
-const ZERO = 128;
-
 export interface Picture {
   readonly weights: Weights;
   readonly shades: Shades;
@@ -13,34 +11,48 @@ export interface Picture {
   readonly colours: Uint32Array;
 }
 
-/** Colours of the gathered cells, row by row. */
+/** Colours of the gathered cells, row by row; only weights that are not zero are looked at. */
 export function gathered(picture: Picture, across: Bins, down: Bins): Uint32Array<ArrayBuffer> {
-  const { weights, shades, rows, columns, colours } = picture;
-  const { bytes, columns: width } = weights;
-  const [wide, tall] = [across.edges.length - 1, down.edges.length - 1];
-  const pixels = new Uint32Array(Math.max(0, wide) * Math.max(0, tall));
-  const strongest = new Float32Array(Math.max(0, wide));
+  const { rows, colours } = picture;
+  const wide = Math.max(0, across.edges.length - 1);
+  const tall = Math.max(0, down.edges.length - 1);
+  const pixels = new Uint32Array(wide * tall);
+  const strongest = new Float32Array(wide);
+  const places = placesOf(picture, across);
   for (let j = 0; j < tall; j++) {
     strongest.fill(0);
-    for (let n = down.edges[j] as number; n < (down.edges[j + 1] as number); n++) {
-      const row = rows[n] as number;
-      const start = row * width;
-      const shade = shades.row[row] as number;
-      for (let i = 0; i < wide; i++) {
-        let best = strongest[i] as number;
-        for (let m = across.edges[i] as number; m < (across.edges[i + 1] as number); m++) {
-          const column = columns[m] as number;
-          const q = (bytes[start + column] as number) - ZERO;
-          if (q === 0) continue;
-          const part = q * shade * (shades.column[column] as number);
-          if (part > 0 ? part > Math.abs(best) : -part > Math.abs(best)) best = part;
-        }
-        strongest[i] = best;
-      }
-    }
+    for (let n = down.edges[j] as number; n < (down.edges[j + 1] as number); n++)
+      gatherRow(picture, rows[n] as number, places, strongest);
     for (let i = 0; i < wide; i++) pixels[j * wide + i] = shaded(colours, strongest[i] as number);
   }
   return pixels;
+}
+
+// the bin of every channel, -1 where it is not seen
+function placesOf({ columns }: Picture, { edges }: Bins): Int32Array {
+  const places = new Int32Array(columns.length).fill(-1);
+  for (let i = 0; i + 1 < edges.length; i++)
+    for (let n = edges[i] as number; n < (edges[i + 1] as number); n++)
+      places[columns[n] as number] = i;
+  return places;
+}
+
+function gatherRow(
+  { weights, shades }: Picture,
+  row: number,
+  places: Int32Array,
+  strongest: Float32Array,
+): void {
+  const { starts, channels, codes } = weights;
+  const shade = shades.row[row] as number;
+  const end = starts[row + 1] as number;
+  for (let n = starts[row] as number; n < end; n++) {
+    const channel = channels[n] as number;
+    const place = places[channel] as number;
+    if (place < 0) continue;
+    const part = (codes[n] as number) * shade * (shades.column[channel] as number);
+    if (Math.abs(part) > Math.abs(strongest[place] as number)) strongest[place] = part;
+  }
 }
 
 // what is not zero is never drawn as nothing

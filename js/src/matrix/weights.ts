@@ -37,6 +37,10 @@ export class Weights {
   readonly rows: number;
   readonly columns: number;
   readonly means: Float32Array;
+  /** The weights that are not zero, row after row: `starts[row]` is where a row begins. */
+  readonly starts: Int32Array;
+  readonly channels: Int32Array;
+  readonly codes: Int8Array;
 
   constructor(
     readonly payload: MatrixPayload,
@@ -47,6 +51,25 @@ export class Weights {
     this.means = floatsOf(payload.means);
     if (bytes.length !== this.rows * this.columns)
       throw new RangeError(`${bytes.length} weights came for ${this.rows} × ${this.columns} cells`);
+    let count = 0;
+    for (const byte of bytes) if (byte !== ZERO) count++;
+    this.starts = new Int32Array(this.rows + 1);
+    this.channels = new Int32Array(count);
+    this.codes = new Int8Array(count);
+    this.gather();
+  }
+
+  private gather(): void {
+    let n = 0;
+    for (let row = 0; row < this.rows; row++) {
+      for (let k = 0; k < this.columns; k++) {
+        const code = (this.bytes[row * this.columns + k] as number) - ZERO;
+        if (code === 0) continue;
+        this.channels[n] = k;
+        this.codes[n++] = code;
+      }
+      this.starts[row + 1] = n;
+    }
   }
 
   /** The weight of a channel for a class, times the channel's mean activation if `scaled`. */
@@ -61,10 +84,10 @@ export class Weights {
     if (!scaled) return Float64Array.from(this.payload.peaks);
     return Float64Array.from({ length: this.rows }, (_, row) => {
       let most = 0;
-      const start = row * this.columns;
-      for (let k = 0; k < this.columns; k++) {
-        const q = (this.bytes[start + k] as number) - ZERO;
-        if (q !== 0) most = Math.max(most, q * q * Math.abs(this.means[k] as number));
+      for (let n = this.starts[row] as number; n < (this.starts[row + 1] as number); n++) {
+        const code = this.codes[n] as number;
+        const mean = this.means[this.channels[n] as number] as number;
+        most = Math.max(most, code * code * Math.abs(mean));
       }
       return (most / FINEST ** 2) * (this.payload.peaks[row] as number);
     });
