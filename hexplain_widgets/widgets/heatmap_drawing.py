@@ -21,6 +21,7 @@ LARGEST = 420  # pixels a side up to which a map is enlarged
 ABREAST = 4  # maps side by side where there is one per class
 OPACITY = 0.9
 BOX = "#ffffff"
+RAMP = 480
 NUMBER = "{:.3g}"
 
 
@@ -51,8 +52,7 @@ class Look:
 
 
 def _named(key: Key, classes: Sequence[str]) -> str:
-    known = isinstance(key, int) and 0 <= key < len(classes)
-    return classes[key] if known else str(key)  # type: ignore[index]
+    return classes[key] if isinstance(key, int) and 0 <= key < len(classes) else str(key)
 
 
 def strongest(grid: HeatmapGrid, look: Look, spot: Spot) -> float:
@@ -136,8 +136,7 @@ class _Drawing:
             self._heads()
         for i, row in enumerate(self.rows):
             self._row(row, HEAD + LINE + i * self.row)
-        if self.look.scale == "all":
-            self._legend(HEAD + LINE + self.row * len(self.rows) + GAP)
+        self._legend(HEAD + LINE + self.row * len(self.rows) + GAP)
         width, height = self.pen.canvas.size
         return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
 
@@ -171,7 +170,7 @@ class _Drawing:
 
     def _name(self, target: Key, at: Point) -> None:
         name = self.look.targets[target]
-        likely = {p.index: p.probability for p in self.grid.predictions}.get(target)  # type: ignore[arg-type]
+        likely = next((p.probability for p in self.grid.predictions if p.index == target), None)
         self.pen.text((at[0], at[1] + 22), short(name, 15 if self.named else 30), 26)
         if likely is None:
             return
@@ -215,12 +214,20 @@ class _Drawing:
 
     def _legend(self, y: float) -> None:
         spots = [s for s in _spots(self.grid, self.look) if s in self.grid.cells]
-        largest = strongest(self.grid, self.look, spots[0])
-        least = -largest if self.look.signed else 0.0
-        ramp = heat(np.linspace(least / largest, 1, 512)[None].repeat(12 * FINER, 0))
+        coloured = [s for s in spots if self.grid.cells[s].heatmap.picture is None]
+        if not coloured:
+            return
+        ramp = heat(np.linspace(-1.0 if self.look.signed else 0.0, 1, 512)[None].repeat(24, 0))
         ground = Image.new("RGB", ramp.shape[1::-1], "#9a9a9a")
         over = Image.fromarray(ramp)
         ground.paste(over, mask=over.getchannel("A"))
-        self.pen.picture((self.left, y), ground.resize((480 * FINER, 12 * FINER)))
-        self.pen.text((self.left, y + 34), NUMBER.format(least), 18, SOFT)
-        self.pen.text((self.left + 480, y + 34), NUMBER.format(largest), 18, SOFT, "rs")
+        self.pen.picture((self.left, y), ground.resize((RAMP * FINER, 12 * FINER)))
+        low, high = self._ends(strongest(self.grid, self.look, coloured[0]))
+        self.pen.text((self.left, y + 34), low, 18, SOFT)
+        self.pen.text((self.left + RAMP, y + 34), high, 18, SOFT, "rs")
+
+    def _ends(self, largest: float) -> tuple[str, str]:
+        """The words at both ends of the scale."""
+        if self.look.scale == "all":
+            return NUMBER.format(-largest if self.look.signed else 0), NUMBER.format(largest)
+        return "as far against" if self.look.signed else "0", f"largest of each {self.look.scale}"

@@ -56,8 +56,8 @@ class Encoder:
         known = self._known.get(id(heatmap))
         if known is not None and known[0] is heatmap:
             return known
-        has_one = heatmap.picture is not None and heatmap.picture.size
-        return heatmap, picture_bytes(heatmap.picture) if has_one else b""  # type: ignore[arg-type]
+        pixels = heatmap.picture
+        return heatmap, b"" if pixels is None else picture_bytes(pixels)
 
 
 def _method(name: str) -> dict[str, Any]:

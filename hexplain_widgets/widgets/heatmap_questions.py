@@ -73,14 +73,14 @@ def class_index(target: int | str, classes: Sequence[str]) -> int:
 
 
 def _targets(content: Content, classes: Sequence[str]) -> tuple[int, ...]:
-    given = content.get("classes")
+    given: Any = content.get("classes")
     good = isinstance(given, list) and all(whole(c) and 0 <= c < len(classes) for c in given)
-    if not good or not 1 <= len(given) <= MOST_CLASSES:  # type: ignore[arg-type]
+    if not good or not 1 <= len(given) <= MOST_CLASSES:
         raise ValueError(
             f"got classes {given!r:.60}; expected 1 to {MOST_CLASSES} indices below"
             f" {len(classes)}; choose them from the list"
         )
-    return tuple(dict.fromkeys(given))  # type: ignore[arg-type]
+    return tuple(dict.fromkeys(given))
 
 
 def _layers(content: Content, layers: Sequence[str]) -> tuple[str, ...]:

@@ -41,8 +41,9 @@ def _place(value: object) -> bool:
 
 
 def _part(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and 0 <= value <= 1  # type: ignore[arg-type, operator]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and 0 <= value <= 1
 
 
 def _choice(value: object) -> bool:

@@ -86,7 +86,7 @@ class LayerHeatmaps(View):
     @classmethod
     def _of(cls, grid: HeatmapGrid) -> LayerHeatmaps:
         self = cls.__new__(cls)
-        self._open(grid, None, None, tuple(grid.targets()) if not grid.cells else _mapped(grid))
+        self._open(grid, None, None, tuple(dict.fromkeys(s.target for s, _ in grid.ordered())))
         return self
 
     def _open(
@@ -125,7 +125,7 @@ class LayerHeatmaps(View):
         """Return a twin of what is on the screen, without the model."""
         self._complete()
         twin = type(self)._of(self._grid)
-        twin.view, twin.layout = self.view, self.layout
+        twin.view, twin.layout, twin.classes = self.view, self.layout, self.classes
         return twin
 
     def export_png(self, path: str | Path) -> Path:
@@ -251,7 +251,3 @@ def _chosen(
             " the strongest"
         )
     return tuple(dict.fromkeys(questions.class_index(target, names) for target in given))
-
-
-def _mapped(grid: HeatmapGrid) -> tuple[Key, ...]:
-    return tuple(dict.fromkeys(spot.target for spot, _ in grid.ordered()))

@@ -384,6 +384,7 @@ def test_a_page_keeps_the_reasons_why_maps_are_missing() -> None:
     view = LayerHeatmaps(MadeChip(sparsity=0.5), scene(224), targets=[HOUSE, HARBOR])
     twin = view.snapshot()
     assert {target for _, target, _, _ in twin.sheet["errors"]} == {HARBOR}
+    assert twin.title == "Where is house, harbor?"
     twin.close()
 
 
