@@ -33,7 +33,6 @@ _ENTRIES = {
     "region": dotted_numbers,
     "shape": lambda value: value in ("venn", "upset"),
     "sort": lambda value: value in ("size", "classes"),
-    "limit": lambda value: value in ("top", "threshold"),
 }
 
 

@@ -24,6 +24,11 @@ LAYERS = (
 PROVENANCE = Provenance("CHIP", "Made", "", {"sparsity": 0.01}, seed=0)
 
 
+def wide_layer(channels: int) -> Layer:
+    """A deep layer of so many channels."""
+    return Layer("layer4", "ReLU", (channels, 7, 7), 5, (400, 400))
+
+
 class Seen:
     """What a classifier makes of an image."""
 

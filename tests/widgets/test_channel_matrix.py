@@ -20,7 +20,7 @@ from hexplain_widgets.widgets.channel_drawing import signed_colours
 from hexplain_widgets.widgets.channel_matrix import ChannelMatrix
 from hexplain_widgets.widgets.matrix_payload import bytes_of, channel_order, class_order
 from tests.widgets.answers import Answers
-from tests.widgets.made_chip import CLASSES, LAYERS, MadeChip
+from tests.widgets.made_chip import CLASSES, LAYERS, MadeChip, wide_layer
 
 DEEP, SHALLOW = (layer.name for layer in LAYERS)
 ROWS = np.array([[4.0, 1, 0, 0], [0, 0, 2, 1], [3, 1, 0, 0], [0, 0, 1, 1]], np.float32)
@@ -217,16 +217,10 @@ def test_a_snapshot_keeps_the_arrangement_and_the_chosen_channel(matrix: Channel
 
 
 def test_a_thousand_classes_of_2048_channels_weigh_less_than_a_byte_each() -> None:
-    big = MadeChip([f"class {i}" for i in range(1000)], [wide_layer()])
+    big = MadeChip([f"class {i}" for i in range(1000)], [wide_layer(2048)])
     matrix = ChannelMatrix(big)
     assert len(matrix.matrix["data"]) < 1000 * 2048 / 2
     matrix.close()
-
-
-def wide_layer() -> Any:
-    layer = copy.copy(LAYERS[0])
-    object.__setattr__(layer, "shape", (2048, 7, 7))
-    return layer
 
 
 def test_the_picture_for_slides_is_written(matrix: ChannelMatrix, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ export function toolbar(session: Session, grid: Grid): HTMLElement {
       );
       return;
     }
+    session.point(null);
     session.arrange({ row });
     grid.reveal({
       row,

@@ -44,6 +44,7 @@ export class LimitControl {
     });
     session.on((change) => change === "overlap" && this.update());
     this.slider.disabled = !session.live;
+    for (const one of this.choice.element.querySelectorAll("button")) one.disabled = !session.live;
     this.update();
   }
 

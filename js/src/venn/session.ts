@@ -37,7 +37,6 @@ export interface Saved {
   region?: string;
   shape?: "venn" | "upset";
   sort?: "size" | "classes";
-  limit?: "top" | "threshold";
 }
 
 export interface State extends ChannelState {
