@@ -73,6 +73,11 @@ class Sight:
             self._looked = Looked(self._probe, x, self._layers)
         return self._looked
 
+    def rivals(self, x: Tensor, index: int) -> list[int]:
+        """The strongest other classes of the image."""
+        strongest = self.looked(x).predictions(RIVALS + 1)
+        return [p.index for p in strongest if p.index != index][:RIVALS]
+
     def gradients(self, x: Tensor, layer: str, index: int) -> tuple[Tensor, Tensor]:
         looked = self.looked(x)
         if (layer, index) not in self._gradients:
@@ -86,6 +91,10 @@ def gradient_methods(network: Network, sight: Sight) -> dict[str, Method]:
     def at(layer: str, rule: Callable[[Tensor, Tensor], np.ndarray]) -> Method:
         return lambda _, x, index: rule(*sight.gradients(x, layer, index))
 
+    def share(_: hx.Classifier, x: Tensor, index: int) -> np.ndarray:
+        classes = [index, *sight.rivals(x, index)]
+        return contested([grad_cam(*sight.gradients(x, network.last, c)) for c in classes])
+
     def guided(_: hx.Classifier, x: Tensor, index: int) -> np.ndarray:
         gradient, _notes = sight.looked(x).guided(index)
         heat = grad_cam(*sight.gradients(x, network.last, index))
@@ -96,6 +105,7 @@ def gradient_methods(network: Network, sight: Sight) -> dict[str, Method]:
         "Grad-CAM, Captum": partial(_captum_grad_cam, network),
         "Grad-CAM, pytorch-grad-cam": partial(_library_grad_cam, network),
         "Grad-CAM squared (control)": at(network.last, lambda g, a: grad_cam(g, a).clip(0) ** 2),
+        "Grad-CAM, share (ten backward passes)": share,
         "Grad-CAM, middle layer": at(network.middle, grad_cam),
         "HiResCAM": at(network.last, hires_cam),
         "LayerCAM": at(network.last, layer_cam),
@@ -193,12 +203,16 @@ def _heat(
 def _share(
     network: Network, sight: Sight, chip: hx.Chip, _: hx.Classifier, x: Tensor, index: int
 ) -> np.ndarray:
-    """The map times its share among those of the strongest classes, at every position."""
-    strongest = [p.index for p in sight.looked(x).predictions(RIVALS + 1) if p.index != index]
-    own = np.maximum(_heat(network, sight, chip, x, index), 0)
-    rivals = [np.maximum(_heat(network, sight, chip, x, c), 0) for c in strongest[:RIVALS]]
-    whole = own + np.sum(rivals, axis=0)
-    return own * np.divide(own, whole, out=np.zeros_like(own), where=whole > 0)
+    """The map where it is positive, times its share among those of the image's other classes."""
+    classes = [index, *sight.rivals(x, index)]
+    weights = chip.matrix(classes, network.last).values
+    return contested([sight.looked(x).weighted(w, network.last) for w in weights])
+
+
+def contested(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """The first map, at every position times its share of all positive ones; below 0 as it is."""
+    own, whole = maps[0], sum(np.maximum(m, 0) for m in maps)
+    return np.where(own > 0, own * np.divide(own, whole, out=np.ones_like(own), where=own > 0), own)
 
 
 def _refined(
