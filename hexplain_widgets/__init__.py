@@ -21,12 +21,23 @@ from .evidence import (
 )
 from .probe import layers
 from .store import load, save
-from .widgets import DecompositionTree, show
+from .widgets import (
+    ChannelBars,
+    ChannelMatrix,
+    ChannelVenn,
+    DecompositionTree,
+    LayerHeatmaps,
+    link_channels,
+    show,
+)
 
 __all__ = [
+    "ChannelBars",
     "ChannelImportance",
+    "ChannelMatrix",
     "ChannelOverlap",
     "ChannelPortrait",
+    "ChannelVenn",
     "Chip",
     "Classifier",
     "Decomposer",
@@ -36,6 +47,7 @@ __all__ = [
     "HeatMap",
     "HeatMapSheet",
     "Layer",
+    "LayerHeatmaps",
     "LayerTable",
     "Localization",
     "Node",
@@ -44,6 +56,7 @@ __all__ = [
     "decompose",
     "demo",
     "layers",
+    "link_channels",
     "load",
     "save",
     "show",

@@ -1,4 +1,9 @@
 """The views: each shows one kind of evidence and holds an engine only to ask it for more."""
 
+from .channel_bars import ChannelBars as ChannelBars
+from .channel_matrix import ChannelMatrix as ChannelMatrix
+from .channel_venn import ChannelVenn as ChannelVenn
 from .decomposition_tree import DecompositionTree as DecompositionTree
+from .layer_heatmaps import LayerHeatmaps as LayerHeatmaps
+from .linking import link_channels as link_channels
 from .show import show as show

@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..evidence import Decomposition
+from ..evidence import (
+    ChannelImportance,
+    ChannelOverlap,
+    Decomposition,
+    HeatMap,
+    HeatMapSheet,
+    Localization,
+)
 from ._base import View
+from .channel_matrix import ChannelMatrix
+from .channel_venn import ChannelVenn
 from .decomposition_tree import DecompositionTree
+from .layer_heatmaps import LayerHeatmaps
 
-VIEWS: dict[type, Callable[[Any], View]] = {Decomposition: DecompositionTree.from_evidence}
+VIEWS: dict[type, Callable[[Any], View]] = {
+    Decomposition: DecompositionTree.from_evidence,
+    HeatMap: LayerHeatmaps.from_evidence,
+    HeatMapSheet: LayerHeatmaps.from_evidence,
+    Localization: LayerHeatmaps.from_evidence,
+    ChannelOverlap: ChannelVenn.from_evidence,
+    ChannelImportance: ChannelMatrix.from_evidence,
+}
 
 
 def show(evidence: Any) -> View:
