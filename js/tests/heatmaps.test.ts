@@ -366,6 +366,15 @@ describe("asking the kernel", () => {
     expect(session.current).toEqual([0, "conv2"]);
   });
 
+  it("does not call pinned what has no place in another method", () => {
+    session.pin([2, "conv1"]);
+    expect(session.pinned).toBe(true);
+    session.show("Refined CHIP");
+    expect([session.pinned, session.current]).toEqual([false, [2, ""]]);
+    session.show("CHIP");
+    expect([session.pinned, session.current]).toEqual([true, [2, "conv1"]]);
+  });
+
   it("looks at the first map where the one looked at is gone", () => {
     session.select([0, "conv1"]);
     session.arrangement.remove(0);

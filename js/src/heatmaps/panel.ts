@@ -50,8 +50,8 @@ export class Panel {
     const label = current ? spoken(session.sheet, current, cell, error) : "The image";
     this.canvas.setAttribute("aria-label", label);
     this.pin.hidden = !cell && !error;
-    setAttribute(this.pin, "aria-pressed", String(session.arrangement.pinned));
-    this.pin.textContent = session.arrangement.pinned ? "Pinned" : "Pin";
+    setAttribute(this.pin, "aria-pressed", String(session.pinned));
+    this.pin.textContent = session.pinned ? "Pinned" : "Pin";
     this.write(cell, error);
     this.writeScale(cell);
     cancelAnimationFrame(this.painting);

@@ -82,6 +82,12 @@ export class Session {
     return wanted.find((one) => one && this.stands(one)) ?? this.first;
   }
 
+  /** Whether what is looked at is pinned; what another method has no place for is not. */
+  get pinned(): boolean {
+    const { selected, pinned } = this.arrangement;
+    return pinned && selected !== null && this.stands(selected);
+  }
+
   private get first(): Selected | null {
     const [target, layer] = [this.arrangement.classes[0], this.columns[0]];
     return target === undefined || layer === undefined ? null : [target, layer];
