@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, get_args
 
@@ -17,7 +18,7 @@ from .provenance import fingerprint
 from .responses import Responses, Score
 from .samples import Batch, batches, is_shuffled, length_of
 from .states import Arrays, Settings
-from .streaming import accumulate, joined, over_cluster, shards_of, without
+from .streaming import accumulate, joined, over_cluster, shards_of, uninterrupted, without
 
 # Images that go through the network at once.
 BATCH, BATCH_DEVICE = 8, 64
@@ -101,7 +102,7 @@ class Gathering:
         source = batches(data, self._classifier, size=size, skip=skip)
         first = next(source, None)
         if first is None:
-            return self._nothing_more(skip)
+            return self._nothing_more()
         responses = self._question.responses(self._probe, self._open(first).origin)
         accumulate(
             chain([first], source), lambda batch: (batch, responses.of(self._checked(batch))),
@@ -151,8 +152,8 @@ class Gathering:
             )
         return done[0][1]
 
-    def _nothing_more(self, skip: int) -> None:
-        if not skip:
+    def _nothing_more(self) -> None:
+        if self.gathered is None or not self.gathered.images:
             raise ValueError(
                 "got data without a single image; expected at least one; check the folder or the"
                 " filter that made it"
@@ -165,14 +166,15 @@ class Gathering:
         done = self.gathered.done if self.gathered is not None else []
         first = next(batches(Subset(data, range(min(total, 1))), self._classifier, size=1), None)
         if first is None:
-            return self._nothing_more(0)
+            return self._nothing_more()
         origin = self._open(first).origin
         shards = shards_of(without(total, done), _shard_size(total, client))
         shared = (self._classifier, data, self._question, origin)
         for ranges, state in over_cluster(
             client, gathered_shard, merged_states, shards, shared=shared, progress=progress
         ):
-            self._keep_shards(ranges, Gathered.from_state(*state))
+            part = Gathered.from_state(*state)
+            uninterrupted(partial(self._keep_shards, ranges, part))
 
     def _keep_shards(self, ranges: Sequence[tuple[int, int]], part: Gathered) -> None:
         part.done = joined(ranges)

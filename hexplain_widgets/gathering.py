@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,20 @@ class Gathered:
                 seen.keys,
                 lambda i: picture_of_sample(seen.batch.samples[i], classifier),
             )
+        self._settle_together()
         labels = [s.label for s in seen.batch.samples if s.label is not None]
         np.add.at(self.labelled, np.array(labels, dtype=np.int64), 1)
         np.add.at(self.predicted, seen.predicted, 1)
         self.images += len(seen.batch)
         at = self.done[-1][1] if self.done else 0
         self.done = joined([*self.done, (at, at + len(seen.batch))])
+
+    def _settle_together(self) -> None:
+        """Let no layer's rows wait once another's are in, so that there are times to save at."""
+        filed = [m for m in self._moments.values() if m.in_file]
+        if any(m.settled for m in filed):
+            for moments in filed:
+                moments.settle()
 
     @property
     def settled(self) -> bool:
@@ -102,14 +110,19 @@ class Gathered:
 
     def check_same(self, other: Origin) -> None:
         """Raise ValueError for the origin of another network, layer or question."""
-        for name, what in _SAME.items():
-            here, there = getattr(self.origin, name), getattr(other, name)
+        for what, of in _SAME:
+            here, there = of(self.origin), of(other)
             if here != there:
                 raise ValueError(
-                    f"got statistics of another {what} ({_short(there)}); the same was expected"
-                    f" ({_short(here)}); merge only what was fitted on one network with the same"
-                    " layers, score and weighting"
+                    f"got statistics of another {what} ({there}); the same was expected ({here});"
+                    " merge only what was fitted on one network with the same layers, score and"
+                    " weighting"
                 )
+
+    def blocks(self, layer: str, classes: Sequence[int]) -> list[Sequence[int]]:
+        """Return classes in blocks whose problems fit in memory at once."""
+        step = self._moments[layer].at_once if self.origin.weighting == "loyal" else len(classes)
+        return [classes[i : i + step] for i in range(0, len(classes), max(1, step))]
 
     def quadratic(self, layer: str, classes: Sequence[int]) -> Quadratic:
         """Return the least-squares problem of some classes at a layer."""
@@ -176,19 +189,18 @@ class Gathered:
         return cls.from_state(settings, arrays), engine if isinstance(engine, dict) else {}
 
 
-_SAME = {
-    "network": "network, by the hash of its weights",
-    "layers": "choice of layers",
-    "classes": "number of classes",
-    "score": "score",
-    "weighting": "weighting",
-}
+def _channels(origin: Origin) -> str:
+    """Return names and channels of the layers: images of other sizes give other maps."""
+    return ", ".join(f"{n.name} ({n.shape[0]} channels)" for n in origin.layers)
 
 
-def _short(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(f"{n.name} {'x'.join(map(str, n.shape))}" for n in value)[:200]
-    return str(value)[:60]
+_SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
+    ("network, by the hash of its weights", lambda o: o.network),
+    ("choice of layers", _channels),
+    ("number of classes", lambda o: o.classes),
+    ("score", lambda o: o.score),
+    ("weighting", lambda o: o.weighting),
+)
 
 
 def _below(arrays: Arrays, prefix: str) -> Arrays:

@@ -76,8 +76,8 @@ class Importance:
     def weights(self, layer: str, classes: Sequence[int]) -> Float[np.ndarray, "c k"]:
         """Return the weights of every channel of a layer for some classes."""
         missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._found]
-        if missing:
-            self._solve(layer, missing)
+        for block in self.gathered.blocks(layer, missing):
+            self._solve(layer, block)
         return np.stack([self._found[layer, c] for c in classes])
 
     def _solve(self, layer: str, classes: Sequence[int]) -> None:

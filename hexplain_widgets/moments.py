@@ -113,6 +113,11 @@ class Moments:
         """Whether no batch waits to be added to the matrices."""
         return not self._waiting
 
+    @property
+    def at_once(self) -> int:
+        """How many matrices a quarter of the memory holds, at least 1."""
+        return max(1, self.memory // 4 // (self.channels**2 * 8))
+
     def add(self, rows: Rows) -> None:
         """Add the rows of a batch of images."""
         z = rows.gated().flatten(0, 1)
@@ -142,11 +147,9 @@ class Moments:
         """Bring the matrices of the classes up to date, block of classes by block."""
         if not self._waiting:
             return
-        matrix = self.channels**2 * 8
-        step = max(1, self.memory // 4 // matrix)
-        for first in range(0, self.classes, step):
-            block = slice(first, first + step)
-            self.gram[block] += self._owed(block, images=step)
+        for first in range(0, self.classes, self.at_once):
+            block = slice(first, first + self.at_once)
+            self.gram[block] += self._owed(block, images=self.at_once)
         self._waiting = []
 
     def _owed(self, block: slice, images: int) -> np.ndarray:

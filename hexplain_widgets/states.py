@@ -69,7 +69,8 @@ def _write(file: BinaryIO, kind: str, settings: Mapping[str, Any], arrays: Array
 
 def _header(kind: str, settings: Mapping[str, Any], arrays: Arrays) -> bytes:
     entry = {"format": FORMAT, "kind": kind, "settings": dict(settings)}
-    header: dict[str, Any] = {"__metadata__": {ENTRY: json.dumps(entry, allow_nan=False, default=_plain)}}
+    described = json.dumps(entry, allow_nan=False, default=_plain)
+    header: dict[str, Any] = {"__metadata__": {ENTRY: described}}
     at = 0
     sizes = [(n, _NAMES[a.dtype.name], list(a.shape), a.nbytes) for n, a in arrays.items()]
     for name, dtype, shape, size in [*sizes, (DIGEST, "U8", [32], 32)]:
