@@ -78,7 +78,7 @@ class Chip:
         self._last: Looked | None = None
 
     def __repr__(self) -> str:
-        seen = f", {self.images_} images" if self._importance is not None else ""
+        seen = "" if self._importance is None else f", {self._importance.gathered.images} images"
         return f"Chip(sparsity={self.sparsity:g}, {self.weighting} {self.score}{seen})"
 
     def fit(
@@ -99,13 +99,14 @@ class Chip:
         ValueError for empty data, wrong labels, values that are not finite and a checkpoint of
         another network; TypeError for what is no data; OSError where no checkpoint can be written.
         """
-        self.classifier_ = Classifier.of(classifier)
+        guest = Classifier.of(classifier)
         before = self._taken_up(checkpoint) if resume else None
+        if before is not None:
+            _check_network(before, guest)
+        self.classifier_ = guest
         self._begin(before)
         save = None if checkpoint is None else lambda g: g.save(checkpoint, self._settings())
-        gathering = Gathering(
-            self._question(), self.classifier_, before, save=save, begun=self._begin
-        )
+        gathering = Gathering(self._question(), guest, before, save=save, begun=self._begin)
         if client is None:
             gathering.run(data, progress=progress)
         else:
@@ -119,7 +120,8 @@ class Chip:
 
     def _taken_up(self, checkpoint: str | Path | None) -> Gathered | None:
         if checkpoint is None or not Path(checkpoint).is_file():
-            return None if self._importance is None else self._importance.gathered
+            # A copy: a refitted Chip may stand on the same sums.
+            return None if self._importance is None else self._importance.gathered.copy()
         return Gathered.load(checkpoint)[0]
 
     def _begin(self, gathered: Gathered | None) -> None:
@@ -128,7 +130,7 @@ class Chip:
 
     @property
     def _fitted(self) -> Importance:
-        if self._importance is None:
+        if self._importance is None or not self._importance.gathered.images:
             raise ValueError(
                 "this Chip has not seen any data; a fitted one was expected; call"
                 " chip.fit(classifier, data), or open a saved one with Chip.load(path)"
@@ -195,8 +197,7 @@ class Chip:
     def on(self, model: nn.Module | Classifier) -> Chip:
         """Return this Chip with a network to explain images with; raises ValueError for another."""
         classifier = Classifier.of(model)
-        sums = self._fitted.gathered
-        sums.check_same(replace(sums.origin, network=fingerprint(classifier.model)))
+        _check_network(self._fitted.gathered, classifier)
         found = copy.copy(self)
         found.classifier_, found._probe, found._last = classifier, None, None
         return found
@@ -388,6 +389,11 @@ class Chip:
 
 
 _SETTINGS = ("layers", "gates_per_image", "sparsity", "score", "weighting", "seed", "memory")
+
+
+def _check_network(gathered: Gathered, classifier: Classifier) -> None:
+    network = fingerprint(classifier.model)
+    gathered.check_same(replace(gathered.origin, network=network))
 
 
 def _tuple(value: Any) -> Any:
