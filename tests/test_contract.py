@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
+from hexplain_widgets import gated
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.segments import Segment
 from hexplain_widgets.store import load, save
@@ -27,8 +28,13 @@ def decomposition(model: nn.Module, x: Tensor) -> Evidence:
     return engine.pictures(tree, [p for p, _ in tree.root.walk()][:3])
 
 
+def chip(model: nn.Module, x: Tensor) -> Evidence:
+    data = [(x[0], 0), (x[0].flip(2), 1)]
+    return hx.Chip(gates_per_image=4).fit(model, data, progress=False).explain(x)
+
+
 # A new engine is one line here.
-ENGINES: list[Engine] = [decomposition]
+ENGINES: list[Engine] = [decomposition, chip]
 
 
 class Stateful(nn.Module):
@@ -199,24 +205,75 @@ def test_evidence_is_saved_and_opened_as_it_was(engine: Engine, tmp_path) -> Non
     assert load(tmp_path / "found.hx") == found
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_running_out_of_gpu_memory_halves_the_batch_and_goes_on(
-    engine: Engine, monkeypatch
-) -> None:
-    expected = engine(plain(), image(40))
-    crowded = []
+def crowded_segments(monkeypatch) -> list[int]:
+    """Let at most two decisions fit on the device; return what did not."""
+    refused: list[int] = []
     run = Segment._decide
 
     def in_little_memory(self: Segment, units, mode):
         if len(units) > 2:
-            crowded.append(len(units))
+            refused.append(len(units))
             raise torch.cuda.OutOfMemoryError("out of memory")
         return run(self, units, mode)
 
     monkeypatch.setattr(Segment, "_decide", in_little_memory)
+    return refused
+
+
+def crowded_gates(monkeypatch) -> list[int]:
+    """Let at most two gated images fit on the device; return what did not."""
+    refused: list[int] = []
+    in_batches = gated._in_batches
+
+    def in_little_memory(run, count: int, size: int) -> Tensor:
+        def cramped(part: slice) -> Tensor:
+            if min(part.stop, count) - part.start > 2:
+                refused.append(part.stop - part.start)
+                raise torch.cuda.OutOfMemoryError("out of memory")
+            return run(part)
+
+        return in_batches(cramped, count, size)
+
+    monkeypatch.setattr(gated, "_in_batches", in_little_memory)
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("engine", "crowd"), [(decomposition, crowded_segments), (chip, crowded_gates)]
+)
+def test_running_out_of_gpu_memory_halves_the_batch_and_goes_on(
+    engine: Engine, crowd, monkeypatch
+) -> None:
+    expected = engine(plain(), image(40))
+    refused = crowd(monkeypatch)
     found = engine(plain(), image(40))
-    assert crowded
+    assert refused
+    check_alike(found, expected)
+
+
+def check_alike(found: Evidence, expected: Evidence) -> None:
+    """Equal to rounding."""
+    if isinstance(found, hx.HeatMap):
+        scale = np.abs(expected.values).max()
+        assert found.values == pytest.approx(expected.values, rel=1e-4, abs=1e-4 * scale)
+        return
     pairs = zip(expected.root.walk(), found.root.walk(), strict=True)
     for (_, one), (_, two) in pairs:
         assert (one.layer, one.channel, one.position) == (two.layer, two.channel, two.position)
         assert one.contribution == pytest.approx(two.contribution, rel=1e-4)
+
+
+@pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("fit", [hx.Chip(gates_per_image=4).fit])
+def test_the_model_is_handed_back_when_the_data_fail(fit, failure) -> None:
+    def data():
+        for seed in range(12):
+            if seed == 10:
+                raise failure("in the middle")
+            yield image(16, seed)[0] + torch.rand(())
+
+    model = in_use(Stateful)
+    before = fingerprint(model)
+    with pytest.raises(failure, match="in the middle"):
+        fit(model, data(), progress=False)
+    check_untouched(before, model)

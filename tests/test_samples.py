@@ -113,7 +113,10 @@ def test_a_label_may_be_none() -> None:
         (0.5, r"got the label '0.5' \(float\); expected a class index, a\s+class name or None"),
         (torch.tensor(1.0), r"got the label 'tensor\(1.\)' \(Tensor\); expected a class index"),
         (torch.eye(5)[2], r"got the label 'tensor.* \(Tensor\); expected a class index"),
-        ({"id": 3}, r"got the label .* \(dict\); expected .*; give \(image, label\), or the images"),
+        (
+            {"id": 3},
+            r"got the label .* \(dict\); expected .*; give \(image, label\), or the images",
+        ),
         ("dog", r"unknown class 'dog'; expected one of 5 names"),
         ([1, 2], r"got the label '\[1, 2\]' \(list\); expected a class index"),
     ],

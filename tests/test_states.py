@@ -82,7 +82,7 @@ def test_every_flipped_byte_is_noticed(tmp_path) -> None:
     flipped = tmp_path / "flipped.hx"
     for at in [*range(0, len(whole), 23), *range(len(whole) - 40, len(whole))]:
         flipped.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        with pytest.raises(ValueError, match="cannot load .*flipped"):
+        with pytest.raises(ValueError, match=r"cannot load .*flipped"):
             load_state(flipped, "Chip")
 
 
@@ -150,7 +150,9 @@ def test_a_full_disk_leaves_the_file_that_was_there(tmp_path, monkeypatch, room:
     path = saved(tmp_path)
     before = path.read_bytes()
     full_after(room, monkeypatch)
-    with pytest.raises(OSError, match=r"cannot write .*chip\.hx: No space left .*; free some space"):
+    with pytest.raises(
+        OSError, match=r"cannot write .*chip\.hx: No space left .*; free some space"
+    ):
         saved(tmp_path, "Chip", {"matrix": np.ones((20, 20))})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

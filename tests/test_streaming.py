@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ def members(ranges: list[tuple[int, int]]) -> set[int]:
 def test_joined_ranges_hold_the_same_numbers_in_order_and_apart(ranges) -> None:
     found = joined(ranges)
     assert members(found) == members(ranges)
-    assert all(a[1] < b[0] for a, b in zip(found, found[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in pairwise(found))
 
 
 @given(RANGES, st.integers(0, 35))
@@ -127,18 +128,6 @@ def plus(one: int, other: int) -> int:
     return one + other
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[object]:
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 2, 19])
 def test_shards_on_a_cluster_sum_to_the_whole(client, count: int) -> None:
@@ -151,7 +140,9 @@ def test_shards_on_a_cluster_sum_to_the_whole(client, count: int) -> None:
 @pytest.mark.slow
 def test_an_error_on_a_worker_travels_back(client) -> None:
     with pytest.raises(ValueError, match="image 4 is no image"):
-        list(over_cluster(client, failing, plus, shards_of([(0, 9)], 1), shared=[0], progress=False))
+        list(
+            over_cluster(client, failing, plus, shards_of([(0, 9)], 1), shared=[0], progress=False)
+        )
 
 
 @pytest.mark.slow
