@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
-from ipywidgets.embed import embed_data
+from ipywidgets.embed import dependency_state, embed_data
 from jupyter_core.paths import jupyter_path
 
 OFFLINE = Path(__file__).parent.parent / "static" / "offline"
@@ -53,7 +53,9 @@ def write_html(widget: ipywidgets.DOMWidget, path: str | Path, *, title: str) ->
             f"cannot write {target}: the folder {target.parent} was expected and does not exist;"
             " make it first, or name another"
         )
-    data = embed_data(views=[widget], drop_defaults=False)
+    # by default the state of every widget of the kernel would go into the page
+    own = dependency_state([widget], drop_defaults=False)
+    data = embed_data(views=[widget], drop_defaults=False, state=own)
     page = _PAGE.format(
         policy=html.escape(POLICY),
         title=html.escape(title),
