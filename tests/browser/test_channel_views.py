@@ -233,6 +233,20 @@ def test_a_class_without_channels_is_told_and_nothing_is_lost(alone: Views) -> N
     expect(banner).to_have_count(0)
 
 
+def test_a_long_comparison_is_given_up_and_nothing_is_lost(alone: Views) -> None:
+    alone.notebook.kernel(
+        "setattr(chip, 'before_answer', lambda: __import__('time').sleep(2)) or None"
+    )
+    button(alone.venn, "Threshold").click()
+    work = alone.venn.locator(".hx-work", has_text="Comparing channels")
+    button(work, "Cancel").click()
+    expect(work).to_be_hidden()
+    alone.page.wait_for_timeout(2500)
+    assert alone.notebook.kernel("venn.evidence.top") == 10
+    expect(alone.region("0.1")).to_be_visible()
+    assert alone.venn.locator(".hx-banner").count() == 0
+
+
 def test_class_names_that_are_markup_stay_text(alone: Views) -> None:
     search = alone.venn.get_by_role("combobox", name="Add a class")
     search.fill("img")

@@ -67,7 +67,7 @@ export class Cards {
     for (const [channel, card] of this.made) {
       const portrait = this.session.portrait(channel);
       const waiting = card.querySelector(".hx-waiting");
-      if (waiting && portrait) waiting.replaceWith(this.pictures(channel, portrait));
+      if (waiting) waiting.replaceWith(this.pictures(channel, portrait));
     }
     this.writeLegend();
   }
@@ -143,7 +143,9 @@ export class Cards {
 
   private pictures(channel: number, portrait: Portrait | null): HTMLElement {
     if (!portrait) {
-      const words = this.session.live ? "Images are on their way …" : "Its images were not saved.";
+      const { live, stalled } = this.session;
+      const late = stalled ? "Its images did not come." : "Images are on their way …";
+      const words = live ? late : "Its images were not saved.";
       return h("p", { class: "hx-waiting" }, words);
     }
     const map = portrait.map && this.ground ? this.map(channel, portrait.map) : null;

@@ -70,6 +70,8 @@ const BATCH = 4;
 export class Session extends ChannelSession<State, Change> {
   regions: readonly Region[] = [];
   hovered: Region | null = null;
+  /** Whether the last portraits asked for did not come. */
+  stalled = false;
   private fetching = false;
 
   constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
@@ -150,17 +152,20 @@ export class Session extends ChannelSession<State, Change> {
     const limit =
       overlap.threshold === null ? { top: overlap.top } : { threshold: overlap.threshold };
     this.kernel.cancel();
-    await this.ask("overlap", {
+    const answer = await this.ask("overlap", {
       classes: next.classes ?? overlap.classes.map((name) => names.indexOf(name)),
       layer: next.layer ?? overlap.layer,
       ...(next.limit ?? limit),
     });
+    // what was given up for this question is wanted again
+    if (!answer) this.tell("region");
   }
 
   /** Have portraits of these channels, a few at a time, as long as `wanted` says so. */
   async fetch(channels: () => readonly number[]): Promise<void> {
     if (!this.live || this.fetching) return;
     this.fetching = true;
+    this.stalled = false;
     const asked = new Set<number>();
     const missing = () =>
       channels()
@@ -168,11 +173,13 @@ export class Session extends ChannelSession<State, Change> {
         .slice(0, BATCH);
     for (let batch = missing(); batch.length > 0; batch = missing()) {
       for (const channel of batch) asked.add(channel);
-      const layer = this.overlap.layer;
-      if (!(await this.ask("portraits", { channels: batch })) && layer === this.overlap.layer)
-        break;
+      const { layer } = this.overlap;
+      const answer = await this.ask("portraits", { channels: batch });
+      this.stalled = !answer && layer === this.overlap.layer;
+      if (this.stalled) break;
     }
     this.fetching = false;
+    if (this.stalled) this.tell("portraits");
   }
 
   // survives other classes and another order
