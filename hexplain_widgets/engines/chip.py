@@ -362,8 +362,8 @@ class Chip:
         drawn = DRAWINGS[method](looked, self._fitted, name, index)
         return HeatMap(
             values=drawn.values, layer=drawn.layer, target=self.classes_[index], method=method,
-            image=looked.image, provenance=self._provenance(self.classes_[index], drawn.layer),
-            index=index, picture=drawn.picture, notes=drawn.notes,
+            image=looked.image, index=index, picture=drawn.picture, notes=drawn.notes,
+            provenance=self._provenance(self.classes_[index], drawn.layer, method),
         )  # fmt: skip
 
     def _look(self, image: Any) -> Looked:
@@ -379,11 +379,11 @@ class Chip:
             self._last = Looked(self._probe, prepared, [n.name for n in self.layers_])
         return self._last
 
-    def _provenance(self, target: str, layer: str) -> Provenance:
+    def _provenance(self, target: str, layer: str, method: str = "CHIP") -> Provenance:
         origin = self._fitted.gathered.origin
         settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layers", "seed", "memory")}
         return Provenance(
-            method="CHIP", model=origin.model, target=target, seed=self.seed, versions=versions(),
+            method=method, model=origin.model, target=target, seed=self.seed, versions=versions(),
             settings={**settings, "layer": layer, "images": self.images_},
         )  # fmt: skip
 
