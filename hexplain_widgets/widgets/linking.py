@@ -55,12 +55,23 @@ class ChannelLink:
             return self._waiting.pop(0) if self._waiting else None
 
     def _carry(self, source: ChannelChoice, *, layer: bool) -> None:
-        for view in self._views:
-            if view is source:
-                continue
-            if layer and self._layers and source.layer in view.layer_names:
+        others = [view for view in self._views if view is not source]
+        refusals = [self._bring(view, source, layer=layer and self._layers) for view in others]
+        first = next((refusal for refusal in refusals if refusal is not None), None)
+        if first is not None:
+            raise first
+
+    def _bring(
+        self, view: ChannelChoice, source: ChannelChoice, *, layer: bool
+    ) -> ValueError | None:
+        refusal = None
+        if layer and source.layer in view.layer_names:
+            try:
                 view.layer = source.layer
-            view.channel = source.channel if view.layer == source.layer else None
+            except ValueError as error:  # told once all other views have turned
+                refusal = error
+        view.channel = source.channel if view.layer == source.layer else None
+        return refusal
 
 
 def link_channels(*views: ChannelChoice, layers: bool = False) -> ChannelLink:

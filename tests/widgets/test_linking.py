@@ -100,6 +100,17 @@ def test_a_saved_view_that_has_not_the_layer_stays_and_loses_its_mark(views: Vie
     saved.close()
 
 
+def test_a_view_that_cannot_turn_stays_says_why_and_holds_up_no_other(views: Views) -> None:
+    venn, matrix, bars = views
+    venn._chip.importance(SHALLOW)[0] = 0
+    link_channels(matrix, venn, bars, layers=True)
+    with pytest.raises(ValueError, match="refit with sparsity"):
+        matrix.layer = SHALLOW
+    assert [view.layer for view in views] == [DEEP, SHALLOW, SHALLOW]
+    bars.channel = 3
+    assert channels(views) == [None, 3, 3]
+
+
 def test_after_unlink_every_view_chooses_for_itself(views: Views) -> None:
     link = link_channels(*views)
     views[0].channel = 11
