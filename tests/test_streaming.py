@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -113,42 +113,43 @@ def test_progress_counts_images_from_where_it_begins(capsys) -> None:
     assert "5/5" in capsys.readouterr().err
 
 
-def slowly(first: int, last: int, add: int) -> int:
-    time.sleep(0.2)
-    return sum(range(first, last)) + add
+def working(wrong: int | None = None) -> Callable[[int, int, int], int]:
+    """A function that travels as it stands: a worker need not import what this file imports."""
+
+    def work(first: int, last: int, add: int) -> int:
+        time.sleep(0.1)
+        if first == wrong:
+            raise ValueError(f"image {wrong} is no image")
+        return sum(range(first, last)) + add
+
+    return work
 
 
-def failing(first: int, last: int, add: int) -> int:
-    if first == 4:
-        raise ValueError("image 4 is no image")
-    return 0
-
-
-def plus(one: int, other: int) -> int:
-    return one + other
+def adding() -> Callable[[int, int], int]:
+    return lambda one, other: one + other
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 2, 19])
 def test_shards_on_a_cluster_sum_to_the_whole(client, count: int) -> None:
     shards = shards_of([(0, count)], 1)
-    found = list(over_cluster(client, slowly, plus, shards, shared=[100], progress=False))
+    found = list(over_cluster(client, working(), adding(), shards, shared=[100], progress=False))
     assert joined(r for ranges, _ in found for r in ranges) == joined([(0, count)] * (count > 0))
     assert sum(value for _, value in found) == sum(range(count)) + 100 * count
 
 
 @pytest.mark.slow
 def test_an_error_on_a_worker_travels_back(client) -> None:
+    shards = shards_of([(0, 9)], 1)
+    running = over_cluster(client, working(4), adding(), shards, shared=[0], progress=False)
     with pytest.raises(ValueError, match="image 4 is no image"):
-        list(
-            over_cluster(client, failing, plus, shards_of([(0, 9)], 1), shared=[0], progress=False)
-        )
+        list(running)
 
 
 @pytest.mark.slow
 def test_what_a_lost_worker_took_along_is_done_again(client) -> None:
     shards = shards_of([(0, 24)], 1)
-    running = over_cluster(client, slowly, plus, shards, shared=[100], progress=False)
+    running = over_cluster(client, working(), adding(), shards, shared=[100], progress=False)
     found = [next(running)]
     victim = client.run(os.getpid)
     os.kill(next(iter(victim.values())), signal.SIGKILL)
