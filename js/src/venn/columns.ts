@@ -38,8 +38,11 @@ export class Columns {
       }),
       ...plot.columns.map((column) => this.column(column, plot.height)),
     );
-    fill(this.element, h("div", { class: "hx-scroll" }, canvas));
+    const scroll = h("div", { class: "hx-scroll" }, canvas);
+    fill(this.element, scroll);
     this.emphasise();
+    const chosen = plot.columns.find(({ group }) => group.key === this.session.region?.key);
+    if (chosen) scroll.scrollLeft = chosen.x + 2 * chosen.width - scroll.clientWidth;
   }
 
   emphasise(): void {
