@@ -73,6 +73,7 @@ class _OnGraph(Gated):
         self._heads: dict[str, LinearHead | None] = {
             name: head_of(self._graph, node) for name, node in self._nodes.items()
         }
+        self._of_each: set[fx.Node] = set()
 
     def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
         others = {n for nodes in self._crossing.values() for n in nodes}
@@ -112,7 +113,8 @@ class _OnGraph(Gated):
         def run(part: slice) -> Tensor:
             rows = maps[image[part]] * flat[part, :, None, None]
             others = {
-                n: _for_rows(v, image[part], len(maps)) for n, v in taken.beyond[layer].items()
+                n: v[image[part]] if n in self._of_each else v
+                for n, v in taken.beyond[layer].items()
             }
             out: Tensor = self._graph.run({node: rows, **others}, {self._graph.result})[
                 self._graph.result
@@ -124,6 +126,7 @@ class _OnGraph(Gated):
     def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
         """Whether open gates give the network's own logits; drops the heads that give others."""
         taken = self.take(x)
+        self._of_each = self._images_in(x[:1])
         for layer, maps in taken.maps.items():
             gates = _few_gates(maps)
             whole = self._whole(taken, layer, gates)
@@ -132,6 +135,16 @@ class _OnGraph(Gated):
             if self._heads[layer] and not _close(self.answers(taken, layer, gates), whole):
                 self._heads[layer] = None
         return True
+
+    def _images_in(self, x: Float[Tensor, "1 ch h w"]) -> set[fx.Node]:
+        """Return the nodes beside the layers whose first axis counts images: two make it longer."""
+        one, two = (self.take(x.expand(n, *x.shape[1:])).beyond for n in (1, 2))
+        return {
+            node
+            for name, values in one.items()
+            for node, value in values.items()
+            if isinstance(value, Tensor) and value.shape[:1] != two[name][node].shape[:1]
+        }
 
 
 class _OnReplays(Gated):
@@ -185,12 +198,6 @@ def _in_batches(run: Callable[[slice], Tensor], count: int, size: int) -> Float[
             continue
         done += size
     return torch.cat(found)
-
-
-def _for_rows(value: Any, image: Tensor, count: int) -> Any:
-    """Return what a value of a batch of `count` images is for rows of these images."""
-    of_each = isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == count
-    return value[image] if of_each else value
 
 
 def _few_gates(maps: Float[Tensor, "n k h w"]) -> Bool[Tensor, "n g k"]:

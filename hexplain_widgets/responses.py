@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -63,7 +63,19 @@ class Responses:
         return self._probe.classifier
 
     def of(self, batch: Batch) -> Seen:
-        """Return the gated answers of a batch; raises ValueError for values that are not finite."""
+        """Return the gated answers of a batch, half by half where it does not fit in memory.
+
+        Raises ValueError for values that are not finite.
+        """
+        try:
+            return self._of(batch)
+        except torch.cuda.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+        torch.cuda.empty_cache()
+        return _joined(batch, [self.of(half) for half in batch.halves()])
+
+    def _of(self, batch: Batch) -> Seen:
         keys = tuple(s.key for s in batch.samples)
         with visiting(self.classifier.model), torch.no_grad():
             taken = self._way(batch.x).take(batch.x)
@@ -102,6 +114,17 @@ class Responses:
             return _softmax(logits.float())
         several = logits.shape[-1] > 1
         return logits.float().log_softmax(-1) if several else F.logsigmoid(logits.float())
+
+
+def _joined(batch: Batch, parts: Sequence[Seen]) -> Seen:
+    rows = {
+        name: Rows(
+            *(torch.cat([getattr(p.rows[name], f.name) for p in parts]) for f in fields(Rows))
+        )
+        for name in parts[0].rows
+    }
+    predicted = np.concatenate([p.predicted for p in parts])
+    return Seen(rows, predicted, tuple(k for p in parts for k in p.keys), batch)
 
 
 def _softmax(logits: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:

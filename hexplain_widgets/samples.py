@@ -54,6 +54,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.samples)
 
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return the first and the second half of at least two images."""
+        at = len(self) // 2
+        return Batch(self.x[:at], self.samples[:at]), Batch(self.x[at:], self.samples[at:])
+
 
 def batches(data: Any, classifier: Classifier, *, size: int, skip: int = 0) -> Iterator[Batch]:
     """Yield the data in batches of at most `size` images of one size, in order.

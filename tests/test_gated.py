@@ -279,6 +279,27 @@ def test_weights_as_wide_as_the_batch_is_long_are_no_images(count: int) -> None:
     check(model, "low", at_module(model.low), count=count, size=16)
 
 
+class Made(nn.Module):
+    """A factor per channel that is made from the image's kind, not from the images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(8, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        factor = x.new_tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+        return self.head(self.low(x).mean((2, 3)) * factor)
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_values_as_many_as_images_are_no_images(count: int) -> None:
+    model = Made()
+    assert Probe(Classifier(model)).traced is not None
+    check(model, "low", at_module(model.low), count=count, size=16)
+
+
 class ByImage(nn.Module):
     """A factor per channel that comes from the image, not from the layer."""
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hexplain_widgets import gated
 from hexplain_widgets.classifier import Classifier
 from hexplain_widgets.evidence import Layer
 from hexplain_widgets.gates import gates_for
@@ -108,6 +109,34 @@ def test_several_layers_are_gated_in_one_pass_each_by_itself() -> None:
         alone = seen(plain(), [name]).rows[name]
         assert torch.equal(together.rows[name].scores, alone.scores)
         assert torch.equal(together.rows[name].gates, alone.gates)
+
+
+def test_a_batch_that_does_not_fit_is_answered_in_halves(monkeypatch) -> None:
+    expected = seen(plain(), ["4", "7"])
+    take = gated._OnGraph.take
+
+    def in_little_memory(self, x: Tensor):
+        if len(x) > 2:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return take(self, x)
+
+    monkeypatch.setattr(gated._OnGraph, "take", in_little_memory)
+    found = seen(plain(), ["4", "7"])
+    assert found.keys == expected.keys
+    assert np.array_equal(found.predicted, expected.predicted)
+    for name in ("4", "7"):
+        assert torch.equal(found.rows[name].gates, expected.rows[name].gates)
+        a, b = found.rows[name].scores.numpy(), expected.rows[name].scores.numpy()
+        assert a == pytest.approx(b, rel=1e-4, abs=1e-5)
+
+
+def test_one_image_that_does_not_fit_is_an_error(monkeypatch) -> None:
+    def full(self, x: Tensor):
+        raise torch.cuda.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(Responses, "_of", full)
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="out of memory"):
+        seen(plain(), ["4"])
 
 
 def rows(count: int, *, channels: int = 6, classes: int = 4, seed: int = 0) -> Rows:
