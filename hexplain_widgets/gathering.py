@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
+from torch import nn
 
 from .classifier import Classifier
 from .evidence import Layer
 from .exemplars import Exemplars
 from .moments import Moments
+from .provenance import fingerprint
 from .responses import Seen
 from .samples import Batch, picture_of_sample
 from .sparse import Quadratic
@@ -123,6 +125,10 @@ class Gathered:
         """Return classes in blocks whose problems fit in memory at once."""
         step = self._moments[layer].at_once if self.origin.weighting == "loyal" else len(classes)
         return [classes[i : i + step] for i in range(0, len(classes), max(1, step))]
+
+    def check_network(self, model: nn.Module) -> None:
+        """Raise ValueError for a network of other weights."""
+        self.check_same(replace(self.origin, network=fingerprint(model)))
 
     def quadratic(self, layer: str, classes: Sequence[int]) -> Quadratic:
         """Return the least-squares problem of some classes at a layer."""

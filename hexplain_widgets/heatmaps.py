@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from .evidence import HeatMap, Layer, Localization, Prediction
+from .classifier import nearest
+from .evidence import HeatMap, Layer, Localization, Prediction, Provenance
 from .guest import visiting
 from .importance import Importance
 from .localize import Truth, agreement, box_of, note_on, region, upsampled
@@ -108,43 +109,86 @@ class Drawn:
     notes: tuple[str, ...] = ()
 
 
-Draw = Callable[[Looked, Importance, str, int], Drawn]
+@dataclass(frozen=True)
+class Asked:
+    """What a heatmap is asked of: an image, weights, a layer, a class and how many rivals."""
+
+    looked: Looked
+    importance: Importance
+    layer: str
+    index: int
+    rivals: int = 0
+
+    def heat(self) -> Float[np.ndarray, "h w"]:
+        """Return the sum of the maps of the layer's important channels (CHIP, Eq. 10).
+
+        With rivals, each place counts as far as the class holds it against them.
+        """
+        own = self.looked.weighted(self.importance.strong(self.layer, self.index), self.layer)
+        rivals = self._against()
+        others = self.importance.weights(self.layer, rivals) if rivals else ()
+        return contested([own, *(self.looked.weighted(w, self.layer) for w in others)])
+
+    def _against(self) -> list[int]:
+        strongest = (p.index for p in self.looked.predictions(self.rivals + 1))
+        return [i for i in strongest if i != self.index][: self.rivals]
 
 
-def chip(looked: Looked, importance: Importance, layer: str, index: int) -> Drawn:
+def contested(maps: Sequence[Float[np.ndarray, "h w"]]) -> Float[np.ndarray, "h w"]:
+    """Return the first map, where positive times its share of all positive maps at that place."""
+    own = maps[0]
+    whole = sum((np.maximum(m, 0) for m in maps[1:]), np.maximum(own, 0))
+    share = np.divide(own, whole, out=np.ones_like(own), where=own > 0)
+    found: Float[np.ndarray, "h w"] = own * share
+    return found
+
+
+Draw = Callable[[Asked], Drawn]
+
+
+def chip(asked: Asked) -> Drawn:
     """Draw where channels that matter for a class fire (CHIP, Eq. 10)."""
-    return Drawn(looked.weighted(importance.strong(layer, index), layer), layer)
+    return Drawn(asked.heat(), asked.layer)
 
 
-def refined_chip(looked: Looked, importance: Importance, _: str, index: int) -> Drawn:
-    """Draw the product of the first and the last layer's heatmaps at image size."""
-    names = importance.layers[-1].name, importance.layers[0].name
-    if len(importance.layers) == 1:
+def refined_chip(asked: Asked) -> Drawn:
+    """Draw the product of the first and the last layer's heatmaps (Eq. 10) at image size."""
+    layers = asked.importance.layers
+    if len(layers) == 1:
         raise ValueError(
-            f"Refined CHIP takes two layers, and only {names[0]} was fitted; the first and the last"
-            " were expected; fit Chip() with layers=None, or name both"
+            f"Refined CHIP takes two layers, and only {layers[0].name} was fitted; the first and"
+            " the last were expected; fit Chip() with layers=None, or name both"
         )
-    maps = [chip(looked, importance, name, index).values for name in names]
-    return Drawn(_product(maps, looked.size), " × ".join(names))
+    names = layers[-1].name, layers[0].name
+    maps = [replace(asked, layer=name, rivals=0).heat() for name in names]
+    return Drawn(_product(maps, asked.looked.size), " × ".join(names))
 
 
-def guided_chip(looked: Looked, importance: Importance, layer: str, index: int) -> Drawn:
-    """Draw guided backpropagation times the heatmap, as Guided Grad-CAM does."""
-    gradient, notes = looked.guided(index)
-    heat = chip(looked, importance, layer, index).values
-    found = gradient * upsampled(np.maximum(heat, 0), looked.size)
-    return Drawn(_strength(found), layer, picture_of_gradient(found), notes)
+def guided_chip(asked: Asked) -> Drawn:
+    """Draw guided backpropagation times the heatmap."""
+    return _guided_by(asked, asked.heat())
 
 
-def grad_cam_of(looked: Looked, importance: Importance, layer: str, index: int) -> Drawn:
+def grad_cam_of(asked: Asked) -> Drawn:
     """Draw Grad-CAM at a layer."""
-    return Drawn(looked.grad_cam(layer, index), layer)
+    return Drawn(asked.looked.grad_cam(asked.layer, asked.index), asked.layer)
 
 
-def guided_alone(looked: Looked, importance: Importance, layer: str, index: int) -> Drawn:
+def guided_grad_cam(asked: Asked) -> Drawn:
+    """Draw guided backpropagation times Grad-CAM (Selvaraju et al. 2017)."""
+    return _guided_by(asked, asked.looked.grad_cam(asked.layer, asked.index))
+
+
+def _guided_by(asked: Asked, heat: Float[np.ndarray, "h w"]) -> Drawn:
+    gradient, notes = asked.looked.guided(asked.index)
+    found = gradient * upsampled(np.maximum(heat, 0), asked.looked.size)
+    return Drawn(_strength(found), asked.layer, picture_of_gradient(found), notes)
+
+
+def guided_alone(asked: Asked) -> Drawn:
     """Draw guided backpropagation of the class's logit at the pixels."""
-    gradient, notes = looked.guided(index)
-    return Drawn(_strength(gradient), layer, picture_of_gradient(gradient), notes)
+    gradient, notes = asked.looked.guided(asked.index)
+    return Drawn(_strength(gradient), asked.layer, picture_of_gradient(gradient), notes)
 
 
 DRAWINGS: dict[str, Draw] = {
@@ -152,6 +196,7 @@ DRAWINGS: dict[str, Draw] = {
     "Refined CHIP": refined_chip,
     "Guided CHIP": guided_chip,
     "Grad-CAM": grad_cam_of,
+    "Guided Grad-CAM": guided_grad_cam,
     "guided backpropagation": guided_alone,
 }
 # Methods that give one map for all layers.
@@ -171,9 +216,45 @@ def _strength(gradient: Float[np.ndarray, "c H W"]) -> Float[np.ndarray, "H W"]:
     return found
 
 
-def located(heat: HeatMap, threshold: float, truth: Truth | None = None) -> Localization:
-    """Return the region a heatmap points at, with its IoU where the truth is known."""
-    mask = region(upsampled(heat.values, heat.image.shape[:2]), threshold)
+def drawn(method: str, asked: Asked, provenance: Provenance) -> HeatMap:
+    """Return a heatmap by the name of its method; raises ValueError for an unknown one."""
+    if method not in DRAWINGS:
+        raise ValueError(
+            f"got the method {method!r}; expected one of {', '.join(DRAWINGS)}; the nearest is"
+            f" {nearest(method, DRAWINGS)}"
+        )
+    found, name = DRAWINGS[method](asked), asked.importance.classes[asked.index]
+    settings = {**provenance.settings, "layer": found.layer}
+    if "CHIP" in method:
+        weights = asked.importance.weights(asked.layer, [asked.index])
+        settings |= {"channels": int(np.count_nonzero(weights)), "of": weights.shape[1]}
+    return HeatMap(
+        values=found.values,
+        layer=found.layer,
+        target=name,
+        method=method,
+        image=asked.looked.image,
+        provenance=replace(provenance, method=method, target=name, settings=settings),
+        index=asked.index,
+        picture=found.picture,
+        notes=found.notes,
+    )
+
+
+def located(
+    method: str,
+    asked: Asked,
+    provenance: Provenance,
+    *,
+    threshold: float,
+    truth: Truth | None = None,
+) -> Localization:
+    """Return the region a method's heatmap without rivals points at, with its IoU if it is known.
+
+    The region is at the image's size.
+    """
+    heat = drawn(method, replace(asked, rivals=0), provenance)
+    mask = region(upsampled(heat.values, asked.looked.size), threshold)
     note = note_on(heat.values)
     return Localization(
         mask=mask,
@@ -186,3 +267,13 @@ def located(heat: HeatMap, threshold: float, truth: Truth | None = None) -> Loca
         iou=None if truth is None else agreement(mask, truth),
         notes=heat.notes + ((note,) if note else ()),
     )
+
+
+def checked_rivals(rivals: int) -> int:
+    """Return a number of rivals if it is 0 or more; raises ValueError."""
+    if rivals < 0:
+        raise ValueError(
+            f"got rivals={rivals}; expected 0 or more of the image's other classes; 0 draws the"
+            " paper's Eq. 10, the default is 9"
+        )
+    return rivals

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from ..classifier import Classifier, nearest
+from ..classifier import Classifier
 from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
@@ -27,12 +27,20 @@ from ..evidence import (
 )
 from ..fitting import Gathering, Question
 from ..gathering import Gathered
-from ..heatmaps import DRAWINGS, OF_THE_IMAGE, Looked, located
+from ..heatmaps import (
+    DRAWINGS,
+    OF_THE_IMAGE,
+    Asked,
+    Looked,
+    checked_rivals,
+    drawn,
+    located,
+)
 from ..importance import Class, Importance, checked_sparsity
 from ..localize import Truth, best_threshold
 from ..moments import Weighting
 from ..probe import Probe
-from ..provenance import fingerprint, versions
+from ..provenance import versions
 from ..responses import Score
 
 METHODS = tuple(DRAWINGS)
@@ -46,9 +54,12 @@ class Chip:
 
     `layers` are named in any order (default: one per stage). `gates_per_image` gates are drawn for
     every image and layer. `sparsity` is the penalty as a fraction of the smallest that zeroes
-    everything. `score` is what the network's answer is measured by, `weighting` `"loyal"` (Eq. 11)
-    or `"equal"` (all images count alike for every class). `memory` bounds the bytes of a layer's
-    matrices. Raises ValueError for settings out of range.
+    everything. In a heatmap, each place counts as far as the class holds it against the image's
+    `rivals` strongest other classes; 0 is the paper's Eq. 10, on which boxes rest. `score` is what
+    the network's answer is measured by, `weighting` `"loyal"` (Eq. 11) or `"equal"` (all images
+    count alike for every class). `memory` bounds the bytes of a layer's matrices. Defaults are what
+    located best on three networks; the paper's are `score="probability", weighting="loyal",
+    rivals=0`. Raises ValueError for settings out of range.
     """
 
     def __init__(
@@ -56,7 +67,8 @@ class Chip:
         *,
         layers: Collection[str] | None = None,
         gates_per_image: int = 100,
-        sparsity: float = 0.01,
+        sparsity: float = 0.003,
+        rivals: int = 9,
         score: Score = "logit",
         weighting: Weighting = "equal",
         seed: int = 0,
@@ -66,6 +78,7 @@ class Chip:
         self.layers = None if named is None else tuple(named)
         self.gates_per_image = gates_per_image
         self.sparsity = checked_sparsity(sparsity)
+        self.rivals = checked_rivals(rivals)
         self.score = score
         self.weighting = weighting
         self.seed = seed
@@ -102,7 +115,7 @@ class Chip:
         guest = Classifier.of(classifier)
         before = self._taken_up(checkpoint) if resume else None
         if before is not None:
-            _check_network(before, guest)
+            before.check_network(guest.model)
         self.classifier_ = guest
         self._begin(before)
         save = None if checkpoint is None else lambda g: g.save(checkpoint, self._settings())
@@ -197,7 +210,7 @@ class Chip:
     def on(self, model: nn.Module | Classifier) -> Chip:
         """Return this Chip with a network to explain images with; raises ValueError for another."""
         classifier = Classifier.of(model)
-        _check_network(self._fitted.gathered, classifier)
+        self._fitted.gathered.check_network(classifier.model)
         found = copy.copy(self)
         found.classifier_, found._probe, found._last = classifier, None, None
         return found
@@ -221,7 +234,7 @@ class Chip:
     ) -> ChannelImportance:
         """Return the importance of channels for classes (Fig. 9), with fit and doubts."""
         name = self._fitted.layer(layer).name
-        return self._fitted.matrix(name, self._chosen(classes), self._provenance("classes", name))
+        return self._fitted.matrix(name, self._chosen(classes), self._provenance())
 
     def overlap(
         self,
@@ -239,7 +252,7 @@ class Chip:
         name = self._fitted.layer(layer).name
         return self._fitted.overlap(
             name, self._chosen(classes), top=None if threshold is not None else top,
-            threshold=threshold, provenance=self._provenance("classes", name),
+            threshold=threshold, provenance=self._provenance(),
         )  # fmt: skip
 
     def portraits(
@@ -265,20 +278,27 @@ class Chip:
     # images
 
     def explain(self, image: Any, target: Class | None = None, layer: str | None = None) -> HeatMap:
-        """Return where channels that matter for a class fire in an image (Eq. 10).
+        """Return where channels that matter for a class fire in an image (Eq. 10), signed.
 
         Default target: the strongest class; default layer: the deepest. Raises ValueError where no
         channel is important, naming a sparsity at which some are, and without a network.
         """
-        return self._map("CHIP", self._look(image), target, layer)
+        return self._draw("CHIP", image, target, layer)
 
     def refine(self, image: Any, target: Class | None = None) -> HeatMap:
         """Return the product of the first and last fitted layers' heatmaps at image size."""
-        return self._map("Refined CHIP", self._look(image), target, None)
+        return self._draw("Refined CHIP", image, target, None)
 
     def guide(self, image: Any, target: Class | None = None, layer: str | None = None) -> HeatMap:
         """Return a heatmap times guided backpropagation, at image size, with its picture."""
-        return self._map("Guided CHIP", self._look(image), target, layer)
+        return self._draw("Guided CHIP", image, target, layer)
+
+    def _draw(self, method: str, image: Any, target: Class | None, layer: str | None) -> HeatMap:
+        return drawn(method, self._ask(self._look(image), target, layer), self._provenance())
+
+    def _ask(self, looked: Looked, target: Class | None, layer: str | None) -> Asked:
+        index = looked.index_of(None) if target is None else self._fitted.index(target)
+        return Asked(looked, self._fitted, self._fitted.layer(layer).name, index, self.rivals)
 
     def localize(
         self,
@@ -294,8 +314,9 @@ class Chip:
         The default threshold is what `calibrate` found, 0.2 before. `truth` is a box `(x0, y0, x1,
         y1)` or a mask `(H, W)` in pixels of what the network saw, to measure the IoU with.
         """
-        fraction = self.threshold_ if threshold is None else threshold
-        return located(self.explain(image, target, layer), float(fraction), truth)
+        fraction = float(self.threshold_ if threshold is None else threshold)
+        asked = self._ask(self._look(image), target, layer)
+        return located("CHIP", asked, self._provenance(), threshold=fraction, truth=truth)
 
     def calibrate(
         self, examples: Iterable[tuple[Any, Class, Truth]], *, layer: str | None = None
@@ -304,10 +325,13 @@ class Chip:
 
         `examples` are `(image, target, truth)` with the truth in pixels of what the network saw.
         """
-        pairs = [(self.explain(image, c, layer), truth) for image, c, truth in examples]
-        size = pairs[0][0].image.shape[:2] if pairs else (1, 1)
-        maps, truths = [h.values for h, _ in pairs], [t for _, t in pairs]
-        self.threshold_ = best_threshold(maps, truths, (size[0], size[1]))
+        maps, truths, size = [], [], (1, 1)
+        for image, target, truth in examples:
+            asked = self._ask(self._look(image), target, layer)
+            maps.append(replace(asked, rivals=0).heat())
+            truths.append(truth)
+            size = asked.looked.size
+        self.threshold_ = best_threshold(maps, truths, size)
         return self.threshold_
 
     def heatmaps(
@@ -325,45 +349,21 @@ class Chip:
         Default: the strongest class, all fitted layers. `stopped` is asked before each map; once it
         says yes, what has been drawn is returned.
         """
-        looked = self._look(image)
-        names = [self._fitted.layer(n).name for n in layers or [n.name for n in self.layers_]]
-        maps = []
-        for method, target, layer in self._cells(looked, targets, names, methods):
-            if stopped is not None and stopped():
-                break
-            maps.append(self._map(method, looked, target, layer))
-        return HeatMapSheet(
-            image=looked.image, predictions=looked.predictions(),
-            layers=tuple(self._fitted.layer(n) for n in names), maps=tuple(maps),
-            provenance=self._provenance("heatmaps", ""),
-            localizations=tuple(located(m, self.threshold_) for m in maps) if localize else (),
-        )  # fmt: skip
-
-    def _cells(
-        self,
-        looked: Looked,
-        targets: Sequence[Class] | None,
-        layers: Sequence[str],
-        methods: Sequence[str],
-    ) -> Iterator[tuple[str, int, str]]:
+        looked, provenance = self._look(image), self._provenance()
+        chosen = [self._fitted.layer(n) for n in layers or [n.name for n in self.layers_]]
         classes = [looked.index_of(None)] if targets is None else self._chosen(targets)
+        maps, boxes = [], []
         for method, target in product(methods, classes):
-            for layer in layers[:1] if method in OF_THE_IMAGE else layers:
-                yield method, target, layer
-
-    def _map(self, method: str, looked: Looked, target: Class | None, layer: str | None) -> HeatMap:
-        if method not in DRAWINGS:
-            raise ValueError(
-                f"got the method {method!r}; expected one of {', '.join(DRAWINGS)}; the nearest is"
-                f" {nearest(method, DRAWINGS)}"
-            )
-        name = self._fitted.layer(layer).name
-        index = looked.index_of(None) if target is None else self._fitted.index(target)
-        drawn = DRAWINGS[method](looked, self._fitted, name, index)
-        return HeatMap(
-            values=drawn.values, layer=drawn.layer, target=self.classes_[index], method=method,
-            image=looked.image, index=index, picture=drawn.picture, notes=drawn.notes,
-            provenance=self._provenance(self.classes_[index], drawn.layer, method),
+            for layer in chosen[:1] if method in OF_THE_IMAGE else chosen:
+                if stopped is not None and stopped():
+                    break
+                asked = self._ask(looked, target, layer.name)
+                maps.append(drawn(method, asked, provenance))
+                if localize:
+                    boxes.append(located(method, asked, provenance, threshold=self.threshold_))
+        return HeatMapSheet(
+            image=looked.image, predictions=looked.predictions(), layers=tuple(chosen),
+            maps=tuple(maps), provenance=provenance, localizations=tuple(boxes),
         )  # fmt: skip
 
     def _look(self, image: Any) -> Looked:
@@ -379,21 +379,18 @@ class Chip:
             self._last = Looked(self._probe, prepared, [n.name for n in self.layers_])
         return self._last
 
-    def _provenance(self, target: str, layer: str, method: str = "CHIP") -> Provenance:
+    def _provenance(self) -> Provenance:
         origin = self._fitted.gathered.origin
         settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layers", "seed", "memory")}
         return Provenance(
-            method=method, model=origin.model, target=target, seed=self.seed, versions=versions(),
-            settings={**settings, "layer": layer, "images": self.images_},
+            method="CHIP", model=origin.model, target="all classes", seed=self.seed,
+            versions=versions(), settings={**settings, "images": self.images_},
         )  # fmt: skip
 
 
-_SETTINGS = ("layers", "gates_per_image", "sparsity", "score", "weighting", "seed", "memory")
-
-
-def _check_network(gathered: Gathered, classifier: Classifier) -> None:
-    network = fingerprint(classifier.model)
-    gathered.check_same(replace(gathered.origin, network=network))
+_SETTINGS = (
+    "layers", "gates_per_image", "sparsity", "rivals", "score", "weighting", "seed", "memory",
+)  # fmt: skip
 
 
 def _tuple(value: Any) -> Any:

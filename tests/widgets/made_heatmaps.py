@@ -27,7 +27,9 @@ LAYERS = tuple(
     Layer(name, "ReLU", (k, cells, cells), 5 - i, (field, field))
     for i, (name, k, cells, field) in enumerate(STAGES)
 )
-METHODS = ("CHIP", "Refined CHIP", "Guided CHIP", "Grad-CAM", "guided backpropagation")
+METHODS = (
+    "CHIP", "Refined CHIP", "Guided CHIP", "Grad-CAM", "Guided Grad-CAM", "guided backpropagation",
+)  # fmt: skip
 PLACES = ((0.62, 0.5), (0.85, 0.25), (0.9, 0.75), (0.3, 0.5), (0.15, 0.8))  # y, x of each class
 
 

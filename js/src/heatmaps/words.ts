@@ -10,10 +10,11 @@ const SHORT: Record<string, string> = {
 };
 
 const ABOUT: Record<string, string> = {
-  CHIP: "The layer's channels, weighed by what they matter for the class over the data set.",
+  CHIP: "The layer's channels, weighed by what they matter for the class over the data set, where the class holds them against the image's other classes.",
   "Refined CHIP": "The maps of the first and the last layer multiplied: fine, and of the class.",
   "Guided CHIP": "The map of CHIP times guided backpropagation.",
   "Grad-CAM": "The layer's channels, weighed by their gradients in this image alone.",
+  "Guided Grad-CAM": "Grad-CAM times guided backpropagation.",
   "guided backpropagation": "The gradient at the pixels through positive signals only.",
 };
 
