@@ -30,7 +30,7 @@ from tests.reference import perturbed
 from tests.reference.perturbed import at_module
 
 IMAGES = [(image(16, seed)[0], seed % 5) for seed in range(20)]
-SETTINGS = {"layers": ["7", "4"], "gates_per_image": 10}
+SETTINGS = {"layers": ["7", "4"], "gates_per_image": 10, "sparsity": 0.01}
 
 
 class Images(Dataset):

@@ -15,7 +15,7 @@ from hexplain_widgets.states import load_state, save_state
 from tests.networks import DataDependent, image, plain, seeded
 
 IMAGES = [(image(16, seed)[0], seed % 3) for seed in range(6)]
-SETTINGS = {"layers": ["7", "4"], "gates_per_image": 8}
+SETTINGS = {"layers": ["7", "4"], "gates_per_image": 8, "sparsity": 0.01}
 
 
 def fitted(data: object = IMAGES, model: nn.Module | None = None, **settings) -> Chip:
