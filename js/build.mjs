@@ -1,7 +1,7 @@
 // Bundles every view (src/*.ts) and the runtime of offline pages into the Python package.
 // Each bundle is one self-contained ES module: a widget's module is imported from a blob: URL,
 // from where a shared chunk could not be found. `node build.mjs --watch` rebuilds on change.
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
@@ -22,7 +22,52 @@ const shared = {
   logLevel: "warning",
 };
 
-const viewOptions = { ...shared, entryPoints: views, format: "esm", outdir: out };
+/** The statements of a minified style sheet that stand at its top. */
+function statements(css) {
+  const found = [];
+  let depth = 0;
+  let start = 0;
+  for (let i = 0; i < css.length; i++) {
+    if (css[i] === "{") depth++;
+    if (css[i] !== "}" || --depth > 0) continue;
+    found.push(css.slice(start, i + 1));
+    start = i + 1;
+  }
+  return [...found, css.slice(start)];
+}
+
+/** Several views stand on one page: each one's style holds inside the element of its own class. */
+async function scoped(css, view) {
+  const all = statements(css);
+  const named = (statement) => /^\s*@keyframes/.test(statement);
+  const inside = `.hx-in-${view}{${all.filter((s) => !named(s)).join("")}}`;
+  const { code } = await esbuild.transform(inside, {
+    loader: "css",
+    minify: true,
+    target: ["chrome100", "firefox100", "safari15"],
+  });
+  return all.filter(named).join("") + code;
+}
+
+const scope = {
+  name: "scope",
+  setup(build) {
+    build.onEnd(async () => {
+      for (const view of views.map((path) => basename(path, ".ts"))) {
+        const path = join(out, `${view}.css`);
+        if (existsSync(path)) writeFileSync(path, await scoped(readFileSync(path, "utf8"), view));
+      }
+    });
+  },
+};
+
+const viewOptions = {
+  ...shared,
+  entryPoints: views,
+  format: "esm",
+  outdir: out,
+  plugins: [scope],
+};
 
 const offlineOptions = {
   ...shared,

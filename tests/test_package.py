@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,10 @@ REPOSITORY = Path(__file__).parents[1]
 VIEWS = sorted(p.stem for p in (REPOSITORY / "js" / "src").glob("*.ts"))
 NAMES = vars(hexplain_widgets).get("__all__", [])
 STATIC = REPOSITORY / "hexplain_widgets" / "static"
-SOURCES = ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "hexplain_widgets")
+SOURCES = (
+    "pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "LICENSE-THIRD-PARTY",
+    "hexplain_widgets",
+)  # fmt: skip
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "node_modules")
 
 
@@ -74,6 +78,17 @@ def test_a_bundle_imports_nothing(view: str) -> None:
     code = (STATIC / f"{view}.js").read_text(encoding="utf-8")
     assert "import(" not in code
     assert 'from"' not in code
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_style_of_a_view_holds_inside_that_view_alone(view: str) -> None:
+    """Several views stand on one page, and a style sheet is for the whole page."""
+    style = (STATIC / f"{view}.css").read_text(encoding="utf-8")
+    plain = re.sub(r"@keyframes [\w-]+\{(?:[^{}]*\{[^{}]*\})*\}", "", style)
+    selectors = [s for s in re.findall(r"([^{}]+)\{", plain) if not s.startswith("@")]
+    assert selectors
+    assert not [s for s in selectors if not s.startswith(f".hx-in-{view}")]
+
 
 
 @pytest.mark.parametrize("name", NAMES)

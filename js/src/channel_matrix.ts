@@ -15,6 +15,7 @@ function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () 
   const banner = new Banner();
   const root = h("div", { class: "hx-view hx-channel-matrix" }, banner.element);
   ownKeys(root);
+  el.classList.add("hx-in-channel_matrix");
   el.append(root);
   try {
     return build(model, root, banner);

@@ -18,6 +18,7 @@ function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () 
   const banner = new Banner();
   const root = h("div", { class: "hx-view hx-channel-venn" }, banner.element);
   ownKeys(root);
+  el.classList.add("hx-in-channel_venn");
   el.append(root);
   try {
     return build(model, root, banner);

@@ -23,6 +23,7 @@ function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () 
   const banner = new Banner();
   const root = h("div", { class: "hx-view" }, banner.element);
   ownKeys(root);
+  el.classList.add("hx-in-decomposition_tree");
   el.append(root);
   try {
     return build(model, root, banner);

@@ -14,6 +14,7 @@ function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () 
   const banner = new Banner();
   const root = h("div", { class: "hx-view hx-heatmaps" }, banner.element);
   ownKeys(root);
+  el.classList.add("hx-in-layer_heatmaps");
   el.append(root);
   try {
     return build(model, root, banner);
