@@ -9,7 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -378,6 +378,22 @@ def test_loyal_checkpoints_are_written_with_several_layers(tmp_path, memory: int
     assert Chip.load(path).images_ >= 8
     again = Chip(**settings).fit(plain(), IMAGES, resume=True, checkpoint=path, progress=False)
     check_same(again, fitted(**settings))
+
+
+def test_layers_whose_rows_wait_for_a_file_are_saved_at_the_same_time(tmp_path) -> None:
+    model = plain()
+    model[-1] = seeded(nn.Linear(16, 200))
+    path = tmp_path / "checkpoint.hx"
+    # A wide layer's rows fill the quarter of the memory with the third batch, a narrow one's later.
+    chip = Chip(**SETTINGS, weighting="loyal", memory=184_000)
+    with pytest.raises(KeyboardInterrupt):
+        chip.fit(model, _interrupted_after(4 * fitting.BATCH), checkpoint=path, progress=False)
+    assert Chip.load(path).images_ == 3 * fitting.BATCH
+
+
+def _interrupted_after(count: int) -> Iterator[Tensor]:
+    yield from (image(16, seed)[0] for seed in range(count + 1))
+    raise KeyboardInterrupt
 
 
 KILLED = """
