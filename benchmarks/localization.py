@@ -220,7 +220,7 @@ def measure_grids(network: Network, data: Path, asked: Asked) -> None:
 
 def measure_boxes(network: Network, data: Path, asked: Asked) -> None:
     methods = asked.methods(network, Labelled(network, data, 0))
-    rows, at = boxes(methods, network, data, 50 if asked.quick else 2)
+    rows, at = boxes(methods, network, data, 50 if asked.quick else 4)
     show(f"{network.name}, boxes of Tiny ImageNet", BOX, rows, at)
     compare(rows, *KNOWN[network.name][1])
 
