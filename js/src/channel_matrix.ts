@@ -2,28 +2,14 @@
 import type { AnyModel } from "@anywidget/types";
 import "./channel_matrix.css";
 import { workLine } from "./channels/parts.ts";
-import { Banner } from "./lib/banner.ts";
-import { h, ownKeys } from "./lib/dom.ts";
+import type { Banner } from "./lib/banner.ts";
+import { view } from "./lib/view.ts";
 import { Grid } from "./matrix/grid.ts";
 import { Session, type State } from "./matrix/session.ts";
 import { Table } from "./matrix/table.ts";
 import { Foot, header, toolbar } from "./matrix/tools.ts";
 
 const WORK = { layer: "Reading another layer" };
-
-function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
-  const banner = new Banner();
-  const root = h("div", { class: "hx-view hx-channel-matrix" }, banner.element);
-  ownKeys(root);
-  el.classList.add("hx-in-channel_matrix");
-  el.append(root);
-  try {
-    return build(model, root, banner);
-  } catch (error) {
-    banner.show(`The view could not be drawn: ${error instanceof Error ? error.message : error}`);
-    return () => root.remove();
-  }
-}
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
@@ -47,4 +33,4 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   };
 }
 
-export default { render };
+export default view("channel_matrix", "hx-channel-matrix", build);

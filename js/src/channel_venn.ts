@@ -2,8 +2,9 @@
 import type { AnyModel } from "@anywidget/types";
 import "./channel_venn.css";
 import { choiceOf, layerName, layerSelect, workLine } from "./channels/parts.ts";
-import { Banner } from "./lib/banner.ts";
-import { fill, h, ownKeys } from "./lib/dom.ts";
+import type { Banner } from "./lib/banner.ts";
+import { fill, h } from "./lib/dom.ts";
+import { view } from "./lib/view.ts";
 import { Cards } from "./venn/cards.ts";
 import { Circles } from "./venn/circles.ts";
 import { Classes } from "./venn/classes.ts";
@@ -13,20 +14,6 @@ import { RegionList } from "./venn/list.ts";
 import { MOST_CIRCLES, Session, type State } from "./venn/session.ts";
 
 const WORK = { overlap: "Comparing channels", portraits: "Fetching images of channels" };
-
-function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
-  const banner = new Banner();
-  const root = h("div", { class: "hx-view hx-channel-venn" }, banner.element);
-  ownKeys(root);
-  el.classList.add("hx-in-channel_venn");
-  el.append(root);
-  try {
-    return build(model, root, banner);
-  } catch (error) {
-    banner.show(`The view could not be drawn: ${error instanceof Error ? error.message : error}`);
-    return () => root.remove();
-  }
-}
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
@@ -173,4 +160,4 @@ class Plot {
   }
 }
 
-export default { render };
+export default view("channel_venn", "hx-channel-venn", build);

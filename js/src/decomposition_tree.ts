@@ -8,8 +8,9 @@ import { Panel } from "./decomposition/panel.ts";
 import { Session, type State } from "./decomposition/session.ts";
 import { Stage } from "./decomposition/stage.ts";
 import { Strip } from "./decomposition/strip.ts";
-import { Banner } from "./lib/banner.ts";
-import { button, fill, h, ownKeys } from "./lib/dom.ts";
+import type { Banner } from "./lib/banner.ts";
+import { button, fill, h } from "./lib/dom.ts";
+import { view } from "./lib/view.ts";
 
 const WORK: Record<string, string> = {
   expand: "Decomposing",
@@ -18,20 +19,6 @@ const WORK: Record<string, string> = {
   retarget: "Decomposing another class",
   pictures: "Drawing guided backpropagation",
 };
-
-function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
-  const banner = new Banner();
-  const root = h("div", { class: "hx-view" }, banner.element);
-  ownKeys(root);
-  el.classList.add("hx-in-decomposition_tree");
-  el.append(root);
-  try {
-    return build(model, root, banner);
-  } catch (error) {
-    banner.show(`The view could not be drawn: ${error instanceof Error ? error.message : error}`);
-    return () => root.remove();
-  }
-}
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
@@ -123,4 +110,4 @@ function fetchWhenSeen(session: Session, stage: Stage): void {
   watch.observe(stage.element);
 }
 
-export default { render };
+export default view("decomposition_tree", "", build);

@@ -7,22 +7,9 @@ import { Keys, keysHint } from "./heatmaps/keys.ts";
 import { Panel } from "./heatmaps/panel.ts";
 import { Session, type State } from "./heatmaps/session.ts";
 import { methodLabel } from "./heatmaps/words.ts";
-import { Banner } from "./lib/banner.ts";
-import { button, fill, h, ownKeys } from "./lib/dom.ts";
-
-function render({ model, el }: { model: AnyModel<State>; el: HTMLElement }): () => void {
-  const banner = new Banner();
-  const root = h("div", { class: "hx-view hx-heatmaps" }, banner.element);
-  ownKeys(root);
-  el.classList.add("hx-in-layer_heatmaps");
-  el.append(root);
-  try {
-    return build(model, root, banner);
-  } catch (error) {
-    banner.show(`The view could not be drawn: ${error instanceof Error ? error.message : error}`);
-    return () => root.remove();
-  }
-}
+import type { Banner } from "./lib/banner.ts";
+import { button, fill, h } from "./lib/dom.ts";
+import { view } from "./lib/view.ts";
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
@@ -80,4 +67,4 @@ function fetchWhenSeen(session: Session, part: Element): void {
   watch.observe(part);
 }
 
-export default { render };
+export default view("layer_heatmaps", "hx-heatmaps", build);
