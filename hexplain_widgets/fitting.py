@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -74,6 +74,17 @@ class Question:
             names=names, classes=count, layers=capture.layers, score=self.score,
             weighting=self.weighting,
         )  # fmt: skip
+
+
+def check_goes_on(settings: Mapping[str, Any], question: Question) -> None:
+    """Raise ValueError where a checkpoint's images were asked for other gates."""
+    for name in ("gates_per_image", "seed"):
+        before, now = settings.get(name), getattr(question, name)
+        if before != now:
+            raise ValueError(
+                f"got a checkpoint with {name}={before} to go on with at {name}={now}; the same was"
+                f" expected; make Chip({name}={before}), or start again without resume"
+            )
 
 
 class Gathering:

@@ -202,6 +202,14 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path) -> None:
         Chip(**SETTINGS).fit(plain(), IMAGES, resume=True, checkpoint=path, progress=False)
 
 
+@pytest.mark.parametrize(("name", "value"), [("seed", 7), ("gates_per_image", 5)])
+def test_a_checkpoint_of_other_gates_is_refused(chip, tmp_path, name: str, value: int) -> None:
+    path = chip.save(tmp_path / "checkpoint.hx")
+    other = Chip(**{**SETTINGS, name: value})
+    with pytest.raises(ValueError, match=rf"got a checkpoint with {name}=.* at {name}={value}"):
+        other.fit(plain(), IMAGES, resume=True, checkpoint=path, progress=False)
+
+
 def test_going_on_with_a_shuffled_loader_is_refused() -> None:
     chip = fitted(IMAGES[:4])
     loader = DataLoader(IMAGES, shuffle=True)

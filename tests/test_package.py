@@ -90,7 +90,6 @@ def test_the_style_of_a_view_holds_inside_that_view_alone(view: str) -> None:
     assert not [s for s in selectors if not s.startswith(f".hx-in-{view}")]
 
 
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_declared_name_is_there(name: str) -> None:
     assert getattr(hexplain_widgets, name) is not None

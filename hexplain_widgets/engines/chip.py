@@ -25,7 +25,7 @@ from ..evidence import (
     Localization,
     Provenance,
 )
-from ..fitting import Gathering, Question
+from ..fitting import Gathering, Question, check_goes_on
 from ..gathering import Gathered
 from ..heatmaps import (
     DRAWINGS,
@@ -135,7 +135,9 @@ class Chip:
         if checkpoint is None or not Path(checkpoint).is_file():
             # A copy: a refitted Chip may stand on the same sums.
             return None if self._importance is None else self._importance.gathered.copy()
-        return Gathered.load(checkpoint)[0]
+        gathered, settings = Gathered.load(checkpoint)
+        check_goes_on(settings, self._question())
+        return gathered
 
     def _begin(self, gathered: Gathered | None) -> None:
         self._importance = None if gathered is None else Importance(gathered, self.sparsity)
