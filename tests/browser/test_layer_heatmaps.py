@@ -172,8 +172,8 @@ def test_methods_are_chosen_by_number_and_by_arrow(maps: Notebook) -> None:
     expect(method(maps.page, "Grad-CAM")).to_have_attribute("aria-checked", "true")
     method(maps.page, "Grad-CAM").focus()
     maps.page.keyboard.press("ArrowRight")
-    expect(method(maps.page, "guided backpropagation")).to_be_focused()
-    maps.wait_kernel("w.view['method']", "guided backpropagation")
+    expect(method(maps.page, "Guided Grad-CAM")).to_be_focused()
+    maps.wait_kernel("w.view['method']", "Guided Grad-CAM")
 
 
 def test_a_method_with_one_map_per_class_shows_the_classes_side_by_side(maps: Notebook) -> None:
