@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import traitlets
@@ -31,9 +32,9 @@ class ChannelChoice(traitlets.HasTraits):
             return (self._evidence.layer,)
         return tuple(layer.name for layer in self._chip.layers_)
 
+    @abstractmethod
     def turn_to(self, layer: str) -> None:
         """Show another fitted layer; each view says how."""
-        raise NotImplementedError
 
     @traitlets.validate("layer")
     def _known_layer(self, proposal: Any) -> str:
