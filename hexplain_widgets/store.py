@@ -198,7 +198,11 @@ def _decoded_evidence(value: Any, kind: type[Evidence], arrays: Arrays, at: str)
     for f in fields(kind):
         if f.name not in value and f.default is MISSING and f.default_factory is MISSING:
             raise _Unreadable(f"{at} lacks the field {f.name}")
-    return kind(**{n: _decoded(v, hints[n], arrays, f"{at}.{n}") for n, v in value.items()})
+    found = {n: _decoded(v, hints[n], arrays, f"{at}.{n}") for n, v in value.items()}
+    try:
+        return kind(**found)
+    except ValueError as error:
+        raise _Unreadable(f"{at} does not hold together: {error}") from error
 
 
 def _decoded_array(value: Any, hint: Any, arrays: Arrays, at: str) -> np.ndarray:

@@ -312,6 +312,14 @@ def test_any_json_in_any_place_is_valid_evidence_or_a_value_error(
         assert store.load(store.save(loaded, path)) == loaded
 
 
+def test_fields_that_do_not_hold_together_are_refused(saved: Path) -> None:
+    def change(entry: Any, arrays: Any) -> None:
+        entry["value"]["root"]["offset"] = [-1, 0]
+
+    with pytest.raises(ValueError, match=r"cannot load .* expected it inside the map"):
+        store.load(rewritten(saved, change))
+
+
 def test_deeply_nested_json_is_refused(saved: Path) -> None:
     nested = "[" * 100_000 + "]" * 100_000
     save_file({"w": np.zeros(3)}, saved, metadata={store.ENTRY: nested})

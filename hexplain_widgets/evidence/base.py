@@ -1,0 +1,88 @@
+"""What all evidence has, and what is said of any network: provenance, predictions, layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+Settings = Mapping[str, bool | int | float | str | tuple[str, ...] | None]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        same_kind = isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype
+        return same_kind and np.array_equal(a, b)
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return bool(a == b)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Base of all evidence: two pieces are equal when every field is, arrays to the last bit."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, eq=False)
+class Provenance(Evidence):
+    """Where evidence comes from: method, network, target, settings, seed and library versions."""
+
+    method: str
+    model: str
+    target: str
+    settings: Settings = field(default_factory=dict)
+    seed: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction(Evidence):
+    """One class with its logit and its softmax probability."""
+
+    index: int
+    name: str
+    probability: float
+    logit: float
+
+    def __iter__(self) -> Iterator[Any]:
+        """Unpack as `(index, name, probability)`."""
+        return iter((self.index, self.name, self.probability))
+
+
+@dataclass(frozen=True, eq=False)
+class Layer(Evidence):
+    """One layer with a feature map: shape `(K, H, W)`; stage 1 is the shallowest, None is no stage.
+
+    `receptive_field` is `(height, width)` in input pixels of one unit; None where a unit sees
+    everything (behind global pooling or attention).
+    """
+
+    name: str
+    type: str
+    shape: tuple[int, int, int]
+    stage: int | None
+    receptive_field: tuple[int, int] | None
+
+
+class LayerTable(tuple[Layer, ...]):
+    """Layers, shown as a table."""
+
+    def __repr__(self) -> str:
+        rows = [("layer", "type", "shape", "stage", "receptive field")]
+        rows += [
+            (r.name, r.type, "x".join(map(str, r.shape)), str(r.stage or ""),
+             "x".join(map(str, r.receptive_field)) if r.receptive_field else "everything")
+            for r in self
+        ]  # fmt: skip
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)

@@ -1,0 +1,104 @@
+"""Which neurons answer for which concepts of a hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from .base import Evidence, Layer, Provenance
+from .heat import HeatMap
+
+
+@dataclass(frozen=True, eq=False)
+class Concept(Evidence):
+    """One concept of a hierarchy: its parents and how many classes of the network it is.
+
+    `classes` are indices of the network's classes below the concept, or its own.
+    """
+
+    name: str
+    parents: tuple[str, ...]
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierQuality(Evidence):
+    """How well a concept's classifier finds its regions on images that it was not fitted on.
+
+    `precision`, `recall` and `f1` are those at probability 0.5, `fitted_f1` the F1 on the images
+    it was fitted on. `chance` is the F1 of calling everything the concept. `regions` and `others`
+    count the held-out vectors that are and are not the concept's. `flag` says in words what makes
+    the classifier doubtful: one that is flagged is no finding.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    chance: float
+    fitted_f1: float
+    regions: int
+    others: int
+    flag: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronPortrait(Evidence):
+    """Where one neuron answers: the regions of the data set in which it is strongest.
+
+    `images` are square thumbnails, strongest first, `values` the neuron's highest value in each,
+    and `places` the `(y, x)` of that value as fractions of the thumbnail's height and width.
+    """
+
+    layer: str
+    neuron: int
+    images: UInt8[np.ndarray, "m h w 3"]
+    values: Float[np.ndarray, " m"]
+    places: Float[np.ndarray, "m 2"]
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptScore(Evidence):
+    """What one neuron contributes to one concept, with the standard error of a sampled score.
+
+    Unpacks as `(neuron, concept, score)`, and is its neuron where an index is expected.
+    """
+
+    neuron: int
+    concept: str
+    score: float
+    error: float | None = None
+
+    def __iter__(self) -> Iterator[int | str | float]:
+        return iter((self.neuron, self.concept, self.score))
+
+    def __index__(self) -> int:
+        return self.neuron
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronConcepts(Evidence):
+    """What each neuron of a layer contributes to each concept (HINT, Eq. 2 and Fig. 2).
+
+    `scores[k, e]` is the contribution of neuron `neurons[k]` to `concepts[e]` by `estimator`, in
+    units of the classifier's probability (of its logit for "logit"; a coefficient times a standard
+    deviation for "coefficient"); `errors` its standard error where it was sampled. `qualities[e]`
+    is how well the layer's classifier knows the concept, `f1[l, e]` the held-out F1 at each of
+    `layers`, deepest first. Concepts stand parents first. `maps` are concept maps on chosen images.
+    """
+
+    concepts: tuple[Concept, ...]
+    neurons: tuple[int, ...]
+    scores: Float[np.ndarray, "k e"]
+    estimator: str
+    qualities: tuple[ClassifierQuality, ...]
+    layer: str
+    layers: tuple[Layer, ...]
+    f1: Float[np.ndarray, "l e"]
+    provenance: Provenance
+    errors: Float[np.ndarray, "k e"] | None = None
+    portraits: tuple[NeuronPortrait, ...] = ()
+    maps: tuple[HeatMap, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,74 @@
+"""Where in an image something is: heatmaps, sheets of them, regions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from .base import Evidence, Layer, Prediction, Provenance
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap(Evidence):
+    """Where in an image a layer speaks for a target, and where against it.
+
+    `values` is signed, at the layer's own resolution, or at the image's for methods that end at
+    the pixels. `target` is the name of a class or concept and `index` its number; `method` is the
+    method's name, `layer` the layer's, of several joined by " × ". `picture` is the coloured
+    picture of a method that has one (guided backpropagation). `image` is what the network saw.
+    """
+
+    values: Float[np.ndarray, "H W"]
+    layer: str
+    target: str
+    method: str
+    image: UInt8[np.ndarray, "h w 3"]
+    provenance: Provenance
+    index: int | None = None
+    picture: UInt8[np.ndarray, "h w 3"] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def positive(self) -> Float[np.ndarray, "H W"]:
+        """The map kept where it is positive, as the papers show it."""
+        kept: Float[np.ndarray, "H W"] = np.maximum(self.values, 0)
+        return kept
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMapSheet(Evidence):
+    """Heatmaps of one image side by side: classes, layers and methods (CHIP, Fig. 3-8).
+
+    `layers` run from the deepest to the shallowest, `predictions` are the image's strongest
+    classes; `localizations` are boxes drawn from some of the maps.
+    """
+
+    image: UInt8[np.ndarray, "h w 3"]
+    predictions: tuple[Prediction, ...]
+    layers: tuple[Layer, ...]
+    maps: tuple[HeatMap, ...]
+    provenance: Provenance
+    localizations: tuple[Localization, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Localization(Evidence):
+    """The region a heatmap points at, and its box.
+
+    `mask` is at the image's resolution: the largest connected part above `threshold` times the
+    map's maximum. `box` is `(x0, y0, x1, y1)` in image pixels, the end excluded. `iou` is the
+    intersection over union with the truth, where one was given.
+    """
+
+    mask: Bool[np.ndarray, "H W"]
+    box: tuple[int, int, int, int]
+    threshold: float
+    target: str
+    layer: str
+    image: UInt8[np.ndarray, "H W 3"]
+    provenance: Provenance
+    iou: float | None = None
+    notes: tuple[str, ...] = ()
