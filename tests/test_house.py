@@ -19,7 +19,7 @@ PACKAGE = REPOSITORY / "hexplain_widgets"
 # From the ground up: a module imports only from rows above its own.
 ORDER = (
     ("evidence", "guest", "images", "provenance", "states", "gates", "exemplars", "duality"),
-    ("classifier", "store", "admm", "coordinate_descent"),
+    ("classifier", "store", "admm", "coordinate_descent", "logistic"),
     ("graph", "samples"),
     ("receptive",),
     ("segments",),
