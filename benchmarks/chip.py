@@ -27,10 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import Layer
-from hexplain_widgets.fitting import Question
 from hexplain_widgets.gated import gated
 from hexplain_widgets.gates import gates_for
-from hexplain_widgets.gathering import Gathered
+from hexplain_widgets.gathering import GateQuestion, Gathered
 from hexplain_widgets.guest import visiting
 from hexplain_widgets.probe import Probe
 from hexplain_widgets.samples import Batch, Sample
@@ -111,9 +110,9 @@ def sums(name: str, layer: str, repeats: int) -> None:
     probe = Probe(classifier)
     samples = tuple(Sample(image(224, seed=i), None, True) for i in range(8))
     batch = Batch(torch.cat([s.x for s in samples]), samples)
-    question = Question((layer,), 100, "logit", "equal", 0, 2**31)
+    question = GateQuestion((layer,), 100, "logit", "equal", 0, 2**31)
     origin = question.origin(probe, batch)
-    gathered, responses = Gathered(origin, 2**31), question.responses(probe, origin)
+    gathered, responses = Gathered(origin, 2**31), question.asker(probe, origin)
     seen = responses.of(batch)
     network = statistics.median(seconds(lambda: responses.of(batch)) for _ in range(repeats))
     adding = statistics.median(

@@ -18,41 +18,48 @@ Picture = UInt8[np.ndarray, "h w 3"]
 
 
 class Exemplars:
-    """The strongest images of every channel of a layer, by spatial mean; bounded by the channels.
+    """The strongest images of every channel of a layer; bounded by the channels.
 
-    Ties go to the smaller key, so that neither order nor shards change who is kept.
+    `places` say where in an image the channel is strongest, as fractions `(y, x)` of its height
+    and width. Ties go to the smaller key, so that neither order nor shards change who is kept.
     """
 
     def __init__(self, channels: int) -> None:
         self.values = np.full((channels, EACH), -np.inf)
         self.keys = np.full((channels, EACH), NOBODY, dtype="S16")
+        self.places = np.zeros((channels, EACH, 2))
         self.thumbnails: dict[bytes, bytes] = {}
 
     def add(
         self,
-        means: Float[np.ndarray, "n k"],
+        values: Float[np.ndarray, "n k"],
         keys: Sequence[bytes],
         picture: Callable[[int], Picture],
+        places: Float[np.ndarray, "n k 2"] | None = None,
     ) -> None:
         """Take a batch of images; `picture(i)` shows the i-th and is asked only where it enters."""
         names = np.array([_printable(k) for k in keys], dtype="S16")
-        self._keep(means.T, np.broadcast_to(names, (len(self.values), len(keys))))
+        where = np.zeros((*values.shape, 2)) if places is None else places
+        each = np.broadcast_to(names, (len(self.values), len(keys)))
+        self._keep(values.T, each, where.transpose(1, 0, 2))
         entered = {*self.keys.ravel().tolist()} - {*self.thumbnails}
         for i, name in enumerate(names.tolist()):
             if name in entered:
                 self.thumbnails[name] = _thumbnail(picture(i))
         self._forget()
 
-    def _keep(self, values: np.ndarray, keys: np.ndarray) -> None:
+    def _keep(self, values: np.ndarray, keys: np.ndarray, places: np.ndarray) -> None:
         values = np.concatenate([self.values, values], axis=1)
         keys = np.concatenate([self.keys, keys], axis=1)
-        values, keys = _sorted(values, keys, np.lexsort((keys, -values), axis=1))
+        places = np.concatenate([self.places, places], axis=1)
+        found = _sorted(np.lexsort((keys, -values), axis=1), values, keys, places)
+        values, keys, places = found
         # The same image twice lies side by side: its second place goes behind all others.
         twice = np.zeros(keys.shape, bool)
         twice[:, 1:] = (keys[:, 1:] == keys[:, :-1]) & np.isfinite(values[:, 1:])
         values[twice], keys[twice] = -np.inf, NOBODY
-        values, keys = _sorted(values, keys, np.argsort(twice, axis=1, kind="stable"))
-        self.values, self.keys = values[:, :EACH].copy(), keys[:, :EACH].copy()
+        found = _sorted(np.argsort(twice, axis=1, kind="stable"), values, keys, places)
+        self.values, self.keys, self.places = (part[:, :EACH].copy() for part in found)
 
     def _forget(self) -> None:
         used = {*self.keys.ravel().tolist()}
@@ -60,12 +67,12 @@ class Exemplars:
 
     def merge(self, other: Exemplars) -> None:
         """Take the strongest of both."""
-        self._keep(other.values, other.keys)
+        self._keep(other.values, other.keys, other.places)
         self.thumbnails = {**other.thumbnails, **self.thumbnails}
         self._forget()
 
     def of(self, channel: int) -> tuple[list[Picture], list[float]]:
-        """Return a channel's images as thumbnails, strongest first, and its mean in each."""
+        """Return a channel's images as thumbnails, strongest first, and its value in each."""
         seen = np.isfinite(self.values[channel])
         keys = self.keys[channel][seen].tolist()
         return [_opened(self.thumbnails[k]) for k in keys], self.values[channel][seen].tolist()
@@ -76,6 +83,7 @@ class Exemplars:
         files = [np.frombuffer(self.thumbnails[n], np.uint8) for n in names]
         yield "values", np.nan_to_num(self.values, neginf=np.finfo(np.float64).min)
         yield "keys", _codes(self.keys)
+        yield "places", self.places
         yield "names", _codes(np.array(names, dtype="S16"))
         yield "lengths", np.array([len(f) for f in files], dtype=np.int64)
         yield "files", np.concatenate([np.zeros(0, np.uint8), *files])
@@ -91,6 +99,7 @@ class Exemplars:
         ends = np.cumsum(arrays["lengths"])[:-1]
         names = np.ascontiguousarray(arrays["names"].reshape(-1, 16)).view("S16")[:, 0].tolist()
         parts = np.split(arrays["files"], ends) if names else []
+        self.places = np.array(arrays["places"]).reshape(*values.shape, 2)
         self.thumbnails = {n: p.tobytes() for n, p in zip(names, parts, strict=True)}
         if not {*self.keys[np.isfinite(self.values)].tolist()} <= {*names}:
             raise ValueError("a thumbnail is missing")
@@ -101,10 +110,8 @@ def _printable(key: bytes) -> bytes:
     return bytes(b or 1 for b in key)
 
 
-def _sorted(
-    values: np.ndarray, keys: np.ndarray, order: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    return np.take_along_axis(values, order, 1), np.take_along_axis(keys, order, 1)
+def _sorted(order: np.ndarray, *parts: np.ndarray) -> list[np.ndarray]:
+    return [part[np.arange(len(part))[:, None], order] for part in parts]
 
 
 def _codes(keys: np.ndarray) -> UInt8[np.ndarray, "*n 16"]:

@@ -1,24 +1,27 @@
-"""Gathering answers to gates over a data set: here, or on the workers of a Dask cluster."""
+"""Going through a data set: here, or on the workers of a Dask cluster, and on after a break."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, get_args
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from torch.utils.data import DataLoader, Subset
 
 from .classifier import Classifier
-from .gathering import Gathered, Origin
-from .moments import Weighting
 from .probe import Probe
-from .provenance import fingerprint
-from .responses import Responses, Score
 from .samples import Batch, batches, is_shuffled, length_of
 from .states import Arrays, Settings
-from .streaming import accumulate, joined, over_cluster, shards_of, uninterrupted, without
+from .streaming import (
+    Range,
+    accumulate,
+    joined,
+    over_cluster,
+    shards_of,
+    uninterrupted,
+    without,
+)
 
 # Images that go through the network at once.
 BATCH, BATCH_DEVICE = 8, 64
@@ -28,76 +31,77 @@ SHARDS_PER_WORKER, LEAST_SHARD = 8, 64
 State = tuple[Settings, Arrays]
 
 
-@dataclass(frozen=True)
-class Question:
-    """What every image is asked: gates on which layers, and how the answers are weighed.
+@runtime_checkable
+class Sums(Protocol):
+    """What a fit keeps of the data; it adds up in any order."""
 
-    Raises ValueError for settings out of range.
-    """
+    images: int
+    done: list[Range]
 
-    layers: tuple[str, ...] | None
-    gates_per_image: int
-    score: Score
-    weighting: Weighting
-    seed: int
-    memory: int
+    @property
+    def origin(self) -> Any:
+        """What network and question the sums belong to."""
 
-    def __post_init__(self) -> None:
-        if self.gates_per_image < 2:
-            raise ValueError(
-                f"got gates_per_image={self.gates_per_image}; expected at least 2, of which one"
-                " leaves all channels open; the paper's is 100"
-            )
-        if self.memory < 1:
-            raise ValueError(f"got memory={self.memory}; expected bytes; try 2 * 2**30")
-        for name, kind in (("score", Score), ("weighting", Weighting)):
-            if getattr(self, name) not in get_args(kind):
-                known = ", ".join(map(repr, get_args(kind)))
-                raise ValueError(
-                    f"got {name}={getattr(self, name)!r}; expected {known}; choose one of these"
-                )
+    @property
+    def settled(self) -> bool:
+        """Whether this is a time to save at."""
 
-    def responses(self, probe: Probe, origin: Origin) -> Responses:
-        """Return what asks the network."""
-        return Responses(
-            probe, origin.layers, gates_per_image=self.gates_per_image, score=self.score,
-            seed=self.seed,
-        )  # fmt: skip
+    def add(self, seen: Any, classifier: Classifier) -> None:
+        """Add what one batch gave."""
 
-    def origin(self, probe: Probe, batch: Batch) -> Origin:
+    def merge(self, other: Any, *, same_data: bool = False) -> None:
+        """Add what other data, or another part of the same, gave."""
+
+    def check_same(self, other: Any) -> None:
+        """Raise ValueError for the origin of another network or question."""
+
+    def check_labels(self, batch: Batch) -> None:
+        """Raise ValueError for a label that is no class of the network."""
+
+    def state(self) -> State:
+        """Return everything as JSON values and arrays."""
+
+
+S = TypeVar("S", bound=Sums)
+Kept = TypeVar("Kept", bound=Sums, covariant=True)
+
+
+@runtime_checkable
+class Asker(Protocol):
+    """Asks a network about batches of images."""
+
+    def of(self, batch: Batch) -> Any:
+        """Return what the network answers for a batch."""
+
+
+@runtime_checkable
+class Question(Protocol[Kept]):
+    """What every image is asked, and what is kept of the answers."""
+
+    def origin(self, probe: Probe, batch: Batch) -> Any:
         """Return what the answers belong to, found on a first image."""
-        capture = probe.capture(batch.x[:1], self.layers)
-        classifier, count = probe.classifier, capture.logits.shape[1]
-        names = tuple(classifier.name(i) for i in range(count))
-        return Origin(
-            network=fingerprint(classifier.model), model=type(classifier.model).__name__,
-            names=names, classes=count, layers=capture.layers, score=self.score,
-            weighting=self.weighting,
-        )  # fmt: skip
+
+    def asker(self, probe: Probe, origin: Any) -> Asker:
+        """Return what asks the network."""
+
+    def empty(self, origin: Any) -> Kept:
+        """Return sums without an image."""
+
+    def restored(self, settings: Settings, arrays: Arrays) -> Kept:
+        """Return the sums of a saved state."""
 
 
-def check_goes_on(settings: Mapping[str, Any], question: Question) -> None:
-    """Raise ValueError where a checkpoint's images were asked for other gates."""
-    for name in ("gates_per_image", "seed"):
-        before, now = settings.get(name), getattr(question, name)
-        if before != now:
-            raise ValueError(
-                f"got a checkpoint with {name}={before} to go on with at {name}={now}; the same was"
-                f" expected; make Chip({name}={before}), or start again without resume"
-            )
-
-
-class Gathering:
+class Gathering(Generic[S]):
     """A fit under way: `gathered` is None before the first image, and whole at any time after."""
 
     def __init__(
         self,
-        question: Question,
+        question: Question[S],
         classifier: Classifier,
-        gathered: Gathered | None,
+        gathered: S | None,
         *,
-        save: Callable[[Gathered], object] | None = None,
-        begun: Callable[[Gathered], object],
+        save: Callable[[S], object] | None = None,
+        begun: Callable[[S], object],
     ) -> None:
         self.gathered = gathered
         self._question = question
@@ -114,17 +118,17 @@ class Gathering:
         first = next(source, None)
         if first is None:
             return self._nothing_more()
-        responses = self._question.responses(self._probe, self._open(first).origin)
+        asker = self._question.asker(self._probe, self._open(first).origin)
         accumulate(
-            chain([first], source), lambda batch: (batch, responses.of(self._checked(batch))),
-            lambda found: self._keep(*found), total=length_of(data), begun=skip, progress=progress,
+            chain([first], source), lambda batch: asker.of(self._checked(batch)), self._keep,
+            total=length_of(data), begun=skip, progress=progress,
         )  # fmt: skip
         self._saved(last=True)
 
-    def _open(self, first: Batch) -> Gathered:
+    def _open(self, first: Batch) -> S:
         origin = self._question.origin(self._probe, first)
         if self.gathered is None:
-            self.gathered = Gathered(origin, self._question.memory)
+            self.gathered = self._question.empty(origin)
         self.gathered.check_same(origin)
         self._begun(self.gathered)
         return self.gathered
@@ -134,12 +138,12 @@ class Gathering:
         return batch
 
     @property
-    def _sums(self) -> Gathered:
+    def _sums(self) -> S:
         if self.gathered is None:
             raise RuntimeError("nothing is gathered yet; a first image was expected; run it")
         return self.gathered
 
-    def _keep(self, batch: Batch, seen: Any) -> None:
+    def _keep(self, seen: Any) -> None:
         self._sums.add(seen, self._classifier)
         self._saved()
 
@@ -182,12 +186,17 @@ class Gathering:
         shards = shards_of(without(total, done), _shard_size(total, client))
         shared = (self._classifier, data, self._question, origin)
         for ranges, state in over_cluster(
-            client, gathered_shard, merged_states, shards, shared=shared, progress=progress
+            client,
+            gathered_shard,
+            partial(merged_states, self._question),
+            shards,
+            shared=shared,
+            progress=progress,
         ):
-            part = Gathered.from_state(*state)
+            part = self._question.restored(*state)
             uninterrupted(partial(self._keep_shards, ranges, part))
 
-    def _keep_shards(self, ranges: Sequence[tuple[int, int]], part: Gathered) -> None:
+    def _keep_shards(self, ranges: Sequence[tuple[int, int]], part: S) -> None:
         part.done = joined(ranges)
         self._sums.merge(part, same_data=True)
         self._saved(last=True)
@@ -214,14 +223,14 @@ def _shard_size(total: int, client: Any) -> int:
 
 
 def gathered_shard(
-    first: int, last: int, classifier: Classifier, data: Any, question: Question, origin: Origin
+    first: int, last: int, classifier: Classifier, data: Any, question: Question[S], origin: Any
 ) -> State:
     """Return what a shard of the data gives, on the worker that runs it."""
-    gathered = Gathered(origin, question.memory)
-    responses = question.responses(Probe(classifier), origin)
+    gathered = question.empty(origin)
+    asker = question.asker(Probe(classifier), origin)
     for batch in _shard(data, first, last, classifier):
         gathered.check_labels(batch)
-        gathered.add(responses.of(batch), classifier)
+        gathered.add(asker.of(batch), classifier)
     return gathered.state()
 
 
@@ -229,8 +238,8 @@ def _shard(data: Any, first: int, last: int, classifier: Classifier) -> Iterator
     return batches(Subset(data, range(first, last)), classifier, size=batch_size(classifier))
 
 
-def merged_states(one: State, other: State) -> State:
+def merged_states(question: Question[S], one: State, other: State) -> State:
     """Return the sum of what two shards gave."""
-    gathered = Gathered.from_state(*one)
-    gathered.merge(Gathered.from_state(*other), same_data=True)
+    gathered = question.restored(*one)
+    gathered.merge(question.restored(*other), same_data=True)
     return gathered.state()

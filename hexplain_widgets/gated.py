@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, fx
 
 from .channelwise import LinearHead, head_of
@@ -50,6 +50,19 @@ class Gated(ABC):
         self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
         """Return the logits of every image for every gate on a layer."""
+
+    @abstractmethod
+    def behind(
+        self,
+        taken: Taken,
+        layer: str,
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> Float[Tensor, "r c"]:
+        """Return the logits with other maps in the place of a layer's, `image` says of which image.
+
+        Differentiable in the maps where gradients are on.
+        """
 
 
 def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> Gated:
@@ -100,28 +113,32 @@ class _OnGraph(Gated):
     ) -> Float[Tensor, "n g c"]:
         products = head.products(maps)
         rows = torch.cat([products.rows(i, some) for i, some in enumerate(gates)])
-        out = _in_batches(lambda part: head.behind(rows[part]), len(rows), HEAD_ROWS)
+        out = in_batches(lambda part: head.behind(rows[part]), len(rows), HEAD_ROWS)
         return out.view(*gates.shape[:2], -1)
 
     def _whole(
         self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
-        maps, node = taken.maps[layer], self._nodes[layer]
-        flat = gates.flatten(0, 1)
+        maps, flat = taken.maps[layer], gates.flatten(0, 1)
         image = torch.arange(len(maps), device=maps.device).repeat_interleave(gates.shape[1])
 
         def run(part: slice) -> Tensor:
             rows = maps[image[part]] * flat[part, :, None, None]
-            others = {
-                n: v[image[part]] if n in self._of_each else v
-                for n, v in taken.beyond[layer].items()
-            }
-            out: Tensor = self._graph.run({node: rows, **others}, {self._graph.result})[
-                self._graph.result
-            ]
-            return out
+            return self.behind(taken, layer, image[part], rows)
 
-        return _in_batches(run, len(flat), _rows_at_once(maps)).view(*gates.shape[:2], -1)
+        return in_batches(run, len(flat), rows_at_once(maps)).view(*gates.shape[:2], -1)
+
+    def behind(
+        self,
+        taken: Taken,
+        layer: str,
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> Float[Tensor, "r c"]:
+        others = {n: v[image] if n in self._of_each else v for n, v in taken.beyond[layer].items()}
+        result = self._graph.result
+        out: Tensor = self._graph.run({self._nodes[layer]: maps, **others}, {result})[result]
+        return out
 
     def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
         """Whether open gates give the network's own logits; drops the heads that give others."""
@@ -170,20 +187,36 @@ class _OnReplays(Gated):
     ) -> Float[Tensor, "g c"]:
         segment: Segment = self._probe.segment(capture, layer, None)
         maps = capture.maps[layer]
-        return _in_batches(
+        return in_batches(
             lambda part: segment.forward(maps * gates[part, :, None, None]),
             len(gates),
-            _rows_at_once(maps),
+            rows_at_once(maps),
         )
 
+    def behind(
+        self,
+        taken: Taken,
+        layer: str,
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> Float[Tensor, "r c"]:
+        found: Tensor = torch.zeros(len(maps), taken.logits.shape[1], device=maps.device)
+        found = found.to(taken.logits.dtype)
+        for i in image.unique().tolist():
+            rows = torch.nonzero(image == i)[:, 0]
+            segment = self._probe.segment(taken.captures[i], layer, None)
+            found = found.index_copy(0, rows, segment.run(maps[rows]))
+        return found
 
-def _rows_at_once(maps: Float[Tensor, "n k h w"]) -> int:
+
+def rows_at_once(maps: Float[Tensor, "n k h w"]) -> int:
+    """Return how many maps of a layer are run at once on their device."""
     _, k, h, w = maps.shape
     cells = BATCH_CELLS if maps.device.type == "cpu" else BATCH_CELLS_DEVICE
     return max(1, cells // (max(k, INNER_CHANNELS) * h * w))
 
 
-def _in_batches(run: Callable[[slice], Tensor], count: int, size: int) -> Float[Tensor, "r c"]:
+def in_batches(run: Callable[[slice], Tensor], count: int, size: int) -> Float[Tensor, "r ..."]:
     """Run rows batch by batch; a batch that does not fit the device's memory is halved."""
     found: list[Tensor] = []
     done = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Int
@@ -14,9 +14,10 @@ from torch import nn
 from .classifier import Classifier
 from .evidence import Layer
 from .exemplars import Exemplars
-from .moments import Moments
+from .moments import Moments, Weighting
+from .probe import Probe
 from .provenance import fingerprint
-from .responses import Seen
+from .responses import Responses, Score, Seen
 from .samples import Batch, picture_of_sample
 from .sparse import Quadratic
 from .states import Arrays, Settings, load_state, save_state
@@ -214,16 +215,73 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
 
 
 def _origin(value: Mapping[str, Any]) -> Origin:
-    layers = tuple(_layer(layer) for layer in value["layers"])
+    layers = tuple(Layer.of(layer) for layer in value["layers"])
     return Origin(**{**value, "layers": layers, "names": tuple(map(str, value["names"]))})
 
 
-def _layer(value: Mapping[str, Any]) -> Layer:
-    field = value["receptive_field"]
-    return Layer(
-        str(value["name"]),
-        str(value["type"]),
-        tuple(map(int, value["shape"])),  # type: ignore[arg-type]
-        value["stage"],
-        None if field is None else tuple(map(int, field)),  # type: ignore[arg-type]
-    )
+
+@dataclass(frozen=True)
+class GateQuestion:
+    """What every image is asked: gates on which layers, and how the answers are weighed.
+
+    Raises ValueError for settings out of range.
+    """
+
+    layers: tuple[str, ...] | None
+    gates_per_image: int
+    score: Score
+    weighting: Weighting
+    seed: int
+    memory: int
+
+    def __post_init__(self) -> None:
+        if self.gates_per_image < 2:
+            raise ValueError(
+                f"got gates_per_image={self.gates_per_image}; expected at least 2, of which one"
+                " leaves all channels open; the paper's is 100"
+            )
+        if self.memory < 1:
+            raise ValueError(f"got memory={self.memory}; expected bytes; try 2 * 2**30")
+        for name, kind in (("score", Score), ("weighting", Weighting)):
+            if getattr(self, name) not in get_args(kind):
+                known = ", ".join(map(repr, get_args(kind)))
+                raise ValueError(
+                    f"got {name}={getattr(self, name)!r}; expected {known}; choose one of these"
+                )
+
+    def asker(self, probe: Probe, origin: Origin) -> Responses:
+        """Return what asks the network."""
+        return Responses(
+            probe, origin.layers, gates_per_image=self.gates_per_image, score=self.score,
+            seed=self.seed,
+        )  # fmt: skip
+
+    def empty(self, origin: Origin) -> Gathered:
+        """Return sums without an image."""
+        return Gathered(origin, self.memory)
+
+    def restored(self, settings: Settings, arrays: Arrays) -> Gathered:
+        """Return the sums of a saved state."""
+        return Gathered.from_state(settings, arrays)
+
+    def origin(self, probe: Probe, batch: Batch) -> Origin:
+        """Return what the answers belong to, found on a first image."""
+        capture = probe.capture(batch.x[:1], self.layers)
+        classifier, count = probe.classifier, capture.logits.shape[1]
+        names = tuple(classifier.name(i) for i in range(count))
+        return Origin(
+            network=fingerprint(classifier.model), model=type(classifier.model).__name__,
+            names=names, classes=count, layers=capture.layers, score=self.score,
+            weighting=self.weighting,
+        )  # fmt: skip
+
+
+def check_goes_on(settings: Mapping[str, Any], question: GateQuestion) -> None:
+    """Raise ValueError where a checkpoint's images were asked for other gates."""
+    for name in ("gates_per_image", "seed"):
+        before, now = settings.get(name), getattr(question, name)
+        if before != now:
+            raise ValueError(
+                f"got a checkpoint with {name}={before} to go on with at {name}={now}; the same was"
+                f" expected; make Chip({name}={before}), or start again without resume"
+            )

@@ -234,7 +234,11 @@ class Segment:
         Raises RuntimeError where no way of running the segment gives the captured values.
         """
         with torch.no_grad():
-            return self._steady.run(maps, False)
+            return self.run(maps)
+
+    def run(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b ..."]:
+        """Return the same as `forward`, differentiable where gradients are on."""
+        return self._steady.run(maps, False)
 
     @cached_property
     def _steady(self) -> Way:
@@ -252,7 +256,8 @@ class Segment:
 
     def _gives_back(self, way: Way) -> bool:
         shallow = self.shallow.detach()
-        found = way.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
+        with torch.no_grad():
+            found = way.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
         scale = float(self.deep.detach().abs().max())
         return found.shape == self.deep.shape and bool(
             ((found - self.deep).abs() <= rounding(found) * scale).all()

@@ -223,7 +223,7 @@ def crowded_segments(monkeypatch) -> list[int]:
 def crowded_gates(monkeypatch) -> list[int]:
     """Let at most two gated images fit on the device; return what did not."""
     refused: list[int] = []
-    in_batches = gated._in_batches
+    in_batches = gated.in_batches
 
     def in_little_memory(run, count: int, size: int) -> Tensor:
         def cramped(part: slice) -> Tensor:
@@ -234,7 +234,7 @@ def crowded_gates(monkeypatch) -> list[int]:
 
         return in_batches(cramped, count, size)
 
-    monkeypatch.setattr(gated, "_in_batches", in_little_memory)
+    monkeypatch.setattr(gated, "in_batches", in_little_memory)
     return refused
 
 

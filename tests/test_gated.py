@@ -451,10 +451,10 @@ class Crowded:
 
 def test_rows_that_do_not_fit_are_run_in_halves() -> None:
     device = Crowded(room=2)
-    assert gated._in_batches(device.run, 10, 8)[:, 0].tolist() == list(range(10))
+    assert gated.in_batches(device.run, 10, 8)[:, 0].tolist() == list(range(10))
     assert device.refused == 2
 
 
 def test_one_row_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(torch.cuda.OutOfMemoryError, match="out of memory"):
-        gated._in_batches(Crowded(room=0).run, 10, 8)
+        gated.in_batches(Crowded(room=0).run, 10, 8)

@@ -25,8 +25,8 @@ from ..evidence import (
     Localization,
     Provenance,
 )
-from ..fitting import Gathering, Question, check_goes_on
-from ..gathering import Gathered
+from ..fitting import Gathering
+from ..gathering import GateQuestion, Gathered, check_goes_on
 from ..heatmaps import (
     DRAWINGS,
     OF_THE_IMAGE,
@@ -126,8 +126,8 @@ class Chip:
             gathering.run_on(client, data, progress=progress)
         return self
 
-    def _question(self) -> Question:
-        return Question(
+    def _question(self) -> GateQuestion:
+        return GateQuestion(
             self.layers, self.gates_per_image, self.score, self.weighting, self.seed, self.memory
         )
 

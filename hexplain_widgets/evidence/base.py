@@ -72,6 +72,13 @@ class Layer(Evidence):
     stage: int | None
     receptive_field: tuple[int, int] | None
 
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Layer:
+        """Return a layer from its fields as JSON values; raises what their conversion raises."""
+        field, (k, h, w) = value["receptive_field"], map(int, value["shape"])
+        seen = None if field is None else (int(field[0]), int(field[1]))
+        return cls(str(value["name"]), str(value["type"]), (k, h, w), value["stage"], seen)
+
 
 class LayerTable(tuple[Layer, ...]):
     """Layers, shown as a table."""

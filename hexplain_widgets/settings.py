@@ -1,0 +1,54 @@
+"""Settings that an engine was given, checked: what came, what was expected, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .classifier import nearest
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> Any:
+    """Return a value if it is one of those known; raises ValueError with the nearest."""
+    if value not in known:
+        raise ValueError(
+            f"got {name}={value!r}; expected one of {', '.join(map(repr, known))}; the nearest is"
+            f" {nearest(str(value), known)}"
+        )
+    return value
+
+
+def share(name: str, value: float) -> float:
+    """Return a value if it lies between 0 and 1, both excluded; raises ValueError."""
+    if not 0 < value < 1:
+        raise ValueError(
+            f"got {name}={value}; expected a share between 0 and 1; leave it out for the default"
+        )
+    return float(value)
+
+
+def at_least_one(name: str, value: int) -> int:
+    """Return a value if it is 1 or more; raises ValueError."""
+    if value < 1:
+        raise ValueError(f"got {name}={value}; expected at least 1; leave it out for the default")
+    return int(value)
+
+
+def positive(name: str, value: float) -> float:
+    """Return a value if it is a positive finite number; raises ValueError."""
+    if not 0 < value < float("inf"):
+        raise ValueError(
+            f"got {name}={value}; expected a positive number; leave it out for the default"
+        )
+    return float(value)
+
+
+def count_of(top: int | float, whole: int) -> int:
+    """Return a number from 1 to `whole`, given as such or as a share below 1; raises ValueError."""
+    count = int(top) if top >= 1 else round(top * whole)
+    if not 1 <= count <= whole:
+        raise ValueError(
+            f"got top={top}; expected 1 to {whole}, or a share of them below 1; 0.2 takes the"
+            " strongest fifth"
+        )
+    return count
