@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
+from ..concepts import Skipped
 from .network import SIZE
 from .scenes import Scene, check_size, scene
 from .vocabulary import LEGEND, LEVELS, SCENES
@@ -60,10 +61,12 @@ class ConceptScenes:
     """A labelled concept set: item `i` is a `Scene` with one label map per level.
 
     `levels` runs from the coarsest to the finest; `names[level][value]` names a value of a map.
+    Nothing is `skipped`: scenes are rendered, not read.
     """
 
     levels: tuple[str, ...] = LEVELS
     names: Mapping[str, tuple[str, ...]] = LEGEND
+    skipped: tuple[Skipped, ...] = ()
 
     def __init__(self, data: Scenes) -> None:
         self._data = data

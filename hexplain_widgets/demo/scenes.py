@@ -50,6 +50,11 @@ class Scene:
     seed: int
     variant: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def key(self) -> str:
+        """What identifies the scene whatever its size: its name, seed and variant."""
+        return " ".join((self.label, str(self.seed), *map("=".join, sorted(self.variant.items()))))
+
 
 def scene(name: str, *, seed: int = 0, size: int = 224, **variant: str) -> Scene:
     """Render a scene, `size` pixels square; the same seed gives the same scene at every size.
