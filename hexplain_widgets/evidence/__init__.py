@@ -5,6 +5,7 @@ from .channels import ChannelImportance, ChannelOverlap, ChannelPortrait
 from .concepts import ClassifierQuality, Concept, ConceptScore, NeuronConcepts, NeuronPortrait
 from .decisions import Decomposition, Node
 from .heat import HeatMap, HeatMapSheet, Localization
+from .inference import ConceptInference, InferenceComparison, InferredConcept
 
 __all__ = [
     "ChannelImportance",
@@ -12,11 +13,14 @@ __all__ = [
     "ChannelPortrait",
     "ClassifierQuality",
     "Concept",
+    "ConceptInference",
     "ConceptScore",
     "Decomposition",
     "Evidence",
     "HeatMap",
     "HeatMapSheet",
+    "InferenceComparison",
+    "InferredConcept",
     "Layer",
     "LayerTable",
     "Localization",

@@ -1,0 +1,105 @@
+"""How concepts of one level rest on concepts of the next: decisions inferred down to colors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from .base import Evidence, Layer, Prediction, Provenance
+
+
+@dataclass(frozen=True, eq=False)
+class InferredConcept(Evidence):
+    """One concept and those of the next level that it rests on (CHAIN, Eq. 19).
+
+    `weight` is the contribution weight alpha of this concept to its parent, per unit length of its
+    own direction, `share` its part of the absolute weights of all of the parent's children with
+    the same sign; both 1 at the root. `heatmap` is the concept's map at the layer's resolution
+    (Eq. 4), None where a class-level inference has no single image. `unexplained` is the share of
+    the squared length of the concept's inference weights (Eq. 8) that its children leave, in 0..1;
+    None where it was not inferred further. `precision` is the held-out average precision of the
+    concept's harmonising, `chance` that of a guess (the share of cells labelled with it); None at
+    the root. `count` is in how many of a class's images the concept was found. `flag` says in
+    words what makes it doubtful.
+    """
+
+    concept: str
+    level: str
+    layer: str
+    weight: float
+    share: float
+    heatmap: Float[np.ndarray, "H W"] | None = None
+    unexplained: float | None = None
+    precision: float | None = None
+    chance: float | None = None
+    count: int = 1
+    flag: str | None = None
+    children: tuple[InferredConcept, ...] = ()
+
+    def walk(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], InferredConcept]]:
+        """Yield `(path, concept)` of this one and all below it, parents first."""
+        yield path, self
+        for i, child in enumerate(self.children):
+            yield from child.walk((*path, i))
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptInference(Evidence):
+    """A decision inferred from scene down to color (CHAIN, Fig. 3-7), of one image or of a class.
+
+    `image` is what the network saw (of a class: its first image), `images` thumbnails of all that
+    were explained. `levels` run from coarse to fine, `layers[level]` is the layer of each.
+    `name` is what the set of images is called.
+    """
+
+    image: UInt8[np.ndarray, "h w 3"]
+    target: Prediction
+    levels: tuple[str, ...]
+    layers: Mapping[str, Layer]
+    root: InferredConcept
+    provenance: Provenance
+    images: tuple[UInt8[np.ndarray, "_h _w 3"], ...] = ()
+    name: str = ""
+    notes: tuple[str, ...] = ()
+
+    def node(self, path: tuple[int, ...]) -> InferredConcept:
+        """Return the concept at `path`, child indices from the root; raises IndexError."""
+        here = self.root
+        for i in path:
+            if not 0 <= i < len(here.children):
+                raise IndexError(
+                    f"no concept at path {path}: {here.concept} rests on {len(here.children)}; take"
+                    " an index below that"
+                )
+            here = here.children[i]
+        return here
+
+
+@dataclass(frozen=True, eq=False)
+class InferenceComparison(Evidence):
+    """Inference weights of sets of images, in space (CHAIN, Fig. 8-11 and Eq. 23-25).
+
+    `points[n]` are the first three principal components of the unit inference weights of image
+    `n`, `sets[n]` is which of `names` it belongs to. `distances[s, t]` is the distance between the
+    centres of two sets (Eq. 25), on the diagonal the mean distance of a set's images from its
+    centre (Eq. 23). `explained_variance` are shares. `concepts[s]` is what was inferred in each
+    set, at `level`. `p_values[s, t]` says how often sets drawn at random from both lie as far apart
+    (permutation test), 1 on the diagonal. `images` are thumbnails, in the order of the points.
+    """
+
+    points: Float[np.ndarray, "n 3"]
+    sets: Int[np.ndarray, " n"]
+    names: tuple[str, ...]
+    concepts: tuple[str, ...]
+    level: str
+    distances: Float[np.ndarray, "s s"]
+    explained_variance: Float[np.ndarray, " 3"]
+    provenance: Provenance
+    p_values: Float[np.ndarray, "s s"] | None = None
+    images: tuple[UInt8[np.ndarray, "_h _w 3"], ...] = ()
+    inferences: tuple[ConceptInference, ...] = ()
+    flags: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
