@@ -126,7 +126,7 @@ def _size(row: Row, height: str, width: str) -> Size:
 
 def _lines(root: Path, name: str) -> list[str]:
     try:
-        return (root / name).read_text(encoding="utf-8-sig").splitlines()
+        return (root / name).read_text(encoding="utf-8-sig").split("\n")
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise FileNotFoundError(
             f"no {name} in {str(root)!r}; expected {_FILES}; give the folder that holds them"
@@ -139,13 +139,19 @@ def _lines(root: Path, name: str) -> list[str]:
 
 
 def _fields_of(line: str) -> list[str]:
-    return next(csv.reader([line]))
+    try:
+        return next(csv.reader([line]))
+    except csv.Error as cause:
+        raise ValueError(
+            f"the line {line[:60]!r} is no row of a table ({cause}); expected comma-separated"
+            " values; get the file again"
+        ) from cause
 
 
 def _records(root: Path, name: str, needed: Sequence[str]) -> Iterator[Row]:
     lines = _lines(root, name)
     fields = _header(name, lines, needed)
-    for row in csv.reader(filter(None, lines[1:])):
+    for row in map(_fields_of, filter(None, lines[1:])):
         if len(row) != len(fields):
             raise ValueError(
                 f"a row of {name} has {len(row)} fields, {row}; expected {len(fields)},"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -100,7 +101,7 @@ def _mask_of(path: str) -> str:
 
 
 def _listed(images: Path, masks: Path) -> tuple[list[str], list[str]]:
-    """The pictures, and the masks without one, by their paths in their folders."""
+    """List the pictures, and the masks without one, by their paths in their folders."""
     for folder in (images, masks):
         if not folder.is_dir():
             raise FileNotFoundError(
@@ -125,7 +126,8 @@ def _by_value(root: Path, level: str, names: Names | None) -> dict[int, str]:
     in_file = names is None or isinstance(names, str | os.PathLike)
     given: Any = _read(_names_file(root, level, names)) if in_file else names
     pairs = given.items() if isinstance(given, Mapping) else enumerate(given)
-    found = {_value(value): str(name) for value, name in pairs}
+    texts = {_value(value): str(name).strip() for value, name in pairs}
+    found = {value: name for value, name in texts.items() if name}
     if not found:
         raise ValueError(
             "got no names; expected a name for each value of the masks; fill the file or list"
@@ -178,13 +180,13 @@ def _read(path: Path) -> Sequence[str] | dict[str, str]:
 
 
 def _columns(name: str, text: str) -> dict[str, str]:
-    """Values and names of a CSV file; of synonyms after a semicolon the first is the name."""
+    """Values and names of a CSV file; of synonyms the first is the name, all where it is taken."""
     rows = [
         {key.strip().lower(): value for key, value in row.items() if key and value}
         for row in csv.DictReader(text.splitlines())
     ]
     found = {
-        row.get("index") or row["idx"]: row["name"].split(";")[0]
+        row.get("index") or row["idx"]: tuple(dict.fromkeys(row["name"].split(";")))
         for row in rows
         if "name" in row and ("index" in row or "idx" in row)
     }
@@ -193,7 +195,11 @@ def _columns(name: str, text: str) -> dict[str, str]:
             f"{name} has no columns 'index' (or 'idx') and 'name'; expected both in its first line;"
             " rename the columns"
         )
-    return found
+    firsts = Counter(synonyms[0] for synonyms in found.values())
+    return {
+        value: synonyms[0] if firsts[synonyms[0]] == 1 else ", ".join(synonyms)
+        for value, synonyms in found.items()
+    }
 
 
 def _coded(
