@@ -35,6 +35,7 @@ from .widgets import (
     ChannelVenn,
     DecompositionTree,
     LayerHeatmaps,
+    NeuronConceptGraph,
     link_channels,
     show,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "LayerHeatmaps",
     "LayerTable",
     "Localization",
+    "NeuronConceptGraph",
     "NeuronConcepts",
     "NeuronPortrait",
     "Node",

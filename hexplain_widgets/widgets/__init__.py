@@ -6,4 +6,5 @@ from .channel_venn import ChannelVenn as ChannelVenn
 from .decomposition_tree import DecompositionTree as DecompositionTree
 from .layer_heatmaps import LayerHeatmaps as LayerHeatmaps
 from .linking import link_channels as link_channels
+from .neuron_concept_graph import NeuronConceptGraph as NeuronConceptGraph
 from .show import show as show

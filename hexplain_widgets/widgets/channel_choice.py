@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import traitlets
 
@@ -19,6 +19,9 @@ class ChannelChoice(traitlets.HasTraits):
     show.
     """
 
+    engine: ClassVar[str] = "Chip"  # what fits the layers,
+    layers_setting: ClassVar[str] = "layers"  # and by which setting
+
     channel = synced(traitlets.Int, allow_none=True, default_value=None, min=0)
     layer = synced(traitlets.Unicode)
 
@@ -28,9 +31,14 @@ class ChannelChoice(traitlets.HasTraits):
     @property
     def layer_names(self) -> tuple[str, ...]:
         """Names of the layers this view can turn to, deepest first."""
-        if self._chip is None:
+        if self._fitted is None:
             return (self._evidence.layer,)
-        return tuple(layer.name for layer in self._chip.layers_)
+        return tuple(layer.name for layer in self._fitted.layers_)
+
+    @property
+    def _fitted(self) -> Any:
+        """The engine of a live view, None of a saved one."""
+        return self._chip
 
     @abstractmethod
     def turn_to(self, layer: str) -> None:
@@ -42,9 +50,18 @@ class ChannelChoice(traitlets.HasTraits):
         if name not in self.layer_names:
             raise ValueError(
                 f"got the layer {name!r}; expected one of {', '.join(self.layer_names)};"
-                f" {_way_out(name, self.layer_names, live=self._chip is not None)}"
+                f" {self._way_out(name)}"
             )
         return name
+
+    def _way_out(self, name: str) -> str:
+        if self._fitted is None:
+            return (
+                "saved evidence holds one layer; open the view on a fitted"
+                f" {self.engine} for others"
+            )
+        near = nearest(name, self.layer_names)
+        return f"nearest: {near}; or fit it: {self.engine}({self.layers_setting}=[{name!r}, ...])"
 
     @traitlets.observe("layer")
     def _follow_layer(self, change: Any) -> None:
@@ -74,9 +91,3 @@ def expected(evidence: Any, kind: type, maker: str) -> None:
             f"got {type(evidence).__name__} as evidence; expected a {kind.__name__};"
             f" make one with {maker} or open a saved one with load(path)"
         )
-
-
-def _way_out(name: str, known: tuple[str, ...], *, live: bool) -> str:
-    if live:
-        return f"nearest: {nearest(name, known)}; or fit it: Chip(layers=[{name!r}, ...])"
-    return "saved evidence holds one layer; open the view on a fitted Chip for others"

@@ -90,6 +90,6 @@ def link_channels(*views: ChannelChoice, layers: bool = False) -> ChannelLink:
         if not isinstance(view, ChannelChoice):
             raise TypeError(
                 f"got {type(view).__name__} to link; expected a view with a channel and a layer;"
-                " pass ChannelVenn, ChannelMatrix or ChannelBars"
+                " pass ChannelVenn, ChannelMatrix, ChannelBars or NeuronConceptGraph"
             )
     return ChannelLink(views, layers=layers)

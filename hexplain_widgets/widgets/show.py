@@ -12,12 +12,14 @@ from ..evidence import (
     HeatMap,
     HeatMapSheet,
     Localization,
+    NeuronConcepts,
 )
 from ._base import View
 from .channel_matrix import ChannelMatrix
 from .channel_venn import ChannelVenn
 from .decomposition_tree import DecompositionTree
 from .layer_heatmaps import LayerHeatmaps
+from .neuron_concept_graph import NeuronConceptGraph
 
 VIEWS: dict[type, Callable[[Any], View]] = {
     Decomposition: DecompositionTree.from_evidence,
@@ -26,6 +28,7 @@ VIEWS: dict[type, Callable[[Any], View]] = {
     Localization: LayerHeatmaps.from_evidence,
     ChannelOverlap: ChannelVenn.from_evidence,
     ChannelImportance: ChannelMatrix.from_evidence,
+    NeuronConcepts: NeuronConceptGraph.from_evidence,
 }
 
 

@@ -64,7 +64,8 @@ export class Painter {
   }
 }
 
-function coloured(map: Grid, strongest: number, signed: boolean): OffscreenCanvas {
+/** A map in its colours, enlarged where it is coarse. */
+export function coloured(map: Grid, strongest: number, signed: boolean): OffscreenCanvas {
   const enlarged = Math.max(1, Math.ceil(FINE / Math.max(map.height, map.width)));
   const [width, height] = [map.width * enlarged, map.height * enlarged];
   const canvas = new OffscreenCanvas(Math.max(1, width), Math.max(1, height));

@@ -9,14 +9,21 @@ export interface Found {
   name: string;
 }
 
-/** Names that contain the words typed, those that begin with them first; a number is an index. */
-export function find(names: readonly string[], typed: string, most = MOST): Found[] {
+/** Names that contain the words typed, those that begin with them first; a number is an index,
+ * unless names have numbers of their own. */
+export function find(
+  names: readonly string[],
+  typed: string,
+  most = MOST,
+  indexed = true,
+): Found[] {
   const wanted = typed.trim().toLowerCase();
   if (!wanted) return [];
   const all = names.map((name, index) => ({ index, name }));
   const first = all.filter((one) => one.name.toLowerCase().startsWith(wanted));
   const rest = all.filter((one) => !first.includes(one) && one.name.toLowerCase().includes(wanted));
-  const numbered = /^\d+$/.test(wanted) ? all.slice(Number(wanted), Number(wanted) + 1) : [];
+  const numbered =
+    indexed && /^\d+$/.test(wanted) ? all.slice(Number(wanted), Number(wanted) + 1) : [];
   return [...new Set([...numbered, ...first, ...rest])].slice(0, most);
 }
 
@@ -24,6 +31,7 @@ export function searchField(
   label: string,
   names: readonly string[],
   choose: (found: string | number) => void,
+  indexed = true,
 ): HTMLElement {
   const id = `hx-search-${++made}`;
   const input = h("input", {
@@ -42,7 +50,7 @@ export function searchField(
   let active = 0;
 
   function show(): void {
-    found = find(names, input.value);
+    found = find(names, input.value, MOST, indexed);
     active = 0;
     list.replaceChildren(
       ...found.map(({ index, name }, i) => {
@@ -74,7 +82,7 @@ export function searchField(
   // without a match the kernel is asked all the same: it names the nearest classes
   function typedChoice(): string | number {
     const typed = input.value.trim();
-    return found[active]?.index ?? (/^\d+$/.test(typed) ? Number(typed) : typed);
+    return found[active]?.index ?? (indexed && /^\d+$/.test(typed) ? Number(typed) : typed);
   }
 
   input.addEventListener("input", show);

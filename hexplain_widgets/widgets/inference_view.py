@@ -1,0 +1,166 @@
+"""What the views of concept inference share: the inferences, and the talk about other classes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
+from typing import Any, ClassVar, Self
+
+import traitlets
+
+from ..evidence import ConceptInference
+from . import questions
+from ._base import View, synced
+from .conversation import Content, Handler, Stop
+from .inference_payload import inference_payload, pictures_payload, set_name
+from .inference_sources import Source, chain_of, checked, evidence_of, sources_of
+from .view_state import ViewState, dotted_numbers, understood
+
+SIGN_OF_LIFE = 0.5  # seconds between two words of the kernel that it is still at work
+
+
+def open_paths(value: object) -> bool:
+    """Return whether a value is a list of paths."""
+    return isinstance(value, list) and all(map(dotted_numbers, value))
+
+
+def cleaned(state: object, _: object = None) -> ViewState:
+    """Return what is understood of a saved arrangement: the chosen path, what is open, the zoom."""
+    return understood(state, _ENTRIES)
+
+
+_ENTRIES = {"selected": dotted_numbers, "zoom": dotted_numbers, "open": open_paths}
+
+
+class InferenceView(View):
+    """A view of one or several inferences, which asks a fitted Chain for those of other classes."""
+
+    most: ClassVar[int]
+
+    inference = synced(traitlets.Dict)
+    pictures = synced(traitlets.Dict)
+    classes = synced(traitlets.List)
+    live = synced(traitlets.Bool)
+    view = synced(traitlets.Dict, from_json=cleaned)
+
+    def _start(self, chain: Any, given: Any, target: int | str | None) -> None:
+        sources = sources_of(given, self.most)
+        if not all(source.ready for source in sources):
+            chain_of(chain)
+        found = [source.inferred(chain, target, lambda: False) for source in sources]
+        self._open(checked(found), chain, sources)
+
+    @classmethod
+    def from_evidence(cls, evidence: Any) -> Self:
+        """Return a view of saved ConceptInference, one, a list or `{name: evidence}`.
+
+        It needs no model and cannot ask for more. Raises TypeError for what is no
+        ConceptInference, ValueError for inferences of different levels.
+        """
+        sources = evidence_of(evidence, cls.most)
+        found = [source.inferred(None, None, lambda: False) for source in sources]
+        self = cls.__new__(cls)
+        self._open(checked(found), None, sources)
+        return self
+
+    def _open(
+        self, inferences: tuple[ConceptInference, ...], chain: Any, sources: Sequence[Source]
+    ) -> None:
+        asks = not any(source.ready for source in sources)
+        self._inferences, self._chain = inferences, chain if asks else None
+        self._sources = tuple(sources) if asks else ()
+        names = self._chain.classifier_.classes if self._chain is not None else None
+        super().__init__(
+            inference=inference_payload(inferences),
+            pictures=pictures_payload(inferences),
+            classes=list(names or ()),
+            live=self._chain is not None,
+        )
+
+    @property
+    def inferences(self) -> tuple[ConceptInference, ...]:
+        """The inferences on the screen, from left to right."""
+        return self._inferences
+
+    @property
+    def evidence(self) -> ConceptInference | tuple[ConceptInference, ...]:
+        """The inference on the screen, or all of them where there are several."""
+        return self._inferences[0] if len(self._inferences) == 1 else self._inferences
+
+    def __repr__(self) -> str:
+        first = self._inferences[0]
+        counts = " + ".join(
+            str(sum(1 for _ in one.root.walk()) - 1) for one in self._inferences
+        )
+        of = ", ".join(dict.fromkeys(repr(one.target.name) for one in self._inferences))
+        levels = f"{first.levels[0]} to {first.levels[-1]}"
+        return f"{type(self).__name__}({of}, {counts} concepts, {levels})"
+
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        names = dict.fromkeys(one.target.name for one in self._inferences)
+        return f"Concepts behind {', '.join(names)}"
+
+    @property
+    def set_names(self) -> tuple[str, ...]:
+        """What the sets are called, from left to right."""
+        every = self._inferences
+        return tuple(set_name(one, i, len(every)) for i, one in enumerate(every))
+
+    def snapshot(self) -> Self:
+        """Return a twin of what is on the screen, without the Chain."""
+        twin = type(self).from_evidence(self._inferences)
+        twin.view, twin.layout = self.view, self.layout
+        return twin
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return what answers each kind of message."""
+        return {"explain": self._explain}
+
+    def close(self) -> None:
+        """Close the view and let go of the Chain and the images."""
+        self._chain, self._sources = None, ()
+        super().close()
+
+    def _explain(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        target = questions.target_in(content)
+        chain = self._ask("to explain another class")
+        found = []
+        for i, source in enumerate(self._sources):
+            life = self._life(content, stopped, i)
+            found.append(source.inferred(chain, target, life))
+            if stopped():
+                raise CancelledError
+        self._show(checked(found))
+        return {"target": found[0].target.index}
+
+    def _ask(self, purpose: str) -> Any:
+        if self._chain is None:
+            raise ValueError(
+                f"this view was opened from saved evidence, without a Chain; {purpose} takes it;"
+                f" run {type(self).__name__}(chain, image) to have it live"
+            )
+        return self._chain
+
+    def _life(self, content: Content, stopped: Stop, done: int) -> Stop:
+        """`stopped`, which also says at times that the kernel is at work on one of the sources."""
+        last = 0.0
+
+        def asked() -> bool:
+            nonlocal last
+            if time.monotonic() - last > SIGN_OF_LIFE:
+                last = time.monotonic()
+                words = {"done": done, "total": len(self._sources)}
+                self._say({"kind": "accepted", "id": content["id"], **words})
+            return stopped()
+
+        asked()
+        return asked
+
+    def _show(self, inferences: tuple[ConceptInference, ...]) -> None:
+        self._inferences = inferences
+        self._publish(
+            inference=inference_payload(inferences), pictures=pictures_payload(inferences)
+        )

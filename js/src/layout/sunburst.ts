@@ -1,0 +1,143 @@
+// Rings: what a concept rests on stands around it, as wide as its share; what is left unexplained
+// keeps its place as a slice of its own. What speaks against has no angle and no slice.
+
+/** A concept as the rings see it. */
+export interface Rings {
+  readonly key: string;
+  readonly share: number;
+  readonly against: boolean;
+  /** The share of it that its children leave, null where nothing was inferred below it. */
+  readonly unexplained: number | null;
+  readonly children: readonly Rings[];
+}
+
+export const REST = "rest";
+
+/** A slice from `x0` to `x1`, in parts of the whole turn; `of` is the concept of the rest. */
+export interface Slice {
+  readonly key: string;
+  readonly rest: boolean;
+  readonly depth: number;
+  readonly x0: number;
+  readonly x1: number;
+}
+
+/** All slices, those of inner rings first within each branch. */
+export function slicesOf(root: Rings): Slice[] {
+  const found: Slice[] = [];
+  const place = (one: Rings, depth: number, x0: number, x1: number): void => {
+    found.push({ key: one.key, rest: false, depth, x0, x1 });
+    const left = Math.min(1, Math.max(0, one.unexplained ?? 0));
+    const room = (x1 - x0) * (1 - left);
+    let x = x0;
+    for (const child of one.children) {
+      if (child.against) continue;
+      const end = Math.min(x0 + room, x + room * Math.max(0, child.share));
+      place(child, depth + 1, x, end);
+      x = end;
+    }
+    if (left > 0)
+      found.push({ key: `${one.key}|${REST}`, rest: true, depth: depth + 1, x0: x0 + room, x1 });
+  };
+  place(root, 0, 0, 1);
+  return found;
+}
+
+/** Where a slice is drawn: angles in parts of a turn, radii in pixels. */
+export interface Arc {
+  readonly x0: number;
+  readonly x1: number;
+  readonly r0: number;
+  readonly r1: number;
+}
+
+const CENTRE = 0.3; // of the radius
+const THICKNESS = [1.3, 1.1, 0.85, 0.6]; // of the rings, from within
+
+/** Radii of the rings' edges, the centre's first, for `rings` rings around it. */
+export function radii(radius: number, rings: number): number[] {
+  const sizes = Array.from({ length: rings }, (_, i) => THICKNESS[i] ?? 0.6);
+  const whole = sizes.reduce((sum, one) => sum + one, 0) || 1;
+  let r = CENTRE * radius;
+  const edges = [r];
+  for (const one of sizes) {
+    r += (one / whole) * radius * (1 - CENTRE);
+    edges.push(r);
+  }
+  return edges;
+}
+
+/** Where a slice is drawn when `centre` is in the middle; slices outside of it have no width. */
+export function arcOf(slice: Slice, centre: Slice, edges: readonly number[]): Arc {
+  const wide = centre.x1 - centre.x0 || 1;
+  const at = (x: number) => Math.min(1, Math.max(0, (x - centre.x0) / wide));
+  const ring = slice.depth - centre.depth;
+  const edge = (i: number) => (i < 0 ? 0 : (edges[Math.min(i, edges.length - 1)] as number));
+  return { x0: at(slice.x0), x1: at(slice.x1), r0: edge(ring - 1), r1: edge(ring) };
+}
+
+/** Between two arcs, at `t` from 0 to 1. */
+export function between(a: Arc, b: Arc, t: number): Arc {
+  const mix = (from: number, to: number) => from + (to - from) * t;
+  return { x0: mix(a.x0, b.x0), x1: mix(a.x1, b.x1), r0: mix(a.r0, b.r0), r1: mix(a.r1, b.r1) };
+}
+
+const TURN = 2 * Math.PI;
+
+/** A point at a part of the turn, from the top, clockwise. */
+export function pointAt(x: number, r: number): [number, number] {
+  return [r * Math.sin(x * TURN), -r * Math.cos(x * TURN)];
+}
+
+/** The outline of an arc as a path around (0, 0); a whole ring where it goes all around. */
+export function arcPath({ x0, x1, r0, r1 }: Arc): string {
+  const size = x1 - x0;
+  if (size <= 0 || r1 <= r0) return "";
+  if (size >= 1 - 1e-6) return `${ring(r1)}${r0 > 0 ? ring(r0) : ""}`;
+  const large = size > 0.5 ? 1 : 0;
+  const point = (x: number, r: number) => pointAt(x, r).map(n).join(",");
+  const outer = `M${point(x0, r1)}A${n(r1)},${n(r1)} 0 ${large} 1 ${point(x1, r1)}`;
+  const inner = r0 > 0 ? `L${point(x1, r0)}A${n(r0)},${n(r0)} 0 ${large} 0 ${point(x0, r0)}` : "L0,0";
+  return `${outer}${inner}Z`;
+}
+
+function ring(r: number): string {
+  return `M0,${n(-r)}A${n(r)},${n(r)} 0 1 1 0,${n(r)}A${n(r)},${n(r)} 0 1 1 0,${n(-r)}Z`;
+}
+
+function n(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+export interface Label {
+  readonly x: number;
+  readonly y: number;
+  /** Degrees, so that no label stands on its head. */
+  readonly turn: number;
+}
+
+const AIR = 5;
+
+/** Where words of this size fit into an arc, along its radius or across it; null if nowhere. */
+export function labelIn(arc: Arc, width: number, height: number): Label | null {
+  const middle = (arc.x0 + arc.x1) / 2;
+  const r = (arc.r0 + arc.r1) / 2;
+  const thick = arc.r1 - arc.r0;
+  const [x, y] = pointAt(middle, r);
+  // words are straight: across a curved arc they need its sagitta, too
+  const bow = r - Math.sqrt(Math.max(0, r * r - (width / 2) ** 2));
+  const chord = arc.x1 - arc.x0 >= 0.5 ? 2 * r : 2 * r * Math.sin(((arc.x1 - arc.x0) * TURN) / 2);
+  if (width + 2 * AIR <= chord && height + bow + 2 <= thick && width < 1.6 * r)
+    return { x, y, turn: upright(middle * 360) };
+  const across = (arc.x1 - arc.x0) * TURN * arc.r0;
+  if (width + 2 * AIR <= thick && height <= across) return { x, y, turn: radial(middle * 360) };
+  return null;
+}
+
+function upright(degrees: number): number {
+  return degrees > 90 && degrees < 270 ? degrees - 180 : degrees > 270 ? degrees - 360 : degrees;
+}
+
+function radial(degrees: number): number {
+  return degrees < 180 ? degrees - 90 : degrees - 270;
+}
