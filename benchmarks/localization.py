@@ -214,6 +214,10 @@ def measure_grids(network: Network, data: Path, asked: Asked) -> None:
     rows = over(methods, network, grids, in_grid)
     show(f"{network.name}, grids of photographs", GRID, rows)
     compare(rows, *KNOWN[network.name][0])
+
+
+def measure_cars(network: Network, data: Path, asked: Asked) -> None:
+    methods = asked.methods(network, Labelled(network, data, None))
     pictures = cars(network, data, 10 if asked.quick else 200)
     show(f"{network.name}, parts of cars", ("AUC",), over(methods, network, pictures, in_mask))
 
@@ -235,7 +239,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a small sample of each")
-    parser.add_argument("--only", choices=("world", "grids", "boxes"))
+    parser.add_argument("--only", choices=("world", "grids", "boxes", "cars"))
     parser.add_argument("--network", default="", help="only the one whose name begins with this")
     parser.add_argument("--chips", nargs="*", default=(), help='only these, as "equal logit"')
     given = parser.parse_args()
@@ -247,7 +251,11 @@ def main() -> None:
     folder = os.environ.get("HEXPLAIN_DATA")
     for network in photographed(Path(folder)) if folder and asked.only != "world" else ():
         if network.name.startswith(asked.network):
-            for what, measure in (("grids", measure_grids), ("boxes", measure_boxes)):
+            for what, measure in (
+                ("grids", measure_grids),
+                ("boxes", measure_boxes),
+                ("cars", measure_cars),
+            ):
                 if asked.only in (None, what):
                     measure(network, Path(folder), asked)
     print(f"\n{time.perf_counter() - start:.0f} s, torch {torch.__version__}")
