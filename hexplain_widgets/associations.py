@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -136,14 +137,16 @@ class Associations:
         """The concepts' classifiers (Eq. 1), in units of the raw vectors."""
         fitted, usable = self.table.part(~self.table.held_out), self.usable
         channels = self.layer.shape[0]
-        weights, bias = np.zeros((len(usable), channels)), np.zeros(len(usable))
+        weights = torch.zeros(len(usable), channels, dtype=torch.float64)
+        bias = torch.zeros(len(usable), dtype=torch.float64)
         if usable.any():
-            allowed = self.weighing.allowed
+            allowed, some = self.weighing.allowed, torch.from_numpy(usable)
             found = fit_logistic(
                 torch.from_numpy(fitted.rows), torch.from_numpy(fitted.signs[usable]),
-                penalty=self.weighing.penalty, allowed=None if allowed is None else allowed[usable],
+                penalty=self.weighing.penalty,
+                allowed=None if allowed is None else torch.from_numpy(allowed[usable]),
             )  # fmt: skip
-            weights[usable], bias[usable] = found.weights, found.bias
+            weights[some], bias[some] = found.weights, found.bias
         return LinearClassifiers(weights, bias)
 
     @cached_property
@@ -158,7 +161,8 @@ class Associations:
     def _counts(self, held_out: bool) -> list[tuple[int, int, int, int]]:
         """Return right and wrong finds, and vectors that are and are not the concept's, of each."""
         part = self.table.part(self.table.held_out == held_out)
-        found = (self.classifiers.logits(part.rows) > 0).T & self.usable[:, None]
+        logits = self.classifiers.logits(torch.from_numpy(part.rows)).numpy()
+        found = (logits > 0).T & self.usable[:, None]
         own, other = part.signs > 0, part.signs < 0
         columns = (found & own, found & other, own, other)
         return list(zip(*(c.sum(1).tolist() for c in columns), strict=True))
@@ -201,11 +205,17 @@ class Associations:
 
     def scored(self, stopped: Stop | None = None) -> Scores:
         """Return the scores; once `stopped` says yes, what sampling has found so far."""
+        usable, shape = self.usable, (self.layer.shape[0], len(self.usable))
+        if not usable.any():
+            return Scores(np.zeros(shape), None, self.weighing.estimator, None)
         few = self.table.sample(SCORED, self.weighing.seed)
-        return neuron_scores(
-            self.weighing.estimator, few.rows, self.classifiers.weights, self.classifiers.bias,
-            background=few.rows, signs=few.signs, seed=self.weighing.seed, stopped=stopped,
+        found = neuron_scores(
+            self.weighing.estimator, few.rows, self.classifiers.weights[usable],
+            self.classifiers.bias[usable], background=few.rows, signs=few.signs[usable],
+            seed=self.weighing.seed, stopped=stopped,
         )  # fmt: skip
+        values, errors = (_widened(part, usable) for part in (found.values, found.errors))
+        return replace(found, values=values, errors=errors)
 
     def index(self, concept: str) -> int:
         """Return the place of a concept by name; raises ValueError for an unknown one."""
@@ -243,6 +253,15 @@ class Associations:
         strongest = np.argsort(-self.scores.values.T, axis=1, kind="stable")[:, :top]
         np.put_along_axis(allowed, strongest, True, axis=1)
         return self.using(replace(self.weighing, allowed=allowed))
+
+
+def _widened(part: np.ndarray | None, usable: Bool[np.ndarray, " e"]) -> Any:
+    """Return columns of some concepts among those of all, 0 for the others."""
+    if part is None:
+        return None
+    found = np.zeros((len(part), len(usable)))
+    found[:, usable] = part
+    return found
 
 
 def _f1(right: int, wrong: int, own: int) -> float:

@@ -31,7 +31,7 @@ def concept_map(
         )
     maps = looked.activations(found.layer.name)
     weights, bias = found.classifiers.weights[concept], found.classifiers.bias[concept]
-    values = np.tensordot(weights, maps, 1) + bias
+    values = np.tensordot(weights.numpy(), maps, 1) + float(bias)
     said = (quality.flag, NOWHERE if values.max() <= 0 else None)
     return HeatMap(
         values=values, layer=found.layer.name, target=name, method="HINT", image=looked.image,

@@ -64,6 +64,23 @@ class Gated(ABC):
         Differentiable in the maps where gradients are on.
         """
 
+    def linked(self, layers: Sequence[str]) -> bool:
+        """Whether each of these layers, shallowest first, is all that the next ones depend on."""
+        return False
+
+    def through(
+        self,
+        taken: Taken,
+        layers: Sequence[str],
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> tuple[list[Tensor], Float[Tensor, "r c"]]:
+        """Return the maps of linked layers from those of the first, and the logits behind them.
+
+        Each is computed from the one before, so that gradients lead from the logits to all.
+        """
+        raise NotImplementedError(f"{type(self).__name__} links no layers; ask `linked` first")
+
 
 def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> Gated:
     """Return the fastest way to gate these layers that gives the network's own answers for `x`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -48,6 +48,18 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.image)
+
+    def turns(self, images: Int[Tensor, " r"]) -> list[Int[Tensor, " t"]]:
+        """Return the pairs of these images: the first of each, then the second of each, ..."""
+        found: list[list[int]] = []
+        seen = dict.fromkeys(images.tolist(), 0)
+        for p, image in enumerate(self.image.tolist()):
+            if image in seen:
+                turn, seen[image] = seen[image], seen[image] + 1
+                if turn == len(found):
+                    found.append([])
+                found[turn].append(p)
+        return [torch.tensor(turn, device=self.image.device) for turn in found]
 
 
 def concept_logits(
@@ -96,28 +108,27 @@ class LayerSaliency:
         return self._ways[shape]
 
     def of(
-        self, x: Float[Tensor, "n ch h w"], keys: Sequence[bytes], taken: Taken, pairs: Pairs
-    ) -> dict[str, Float[Tensor, "p k h w"]]:
+        self, x: Float[Tensor, "n ch H W"], keys: Sequence[bytes], taken: Taken, pairs: Pairs
+    ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
         """Return the saliency of every pair at every layer; `keys` identify the images."""
         if self._method == "smoothgrad":
             found = self._smooth(x, keys, pairs)
         else:
-            find = _METHODS[self._method]
-            found = {n: find(self, x, taken, n, pairs) for n in self._layers}
+            found = _METHODS[self._method](self, x, taken, pairs)
         return {n: s * taken.maps[n][pairs.image] if n in self._multiplied else s
                 for n, s in found.items()}  # fmt: skip
 
     def _smooth(
         self, x: Tensor, keys: Sequence[bytes], pairs: Pairs
-    ) -> dict[str, Float[Tensor, "p k h w"]]:
+    ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
         """SmoothGrad as the paper changes it: the mean of d f^e(x') / d z' over noisy x'."""
         found: dict[str, Tensor] = {}
         spread = NOISE * (x.amax((1, 2, 3)) - x.amin((1, 2, 3)))
         for noise in self._noises(x, keys):
             noisy = x + spread[:, None, None, None] * noise
             taken = self.take(noisy)
-            for name in self._layers:
-                part = self.gradient(noisy, taken, name, pairs) / self._samples
+            for name, gradient in self._gradients(noisy, taken, pairs).items():
+                part = gradient / self._samples
                 found[name] = found[name] + part if name in found else part
         return found
 
@@ -126,6 +137,45 @@ class LayerSaliency:
         for _ in range(self._samples):
             each = [torch.randn(x.shape[1:], generator=draw) for draw in draws]
             yield torch.stack(each).to(x.device, x.dtype)
+
+    def _gradients(
+        self,
+        x: Tensor,
+        taken: Taken,
+        pairs: Pairs,
+        mode: AbstractContextManager[Any] | None = None,
+    ) -> dict[str, Float[Tensor, "p k h w"]]:
+        """Return d f^e / d z of every pair at every layer: at once where layers are linked."""
+        upwards = self._layers[::-1]
+        if not self._way(x).linked(upwards):
+            return {n: self.gradient(x, taken, n, pairs, mode=mode) for n in self._layers}
+        step = rows_at_once(taken.maps[upwards[0]])
+        found = {n: m.new_zeros(len(pairs), *m.shape[1:]) for n, m in taken.maps.items()}
+        for images in torch.arange(len(x), device=x.device).split(step):
+            with torch.enable_grad(), mode or nullcontext():
+                rows = taken.maps[upwards[0]][images].detach().requires_grad_()
+                maps, logits = self._way(x).through(taken, upwards, images, rows)
+            self._backwards(pairs, images, maps, logits, [found[n] for n in upwards])
+        return found
+
+    def _backwards(
+        self,
+        pairs: Pairs,
+        images: Int[Tensor, " r"],
+        maps: Sequence[Tensor],
+        logits: Float[Tensor, "r c"],
+        found: Sequence[Tensor],
+    ) -> None:
+        """Go back once for the first concept of all images, then for their second, and so on."""
+        turns = pairs.turns(images)
+        for i, some in enumerate(turns):
+            row = pairs.image[some] - images[0]
+            with torch.enable_grad():
+                value = concept_logits(_in_full(logits)[row], pairs.member[some]).sum()
+            more = i < len(turns) - 1
+            gradients = torch.autograd.grad(value, list(maps), retain_graph=more)
+            for kept, gradient in zip(found, gradients, strict=True):
+                kept[some] = gradient[row]
 
     def gradient(
         self,
@@ -145,38 +195,40 @@ class LayerSaliency:
             rows = (at * maps[image]).detach().requires_grad_()
             with torch.enable_grad(), mode or nullcontext():
                 logits = way.behind(taken, layer, image, rows)
-                value = concept_logits(logits.float(), pairs.member[part]).sum()
+                value = concept_logits(_in_full(logits), pairs.member[part]).sum()
             return torch.autograd.grad(value, rows)[0]
 
         return in_batches(run, len(pairs), rows_at_once(maps))
 
-    def _gradient_x_input(
-        self, x: Tensor, taken: Taken, layer: str, pairs: Pairs
-    ) -> Float[Tensor, "p k h w"]:
-        return self.gradient(x, taken, layer, pairs) * taken.maps[layer][pairs.image]
+    def _gradient_x_input(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
+        found = self._gradients(x, taken, pairs)
+        return {n: g * taken.maps[n][pairs.image] for n, g in found.items()}
 
-    def _guided(
-        self, x: Tensor, taken: Taken, layer: str, pairs: Pairs
-    ) -> Float[Tensor, "p k h w"]:
-        return self.gradient(x, taken, layer, pairs, mode=GuidedReLU())
+    def _guided(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
+        return self._gradients(x, taken, pairs, GuidedReLU())
 
-    def _integrated(
-        self, x: Tensor, taken: Taken, layer: str, pairs: Pairs
-    ) -> Float[Tensor, "p k h w"]:
+    def _integrated(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
         """The path runs from an empty layer to its maps; steps are taken at their middles."""
         steps = [(i + 0.5) / self._samples for i in range(self._samples)]
-        whole = sum(self.gradient(x, taken, layer, pairs, at=at) for at in steps)
-        return whole / self._samples * taken.maps[layer][pairs.image]
+        return {
+            n: sum(self.gradient(x, taken, n, pairs, at=at) for at in steps)
+            / self._samples * maps[pairs.image]
+            for n, maps in taken.maps.items()
+        }  # fmt: skip
 
 
-_METHODS: Mapping[str, Callable[..., Tensor]] = {
-    "gradient": LayerSaliency.gradient,
+_METHODS: Mapping[str, Callable[..., dict[str, Tensor]]] = {
+    "gradient": LayerSaliency._gradients,
     "gradient_x_input": LayerSaliency._gradient_x_input,
     "guided_backpropagation": LayerSaliency._guided,
     "integrated_gradients": LayerSaliency._integrated,
 }
 # Methods that hold no factor of the layer's maps: they know no place where the gradient has none.
 PLAIN = ("gradient", "guided_backpropagation", "smoothgrad")
+
+
+def _in_full(logits: Tensor) -> Tensor:
+    return logits if logits.dtype is torch.float64 else logits.float()
 
 
 def _seed(key: bytes, seed: int) -> int:
@@ -187,18 +239,25 @@ def _seed(key: bytes, seed: int) -> int:
 def layers_without_place(
     probe: Probe, x: Float[Tensor, "1 ch h w"], layers: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the layers at which the gradient of the strongest class is the same everywhere.
+    """Return the layers at which the gradient is the same everywhere, whatever the layer holds.
 
-    So it is where global pooling and a linear layer follow.
+    So it is where global pooling and a linear layer follow. It is looked for on random maps: on an
+    image's own, units that happen to be all open (a ReLU behind the layer) would hide its places.
     """
     saliency = LayerSaliency(probe, layers, "gradient", samples=1, seed=0)
     with visiting(probe.classifier.model):
         taken = saliency.take(x)
-        member = torch.zeros_like(taken.logits, dtype=torch.bool)
-        member[0, int(taken.logits[0].argmax())] = True
-        pairs = Pairs(torch.zeros(1, dtype=torch.long, device=x.device), member)
+        taken = replace(taken, maps={n: _random_like(maps) for n, maps in taken.maps.items()})
+        every = torch.ones_like(taken.logits, dtype=torch.bool)
+        pairs = Pairs(torch.zeros(1, dtype=torch.long, device=x.device), every)
         found = [(name, saliency.gradient(x, taken, name, pairs)) for name in layers]
     return tuple(name for name, gradient in found if _is_constant(gradient))
+
+
+def _random_like(maps: Float[Tensor, "1 k h w"]) -> Float[Tensor, "1 k h w"]:
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randn(maps.shape, generator=draw).to(maps.device, maps.dtype)
+    return noise * (float(maps.float().square().mean().sqrt()) or 1.0)
 
 
 def _is_constant(gradient: Float[Tensor, "1 k h w"]) -> bool:
@@ -216,10 +275,22 @@ def responsibility(
     """
     found = AGGREGATES[aggregate](saliency.double() if saliency.device.type != "mps" else saliency)
     flat = found.flatten(1)
-    low, high = flat.amin(1), flat.quantile(CUT, dim=1)
+    low, high = flat.amin(1), _cut(flat)
     span = high - low
     usable = span > CONSTANT * torch.maximum(high.abs(), low.abs())
     scaled = ((flat - low[:, None]) / span.where(usable, torch.ones_like(span))[:, None]).clamp(
         0, 1
     )
     return (scaled * usable[:, None]).view(found.shape)
+
+
+def _cut(flat: Float[Tensor, "p s"]) -> Float[Tensor, " p"]:
+    """Return the 99th percentile of each row, between its neighbours where it falls between two.
+
+    By the few values above it: `torch.quantile` sorts all, and takes no more than 2**24 of them.
+    """
+    last = flat.shape[1] - 1
+    above = last - int(CUT * last)
+    top = flat.topk(above + 1, dim=1).values
+    below, beside = top[:, above], top[:, max(above - 1, 0)]
+    return below + (beside - below) * (CUT * last - int(CUT * last))

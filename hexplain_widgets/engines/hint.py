@@ -127,7 +127,6 @@ class Hint:
             gathering.run(data, progress=progress)
         else:
             gathering.run_on(client, data, progress=progress)
-        self._begin(gathering.gathered)
         return self
 
     def _question(self, hierarchy: Hierarchy) -> RegionQuestion:
