@@ -39,7 +39,7 @@ ORDER = (
     ("saliency", "sparse", "shapley", "localize", "hierarchy", "streaming", "attacks", "gated"),
     ("metrics", "concepts", "colors", "moments", "fitting"),
     ("resampling", "labelled_files"),
-    ("broden", "mask_folders"),
+    ("broden", "mask_folders", "framing"),
     ("responses", "responsible"),
     ("gathering", "regions"),
     ("importance", "region_samples"),
