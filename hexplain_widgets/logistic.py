@@ -1,0 +1,361 @@
+"""Logistic regression of many concepts at once on the same rows."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int, Int8
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from .lbfgs import Memory
+from .logloss import Curvature, LogLoss, systematic
+
+# Rows for a first look at the answer; rows for a typical value, rows summed in one go.
+_LOOK, _TYPICAL, _BLOCK = 8192, 63, 1024
+# Steps between two looks at the curvature, how often to look, and trials of a step's length.
+_STEPS, _ROUNDS, _TRIALS = 12, 40, 30
+# A step ends where this share of the slope is left; what is left of a relative gap before the
+# curvature is looked at again: after the first look at few rows, and at all of them.
+_FLAT, _ROUGH, _FINER = 0.25, 1e-1, 2e-2
+# The gap is an estimate: it is asked to be this much below the tolerance.
+_MARGIN = 0.25
+# Numbers that concepts solved together may need, for curvatures or for rows.
+_TOGETHER = 2**25
+
+
+@dataclass(frozen=True, eq=False)
+class LinearClassifiers:
+    """Linear classifiers of concepts, in units of the raw features, on the CPU.
+
+    A row's logit for concept `e` is `rows @ weights[e] + bias[e]`, its probability the sigmoid.
+    """
+
+    weights: Float64[Tensor, "e k"]
+    bias: Float64[Tensor, " e"]
+
+    def logits(self, rows: Float[Tensor, "r k"]) -> Float[Tensor, "r e"]:
+        """Return every row's logit for every concept, on the rows' device, at least float32."""
+        rows = rows.detach().to(_working_type(rows))
+        return torch.addmm(self.bias.to(rows), rows, self.weights.to(rows).T)
+
+
+@dataclass(frozen=True, eq=False)
+class _Units:
+    """Mean and standard deviation of every feature; a constant one has deviation 0."""
+
+    mean: Float64[Tensor, " k"]
+    deviation: Float64[Tensor, " k"]
+
+    @staticmethod
+    def of(rows: Float[Tensor, "r k"]) -> _Units:
+        """Those of the rows; sums are taken from a typical value, so that a constant has 0."""
+        typical = rows[:: max(1, len(rows) // _TYPICAL)].median(dim=0).values
+        first = torch.zeros_like(typical, dtype=torch.float64)
+        second = torch.zeros_like(first)
+        for block in rows.split(_BLOCK):
+            away = block - typical
+            first += away.sum(dim=0)
+            second += away.square_().sum(dim=0)
+        first, second = first / len(rows), second / len(rows)
+        if not bool((first + second).isfinite().all()):
+            bad, largest = ~rows.isfinite(), rows.nan_to_num(0, 0, 0).abs().max()
+            raise ValueError(
+                f"got {int(bad.any(dim=1).sum())} of {len(rows)} rows with NaN or infinite values,"
+                f" the largest finite one being {float(largest):.3g}; expected finite numbers with"
+                " finite squares; look for the layer that makes them"
+            )
+        return _Units(typical.double() + first, (second - first.square()).clamp(min=0).sqrt())
+
+    def standardise(self, rows: Float[Tensor, "r k"]) -> Float[Tensor, "r k"]:
+        """Rows in standard deviations from the mean; 0 for a constant feature."""
+        return (rows - self.mean.to(rows.dtype)).mul_(self._inverse.to(rows.dtype))
+
+    def point(self, found: LinearClassifiers) -> Float64[Tensor, "e k1"]:
+        """Classifiers in units of raw features, in units of standard deviations."""
+        weights, bias = found.weights.to(self.mean), found.bias.to(self.mean)
+        return torch.cat([weights * self.deviation, (bias + weights @ self.mean)[:, None]], dim=1)
+
+    def classifiers(
+        self, point: Float64[Tensor, "e k1"], used: Int[Tensor, " u"], features: int
+    ) -> LinearClassifiers:
+        """The reverse, the features in use being `used` of `features`."""
+        own = point[:, :-1] * self._inverse
+        weights = torch.zeros(len(point), features, dtype=torch.float64)
+        weights[:, used] = own.cpu()
+        return LinearClassifiers(weights, (point[:, -1] - own @ self.mean).cpu())
+
+    @property
+    def _inverse(self) -> Float64[Tensor, " k"]:
+        return torch.where(self.deviation > 0, 1 / self.deviation, 0.0)
+
+
+def fit_logistic(
+    rows: Float[Tensor, "r k"],
+    signs: Int8[Tensor, "e r"],
+    *,
+    penalty: float,
+    allowed: Bool[Tensor, "e k"] | None = None,
+    balanced: bool = True,
+    start: LinearClassifiers | None = None,
+    device: torch.device | str | None = None,
+    tolerance: float = 1e-6,
+) -> LinearClassifiers:
+    """Return the classifier of every concept, all of them fitted together on the same rows.
+
+    `signs[e, r]` is +1 where row `r` is the concept's, -1 where it is not, and 0 where it is not
+    asked about. Concept `e` minimises, over weights `w` and an intercept `b`,
+
+        mean of log(1 + exp(-sign (rows w + b))) + penalty / 2 * |w * std|^2
+
+    over its rows: with `balanced` both signs weigh one half, else all rows weigh alike. `std` is
+    each feature's standard deviation over all of `rows`, so the penalty knows no units; the
+    intercept goes free. A feature that is constant, or not `allowed`, gets weight 0.
+
+    The objective is above its minimum by an estimated `tolerance` of it at the most. Products with
+    rows are taken in their own precision, at least float32, which is good for 1e-7 and hardly
+    better. `start` is where to begin; `device` where to compute, the rows' own by default.
+
+    Raises ValueError where shapes do not fit, rows are not finite, a concept has rows of one sign
+    only, or `penalty` or `tolerance` is not positive. Warns with scikit-learn's ConvergenceWarning
+    where the tolerance is not reached.
+    """
+    _check(rows, signs, penalty, tolerance)
+    place = torch.device(device) if device is not None else rows.device
+    place = torch.device("cpu") if place.type == "mps" else place  # it has no float64
+    allowed = _allowed(allowed, (len(signs), rows.shape[1]))
+    used = allowed.any(dim=0).nonzero()[:, 0]
+    raw = rows.detach().to(place, _working_type(rows))
+    raw = raw if len(used) == raw.shape[1] else raw[:, used.to(place)]
+    units = _Units.of(raw)
+    standard = units.standardise(raw)
+    begin = None if start is None else units.point(_begun(start, allowed, used))
+    points, gaps = [], []
+    for some in torch.arange(len(signs)).split(_at_once(standard)):
+        signed = signs[some.to(signs.device)].to(place)
+        mine = allowed[some][:, used].to(place, torch.float64)
+        problem = LogLoss(standard, *_sides(signed, balanced, standard.dtype), mine, penalty)
+        first = _first_look(problem) if begin is None else begin[some.to(place)]
+        point, gap = _minimise(problem, first, _MARGIN * tolerance)
+        points.append(point)
+        gaps.append(gap)
+    _warn(torch.cat(gaps), tolerance)
+    return units.classifiers(torch.cat(points), used, rows.shape[1])
+
+
+def _working_type(rows: Tensor) -> torch.dtype:
+    return torch.float64 if rows.dtype == torch.float64 else torch.float32
+
+
+def _at_once(rows: Float[Tensor, "r k"]) -> int:
+    """How many concepts fit together."""
+    count, features = rows.shape
+    return max(1, _TOGETHER // max(count, (features + 1) ** 2))
+
+
+def _sides(
+    signs: Int8[Tensor, "e r"], balanced: bool, dtype: torch.dtype
+) -> tuple[Float[Tensor, "e r"], Float[Tensor, "e r"]]:
+    """Minus the signs, and what each row weighs: 1 in all."""
+    yes, no = signs > 0, signs < 0
+    positives, negatives = (side.sum(dim=1, keepdim=True).double() for side in (yes, no))
+    share = torch.full_like(positives, 0.5) if balanced else positives / (positives + negatives)
+    mass = yes * (share / positives).to(dtype) + no * ((1 - share) / negatives).to(dtype)
+    return -signs.to(dtype), mass
+
+
+def _check(rows: Tensor, signs: Tensor, penalty: float, tolerance: float) -> None:
+    if rows.ndim != 2 or signs.ndim != 2 or 0 in (*rows.shape, *signs.shape):
+        raise ValueError(
+            f"got rows of {tuple(rows.shape)} and signs of {tuple(signs.shape)}; expected (R, K)"
+            " and (E, R), none of them zero; pass a row per region and a list of signs per concept"
+        )
+    if signs.shape[1] != len(rows) or not rows.is_floating_point() or signs.dtype != torch.int8:
+        raise ValueError(
+            f"got {rows.dtype} rows of {tuple(rows.shape)} and {signs.dtype} signs of"
+            f" {tuple(signs.shape)}; expected floating-point (R, K) and int8 (E, R); pass a sign"
+            " for each concept and row"
+        )
+    if not (0 < penalty < math.inf and 0 < tolerance < 1):
+        raise ValueError(
+            f"got a penalty of {penalty} and a tolerance of {tolerance}; expected a positive"
+            " penalty and a tolerance between 0 and 1; without a penalty, separable rows have no"
+            " answer: take a small one, such as 1e-4"
+        )
+    _check_signs(signs)
+
+
+def _check_signs(signs: Int8[Tensor, "e r"]) -> None:
+    if int(signs.min()) < -1 or int(signs.max()) > 1:
+        raise ValueError(
+            f"got signs from {int(signs.min())} to {int(signs.max())}; expected -1, 0 and +1;"
+            " give rows of the concept +1, others -1, and 0 to those that are not asked about"
+        )
+    lonely = ~((signs > 0).any(dim=1) & (signs < 0).any(dim=1))
+    if lonely.any():
+        e = int(lonely.nonzero()[0, 0])
+        raise ValueError(
+            f"got {int((signs[e] > 0).sum())} rows with +1 and {int((signs[e] < 0).sum())} with -1"
+            f" for concept {e}; expected some of both; leave this concept out, or give it more rows"
+        )
+
+
+def _allowed(allowed: Bool[Tensor, "e k"] | None, shape: tuple[int, int]) -> Bool[Tensor, "e k"]:
+    if allowed is None:
+        return torch.ones(shape, dtype=torch.bool)
+    if tuple(allowed.shape) != shape or allowed.dtype != torch.bool:
+        raise ValueError(
+            f"got `allowed` of {allowed.dtype} and {tuple(allowed.shape)}; expected booleans of"
+            f" {shape}; say of each concept and feature whether the one may use the other"
+        )
+    return allowed.cpu()
+
+
+def _begun(
+    start: LinearClassifiers, allowed: Bool[Tensor, "e k"], used: Int[Tensor, " u"]
+) -> LinearClassifiers:
+    """Where to begin, on features that any concept may use."""
+    shapes, expected = (start.weights.shape, start.bias.shape), tuple(allowed.shape)
+    if shapes != (expected, expected[:1]) or not start.weights.isfinite().all():
+        raise ValueError(
+            f"got a start of {tuple(shapes[0])} weights and {tuple(shapes[1])} intercepts; expected"
+            f" {expected} finite ones; start from classifiers of the same concepts and features,"
+            " or from none"
+        )
+    weights = torch.where(allowed, start.weights.double().cpu(), 0.0)
+    return LinearClassifiers(weights[:, used], start.bias.double().cpu())
+
+
+def _warn(gaps: Float64[Tensor, " e"], tolerance: float) -> None:
+    """Say of how many concepts the answer is not as good as was asked."""
+    short = gaps > tolerance
+    if short.any():
+        warnings.warn(
+            f"got a relative gap of {float(gaps.max()):.1g} for the worst of {int(short.sum())}"
+            f" concepts; expected {tolerance:.1g}; take a larger tolerance or penalty, or pass"
+            " rows in float64",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _At:
+    """A point of every concept, and what is known there."""
+
+    point: Float64[Tensor, "e k1"]
+    losing: Float[Tensor, "e r"]
+    value: Float64[Tensor, " e"]
+    gradient: Float64[Tensor, "e k1"]
+
+
+def _begin(problem: LogLoss, point: Float64[Tensor, "e k1"]) -> _At:
+    """Know a point; where it does worse than knowing nothing, begin at nothing."""
+    losing = problem.losing(point)
+    value = problem.value(losing, point[:, :-1].square().sum(dim=1))
+    nothing = problem.mass.sum(dim=1, dtype=torch.float64) * math.log(2)
+    worse = ~(value <= nothing)
+    point = point.masked_fill(worse[:, None], 0)
+    losing = losing.masked_fill_(worse[:, None], 0)
+    return _At(point, losing, value.where(~worse, nothing), problem.gradient(point, losing))
+
+
+def _step(problem: LogLoss, at: _At, way: Float64[Tensor, "e k1"]) -> _At:
+    """Go along `way` until little of the slope is left: the rows are read once for all trials."""
+    passing = problem.losing(way)
+    length = torch.ones_like(at.value)
+    below, above = torch.zeros_like(length), torch.full_like(length, torch.inf)
+    here, ahead = at.point[:, :-1], way[:, :-1]
+    squared, mixed, further = (
+        (a * b).sum(1) for a, b in ((here, here), (here, ahead), (ahead, ahead))
+    )
+    first = (at.gradient * way).sum(dim=1)
+    highest = at.value * (1 + 10 * torch.finfo(passing.dtype).eps)
+    for trial in range(_TRIALS):
+        losing = torch.addcmul(at.losing, length[:, None].to(passing.dtype), passing)
+        value = problem.value(losing, squared + 2 * length * mixed + length**2 * further)
+        pulled = torch.sigmoid(losing).mul_(problem.mass).mul_(passing)
+        slope = pulled.sum(dim=1, dtype=torch.float64)
+        slope = slope + problem.penalty * (mixed + length * further)
+        done = (slope.abs() <= _FLAT * first.abs()) & (value <= highest)
+        if trial == _TRIALS - 1 or done.all():
+            break
+        over = (slope > 0) | (value > highest)
+        above = torch.where(~done & over, length, above)
+        below = torch.where(~done & ~over, length, below)
+        length = torch.where(done, length, _next_trial(length, first, slope, below, above))
+    point = at.point + length[:, None] * way
+    return _At(point, losing, value, problem.gradient(point, losing))
+
+
+def _next_trial(
+    length: Float64[Tensor, " e"],
+    first: Float64[Tensor, " e"],
+    slope: Float64[Tensor, " e"],
+    below: Float64[Tensor, " e"],
+    above: Float64[Tensor, " e"],
+) -> Float64[Tensor, " e"]:
+    """Where the slope would vanish if it were a straight line, else half way between bounds."""
+    straight = torch.minimum(length * first / (first - slope), 4 * length)
+    between = torch.where(above.isinf(), 2 * length, (below + above) / 2)
+    return torch.where((straight > below) & (straight < above), straight, between)
+
+
+def _round(
+    problem: LogLoss, at: _At, curvature: Curvature, goal: float, tolerance: float
+) -> tuple[_At, Float64[Tensor, " e"]]:
+    """Steps on one curvature, until every gap is at `goal`; those at `tolerance` stand still."""
+    memory = Memory(_STEPS)
+    for step in range(_STEPS + 1):
+        way = memory.direction(at.gradient, curvature.solve)
+        down = (at.gradient * way).sum(dim=1)
+        gap = down.abs() / 2 / at.value.clamp(min=torch.finfo(torch.float64).tiny)
+        if step == _STEPS or gap.max() <= goal:
+            break
+        stands = (gap <= tolerance) | (down >= 0)
+        after = _step(problem, at, way.masked_fill(stands[:, None], 0))
+        memory.keep(after.point - at.point, after.gradient - at.gradient)
+        at = after
+    return at, gap
+
+
+def _minimise(
+    problem: LogLoss, point: Float64[Tensor, "e k1"], tolerance: float
+) -> tuple[Float64[Tensor, "e k1"], Float64[Tensor, " e"]]:
+    """Rounds, each on a new curvature, until every relative gap is at `tolerance`.
+
+    A concept is given up where a round no longer lowers its objective beyond rounding.
+    """
+    point, gap = point.clone(), torch.full_like(point[:, 0], torch.inf)
+    value, going = gap.clone(), torch.arange(len(gap), device=gap.device)
+    least = 1 - torch.finfo(problem.rows.dtype).eps
+    for turn in range(_ROUNDS):
+        part = problem if len(going) == len(gap) else problem.only(going)
+        at = _begin(part, point[going])
+        goal = tolerance if turn else max(_FINER, tolerance)
+        at, gap[going] = _round(part, at, Curvature(part, at.losing), goal, tolerance)
+        falls = at.value < least * value[going]
+        point[going], value[going] = at.point, at.value
+        going = going[falls & (gap[going] > tolerance)]
+        if len(going) == 0:
+            break
+    return point, gap
+
+
+def _first_look(problem: LogLoss) -> Float64[Tensor, "e k1"]:
+    """Where to begin: the answer for few of the rows, nothing where these are all of one kind."""
+    concepts, channels = problem.allowed.shape
+    nothing = problem.allowed.new_zeros(concepts, channels + 1)
+    if len(problem.rows) < 2 * _LOOK:
+        return nothing
+    together = problem.mass.mean(dim=0)
+    picks, total = systematic(together, _LOOK)
+    mass = problem.mass[:, picks] * (total / _LOOK / together[picks]).to(problem.mass.dtype)
+    against = problem.against[:, picks]
+    both = (mass * against > 0).any(dim=1) & (mass * against < 0).any(dim=1)
+    few = replace(problem, rows=problem.rows[picks], against=against, mass=mass * both[:, None])
+    at = _begin(few, nothing)
+    return _round(few, at, Curvature(few, at.losing, shared=True), _ROUGH, _ROUGH)[0].point
