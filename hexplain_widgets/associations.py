@@ -111,7 +111,8 @@ class Associations:
         found = Associations(self.regions, self.layer, weighing)
         if "table" in self.__dict__:
             found.__dict__["table"] = self.table
-        same = replace(weighing, estimator=self.weighing.estimator) == self.weighing
+        own = self.weighing
+        same = weighing.penalty == own.penalty and weighing.allowed is own.allowed
         if same and "classifiers" in self.__dict__:
             found.__dict__["classifiers"] = self.classifiers
         return found

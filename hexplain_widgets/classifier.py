@@ -145,6 +145,19 @@ class Classifier:
             low, high = _extent(x)
         return bytes_in_range(x, low, high)
 
+    def extent(
+        self, x: Float[Tensor, "1 c h w"]
+    ) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]:
+        """Return what black and white are to the network in each channel of a prepared image.
+
+        The image's own extremes where its transform does not say.
+        """
+        low, high = self._range if x.shape[1] in (1, 3) else _extent(x)
+        if bool((high <= low).any()) or len(low) != x.shape[1]:
+            low, high = _extent(x)
+        wide = torch.where(high > low, high, low + 1)
+        return low.view(1, -1, 1, 1).to(x), wide.view(1, -1, 1, 1).to(x)
+
     def check_logits(self, logits: Any, x: Tensor) -> Float[Tensor, "n c"]:
         """Return the network's output if it is finite logits `(N, C)`; raises ValueError if not."""
         if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[0] != x.shape[0]:

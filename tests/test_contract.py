@@ -33,8 +33,15 @@ def chip(model: nn.Module, x: Tensor) -> Evidence:
     return hx.Chip(gates_per_image=4).fit(model, data, progress=False).explain(x)
 
 
+def hint(model: nn.Module, x: Tensor) -> Evidence:
+    data = [(x[0].roll(shift, 2), shift % 2) for shift in range(6)]
+    hierarchy = {"all": {"some": [0, 1], "others": [2, 3]}}
+    engine = hx.Hint(layer="stages", samples=2).fit(model, data, hierarchy, progress=False)
+    return engine.associations(top=3, images=[x], maps_of=["some"])
+
+
 # A new engine is one line here.
-ENGINES: list[Engine] = [decomposition, chip]
+ENGINES: list[Engine] = [decomposition, chip, hint]
 
 
 class Stateful(nn.Module):
@@ -264,7 +271,14 @@ def check_alike(found: Evidence, expected: Evidence) -> None:
 
 
 @pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
-@pytest.mark.parametrize("fit", [hx.Chip(gates_per_image=4).fit])
+@pytest.mark.parametrize(
+    "fit",
+    [
+        hx.Chip(gates_per_image=4).fit,
+        lambda model, data, **rest: hx.Hint().fit(model, data, {"all": [0, 1, 2, 3]}, **rest),
+    ],
+    ids=["chip", "hint"],
+)
 def test_the_model_is_handed_back_when_the_data_fail(fit, failure) -> None:
     def data():
         for seed in range(12):
