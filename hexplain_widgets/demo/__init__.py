@@ -7,3 +7,4 @@ from .network import SceneNet as SceneNet
 from .network import classifier as classifier
 from .scenes import Scene as Scene
 from .scenes import scene as scene
+from .taxonomy import hierarchy as hierarchy
