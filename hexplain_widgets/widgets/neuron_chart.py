@@ -33,26 +33,24 @@ def layer_chart(layers: tuple[Layer, ...]) -> Any:
         unselected_style={"opacity": 0.45},
     )
     upright = len(names) <= _FEW
-    axes = [
-        bqplot.Axis(
-            scale=x,
-            grid_lines="none",
-            tick_rotate=0 if upright else -35,
-            tick_style={"text-anchor": "middle" if upright else "end"},
-        ),
-        bqplot.Axis(
-            scale=y,
-            orientation="vertical",
-            tick_values=[0, 0.5, 1],
-            tick_format=".1f",
-            label="F1",
-            label_color=_INK,
-            label_offset="32px",
-        ),
-    ]
+    names_axis = bqplot.Axis(
+        scale=x,
+        grid_lines="none",
+        tick_rotate=0 if upright else -35,
+        tick_style={"text-anchor": "middle" if upright else "end"},
+    )
+    f1_axis = bqplot.Axis(
+        scale=y,
+        tick_values=[0, 0.5, 1],
+        tick_format=".1f",
+        label="F1",
+        label_color=_INK,
+        label_offset="32px",
+    )
+    f1_axis.orientation = "vertical"  # a trait in bqplot 0.12, a property since
     return bqplot.Figure(
         marks=[bars],
-        axes=axes,
+        axes=[names_axis, f1_axis],
         fig_margin={"top": 8, "bottom": 28 if upright else 64, "left": 46, "right": 10},
         display_toolbar=False,
         min_aspect_ratio=0.2,
