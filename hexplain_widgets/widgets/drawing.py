@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any, Protocol
 
 from PIL import Image
 
@@ -26,8 +27,20 @@ def strongest_line(evidence: Decomposition) -> tuple[Path, ...]:
     return tuple(line)
 
 
-def rows(evidence: Decomposition, opened: Collection[Path]) -> dict[Path, float]:
-    """Return the row of every node on the picture; a parent stands in line with its first child."""
+class Branching(Protocol):
+    """A tree whose nodes, found by their paths, have `children`."""
+
+    def node(self, path: Path, /) -> Any:
+        """Return the node at `path`."""
+
+
+def rows(
+    evidence: Branching, opened: Collection[Path], between: float = _GAP
+) -> dict[Path, float]:
+    """Return the row of every node on the picture; a parent stands in line with its first child.
+
+    Families of a level are `between` rows apart.
+    """
     free: dict[int, float] = {}
     placed: dict[Path, float] = {}
 
@@ -40,7 +53,7 @@ def rows(evidence: Decomposition, opened: Collection[Path]) -> dict[Path, float]
         here, below = free.get(len(path), 0.0), children(path)
         if not below:
             return here
-        gap = _GAP if len(path) + 1 in free else 0.0
+        gap = between if len(path) + 1 in free else 0.0
         return max(here, first(below[0]) + gap)
 
     def place(path: Path, least: float) -> None:

@@ -10,6 +10,7 @@ from ..evidence import ConceptInference, InferredConcept
 
 Path = tuple[int, ...]
 Found = tuple[InferredConcept | None, ...]
+MOST_ROWS = 8  # of a tree that is shown whole at first
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class MergedConcept:
         for i, child in enumerate(self.children):
             yield from child.walk((*path, i))
 
-    def at(self, path: Path) -> MergedConcept:
+    def node(self, path: Path) -> MergedConcept:
         """Return the concept at `path`, or the last one on the way there that exists."""
         if not path or path[0] >= len(self.children):
             return self
-        return self.children[path[0]].at(path[1:])
+        return self.children[path[0]].node(path[1:])
 
 
 def merged(inferences: Sequence[ConceptInference]) -> MergedConcept:
@@ -50,11 +51,27 @@ def merged(inferences: Sequence[ConceptInference]) -> MergedConcept:
     return _merged(tuple(one.root for one in inferences), 0)
 
 
-def weight_parts(concept: InferredConcept | None) -> tuple[float, ...]:
-    """Return each child's part of the absolute weights of all children, of either sign; 0 to 1."""
-    sizes = [abs(child.weight) for child in concept.children] if concept else []
-    whole = sum(sizes) or 1.0
-    return tuple(size / whole for size in sizes)
+def first_open(root: MergedConcept) -> list[Path]:
+    """Return which concepts are open at first: all where they are few, else the strongest branch.
+
+    What stands deeper in the other branches is open too, and seen once they are.
+    """
+    walked = list(root.walk())
+    leaves = sum(not one.children for _, one in walked)
+    return [
+        path
+        for path, one in walked
+        if one.children and (leaves <= MOST_ROWS or len(path) != 1 or path == (0,))
+    ]
+
+
+def part_of(concept: InferredConcept, parent: InferredConcept | None) -> float:
+    """Return a child's part of the absolute weights of its parent's children, 0 to 1; 1 at the root.
+
+    Shares are among children of one sign, so widths of links take these.
+    """
+    whole = sum(abs(child.weight) for child in parent.children) if parent else 0.0
+    return abs(concept.weight) / whole if whole else 1.0
 
 
 def _merged(found: Found, depth: int) -> MergedConcept:

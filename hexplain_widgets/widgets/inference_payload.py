@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from ..evidence import ConceptInference
 from .inference_colours import concept_colours
-from .inference_merging import MergedConcept, merged, weight_parts
-from .payload import layer_fields, picture_bytes, prediction_fields, quantized, six_digits
+from .inference_merging import MergedConcept, Path, first_open, merged, part_of
+from .payload import dotted, layer_fields, picture_bytes, prediction_fields, quantized, six_digits
 
 MOST_THUMBNAILS = 24
 
@@ -32,12 +32,13 @@ def inference_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
         "levels": list(levels),
         "layers": [_layer(inferences, level) for level in levels],
         "sets": [_set(one, i, len(inferences)) for i, one in enumerate(inferences)],
+        "open": [dotted(path) for path in first_open(root)],
         "nodes": {
             "parent": [place[path[:-1]] if path else -1 for path, _ in walked],
             "concept": [one.concept for _, one in walked],
             "colour": [colours[path] for path, _ in walked],
         },
-        "parts": _parts([one for _, one in walked], maps),
+        "parts": _parts(walked, maps),
         "maps": bytes(maps.data),
     }
 
@@ -86,18 +87,17 @@ def _layer(inferences: Sequence[ConceptInference], level: str) -> dict[str, Any]
     return None if found is None else layer_fields(found)
 
 
-def _parts(nodes: list[MergedConcept], maps: _Maps) -> dict[str, list[Any]]:
-    size: dict[int, float] = {}  # by identity: the same concept may stand at several places
-    rows = []
-    for i, node in enumerate(nodes):
-        for s, found in node.known:
-            children = zip(found.children, weight_parts(found), strict=True)
-            size |= {id(child): part for child, part in children}
-            rows.append((i, s, found, size.get(id(found), 1.0)))
+def _parts(walked: list[tuple[Path, MergedConcept]], maps: _Maps) -> dict[str, list[Any]]:
+    at = dict(walked)
+    rows = [
+        (i, s, found, at[path[:-1]].found[s] if path else None)
+        for i, (path, node) in enumerate(walked)
+        for s, found in node.known
+    ]
     return {
         "node": [i for i, _, _, _ in rows],
         "set": [s for _, s, _, _ in rows],
-        "part": [six_digits(part) for _, _, _, part in rows],
+        "part": [six_digits(part_of(found, parent)) for _, _, found, parent in rows],
         "map": [maps.add(found.heatmap) for _, _, found, _ in rows],
         **{name: [value(found) for _, _, found, _ in rows] for name, value in _FACTS.items()},
     }

@@ -19,7 +19,8 @@ export interface Frame {
 export const OUTLINE = { below: 620, indent: 20, map: 50 };
 export const ROW_GAP = 14;
 const BESIDE = 168; // from this width of a card on, its words stand beside its map
-const MAP = { beside: 0.42, least: 58, most: 112 };
+const MAP = { beside: 0.42, least: 56, most: 112, stacked: 0.45 };
+const EDGE = 14; // of a card, on both sides together
 
 /** The frame for so many levels of concepts, each with so many maps, in `width` pixels. */
 export function frameOf(width: number, levels: number, sets: number): Frame {
@@ -34,8 +35,9 @@ export function frameOf(width: number, levels: number, sets: number): Frame {
     return { shape: "beside", width: card, gutter, map };
   }
   const across = Math.min(3, sets);
-  const map = Math.min(MAP.most, (card - 6 * (across - 1)) / across);
-  return { shape: "stacked", width: card, gutter, map: sets === 1 ? Math.min(map, 84) : map };
+  const room = Math.min(MAP.most, (card - EDGE - 6 * (across - 1)) / across);
+  const map = sets === 1 ? Math.max(40, card * MAP.stacked) : room;
+  return { shape: "stacked", width: card, gutter, map };
 }
 
 /** The place of every card, by key; cards are `height` tall. */
@@ -43,7 +45,7 @@ export function spots(root: Branch, frame: Frame, height: number): Map<string, S
   const row = height + (frame.shape === "outline" ? 6 : ROW_GAP);
   if (frame.shape === "outline") return outlined(root, frame, row);
   const found = new Map<string, Spot>();
-  for (const { key, level, row: at } of layoutSlots(root).values()) {
+  for (const { key, level, row: at } of layoutSlots(root, 0).values()) {
     const x = level * (frame.width + frame.gutter);
     found.set(key, { x, y: at * row, width: frame.width });
   }

@@ -18,8 +18,9 @@ export interface Slot {
 
 export const FAMILY_GAP = 0.16;
 
-/** Rows of every branch; in one level no two overlap, and no two links cross. */
-export function layoutSlots(root: Branch): Map<string, Slot> {
+/** Rows of every branch; in one level no two overlap, and no two links cross. Families of a level
+ * are `between` rows apart. */
+export function layoutSlots(root: Branch, between = FAMILY_GAP): Map<string, Slot> {
   const slots = new Map<string, Slot>();
   const free: number[] = [];
   place(root, 0, 0);
@@ -29,7 +30,7 @@ export function layoutSlots(root: Branch): Map<string, Slot> {
     const here = free[level] ?? 0;
     const child = branch.children[0];
     if (!child) return here;
-    const gap = free[level + 1] === undefined ? 0 : FAMILY_GAP;
+    const gap = free[level + 1] === undefined ? 0 : between;
     return Math.max(here, first(child, level + 1) + gap);
   }
 

@@ -97,7 +97,8 @@ export function arcPath({ x0, x1, r0, r1 }: Arc): string {
   const large = size > 0.5 ? 1 : 0;
   const point = (x: number, r: number) => pointAt(x, r).map(n).join(",");
   const outer = `M${point(x0, r1)}A${n(r1)},${n(r1)} 0 ${large} 1 ${point(x1, r1)}`;
-  const inner = r0 > 0 ? `L${point(x1, r0)}A${n(r0)},${n(r0)} 0 ${large} 0 ${point(x0, r0)}` : "L0,0";
+  const inner =
+    r0 > 0 ? `L${point(x1, r0)}A${n(r0)},${n(r0)} 0 ${large} 0 ${point(x0, r0)}` : "L0,0";
   return `${outer}${inner}Z`;
 }
 

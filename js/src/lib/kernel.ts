@@ -14,6 +14,7 @@ interface Waiting {
   settle(answer: Fields): void;
   fail(error: Error): void;
   timer: ReturnType<typeof setTimeout>;
+  news: Fields;
 }
 
 const SILENT =
@@ -39,6 +40,11 @@ export class Kernel {
     return [...this.waiting.values()].map((one) => one.kind);
   }
 
+  /** What the kernel last said of the oldest question while at work on it. */
+  get news(): Fields {
+    return [...this.waiting.values()][0]?.news ?? {};
+  }
+
   ask(kind: string, fields: Fields = {}): Promise<Fields> {
     const id = this.next++;
     return new Promise((resolve, reject) => {
@@ -52,6 +58,7 @@ export class Kernel {
         settle: (answer) => end(() => resolve(answer)),
         fail: (error) => end(() => reject(error)),
         timer: this.silence(id, this.patience),
+        news: {},
       });
       this.changed();
       this.send({ ...fields, kind, id }, id);
@@ -93,6 +100,8 @@ export class Kernel {
     if (answer.kind === "accepted") {
       clearTimeout(one.timer);
       one.timer = this.silence(answer.id as number, LONG_WORK);
+      one.news = answer;
+      this.changed();
     } else if (answer.kind === "result") one.settle(answer);
     else if (answer.kind === "error") one.fail(new KernelError(String(answer.text)));
   }
