@@ -20,7 +20,7 @@ Picture = UInt8[np.ndarray, "h w 3"]
 class Exemplars:
     """The strongest images of every channel of a layer; bounded by the channels.
 
-    `places` say where in an image the channel is strongest, as fractions `(y, x)` of its height
+    `places` say where in a thumbnail the channel is strongest, as fractions `(y, x)` of its height
     and width. Ties go to the smaller key, so that neither order nor shards change who is kept.
     """
 
@@ -57,7 +57,7 @@ class Exemplars:
         # The same image twice lies side by side: its second place goes behind all others.
         twice = np.zeros(keys.shape, bool)
         twice[:, 1:] = (keys[:, 1:] == keys[:, :-1]) & np.isfinite(values[:, 1:])
-        values[twice], keys[twice] = -np.inf, NOBODY
+        values[twice], keys[twice], places[twice] = -np.inf, NOBODY, 0
         found = _sorted(np.argsort(twice, axis=1, kind="stable"), values, keys, places)
         self.values, self.keys, self.places = (part[:, :EACH].copy() for part in found)
 
@@ -103,6 +103,18 @@ class Exemplars:
         self.thumbnails = {n: p.tobytes() for n, p in zip(names, parts, strict=True)}
         if not {*self.keys[np.isfinite(self.values)].tolist()} <= {*names}:
             raise ValueError("a thumbnail is missing")
+
+
+def in_thumbnail(
+    places: Float[np.ndarray, "*n 2"], size: tuple[int, int]
+) -> Float[np.ndarray, "*n 2"]:
+    """Return places in images of `(h, w)` pixels as places in their thumbnails; both fractions.
+
+    What lies outside the middle square is moved to its border.
+    """
+    whole, side = np.array(size, np.float64), min(size)
+    found: Float[np.ndarray, "*n 2"] = ((places - 0.5) * whole / side + 0.5).clip(0, 1)
+    return found
 
 
 def _printable(key: bytes) -> bytes:

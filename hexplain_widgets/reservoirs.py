@@ -22,8 +22,9 @@ def hashes_of(
     images: Int64[np.ndarray, " n"], places: Int64[np.ndarray, " n"], *, salt: int
 ) -> Int64[np.ndarray, " n"]:
     """Return a hash of each image's number, place and a salt, spread evenly over 0..2**63 - 1."""
-    mixed = images.astype(np.uint64) + _mixed(places.astype(np.uint64) + np.uint64(salt) * _ODD)
-    found: Int64[np.ndarray, " n"] = (_mixed(mixed) >> np.uint64(1)).astype(np.int64)
+    salted = places.astype(np.uint64) + np.array([salt], np.uint64) * _ODD
+    mixed = _mixed(images.astype(np.uint64) + _mixed(salted))
+    found: Int64[np.ndarray, " n"] = (mixed >> np.uint64(1)).astype(np.int64)
     return found
 
 
@@ -83,19 +84,33 @@ class Reservoir:
         )
 
 
+_PARTS = {"hashes": np.int64, "images": np.int64, "vectors": np.float32}
+
+
 def packed(reservoirs: list[Reservoir]) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the content of several reservoirs as arrays by name, for saving."""
     yield "lengths", np.array([len(r) for r in reservoirs], dtype=np.int64)
-    for name in ("hashes", "images", "vectors"):
+    for name in _PARTS:
         yield name, np.concatenate([getattr(r, name) for r in reservoirs])
 
 
 def unpack(reservoirs: list[Reservoir], arrays: Arrays) -> None:
     """Put saved content into empty reservoirs; raises ValueError where it does not fit."""
     lengths = [int(n) for n in arrays["lengths"]]
-    if len(lengths) != len(reservoirs) or sum(lengths) != len(arrays["hashes"]):
-        raise ValueError("the region vectors do not fit the concepts")
+    content = [np.asarray(arrays[name], dtype) for name, dtype in _PARTS.items()]
+    if not _fit(lengths, content, reservoirs):
+        raise ValueError("the region vectors do not fit the concepts and the layer")
     ends = np.cumsum(lengths)[:-1]
-    parts = [np.split(np.asarray(arrays[n]), ends) for n in ("hashes", "images", "vectors")]
+    parts = [np.split(part, ends) for part in content]
     for reservoir, hashes, images, vectors in zip(reservoirs, *parts, strict=True):
         reservoir.add(hashes, images, vectors)
+
+
+def _fit(lengths: list[int], content: list[np.ndarray], reservoirs: list[Reservoir]) -> bool:
+    shapes = {r.vectors.shape[1:] for r in reservoirs}
+    return (
+        len(lengths) == len(reservoirs)
+        and all(0 <= n <= r.size for n, r in zip(lengths, reservoirs, strict=True))
+        and all(len(part) == sum(lengths) for part in content)
+        and {part.shape[1:] for part in content} == {(), *shapes}
+    )

@@ -29,7 +29,7 @@ def share(name: str, value: float) -> float:
 
 def at_least_one(name: str, value: int) -> int:
     """Return a value if it is 1 or more; raises ValueError."""
-    if value < 1:
+    if not 1 <= value < float("inf"):
         raise ValueError(f"got {name}={value}; expected at least 1; leave it out for the default")
     return int(value)
 
@@ -45,10 +45,10 @@ def positive(name: str, value: float) -> float:
 
 def count_of(top: int | float, whole: int) -> int:
     """Return a number from 1 to `whole`, given as such or as a share below 1; raises ValueError."""
-    count = int(top) if top >= 1 else round(top * whole)
-    if not 1 <= count <= whole:
+    count = top if top >= 1 else top * whole
+    if not 0.5 < count <= whole:
         raise ValueError(
             f"got top={top}; expected 1 to {whole}, or a share of them below 1; 0.2 takes the"
             " strongest fifth"
         )
-    return count
+    return int(top) if top >= 1 else round(count)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from hexplain_widgets.exemplars import EACH, SIDE, Exemplars
+from hexplain_widgets.exemplars import EACH, SIDE, Exemplars, in_thumbnail
 
 K = 5
 
@@ -151,3 +151,77 @@ def test_saved_images_that_do_not_fit_are_refused(name: str, text: str) -> None:
         saved["keys"] = saved["keys"][:-1]
     with pytest.raises(ValueError, match=text):
         Exemplars(K).restore(saved)
+
+
+# places
+
+
+def places_of(count: int, seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).random((count, K, 2))
+
+
+def placed(order: Sequence[int], batch: int = 4, count: int = 30) -> Exemplars:
+    means, places, found = means_of(count), places_of(count), Exemplars(K)
+    for first in range(0, len(order), batch):
+        some = list(order[first : first + batch])
+        keys = [key(i) for i in some]
+        found.add(means[some], keys, lambda j, some=some: picture(some[j]), places[some])
+    return found
+
+
+def test_the_place_of_each_of_the_strongest_is_kept_beside_it() -> None:
+    means, places = means_of(30), places_of(30)
+    found = placed(range(30))
+    for k in range(K):
+        best = np.argsort(-means[:, k])[:EACH]
+        assert np.array_equal(found.places[k], places[best, k])
+
+
+@pytest.mark.parametrize("batch", [1, 3, 30])
+def test_neither_order_nor_batches_change_the_places(batch: int) -> None:
+    order = np.random.default_rng(batch).permutation(30).tolist()
+    check_equal(placed(order, batch), placed(range(30)))
+
+
+def test_places_merge_with_their_images() -> None:
+    found = placed(range(10, 30))
+    found.merge(placed(range(15)))
+    check_equal(found, placed(range(30)))
+
+
+def test_an_image_that_comes_twice_leaves_no_place_behind() -> None:
+    check_equal(placed([0, 1, 0, 1], count=2), placed([0, 1], count=2))
+
+
+def test_places_are_saved_and_taken_up() -> None:
+    found, again = placed(range(9)), Exemplars(K)
+    again.restore(dict(found.arrays()))
+    assert again.places.any()
+    check_equal(again, found)
+
+
+def test_without_places_all_are_0() -> None:
+    assert not kept(means_of(9), range(9)).places.any()
+
+
+def test_a_place_in_a_wide_image_is_one_in_the_square_that_its_thumbnail_shows() -> None:
+    places = np.array([[0.25, 0.5], [0.5, 0.25], [0.75, 0.75], [0.0, 0.0], [1.0, 1.0]])
+    expected = [[0.25, 0.5], [0.5, 0.0], [0.75, 1.0], [0.0, 0.0], [1.0, 1.0]]
+    assert in_thumbnail(places, (10, 20)).tolist() == expected
+    assert in_thumbnail(places[:, ::-1], (20, 10)).tolist() == [r[::-1] for r in expected]
+
+
+def test_a_place_in_a_square_image_is_that_in_its_thumbnail() -> None:
+    places = places_of(4)
+    assert in_thumbnail(places, (30, 30)) == pytest.approx(places)
+
+
+def test_a_bright_pixel_is_where_its_place_in_the_thumbnail_says() -> None:
+    wide = np.zeros((40, 80, 3), np.uint8)
+    wide[28:32, 50:54] = 255
+    place = in_thumbnail(np.array([[30 / 40, 52 / 80]]), (40, 80))
+    found = Exemplars(1)
+    found.add(np.ones((1, 1)), [key(0)], lambda i: wide, place[None])
+    (thumbnail,), (y, x) = found.of(0)[0], found.places[0, 0]
+    assert thumbnail[int(y * SIDE), int(x * SIDE), 0] > 200
+    assert thumbnail.mean() < 10

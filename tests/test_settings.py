@@ -1,0 +1,80 @@
+"""Settings: what an engine takes, and what it says of what it does not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from hexplain_widgets.settings import at_least_one, count_of, one_of, positive, share
+
+
+def test_one_of_those_known_is_taken() -> None:
+    assert one_of("saliency", "gradient", ("gradient", "smoothgrad")) == "gradient"
+
+
+def test_one_that_is_not_known_is_an_error_with_the_nearest() -> None:
+    with pytest.raises(
+        ValueError,
+        match=r"got saliency='gradeint'; expected one of 'gradient', 'smoothgrad'; the nearest is"
+        r" .*'gradient'",
+    ):
+        one_of("saliency", "gradeint", ("gradient", "smoothgrad"))
+
+
+@pytest.mark.parametrize("value", [None, 3, ("gradient",)])
+def test_one_that_is_no_text_is_an_error_too(value: object) -> None:
+    with pytest.raises(ValueError, match=r"got saliency=.*; expected one of"):
+        one_of("saliency", value, ("gradient", "smoothgrad"))
+
+
+@pytest.mark.parametrize("value", [0.5, 1e-9, 1 - 1e-9, np.float32(0.25)])
+def test_a_share_lies_between_0_and_1(value: float) -> None:
+    assert share("threshold", value) == float(value)
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, math.nan, math.inf])
+def test_no_share_is_an_error(value: float) -> None:
+    with pytest.raises(
+        ValueError, match=r"got threshold=.*; expected a share between 0 and 1; leave it out"
+    ):
+        share("threshold", value)
+
+
+@pytest.mark.parametrize("value", [1, 7, np.int64(3)])
+def test_a_count_is_one_or_more(value: int) -> None:
+    assert at_least_one("samples", value) == int(value)
+
+
+@pytest.mark.parametrize("value", [0, -3, 0.5, math.nan, math.inf])
+@pytest.mark.usefixtures("unchecked")
+def test_no_count_is_an_error(value: int) -> None:
+    with pytest.raises(ValueError, match=r"got samples=.*; expected at least 1; leave it out"):
+        at_least_one("samples", value)
+
+
+@pytest.mark.parametrize("value", [1e-12, 3, 1e12])
+def test_a_positive_number_is_taken(value: float) -> None:
+    assert positive("penalty", value) == float(value)
+
+
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_no_positive_number_is_an_error(value: float) -> None:
+    with pytest.raises(ValueError, match=r"got penalty=.*; expected a positive number; leave"):
+        positive("penalty", value)
+
+
+@pytest.mark.parametrize(
+    ("top", "count"), [(1, 1), (7, 7), (16, 16), (0.5, 8), (0.2, 3), (0.06, 1), (0.999, 16)]
+)
+def test_a_number_of_neurons_is_given_as_such_or_as_a_share(top: float, count: int) -> None:
+    assert count_of(top, 16) == count
+
+
+@pytest.mark.parametrize("top", [0, -1, -0.5, 17, 16.5, 0.01, math.nan, math.inf])
+def test_more_than_all_or_fewer_than_one_is_an_error(top: float) -> None:
+    with pytest.raises(
+        ValueError, match=r"got top=.*; expected 1 to 16, or a share of them below 1; 0\.2 takes"
+    ):
+        count_of(top, 16)
