@@ -458,3 +458,93 @@ def test_rows_that_do_not_fit_are_run_in_halves() -> None:
 def test_one_row_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(torch.cuda.OutOfMemoryError, match="out of memory"):
         gated.in_batches(Crowded(room=0).run, 10, 8)
+
+
+# other maps in a layer's place
+
+
+def put_in(model: nn.Module, x: Tensor, place: Place, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits of one image with maps put in the place of a layer's, and the gradient of their sum
+    of squares by autograd on the whole network."""
+    leaf = maps[None].clone().requires_grad_()
+    with place(lambda output: leaf.clone()):
+        logits = model(x[None].clone())
+    (gradient,) = torch.autograd.grad(logits.square().sum(), leaf)
+    return logits[0].detach(), gradient[0]
+
+
+# Rows of several images, one of them twice, in no order.
+ROWS = [2, 0, 1, 0]
+
+
+def behind(model: nn.Module, layer: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Other maps for some images in double precision, the logits behind them, their gradients."""
+    way, taken = asked(model, images(3, 16).double(), [layer])
+    shape = (len(ROWS), *taken.maps[layer].shape[1:])
+    maps = torch.randn(shape, generator=torch.Generator().manual_seed(0)).double()
+    with visiting(model), torch.enable_grad():
+        leaf = maps.clone().requires_grad_()
+        logits = way.behind(taken, layer, torch.tensor(ROWS), leaf)
+        (gradients,) = torch.autograd.grad(logits.square().sum(), leaf)
+    return maps, logits.detach(), gradients
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_behind_other_maps_answers_as_the_network_with_those_maps(place: str) -> None:
+    shared, layer, where = PLACES[place]
+    model = shared.double()
+    try:
+        maps, logits, gradients = behind(model, layer)
+        for i, row, found, gradient in zip(ROWS, maps, logits, gradients, strict=True):
+            expected, literal = put_in(model, images(3, 16).double()[i], where, row)
+            assert torch.allclose(found, expected, rtol=1e-9)
+            assert torch.allclose(gradient, literal, rtol=1e-7, atol=1e-12)
+    finally:
+        shared.float()
+
+
+@pytest.mark.parametrize("model", [plain, DataDependent])
+def test_behind_a_layers_own_maps_are_the_networks_own_logits(model) -> None:
+    network = model()
+    layer = "4" if isinstance(network, nn.Sequential) else "body.4"
+    way, taken = asked(network, images(3), [layer])
+    with visiting(network), torch.no_grad():
+        found = way.behind(taken, layer, torch.arange(3), taken.maps[layer])
+    assert found.numpy() == pytest.approx(taken.logits.numpy(), rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("model", [plain, DataDependent])
+def test_without_gradients_there_is_no_graph_behind_other_maps(model) -> None:
+    network = model()
+    layer = "4" if isinstance(network, nn.Sequential) else "body.4"
+    way, taken = asked(network, images(2), [layer])
+    with visiting(network), torch.no_grad():
+        maps = taken.maps[layer].clone().requires_grad_()
+        assert not way.behind(taken, layer, torch.arange(2), maps).requires_grad
+
+
+class Overwritten(nn.Module):
+    """Changes the layer's maps in place as soon as it has them."""
+
+    def __init__(self, *, traceable: bool) -> None:
+        super().__init__()
+        self.low = nn.Conv2d(3, 8, 3, padding=1)
+        self.head = nn.Linear(8, 4)
+        self.traceable = traceable
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu_(self.low(x))
+        if not self.traceable and float(x.detach().sum()) > 1e9:
+            x = x + 1
+        return self.head(x.mean((2, 3)))
+
+
+@pytest.mark.parametrize("traceable", [True, False])
+def test_other_maps_are_left_as_they_are_where_the_network_changes_them(traceable: bool) -> None:
+    model = Overwritten(traceable=traceable).double()
+    maps, logits, gradients = behind(model, "low")
+    for i, row, found, gradient in zip(ROWS, maps, logits, gradients, strict=True):
+        expected, literal = put_in(model, images(3, 16).double()[i], at_module(model.low), row)
+        assert torch.allclose(found, expected, rtol=1e-9)
+        assert torch.allclose(gradient, literal, rtol=1e-9)

@@ -254,3 +254,38 @@ class Noisy(nn.Module):
 def test_a_network_that_answers_differently_each_time_is_an_error() -> None:
     with pytest.raises(RuntimeError, match=r"gave other values than the first time.*randomness"):
         hx.decompose(Noisy(), image(16))
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_a_segment_is_differentiable_where_gradients_are_on(make) -> None:
+    model = make().eval().double()
+    probe = Probe(hx.Classifier(model))
+    capture = probe.capture(image(16).double())
+    shallow = capture.layers[-1].name
+    maps = capture.maps[shallow].expand(2, -1, -1, -1)
+    with visiting(model):
+        segment = probe.segment(capture, shallow, None)
+        with torch.enable_grad():
+            leaf = maps.clone().requires_grad_()
+            out = segment.run(leaf)
+            (gradient,) = torch.autograd.grad(out[0, 1], leaf)
+        expected = slope(segment, maps, (0, 3, 2, 2))
+    assert torch.equal(out.detach(), segment.forward(maps))
+    assert gradient[0, 3, 2, 2].item() == pytest.approx(expected, rel=1e-4, abs=1e-8)
+    assert not gradient[1].any()
+
+
+def slope(segment, maps: torch.Tensor, cell: tuple[int, ...], step: float = 1e-6) -> float:
+    """How the second logit of the first map changes with one cell, by two runs."""
+    more, less = maps.clone(), maps.clone()
+    more[cell], less[cell] = maps[cell] + step, maps[cell] - step
+    return float((segment.forward(more)[0, 1] - segment.forward(less)[0, 1]) / (2 * step))
+
+
+def test_a_segment_that_is_run_for_its_values_has_no_graph() -> None:
+    model = plain()
+    probe = Probe(hx.Classifier(model))
+    capture = probe.capture(image(16))
+    with visiting(model), torch.enable_grad():
+        leaf = capture.maps["4"].clone().requires_grad_()
+        assert not probe.segment(capture, "4", None).forward(leaf).requires_grad
