@@ -52,6 +52,15 @@ class Gated(ABC):
         """Return the logits of every image for every gate on a layer."""
 
     @abstractmethod
+    def means(
+        self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g d"]:
+        """Return the spatial means of a deeper layer's channels for every gate on a layer.
+
+        In float32 at least. Raises ValueError where `deep` does not depend on `layer`.
+        """
+
+    @abstractmethod
     def behind(
         self,
         taken: Taken,
@@ -136,12 +145,26 @@ class _OnGraph(Gated):
     def _whole(
         self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
+        return self._each(taken, layer, gates, self._graph.result)
+
+    def means(
+        self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g d"]:
+        end = self._nodes[deep]
+        if end not in self._graph.behind(self._nodes[layer]):
+            raise not_behind(deep, layer)
+        return self._each(taken, layer, gates, end)
+
+    def _each(
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"], end: fx.Node
+    ) -> Float[Tensor, "n g ..."]:
         maps, flat = taken.maps[layer], gates.flatten(0, 1)
         image = torch.arange(len(maps), device=maps.device).repeat_interleave(gates.shape[1])
 
         def run(part: slice) -> Tensor:
             rows = maps[image[part]] * flat[part, :, None, None]
-            return self.behind(taken, layer, image[part], rows)
+            out = self._until(end, taken, layer, image[part], rows)
+            return out if end is self._graph.result else spatial_means(out)
 
         return in_batches(run, len(flat), rows_at_once(maps)).view(*gates.shape[:2], -1)
 
@@ -152,9 +175,13 @@ class _OnGraph(Gated):
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
     ) -> Float[Tensor, "r c"]:
+        return self._until(self._graph.result, taken, layer, image, maps)
+
+    def _until(
+        self, end: fx.Node, taken: Taken, layer: str, image: Int[Tensor, " r"], maps: Tensor
+    ) -> Float[Tensor, "r ..."]:
         others = {n: v[image] if n in self._of_each else v for n, v in taken.beyond[layer].items()}
-        result = self._graph.result
-        out: Tensor = self._graph.run({self._nodes[layer]: maps, **others}, {result})[result]
+        out: Tensor = self._graph.run({self._nodes[layer]: maps, **others}, {end})[end]
         return out
 
     def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
@@ -197,18 +224,25 @@ class _OnReplays(Gated):
         self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
         pairs = zip(taken.captures, gates, strict=True)
-        return torch.stack([self._of_one(capture, layer, some) for capture, some in pairs])
+        return torch.stack([self._of_one(capture, layer, None, some) for capture, some in pairs])
+
+    def means(
+        self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g d"]:
+        pairs = zip(taken.captures, gates, strict=True)
+        return torch.stack([self._of_one(capture, layer, deep, some) for capture, some in pairs])
 
     def _of_one(
-        self, capture: Capture, layer: str, gates: Bool[Tensor, "g k"]
+        self, capture: Capture, layer: str, deep: str | None, gates: Bool[Tensor, "g k"]
     ) -> Float[Tensor, "g c"]:
-        segment: Segment = self._probe.segment(capture, layer, None)
+        segment: Segment = self._probe.segment(capture, layer, deep)
         maps = capture.maps[layer]
-        return in_batches(
-            lambda part: segment.forward(maps * gates[part, :, None, None]),
-            len(gates),
-            rows_at_once(maps),
-        )
+
+        def run(part: slice) -> Tensor:
+            out = segment.forward(maps * gates[part, :, None, None])
+            return out if deep is None else spatial_means(out)
+
+        return in_batches(run, len(gates), rows_at_once(maps))
 
     def behind(
         self,
@@ -224,6 +258,19 @@ class _OnReplays(Gated):
             segment = self._probe.segment(taken.captures[i], layer, None)
             found = found.index_copy(0, rows, segment.run(maps[rows]))
         return found
+
+
+def not_behind(deep: str, layer: str) -> ValueError:
+    """Return the error of a layer that does not depend on the gated one."""
+    return ValueError(
+        f"{deep} does not depend on {layer}; expected layers that follow one another; see hx.layers"
+        " for their order"
+    )
+
+
+def spatial_means(maps: Float[Tensor, "n k h w"]) -> Float[Tensor, "n k"]:
+    """Return every channel's mean over space, in float32 at least."""
+    return (maps if maps.dtype == torch.float64 else maps.float()).mean((2, 3))
 
 
 def rows_at_once(maps: Float[Tensor, "n k h w"]) -> int:

@@ -3,6 +3,8 @@
 from .channel_bars import ChannelBars as ChannelBars
 from .channel_matrix import ChannelMatrix as ChannelMatrix
 from .channel_venn import ChannelVenn as ChannelVenn
+from .concept_sunburst import ConceptSunburst as ConceptSunburst
+from .concept_tree import ConceptTree as ConceptTree
 from .decomposition_tree import DecompositionTree as DecompositionTree
 from .layer_heatmaps import LayerHeatmaps as LayerHeatmaps
 from .linking import link_channels as link_channels

@@ -34,9 +34,7 @@ class Branching(Protocol):
         """Return the node at `path`."""
 
 
-def rows(
-    evidence: Branching, opened: Collection[Path], between: float = _GAP
-) -> dict[Path, float]:
+def rows(evidence: Branching, opened: Collection[Path], between: float = _GAP) -> dict[Path, float]:
     """Return the row of every node on the picture; a parent stands in line with its first child.
 
     Families of a level are `between` rows apart.

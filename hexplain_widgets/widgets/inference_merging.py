@@ -66,7 +66,7 @@ def first_open(root: MergedConcept) -> list[Path]:
 
 
 def part_of(concept: InferredConcept, parent: InferredConcept | None) -> float:
-    """Return a child's part of the absolute weights of its parent's children, 0 to 1; 1 at the root.
+    """Return a child's part of the absolute weights of all children, 0 to 1; 1 at the root.
 
     Shares are among children of one sign, so widths of links take these.
     """

@@ -50,9 +50,7 @@ def pictures_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     for one in inferences:
         encoded = [picture_bytes(one.image), *map(picture_bytes, one.images[:MOST_THUMBNAILS])]
         starts = np.cumsum([len(data), *map(len, encoded)])
-        places.append(
-            [[int(start), len(x)] for start, x in zip(starts[:-1], encoded, strict=True)]
-        )
+        places.append([[int(start), len(x)] for start, x in zip(starts[:-1], encoded, strict=True)])
         data += b"".join(encoded)
     return {"places": places, "data": bytes(data)}
 

@@ -90,9 +90,7 @@ class InferenceView(View):
 
     def __repr__(self) -> str:
         first = self._inferences[0]
-        counts = " + ".join(
-            str(sum(1 for _ in one.root.walk()) - 1) for one in self._inferences
-        )
+        counts = " + ".join(str(sum(1 for _ in one.root.walk()) - 1) for one in self._inferences)
         of = ", ".join(dict.fromkeys(repr(one.target.name) for one in self._inferences))
         levels = f"{first.levels[0]} to {first.levels[-1]}"
         return f"{type(self).__name__}({of}, {counts} concepts, {levels})"

@@ -8,6 +8,7 @@ from typing import Any
 from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
+    ConceptInference,
     Decomposition,
     HeatMap,
     HeatMapSheet,
@@ -17,6 +18,7 @@ from ..evidence import (
 from ._base import View
 from .channel_matrix import ChannelMatrix
 from .channel_venn import ChannelVenn
+from .concept_tree import ConceptTree
 from .decomposition_tree import DecompositionTree
 from .layer_heatmaps import LayerHeatmaps
 from .neuron_concept_graph import NeuronConceptGraph
@@ -29,6 +31,7 @@ VIEWS: dict[type, Callable[[Any], View]] = {
     ChannelOverlap: ChannelVenn.from_evidence,
     ChannelImportance: ChannelMatrix.from_evidence,
     NeuronConcepts: NeuronConceptGraph.from_evidence,
+    ConceptInference: ConceptTree.from_evidence,
 }
 
 

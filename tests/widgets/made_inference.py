@@ -100,9 +100,13 @@ def made_inference(
     return ConceptInference(
         shown, Prediction(CLASSES.index(target), target, 0.83, 9.41), LEVELS, LAYERS, root,
         Provenance("CHAIN", "VGG", target, {"gates": 1000}, seed=0),
-        tuple((scene(48) * draw(str(i)).uniform(0.5, 1, 3)).astype(np.uint8) for i in range(images)),
+        tuple(tinted(i) for i in range(images)),
         name, ("gates of scene labels cover the whole image",),
     )  # fmt: skip
+
+
+def tinted(i: int) -> np.ndarray:
+    return (scene(48) * draw(str(i)).uniform(0.5, 1, 3)).astype(np.uint8)
 
 
 def children(

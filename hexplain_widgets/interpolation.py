@@ -1,0 +1,96 @@
+"""Bilinear interpolation of feature maps, and sums over its pixels without interpolating."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+Size = tuple[int, int]
+_NEAR = (-1, 0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Interpolation:
+    """From `(h, w)` cells to `(Y, X)` pixels, as torch interpolates with align_corners=False.
+
+    `rows` and `columns` say what each pixel takes of each cell along its axis: pixel `(Y, X)` is
+    `sum rows[Y, y] columns[X, x] cell[y, x]`. A pixel sees two neighbours at most, so that with a
+    weight for each pixel `U^T W U` couples a cell with its eight neighbours alone.
+    """
+
+    rows: Float[Tensor, "Y h"]
+    columns: Float[Tensor, "X w"]
+
+    @classmethod
+    def of(cls, cells: Size, pixels: Size, device: torch.device | str = "cpu") -> Interpolation:
+        """Return the interpolation between two sizes, in float64; raises ValueError.
+
+        Pixels are at least as many as cells along each axis: of fewer, some cells say nothing.
+        """
+        if any(p < c or c < 1 for c, p in zip(cells, pixels, strict=True)):
+            raise ValueError(
+                f"got {pixels} pixels for a map of {cells} cells; expected at least as many along"
+                " each side; bring labels to the map's size first"
+            )
+        rows, columns = (
+            F.interpolate(torch.eye(c, dtype=torch.float64)[None], size=p, mode="linear")[0].T
+            for c, p in zip(cells, pixels, strict=True)
+        )
+        return cls(rows.contiguous().to(device), columns.contiguous().to(device))
+
+    def masses(self, weights: Float[Tensor, "p Y X"]) -> Float[Tensor, "p h w"]:
+        """Return how much every cell counts when pixels have these weights: the adjoint, U^T w."""
+        return self.rows.T @ weights @ self.columns
+
+    def couplings(self, weights: Float[Tensor, "p Y X"]) -> Float[Tensor, "p 3 3 h w"]:
+        """Return U^T diag(w) U: of each cell with the neighbour one row and column before, ...
+
+        Entry `[p, 1 + dy, 1 + dx, y, x]` couples the cells `(y, x)` and `(y + dy, x + dx)`.
+        """
+        rows, columns = _paired(self.rows), _paired(self.columns)
+        across = torch.einsum("pYX,bXx->pbYx", weights, columns)
+        return torch.einsum("aYy,pbYx->pabyx", rows, across)
+
+    def grams(
+        self, maps: Float[Tensor, "k h w"], weights: Float[Tensor, "p Y X"]
+    ) -> Iterator[Float[Tensor, "k k"]]:
+        """Yield for each set of weights the sum over pixels of weight x vector x vector^T."""
+        cells = F.pad(maps, (1, 1, 1, 1)).flatten(1).T.contiguous()
+        width = maps.shape[2] + 2
+        for near in self.couplings(weights):
+            y, x = torch.nonzero(near[1, 1], as_tuple=True)
+            place = (y + 1) * width + x + 1
+            product = sum(
+                near[1 + dy, 1 + dx, y, x, None] * cells[place + dy * width + dx]
+                for dy in _NEAR
+                for dx in _NEAR
+            )
+            yield cells[place].T @ product
+
+    def at(self, maps: Float[Tensor, "k h w"], places: Int[Tensor, " n"]) -> Float[Tensor, "n k"]:
+        """Return the vectors at some pixels, numbered along the rows."""
+        width = len(self.columns)
+        rows, columns = self.rows[places // width], self.columns[places % width]
+        y, x = rows.argmax(1), columns.argmax(1)
+        found = torch.zeros(len(places), len(maps), dtype=maps.dtype, device=maps.device)
+        number = torch.arange(len(places), device=maps.device)
+        for dy in _NEAR:
+            for dx in _NEAR:
+                j = (y + dy).clamp(0, maps.shape[1] - 1)
+                i = (x + dx).clamp(0, maps.shape[2] - 1)
+                inside = (j == y + dy) & (i == x + dx)
+                share = rows[number, j] * columns[number, i] * inside
+                found += share[:, None].to(maps.dtype) * maps[:, j, i].T
+        return found
+
+
+def _paired(weights: Float[Tensor, "Y h"]) -> Float[Tensor, "3 Y h"]:
+    """Return the products of what a pixel takes of a cell and of the one before, itself, behind."""
+    padded = F.pad(weights, (1, 1))
+    count = weights.shape[1]
+    return torch.stack([weights * padded[:, 1 + d : 1 + d + count] for d in _NEAR])
