@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import traitlets
 
@@ -52,7 +52,7 @@ class InferenceView(View):
         self._open(checked(found), chain, sources)
 
     @classmethod
-    def from_evidence(cls, evidence: Any) -> Self:
+    def from_evidence(cls, evidence: Any) -> InferenceView:
         """Return a view of saved ConceptInference, one, a list or `{name: evidence}`.
 
         It needs no model and cannot ask for more. Raises TypeError for what is no
@@ -107,7 +107,7 @@ class InferenceView(View):
         every = self._inferences
         return tuple(set_name(one, i, len(every)) for i, one in enumerate(every))
 
-    def snapshot(self) -> Self:
+    def snapshot(self) -> InferenceView:
         """Return a twin of what is on the screen, without the Chain."""
         twin = type(self).from_evidence(self._inferences)
         twin.view, twin.layout = self.view, self.layout
