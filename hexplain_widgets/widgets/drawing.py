@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -27,6 +27,7 @@ def strongest_line(evidence: Decomposition) -> tuple[Path, ...]:
     return tuple(line)
 
 
+@runtime_checkable
 class Branching(Protocol):
     """A tree whose nodes, found by their paths, have `children`."""
 

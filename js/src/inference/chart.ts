@@ -238,8 +238,10 @@ export class Chart {
     this.paint();
   }
 
-  private place({ arc, path, label, wide }: Drawn, still: boolean): void {
-    const shown = arc.r1 > arc.r0 && arc.x1 > arc.x0;
+  private place({ arc, path, label, wide, slice }: Drawn, still: boolean): void {
+    // the concept in the middle gives way to its map once the rings stand still
+    const middle = still && slice.key === this.centre;
+    const shown = arc.r1 > arc.r0 && arc.x1 > arc.x0 && !middle;
     path.setAttribute("d", shown ? arcPath(arc) : "");
     path.classList.toggle("hx-away", !shown);
     if (!label) return;
