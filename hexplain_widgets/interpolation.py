@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product as product_of
 
 import torch
 from jaxtyping import Float, Int
@@ -43,34 +43,33 @@ class Interpolation:
         )
         return cls(rows.contiguous().to(device), columns.contiguous().to(device))
 
-    def masses(self, weights: Float[Tensor, "p Y X"]) -> Float[Tensor, "p h w"]:
+    def masses(self, weights: Float[Tensor, "*p Y X"]) -> Float[Tensor, "*p h w"]:
         """Return how much every cell counts when pixels have these weights: the adjoint, U^T w."""
         return self.rows.T @ weights @ self.columns
 
-    def couplings(self, weights: Float[Tensor, "p Y X"]) -> Float[Tensor, "p 3 3 h w"]:
-        """Return U^T diag(w) U: of each cell with the neighbour one row and column before, ...
+    def couplings(self, weights: Float[Tensor, "Y X"]) -> Float[Tensor, "3 3 h w"]:
+        """Return U^T diag(w) U.
 
-        Entry `[p, 1 + dy, 1 + dx, y, x]` couples the cells `(y, x)` and `(y + dy, x + dx)`.
+        Entry `[1 + dy, 1 + dx, y, x]` couples the cells `(y, x)` and `(y + dy, x + dx)`.
         """
         rows, columns = _paired(self.rows), _paired(self.columns)
-        across = torch.einsum("pYX,bXx->pbYx", weights, columns)
-        return torch.einsum("aYy,pbYx->pabyx", rows, across)
+        across = torch.einsum("YX,bXx->bYx", weights, columns)
+        return torch.einsum("aYy,bYx->abyx", rows, across)
 
-    def grams(
-        self, maps: Float[Tensor, "k h w"], weights: Float[Tensor, "p Y X"]
-    ) -> Iterator[Float[Tensor, "k k"]]:
-        """Yield for each set of weights the sum over pixels of weight x vector x vector^T."""
+    def gram(
+        self, maps: Float[Tensor, "k h w"], weights: Float[Tensor, "Y X"]
+    ) -> Float[Tensor, "k k"]:
+        """Return the sum over pixels of weight x vector x vector^T."""
+        near = self.couplings(weights)
         cells = F.pad(maps, (1, 1, 1, 1)).flatten(1).T.contiguous()
         width = maps.shape[2] + 2
-        for near in self.couplings(weights):
-            y, x = torch.nonzero(near[1, 1], as_tuple=True)
-            place = (y + 1) * width + x + 1
-            product = sum(
-                near[1 + dy, 1 + dx, y, x, None] * cells[place + dy * width + dx]
-                for dy in _NEAR
-                for dx in _NEAR
-            )
-            yield cells[place].T @ product
+        y, x = torch.nonzero(near[1, 1], as_tuple=True)
+        place = (y + 1) * width + x + 1
+        product = torch.zeros(len(place), len(maps), dtype=maps.dtype, device=maps.device)
+        for dy, dx in product_of(_NEAR, _NEAR):
+            share = near[1 + dy, 1 + dx, y, x, None].to(maps.dtype)
+            product.addcmul_(share, cells[place + dy * width + dx])
+        return cells[place].T @ product
 
     def at(self, maps: Float[Tensor, "k h w"], places: Int[Tensor, " n"]) -> Float[Tensor, "n k"]:
         """Return the vectors at some pixels, numbered along the rows."""
@@ -79,13 +78,12 @@ class Interpolation:
         y, x = rows.argmax(1), columns.argmax(1)
         found = torch.zeros(len(places), len(maps), dtype=maps.dtype, device=maps.device)
         number = torch.arange(len(places), device=maps.device)
-        for dy in _NEAR:
-            for dx in _NEAR:
-                j = (y + dy).clamp(0, maps.shape[1] - 1)
-                i = (x + dx).clamp(0, maps.shape[2] - 1)
-                inside = (j == y + dy) & (i == x + dx)
-                share = rows[number, j] * columns[number, i] * inside
-                found += share[:, None].to(maps.dtype) * maps[:, j, i].T
+        for dy, dx in product_of(_NEAR, _NEAR):
+            j = (y + dy).clamp(0, maps.shape[1] - 1)
+            i = (x + dx).clamp(0, maps.shape[2] - 1)
+            inside = (j == y + dy) & (i == x + dx)
+            share = rows[number, j] * columns[number, i] * inside
+            found += share[:, None].to(maps.dtype) * maps[:, j, i].T
         return found
 
 

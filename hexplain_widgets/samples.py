@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import operator
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -29,11 +29,15 @@ _KINDS = "a Dataset, a DataLoader or an iterable of images or of (image, label)"
 
 @dataclass(frozen=True)
 class Sample:
-    """One prepared image: `x` on the CPU, its label if it has one, and whether `x` was given."""
+    """One prepared image: `x` on the CPU, its label if it has one, and whether `x` was given.
+
+    `item` is the labelled image that it was made of, where the data are a concept set.
+    """
 
     x: Float[Tensor, "1 c h w"]
     label: int | None
     given: bool
+    item: Any = None
 
     @property
     def key(self) -> bytes:
@@ -101,6 +105,9 @@ def is_shuffled(data: Any) -> bool:
 
 def _samples(data: Any, classifier: Classifier) -> Iterator[Sample]:
     for item in _quietly(data):
+        if hasattr(item, "image") and hasattr(item, "masks"):
+            yield replace(_one(item.image, None, classifier), item=item)
+            continue
         image, label = _parted(item)
         if isinstance(image, Tensor) and image.ndim == 4:
             yield from _several(image, label, classifier)
