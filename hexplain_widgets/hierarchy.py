@@ -312,7 +312,7 @@ class Hierarchy:
         fits = set(self._numbers.values()) == set(range(len(names)))
         by_index = f", or match by class index: hierarchy.matched({len(names)})" if fits else ""
         return ValueError(
-            f"got {len(leaves)} leaves that are no class of the network: {some}; expected each to"
+            f"got leaves that are no class of the network ({len(leaves)}): {some}; expected each to"
             f" be one of its {len(names)} classes, the nearest to {leaves[0]!r} are"
             f" {nearest(leaves[0], names)}; spell them as the network does, leave them out with"
             f" hierarchy.restricted(classes){by_index}"

@@ -43,7 +43,7 @@ class Lookup:
     """Concepts by id, unique name or any synonym: the nearest way of being called wins."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        self._ways: tuple[dict[str, list[str]], ...] = tuple(defaultdict(list) for _ in range(6))
+        self._ways: tuple[dict[str, list[str]], ...] = tuple(defaultdict(list) for _ in range(7))
         for entry in entries:
             for way, calls in zip(self._ways, _ways_to_call(entry), strict=True):
                 for call in calls:
@@ -51,7 +51,7 @@ class Lookup:
 
     def __call__(self, name: str) -> tuple[str, ...]:
         """Return the ids of the concepts of this name, several where it is shared."""
-        asked = (name, name, folded(name), folded(name), name, folded(name))
+        asked = (name, name, name, folded(name), folded(name), name, folded(name))
         hits = (way.get(key) for way, key in zip(self._ways, asked, strict=True))
         return tuple(next((ids for ids in hits if ids), ()))
 
@@ -59,7 +59,7 @@ class Lookup:
 def _ways_to_call(entry: Entry) -> Iterator[set[str]]:
     own = {entry.id, entry.name}
     first = {entry.first, ", ".join(entry.synonyms)}
-    yield from (own, first, set(map(folded, own)), set(map(folded, first)))
+    yield from ({entry.name}, {entry.id}, first, set(map(folded, own)), set(map(folded, first)))
     yield from (set(entry.synonyms), set(map(folded, entry.synonyms)))
 
 

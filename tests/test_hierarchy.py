@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torchvision
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hexplain_widgets as hx
@@ -301,6 +301,7 @@ def graphs(draw: st.DrawFn) -> nx.DiGraph:
     return graph
 
 
+@settings(deadline=None, max_examples=50)
 @given(graphs())
 def test_parents_stand_before_children(graph: nx.DiGraph) -> None:
     at = {name: i for i, name in enumerate(Hierarchy.of(graph))}
@@ -308,6 +309,7 @@ def test_parents_stand_before_children(graph: nx.DiGraph) -> None:
     assert all(at[a] < at[b] for a, b in graph.edges)
 
 
+@settings(deadline=None, max_examples=50)
 @given(graphs())
 def test_ancestors_and_descendants_are_those_of_networkx(graph: nx.DiGraph) -> None:
     hierarchy = Hierarchy.of(graph)
@@ -316,6 +318,7 @@ def test_ancestors_and_descendants_are_those_of_networkx(graph: nx.DiGraph) -> N
         assert set(hierarchy.descendants(name)) == nx.descendants(graph, name)
 
 
+@settings(deadline=None, max_examples=50)
 @given(graphs(), st.data())
 def test_a_selection_keeps_reachability_with_the_fewest_arrows(graph, data) -> None:
     names = data.draw(st.lists(st.sampled_from(sorted(graph)), min_size=1, unique=True))
@@ -326,6 +329,7 @@ def test_a_selection_keeps_reachability_with_the_fewest_arrows(graph, data) -> N
             assert not set(part.ancestors(child)) & set(part.descendants(name))
 
 
+@settings(deadline=None, max_examples=50)
 @given(graphs(), st.integers(0, 5))
 def test_a_level_covers_each_leaf_and_no_concept_of_it_lies_below_another(graph, depth) -> None:
     hierarchy = Hierarchy.of(graph)
@@ -335,6 +339,7 @@ def test_a_level_covers_each_leaf_and_no_concept_of_it_lies_below_another(graph,
         assert {leaf, *hierarchy.ancestors(leaf)} & set(cut)
 
 
+@settings(deadline=None, max_examples=50)
 @given(graphs())
 def test_collapsing_leaves_one_concept_for_each_set_of_classes_at_least(graph) -> None:
     hierarchy = Hierarchy.of(graph)
@@ -343,6 +348,7 @@ def test_collapsing_leaves_one_concept_for_each_set_of_classes_at_least(graph) -
     assert all(kept.leaves(c) != kept.leaves(b) for c in kept for b in kept.children(c))
 
 
+@settings(deadline=None, max_examples=50)
 @given(graphs())
 def test_the_classes_of_a_concept_are_those_of_its_leaves(graph: nx.DiGraph) -> None:
     hierarchy = Hierarchy.of(graph)
@@ -355,6 +361,7 @@ def worded(letters: str) -> st.SearchStrategy[str]:
     return st.text(letters, min_size=1).filter(lambda text: text.strip(" ,"))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(worded("ab,( )"), st.lists(worded("xy,"))))
 def test_every_concept_has_a_name_of_its_own_that_finds_it(tree: dict) -> None:
     if tree:
@@ -429,7 +436,7 @@ def test_matching_again_gives_the_same() -> None:
 
 def test_class_indices_of_a_table_go_by_order_only_where_names_agree() -> None:
     assert cranes().matched(2)["crane (wading bird)"] == (1,)
-    with pytest.raises(ValueError, match="got 2 leaves that are no class of the network"):
+    with pytest.raises(ValueError, match=r"got leaves that are no class of the network \(2\):"):
         cranes().matched(["Kran", "Kranich"])
 
 
@@ -474,8 +481,9 @@ def test_a_namesake_that_has_no_class_index_is_not_the_class() -> None:
 def test_unknown_leaves_are_refused_with_the_nearest_class() -> None:
     with pytest.raises(
         ValueError,
-        match=r"got 1 leaves that are no class of the network: 'huskie'; expected each to be one of"
-        r" its 4 classes, the nearest to 'huskie' are 'husky'.*hierarchy\.restricted\(classes\)$",
+        match=r"got leaves that are no class of the network \(1\): 'huskie'; expected each"
+        r" to be one of its 4 classes, the nearest to 'huskie' are 'husky'"
+        r".*hierarchy\.restricted\(classes\)$",
     ):
         Hierarchy.of({"dog": ["huskie", "pug"]}).matched(NETWORK)
 
@@ -490,7 +498,7 @@ def test_a_restricted_selection_stays_selected() -> None:
 
 
 def test_a_hierarchy_without_any_class_cannot_be_restricted() -> None:
-    with pytest.raises(ValueError, match="got 3 leaves that are no class of the network"):
+    with pytest.raises(ValueError, match=r"got leaves that are no class of the network \(3\):"):
         Hierarchy.of(ANIMALS).restricted(["teapot"])
 
 
