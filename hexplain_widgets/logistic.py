@@ -16,11 +16,11 @@ from .logloss import Curvature, LogLoss, systematic
 
 # Rows for a first look at the answer; rows for a typical value, rows summed in one go.
 _LOOK, _TYPICAL, _BLOCK = 8192, 63, 1024
-# Steps between two looks at the curvature, how often to look, and trials of a step's length.
-_STEPS, _ROUNDS, _TRIALS = 12, 40, 30
-# A step ends where this share of the slope is left; what is left of a relative gap before the
-# curvature is looked at again: after the first look at few rows, and at all of them.
-_FLAT, _ROUGH, _FINER = 0.25, 1e-1, 2e-2
+# Steps on one curvature at the most, how many of them are watched for being slow, and how many a
+# new curvature costs; curvatures at the most; trials of a step's length.
+_STEPS, _WATCHED, _RENEWAL, _ROUNDS, _TRIALS = 16, 3, 6, 40, 30
+# A step ends where this share of its slope is left; few rows are good enough for this gap.
+_FLAT, _ROUGH = 0.25, 1e-1
 # The gap is an estimate: it is asked to be this much below the tolerance.
 _MARGIN = 0.25
 # Numbers that concepts solved together may need, for curvatures or for rows.
@@ -305,15 +305,19 @@ def _next_trial(
 
 
 def _round(
-    problem: LogLoss, at: _At, curvature: Curvature, goal: float, tolerance: float
+    problem: LogLoss, at: _At, curvature: Curvature, tolerance: float
 ) -> tuple[_At, Float64[Tensor, " e"]]:
-    """Steps on one curvature, until every gap is at `goal`; those at `tolerance` stand still."""
-    memory = Memory(_STEPS)
+    """Steps on one curvature, until every gap is at `tolerance` or a new curvature pays.
+
+    Concepts that are done stand still.
+    """
+    memory, worst = Memory(_STEPS), list[float]()
     for step in range(_STEPS + 1):
         way = memory.direction(at.gradient, curvature.solve)
         down = (at.gradient * way).sum(dim=1)
         gap = down.abs() / 2 / at.value.clamp(min=torch.finfo(torch.float64).tiny)
-        if step == _STEPS or gap.max() <= goal:
+        worst.append(float(gap.max()))
+        if step == _STEPS or worst[-1] <= tolerance or _slow(worst, tolerance):
             break
         stands = (gap <= tolerance) | (down >= 0)
         after = _step(problem, at, way.masked_fill(stands[:, None], 0))
@@ -322,10 +326,22 @@ def _round(
     return at, gap
 
 
+def _slow(worst: list[float], tolerance: float) -> bool:
+    """Whether more steps are to come, at the pace of the last ones, than a new curvature takes.
+
+    On a new one, a step takes about one decimal of the gap.
+    """
+    if len(worst) <= _WATCHED:
+        return False
+    left = math.log10(worst[-1] / tolerance)
+    pace = math.log10(worst[-1 - _WATCHED] / worst[-1]) / _WATCHED
+    return left > pace * (left + _RENEWAL)
+
+
 def _minimise(
     problem: LogLoss, point: Float64[Tensor, "e k1"], tolerance: float
 ) -> tuple[Float64[Tensor, "e k1"], Float64[Tensor, " e"]]:
-    """Rounds, each on a new curvature, until every relative gap is at `tolerance`.
+    """Rounds until every gap is at `tolerance`: on one curvature for all, then on own ones.
 
     A concept is given up where a round no longer lowers its objective beyond rounding.
     """
@@ -335,8 +351,8 @@ def _minimise(
     for turn in range(_ROUNDS):
         part = problem if len(going) == len(gap) else problem.only(going)
         at = _begin(part, point[going])
-        goal = tolerance if turn else max(_FINER, tolerance)
-        at, gap[going] = _round(part, at, Curvature(part, at.losing), goal, tolerance)
+        curvature = Curvature(part, at.losing, shared=turn == 0)
+        at, gap[going] = _round(part, at, curvature, tolerance)
         falls = at.value < least * value[going]
         point[going], value[going] = at.point, at.value
         going = going[falls & (gap[going] > tolerance)]
@@ -358,4 +374,4 @@ def _first_look(problem: LogLoss) -> Float64[Tensor, "e k1"]:
     both = (mass * against > 0).any(dim=1) & (mass * against < 0).any(dim=1)
     few = replace(problem, rows=problem.rows[picks], against=against, mass=mass * both[:, None])
     at = _begin(few, nothing)
-    return _round(few, at, Curvature(few, at.losing, shared=True), _ROUGH, _ROUGH)[0].point
+    return _round(few, at, Curvature(few, at.losing, shared=True), _ROUGH)[0].point

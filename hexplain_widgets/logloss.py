@@ -9,8 +9,9 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 from torch.nn.functional import softplus
 
-# Rows for the curvature of one concept: at least so many, and so many for each of its features.
-_FEW, _EACH = 1024, 4
+# Rows for the curvature of one concept: at least so many, and so many for each of its features;
+# how many times that for a curvature that is the only one.
+_FEW, _EACH, _SHARED = 1024, 4, 4
 # Keeps factors of linearly dependent features solvable, against the mean diagonal.
 _RIDGE = 1e-7
 
@@ -75,7 +76,7 @@ class Curvature:
         curved = (probability * (1 - probability)).mul_(problem.mass)
         if shared and bool((problem.allowed == problem.allowed[0]).all()):
             curved = curved.mean(dim=0, keepdim=True)
-        count = max(_FEW, _EACH * (most + 1))
+        count = max(_FEW, _EACH * (most + 1)) * (_SHARED if len(curved) == 1 else 1)
         self._factor = problem.rows.new_empty(len(curved), most + 1, most + 1)
         for e, row in enumerate(curved):
             # the factor is taken in float64: float32 would lose the smaller of two close features
