@@ -58,7 +58,7 @@ types: $(VENV)/.test
 
 unit: $(VENV)/.test
 	$(say) "Python tests (pytest)"
-	@$(BIN)/python -m pytest -q --ignore=tests/browser
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore=tests/browser
 
 notebooks: $(VENV)/.test
 	$(say) "notebooks (nbval)"

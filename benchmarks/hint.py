@@ -243,12 +243,8 @@ def each(
 ) -> dict[str, list[list[float]]]:
     rows: dict[str, list[list[float]]] = {name: [] for name in hints}
     for truth in truths:
-        look: Any = None
         for name, hint in hints.items():
-            if look is not None:
-                hint._last = look
             heat = hint.explain(truth.picture.x, truth.concept).values
-            look = hint._last
             rows[name].append(score(heat, truth))
     return rows
 

@@ -184,6 +184,26 @@ class _OnGraph(Gated):
         out: Tensor = self._graph.run({self._nodes[layer]: maps, **others}, {end})[end]
         return out
 
+    def linked(self, layers: Sequence[str]) -> bool:
+        nodes = [self._nodes[name] for name in layers]
+        return all(
+            deep in self._graph.behind(shallow)
+            and not set(self._crossing[name]) & (self._graph.behind(nodes[0]) | {nodes[0]})
+            for shallow, deep, name in zip(nodes, nodes[1:], layers[1:], strict=False)
+        )
+
+    def through(
+        self,
+        taken: Taken,
+        layers: Sequence[str],
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> tuple[list[Tensor], Float[Tensor, "r c"]]:
+        found = [maps]
+        for name, after in zip(layers, layers[1:], strict=False):
+            found.append(self._until(self._nodes[after], taken, name, image, found[-1]))
+        return found, self.behind(taken, layers[-1], image, found[-1])
+
     def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
         """Whether open gates give the network's own logits; drops the heads that give others."""
         taken = self.take(x)

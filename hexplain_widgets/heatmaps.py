@@ -8,10 +8,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from .classifier import nearest
+from .classifier import Classifier, nearest
 from .evidence import HeatMap, Layer, Localization, Prediction, Provenance
 from .guest import visiting
 from .importance import Importance
@@ -93,6 +94,22 @@ class Looked:
         with visiting(self._probe.classifier.model):
             ((decided, guided),) = guided_backpropagation(segment, [Unit(index, 0, 0)])
         return _numbers(decided.gradients[0]) * decided.signs[0], guided
+
+
+class Gaze:
+    """Looks at images through one network at some layers; the last one is kept."""
+
+    def __init__(self, classifier: Classifier, layers: Collection[str]) -> None:
+        self._probe = Probe(classifier)
+        self._layers = tuple(layers)
+        self._last: Looked | None = None
+
+    def at(self, image: Any) -> Looked:
+        """Return an image inside the network; the same one again costs no pass."""
+        prepared = self._probe.classifier.prepare(image)
+        if self._last is None or not torch.equal(self._last.prepared.x, prepared.x):
+            self._last = Looked(self._probe, prepared, self._layers)
+        return self._last
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:

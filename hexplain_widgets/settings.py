@@ -52,3 +52,8 @@ def count_of(top: int | float, whole: int) -> int:
             " strongest fifth"
         )
     return int(top) if top >= 1 else round(count)
+
+
+def tuple_of(value: Any) -> Any:
+    """Return a list as a tuple, as it was before it was saved as JSON; anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value

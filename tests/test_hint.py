@@ -58,7 +58,7 @@ def planted() -> hx.Classifier:
 
 
 def fitted(data: object = DATA, **settings) -> hx.Hint:
-    return hx.Hint(**settings).fit(planted(), data, KINDS, progress=False)
+    return hx.Hint(**{"samples": 2, **settings}).fit(planted(), data, KINDS, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_shards_merged_in_any_order_give_the_same_answer(hint: hx.Hint) -> None:
 
 def test_workers_of_a_cluster_give_the_same_answer(hint: hx.Hint, client, monkeypatch) -> None:
     monkeypatch.setattr(fitting, "LEAST_SHARD", 16)
-    found = hx.Hint().fit(planted(), DATA, KINDS, client=client, progress=False)
+    found = hx.Hint(samples=2).fit(planted(), DATA, KINDS, client=client, progress=False)
     check_same(found, hint)
 
 
@@ -247,7 +247,7 @@ def interrupted_after(count: int) -> Iterator[tuple[Tensor, int]]:
 
 
 def test_an_interrupted_fit_goes_on_where_it_ended(hint: hx.Hint) -> None:
-    found = hx.Hint()
+    found = hx.Hint(samples=2)
     with pytest.raises(KeyboardInterrupt):
         found.fit(planted(), interrupted_after(40), KINDS, progress=False)
     assert 0 < found.images_ <= 40
@@ -257,8 +257,10 @@ def test_an_interrupted_fit_goes_on_where_it_ended(hint: hx.Hint) -> None:
 def test_another_process_goes_on_from_the_checkpoint(hint: hx.Hint, tmp_path) -> None:
     path = tmp_path / "half.hint"
     with pytest.raises(KeyboardInterrupt):
-        hx.Hint().fit(planted(), interrupted_after(40), KINDS, checkpoint=path, progress=False)
-    found = hx.Hint()
+        hx.Hint(samples=2).fit(
+            planted(), interrupted_after(40), KINDS, checkpoint=path, progress=False
+        )
+    found = hx.Hint(samples=2)
     found.fit(planted(), DATA, KINDS, checkpoint=path, resume=True, progress=False)
     check_same(found, hint)
 

@@ -13,7 +13,7 @@ from tests.test_hint import CLASSES, DATA, KINDS, fitted, planted
 
 
 def fit(hierarchy: object, data: object = DATA[:12], **settings) -> hx.Hint:
-    return hx.Hint(**settings).fit(planted(), data, hierarchy, progress=False)
+    return hx.Hint(**{"samples": 2, **settings}).fit(planted(), data, hierarchy, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_the_checkpoint_of_other_settings_is_refused(tmp_path) -> None:
     path = tmp_path / "half.hint"
     fit(KINDS, checkpoint=None).save(path)
     with pytest.raises(ValueError, match=r"another way of finding regions"):
-        hx.Hint(threshold=0.7).fit(
+        hx.Hint(samples=2, threshold=0.7).fit(
             planted(), DATA, KINDS, checkpoint=path, resume=True, progress=False
         )
 

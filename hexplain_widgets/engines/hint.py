@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import nn
 
@@ -34,21 +33,19 @@ from ..evidence import (
     Provenance,
 )
 from ..fitting import Gathering
-from ..heatmaps import Looked
+from ..heatmaps import Gaze, Looked
 from ..hierarchy import Hierarchy
 from ..localize import Truth, best_threshold
-from ..probe import Probe
 from ..provenance import versions
 from ..region_samples import RegionQuestion, Regions
 from ..regions import Finding
 from ..responsible import Aggregate, Saliency
-from ..settings import at_least_one, count_of, one_of, positive, share
+from ..settings import at_least_one, count_of, one_of, positive, share, tuple_of
 from ..shapley import ESTIMATORS
 
 STAGES = "stages"
 # Of the way from a concept map's lowest value to its highest, until calibrated.
 THRESHOLD = 0.5
-ConceptName = str
 
 
 class Hint:
@@ -88,8 +85,7 @@ class Hint:
         self.threshold_ = THRESHOLD
         self._found: dict[str, Associations] = {}
         self._shown: str | None = None
-        self._probe: Probe | None = None
-        self._last: Looked | None = None
+        self._gaze: Gaze | None = None
 
     def __repr__(self) -> str:
         seen = "" if not self._found else f", {self._regions.images} images"
@@ -148,7 +144,8 @@ class Hint:
             n.name: Associations(regions, n, self._weighing()) for n in layers if regions
         }
         self._shown = None
-        self._probe, self._last = None, None
+        names = [n.name for n in layers]
+        self._gaze = Gaze(self.classifier_, names) if self.classifier_ and names else None
 
     def _weighing(self) -> Weighing:
         return Weighing(self.shapley, self.penalty, self.seed)
@@ -202,7 +199,7 @@ class Hint:
                 f" nearest: {nearest(layer, self._found)}); fit it with Hint(layer=[...])"
             )
         found = copy.copy(self)
-        found._shown, found._last = layer, None
+        found._shown = layer
         return found
 
     def using(self, estimator: str) -> Hint:
@@ -250,7 +247,7 @@ class Hint:
         """
         regions, settings = Regions.load(path)
         try:
-            found = cls(**{n: _tuple(settings[n]) for n in _SETTINGS})
+            found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
             found.threshold_ = float(settings["region_threshold"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
@@ -265,7 +262,8 @@ class Hint:
         classifier = Classifier.of(model)
         self._fitted.regions.check_network(classifier.model)
         found = copy.copy(self)
-        found.classifier_, found._probe, found._last = classifier, None, None
+        found.classifier_ = classifier
+        found._gaze = Gaze(classifier, [n.name for n in self.layers_])
         return found
 
     def _settings(self) -> dict[str, Any]:
@@ -279,7 +277,7 @@ class Hint:
         found: Float[np.ndarray, "k e"] = self._fitted.scores.values
         return found
 
-    def neurons(self, concept: ConceptName, top: int = 10) -> tuple[ConceptScore, ...]:
+    def neurons(self, concept: str, top: int = 10) -> tuple[ConceptScore, ...]:
         """Return the neurons that contribute most to a concept, strongest first.
 
         Raises ValueError for an unknown concept.
@@ -293,11 +291,11 @@ class Hint:
         """
         return self._fitted.served(neuron, top)
 
-    def quality(self, concept: ConceptName) -> ClassifierQuality:
+    def quality(self, concept: str) -> ClassifierQuality:
         """Return how well a concept's classifier does on images that were held out."""
         return self._fitted.qualities[self._fitted.index(concept)]
 
-    def f1(self, concept: ConceptName) -> float:
+    def f1(self, concept: str) -> float:
         """Return the F1 of a concept's classifier on images that were held out."""
         return self.quality(concept).f1
 
@@ -308,11 +306,11 @@ class Hint:
 
     def associations(
         self,
-        concepts: Sequence[ConceptName] | None = None,
+        concepts: Sequence[str] | None = None,
         top: int = 10,
         *,
         images: Sequence[Any] = (),
-        maps_of: Sequence[ConceptName] = (),
+        maps_of: Sequence[str] = (),
         stopped: Stop | None = None,
     ) -> NeuronConcepts:
         """Return what the `top` neurons of each concept contribute to all of them (Fig. 2).
@@ -328,7 +326,7 @@ class Hint:
         )  # fmt: skip
 
     def _maps(
-        self, images: Sequence[Any], concepts: Sequence[ConceptName], stopped: Stop | None
+        self, images: Sequence[Any], concepts: Sequence[str], stopped: Stop | None
     ) -> tuple[HeatMap, ...]:
         found: list[HeatMap] = []
         for image, concept in product(images, concepts):
@@ -339,7 +337,7 @@ class Hint:
 
     # images
 
-    def explain(self, image: Any, concept: ConceptName) -> HeatMap:
+    def explain(self, image: Any, concept: str) -> HeatMap:
         """Return where the concept's classifier finds it: its logit at each place of the layer.
 
         Positive where the classifier holds the concept for likelier than not. Raises ValueError
@@ -351,7 +349,7 @@ class Hint:
     def localize(
         self,
         image: Any,
-        concept: ConceptName,
+        concept: str,
         threshold: float | None = None,
         *,
         truth: Truth | None = None,
@@ -364,7 +362,7 @@ class Hint:
         heat = self.explain(image, concept)
         return concept_region(heat, self.threshold_ if threshold is None else threshold, truth)
 
-    def calibrate(self, examples: Iterable[tuple[Any, ConceptName, Truth]]) -> float:
+    def calibrate(self, examples: Iterable[tuple[Any, str, Truth]]) -> float:
         """Find the threshold whose regions agree best with known boxes or masks, and keep it.
 
         `examples` are `(image, concept, truth)` with the truth in pixels of what the network saw.
@@ -379,18 +377,13 @@ class Hint:
         return self.threshold_
 
     def _look(self, image: Any) -> Looked:
-        if self.classifier_ is None:
+        self._fitted  # noqa: B018 - raises before the network is run
+        if self._gaze is None:
             raise ValueError(
                 "this Hint was loaded without its network; one was expected to explain an image;"
                 " open it with Hint.load(path, model), or hint.on(model)"
             )
-        self._fitted  # noqa: B018 - raises before the network is run
-        if self._probe is None:
-            self._probe = Probe(self.classifier_)
-        prepared = self.classifier_.prepare(image)
-        if self._last is None or not torch.equal(self._last.prepared.x, prepared.x):
-            self._last = Looked(self._probe, prepared, [n.name for n in self.layers_])
-        return self._last
+        return self._gaze.at(image)
 
     def _provenance(self, target: str) -> Provenance:
         settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layer", "seed")}
@@ -404,7 +397,3 @@ _SETTINGS = (
     "layer", "saliency", "aggregate", "threshold", "shapley", "samples", "vectors", "penalty",
     "seed",
 )  # fmt: skip
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
