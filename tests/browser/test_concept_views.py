@@ -128,7 +128,7 @@ def test_what_speaks_against_is_dashed_and_said(views: Views) -> None:
 def test_concepts_of_several_sets_are_outlined_as_shared_or_own(views: Views) -> None:
     shared = views.card("0", views.sets)
     expect(shared).to_have_class(re.compile("hx-shared"))
-    expect(shared).to_contain_text(re.compile(r"\d+ of 20"))
+    expect(shared).to_contain_text(re.compile(r"\d+/20"))
     own = views.sets.locator(".hx-card.hx-own", has_text="curb")
     expect(own).to_have_attribute("title", "only curb")
 

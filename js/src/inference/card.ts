@@ -97,16 +97,16 @@ function figure(concept: Concept, session: Session, set: number): HTMLElement {
   const canvas = counted
     ? countMark(part.count, of.images)
     : h("canvas", { "aria-hidden": "true", "data-set": set });
-  const tint = many && h("i", { class: "hx-set-dot" });
-  if (tint) tint.style.background = `var(--hx-set-${set})`;
   const told = many && concept.parent && share(concept, part, true);
-  return h(
+  const map = h(
     "span",
     { class: "hx-map", title: many ? of.name : null },
     canvas,
-    many && h("span", { class: "hx-map-share" }, tint, told || of.name),
+    many && h("span", { class: "hx-map-share" }, told || of.name),
     many && restMark(part, false),
   );
+  if (many) map.style.setProperty("--hx-of", `var(--hx-set-${set})`);
+  return map;
 }
 
 export function placeCard({ element }: Card, spot: Spot): void {

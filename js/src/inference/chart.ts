@@ -18,8 +18,7 @@ import { levelName, spoken } from "./words.ts";
 
 const TIME = 480;
 const MOST = 640; // pixels across
-const LINE = 14;
-const LETTERS = 13; // pixels high
+const LETTERS = { least: 12, most: 17, part: 1 / 19 }; // pixels high; of the radius
 const FINE = 2;
 const MOST_AGAINST = 6;
 
@@ -49,7 +48,8 @@ export class Chart {
   private readonly canvas = h("canvas", { class: "hx-centre", "aria-hidden": "true" });
   private readonly rings = svg("g", { class: "hx-rings" });
   private readonly names = svg("g", { class: "hx-labels", "aria-hidden": "true" });
-  private readonly picture = svg("svg", { role: "group" }, this.rings, this.names);
+  private readonly mark = svg("path", { class: "hx-mark", "aria-hidden": "true" });
+  private readonly picture = svg("svg", { role: "group" }, this.rings, this.mark, this.names);
   private readonly frame = h("div", { class: "hx-burst" }, this.canvas, this.picture);
   private readonly out: HTMLButtonElement;
   private readonly missing = h("p", { class: "hx-missing" });
@@ -115,6 +115,15 @@ export class Chart {
     }
     if (!tabbed) this.drawn.find((one) => this.seen(one.slice))?.path.setAttribute("tabindex", "0");
     this.frame.classList.toggle("hx-hovering", hovered !== null && hovered.depth > 0);
+    this.outline();
+  }
+
+  /** Drawn over all slices: the edge of one would lie half below its neighbours. */
+  private outline(): void {
+    const marked = this.drawn.filter(
+      ({ path }) => path.classList.contains("hx-same") || path.classList.contains("hx-chosen"),
+    );
+    this.mark.setAttribute("d", marked.map(({ path }) => path.getAttribute("d")).join(""));
   }
 
   focus(concept: Concept): boolean {
@@ -134,6 +143,11 @@ export class Chart {
     this.canvas.style.width = this.canvas.style.height = `${side / FINE}px`;
     if ((sets[this.set]?.images ?? 0) > 0) painter.paintAlbum(this.canvas, this.set, 9);
     else painter.paint(this.canvas, part);
+  }
+
+  private get letters(): number {
+    const { least, most, part } = LETTERS;
+    return Math.round(Math.min(most, Math.max(least, this.radius * part)));
   }
 
   private get inner(): number {
@@ -167,7 +181,8 @@ export class Chart {
     const { inference } = this.session;
     const pen = h("canvas").getContext("2d");
     const font = getComputedStyle(this.frame);
-    if (pen) pen.font = `${LETTERS}px ${font.fontFamily}`;
+    if (pen) pen.font = `${this.letters}px ${font.fontFamily}`;
+    this.names.style.fontSize = `${this.letters}px`;
     this.drawn = this.slices
       .filter((slice) => slice.depth > 0)
       .map((slice) => {
@@ -229,6 +244,7 @@ export class Chart {
         one.arc = between(from[i] as Arc, to[i] as Arc, eased);
         this.place(one, part === 1);
       });
+      this.outline();
       if (part < 1) this.turning = requestAnimationFrame((time) => session.guard(() => step(time)));
     };
     step(start);
@@ -245,7 +261,7 @@ export class Chart {
     path.setAttribute("d", shown ? arcPath(arc) : "");
     path.classList.toggle("hx-away", !shown);
     if (!label) return;
-    const at = still && shown ? labelIn(arc, wide, LINE) : null;
+    const at = still && shown ? labelIn(arc, wide, this.letters + 1) : null;
     label.classList.toggle("hx-away", at === null);
     if (at) label.setAttribute("transform", `translate(${at.x} ${at.y}) rotate(${at.turn})`);
   }

@@ -49,6 +49,6 @@ export function countMark(count: number, images: number): HTMLElement {
     "span",
     { class: "hx-counted", title: `found in ${label} images` },
     dots,
-    h("span", {}, label),
+    h("span", {}, `${count}/${images}`),
   );
 }

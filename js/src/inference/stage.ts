@@ -17,6 +17,7 @@ import { layerName, levelName } from "./words.ts";
 
 const PAINT_BUDGET = 24;
 const HEAD = 46;
+const TINY = 50; // smaller maps have no numbers beside their bars
 
 export class Stage {
   readonly element: HTMLElement;
@@ -117,6 +118,7 @@ export class Stage {
     for (const name of ["beside", "stacked", "outline"])
       this.plane.classList.toggle(`hx-${name}`, name === shape);
     this.plane.classList.toggle("hx-one", sets.length === 1);
+    this.plane.classList.toggle("hx-tiny", this.frame.map < TINY);
     this.plane.classList.toggle("hx-smooth", smooth && !reducedMotion());
     this.opened = [...this.session.open].join(" ");
     const root = this.branch(inference.root);
