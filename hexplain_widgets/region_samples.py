@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Int64
@@ -13,14 +13,15 @@ from torch import nn
 
 from .classifier import Classifier
 from .evidence import Concept, Layer
-from .exemplars import Exemplars
+from .exemplars import Exemplars, in_thumbnail
 from .hierarchy import Hierarchy
 from .probe import Probe
 from .provenance import fingerprint
 from .regions import Finding, InLayer, Origin, RegionFinder, Seen
 from .reservoirs import Reservoir, hashes_of, image_number, packed, unpack
-from .responsible import PLAIN, layers_without_place
+from .responsible import PLAIN, Aggregate, Saliency, layers_without_place
 from .samples import Batch, picture_of_sample
+from .settings import at_least_one, one_of, share
 from .states import Arrays, Settings, load_state, save_state
 from .streaming import Range, joined
 
@@ -61,13 +62,15 @@ class Regions:
     def add(self, seen: Seen, classifier: Classifier) -> None:
         """Add what one batch gave."""
         images = np.array([image_number(k) for k in seen.keys], dtype=np.int64)
+        size = seen.batch.x.shape[2:]
         for i, (name, found) in enumerate(seen.layers.items()):
             self._keep(self._kept[name], found, seen, images)
             flat = seen.concept[~found.responsible.any(1)]
             np.add.at(self.flat[i], flat, 1)
             self._exemplars[name].add(
                 found.highest, seen.keys,
-                lambda at: picture_of_sample(seen.batch.samples[at], classifier), found.places,
+                lambda at: picture_of_sample(seen.batch.samples[at], classifier),
+                in_thumbnail(found.places, (size[0], size[1])),
             )  # fmt: skip
         np.add.at(self.labelled, seen.concept, 1)
         self.unplaced += len(seen.batch) - len(np.unique(seen.image))
@@ -162,7 +165,8 @@ class Regions:
             found = cls(_origin(settings["origin"]))
             found.images, found.unplaced = int(settings["images"]), int(settings["unplaced"])
             found.done = [(int(a), int(b)) for a, b in settings["done"]]
-            found.labelled[:], found.flat[:] = arrays["labelled"], arrays["flat"]
+            found.labelled = _counts(arrays["labelled"], found.labelled.shape)
+            found.flat = _counts(arrays["flat"], found.flat.shape)
             for i, layer in enumerate(found._kept):
                 unpack(found._kept[layer], _below(arrays, f"{i}.kept."))
                 found._exemplars[layer].restore(_below(arrays, f"{i}.exemplars."))
@@ -200,13 +204,20 @@ def _put(
 _SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
     ("network, by the hash of its weights", lambda o: o.network),
     ("choice of layers", lambda o: [(n.name, n.shape[0]) for n in o.layers]),
-    ("hierarchy", lambda o: [(c.name, c.classes) for c in o.concepts]),
+    ("hierarchy", lambda o: [(c.name, c.parents, c.classes) for c in o.concepts]),
     ("way of finding regions", lambda o: o.finding),
+    ("choice of layers whose gradient has no place", lambda o: o.multiplied),
 )
 
 
 def _below(arrays: Arrays, prefix: str) -> Arrays:
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _counts(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if array.shape != shape:
+        raise ValueError(f"counts of {shape} were expected, not of {array.shape}")
+    return np.array(array, dtype=np.int64)
 
 
 def _origin(value: Mapping[str, Any]) -> Origin:
@@ -219,8 +230,19 @@ def _origin(value: Mapping[str, Any]) -> Origin:
             Concept(str(c["name"]), tuple(map(str, c["parents"])), tuple(map(int, c["classes"])))
             for c in value["concepts"]
         ),
-        finding=Finding(**value["finding"]),
+        finding=_finding(value["finding"]),
         multiplied=tuple(map(str, value["multiplied"])),
+    )
+
+
+def _finding(value: Mapping[str, Any]) -> Finding:
+    return Finding(
+        saliency=one_of("saliency", value["saliency"], get_args(Saliency)),
+        aggregate=one_of("aggregate", value["aggregate"], get_args(Aggregate)),
+        threshold=share("threshold", value["threshold"]),
+        samples=at_least_one("samples", value["samples"]),
+        vectors=at_least_one("vectors", value["vectors"]),
+        seed=int(value["seed"]),
     )
 
 
