@@ -241,8 +241,8 @@ def test_the_estimator_is_always_named_with_its_standard_error(view: View) -> No
 def test_an_estimator_that_cannot_be_had_is_told_in_words(view: View) -> None:
     choice = view.root.get_by_role("combobox", name="Scores")
     choice.select_option("retrained")
-    banner = view.root.locator(".hx-banner")
-    expect(banner).to_contain_text("fit again")
+    banner = view.root.locator(".hx-banner", has_text="fit again")
+    expect(banner).to_be_visible()
     expect(choice).to_have_value("owen")
     button(banner, "Dismiss").click()
 

@@ -31,7 +31,7 @@ const SOFT = "#9aa4ae";
 const SHOWN = "#1976d2";
 
 export class Chart {
-  readonly element = h("div", { class: "hx-chart" });
+  readonly element = h("div", { class: "hx-chart", role: "img" });
   private view: FigureView | null = null;
   private mark: Mark | null = null;
   private pressed = false;
@@ -48,9 +48,22 @@ export class Chart {
     this.watch.observe(this.element);
   }
 
-  /** Fetch the figure and draw it; rejects where the page has no manager that can. */
+  /** Fetch the figure and draw it; where the page cannot, the numbers stay as words. */
   async load(): Promise<void> {
     if (this.session.layers.length < 2) return;
+    try {
+      await this.attach();
+    } catch (error) {
+      this.element.classList.add("hx-soft");
+      this.session.complain(
+        `The bars of F1 by layer cannot be drawn: ${error instanceof Error ? error.message : error}. ` +
+          "A page that shows Jupyter's widgets was expected; the numbers are given in words.",
+      );
+      this.show();
+    }
+  }
+
+  private async attach(): Promise<void> {
     const model = this.session.model as AnyModel<State> & { widget_manager: unknown };
     const manager = model.widget_manager as Manager;
     const figure = (await manager.get_model(model.get("chart").slice(REFERENCE.length))) as Figure;
@@ -59,6 +72,7 @@ export class Chart {
       view.remove();
       return;
     }
+    this.element.textContent = "";
     this.view = view;
     this.mark = figure.get("marks")[0] ?? null;
     this.mark?.on("change:selected", this.pick);
@@ -73,11 +87,14 @@ export class Chart {
     const { session, mark } = this;
     const { f1, layer } = session.graph;
     const { concept, layers } = session;
-    if (!mark || concept < 0) return;
+    if (concept < 0) return;
     const shallowFirst = layers.map((_, i) => layers.length - 1 - i);
     const values = shallowFirst.map((l) => f1[l]?.[concept] ?? 0);
     const names = shallowFirst.map((l) => layers[l]?.name ?? "");
-    mark.set({
+    const words = names.map((name, i) => `${name} ${values[i]?.toFixed(2)}`).join(", ");
+    this.element.setAttribute("aria-label", `F1 by layer: ${words}`);
+    if (!this.view) this.element.textContent = words;
+    mark?.set({
       y: Float64Array.from(values),
       colors: names.map((name) => (name === layer ? SHOWN : SOFT)),
     });
