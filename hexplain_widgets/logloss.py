@@ -90,11 +90,16 @@ class Curvature:
         if self._columns.shape[1] < rows.shape[1] or not bool(self._allowed[e].all()):
             rows = rows[:, self._columns[e]] * self._allowed[e].to(rows.dtype)
         if len(picks) == len(curved):
-            scale = curved.sqrt()
+            root, scale = curved.sqrt()[:, None], torch.ones_like(total)
+            rows = rows * root
         else:
-            scale = (total / len(picks)).sqrt().to(rows.dtype).expand(len(picks))
-        rows = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1).mul_(scale[:, None])
-        gram = (rows.T @ rows).double()
+            root, scale = rows.new_ones(len(rows), 1), total / len(picks)
+        gram = self._factor.new_empty(rows.shape[1] + 1, rows.shape[1] + 1, dtype=torch.float64)
+        gram[:-1, :-1] = rows.T @ rows
+        gram[-1:, :-1] = root.T @ rows
+        gram[:-1, -1] = gram[-1, :-1]
+        gram[-1, -1] = root.square().sum()
+        gram *= scale
         diagonal = gram.diagonal()
         diagonal[:-1] += problem.penalty
         diagonal += _RIDGE * diagonal.mean()
