@@ -79,6 +79,6 @@ def test_the_attack_leaves_no_gradient_on_the_weights() -> None:
         ({"target": 99}, "99"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings: dict, said: str) -> None:
+def test_settings_that_cannot_be_are_refused(settings: dict, said: str, unchecked) -> None:
     with pytest.raises((ValueError, IndexError), match=said):
         pgd(plain(), image(32), **settings)
