@@ -4,7 +4,7 @@
     OMP_NUM_THREADS=1 python benchmarks/shapley.py vectors.npz    # rows, weights, bias [, signs]
 
 Made vectors: 20,000 rectified mixtures of 16 factors, and logistic classifiers of four concepts.
-Times are processor seconds for all neurons and one concept, medians of five; the literal loop and
+Times are processor seconds for all neurons and one concept, medians; the literal loop and
 Captum are timed on a part and scaled up. Errors are against a long run of permutations on 2,000 of
 the rows, which are their own background there: the mean absolute difference as a share of the mean
 score, the largest as a share of the largest score, and Spearman's correlation among neurons that
@@ -83,15 +83,25 @@ def read(path: Path) -> Vectors:
 
 
 def seconds(call: Callable[[], object], repeats: int = 5) -> float:
-    found = []
-    for _ in range(repeats):
-        start = time.process_time()
-        call()
-        found.append(time.process_time() - start)
-    return statistics.median(found)
+    return statistics.median(once(call) for _ in range(repeats))
 
 
-def closed_form(one: Vectors) -> float:
+def once(call: Callable[[], object]) -> float:
+    start = time.process_time()
+    call()
+    return time.process_time() - start
+
+
+def in_turn(ways: dict[str, Callable[[], object]], rounds: int = 7) -> None:
+    """Print medians and ratios to the first way, round by round: all meet the same machine."""
+    found = [[once(way) for way in ways.values()] for _ in range(rounds)]
+    for i, name in enumerate(ways):
+        time_ = statistics.median(row[i] for row in found)
+        ratio = statistics.median(row[i] / row[0] for row in found)
+        print(f"{name:38s} {time_:8.3f} s {ratio:8.1f} x", flush=True)
+
+
+def closed_form(one: Vectors) -> Callable[[], object]:
     """The closed form on the logit as one would write it for speed: in blocks, in float32."""
     rows, w = torch.from_numpy(one.rows), torch.tensor(one.weights[0], dtype=torch.float32)
 
@@ -100,12 +110,12 @@ def closed_form(one: Vectors) -> float:
         for part in rows.split(128):
             total += (part - mean).mul_(w).abs_().sum(0)
 
-    return seconds(call)
+    return call
 
 
-def plain_closed_form(one: Vectors) -> float:
+def plain_closed_form(one: Vectors) -> Callable[[], object]:
     w = one.weights[0].astype(np.float32)
-    return seconds(lambda: np.abs((one.rows - one.rows.mean(axis=0)) * w).mean(axis=0))
+    return lambda: np.abs((one.rows - one.rows.mean(axis=0)) * w).mean(axis=0)
 
 
 def literal_loop(one: Vectors) -> float:
@@ -141,15 +151,20 @@ def permutation(one: Vectors, rows: int) -> float:
 
 def times(vectors: Vectors) -> None:
     one = vectors.concept(0)
-    best, plain = closed_form(one), plain_closed_form(one)
-    print(f"\n{len(one.rows):,} vectors, {one.rows.shape[1]} neurons, one concept")
-    print(f"closed form on the logit, in blocks   {best:8.3f} s   (plain numpy {plain:.3f} s)")
+    print(f"\n{len(one.rows):,} vectors, {one.rows.shape[1]} neurons, one concept; all of"
+          f" {len(vectors.weights)} concepts in the last line")  # fmt: skip
+    in_turn(
+        {
+            "closed form on the logit, in blocks": closed_form(one),
+            "closed form, plain numpy": plain_closed_form(one),
+            "owen": lambda: one.scores("owen"),
+            "logit": lambda: one.scores("logit"),
+            "coefficient": lambda: one.scores("coefficient"),
+            "random": lambda: one.scores("random"),
+            "owen, all concepts": lambda: vectors.scores("owen"),
+        }
+    )
     taken = seconds(lambda: one.scores("owen"))
-    print(f"owen                                  {taken:8.3f} s   {taken / best:.1f} x the closed"
-          f" form in blocks, {taken / plain:.1f} x the plain one")  # fmt: skip
-    more = seconds(lambda: vectors.scores("owen"), 3) / len(vectors.weights)
-    print(f"owen, per concept of {len(vectors.weights)}                 {more:8.3f} s  "
-          f" {more / best:.1f} x, {more / plain:.1f} x")  # fmt: skip
     loop = literal_loop(one)
     step = permutation(one, len(one.rows))
     print(f"literal loop, 100 coalitions          {loop:8.0f} s   {loop / taken:,.0f} x owen;"
@@ -161,11 +176,9 @@ def times(vectors: Vectors) -> None:
           f" ours ({ours:.4f} s)")  # fmt: skip
     for name in ("permutation", "retrained"):
         start = time.process_time()
-        found = one.some(few).scores(name, precision=0.01, most=4096)
+        found = one.some(few).scores(name, precision=0.01, most=512)
         print(f"{name} on {few:,} rows, 1 %: {time.process_time() - start:8.2f} s, "
               f" {found.permutations} permutations", flush=True)  # fmt: skip
-    for name in ("logit", "coefficient", "random"):
-        print(f"{name:37s} {seconds(lambda n=name: one.scores(n)):8.3f} s")
 
 
 def apart(found: np.ndarray, truth: np.ndarray) -> str:

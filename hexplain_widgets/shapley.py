@@ -82,7 +82,8 @@ def neuron_scores(
     """
     _check_estimator(estimator)
     limits = _limits(precision, most, stopped)
-    x, b = _matrix("rows", rows), _matrix("background", background)
+    x = _matrix("rows", rows)
+    b = x if background is rows else _matrix("background", background)
     w, c = _finite("weights", weights), _finite("bias", bias)
     x, w, c, b = (part.to(x.device, torch.float32) for part in (x, w, c, b))
     _check_shapes(x, w, c, b)
@@ -163,14 +164,19 @@ def _sampled(
 
 
 def _logit(problem: _Problem) -> _Found:
-    mean, size = problem.background.double().mean(0), torch.zeros_like(problem.rows[0]).double()
-    for part in problem.rows.split(256):
+    mean = problem.background.mean(0)
+    size = torch.zeros_like(mean, dtype=torch.float64)
+    for part in problem.rows.split(128):
         size += (part - mean).abs_().sum(0)
     return (problem.weights.double().abs() * size / len(problem.rows)).T, None, None
 
 
 def _coefficient(problem: _Problem) -> _Found:
-    deviation = problem.rows.double().std(0, correction=0)
+    mean = problem.rows.mean(0)
+    squares = torch.zeros_like(mean, dtype=torch.float64)
+    for part in problem.rows.split(128):
+        squares += (part - mean).square_().sum(0)
+    deviation = (squares / len(problem.rows)).sqrt()
     return (problem.weights.double().abs() * deviation).T, None, None
 
 
@@ -226,7 +232,8 @@ def _limits(precision: float, most: int, stopped: Stop | None) -> Limits:
 
 def _finite(name: str, values: Array) -> Tensor:
     tensor = torch.as_tensor(values)
-    if not bool(torch.isfinite(tensor).all()):
+    # a sum of finite numbers can overflow, but one with NaN or infinity is never finite
+    if not bool(tensor.sum().isfinite()) and not bool(tensor.isfinite().all()):
         raise ValueError(
             f"got {name} with NaN or infinite values; expected finite numbers; leave such rows out,"
             " or look for the layer that made them"
