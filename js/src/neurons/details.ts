@@ -200,13 +200,15 @@ function doubt(flag: string): HTMLElement {
 function figures(one: Quality): HTMLElement {
   const fact = (name: string, value: string, words: string) =>
     h("div", { title: words }, h("dt", {}, name), h("dd", {}, value));
+  // of nothing that was held out no figure is known
+  const two = (value: number) => (one.regions > 0 ? value.toFixed(2) : "–");
   return h(
     "dl",
     { class: "hx-figures" },
-    fact("F1", one.f1.toFixed(2), `on ${one.regions} held-out regions and ${one.others} others`),
-    fact("chance", one.chance.toFixed(2), "F1 of calling everything the concept"),
-    fact("precision", one.precision.toFixed(2), "of what is called the concept"),
-    fact("recall", one.recall.toFixed(2), "of the concept's regions"),
+    fact("F1", two(one.f1), `on ${one.regions} held-out regions and ${one.others} others`),
+    fact("chance", two(one.chance), "F1 of calling everything the concept"),
+    fact("precision", two(one.precision), "of what is called the concept"),
+    fact("recall", two(one.recall), "of the concept's regions"),
     fact("F1 when fitted", one.fitted_f1.toFixed(2), "on the images it was fitted on"),
     fact("held out", `${number(one.regions)} + ${number(one.others)}`, "regions of it, and others"),
   );
