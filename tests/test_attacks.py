@@ -47,9 +47,10 @@ def test_the_change_stays_within_its_budget(norm, budget: float) -> None:
 
 
 def test_an_attack_towards_a_class_makes_it_stronger_than_all_others() -> None:
-    found = pgd(plain(), image(32), 3, budget=0.5, steps=60)
-    assert found.after.index == 3
-    assert found.before.index != 3
+    """The runner-up is the class that a plain network comes to name soonest."""
+    first, second = (index for index, _, _ in hx.Classifier.of(plain()).predict(image(32), top=2))
+    found = pgd(plain(), image(32), second, budget=0.5, steps=60)
+    assert (found.before.index, found.after.index) == (first, second)
 
 
 def test_no_pixel_leaves_the_range_of_pixels() -> None:
