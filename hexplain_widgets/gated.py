@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -200,7 +201,7 @@ class _OnGraph(Gated):
         maps: Float[Tensor, "r k h w"],
     ) -> tuple[list[Tensor], Float[Tensor, "r c"]]:
         found = [maps]
-        for name, after in zip(layers, layers[1:], strict=False):
+        for name, after in pairwise(layers):
             found.append(self._until(self._nodes[after], taken, name, image, found[-1]))
         return found, self.behind(taken, layers[-1], image, found[-1])
 

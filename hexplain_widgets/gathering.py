@@ -219,7 +219,6 @@ def _origin(value: Mapping[str, Any]) -> Origin:
     return Origin(**{**value, "layers": layers, "names": tuple(map(str, value["names"]))})
 
 
-
 @dataclass(frozen=True)
 class GateQuestion:
     """What every image is asked: gates on which layers, and how the answers are weighed.
