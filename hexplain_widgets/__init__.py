@@ -4,6 +4,7 @@ from . import demo
 from .classifier import Classifier
 from .engines.chip import Chip
 from .engines.decomposition import Decomposer, decompose
+from .engines.hint import Hint
 from .evidence import (
     ChannelImportance,
     ChannelOverlap,
@@ -27,6 +28,7 @@ from .evidence import (
     Prediction,
     Provenance,
 )
+from .hierarchy import Hierarchy
 from .probe import layers
 from .store import load, save
 from .widgets import (
@@ -63,6 +65,8 @@ __all__ = [
     "Evidence",
     "HeatMap",
     "HeatMapSheet",
+    "Hierarchy",
+    "Hint",
     "InferenceComparison",
     "InferredConcept",
     "Layer",
