@@ -9,6 +9,9 @@ import pytest
 
 from hexplain_widgets.settings import at_least_one, count_of, one_of, positive, share
 
+# What users give is not what signatures ask for.
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 
 def test_one_of_those_known_is_taken() -> None:
     assert one_of("saliency", "gradient", ("gradient", "smoothgrad")) == "gradient"
