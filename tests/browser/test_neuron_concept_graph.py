@@ -203,6 +203,7 @@ def test_the_sliders_thin_the_links_out(view: View) -> None:
     view.notebook.wait_kernel("graph.threshold", 0.4)
     assert ribbons.count() < before
     view.root.get_by_role("slider", name="Score").fill("0")
+    view.notebook.wait_kernel("graph.threshold", 0)
     view.root.get_by_role("slider", name="Neurons per concept").fill("2")
     view.notebook.wait_kernel("graph.top", 2)
     expect(ribbons).to_have_count(2 * 11)
