@@ -216,7 +216,7 @@ def agreement(vectors: Vectors, most: int) -> None:
         found = few.scores("permutation", precision=1e-6, most=count)
         print(f"{f'permutation, {count}':38s} {apart(found.values, truth)}", flush=True)
     for name in ("logit", "coefficient", "retrained", "random"):
-        print(spearman_of(name, few.scores(name).values, truth), flush=True)
+        print(spearman_of(name, few.scores(name, most=128).values, truth), flush=True)
 
 
 def noise(vectors: Vectors) -> None:

@@ -250,6 +250,9 @@ class _OnReplays(Gated):
     def means(
         self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g d"]:
+        order = [n.name for n in taken.captures[0].layers]
+        if order.index(deep) >= order.index(layer):
+            raise not_behind(deep, layer)
         pairs = zip(taken.captures, gates, strict=True)
         return torch.stack([self._of_one(capture, layer, deep, some) for capture, some in pairs])
 

@@ -20,6 +20,7 @@ from .interpolation import Interpolation
 from .labelled_pixels import LabelledPixels, labelled_pixels
 from .probe import Probe
 from .provenance import fingerprint
+from .resampling import WHOLE, Window
 from .samples import Batch, Sample
 from .sparse import Quadratic, lasso
 from .states import Arrays, Settings
@@ -29,6 +30,8 @@ ALWAYS = "every labelled pixel of the fitted images carries it"
 LOST = "no channel is left at this sparsity"
 UNTESTED = "no held-out pixel is labelled with it"
 USELESS = "its map finds held-out pixels no better than chance"
+# A window that differs less from the whole image, in shares of its sides, is the whole image.
+NEARLY = 0.003
 # Relative duality gap at which weights are done.
 TOLERANCE = 1e-7
 
@@ -262,8 +265,9 @@ class LabelledLayers:
                 found[level.name] = self._kept(own, pixels, sample) if held else _sums(own, pixels)
         return found
 
-    def _window(self, sample: Sample) -> tuple[float, float, float, float]:
-        return self._framing.window((sample.item.image.height, sample.item.image.width))
+    def _window(self, sample: Sample) -> Window:
+        window = self._framing.window((sample.item.image.height, sample.item.image.width))
+        return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
 
     def _kept(
         self, maps: Float[Tensor, "k h w"], pixels: LabelledPixels, sample: Sample

@@ -74,17 +74,20 @@ class Interpolation:
     def at(self, maps: Float[Tensor, "k h w"], places: Int[Tensor, " n"]) -> Float[Tensor, "n k"]:
         """Return the vectors at some pixels, numbered along the rows."""
         width = len(self.columns)
-        rows, columns = self.rows[places // width], self.columns[places % width]
-        y, x = rows.argmax(1), columns.argmax(1)
+        cells = maps.flatten(1).T.contiguous()
         found = torch.zeros(len(places), len(maps), dtype=maps.dtype, device=maps.device)
-        number = torch.arange(len(places), device=maps.device)
-        for dy, dx in product_of(_NEAR, _NEAR):
-            j = (y + dy).clamp(0, maps.shape[1] - 1)
-            i = (x + dx).clamp(0, maps.shape[2] - 1)
-            inside = (j == y + dy) & (i == x + dx)
-            share = rows[number, j] * columns[number, i] * inside
-            found += share[:, None].to(maps.dtype) * maps[:, j, i].T
+        pairs = _ends(self.rows[places // width]), _ends(self.columns[places % width])
+        for (y, down), (x, right) in product_of(*pairs):
+            found.addcmul_((down * right)[:, None].to(maps.dtype), cells[y * maps.shape[2] + x])
         return found
+
+
+def _ends(shares: Float[Tensor, "n h"]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return the two cells along an axis that pixels take something of, and how much."""
+    first = (shares > 0).int().argmax(1)
+    last = (first + 1).clamp(max=shares.shape[1] - 1)
+    of_first = shares.gather(1, first[:, None])[:, 0]
+    return (first, of_first), (last, 1 - of_first)
 
 
 def _paired(weights: Float[Tensor, "Y h"]) -> Float[Tensor, "3 Y h"]:

@@ -54,9 +54,8 @@ export function writeCard({ element, concept }: Card, session: Session, frame: F
       { class: "hx-words" },
       !many && first && share(concept, first),
       first && precisionMark(first),
-      flags.length > 0 &&
-        h("span", { class: "hx-flag", title: flags.join("; ") }, flags.join("; ")),
     ),
+    flags.length > 0 && h("span", { class: "hx-flag", title: flags.join("; ") }, flags.join("; ")),
     !many && first && restMark(first, true),
     concept.children.length > 0 && toggle,
   );
