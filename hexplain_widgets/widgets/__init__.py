@@ -6,6 +6,7 @@ from .channel_venn import ChannelVenn as ChannelVenn
 from .concept_sunburst import ConceptSunburst as ConceptSunburst
 from .concept_tree import ConceptTree as ConceptTree
 from .decomposition_tree import DecompositionTree as DecompositionTree
+from .inference_space import InferenceSpace as InferenceSpace
 from .layer_heatmaps import LayerHeatmaps as LayerHeatmaps
 from .linking import link_channels as link_channels
 from .neuron_concept_graph import NeuronConceptGraph as NeuronConceptGraph

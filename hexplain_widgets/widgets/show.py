@@ -12,6 +12,7 @@ from ..evidence import (
     Decomposition,
     HeatMap,
     HeatMapSheet,
+    InferenceComparison,
     Localization,
     NeuronConcepts,
 )
@@ -20,6 +21,7 @@ from .channel_matrix import ChannelMatrix
 from .channel_venn import ChannelVenn
 from .concept_tree import ConceptTree
 from .decomposition_tree import DecompositionTree
+from .inference_space import InferenceSpace
 from .layer_heatmaps import LayerHeatmaps
 from .neuron_concept_graph import NeuronConceptGraph
 
@@ -32,6 +34,7 @@ VIEWS: dict[type, Callable[[Any], View]] = {
     ChannelImportance: ChannelMatrix.from_evidence,
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
+    InferenceComparison: InferenceSpace.from_evidence,
 }
 
 

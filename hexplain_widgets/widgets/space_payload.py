@@ -1,0 +1,113 @@
+"""What travels to the view of inferences in space: points, sets and their table; thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from ..evidence import ConceptInference, InferenceComparison
+from . import space_geometry as geometry
+from .inference_payload import inference_payload, pictures_payload
+from .payload import picture_bytes, six_digits
+from .space_words import apart, p_value, remarks, verdict
+
+MOST_PIXELS = 128  # the longer side of a thumbnail
+
+
+def space_payload(evidence: InferenceComparison) -> dict[str, Any]:
+    """Return everything about a comparison but its images; `points` is float32, row by row."""
+    every = range(len(evidence.names))
+    return {
+        "points": evidence.points.astype(np.float32).tobytes(),
+        "sets": [int(s) for s in evidence.sets],
+        "groups": [_group(evidence, s) for s in every],
+        "level": evidence.level,
+        "variance": _numbers(evidence.explained_variance),
+        "box": [_numbers(corner) for corner in geometry.box(evidence)],
+        "table": [[_entry(evidence, s, t) for t in every] for s in every],
+        "tested": evidence.p_values is not None,
+        "verdict": verdict(evidence),
+        "remarks": [*remarks(evidence), *_other_flags(evidence)],
+        "model": evidence.provenance.model,
+    }
+
+
+def thumbnails_payload(pictures: Iterable[UInt8[np.ndarray, "_h _w 3"]]) -> dict[str, Any]:
+    """Return thumbnails in one buffer, in the order of the points: `[start, length]` of each."""
+    data = bytearray()
+    places = []
+    for picture in pictures:
+        encoded = picture_bytes(smaller(picture))
+        places.append([len(data), len(encoded)])
+        data += encoded
+    return {"places": places, "data": bytes(data)}
+
+
+def charts_payload(
+    found: Mapping[int, ConceptInference], evidence: InferenceComparison
+) -> dict[str, Any]:
+    """Return the inferences of single points, as one tree: `of` says whose each is."""
+    if not found:
+        return {"of": [], "inference": {}, "pictures": {}}
+    named = [replace(one, name=point_name(evidence, i)) for i, one in found.items()]
+    return {
+        "of": list(found),
+        "inference": inference_payload(named),
+        "pictures": pictures_payload(named),
+    }
+
+
+def point_name(evidence: InferenceComparison, point: int) -> str:
+    """Return what an image is called: its set's name and its number in it, from 1."""
+    place = int(evidence.sets[point])
+    return f"{evidence.names[place]} {1 + int((evidence.sets[:point] == place).sum())}"
+
+
+def smaller(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "_h _w 3"]:
+    """Return a picture with at most 128 pixels a side."""
+    made = Image.fromarray(np.ascontiguousarray(picture))
+    made.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
+    return np.asarray(made)
+
+
+def pictured(evidence: InferenceComparison) -> tuple[UInt8[np.ndarray, "_h _w 3"], ...]:
+    """Return a picture of each point: its thumbnail, else what its inference was shown, or none."""
+    return evidence.images or tuple(one.image for one in evidence.inferences)
+
+
+def _group(evidence: InferenceComparison, place: int) -> dict[str, Any]:
+    points = geometry.members(evidence, place)
+    half = geometry.axes(points)
+    name = evidence.names[place]
+    return {
+        "name": name,
+        "concept": evidence.concepts[place],
+        "images": len(points),
+        "centre": _numbers(geometry.centre(points)),
+        "axes": None if half is None else [_numbers(row) for row in half],
+        "flag": evidence.flags.get(name),
+    }
+
+
+def _entry(evidence: InferenceComparison, s: int, t: int) -> dict[str, Any]:
+    alone = s == t and geometry.sizes(evidence)[s] < 2
+    return {
+        "distance": None if alone else six_digits(float(evidence.distances[s, t])),
+        "apart": apart(evidence, s, t),
+        "p": p_value(evidence, s, t),
+    }
+
+
+def _other_flags(evidence: InferenceComparison) -> list[str]:
+    return [
+        f"{name}: {text}" for name, text in evidence.flags.items() if name not in evidence.names
+    ]
+
+
+def _numbers(values: Iterable[float]) -> list[float]:
+    return [six_digits(float(value)) for value in values]

@@ -1,0 +1,47 @@
+// Facts about a comparison in words: what is read on the screen and by a screen reader.
+import { number, percent } from "../lib/words.ts";
+import type { Entry, Point, Space } from "./payload.ts";
+
+export function pointName(space: Space, point: Point): string {
+  return `${space.payload.groups[point.set]?.name ?? ""} ${point.number}`;
+}
+
+/** Names as a list in a sentence. */
+export function listed(names: readonly string[]): string {
+  if (names.length < 2) return names.join();
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
+export function images(count: number): string {
+  return `${count} image${count === 1 ? "" : "s"}`;
+}
+
+/** To three places, as in the table; a set of one image has no distance within. */
+export function distance({ distance }: Entry): string {
+  if (distance === null) return "–";
+  return distance !== 0 && distance < 0.0005 ? number(distance) : distance.toFixed(3);
+}
+
+/** An axis with how much of the variance it explains. */
+export function axisName(space: Space, axis: number): string {
+  return `PC${axis + 1}  ${percent(space.payload.variance[axis] ?? 0)}`;
+}
+
+/** One entry of the table in a sentence. */
+export function spoken(space: Space, s: number, t: number): string {
+  const { groups, table } = space.payload;
+  const [one, other] = [groups[s]?.name ?? "", groups[t]?.name ?? ""];
+  const entry = table[s]?.[t];
+  if (!entry || entry.distance === null) return `${one} has one image: no distance within`;
+  if (s === t) return `Within ${one}: ${distance(entry)}`;
+  const said = entry.apart === null ? "" : entry.apart ? ", apart" : ", overlapping";
+  return `Between ${one} and ${other}: ${distance(entry)}${said}${entry.p ? `, ${entry.p}` : ""}`;
+}
+
+/** What a point is, when one comes to it by keyboard. */
+export function told(space: Space, point: Point, chosen: boolean): string {
+  const group = space.payload.groups[point.set];
+  const where = point.at.map((value, axis) => `PC${axis + 1} ${number(value)}`).join(", ");
+  const facts = `${point.number} of ${images(group?.images ?? 0)}; ${group?.concept} inferred`;
+  return `${pointName(space, point)}, ${facts}; ${where}${chosen ? "; chosen" : ""}`;
+}
