@@ -157,9 +157,8 @@ def _distances(x: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _whole(x: Tensor) -> np.ndarray:
-    whole = np.ones(tuple(x.shape[2:]))
-    whole[-1, -1] = 0.999  # a map without a highest place has no region
-    return whole
+    # a map that is the same everywhere has no region; a slope has one at any threshold below 0.9
+    return np.broadcast_to(np.linspace(1, 0.9, x.shape[3]), tuple(x.shape[2:])).copy()
 
 
 def chip_methods(
