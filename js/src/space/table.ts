@@ -44,12 +44,13 @@ export class Table {
     );
     made.classList.toggle("hx-within", s === t);
     made.classList.toggle("hx-apart", entry?.apart === true);
-    made.addEventListener("click", () => {
-      this.focus = [s, t];
-      session.chooseCell(s, t);
-    });
+    made.addEventListener("click", () => session.chooseCell(s, t));
     made.addEventListener("pointerenter", () => session.hoverCell([s, t]));
-    made.addEventListener("focus", () => session.hoverCell([s, t]));
+    made.addEventListener("focus", () => {
+      this.focus = [s, t];
+      this.update();
+      session.hoverCell([s, t]);
+    });
     made.addEventListener("blur", () => session.hoverCell(null));
     return made;
   }
@@ -82,10 +83,6 @@ export class Table {
   }
 
   private go(s: number, t: number): void {
-    const next = this.cells[s]?.[t];
-    if (!next) return;
-    this.focus = [s, t];
-    this.update();
-    next.focus();
+    this.cells[s]?.[t]?.focus();
   }
 }
