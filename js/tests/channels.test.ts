@@ -192,6 +192,21 @@ describe("a pause", () => {
     expect(act).toHaveBeenCalledTimes(1);
     vi.useRealTimers();
   });
+
+  it("says whether a call is still to come", () => {
+    vi.useFakeTimers();
+    const said: boolean[] = [];
+    const later = debounced(() => said.push(later.waits()), 100);
+    expect(later.waits()).toBe(false);
+    later();
+    expect(later.waits()).toBe(true);
+    vi.advanceTimersByTime(100);
+    expect([...said, later.waits()]).toEqual([false, false]);
+    later();
+    later.cancel();
+    expect(later.waits()).toBe(false);
+    vi.useRealTimers();
+  });
 });
 
 const EXTENT: Extent = { columns: 2048, rows: 1000, width: 800, height: 400 };

@@ -77,13 +77,26 @@ export function workLine(words: Record<string, string>) {
   return { element, show };
 }
 
+export interface Debounced {
+  (): void;
+  /** Whether it is called and has not acted yet. */
+  waits(): boolean;
+  cancel(): void;
+}
+
 /** Call `act` once the calls have paused for `pause` milliseconds. */
-export function debounced(act: () => void, pause: number): { (): void; cancel(): void } {
+export function debounced(act: () => void, pause: number): Debounced {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const later = () => {
+  const cancel = () => {
     clearTimeout(timer);
-    timer = setTimeout(act, pause);
+    timer = undefined;
   };
-  later.cancel = () => clearTimeout(timer);
-  return later;
+  const later = () => {
+    cancel();
+    timer = setTimeout(() => {
+      timer = undefined;
+      act();
+    }, pause);
+  };
+  return Object.assign(later, { waits: () => timer !== undefined, cancel });
 }

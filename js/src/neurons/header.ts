@@ -120,6 +120,7 @@ function slider(
     element: h("label", { class: "hx-slider" }, h("span", {}, label), input, output),
     cancel: later.cancel,
     show: (value: number, words: string) => {
+      if (later.waits()) return; // it was moved, and is heard soon
       input.value = String(value);
       input.setAttribute("aria-valuetext", words);
       output.textContent = words;
