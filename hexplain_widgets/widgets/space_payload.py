@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from ..evidence import ConceptInference, InferenceComparison
+from ..evidence import ConceptInference, InferenceComparison, InferredConcept
 from . import space_geometry as geometry
 from .inference_payload import inference_payload, pictures_payload
 from .payload import picture_bytes, six_digits
 from .space_words import apart, p_value, remarks, verdict
 
 MOST_PIXELS = 128  # the longer side of a thumbnail
+FEW = 24  # inferences, up to which maps are finer: all are saved with the notebook
+FINE, COARSE = 28, 14  # the longer side of a map
 
 
 def space_payload(evidence: InferenceComparison) -> dict[str, Any]:
@@ -51,10 +53,17 @@ def thumbnails_payload(pictures: Iterable[UInt8[np.ndarray, "_h _w 3"]]) -> dict
 def charts_payload(
     found: Mapping[int, ConceptInference], evidence: InferenceComparison
 ) -> dict[str, Any]:
-    """Return the inferences of single points, as one tree: `of` says whose each is."""
+    """Return the inferences of single points, as one tree: `of` says whose each is.
+
+    Maps have at most 28 cells a side, of more than 24 points at most 14.
+    """
     if not found:
         return {"of": [], "inference": {}, "pictures": {}}
-    named = [replace(one, name=point_name(evidence, i)) for i, one in found.items()]
+    most = FINE if len(found) <= FEW else COARSE
+    named = [
+        replace(one, name=point_name(evidence, i), root=coarser(one.root, most))
+        for i, one in found.items()
+    ]
     return {
         "of": list(found),
         "inference": inference_payload(named),
@@ -73,6 +82,18 @@ def smaller(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "_h _w 3"]
     made = Image.fromarray(np.ascontiguousarray(picture))
     made.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
     return np.asarray(made)
+
+
+def coarser(concept: InferredConcept, most: int) -> InferredConcept:
+    """Return a concept and all below it with maps of at most so many cells a side."""
+    values = concept.heatmap
+    if values is not None and max(values.shape) > most:
+        part = most / max(values.shape)
+        size = tuple(max(1, round(side * part)) for side in reversed(values.shape))
+        drawn = Image.fromarray(values.astype(np.float32))
+        values = np.asarray(drawn.resize((size[0], size[1]), Image.Resampling.BOX))
+    below = tuple(coarser(child, most) for child in concept.children)
+    return replace(concept, heatmap=values, children=below)
 
 
 def pictured(evidence: InferenceComparison) -> tuple[UInt8[np.ndarray, "_h _w 3"], ...]:

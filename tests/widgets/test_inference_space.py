@@ -17,10 +17,10 @@ from PIL import Image
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import InferenceComparison
 from hexplain_widgets.widgets.inference_space import MOST_KEPT, InferenceSpace
-from hexplain_widgets.widgets.space_payload import point_name, space_payload
+from hexplain_widgets.widgets.space_payload import coarser, point_name, space_payload
 from tests.widgets.answers import Answers
 from tests.widgets.made import scene
-from tests.widgets.made_inference import MARKUP
+from tests.widgets.made_inference import MARKUP, made_inference
 from tests.widgets.made_space import SETS, LevelChain, made_comparison
 
 
@@ -121,6 +121,24 @@ def test_sunbursts_in_the_comparison_are_all_there_with_their_names(saved: Infer
     assert names[:5] == ["pool 1", "pool 2", "pool 3", "pool 4", "hedge 1"]
 
 
+def test_maps_of_many_inferences_are_coarse_and_keep_their_mean() -> None:
+    root = made_inference().root
+    fine, coarse = (
+        one.children[0].children[0].children[0].heatmap for one in (root, coarser(root, 14))
+    )
+    assert fine is not None
+    assert coarse is not None
+    assert (fine.shape, coarse.shape) == ((56, 56), (14, 14))
+    assert coarse.mean() == pytest.approx(fine.mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("count", "most"), [(2, 28), (9, 14)])
+def test_maps_are_the_coarser_where_many_inferences_are_saved(count: int, most: int) -> None:
+    view = InferenceSpace(made_comparison(counts=count, inferences=True))
+    maps = view.charts["inference"]["parts"]["map"]
+    assert max(side for one in maps if one for side in one["extent"]) == most
+
+
 def test_the_state_survives_the_way_to_the_browser_and_into_a_file(saved: InferenceSpace) -> None:
     state = saved.get_state(["space", "thumbnails", "charts", "view"])
     bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
@@ -188,10 +206,8 @@ def test_a_point_is_inferred_once(live: InferenceSpace, chain: LevelChain) -> No
 
 
 def test_of_many_inferences_the_latest_are_kept_and_those_asked_for(live: InferenceSpace) -> None:
-    browser = Answers(live)
-    for start in range(0, MOST_KEPT, 6):
-        browser.ask("infer", points=list(range(start, start + 6)))
-    browser.ask("infer", points=[0, 50])
+    live._keep(dict.fromkeys(range(MOST_KEPT), made_inference()))
+    Answers(live).ask("infer", points=[0, 50])
     assert len(live.charts["of"]) == MOST_KEPT
     assert {0, 50} <= set(live.charts["of"])
     assert 1 not in live.charts["of"]

@@ -17,9 +17,10 @@ export function pointList(session: Session): HTMLElement {
       "data-point": i,
     });
     name.addEventListener("pointerenter", () => session.look(i));
-    name.addEventListener("pointerleave", () => session.look(null));
     return name;
   };
+  // of the list as a whole: a button that is written anew is never left
+  body.addEventListener("pointerleave", () => session.look(null));
   // written when it is first opened, and whenever other points are chosen
   const write = () => {
     if (!element.open) return;

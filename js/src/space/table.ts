@@ -25,6 +25,7 @@ export class Table {
       h("thead", {}, h("tr", {}, h("td", {}), ...head)),
       h("tbody", {}, ...rows),
     );
+    table.style.setProperty("--hx-count", String(groups.length));
     table.addEventListener("keydown", (event) => this.press(event));
     table.addEventListener("pointerleave", () => session.hoverCell(null));
     this.element = h("div", { class: "hx-distances" }, table);
