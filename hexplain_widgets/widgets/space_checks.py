@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..evidence import InferenceComparison
@@ -66,8 +66,9 @@ def images_of(given: Any, comparison: InferenceComparison) -> tuple[Any, ...]:
                 f"got {len(sets[name])} images of {name!r}; expected the {wanted} that were"
                 " compared; pass the mapping that chain.compare was given"
             )
-    waiting = {place: iter(sets[name]) for place, name in enumerate(comparison.names)}
-    return tuple(next(waiting[int(place)]) for place in comparison.sets)
+    numbers = [int((comparison.sets[:i] == s).sum()) for i, s in enumerate(comparison.sets)]
+    places = zip(comparison.sets, numbers, strict=True)
+    return tuple(sets[comparison.names[int(place)]][number] for place, number in places)
 
 
 def points_in(content: Content, count: int) -> tuple[int, ...]:
@@ -87,8 +88,9 @@ def points_in(content: Content, count: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(points))
 
 
-def _listed(name: object, given: Any) -> Sequence[Any]:
-    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+def _listed(name: object, given: Any) -> Any:
+    listed = hasattr(given, "__len__") and hasattr(given, "__getitem__")
+    if not listed or isinstance(given, str | bytes | Mapping):
         raise TypeError(
             f"got {type(given).__name__} as the images of {str(name)!r}; expected a list of images;"
             " pass the mapping of sets that chain.compare was given"

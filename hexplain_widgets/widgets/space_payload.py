@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ..evidence import ConceptInference, InferenceComparison, InferredConcept
+from ..images import thumbnail
 from . import space_geometry as geometry
 from .inference_payload import inference_payload, pictures_payload
 from .payload import picture_bytes, six_digits
@@ -44,7 +45,7 @@ def thumbnails_payload(pictures: Iterable[UInt8[np.ndarray, "_h _w 3"]]) -> dict
     data = bytearray()
     places = []
     for picture in pictures:
-        encoded = picture_bytes(smaller(picture))
+        encoded = picture_bytes(thumbnail(picture, MOST_PIXELS))
         places.append([len(data), len(encoded)])
         data += encoded
     return {"places": places, "data": bytes(data)}
@@ -75,13 +76,6 @@ def point_name(evidence: InferenceComparison, point: int) -> str:
     """Return what an image is called: its set's name and its number in it, from 1."""
     place = int(evidence.sets[point])
     return f"{evidence.names[place]} {1 + int((evidence.sets[:point] == place).sum())}"
-
-
-def smaller(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "_h _w 3"]:
-    """Return a picture with at most 128 pixels a side."""
-    made = Image.fromarray(np.ascontiguousarray(picture))
-    made.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
-    return np.asarray(made)
 
 
 def coarser(concept: InferredConcept, most: int) -> InferredConcept:
