@@ -1,7 +1,9 @@
 """Explanations of CNNs that a person can use, live in the notebook."""
 
 from . import demo
+from .broden import Broden
 from .classifier import Classifier
+from .engines.chain import Chain
 from .engines.chip import Chip
 from .engines.decomposition import Decomposer, decompose
 from .engines.hint import Hint
@@ -29,6 +31,7 @@ from .evidence import (
     Provenance,
 )
 from .hierarchy import Hierarchy
+from .mask_folders import MaskFolder
 from .probe import layers
 from .store import load, save
 from .widgets import (
@@ -46,6 +49,8 @@ from .widgets import (
 )
 
 __all__ = [
+    "Broden",
+    "Chain",
     "ChannelBars",
     "ChannelImportance",
     "ChannelMatrix",
@@ -75,6 +80,7 @@ __all__ = [
     "LayerHeatmaps",
     "LayerTable",
     "Localization",
+    "MaskFolder",
     "NeuronConceptGraph",
     "NeuronConcepts",
     "NeuronPortrait",

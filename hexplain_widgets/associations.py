@@ -318,8 +318,8 @@ def notes_on(regions: Regions, layer: str) -> tuple[str, ...]:
     origin, found = regions.origin, []
     if layer in origin.multiplied:
         found.append(
-            f"At {layer} the gradient is the same everywhere: gradient times input finds the"
-            " regions instead."
+            f"Behind {layer} places are not told apart, so its gradient knows none: times the"
+            " layer's maps it finds the regions."
         )
     if regions.unplaced:
         found.append(

@@ -18,6 +18,7 @@ from .gated import Gated, gated
 from .guest import visiting
 from .interpolation import Interpolation
 from .labelled_pixels import LabelledPixels, labelled_pixels
+from .level_layers import layers_of_levels
 from .probe import Probe
 from .provenance import fingerprint
 from .resampling import WHOLE, Window
@@ -153,12 +154,13 @@ def _flags(found: Harmonized, sums: LevelSums, known: float) -> dict[str, str]:
 class LabelQuestion:
     """What every image is asked: the sums of its labelled pixels at the layer of each level.
 
-    `layers` pairs levels with layers, `names` are the concept set's at each level, 0 standing for
-    none. `held_out` is the share of images that only test, decided by a hash of their key and
-    `seed`, or of what `group` makes of the key for images that belong together.
+    `layers` pairs levels with layers, coarse to fine (None: the usual pairs), `names` are the
+    concept set's at each level, 0 standing for none. `held_out` is the share of images that only
+    test, decided by a hash of their key and `seed`, or of what `group` makes of the key for images
+    that belong together.
     """
 
-    layers: tuple[tuple[str, str], ...]
+    layers: tuple[tuple[str, str], ...] | None
     names: Mapping[str, tuple[str, ...]]
     held_out: float = 0.3
     seed: int = 0
@@ -166,24 +168,17 @@ class LabelQuestion:
 
     def __post_init__(self) -> None:
         is_held_out("", share=self.held_out, seed=self.seed)
-        unknown = [level for level, _ in self.layers if level not in self.names]
-        if unknown or not self.layers:
-            raise ValueError(
-                f"got the levels {[level for level, _ in self.layers]}; expected at least one of"
-                f" {list(self.names)}, those of the concept set; correct levels="
-            )
 
     def origin(self, probe: Probe, batch: Batch) -> Origin:
         """Return what the sums belong to, found on a first image."""
-        classifier = probe.classifier
-        levels, count = [], 0
-        for level, layer in self.layers:
-            capture = probe.capture(batch.x[:1], [layer])
-            count = capture.logits.shape[1]
-            levels.append(Level(level, capture.layers[0], tuple(self.names[level][1:])))
+        classifier, x = probe.classifier, batch.x[:1]
+        paired = None if self.layers is None else dict(self.layers)
+        found = layers_of_levels(paired, tuple(self.names), probe, x)
+        levels = tuple(Level(n, layer, tuple(self.names[n][1:])) for n, layer in found)
+        count = classifier.logits(x).shape[1]
         return Origin(
             network=fingerprint(classifier.model), model=type(classifier.model).__name__,
-            names=tuple(classifier.name(i) for i in range(count)), levels=tuple(levels),
+            names=tuple(classifier.name(i) for i in range(count)), levels=levels,
             held_out=self.held_out, seed=self.seed,
         )  # fmt: skip
 

@@ -106,3 +106,11 @@ def bytes_in_range(
     pixels: UInt8[np.ndarray, "h w 3"]
     pixels = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
     return pixels
+
+
+def thumbnail(shown: UInt8[np.ndarray, "h w 3"], side: int = 96) -> UInt8[np.ndarray, "_h _w 3"]:
+    """Return an image shrunk to at most `side` pixels a side; a smaller one as it is."""
+    whole = Image.fromarray(np.ascontiguousarray(shown))
+    whole.thumbnail((side, side), Image.Resampling.BILINEAR)
+    found: UInt8[np.ndarray, "_h _w 3"] = np.array(whole)
+    return found

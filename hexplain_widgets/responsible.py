@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -26,8 +27,10 @@ Aggregate = Literal["norm", "positive_norm", "sum", "max", "abs_sum", "abs_max"]
 NOISE = 0.15
 # Above this percentile a saliency map is cut off before it is normalised.
 CUT = 0.99
-# A gradient that differs less over space than this share of its size is the same everywhere.
+# A map that differs less over space than this share of its size is the same everywhere.
 CONSTANT = 1e-4
+# Shuffled places that move the logits by less than this share of what other maps do are alike.
+ALIKE = 0.02
 
 AGGREGATES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "norm": lambda s: s.norm(dim=1),
@@ -72,8 +75,8 @@ def concept_logits(
 class LayerSaliency:
     """Saliency of concepts, stopped at a layer instead of at the pixels.
 
-    `samples` counts SmoothGrad's noisy copies and the steps of integrated gradients. Layers in
-    `multiplied` have the same gradient everywhere: there it is multiplied by the layer's maps.
+    `samples` counts SmoothGrad's noisy copies and the steps of integrated gradients. At layers in
+    `multiplied` the gradient knows no place: there it is multiplied by the layer's maps.
     Call everything but the constructor inside `guest.visiting`.
     """
 
@@ -200,6 +203,18 @@ class LayerSaliency:
 
         return in_batches(run, len(pairs), rows_at_once(maps))
 
+    def shuffled(self, x: Tensor, taken: Taken, layer: str) -> float:
+        """Return how far shuffling the places of random maps moves the logits.
+
+        As a share of how far other random maps do; infinite where those do not move them either.
+        """
+        maps = _random_like(taken.maps[layer][:1])
+        image = torch.zeros(len(maps), dtype=torch.long, device=maps.device)
+        with torch.no_grad():
+            one, moved, other = _in_full(self._way(x).behind(taken, layer, image, maps))
+        apart = float((other - one).abs().max())
+        return float((moved - one).abs().max()) / apart if apart > 0 else math.inf
+
     def _gradient_x_input(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
         found = self._gradients(x, taken, pairs)
         return {n: g * taken.maps[n][pairs.image] for n, g in found.items()}
@@ -239,31 +254,26 @@ def _seed(key: bytes, seed: int) -> int:
 def layers_without_place(
     probe: Probe, x: Float[Tensor, "1 ch h w"], layers: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the layers at which the gradient is the same everywhere, whatever the layer holds.
+    """Return the layers behind which places are not told apart: shuffled, they give the same.
 
-    So it is where global pooling and a linear layer follow. It is looked for on random maps: on an
-    image's own, units that happen to be all open (a ReLU behind the layer) would hide its places.
+    So it is where global pooling follows, whatever else is done place by place in between. The
+    gradient there is the same everywhere, or knows only which units behind a place are open. It is
+    looked for on random maps: an image's own may be 0, or alike everywhere.
     """
     saliency = LayerSaliency(probe, layers, "gradient", samples=1, seed=0)
     with visiting(probe.classifier.model):
         taken = saliency.take(x)
-        taken = replace(taken, maps={n: _random_like(maps) for n, maps in taken.maps.items()})
-        every = torch.ones_like(taken.logits, dtype=torch.bool)
-        pairs = Pairs(torch.zeros(1, dtype=torch.long, device=x.device), every)
-        found = [(name, saliency.gradient(x, taken, name, pairs)) for name in layers]
-    return tuple(name for name, gradient in found if _is_constant(gradient))
+        return tuple(n for n in layers if saliency.shuffled(x, taken, n) <= ALIKE)
 
 
-def _random_like(maps: Float[Tensor, "1 k h w"]) -> Float[Tensor, "1 k h w"]:
+def _random_like(maps: Float[Tensor, "1 k h w"]) -> Float[Tensor, "3 k h w"]:
+    """Return random maps, the same with their places shuffled, and others."""
     draw = torch.Generator().manual_seed(0)
-    noise = torch.randn(maps.shape, generator=draw).to(maps.device, maps.dtype)
-    return noise * (float(maps.float().square().mean().sqrt()) or 1.0)
-
-
-def _is_constant(gradient: Float[Tensor, "1 k h w"]) -> bool:
-    size = float(gradient.abs().max())
-    apart = float((gradient - gradient.mean((2, 3), keepdim=True)).abs().max())
-    return size > 0 and apart <= CONSTANT * size
+    noise = torch.randn((2, *maps.shape[1:]), generator=draw)
+    order = torch.randperm(noise[0, 0].numel(), generator=draw)
+    moved = noise[:1].flatten(2)[..., order].view_as(noise[:1])
+    three = torch.cat([noise[:1], moved, noise[1:]]).to(maps.device, maps.dtype)
+    return three * (float(maps.float().square().mean().sqrt()) or 1.0)
 
 
 def responsibility(

@@ -287,8 +287,8 @@ def test_images_without_label_maps_are_refused() -> None:
 
 
 def test_a_level_that_the_set_does_not_have_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"got the levels \['texture'\]; expected at least one of"):
-        LabelQuestion((("texture", "4"),), NAMES)
+    with pytest.raises(ValueError, match="got the level 'texture', at which the concept set has no"):
+        gathered(Items(range(2)), layers=(("texture", "4"),))
 
 
 def test_images_of_a_group_are_held_out_together() -> None:

@@ -249,13 +249,13 @@ WITHOUT_PLACE = {
     "untraced": (DataDependent, ["body.7", "body.4"], ("body.7",)),
     "before a sum": (Residual, ["act:2", "act:3"], ("act:3",)),
     "after attention": (Attentive, ["high", "low"], ("high",)),
-    "before the last relu": (plain, ["6"], ()),
-    "before a convolution of one cell": (squeezed, ["1", "3"], ("3",)),
+    "before the last relu": (plain, ["6", "4"], ("6",)),
+    "before a convolution of one cell": (squeezed, ["1", "0"], ("1", "0")),
 }
 
 
 @pytest.mark.parametrize("network", WITHOUT_PLACE)
-def test_layers_before_pooling_and_a_linear_layer_are_found(network: str) -> None:
+def test_layers_behind_which_places_are_not_told_apart_are_found(network: str) -> None:
     make, layers, expected = WITHOUT_PLACE[network]
     assert layers_without_place(Probe(Classifier(make())), image(16), layers) == expected
 
@@ -266,13 +266,17 @@ def test_layers_without_place_are_found_in_any_precision(dtype) -> None:
     assert layers_without_place(probe, image(16).to(dtype), ["7", "4"]) == ("7",)
 
 
-def test_an_image_in_which_every_unit_is_open_does_not_take_a_layer_its_place() -> None:
+def test_units_that_open_place_by_place_give_the_gradient_no_place_of_the_concept() -> None:
     model = squeezed()
-    model[2].weight.data.abs_()
-    probe = Probe(Classifier(model))
     found = Asked(model, ["1"], image(16)).found("gradient", [(0, [0])])["1"]
-    assert torch.allclose(found, found[:, :, :1, :1].expand_as(found))
-    assert layers_without_place(probe, image(16), ["1"]) == ()
+    assert not torch.allclose(found, found[:, :, :1, :1].expand_as(found))
+    assert layers_without_place(Probe(Classifier(model)), image(16), ["1"]) == ("1",)
+
+
+def test_a_layer_that_does_not_move_the_logits_is_not_taken_for_one_without_place() -> None:
+    model = plain()
+    model[-1].weight.data.zero_()
+    assert layers_without_place(Probe(Classifier(model)), image(16), ["7"]) == ()
 
 
 def test_a_network_that_is_dead_for_an_image_does_not_hide_a_layer_without_place() -> None:

@@ -209,6 +209,13 @@ def test_the_sliders_thin_the_links_out(view: View) -> None:
     expect(ribbons).to_have_count(2 * 11)
 
 
+def test_two_sliders_moved_one_right_after_the_other_are_both_heard(view: View) -> None:
+    view.root.get_by_role("slider", name="Score").fill("0.3")
+    view.root.get_by_role("slider", name="Neurons per concept").fill("3")
+    view.notebook.wait_kernel("graph.threshold, graph.top", (0.3, 3))
+    expect(view.root.get_by_role("slider", name="Neurons per concept")).to_have_value("3")
+
+
 def test_another_layer_is_turned_to_and_the_concept_stays_chosen(view: View) -> None:
     view.concept("dog").click()
     view.root.get_by_role("combobox", name="Layer").select_option("features.20")

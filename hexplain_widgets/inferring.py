@@ -1,0 +1,175 @@
+"""Images inferred level by level: what each wanted concept rests on at the next (Eq. 8 and 19)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from .few_concepts import FewConcepts, Place, placed
+from .gated import Taken
+from .harmonize import Harmonized
+from .infer import EVERY_IMAGE, InferredWeights, Perturbed, Perturber, Stop, inference_weights
+from .probe import Probe
+from .subset import Subset
+
+# At most so many images are solved together: their answers to all gates are in memory.
+TOGETHER = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one concept rests on in an image: its inference weights, and concepts that give them.
+
+    `fit` is the share of its variance over the gates that the weights explain; `few.alpha[j]` is
+    the contribution weight of concept `j` of the next level, 0 for most.
+    """
+
+    weights: Float[np.ndarray, " k"]
+    fit: float
+    few: Subset
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """One image: the steps of each level below the output, and each level's maps.
+
+    `steps[0]` has the target's step at 0, `steps[i]` those of concepts of level `i - 1`, both by
+    number. `activations[i]` are the maps of the layer of level `i`.
+    """
+
+    steps: Sequence[Mapping[int, Step]]
+    activations: Sequence[Float[np.ndarray, "k h w"]]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How inference goes: gates a layer, the sparsity of Eq. 8, how much places count in Eq. 19."""
+
+    gates: int
+    sparsity: float
+    place: float
+    seed: int
+
+
+class Inferrer:
+    """Infers images from the output down; `levels` are harmonised, coarse to fine.
+
+    All images have the same gates on a layer, so that one matrix serves all of them. `most` is the
+    bound of Eq. 19 at each level.
+    """
+
+    def __init__(
+        self, probe: Probe, levels: Sequence[Harmonized], most: Sequence[int], manner: Manner
+    ) -> None:
+        names = [level.layer.name for level in levels]
+        self._levels = tuple(levels)
+        self._manner = manner
+        self._perturber = Perturber(probe, names, count=manner.gates, seed=manner.seed, shared=True)
+        self._few = [FewConcepts(level, n) for level, n in zip(levels, most, strict=True)]
+
+    def inferred(
+        self, images: Sequence[Float[Tensor, "1 ch h w"]], targets: Sequence[int], stopped: Stop
+    ) -> Iterator[Inferred]:
+        """Yield images inferred down to the last level, or as far as `stopped` allows.
+
+        Images that were not begun are left out.
+        """
+        for some in _blocks(len(images), stopped):
+            yield from self._down(images[some], targets[some], stopped)
+
+    def _down(
+        self, images: Sequence[Tensor], targets: Sequence[int], stopped: Stop
+    ) -> list[Inferred]:
+        taken = [self._perturber.take(x) for x in images]
+        found = [Inferred([], self._activations(t)) for t in taken]
+        wanted = [[target] for target in targets]
+        for level in range(len(self._levels)):
+            pairs = zip(images, taken, strict=True)
+            asked = [self._perturbed(x, t, level, stopped) for x, t in pairs]
+            if stopped():
+                break
+            rows = [self._rows(one, some, level) for one, some in zip(asked, wanted, strict=True)]
+            solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
+            found = [
+                Inferred([*one.steps, self._steps(one, some, weights, level)], one.activations)
+                for one, some, weights in zip(found, wanted, solved, strict=True)
+            ]
+            wanted = [sorted(_chosen(one.steps[-1])) for one in found]
+        return found
+
+    def weights(
+        self,
+        images: Sequence[Float[Tensor, "1 ch h w"]],
+        rows: Callable[[int], Float[np.ndarray, "1 d"]],
+        level: int,
+        stopped: Stop,
+    ) -> Iterator[Float[np.ndarray, " k"]]:
+        """Yield the unit inference weights of one concept in each image (Eq. 20-25).
+
+        `level` is that which is gated; `rows(i)` are the concept's weights over the channels, or
+        classes, that answer for image `i`. Ends where `stopped` says so.
+        """
+        for some in _blocks(len(images), stopped):
+            numbers = range(len(images))[some]
+            asked = [self._one(images[i], level, stopped) for i in numbers]
+            given = [rows(i) for i in numbers]
+            if stopped():
+                return
+            for found in inference_weights(asked, given, sparsity=self._manner.sparsity):
+                yield found.unit[0]
+
+    def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbed:
+        return self._perturbed(x, self._perturber.take(x), level, stopped)
+
+    def _activations(self, taken: Taken) -> list[np.ndarray]:
+        return [
+            taken.maps[level.layer.name][0].detach().double().cpu().numpy()
+            for level in self._levels
+        ]
+
+    def _perturbed(self, x: Tensor, taken: Taken, level: int, stopped: Stop) -> Perturbed:
+        shallow = self._levels[level].layer.name
+        deep = self._levels[level - 1].layer.name if level else None
+        return self._perturber.perturbed(x, taken, EVERY_IMAGE, shallow, deep, stopped)
+
+    def _rows(self, one: Perturbed, wanted: Sequence[int], level: int) -> Float[np.ndarray, "e d"]:
+        if level:
+            found: Float[np.ndarray, "e d"] = self._levels[level - 1].weights[list(wanted)]
+            return found
+        return np.eye(one.answers.shape[1])[list(wanted)]
+
+    def _steps(
+        self, image: Inferred, wanted: Sequence[int], solved: InferredWeights, level: int
+    ) -> dict[int, Step]:
+        places = self._places(image, wanted, level)
+        few = self._few[level]
+        return {
+            concept: Step(weights, float(fit), few.resting(weights, place))
+            for concept, weights, fit, place in zip(
+                wanted, solved.weights, solved.fit, places, strict=True
+            )
+        }
+
+    def _places(self, image: Inferred, wanted: Sequence[int], level: int) -> list[Place | None]:
+        if level == 0 or self._manner.place == 0:
+            return [None] * len(wanted)
+        here, above = image.activations[level], image.activations[level - 1]
+        size = (here.shape[1], here.shape[2])
+        offered = self._few[level].maps(here)
+        parents = (self._levels[level - 1].map_of(above, e) for e in wanted)
+        return [Place(placed(one, size), offered, self._manner.place) for one in parents]
+
+
+def _blocks(count: int, stopped: Stop) -> Iterator[slice]:
+    for at in range(0, count, TOGETHER):
+        if at and stopped():
+            return
+        yield slice(at, at + TOGETHER)
+
+
+def _chosen(steps: Mapping[int, Step]) -> set[int]:
+    return {int(j) for step in steps.values() for j in np.flatnonzero(step.few.alpha)}
