@@ -3,6 +3,7 @@
     python benchmarks/hint.py                      # the embedded world
     HEXPLAIN_DATA=... python benchmarks/hint.py    # and photographs
     python benchmarks/hint.py --quick              # a small sample of each
+    python benchmarks/hint.py --keep FOLDER        # fits are kept there, and taken from there
 
 * F1 by layer (Fig. 2b): of a concept's classifier on region vectors of held-out images (of
   photographs, one of each class: of classes never seen); `all yes` is the F1 of calling everything
@@ -25,7 +26,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -92,10 +93,29 @@ class Case:
     grids: Callable[[], Iterable[Truth]]
     known: Callable[[], Iterable[Truth]]
     unseen: Callable[[], Iterable[Truth]]
+    keep: Path | None = None
 
-    def fit(self, layer: Any, **settings: Any) -> hx.Hint:
-        hint = hx.Hint(layer=layer, **settings)
-        return hint.fit(self.network.classifier, self.data, self.hierarchy, progress=False)
+    def fit(self, saliency: Saliency = "smoothgrad") -> hx.Hint:
+        """Return the Hint of all layers; by another saliency, of the middle one alone."""
+        file = self.keep and self.keep / f"{self.network.name} {saliency}.hx"
+        if file and file.is_file():
+            return hx.Hint.load(file, self.network.classifier)
+        layers = self.layers if saliency == "smoothgrad" else (self.network.middle,)
+        start = time.perf_counter()
+        hint = hx.Hint(layer=layers, saliency=saliency)
+        hint.fit(self.network.classifier, self.data, self.hierarchy, progress=False)
+        took = time.perf_counter() - start
+        print(f"{self.network.name}, {saliency}: regions of {hint.images_} images in {took:.0f} s")
+        if file:
+            hint.save(file)
+        return hint
+
+
+def only(hint: hx.Hint, layer: str) -> hx.Hint:
+    """Return the Hint of one of its layers."""
+    found = hint.at(layer)
+    found._found = {layer: hint._found[layer]}
+    return found
 
 
 # the embedded world
@@ -181,10 +201,8 @@ def summary(values: Iterable[float]) -> str:
 
 def f1_by_layer(case: Case, quick: bool) -> None:
     print(f"\n{case.network.name}: F1 of concept classifiers by layer")
-    start = time.perf_counter()
-    hint = case.fit(case.layers)
-    took = time.perf_counter() - start
-    print(f"  {hint.images_} images, {len(hint.concepts_)} concepts, regions in {took:.0f} s")
+    hint = case.fit()
+    print(f"  {hint.images_} images, {len(hint.concepts_)} concepts")
     for layer in reversed(hint.layers_):
         at = hint.at(layer.name)
         start = time.perf_counter()
@@ -291,7 +309,8 @@ def show(title: str, rows: dict[str, dict[str, list[float]]], reference: str | N
 
 
 def neurons(case: Case, quick: bool) -> None:
-    hint = case.fit(case.network.middle if case.network.name == "MobileNetV2" else case.layers[-1])
+    middle = case.network.name == "MobileNetV2"
+    hint = only(case.fit(), case.network.middle if middle else case.layers[-1])
     count = hint.layer_.shape[0]
     hints: Maps = {"all neurons": hint}
     for by in BY:
@@ -304,7 +323,7 @@ def neurons(case: Case, quick: bool) -> None:
 
 def saliencies(case: Case, quick: bool) -> None:
     layer = case.network.middle
-    hints = {name: case.fit(layer, saliency=name) for name in get_args(Saliency)}
+    hints = {name: only(case.fit(name), layer) for name in get_args(Saliency)}
     show(
         f"{case.network.name}, {layer}: ways of finding regions", measured(case, hints), "gradient"
     )
@@ -313,12 +332,12 @@ def saliencies(case: Case, quick: bool) -> None:
 STEPS = {"layers": f1_by_layer, "neurons": neurons, "saliency": saliencies}
 
 
-def cases(quick: bool, only: str) -> Iterator[Case]:
-    if "embedded world".startswith(only):
+def cases(quick: bool, begins: str) -> Iterator[Case]:
+    if "embedded world".startswith(begins):
         yield of_world(quick)
     folder = os.environ.get("HEXPLAIN_DATA")
     for network in photographed(Path(folder)) if folder else ():
-        if network.name.startswith(only):
+        if network.name.startswith(begins):
             yield of_photographs(network, Path(folder), quick)
 
 
@@ -329,10 +348,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a small sample of each")
     parser.add_argument("--only", choices=tuple(STEPS))
     parser.add_argument("--network", default="", help="only the one whose name begins with this")
+    parser.add_argument("--keep", type=Path, help="a folder to keep fits in")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     start = time.perf_counter()
+    if given.keep:
+        given.keep.mkdir(parents=True, exist_ok=True)
     for case in cases(given.quick, given.network):
+        case = replace(case, keep=given.keep)
         for name, step in STEPS.items():
             if given.only in (None, name):
                 step(case, given.quick)

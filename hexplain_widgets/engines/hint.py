@@ -67,9 +67,9 @@ class Hint:
         aggregate: Aggregate = "norm",
         threshold: float = 0.5,
         shapley: str = "owen",
-        samples: int = 10,
+        samples: int = 4,
         vectors: int = 1000,
-        penalty: float = 0.01,
+        penalty: float = 0.1,
         seed: int = 0,
     ) -> None:
         self.layer = layer if layer is None or isinstance(layer, str) else tuple(layer)
