@@ -16,31 +16,32 @@ from .pen import FINER, INK, SOFT, Pen, percent, short
 
 WIDTH, MARGIN, HEAD, GAP = 1920, 48, 150, 40
 MOST_ACROSS, MOST_AGAINST = 3, 4
-REST = "#e4e4e4"
+REST = "#b9bcc0"
 CENTRE, THICKNESS = 0.3, (1.3, 1.1, 0.85, 0.6)
-_CAPTION, _LINE = 74.0, 34.0
+_CAPTION, _LINE = 104.0, 34.0
+_GAUGE, _GAP = 5.0, 1.5
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A slice from `start` to `end` in parts of the turn; `rest` is what is unexplained."""
+    """A slice from `start` to `end` in parts of the turn; `unexplained` is what its gauge shows."""
 
     path: Path
     start: float
     end: float
-    rest: bool = False
+    unexplained: float | None = None
 
     @property
     def ring(self) -> int:
         """Which ring it is in, the centre's number being 0."""
-        return len(self.path) + self.rest
+        return len(self.path)
 
 
 def slices(node: MergedConcept, place: int) -> Iterator[Slice]:
     """Yield the slices of set `place` around a concept, parents first.
 
-    A child takes its share of what its parent's children explain; what is left is a slice of its
-    own. What speaks against its parent has none.
+    What speaks for a concept fills its arc, each child as wide as its share. What speaks against it
+    has no slice.
     """
     yield from _slices(node, place, (), 0.0, 1.0)
 
@@ -51,18 +52,17 @@ def _slices(
     found = node.found[place]
     if found is None:
         return
-    yield Slice(path, start, end)
-    left = min(1.0, max(0.0, found.unexplained or 0.0))
-    at, room = start, (end - start) * (1 - left)
-    for i, child in enumerate(node.children):
-        one = child.found[place]
-        if one is None or one.weight < 0:
-            continue
-        upto = min(start + room, at + room * max(0.0, one.share))
-        yield from _slices(child, place, (*path, i), at, upto)
-        at = upto
-    if left:
-        yield Slice(path, start + room, end, rest=True)
+    yield Slice(path, start, end, found.unexplained)
+    shown = [
+        (i, child, one.share)
+        for i, child in enumerate(node.children)
+        if (one := child.found[place]) and one.weight >= 0 and one.share > 0
+    ]
+    whole, before = sum(share for *_, share in shown), 0.0
+    for i, child, share in shown:
+        edges = [start + part / whole * (end - start) for part in (before, before + share)]
+        yield from _slices(child, place, (*path, i), edges[0], edges[1])
+        before += share
 
 
 def draw_sunbursts(
@@ -103,7 +103,8 @@ class _Drawing:
         if self.centre.depth:
             words += f"  {short(self.centre.concept, 30)}"
         self.pen.text((MARGIN, 84), words, 54)
-        self.pen.text((WIDTH - MARGIN, 84), "gray: unexplained", 26, SOFT, "rs")
+        key = "thin line: how much the next level explains, gray is unexplained"
+        self.pen.text((WIDTH - MARGIN, 84), key, 24, SOFT, "rs")
         for place in range(len(self.inferences)):
             self._chart(place)
         width, height = self.pen.canvas.size
@@ -121,25 +122,43 @@ class _Drawing:
             if one.ring:
                 self._pie(middle, one)
         for one in found:
-            if one.ring and not one.rest:
+            if one.ring:
                 self._label(middle, one)
         self._middle(middle, place)
         self._caption(middle[0], top + self.size + 36, place)
 
     def _pie(self, middle: tuple[float, float], one: Slice) -> None:
-        r = self.edges[min(one.ring, len(self.edges) - 1)]
-        box = [(v - sign * r) * FINER for sign in (1, -1) for v in middle]
-        inner = self.edges[one.ring - 1]
-        hole = [(v - sign * inner) * FINER for sign in (1, -1) for v in middle]
+        inner, outer = self._edges_of(one)
         angles = (360 * one.start - 90, 360 * one.end - 90)
-        colour = REST if one.rest else self.colours[one.path]
-        if angles[1] - angles[0] > 0.05:
-            self.ink.pieslice(box, *angles, fill=colour, outline="white", width=3)
-            self.ink.pieslice(hole, *angles, fill="white")
+        if angles[1] - angles[0] <= 0.05:
+            return
+        self.ink.pieslice(_box(middle, outer), *angles, fill=self.colours[one.path],
+                          outline="white", width=3)  # fmt: skip
+        self.ink.pieslice(_box(middle, inner), *angles, fill="white")
+        self._gauge(middle, one)
+
+    def _gauge(self, middle: tuple[float, float], one: Slice) -> None:
+        """The thin line at the outer edge of a slice: how much of it the next level explains."""
+        if one.unexplained is None:
+            return
+        r = self.edges[one.ring] - _GAP
+        start, end = 360 * one.start - 90, 360 * one.end - 90
+        apart = 0.0 if end - start >= 360 else min(0.15 * (end - start), math.degrees(_GAP / r))
+        start, end = start + apart, end - apart
+        turn = end - min(1.0, max(0.0, one.unexplained)) * (end - start)
+        for angles, colour in (((turn, end), REST), ((start, turn), INK)):
+            if angles[1] > angles[0]:
+                self.ink.arc(_box(middle, r), *angles, fill=colour, width=round(_GAUGE * FINER))
+
+    def _edges_of(self, one: Slice) -> tuple[float, float]:
+        """The radii between which a slice is drawn, without the room for its gauge."""
+        outer = self.edges[one.ring]
+        gauge = 0.0 if one.unexplained is None else _GAUGE + 2 * _GAP
+        return self.edges[one.ring - 1], outer - gauge
 
     def _label(self, middle: tuple[float, float], one: Slice) -> None:
         name = self.centre.node(one.path).concept
-        inner, outer = self.edges[one.ring - 1], self.edges[one.ring]
+        inner, outer = self._edges_of(one)
         font = ImageFont.load_default(20 * FINER)
         wide, tall = font.getlength(name) / FINER, 24.0
         turn, r = (one.start + one.end) / 2, (inner + outer) / 2
@@ -175,7 +194,7 @@ class _Drawing:
 
     def _middle(self, middle: tuple[float, float], place: int) -> None:
         found = self.centre.found[place]
-        r = self.edges[0] - 4
+        r = self.edges[0] - _GAUGE - 6
         if found is None:
             words = f"{short(self.centre.concept, 24)} is not among its concepts"
             self.pen.text(middle, words, 24, SOFT, "ms")
@@ -186,6 +205,7 @@ class _Drawing:
         ImageDraw.Draw(mask).ellipse((0, 0, side - 1, side - 1), fill=255)
         corner = (round((middle[0] - r) * FINER), round((middle[1] - r) * FINER))
         self.pen.canvas.paste(picture, corner, mask)
+        self._gauge(middle, Slice((), 0.0, 1.0, found.unexplained))
 
     def _caption(self, x: float, y: float, place: int) -> None:
         evidence = self.inferences[place]
@@ -194,9 +214,13 @@ class _Drawing:
         images = len(evidence.images)
         facts = f"{images} images" if images else percent(evidence.target.probability)
         self.pen.text((x, y + 30), f"{short(evidence.target.name, 30)}, {facts}", 22, SOFT, "ms")
+        found = self.centre.found[place]
+        if found is not None and found.unexplained is not None:
+            told = f"{percent(1 - found.unexplained)} explained by the next level"
+            self.pen.text((x, y + 60), told, 22, SOFT, "ms")
         for i, (one, parent) in enumerate(self._against(place)[:MOST_AGAINST]):
             words = f"{one.weight:.2g}  {short(one.concept, 24)} against {short(parent, 30)}"
-            self.pen.text((x, y + 74 + _LINE * i), words, 22, AGAINST, "ms")
+            self.pen.text((x, y + 104 + _LINE * i), words, 22, AGAINST, "ms")
 
     def _against(self, place: int) -> list[tuple[InferredConcept, str]]:
         found = []
@@ -208,6 +232,11 @@ class _Drawing:
                 found.append((one, f"{level} {parent.concept}", len(path)))
         ordered = sorted(found, key=lambda row: (row[2], row[0].weight))
         return [(one, parent) for one, parent, _ in ordered]
+
+
+def _box(middle: tuple[float, float], r: float) -> tuple[float, float, float, float]:
+    x, y = middle
+    return (x - r) * FINER, (y - r) * FINER, (x + r) * FINER, (y + r) * FINER
 
 
 def _edges(radius: float, rings: int) -> list[float]:

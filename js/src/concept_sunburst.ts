@@ -2,6 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import "./concept_sunburst.css";
 import { Charts } from "./inference/charts.ts";
+import { ringsKey } from "./inference/gauge.ts";
 import { header, WorkLine } from "./inference/header.ts";
 import { conceptList } from "./inference/list.ts";
 import { Panel } from "./inference/panel.ts";
@@ -23,18 +24,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   };
   session.on((change) => change === "inference" && update());
   update();
-  const legend = h(
-    "div",
-    { class: "hx-legend" },
-    empty,
-    h(
-      "p",
-      {},
-      "Angle: share among the concepts that speak for it; ",
-      h("i", { class: "hx-rest-key" }),
-      " what they leave unexplained. The same concept has the same colour everywhere.",
-    ),
-  );
+  const legend = h("div", { class: "hx-legend" }, empty, ringsKey());
   const tools = h("div", { class: "hx-buttons" }, charts.sheet.hint);
   const foot = h("div", { class: "hx-foot" }, legend, tools);
   const main = h("div", { class: "hx-main" }, charts.element, foot, conceptList(session));

@@ -7,6 +7,7 @@ import {
   arcOf,
   arcPath,
   between,
+  gaugeOf,
   labelIn,
   type Rings,
   radii,
@@ -37,37 +38,40 @@ describe("rings", () => {
     }),
   );
 
-  it("give a concept its share of what is explained", () => {
-    expect(wide(slice(whole, "0"))).toBeCloseTo(0.6);
-    expect(wide(slice(whole, "1"))).toBeCloseTo(0.2);
-    expect(wide(slice(whole, "0.0"))).toBeCloseTo(0.3);
+  it("give a concept its share of what speaks for its parent", () => {
+    expect(wide(slice(whole, "0"))).toBeCloseTo(0.75);
+    expect(wide(slice(whole, "1"))).toBeCloseTo(0.25);
   });
 
-  it("keep the place of what is unexplained", () => {
-    expect(slice(whole, "|rest")).toMatchObject({ rest: true, depth: 1, x1: 1 });
-    expect(wide(slice(whole, "|rest"))).toBeCloseTo(0.2);
-    expect(wide(slice(whole, "0|rest"))).toBeCloseTo(0.3);
+  it("are filled by a single child, however little it explains", () => {
+    expect(slice(whole, "0.0")).toMatchObject({ x0: 0, x1: 0.75 });
+  });
+
+  it("are filled by shares that are not a whole", () => {
+    const some = slicesOf(rings("", 1, { children: [rings("0", 0.2), rings("1", 0.6)] }));
+    expect(wide(slice(some, "0"))).toBeCloseTo(0.25);
+    expect(slice(some, "1").x1).toBe(1);
+  });
+
+  it("keep what is unexplained for the gauges", () => {
+    expect(slice(whole, "").unexplained).toBe(0.2);
+    expect(slice(whole, "1").unexplained).toBeNull();
   });
 
   it("have no slice for what speaks against", () => {
     expect(whole.some((one) => one.key === "2")).toBe(false);
   });
 
-  it("have no rest below what was not inferred further", () => {
-    expect(whole.some((one) => one.key === "1|rest")).toBe(false);
-  });
-
-  it("are all gray where nothing is explained", () => {
-    const none = slicesOf(rings("", 1, { unexplained: 1, children: [rings("0", 1)] }));
-    expect(wide(slice(none, "|rest"))).toBe(1);
-    expect(wide(slice(none, "0"))).toBe(0);
+  it("end where all that was found speaks against", () => {
+    const children = [rings("0", 1, { against: true })];
+    expect(slicesOf(rings("", 1, { children }))).toHaveLength(1);
   });
 
   it("fill the circle with the concept in the middle", () => {
     const edges = radii(100, 2);
     expect(arcOf(slice(whole, "0.0"), slice(whole, "0"), edges)).toEqual({
       x0: 0,
-      x1: 0.5,
+      x1: 1,
       r0: edges[0],
       r1: edges[1],
     });
@@ -89,6 +93,51 @@ describe("rings", () => {
       { x0: 0.5, x1: 1, r0: 10, r1: 30 },
     ];
     expect(between(a, b, 0.5)).toEqual({ x0: 0.25, x1: 1, r0: 5, r1: 20 });
+  });
+});
+
+describe("a gauge", () => {
+  const arc = { x0: 0, x1: 0.5, r0: 40, r1: 80 };
+
+  it("is gray as far as its concept is unexplained", () => {
+    const { explained, rest } = gaugeOf(arc, 0.75, 4);
+    const whole = rest.x1 - explained.x0;
+    expect((rest.x1 - rest.x0) / whole).toBeCloseTo(0.75);
+    expect(rest.x0).toBe(explained.x1);
+  });
+
+  it("lies at the outer edge, apart from what is left to the concept", () => {
+    const { body, explained } = gaugeOf(arc, 0.75, 4);
+    expect(explained.r1 - explained.r0).toBe(4);
+    expect(explained.r1).toBeLessThan(arc.r1);
+    expect(body.r1).toBeLessThan(explained.r0);
+    expect([body.x0, body.x1]).toEqual([arc.x0, arc.x1]);
+  });
+
+  it("ends a little before its neighbour begins", () => {
+    const { explained, rest } = gaugeOf(arc, 0.5, 4);
+    expect(explained.x0).toBeGreaterThan(arc.x0);
+    expect(rest.x1).toBeLessThan(arc.x1);
+  });
+
+  it("goes all around the concept in the middle", () => {
+    const { explained, rest } = gaugeOf({ x0: 0, x1: 1, r0: 0, r1: 30 }, 0.96, 3);
+    expect([explained.x0, rest.x1]).toEqual([0, 1]);
+  });
+
+  it("of a narrow slice keeps most of its width", () => {
+    const { explained, rest } = gaugeOf({ x0: 0.5, x1: 0.501, r0: 40, r1: 80 }, 0.5, 3);
+    expect(rest.x1 - explained.x0).toBeGreaterThan(0.0005);
+  });
+
+  it("takes no more than there is", () => {
+    const { body, explained } = gaugeOf({ x0: 0, x1: 0.5, r0: 40, r1: 42 }, 0.5, 4);
+    expect([body.r1, explained.r0]).toEqual([40, 40]);
+  });
+
+  it("is gray or not at all where the figure is out of range", () => {
+    expect(gaugeOf(arc, 1.2, 4).explained.x1).toBe(gaugeOf(arc, 1, 4).explained.x1);
+    expect(gaugeOf(arc, -0.1, 4).rest.x0).toBe(gaugeOf(arc, 0, 4).rest.x0);
   });
 });
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
-from PIL import Image
+from PIL import Image, ImageColor
 
 from hexplain_widgets.widgets.concept_sunburst import ConceptSunburst
 from hexplain_widgets.widgets.concept_tree import ConceptTree
@@ -21,7 +21,7 @@ from hexplain_widgets.widgets.inference_drawing import draw_tree
 from hexplain_widgets.widgets.inference_merging import first_open, merged, part_of
 from hexplain_widgets.widgets.inference_view import InferenceView
 from hexplain_widgets.widgets.show import show
-from hexplain_widgets.widgets.sunburst_drawing import slices
+from hexplain_widgets.widgets.sunburst_drawing import REST, draw_sunbursts, slices
 from tests.widgets.answers import Answers
 from tests.widgets.made import scene
 from tests.widgets.made_inference import LEVELS, MARKUP, MadeChain, made_inference
@@ -173,14 +173,32 @@ def test_a_paler_colour_is_nearer_to_white_and_a_darker_one_to_black() -> None:
     assert paler("#804000", -0.5) == "#402000"
 
 
-def test_angles_are_shares_of_what_is_explained() -> None:
+def test_angles_are_shares_of_what_speaks_for_a_concept() -> None:
+    root = merged([made_inference()])
+    ring = [one for one in slices(root, 0) if one.ring == 1]
+    share = root.children[0].known[0][1].share
+    assert ring[0].end == pytest.approx(share)
+    assert ring[-1].end == pytest.approx(1)
+
+
+def test_a_single_child_fills_the_arc_however_little_it_explains() -> None:
+    made = made_inference().root
+    child = replace(made.children[0], share=1.0, children=())
+    lone = replace(made, children=(child,), unexplained=0.96)
+    whole, slice_ = slices(merged([replace(made_inference(), root=lone)]), 0)
+    assert (slice_.start, slice_.end) == (0, 1)
+    assert whole.unexplained == 0.96
+
+
+def test_a_gauge_is_gray_as_far_as_its_concept_is_unexplained() -> None:
     evidence = made_inference()
-    found = list(slices(merged([evidence]), 0))
-    ring = [one for one in found if one.ring == 1]
-    rest = [one for one in ring if one.rest]
-    assert rest[0].end - rest[0].start == pytest.approx(evidence.root.unexplained)
-    share = merged([evidence]).children[0].known[0][1].share
-    assert ring[0].end == pytest.approx(share * (1 - evidence.root.unexplained))
+    counts = []
+    for left in (0.25, 0.75):
+        root = replace(evidence.root, unexplained=left, children=())
+        picture = draw_sunbursts([replace(evidence, root=root)], [""])
+        ring = np.asarray(picture)[200:1000, 500:1400].reshape(-1, 3)
+        counts.append(int((ring == ImageColor.getrgb(REST)).all(axis=1).sum()))
+    assert counts[1] == pytest.approx(3 * counts[0], rel=0.15)
 
 
 def test_what_speaks_against_is_no_slice() -> None:

@@ -12,9 +12,10 @@ import {
 } from "../layout/sunburst.ts";
 import { button, fill, h, reducedMotion, setAttribute, svg } from "../lib/dom.ts";
 import { number, percent } from "../lib/words.ts";
+import { GaugeMark, thickness } from "./gauge.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
-import { levelName, spoken } from "./words.ts";
+import { levelName, restOf, spoken } from "./words.ts";
 
 const TIME = 480;
 const MOST = 640; // pixels across
@@ -26,7 +27,8 @@ interface Drawn {
   readonly slice: Slice;
   readonly concept: Concept;
   readonly path: SVGPathElement;
-  readonly label: SVGTextElement | null;
+  readonly label: SVGTextElement;
+  readonly gauge: GaugeMark | null;
   readonly wide: number;
   arc: Arc;
 }
@@ -47,12 +49,21 @@ export class Chart {
   readonly element: HTMLElement;
   private readonly canvas = h("canvas", { class: "hx-centre", "aria-hidden": "true" });
   private readonly rings = svg("g", { class: "hx-rings" });
+  private readonly gauges = svg("g", { class: "hx-gauges" });
   private readonly names = svg("g", { class: "hx-labels", "aria-hidden": "true" });
   private readonly mark = svg("path", { class: "hx-mark", "aria-hidden": "true" });
-  private readonly picture = svg("svg", { role: "group" }, this.rings, this.mark, this.names);
+  private readonly picture = svg(
+    "svg",
+    { role: "group" },
+    this.rings,
+    this.gauges,
+    this.mark,
+    this.names,
+  );
   private readonly frame = h("div", { class: "hx-burst" }, this.canvas, this.picture);
   private readonly out: HTMLButtonElement;
   private readonly missing = h("p", { class: "hx-missing" });
+  private readonly told = h("span", { class: "hx-of-it" });
   private readonly against = h("div", { class: "hx-against-list" });
   private drawn: Drawn[] = [];
   private slices: Slice[] = [];
@@ -69,9 +80,11 @@ export class Chart {
     this.frame.append(this.out, this.missing);
     this.element = h("figure", { class: "hx-chart", "data-set": set }, this.frame, this.caption());
     this.element.append(this.against);
-    this.rings.addEventListener("click", (event) => this.press(event));
-    this.rings.addEventListener("pointerover", (event) => session.hover(this.at(event.target)));
-    this.rings.addEventListener("pointerleave", () => session.hover(null));
+    for (const drawn of [this.rings, this.gauges]) {
+      drawn.addEventListener("click", (event) => this.press(event));
+      drawn.addEventListener("pointerover", (event) => session.hover(this.at(event.target)));
+      drawn.addEventListener("pointerleave", () => session.hover(null));
+    }
     this.slices = slicesOf(ringsOf(session.inference.root, set));
   }
 
@@ -106,7 +119,6 @@ export class Chart {
     const { current, selected, hovered } = this.session;
     let tabbed = false;
     for (const { concept, slice, path } of this.drawn) {
-      if (slice.rest) continue;
       const same = concept.name === current.name && concept.depth === current.depth;
       path.classList.toggle("hx-same", same && current.depth > 0);
       path.classList.toggle("hx-chosen", concept.key === selected.key);
@@ -127,7 +139,7 @@ export class Chart {
   }
 
   focus(concept: Concept): boolean {
-    const found = this.drawn.find((one) => !one.slice.rest && one.concept.key === concept.key);
+    const found = this.drawn.find((one) => one.concept.key === concept.key);
     if (!found || !this.seen(found.slice)) return false;
     found.path.focus();
     return true;
@@ -151,7 +163,7 @@ export class Chart {
   }
 
   private get inner(): number {
-    return (radii(this.radius, 1)[0] ?? 0) - 3;
+    return (radii(this.radius, 1)[0] ?? 0) - thickness(this.radius) - 5;
   }
 
   private seen(slice: Slice): boolean {
@@ -174,6 +186,7 @@ export class Chart {
       h("b", {}, name || target.name),
       h("span", {}, name && target.name),
       h("span", {}, facts),
+      this.told,
     );
   }
 
@@ -183,18 +196,21 @@ export class Chart {
     const font = getComputedStyle(this.frame);
     if (pen) pen.font = `${this.letters}px ${font.fontFamily}`;
     this.names.style.fontSize = `${this.letters}px`;
-    this.drawn = this.slices
-      .filter((slice) => slice.depth > 0)
-      .map((slice) => {
-        const concept = inference.concepts.get(slice.key.split("|")[0] ?? "") as Concept;
-        const path = slice.rest ? this.rest(concept) : this.slice(concept);
-        const label = slice.rest ? null : svg("text", {}, concept.name);
-        if (label && brightness(concept.colour) <= 140) label.classList.add("hx-light");
-        const wide = pen?.measureText(concept.name).width ?? 1e9;
-        return { slice, concept, path, label, wide, arc: { x0: 0, x1: 0, r0: 0, r1: 0 } };
-      });
-    this.rings.replaceChildren(...this.drawn.map((one) => one.path));
-    this.names.replaceChildren(...this.drawn.flatMap((one) => one.label ?? []));
+    this.drawn = this.slices.map((slice) => {
+      const concept = inference.concepts.get(slice.key) as Concept;
+      const label = svg("text", {}, concept.name);
+      if (brightness(concept.colour) <= 140) label.classList.add("hx-light");
+      const wide = pen?.measureText(concept.name).width ?? 1e9;
+      const left = slice.unexplained;
+      const gauge = left === null ? null : new GaugeMark(concept, inference, this.set, left);
+      const arc = { x0: 0, x1: 0, r0: 0, r1: 0 };
+      return { slice, concept, path: this.slice(concept), label, gauge, wide, arc };
+    });
+    // the decision is never a slice: its image is in the middle, or it is out of sight
+    const below = this.drawn.filter(({ slice }) => slice.depth > 0);
+    this.rings.replaceChildren(...below.map((one) => one.path));
+    this.names.replaceChildren(...below.map((one) => one.label));
+    this.gauges.replaceChildren(...this.drawn.flatMap((one) => one.gauge?.element ?? []));
     const name = this.session.sets[this.set]?.name;
     setAttribute(this.picture, "aria-label", `Rings of ${name || inference.root.name}`);
   }
@@ -210,16 +226,6 @@ export class Chart {
     path.style.fill = concept.colour;
     path.classList.toggle("hx-pale", brightness(concept.colour) > 244);
     return path;
-  }
-
-  private rest(concept: Concept): SVGPathElement {
-    const left = concept.parts[this.set]?.unexplained ?? 0;
-    const words = `${percent(left)} of ${concept.name} is unexplained`;
-    return svg(
-      "path",
-      { class: "hx-rest-slice", role: "img", "aria-label": words },
-      svg("title", {}, words),
-    );
   }
 
   private show(smooth: boolean): void {
@@ -248,20 +254,22 @@ export class Chart {
       if (part < 1) this.turning = requestAnimationFrame((time) => session.guard(() => step(time)));
     };
     step(start);
+    const part = zoom.parts[this.set];
+    this.told.textContent = part ? restOf(zoom, inference, part) : "";
     this.writeOut();
     this.writeAgainst(zoom);
     this.emphasise();
     this.paint();
   }
 
-  private place({ arc, path, label, wide, slice }: Drawn, still: boolean): void {
+  private place({ arc, path, label, gauge, wide, slice }: Drawn, still: boolean): void {
+    const body = gauge?.place(arc, thickness(this.radius)) ?? arc;
     // the concept in the middle gives way to its map once the rings stand still
-    const middle = still && slice.key === this.centre;
-    const shown = arc.r1 > arc.r0 && arc.x1 > arc.x0 && !middle;
-    path.setAttribute("d", shown ? arcPath(arc) : "");
+    const middle = slice.depth === 0 || (still && slice.key === this.centre);
+    const shown = body.r1 > body.r0 && body.x1 > body.x0 && !middle;
+    path.setAttribute("d", shown ? arcPath(body) : "");
     path.classList.toggle("hx-away", !shown);
-    if (!label) return;
-    const at = still && shown ? labelIn(arc, wide, this.letters + 1) : null;
+    const at = still && shown ? labelIn(body, wide, this.letters + 1) : null;
     label.classList.toggle("hx-away", at === null);
     if (at) label.setAttribute("transform", `translate(${at.x} ${at.y}) rotate(${at.turn})`);
   }

@@ -39,7 +39,8 @@ function weight(concept: Concept, part: Part): string {
     : `Carries ${percent(part.share)} of what speaks for ${of}: weight ${number(part.weight)}.`;
 }
 
-function rest(concept: Concept, inference: Inference, part: Part): string {
+/** How much of a concept the next level explains in a set. */
+export function restOf(concept: Concept, inference: Inference, part: Part): string {
   if (part.unexplained === null) return "";
   const count = concept.children.filter((child) => child.parts[part.set]).length;
   const level = inference.payload.levels[concept.depth + 1] ?? "concept";
@@ -71,7 +72,7 @@ export function sentences(concept: Concept, inference: Inference, part: Part): s
   return [
     concept.parent ? weight(concept, part) : decision(inference, part),
     concept.parent ? found(inference, part) : "",
-    rest(concept, inference, part),
+    restOf(concept, inference, part),
     precision(part),
     part.flag === null ? "" : `Doubtful: ${part.flag}.`.replace(/\.\.$/, "."),
   ].filter(Boolean);

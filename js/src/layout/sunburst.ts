@@ -1,5 +1,5 @@
-// Rings: what a concept rests on stands around it, as wide as its share; what is left unexplained
-// keeps its place as a slice of its own. What speaks against has no angle and no slice.
+// Rings: what a concept rests on stands around it and fills its arc, each as wide as its share. How
+// much they explain of it is a thin gauge between the two. What speaks against has no slice.
 
 /** A concept as the rings see it. */
 export interface Rings {
@@ -11,37 +11,35 @@ export interface Rings {
   readonly children: readonly Rings[];
 }
 
-export const REST = "rest";
-
-/** A slice from `x0` to `x1`, in parts of the whole turn; `of` is the concept of the rest. */
+/** A slice from `x0` to `x1`, in parts of the whole turn; `unexplained` is what its gauge shows. */
 export interface Slice {
   readonly key: string;
-  readonly rest: boolean;
   readonly depth: number;
   readonly x0: number;
   readonly x1: number;
+  readonly unexplained: number | null;
 }
 
 /** All slices, those of inner rings first within each branch. */
 export function slicesOf(root: Rings): Slice[] {
   const found: Slice[] = [];
   const place = (one: Rings, depth: number, x0: number, x1: number): void => {
-    found.push({ key: one.key, rest: false, depth, x0, x1 });
-    const left = Math.min(1, Math.max(0, one.unexplained ?? 0));
-    const room = (x1 - x0) * (1 - left);
-    let x = x0;
-    for (const child of one.children) {
-      if (child.against) continue;
-      const end = Math.min(x0 + room, x + room * Math.max(0, child.share));
-      place(child, depth + 1, x, end);
-      x = end;
+    const { key, unexplained } = one;
+    found.push({ key, depth, x0, x1, unexplained });
+    const shown = one.children.filter((child) => !child.against && child.share > 0);
+    const whole = shown.reduce((sum, child) => sum + child.share, 0);
+    let before = 0;
+    for (const child of shown) {
+      const [start, end] = [before / whole, (before + child.share) / whole];
+      place(child, depth + 1, x0 + start * (x1 - x0), x0 + end * (x1 - x0));
+      before += child.share;
     }
-    if (left > 0)
-      found.push({ key: `${one.key}|${REST}`, rest: true, depth: depth + 1, x0: x0 + room, x1 });
   };
   place(root, 0, 0, 1);
   return found;
 }
+
+const TURN = 2 * Math.PI;
 
 /** Where a slice is drawn: angles in parts of a turn, radii in pixels. */
 export interface Arc {
@@ -76,13 +74,35 @@ export function arcOf(slice: Slice, centre: Slice, edges: readonly number[]): Ar
   return { x0: at(slice.x0), x1: at(slice.x1), r0: edge(ring - 1), r1: edge(ring) };
 }
 
+/** What of an arc is its own, and the gauge along its outer edge. */
+export interface Gauge {
+  readonly body: Arc;
+  readonly explained: Arc;
+  readonly rest: Arc;
+}
+
+const GAP = 1; // pixels around a gauge
+
+/** Room for a gauge so many pixels thick, gray from where its concept is left unexplained. */
+export function gaugeOf(arc: Arc, unexplained: number, thick: number): Gauge {
+  const r1 = Math.max(arc.r0, arc.r1 - GAP);
+  const r0 = Math.max(arc.r0, r1 - thick);
+  const size = arc.x1 - arc.x0;
+  const apart = size >= 1 - 1e-6 ? 0 : Math.min(0.15 * size, r1 > 0 ? GAP / (TURN * r1) : 0);
+  const [x0, x1] = [arc.x0 + apart, arc.x1 - apart];
+  const turn = x1 - Math.min(1, Math.max(0, unexplained)) * (x1 - x0);
+  return {
+    body: { ...arc, r1: Math.max(arc.r0, r0 - GAP) },
+    explained: { x0, x1: turn, r0, r1 },
+    rest: { x0: turn, x1, r0, r1 },
+  };
+}
+
 /** Between two arcs, at `t` from 0 to 1. */
 export function between(a: Arc, b: Arc, t: number): Arc {
   const mix = (from: number, to: number) => from + (to - from) * t;
   return { x0: mix(a.x0, b.x0), x1: mix(a.x1, b.x1), r0: mix(a.r0, b.r0), r1: mix(a.r1, b.r1) };
 }
-
-const TURN = 2 * Math.PI;
 
 /** A point at a part of the turn, from the top, clockwise. */
 export function pointAt(x: number, r: number): [number, number] {

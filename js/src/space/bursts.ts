@@ -2,6 +2,7 @@
 // same shape that holds these inferences alone.
 import type { AnyModel } from "@anywidget/types";
 import { Charts } from "../inference/charts.ts";
+import { ringsKey } from "../inference/gauge.ts";
 import { type State as InferenceState, Session as Inferences } from "../inference/session.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { MOST_CHARTS, type Session } from "./session.ts";
@@ -54,7 +55,8 @@ export class Bursts {
     const model = stand(this.session, shown);
     const inferences = new Inferences(model, this.complain);
     const charts = new Charts(inferences);
-    this.body.append(charts.element, charts.sheet.element);
+    const key = h("div", { class: "hx-rings-key hx-layer" }, ringsKey());
+    this.body.append(charts.element, key, charts.sheet.element);
     this.leave = () => {
       charts.close();
       inferences.close();
