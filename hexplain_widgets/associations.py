@@ -20,6 +20,7 @@ from .evidence import (
     NeuronConcepts,
     Provenance,
 )
+from .hierarchy import note_on_missing
 from .logistic import LinearClassifiers, fit_logistic
 from .region_samples import Regions
 from .shapley import Scores, neuron_scores
@@ -321,12 +322,15 @@ def notes_on(regions: Regions, layer: str) -> tuple[str, ...]:
             f"Behind {layer} places are not told apart, so its gradient knows none: times the"
             " layer's maps it finds the regions."
         )
+    missing = note_on_missing(np.flatnonzero(~origin.member.any(0)).tolist(), origin.names)
+    if missing:
+        found.append(missing)
     if regions.unplaced:
         found.append(
             f"{regions.unplaced} of {regions.images} images are of classes that the hierarchy does"
             " not hold: they were left out."
         )
-    missing = [c.name for c, n in zip(origin.concepts, regions.labelled, strict=True) if not n]
-    if missing:
-        found.append(f"No image was seen of {', '.join(missing)}.")
+    unseen = [c.name for c, n in zip(origin.concepts, regions.labelled, strict=True) if not n]
+    if unseen:
+        found.append(f"No image was seen of {', '.join(unseen)}.")
     return tuple(found)

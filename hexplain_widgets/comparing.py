@@ -26,14 +26,15 @@ UNMOVED = "in {} of its images no channel moves the concept: there the weights a
 class Compared:
     """What is compared: `sets` of images, and each set's concept of the level `level`.
 
-    `depth` counts levels from the output on; `rows[s]` are the weights of the concept of set `s`
-    over the channels, or classes, of its level.
+    `depth` counts levels from the output on; `numbers[s]` is the place of a set's concept in its
+    level, `rows[s]` are its weights over the channels, or classes, of that level.
     """
 
     sets: Mapping[str, tuple[Any, ...]]
     depth: int
     level: str
     concepts: tuple[str, ...]
+    numbers: tuple[int, ...]
     rows: tuple[Float[np.ndarray, "1 d"], ...]
 
 
@@ -65,7 +66,7 @@ def asked_of(
         sets={name: tuple(some) for name, some in sets.items()}, depth=depth,
         level=harmony.names[depth],
         concepts=tuple(harmony.concepts(depth)[n] for n in numbers),
-        rows=tuple(harmony.row(depth, n) for n in numbers),
+        numbers=tuple(numbers), rows=tuple(harmony.row(depth, n) for n in numbers),
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from .subset import Subset, best_subset
 # Below this share of the best slope a concept is no candidate where places count: it would be
 # taken for what it leaves out of others. Measured on the embedded world (benchmarks/relations.py).
 CLOSE = 0.7
+# A weight below this share of the largest explains nothing.
+NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class FewConcepts:
     def maps(self, activations: Float[np.ndarray, "k h w"]) -> Float[np.ndarray, "n p"]:
         """Return the maps of the offered concepts in an image, centred and of unit length."""
         found = np.tensordot(self._level.weights[self._some], activations, 1)
-        flat: Float[np.ndarray, "n p"] = found.reshape(len(found), -1)
+        flat: Float[np.ndarray, "n p"] = found.reshape(len(found), activations[0].size)
         return _unit(flat - flat.mean(axis=1, keepdims=True))
 
     def resting(self, weights: Float[np.ndarray, " k"], place: Place | None = None) -> Subset:
@@ -72,7 +74,8 @@ class FewConcepts:
 
     def _spread(self, few: Subset) -> Subset:
         alpha = np.zeros(len(self._level.concepts))
-        alpha[self._some] = few.alpha
+        small = np.abs(few.alpha) < NEGLIGIBLE * np.abs(few.alpha).max(initial=0.0)
+        alpha[self._some] = np.where(small, 0.0, few.alpha)
         return Subset(alpha, few.unexplained, few.exact)
 
 

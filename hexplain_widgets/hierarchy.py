@@ -375,11 +375,13 @@ class Matched:
     @property
     def note(self) -> str | None:
         """What to say of the network's classes that are in no concept; None where all are."""
-        if not self.missing:
-            return None
-        some = ", ".join(self.names[i] for i in self.missing[:SHOWN])
-        more = ", …" if len(self.missing) > SHOWN else ""
-        return (
-            f"{len(self.missing)} of the network's {len(self.names)} classes are in no concept:"
-            f" {some}{more}."
-        )
+        return note_on_missing(self.missing, self.names)
+
+
+def note_on_missing(missing: Sequence[int], names: Sequence[str]) -> str | None:
+    """Return what to say of a network's classes that are in no concept; None where all are."""
+    if not missing:
+        return None
+    some = ", ".join(names[i] for i in missing[:SHOWN])
+    more = ", …" if len(missing) > SHOWN else ""
+    return f"{len(missing)} of the network's {len(names)} classes are in no concept: {some}{more}."

@@ -62,9 +62,10 @@ def layers_of_levels(
     """Return the levels below the output, each with its layer, coarse to fine.
 
     `labelled` are the levels of the concept set. Without `levels` object, part, material and color
-    are paired with the last four stages; where the set has none of these, its own levels with the
-    last stages in their order. Raises ValueError for a level that is not labelled, an unknown
-    layer, a network with too few stages, and layers that do not follow one another.
+    are paired with the last four stages; where the set has none of these, or the network fewer
+    stages, the levels that there are with the last stages in their order. Raises ValueError for a
+    level that is not labelled, an unknown layer, a network with too few stages, and layers that do
+    not follow one another.
     """
     named = _paired(labelled, probe, x) if levels is None else _below_output(levels)
     unknown = [level for level, _ in named if level not in labelled]
@@ -90,8 +91,9 @@ def _paired(labelled: Sequence[str], probe: Probe, x: Tensor) -> list[tuple[str,
     below = [n for n in labelled if n != PAIRED[0]]
     usual = {level: i for i, level in enumerate(PAIRED[1:])}
     places = {n: usual[n] for n in below if n in usual} or {n: i for i, n in enumerate(below)}
-    missing = [n for n, i in places.items() if i >= len(stages)]
-    if missing or not places:
+    if max(places.values(), default=0) >= len(stages):
+        places = {n: i for i, n in enumerate(places)}
+    if len(places) > len(stages) or not places:
         raise ValueError(
             f"the network has {len(stages)} stages with feature maps, the concept set the levels"
             f" {', '.join(labelled)}; expected a stage for each level below the scene; pair them"

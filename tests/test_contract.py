@@ -6,14 +6,17 @@ import copy
 import subprocess
 import sys
 from collections.abc import Callable
+from types import MappingProxyType
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
 from hexplain_widgets import gated
+from hexplain_widgets.concepts import Labelled
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.segments import Segment
 from hexplain_widgets.store import load, save
@@ -40,8 +43,26 @@ def hint(model: nn.Module, x: Tensor) -> Evidence:
     return engine.associations(top=3, images=[x], maps_of=["some"])
 
 
+def chain(model: nn.Module, x: Tensor) -> Evidence:
+    labels = (np.arange(64).reshape(8, 8) % 5 == 0).astype(int)
+    draw = np.random.default_rng(0)
+    items = [
+        Labelled(str(i), Image.fromarray(draw.integers(0, 255, (40, 40, 3), np.uint8)),
+                 {"part": [np.roll(labels, i)]})
+        for i in range(6)
+    ]  # fmt: skip
+    engine = hx.Chain(gates=6).fit(model, Parts(items), progress=False)
+    return engine.compare({"one": [x], "other": [x.flip(2)]}, 0, inferences=True)
+
+
+class Parts(list[Labelled]):
+    """A concept set of prepared images with one level."""
+
+    levels, names, skipped = ("part",), MappingProxyType({"part": ("none", "dot")}), ()
+
+
 # A new engine is one line here.
-ENGINES: list[Engine] = [decomposition, chip, hint]
+ENGINES: list[Engine] = [decomposition, chip, hint, chain]
 
 
 class Stateful(nn.Module):

@@ -125,7 +125,7 @@ def test_a_share_of_neurons_is_rounded_to_a_number(hint: hx.Hint) -> None:
 
 
 def test_the_gradient_without_a_place_is_said_to_be_replaced(hint: hx.Hint) -> None:
-    assert "gradient times input" in hint.associations().notes[0]
+    assert "places are not told apart" in hint.associations().notes[0]
 
 
 # what is asked of it

@@ -39,6 +39,15 @@ def test_images_of_classes_outside_the_hierarchy_are_counted_and_said() -> None:
     )
 
 
+def test_classes_that_are_in_no_concept_are_named() -> None:
+    notes = fit({"animal": ["dog", "cat"]}, DATA).associations().notes
+    assert "2 of the network's 4 classes are in no concept: car, bus." in notes
+
+
+def test_nothing_is_said_of_classes_where_all_are_in_a_concept(hint: hx.Hint) -> None:
+    assert not any("in no concept" in note for note in hint.associations().notes)
+
+
 def test_a_concept_without_images_is_flagged_and_has_no_scores(hint: hx.Hint) -> None:
     animals = [item for item in DATA if item[1] < 2]
     found = fit(KINDS, animals)

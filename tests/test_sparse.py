@@ -426,3 +426,9 @@ def test_a_solution_is_of_plain_arrays() -> None:
     found = lasso(gated().statistics, 0.1)
     assert isinstance(found, Solution)
     assert (found.weights.dtype, found.gap.dtype) == (np.float64, np.float64)
+
+
+def test_solving_leaves_the_global_random_state_alone() -> None:
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    lasso(Quadratic(np.eye(3)[None], np.ones((1, 3)), np.array([9.0])), 0.1)
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002

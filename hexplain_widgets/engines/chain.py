@@ -324,7 +324,7 @@ class Chain:
     def _each(
         self, asked: Compared, count: int, stopped: Stop | None
     ) -> tuple[ConceptInference, ...]:
-        target = [None if asked.depth else c for c in asked.concepts]
+        target = [None if asked.depth else n for n in asked.numbers]
         pairs = [(i, t) for some, t in zip(asked.sets.values(), target, strict=True) for i in some]
         return tuple(self.explain(i, t, stopped) for i, t in pairs[:count])
 

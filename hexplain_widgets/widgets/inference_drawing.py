@@ -163,9 +163,10 @@ class _Drawing:
         if one.level == self.levels[0]:
             self.pen.text(below, short(self.names[place], 16), 20, SOFT)
         else:
-            against = one.weight < 0
-            words = f"{one.weight:.2g} against" if against else percent(one.share)
-            at = below if len(self.inferences) > 1 else (at[0] + self.side + 14, at[1] + 26)
+            against, many = one.weight < 0, len(self.inferences) > 1
+            words = f"{one.weight:.2g}{'' if many else ' against'}"
+            words = words if against else percent(one.share)
+            at = below if many else (at[0] + self.side + 14, at[1] + 26)
             self.pen.text(at, words, 24, AGAINST if against else INK)
 
     def _words(self, node: MergedConcept, x: float, y: float) -> None:

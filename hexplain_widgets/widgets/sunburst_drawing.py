@@ -216,11 +216,15 @@ class _Drawing:
         self.pen.text((x, y + 30), f"{short(evidence.target.name, 30)}, {facts}", 22, SOFT, "ms")
         found = self.centre.found[place]
         if found is not None and found.unexplained is not None:
-            told = f"{percent(1 - found.unexplained)} explained by the next level"
-            self.pen.text((x, y + 60), told, 22, SOFT, "ms")
+            self.pen.text((x, y + 60), self._explained(place, found.unexplained), 22, SOFT, "ms")
         for i, (one, parent) in enumerate(self._against(place)[:MOST_AGAINST]):
             words = f"{one.weight:.2g}  {short(one.concept, 24)} against {short(parent, 30)}"
             self.pen.text((x, y + 104 + _LINE * i), words, 22, AGAINST, "ms")
+
+    def _explained(self, place: int, unexplained: float) -> str:
+        count = sum(one.found[place] is not None for one in self.centre.children)
+        level = dict(enumerate(self.inferences[0].levels)).get(self.centre.depth + 1, "concept")
+        return f"{percent(1 - unexplained)} explained by {count} {level}{'s'[: count != 1]}"
 
     def _against(self, place: int) -> list[tuple[InferredConcept, str]]:
         found = []

@@ -161,6 +161,18 @@ def test_the_keyboard_walks_the_rings_and_zooms(views: Views) -> None:
     expect(views.slice("0")).to_be_focused()
 
 
+def test_a_gauge_says_how_much_of_a_concept_is_unexplained(views: Views) -> None:
+    gauge = views.rings.locator(".hx-chart").first.locator(".hx-gauge[data-key='0']")
+    words = re.compile(r"^house: Its .* parts explain .* % of it; .* % is unexplained\.$")
+    expect(gauge).to_have_attribute("aria-label", words)
+    rest = gauge.locator(".hx-unexplained")
+    slice_ = views.slice("0")
+    assert rest.evaluate("path => getComputedStyle(path).fill") != slice_.evaluate(
+        "path => getComputedStyle(path).fill"
+    )
+    assert rest.get_attribute("d")
+
+
 def test_what_speaks_against_is_a_list_and_no_slice(views: Views) -> None:
     chart = views.rings.locator(".hx-chart").first
     row = chart.locator(".hx-against-list li").first
