@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { nearest, readInference } from "../src/inference/payload.ts";
-import { ownership, sentences, spoken } from "../src/inference/words.ts";
+import { explained, ownership, sentences, spoken } from "../src/inference/words.ts";
 import { frameOf, fullWidth, links, type Spot, spots, tall } from "../src/layout/concept_cards.ts";
 import type { Branch } from "../src/layout/slots.ts";
 import {
@@ -150,6 +150,12 @@ describe("an arc", () => {
     expect(arcPath({ x0: 0, x1: 1, r0: 5, r1: 10 }).match(/M/g)).toHaveLength(2);
   });
 
+  it("of a whole turn has a hole, which goes the other way round", () => {
+    const [outer, inner] = arcPath({ x0: 0, x1: 1, r0: 5, r1: 10 }).split("Z");
+    expect(outer).toMatch(/0 1 1/);
+    expect(inner).not.toMatch(/0 1 1/);
+  });
+
   it("without width is nothing", () => {
     expect(arcPath({ x0: 0.3, x1: 0.3, r0: 5, r1: 10 })).toBe("");
   });
@@ -295,6 +301,11 @@ describe("inferences from the kernel", () => {
       "Held-out average precision 0.5; a guess would reach 0.02.",
       "Doubtful: few cells.",
     ]);
+  });
+
+  it("say in short what is explained", () => {
+    const part = inference.root.parts[0] as never;
+    expect(explained(inference.root, inference, part)).toBe("70 % explained by 2 objects");
   });
 
   it("say what is unexplained", () => {

@@ -15,7 +15,7 @@ import { number, percent } from "../lib/words.ts";
 import { GaugeMark, thickness } from "./gauge.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
-import { levelName, restOf, spoken } from "./words.ts";
+import { explained, levelName, spoken } from "./words.ts";
 
 const TIME = 480;
 const MOST = 640; // pixels across
@@ -224,7 +224,8 @@ export class Chart {
     );
     path.dataset.key = concept.key;
     path.style.fill = concept.colour;
-    path.classList.toggle("hx-pale", brightness(concept.colour) > 244);
+    const light = brightness(concept.colour);
+    path.classList.toggle("hx-faint", light > 244 || light < 45);
     return path;
   }
 
@@ -255,7 +256,7 @@ export class Chart {
     };
     step(start);
     const part = zoom.parts[this.set];
-    this.told.textContent = part ? restOf(zoom, inference, part) : "";
+    this.told.textContent = part ? explained(zoom, inference, part) : "";
     this.writeOut();
     this.writeAgainst(zoom);
     this.emphasise();

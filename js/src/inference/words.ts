@@ -39,15 +39,30 @@ function weight(concept: Concept, part: Part): string {
     : `Carries ${percent(part.share)} of what speaks for ${of}: weight ${number(part.weight)}.`;
 }
 
-/** How much of a concept the next level explains in a set. */
+/** What a concept rests on in a set: how many, and of which level. */
+function under(concept: Concept, inference: Inference, part: Part): [number, string] {
+  const count = concept.children.filter((child) => child.parts[part.set]).length;
+  return [count, inference.payload.levels[concept.depth + 1] ?? "concept"];
+}
+
+/** How much of a concept the next level explains in a set, in short. */
+export function explained(concept: Concept, inference: Inference, part: Part): string {
+  if (part.unexplained === null) return "";
+  const [count, level] = under(concept, inference, part);
+  return `${percent(1 - part.unexplained)} explained by ${plural(level, count)}`;
+}
+
+/** How much of a concept the next level explains in a set, and how much it does not. */
 export function restOf(concept: Concept, inference: Inference, part: Part): string {
   if (part.unexplained === null) return "";
-  const count = concept.children.filter((child) => child.parts[part.set]).length;
-  const level = inference.payload.levels[concept.depth + 1] ?? "concept";
-  if (count === 0)
-    return `No ${level} was found to explain it: ${percent(part.unexplained)} is unexplained.`;
+  const [count, level] = under(concept, inference, part);
+  const left = `${percent(part.unexplained)} is unexplained`;
+  const many = (inference.payload.sets[part.set]?.images ?? 0) > 0;
+  if (count === 0 && many)
+    return `No ${level} is shared by half of its images; ${left} in the mean.`;
+  if (count === 0) return `No ${level} was found to explain it: ${left}.`;
   const who = count === 1 ? `Its ${level} explains` : `Its ${plural(level, count)} explain`;
-  return `${who} ${percent(1 - part.unexplained)} of it; ${percent(part.unexplained)} is unexplained.`;
+  return `${who} ${percent(1 - part.unexplained)} of it; ${left}.`;
 }
 
 export function precision(part: Part): string {

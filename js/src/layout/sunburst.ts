@@ -113,7 +113,7 @@ export function pointAt(x: number, r: number): [number, number] {
 export function arcPath({ x0, x1, r0, r1 }: Arc): string {
   const size = x1 - x0;
   if (size <= 0 || r1 <= r0) return "";
-  if (size >= 1 - 1e-6) return `${ring(r1)}${r0 > 0 ? ring(r0) : ""}`;
+  if (size >= 1 - 1e-6) return `${ring(r1, 1)}${r0 > 0 ? ring(r0, 0) : ""}`;
   const large = size > 0.5 ? 1 : 0;
   const point = (x: number, r: number) => pointAt(x, r).map(n).join(",");
   const outer = `M${point(x0, r1)}A${n(r1)},${n(r1)} 0 ${large} 1 ${point(x1, r1)}`;
@@ -122,8 +122,10 @@ export function arcPath({ x0, x1, r0, r1 }: Arc): string {
   return `${outer}${inner}Z`;
 }
 
-function ring(r: number): string {
-  return `M0,${n(-r)}A${n(r)},${n(r)} 0 1 1 0,${n(r)}A${n(r)},${n(r)} 0 1 1 0,${n(-r)}Z`;
+/** A circle; a hole goes the other way round. */
+function ring(r: number, way: 0 | 1): string {
+  const half = (y: number) => `A${n(r)},${n(r)} 0 1 ${way} 0,${n(y)}`;
+  return `M0,${n(-r)}${half(r)}${half(-r)}Z`;
 }
 
 function n(value: number): number {
