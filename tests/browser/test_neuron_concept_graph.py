@@ -212,7 +212,7 @@ def test_the_sliders_thin_the_links_out(view: View) -> None:
 def test_two_sliders_moved_one_right_after_the_other_are_both_heard(view: View) -> None:
     view.root.get_by_role("slider", name="Score").fill("0.3")
     view.root.get_by_role("slider", name="Neurons per concept").fill("3")
-    view.notebook.wait_kernel("graph.threshold, graph.top", (0.3, 3))
+    view.notebook.wait_kernel("[graph.threshold, graph.top]", [0.3, 3])
     expect(view.root.get_by_role("slider", name="Neurons per concept")).to_have_value("3")
 
 
