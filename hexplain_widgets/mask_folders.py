@@ -40,7 +40,7 @@ _LARGEST = 2**16 - 1  # value of a grey mask
 
 
 class MaskFolder(LabelledFiles):
-    """Images in `root/images`, and for each an indexed or grey PNG of its name in `root/masks`.
+    """Images in `root/images`, and for each an indexed or grey PNG of its name in `root/labels`.
 
     The values of the masks are indices into `names`: a list, a mapping, or a file in the folder
     (JSON, a text with one name per line counted from 0, or a CSV with the columns "index" or "idx"
