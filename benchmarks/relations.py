@@ -7,8 +7,9 @@
 In a scene, a concept rests on a concept of the next level where that is on at least one percent of
 its pixels: *wall* on *brick*, *brick* on *red*. Every concept on at least 20 pixels is asked about,
 whether or not a tree would come to it. CHAIN says how many concepts it rests on; every other answer
-gives its strongest as many. Precision is over all that was said, recall over all that is true, at
-most as many as the bound of the level allows. Errors are those of the mean over scenes.
+gives its strongest as many; the control is what CHAIN's places say without its directions.
+Precision is over all that was said, recall over all that is true, at most as many as the bound of
+the level allows. Errors are those of the mean over scenes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
 from hexplain_widgets.few_concepts import FewConcepts, Place, offered, placed
+from hexplain_widgets.harmonize import Harmonized
 from hexplain_widgets.infer import EVERY_IMAGE, Perturber, inference_weights
 from hexplain_widgets.probe import Probe
 
@@ -82,12 +84,12 @@ class World:
             )
             weights = inference_weights([one], [rows], sparsity=0.01)[0].weights
             size = (acts[depth].shape[1], acts[depth].shape[2])
-            maps = self.few[depth].maps(acts[depth])
+            maps, plain = self.few[depth].maps(acts[depth]), plain_maps(shallow, acts[depth])
             slopes = self.gradients(acts[depth], depth, rows)
             for e, w, gradient in zip(true, weights, slopes, strict=True):
                 where = placed(deep.map_of(acts[depth - 1], e), size)
                 place = Place(where, maps, self.place) if self.place else None
-                scores = self.simpler(depth, maps @ where, gradient)
+                scores = self.simpler(depth, plain @ where, maps @ where, gradient)
                 chain = np.flatnonzero(self.few[depth].resting(w, place).alpha > 0)
                 answers = {"CHAIN": chain.tolist()}
                 answers |= {
@@ -97,15 +99,20 @@ class World:
                 yield Asked(LEVELS[depth], number, true[e], answers)
 
     def simpler(
-        self, depth: int, correlation: np.ndarray, gradient: np.ndarray
+        self, depth: int, correlation: np.ndarray, contested: np.ndarray, gradient: np.ndarray
     ) -> Mapping[str, np.ndarray]:
         """How strongly each simpler answer holds every concept of a level."""
         level, some = self.levels[depth], offered(self.levels[depth])
         units = level.weights / np.maximum(np.linalg.norm(level.weights, axis=1), 1e-12)[:, None]
-        maps = np.full(len(some), -np.inf)
-        maps[some] = correlation
+
+        def offered_alone(values: np.ndarray) -> np.ndarray:
+            found = np.full(len(some), -np.inf)
+            found[some] = values
+            return found
+
         return {
-            "correlation of maps": maps,
+            "correlation of maps": offered_alone(correlation),
+            "correlation, contested maps (control)": offered_alone(contested),
             "gradient · direction": np.where(some, units @ gradient, -np.inf),
             "most frequent": self.usual[depth],
         }
@@ -121,6 +128,14 @@ class World:
         means = torch.from_numpy(rows).float() @ out.mean((2, 3))[0]
         found = [torch.autograd.grad(m, a, retain_graph=True)[0][0].mean((1, 2)) for m in means]
         return torch.stack(found).double().numpy()
+
+
+def plain_maps(level: Harmonized, activations: np.ndarray) -> np.ndarray:
+    """Maps of the offered concepts as they are, centred and of unit length."""
+    found = np.tensordot(level.weights[offered(level)], activations, 1)
+    flat = found.reshape(len(found), -1)
+    flat = flat - flat.mean(1, keepdims=True)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
 
 
 def relations(masks: Mapping[str, np.ndarray], deep: str, shallow: str) -> dict[int, frozenset]:
@@ -172,7 +187,7 @@ def main() -> None:
         print(f"\n{LEVELS[depth - 1]} -> {LEVELS[depth]}: {len(some)} asked, {said:.1f} said each")
         for answer in some[0].answers:
             p, r, f, error = figures(some, answer, BOUNDS[depth])
-            print(f"  {answer:22s} precision {p:.3f}  recall {r:.3f}  F1 {f:.3f} ± {error:.3f}")
+            print(f"  {answer:38s} precision {p:.3f}  recall {r:.3f}  F1 {f:.3f} ± {error:.3f}")
 
 
 if __name__ == "__main__":

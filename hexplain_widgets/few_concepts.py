@@ -6,21 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import softmax
 
 from .harmonize import USELESS, Harmonized
 from .localize import upsampled
 from .subset import Subset, best_subset
 
 # Below this share of the best slope a concept is no candidate where places count: it would be
-# taken for what it leaves out of others. Measured on the embedded world (benchmarks/relations.py).
+# taken for what it leaves out of others. This and CLAIM were chosen on the embedded world.
 CLOSE = 0.7
+# How much more of a map makes e times the claim on a place.
+CLAIM = 0.25
 # A weight below this share of the largest explains nothing.
 NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where concepts lie in an image: their maps at one resolution, centred, of unit length.
+    """Where concepts lie in an image, at one resolution, each centred and of unit length.
 
     `parent` is the map of the concept that is inferred, `offered[j]` that of a concept it may rest
     on. `weight` is how much places count beside directions.
@@ -41,10 +44,16 @@ class FewConcepts:
         self._columns = _unit(level.weights[self._some])
 
     def maps(self, activations: Float[np.ndarray, "k h w"]) -> Float[np.ndarray, "n p"]:
-        """Return the maps of the offered concepts in an image, centred and of unit length."""
+        """Return where the offered concepts lie in an image, centred and of unit length.
+
+        Each place is shared among the concepts by how strongly their maps claim it (a softmax): a
+        map is 1 where its concept is and 0 elsewhere only on average.
+        """
         found = np.tensordot(self._level.weights[self._some], activations, 1)
+        found += self._level.bias[self._some][:, None, None]
         flat: Float[np.ndarray, "n p"] = found.reshape(len(found), activations[0].size)
-        return _unit(flat - flat.mean(axis=1, keepdims=True))
+        claimed = softmax(flat / CLAIM, axis=0)
+        return _unit(claimed - claimed.mean(axis=1, keepdims=True))
 
     def resting(self, weights: Float[np.ndarray, " k"], place: Place | None = None) -> Subset:
         """Return the contribution weight of every concept of the level, 0 for most.

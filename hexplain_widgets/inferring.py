@@ -42,7 +42,7 @@ class Inferred:
     """
 
     steps: Sequence[Mapping[int, Step]]
-    activations: Sequence[Float[np.ndarray, "k h w"]]
+    activations: Sequence[Float[np.ndarray, "_k _h _w"]]
 
 
 @dataclass(frozen=True)

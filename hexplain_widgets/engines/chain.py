@@ -60,7 +60,7 @@ class Chain:
         max_concepts: int | Mapping[str, int] | None = None,
         harmonize_sparsity: float = 0.003,
         sparsity: float = 0.01,
-        place: float = 1.75,
+        place: float = 1.5,
         held_out: float = 0.3,
         seed: int = 0,
     ) -> None:
