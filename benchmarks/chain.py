@@ -77,7 +77,7 @@ def gates(repeats: int) -> None:
         for _ in range(repeats):
             with visiting(model), torch.no_grad():
                 before.append(seconds(partial(plain, model, x, shallow, some)) / PLAIN_GATES)
-            after.append(seconds(partial(asked.perturbed, x, taken, b"one", shallow, deep)) / count)
+            after.append(seconds(partial(asked.perturbed, x, taken, shallow, deep)) / count)
         slow, fast = (GATES * statistics.median(t) for t in (before, after))
         found = whole(shallow, channels, taken.maps[shallow], draw)
         solver, search = inferred(found, channels, draw)

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import hexplain_widgets as hx
 from hexplain_widgets.few_concepts import FewConcepts, Place, offered, placed
 from hexplain_widgets.harmonize import Harmonized
-from hexplain_widgets.infer import EVERY_IMAGE, Perturber, inference_weights
+from hexplain_widgets.infer import Perturber, inference_weights
 from hexplain_widgets.probe import Probe
 
 LEVELS, BOUNDS = ("object", "part", "material", "color"), (5, 5, 1, 1)
@@ -59,7 +59,7 @@ class World:
         self.levels, self.place = chain.harmonized_, place
         self.probe = Probe(self.classifier)
         names = [level.layer.name for level in self.levels]
-        self.perturber = Perturber(self.probe, names, count=gates, seed=0, shared=True)
+        self.perturber = Perturber(self.probe, names, count=gates, seed=0)
         self.few = [FewConcepts(n, b) for n, b in zip(self.levels, BOUNDS, strict=True)]
         labelled = hx.demo.scenes(min(fitted, 100), seed=FITTED, size=112)
         scenes = [labelled.scene(i).masks for i in range(len(labelled))]
@@ -79,9 +79,7 @@ class World:
             deep, shallow = self.levels[depth - 1], self.levels[depth]
             true = {e: some for e, some in true.items() if deep.usable[e]}
             rows = deep.weights[list(true)]
-            one = self.perturber.perturbed(
-                x, taken, EVERY_IMAGE, shallow.layer.name, deep.layer.name
-            )
+            one = self.perturber.perturbed(x, taken, shallow.layer.name, deep.layer.name)
             weights = inference_weights([one], [rows], sparsity=0.01)[0].weights
             size = (acts[depth].shape[1], acts[depth].shape[2])
             maps, plain = self.few[depth].maps(acts[depth]), plain_maps(shallow, acts[depth])

@@ -22,7 +22,7 @@ from .sparse import Quadratic, Way, lasso
 Stop = Callable[[], bool]
 # Gates that are answered between two looks at whether to stop.
 AT_ONCE = 128
-# What stands for the image where all images of a layer have the same gates.
+# What stands for the image: all have the same gates.
 EVERY_IMAGE = b""
 # Relative duality gap at which weights are done.
 TOLERANCE = 1e-7
@@ -102,13 +102,11 @@ class InferredWeights:
 class Perturber:
     """Gates layers of single images and reads deeper ones; `layers` are all that take part.
 
-    Each image has gates of its own, drawn from a hash of its `key`, or with `shared` the same for
-    all, drawn from a hash of the layer: then one matrix serves all images (`inference_weights`).
+    All images have the same gates on a layer, drawn from a hash of its name, so that one matrix
+    serves all of them (`inference_weights`).
     """
 
-    def __init__(
-        self, probe: Probe, layers: Sequence[str], *, count: int, seed: int, shared: bool = False
-    ) -> None:
+    def __init__(self, probe: Probe, layers: Sequence[str], *, count: int, seed: int) -> None:
         if count < 2:
             raise ValueError(
                 f"got gates={count}; expected at least 2, of which one leaves all channels open;"
@@ -116,7 +114,7 @@ class Perturber:
             )
         self._probe = probe
         self._layers = tuple(dict.fromkeys(layers))
-        self._count, self._seed, self._shared = count, seed, shared
+        self._count, self._seed = count, seed
         self._ways: dict[tuple[int, ...], Gated] = {}
         self._gates: dict[str, Gates] = {}
 
@@ -133,22 +131,19 @@ class Perturber:
             self._ways[shape] = gated(self._probe, x, self._layers)
         return self._ways[shape]
 
-    def gates(self, layer: str, channels: int, key: bytes) -> Gates:
-        """Return the gates of an image on a layer."""
-        if not self._shared:
-            return Gates(self._drawn(layer, channels, key))
+    def gates(self, layer: str, channels: int) -> Gates:
+        """Return the gates on a layer."""
         if layer not in self._gates:
-            self._gates[layer] = Gates(self._drawn(layer, channels, EVERY_IMAGE))
+            opened = gates_for(
+                EVERY_IMAGE, layer, count=self._count, channels=channels, seed=self._seed
+            )
+            self._gates[layer] = Gates(opened)
         return self._gates[layer]
-
-    def _drawn(self, layer: str, channels: int, key: bytes) -> Bool[np.ndarray, "g k"]:
-        return gates_for(key, layer, count=self._count, channels=channels, seed=self._seed)
 
     def perturbed(
         self,
         x: Float[Tensor, "1 ch h w"],
         taken: Taken,
-        key: bytes,
         shallow: str,
         deep: str | None,
         stopped: Stop | None = None,
@@ -159,7 +154,7 @@ class Perturber:
         ValueError where `deep` does not depend on `shallow` and for values that are not finite.
         """
         maps = taken.maps[shallow]
-        gates = self.gates(shallow, maps.shape[1], key)
+        gates = self.gates(shallow, maps.shape[1])
         opened = torch.from_numpy(gates.opened).to(maps.device)[None]
         with visiting(self._probe.classifier.model), torch.no_grad():
             parts = list(self._answered(x, taken, shallow, deep, opened, stopped))

@@ -12,7 +12,7 @@ from torch import Tensor
 from .few_concepts import FewConcepts, Place, placed
 from .gated import Taken
 from .harmonize import Harmonized
-from .infer import EVERY_IMAGE, InferredWeights, Perturbed, Perturber, Stop, inference_weights
+from .infer import InferredWeights, Perturbed, Perturber, Stop, inference_weights
 from .probe import Probe
 from .subset import Subset
 
@@ -68,7 +68,7 @@ class Inferrer:
         names = [level.layer.name for level in levels]
         self._levels = tuple(levels)
         self._manner = manner
-        self._perturber = Perturber(probe, names, count=manner.gates, seed=manner.seed, shared=True)
+        self._perturber = Perturber(probe, names, count=manner.gates, seed=manner.seed)
         self._few = [FewConcepts(level, n) for level, n in zip(levels, most, strict=True)]
 
     def inferred(
@@ -134,7 +134,7 @@ class Inferrer:
     def _perturbed(self, x: Tensor, taken: Taken, level: int, stopped: Stop) -> Perturbed:
         shallow = self._levels[level].layer.name
         deep = self._levels[level - 1].layer.name if level else None
-        return self._perturber.perturbed(x, taken, EVERY_IMAGE, shallow, deep, stopped)
+        return self._perturber.perturbed(x, taken, shallow, deep, stopped)
 
     def _rows(self, one: Perturbed, wanted: Sequence[int], level: int) -> Float[np.ndarray, "e d"]:
         if level:

@@ -20,13 +20,13 @@ UNTRACED = DataDependent()
 
 
 def asked(
-    model: nn.Module, shallow: str, deep: str | None, *, count: int = 40, shared: bool = False,
-    x: Tensor | None = None, key: bytes = b"one", **more,
+    model: nn.Module, shallow: str, deep: str | None, *, count: int = 40,
+    x: Tensor | None = None, **more,
 ) -> Perturbed:  # fmt: skip
     layers = [shallow] if deep is None else [shallow, deep]
-    perturber = Perturber(Probe(Classifier(model)), layers, count=count, seed=0, shared=shared)
+    perturber = Perturber(Probe(Classifier(model)), layers, count=count, seed=0)
     x = image(32) if x is None else x
-    return perturber.perturbed(x, perturber.take(x), key, shallow, deep, **more)
+    return perturber.perturbed(x, perturber.take(x), shallow, deep, **more)
 
 
 CASES = {
@@ -70,9 +70,8 @@ def _past_the_shortcut(model: nn.Module, gates: np.ndarray) -> tuple[np.ndarray,
     return np.stack(xs), np.stack(ys)
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_weights_are_those_of_the_printed_algorithm(shared: bool) -> None:
-    found = asked(PLAIN, "4", "7", shared=shared)
+def test_weights_are_those_of_the_printed_algorithm() -> None:
+    found = asked(PLAIN, "4", "7")
     concepts = np.random.default_rng(0).normal(size=(3, 16))
     weights = inference_weights([found], [concepts], sparsity=0.05)[0].weights
     x, answers = literal.perturbed(PLAIN, PLAIN[4], PLAIN[7], image(32), found.gates.opened)
@@ -160,19 +159,18 @@ def test_a_channel_that_is_zero_in_the_image_has_no_weight() -> None:
     assert np.count_nonzero(weights) == 5
 
 
-def several(shared: bool) -> tuple[list[Perturbed], list[np.ndarray]]:
-    perturber = Perturber(Probe(Classifier(PLAIN)), ["4", "7"], count=60, seed=0, shared=shared)
+def several() -> tuple[list[Perturbed], list[np.ndarray]]:
+    perturber = Perturber(Probe(Classifier(PLAIN)), ["4", "7"], count=60, seed=0)
     draw = np.random.default_rng(0)
     found = []
     for i in range(4):
         x = image(32, seed=i)
-        found.append(perturber.perturbed(x, perturber.take(x), bytes([i]), "4", "7"))
+        found.append(perturber.perturbed(x, perturber.take(x), "4", "7"))
     return found, [draw.normal(size=(1 + i, 16)) for i in range(4)]
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_images_solved_together_have_the_weights_they_have_alone(shared: bool) -> None:
-    found, concepts = several(shared)
+def test_images_solved_together_have_the_weights_they_have_alone() -> None:
+    found, concepts = several()
     together = inference_weights(found, concepts, sparsity=0.02)
     for one, own, joint in zip(found, concepts, together, strict=True):
         alone = inference_weights([one], [own], sparsity=0.02)[0]
@@ -182,18 +180,14 @@ def test_images_solved_together_have_the_weights_they_have_alone(shared: bool) -
         assert joint.weights.shape == (len(own), 12)
 
 
-def test_shared_gates_are_the_same_for_every_image_and_others_are_not() -> None:
-    shared, _ = several(True)
-    own, _ = several(False)
-    assert all(one.gates is shared[0].gates for one in shared)
-    assert not np.array_equal(own[0].gates.opened, own[1].gates.opened)
+def test_all_images_have_the_same_gates_on_a_layer() -> None:
+    found, _ = several()
+    assert all(one.gates is found[0].gates for one in found)
 
 
-def test_gates_depend_on_the_image_and_the_seed_alone() -> None:
+def test_gates_do_not_depend_on_what_answers() -> None:
     one, again = asked(PLAIN, "4", "7"), asked(PLAIN, "4", None)
     assert np.array_equal(one.gates.opened, again.gates.opened)
-    other = asked(PLAIN, "4", "7", key=b"other")
-    assert not np.array_equal(one.gates.opened, other.gates.opened)
 
 
 def test_once_stopped_the_gates_so_far_are_kept() -> None:
