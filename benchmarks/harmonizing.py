@@ -1,7 +1,7 @@
 """How well layers of real networks hold the parts of cars and the things of a street.
 
     HEXPLAIN_DATA=... python benchmarks/harmonizing.py --network Mobile --set cars
-    HEXPLAIN_DATA=... python benchmarks/harmonizing.py --network Squeeze --set street
+    HEXPLAIN_DATA=... python benchmarks/harmonizing.py --set street --step 1 --seed SEED
 
 Average precision on held-out pixels, by layer and concept, at the default sparsity of 0.003: three
 in ten images are held out, of the street whole sequences. Every layer is harmonised in the same
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--network", default="", help="only the one whose name begins with this")
     parser.add_argument("--set", choices=SETS, default="cars")
     parser.add_argument("--step", type=int, default=2, help="take every so manyth image")
+    parser.add_argument("--seed", type=int, default=0, help="of what is held out")
     given = parser.parse_args()
     data = Path(os.environ["HEXPLAIN_DATA"])
     folder, level, mark = SETS[given.set]
@@ -86,7 +87,7 @@ def main() -> None:
         start = time.perf_counter()
         layers = LAYERS[case.name]
         images = Repeated(hx.MaskFolder(data / folder, level=level), level, layers, given.step)
-        chain = hx.Chain(levels={name: name for name in layers})
+        chain = hx.Chain(levels={name: name for name in layers}, seed=given.seed)
         chain.fit(classifier_of(case, data), images, group=sequence(mark))
         show(case.name, chain)
         print(f"{len(images)} images, {time.perf_counter() - start:.0f} s", flush=True)

@@ -1,13 +1,14 @@
 """Whether inferred relations between concepts are those of the picture: the embedded world.
 
     python benchmarks/relations.py                 # 200 unseen scenes, harmonised on 400 others
-    python benchmarks/relations.py --place 0       # Eq. 19 as printed
+    python benchmarks/relations.py --place 3       # places count more
     python benchmarks/relations.py --quick
 
 In a scene, a concept rests on a concept of the next level where that is on at least one percent of
 its pixels: *wall* on *brick*, *brick* on *red*. Every concept on at least 20 pixels is asked about,
 whether or not a tree would come to it. CHAIN says how many concepts it rests on; every other answer
-gives its strongest as many; the control is what CHAIN's places say without its directions.
+gives its strongest as many. Eq. 19 as printed knows no places, and says what speaks for a concept;
+the control is what CHAIN's places say without its directions.
 Precision is over all that was said, recall over all that is true, at most as many as the bound of
 the level allows. Errors are those of the mean over scenes.
 """
@@ -89,7 +90,8 @@ class World:
                 place = Place(where, maps, self.place) if self.place else None
                 scores = self.simpler(depth, plain @ where, maps @ where, gradient)
                 chain = np.flatnonzero(self.few[depth].resting(w, place).alpha > 0)
-                answers = {"CHAIN": chain.tolist()}
+                printed = np.flatnonzero(self.few[depth].resting(w).alpha > 0)
+                answers = {"CHAIN": chain.tolist(), "Eq. 19 as printed": printed.tolist()}
                 answers |= {
                     name: np.argsort(-s, kind="stable")[: len(chain)].tolist()
                     for name, s in scores.items()

@@ -52,7 +52,7 @@ class FewConcepts:
         found = np.tensordot(self._level.weights[self._some], activations, 1)
         found += self._level.bias[self._some][:, None, None]
         flat: Float[np.ndarray, "n p"] = found.reshape(len(found), activations[0].size)
-        claimed = softmax(flat / CLAIM, axis=0)
+        claimed = softmax(flat / CLAIM, axis=0) if len(flat) else flat
         return _unit(claimed - claimed.mean(axis=1, keepdims=True))
 
     def resting(self, weights: Float[np.ndarray, " k"], place: Place | None = None) -> Subset:
