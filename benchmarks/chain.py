@@ -34,7 +34,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import hexplain_widgets as hx
 from hexplain_widgets.gates import gates_for
 from hexplain_widgets.guest import visiting
-from hexplain_widgets.infer import Gates, Perturbed, Perturber, inference_weights
+from hexplain_widgets.infer import (
+    TOLERANCE,
+    Gates,
+    Perturbed,
+    Perturber,
+    inference_weights,
+)
 from hexplain_widgets.interpolation import Interpolation
 from hexplain_widgets.probe import Probe
 from hexplain_widgets.sparse import Quadratic, lasso
@@ -114,7 +120,7 @@ def inferred(found: Perturbed, channels: int, draw: np.random.Generator) -> tupl
 
 
 def solver(repeats: int, channels: int = 512, images: int = 20) -> None:
-    """One matrix for all images and concepts against a solve of each alone, to a gap below 1e-6."""
+    """One matrix for all images and concepts against a solve of each alone, to the same gap."""
     draw = np.random.default_rng(0)
     shared = Gates(gates_for(b"", "layer", count=GATES, channels=channels, seed=0))
     mixing = 2 * draw.normal(size=(channels, 128)) / channels**0.5
@@ -170,7 +176,7 @@ def by_itself(one: Perturbed, concepts: np.ndarray, sparsity: float, *, once: bo
     answers = concepts @ one.answers.T
     parts: Sequence[np.ndarray] = [answers] if once else [a[None] for a in answers]
     for part in parts:
-        lasso(problem(one, part), sparsity, tolerance=1e-6)
+        lasso(problem(one, part), sparsity, tolerance=TOLERANCE)
 
 
 def checked(one: Perturbed, concepts: np.ndarray, w: np.ndarray, sparsity: float) -> float:
