@@ -27,7 +27,7 @@ class Compared:
     """What is compared: `sets` of images, and each set's concept of the level `level`.
 
     `depth` counts levels from the output on; `numbers[s]` is the place of a set's concept in its
-    level, `rows[s]` are its weights over the channels, or classes, of that level.
+    level.
     """
 
     sets: Mapping[str, tuple[Any, ...]]
@@ -35,7 +35,6 @@ class Compared:
     level: str
     concepts: tuple[str, ...]
     numbers: tuple[int, ...]
-    rows: tuple[Float[np.ndarray, "1 d"], ...]
 
 
 def asked_of(
@@ -66,19 +65,26 @@ def asked_of(
         sets={name: tuple(some) for name, some in sets.items()}, depth=depth,
         level=harmony.names[depth],
         concepts=tuple(harmony.concepts(depth)[n] for n in numbers),
-        numbers=tuple(numbers), rows=tuple(harmony.row(depth, n) for n in numbers),
+        numbers=tuple(numbers),
     )  # fmt: skip
 
 
 def compared(
     look: Classifier, inferrer: Inferrer, asked: Compared, seed: int, stopped: Stop
 ) -> InferenceComparison:
-    """Return the space of the sets' unit inference weights, and distances in it."""
+    """Return the space of the sets' unit inference weights, and distances in it.
+
+    Raises ValueError where it is stopped before there is any.
+    """
     of = np.repeat(np.arange(len(asked.sets)), [len(some) for some in asked.sets.values()])
     prepared = [look.prepare(image) for image in chain(*asked.sets.values())]
-    weights = list(
-        inferrer.weights([p.x for p in prepared], lambda i: asked.rows[of[i]], asked.depth, stopped)
-    )
+    numbers = np.array(asked.numbers)[of].tolist()
+    weights = list(inferrer.weights([p.x for p in prepared], numbers, asked.depth, stopped))
+    if not weights:
+        raise ValueError(
+            "was stopped before the first images were inferred; at least these are needed to"
+            " compare sets; call chain.compare again"
+        )
     kept = np.unique(of[: len(weights)])
     return _measured(asked, kept, np.array(weights), of[: len(weights)], prepared, seed)
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Float
-
 from .classifier import nearest
 from .harmonize import Harmonized
 
@@ -43,31 +40,27 @@ class Harmony:
         return self.names.index(level)
 
     def number(self, depth: int, concept: str | int) -> int:
-        """Return the number of a concept of a level; raises ValueError for an unknown one."""
+        """Return the number of a concept of a level.
+
+        Raises ValueError for an unknown one, and for one without a direction.
+        """
         known = self.concepts(depth)
         if isinstance(concept, int) and 0 <= concept < len(known):
-            return concept
+            return self._with_direction(depth, concept)
         if concept not in known:
             raise ValueError(
                 f"got the {self.names[depth]} {concept!r}, which is none of the {len(known)} known;"
                 f" expected one of chain.concepts_[{self.names[depth]!r}]; the nearest is"
                 f" {nearest(str(concept), known)}"
             )
-        return known.index(str(concept))
+        return self._with_direction(depth, known.index(str(concept)))
 
-    def row(self, depth: int, number: int) -> Float[np.ndarray, "1 d"]:
-        """Return a concept's weights over the channels of its layer, a class's over the logits.
-
-        Raises ValueError for a concept without a direction.
-        """
-        if depth == 0:
-            return np.eye(len(self.classes))[[number]]
-        level = self.levels[depth - 1]
-        if not level.usable[number]:
+    def _with_direction(self, depth: int, number: int) -> int:
+        if depth and not self.levels[depth - 1].usable[number]:
+            level = self.levels[depth - 1]
             raise ValueError(
                 f"got the {level.level} {level.concepts[number]!r}, which has no direction:"
                 f" {level.flags.get(level.concepts[number])}; expected a concept that was"
                 " harmonised; choose another, or fit on more images"
             )
-        found: Float[np.ndarray, "1 d"] = level.weights[[number]]
-        return found
+        return number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +24,10 @@ TOGETHER = 8
 class Step:
     """What one concept rests on in an image: its inference weights, and concepts that give them.
 
-    `fit` is the share of its variance over the gates that the weights explain; `few.alpha[j]` is
-    the contribution weight of concept `j` of the next level, 0 for most.
+    `few.alpha[j]` is the contribution weight of concept `j` of the next level, 0 for most.
     """
 
     weights: Float[np.ndarray, " k"]
-    fit: float
     few: Subset
 
 
@@ -104,22 +102,22 @@ class Inferrer:
     def weights(
         self,
         images: Sequence[Float[Tensor, "1 ch h w"]],
-        rows: Callable[[int], Float[np.ndarray, "1 d"]],
+        numbers: Sequence[int],
         level: int,
         stopped: Stop,
     ) -> Iterator[Float[np.ndarray, " k"]]:
         """Yield the unit inference weights of one concept in each image (Eq. 20-25).
 
-        `level` is that which is gated; `rows(i)` are the concept's weights over the channels, or
-        classes, that answer for image `i`. Ends where `stopped` says so.
+        `level` is that which is gated; `numbers[i]` is the place of image `i`'s concept in the one
+        above, or of its class. Ends where `stopped` says so.
         """
         for some in _blocks(len(images), stopped):
-            numbers = range(len(images))[some]
-            asked = [self._one(images[i], level, stopped) for i in numbers]
-            given = [rows(i) for i in numbers]
+            asked = [self._one(x, level, stopped) for x in images[some]]
             if stopped():
                 return
-            for found in inference_weights(asked, given, sparsity=self._manner.sparsity):
+            pairs = zip(asked, numbers[some], strict=True)
+            rows = [self._rows(one, [number], level) for one, number in pairs]
+            for found in inference_weights(asked, rows, sparsity=self._manner.sparsity):
                 yield found.unit[0]
 
     def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbed:
@@ -148,10 +146,8 @@ class Inferrer:
         places = self._places(image, wanted, level)
         few = self._few[level]
         return {
-            concept: Step(weights, float(fit), few.resting(weights, place))
-            for concept, weights, fit, place in zip(
-                wanted, solved.weights, solved.fit, places, strict=True
-            )
+            concept: Step(weights, few.resting(weights, place))
+            for concept, weights, place in zip(wanted, solved.weights, places, strict=True)
         }
 
     def _places(self, image: Inferred, wanted: Sequence[int], level: int) -> list[Place | None]:

@@ -43,6 +43,15 @@ def positive(name: str, value: float) -> float:
     return float(value)
 
 
+def not_negative(name: str, value: float) -> float:
+    """Return a value if it is 0 or a positive finite number; raises ValueError."""
+    if not 0 <= value < float("inf"):
+        raise ValueError(
+            f"got {name}={value}; expected 0 or a positive number; leave it out for the default"
+        )
+    return float(value)
+
+
 def count_of(top: int | float, whole: int) -> int:
     """Return a number from 1 to `whole`, given as such or as a share below 1; raises ValueError."""
     count = top if top >= 1 else top * whole

@@ -254,6 +254,11 @@ def test_stopped_the_images_so_far_are_compared() -> None:
     assert len(found.points) == len(found.images) == 8
 
 
+def test_stopped_before_any_image_there_is_nothing_to_compare() -> None:
+    with pytest.raises(ValueError, match="was stopped before the first images were inferred"):
+        compare(stopped=lambda: True)
+
+
 def test_skipped_files_are_told() -> None:
     chain = world.chain().fit(world.classifier(), world.Pictures(range(6)), progress=False)
     chain.skipped_ = ("a", "b")

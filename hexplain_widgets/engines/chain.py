@@ -33,7 +33,7 @@ from ..inferring import Inferrer, Manner
 from ..level_layers import Levels, checked_levels, root_of
 from ..probe import Probe
 from ..provenance import versions
-from ..settings import at_least_one, share
+from ..settings import at_least_one, not_negative, share
 
 # How many concepts a concept may rest on: these at the finest levels, MANY at the others.
 FEW, MANY = {"material": 1, "texture": 1, "color": 1}, 5
@@ -69,7 +69,7 @@ class Chain:
         self.max_concepts = max_concepts if max_concepts is None else _bounds(max_concepts)
         self.harmonize_sparsity = share("harmonize_sparsity", harmonize_sparsity)
         self.sparsity = share("sparsity", sparsity)
-        self.place = _not_negative("place", place)
+        self.place = not_negative("place", place)
         self.held_out = share("held_out", held_out)
         self.seed = seed
         self.classifier_: Classifier | None = None
@@ -123,7 +123,6 @@ class Chain:
                 gathering.run_on(client, concepts, progress=progress)
         finally:
             self.skipped_ = tuple(known.skipped)
-            self._begin(gathering.gathered, self._root)
         return self
 
     def _question(
@@ -379,14 +378,6 @@ def _bounds(most: int | Mapping[str, int]) -> int | dict[str, int]:
     if isinstance(most, Mapping):
         return {level: at_least_one(f"max_concepts[{level!r}]", n) for level, n in most.items()}
     return at_least_one("max_concepts", most)
-
-
-def _not_negative(name: str, value: float) -> float:
-    if not 0 <= value < float("inf"):
-        raise ValueError(
-            f"got {name}={value}; expected 0 or a positive number; leave it out for the default"
-        )
-    return float(value)
 
 
 def _mean(said: Sequence[Prediction]) -> Prediction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
-from .conversation import Conversation, Handler
+from .conversation import Content, Conversation, Handler, Stop
 from .export import write_html
 
 STATIC = Path(__file__).parent.parent / "static"
+
+SIGN_OF_LIFE = 0.5  # seconds between two words of the kernel that it is still at work
 
 
 class View(anywidget.AnyWidget):
@@ -74,6 +77,20 @@ class View(anywidget.AnyWidget):
     def _hear(self, _: object, content: object, __: object) -> None:
         if self._conversation is not None:
             self._conversation.receive(content)
+
+    def _life(self, content: Content, stopped: Stop, news: Mapping[str, int]) -> Stop:
+        """`stopped`, which also says at times that the kernel is at work."""
+        last = 0.0
+
+        def asked() -> bool:
+            nonlocal last
+            if time.monotonic() - last > SIGN_OF_LIFE:
+                last = time.monotonic()
+                self._say({"kind": "accepted", "id": content["id"], **news})
+            return stopped()
+
+        asked()
+        return asked
 
     def _say(self, message: dict[str, Any]) -> None:
         self.send(message)

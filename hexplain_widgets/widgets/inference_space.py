@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -14,7 +13,6 @@ from ..evidence import ConceptInference, InferenceComparison
 from ._base import View, synced
 from .conversation import Content, Handler, Stop
 from .inference_sources import chain_of
-from .inference_view import SIGN_OF_LIFE
 from .questions import whole
 from .space_checks import MOST_CHARTS, comparison_of, images_of, points_in
 from .space_drawing import draw_space
@@ -164,20 +162,6 @@ class InferenceSpace(View):
         most = max(MOST_KEPT, len(self._evidence.inferences))
         self._found = dict(list({**self._found, **found}.items())[-most:])
         self._publish(charts=charts_payload(self._found, self._evidence))
-
-    def _life(self, content: Content, stopped: Stop, news: Mapping[str, int]) -> Stop:
-        """`stopped`, which also says at times that the kernel is at work."""
-        last = 0.0
-
-        def asked() -> bool:
-            nonlocal last
-            if time.monotonic() - last > SIGN_OF_LIFE:
-                last = time.monotonic()
-                self._say({"kind": "accepted", "id": content["id"], **news})
-            return stopped()
-
-        asked()
-        return asked
 
 
 def _last(found: Mapping[int, ConceptInference], points: Collection[int]) -> dict[int, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, ClassVar
@@ -16,8 +15,6 @@ from .conversation import Content, Handler, Stop
 from .inference_payload import inference_payload, pictures_payload, set_name
 from .inference_sources import Source, chain_of, checked, evidence_of, sources_of
 from .view_state import ViewState, dotted_numbers, understood
-
-SIGN_OF_LIFE = 0.5  # seconds between two words of the kernel that it is still at work
 
 
 def open_paths(value: object) -> bool:
@@ -127,7 +124,7 @@ class InferenceView(View):
         chain = self._ask("to explain another class")
         found = []
         for i, source in enumerate(self._sources):
-            life = self._life(content, stopped, i)
+            life = self._life(content, stopped, {"done": i, "total": len(self._sources)})
             found.append(source.inferred(chain, target, life))
             if stopped():
                 raise CancelledError
@@ -141,21 +138,6 @@ class InferenceView(View):
                 f" run {type(self).__name__}(chain, image) to have it live"
             )
         return self._chain
-
-    def _life(self, content: Content, stopped: Stop, done: int) -> Stop:
-        """`stopped`, which also says at times that the kernel is at work on one of the sources."""
-        last = 0.0
-
-        def asked() -> bool:
-            nonlocal last
-            if time.monotonic() - last > SIGN_OF_LIFE:
-                last = time.monotonic()
-                words = {"done": done, "total": len(self._sources)}
-                self._say({"kind": "accepted", "id": content["id"], **words})
-            return stopped()
-
-        asked()
-        return asked
 
     def _show(self, inferences: tuple[ConceptInference, ...]) -> None:
         self._inferences = inferences
