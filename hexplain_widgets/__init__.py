@@ -8,6 +8,7 @@ from .engines.chip import Chip
 from .engines.decomposition import Decomposer, decompose
 from .engines.hint import Hint
 from .evidence import (
+    AdditiveReport,
     ChannelImportance,
     ChannelOverlap,
     ChannelPortrait,
@@ -15,8 +16,12 @@ from .evidence import (
     Concept,
     ConceptInference,
     ConceptScore,
+    Contributions,
     Decomposition,
     Evidence,
+    ExplainerQuality,
+    FilterPortrait,
+    FilterSheet,
     HeatMap,
     HeatMapSheet,
     InferenceComparison,
@@ -30,6 +35,7 @@ from .evidence import (
     Prediction,
     Provenance,
 )
+from .filter_labels import FilterLabels
 from .hierarchy import Hierarchy
 from .mask_folders import MaskFolder
 from .probe import layers
@@ -49,6 +55,7 @@ from .widgets import (
 )
 
 __all__ = [
+    "AdditiveReport",
     "Broden",
     "Chain",
     "ChannelBars",
@@ -65,10 +72,15 @@ __all__ = [
     "ConceptScore",
     "ConceptSunburst",
     "ConceptTree",
+    "Contributions",
     "Decomposer",
     "Decomposition",
     "DecompositionTree",
     "Evidence",
+    "ExplainerQuality",
+    "FilterLabels",
+    "FilterPortrait",
+    "FilterSheet",
     "HeatMap",
     "HeatMapSheet",
     "Hierarchy",

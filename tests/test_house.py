@@ -32,6 +32,7 @@ ORDER = (
         "reservoirs",
         "distances",
     ),
+    ("filter_labels",),
     ("classifier", "store", "admm", "coordinate_descent", "logistic", "owen", "permutations"),
     ("graph", "samples", "settings", "synonyms", "refitting", "subset"),
     ("receptive", "taxonomies"),

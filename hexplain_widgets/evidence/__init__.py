@@ -1,5 +1,12 @@
 """Evidence: what the engines found, as frozen values that open without the model."""
 
+from .additive import (
+    AdditiveReport,
+    Contributions,
+    ExplainerQuality,
+    FilterPortrait,
+    FilterSheet,
+)
 from .base import Evidence, Layer, LayerTable, Prediction, Provenance, Settings
 from .channels import ChannelImportance, ChannelOverlap, ChannelPortrait
 from .concepts import ClassifierQuality, Concept, ConceptScore, NeuronConcepts, NeuronPortrait
@@ -8,6 +15,7 @@ from .heat import HeatMap, HeatMapSheet, Localization
 from .inference import ConceptInference, InferenceComparison, InferredConcept
 
 __all__ = [
+    "AdditiveReport",
     "ChannelImportance",
     "ChannelOverlap",
     "ChannelPortrait",
@@ -15,8 +23,12 @@ __all__ = [
     "Concept",
     "ConceptInference",
     "ConceptScore",
+    "Contributions",
     "Decomposition",
     "Evidence",
+    "ExplainerQuality",
+    "FilterPortrait",
+    "FilterSheet",
     "HeatMap",
     "HeatMapSheet",
     "InferenceComparison",
