@@ -68,6 +68,7 @@ LAYERS = {
     "MobileNetV2": ("features.4.conv.0", "features.7.conv.0", "features.14.conv.0", "features.18"),
     "SqueezeNet 1.1": ("features.4", "features.7", "features.9", "features.12"),
 }
+DEFAULT: Saliency = "gradient_x_input"
 BY = ("owen", "coefficient", "raw coefficient", "random")
 
 
@@ -95,12 +96,12 @@ class Case:
     unseen: Callable[[], Iterable[Truth]]
     keep: Path | None = None
 
-    def fit(self, saliency: Saliency = "smoothgrad") -> hx.Hint:
+    def fit(self, saliency: Saliency = DEFAULT) -> hx.Hint:
         """Return the Hint of all layers; by another saliency, of the middle one alone."""
         file = self.keep and self.keep / f"{self.network.name} {saliency}.hx"
         if file and file.is_file():
             return hx.Hint.load(file, self.network.classifier)
-        layers = self.layers if saliency == "smoothgrad" else (self.network.middle,)
+        layers = self.layers if saliency == DEFAULT else (self.network.middle,)
         start = time.perf_counter()
         hint = hx.Hint(layer=layers, saliency=saliency)
         hint.fit(self.network.classifier, self.data, self.hierarchy, progress=False)

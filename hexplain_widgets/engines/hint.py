@@ -63,7 +63,7 @@ class Hint:
         self,
         *,
         layer: str | Collection[str] | None = None,
-        saliency: Saliency = "smoothgrad",
+        saliency: Saliency = "gradient_x_input",
         aggregate: Aggregate = "norm",
         threshold: float = 0.5,
         shapley: str = "owen",
