@@ -319,7 +319,12 @@ def neurons(case: Case, quick: bool) -> None:
     for share in SHARES:
         hints |= {f"{share:.0%} by {by}": chosen_by(hint, by, share) for by in ("owen", "random")}
     title = f"{case.network.name}, {hint.layer_.name}: classifiers of few of {count} neurons"
-    show(title, measured(case, hints), f"{TOP} by random")
+    rows = measured(case, hints)
+    show(title, rows, f"{TOP} by random")
+    ours, scaled = (rows[f"{TOP} by {by}"] for by in ("owen", "coefficient"))
+    for name in ours:
+        paired = summary(np.array(ours[name], float) - np.array(scaled[name], float))
+        print(f"  Shapley value over coefficient times deviation, paired: {name} {paired}")
 
 
 def saliencies(case: Case, quick: bool) -> None:
