@@ -26,7 +26,8 @@ class Contributions(Evidence):
     `elements[e]` is its number in the layer, or among the heads. `maps[i]` shows where in the layer
     a concept's contribution arises: of filters it sums over places to `values[i]`; of heads it is
     alpha times gradient times activation. `kind` is "filters" or "heads"; `deviation` is the mean
-    distance of the explainer from the score on held-out images, as a share of the score's range.
+    distance of the explainer from the score on held-out images, as a share of the score's range,
+    and `span` that range, from the lowest to the highest score, in logits.
     `baseline` is the same image explained by plain distillation, without the prior.
     """
 
@@ -51,6 +52,7 @@ class Contributions(Evidence):
     deviation: float | None = None
     baseline: Contributions | None = None
     notes: tuple[str, ...] = ()
+    span: float | None = None
 
     @property
     def explained(self) -> float:
