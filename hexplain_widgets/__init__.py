@@ -3,6 +3,7 @@
 from . import demo
 from .broden import Broden
 from .classifier import Classifier
+from .engines.additive import AdditiveExplainer
 from .engines.chain import Chain
 from .engines.chip import Chip
 from .engines.decomposition import Decomposer, decompose
@@ -46,6 +47,7 @@ from .widgets import (
     ChannelVenn,
     ConceptSunburst,
     ConceptTree,
+    ContributionReport,
     DecompositionTree,
     InferenceSpace,
     LayerHeatmaps,
@@ -55,6 +57,7 @@ from .widgets import (
 )
 
 __all__ = [
+    "AdditiveExplainer",
     "AdditiveReport",
     "Broden",
     "Chain",
@@ -72,6 +75,7 @@ __all__ = [
     "ConceptScore",
     "ConceptSunburst",
     "ConceptTree",
+    "ContributionReport",
     "Contributions",
     "Decomposer",
     "Decomposition",
