@@ -5,6 +5,7 @@ from .channel_matrix import ChannelMatrix as ChannelMatrix
 from .channel_venn import ChannelVenn as ChannelVenn
 from .concept_sunburst import ConceptSunburst as ConceptSunburst
 from .concept_tree import ConceptTree as ConceptTree
+from .contribution_report import ContributionReport as ContributionReport
 from .decomposition_tree import DecompositionTree as DecompositionTree
 from .inference_space import InferenceSpace as InferenceSpace
 from .layer_heatmaps import LayerHeatmaps as LayerHeatmaps

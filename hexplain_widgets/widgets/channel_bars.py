@@ -179,10 +179,10 @@ class ChannelBars(ChannelChoice, ipywidgets.VBox):
         self._mark()
 
     def _scale_to(self, shown: Float[np.ndarray, " n"]) -> None:
-        ticks = _even_ticks(float(min(0, shown.min(initial=0))), float(shown.max(initial=0)))
+        ticks = even_ticks(float(min(0, shown.min(initial=0))), float(shown.max(initial=0)))
         axis = self._figure.axes[1]
         axis.scale.min, axis.scale.max = float(ticks[0]), float(ticks[-1])
-        axis.tick_values, axis.tick_format = ticks, _decimals(ticks)
+        axis.tick_values, axis.tick_format = ticks, decimals(ticks)
 
     def _mark(self, _: object = None) -> None:
         shown = self._shown.tolist()
@@ -271,8 +271,8 @@ def _figure() -> tuple[Any, Any]:
     return bars, figure
 
 
-def _even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
-    """Round numbers from below `low` to above `high`, zero among them."""
+def even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
+    """Return round numbers from below `low` to above `high`, zero among them."""
     high = high if high > low else low + 1
     rough = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(rough))
@@ -280,7 +280,8 @@ def _even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
     return np.asarray(step * np.arange(np.floor(low / step), np.ceil(high / step) + 1))
 
 
-def _decimals(ticks: Float[np.ndarray, " n"]) -> str:
+def decimals(ticks: Float[np.ndarray, " n"]) -> str:
+    """Return the format in which neighbouring ticks can be told apart."""
     step = float(ticks[1] - ticks[0])
     if step < 1e-4 or step >= 1e5:
         return ".1e"

@@ -9,6 +9,7 @@ from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
     ConceptInference,
+    Contributions,
     Decomposition,
     HeatMap,
     HeatMapSheet,
@@ -20,6 +21,7 @@ from ._base import View
 from .channel_matrix import ChannelMatrix
 from .channel_venn import ChannelVenn
 from .concept_tree import ConceptTree
+from .contribution_report import ContributionReport
 from .decomposition_tree import DecompositionTree
 from .inference_space import InferenceSpace
 from .layer_heatmaps import LayerHeatmaps
@@ -34,6 +36,7 @@ VIEWS: dict[type, Callable[[Any], View]] = {
     ChannelImportance: ChannelMatrix.from_evidence,
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
+    Contributions: ContributionReport.from_evidence,
     InferenceComparison: InferenceSpace.from_evidence,
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hexplain_widgets.widgets.channel_bars import ChannelBars, _even_ticks
+from hexplain_widgets.widgets.channel_bars import ChannelBars, even_ticks
 from tests.widgets.made import MARKUP
 from tests.widgets.made_chip import LAYERS, MadeChip
 
@@ -205,4 +205,4 @@ def test_the_picture_for_slides_is_written(bars: ChannelBars, tmp_path: Path) ->
 def test_ticks_are_round_numbers_with_zero_among_them(
     low: float, high: float, ticks: list[float]
 ) -> None:
-    assert _even_ticks(low, high).tolist() == pytest.approx(ticks)
+    assert even_ticks(low, high).tolist() == pytest.approx(ticks)

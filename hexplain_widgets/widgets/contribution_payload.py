@@ -1,0 +1,90 @@
+"""What travels to the report of contributions: numbers and names as JSON, maps as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ..evidence import Contributions
+from .contribution_reading import Reading, beside, entropies, explained, typical, warning
+from .payload import quantized, six_digits
+
+# How elements are called, one and several of them.
+ELEMENTS = {"filters": ("filter", "filters"), "heads": ("head", "heads")}
+
+
+def report_payload(reading: Reading, target: str) -> dict[str, Any]:
+    """Return names in their order and, per image, every number and sentence of its card.
+
+    `shown` concepts stand alone; `values` are in logits, as exact as they were worked out.
+    """
+    first = reading.images[0] if reading.images else None
+    return {
+        "target": target,
+        "layer": first.layer if first else "",
+        "kind": first.kind if first else "",
+        "names": list(reading.names),
+        "shown": reading.shown,
+        "typical": typical(reading.images),
+        "notes": list(dict.fromkeys(note for one in reading.images for note in one.notes)),
+        "images": [_card(reading, one) for one in reading.images],
+    }
+
+
+def maps_payload(reading: Reading) -> dict[str, Any]:
+    """Return the maps image by image, concepts in their order and then the folded ones' sum.
+
+    A byte `q` of `data` is the value `(q - zero) * step`.
+    """
+    coded = [quantized(values) for one in reading.images for values in _maps(reading, one)]
+    return {
+        "extent": [list(pixels.shape) for pixels, _, _ in coded],
+        "zero": [zero for _, zero, _ in coded],
+        "step": [step for _, _, step in coded],
+        "data": b"".join(pixels.tobytes() for pixels, _, _ in coded),
+    }
+
+
+def _maps(reading: Reading, one: Contributions) -> Iterator[Float[np.ndarray, "H W"]]:
+    yield from (one.maps[i] for i in reading.order)
+    yield reading.others_map(one)
+
+
+def _card(reading: Reading, one: Contributions) -> dict[str, Any]:
+    return {
+        **_numbers(reading, one),
+        "probability": _probability(one),
+        "elements": _counts(reading, one),
+        "explained": explained(one),
+        "warning": warning(one),
+        "beside": beside(reading, one),
+        "slices": [place for place, _ in reading.slices(one)],
+        "entropies": entropies(one),
+        "baseline": None if one.baseline is None else _numbers(reading, one.baseline),
+    }
+
+
+def _numbers(reading: Reading, one: Contributions) -> dict[str, Any]:
+    return {
+        "values": list(reading.values(one)),
+        "others": reading.others(one),
+        "bias": float(one.bias),
+        "unexplained": float(one.unexplained),
+        "score": float(one.score),
+    }
+
+
+def _counts(reading: Reading, one: Contributions) -> list[str]:
+    """How many elements each concept sums over, in words."""
+    counts = np.bincount(one.owners[one.owners >= 0], minlength=len(one.names))
+    single, several = ELEMENTS.get(one.kind, ("element", "elements"))
+    return [f"{counts[i]} {single if counts[i] == 1 else several}" for i in reading.order]
+
+
+def _probability(one: Contributions) -> float | None:
+    found = (p.probability for p in one.predictions if p.index == one.index)
+    likely = next(found, None)
+    return None if likely is None else six_digits(likely)

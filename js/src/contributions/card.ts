@@ -1,0 +1,165 @@
+// One image: its picture with the map of what is looked at, its score, its chart.
+import { coloured } from "../heatmaps/painter.ts";
+import { heatGradient } from "../lib/colormap.ts";
+import { button, fill, h } from "../lib/dom.ts";
+import { percent } from "../lib/words.ts";
+import { Bars, type Chart, caption, Pie, Spread, scaleWords } from "./charts.ts";
+import { axis, Rows, waterfall } from "./rows.ts";
+import type { Session } from "./session.ts";
+import { exact, signed } from "./words.ts";
+
+const SIDE = 480; // pixels of the canvas
+const OPACITY = 0.9;
+
+export class Card {
+  readonly element: HTMLElement;
+  chart: Chart | null = null;
+  private readonly canvas = h("canvas", { role: "img" });
+  private readonly caption = h("p", { class: "hx-caption", "aria-live": "polite" });
+  private readonly scale = h("div", { class: "hx-map-scale" });
+  private readonly place = h("div", { class: "hx-chart" });
+  private readonly below = h("div", { class: "hx-below" });
+  private spread: Spread | null = null;
+
+  constructor(
+    private readonly session: Session,
+    private readonly image: number,
+    private readonly across: (by: number) => void,
+  ) {
+    this.element = h(
+      "article",
+      { class: "hx-card", "aria-label": `Image ${image + 1}` },
+      h("div", { class: "hx-picture" }, this.canvas, this.scale, this.caption),
+      this.facts(),
+      h("div", { class: "hx-told" }, this.place, this.below),
+    );
+    this.draw();
+  }
+
+  /** Draw the chart that is chosen, and the comparison where it is wished. */
+  draw(): void {
+    const { session, image } = this;
+    const inside = this.element.contains(document.activeElement);
+    const { current } = session;
+    this.chart?.close();
+    this.spread?.close();
+    this.chart = this.made();
+    fill(this.place, this.chart.element, session.chart === "waterfall" && axis(session.domain));
+    const compare = session.saved.compare && session.cards[image]?.baseline;
+    this.spread = compare ? new Spread(session, image) : null;
+    fill(this.below, this.spread?.element);
+    if (inside && !this.element.contains(document.activeElement)) this.chart.focus(current);
+    this.look();
+  }
+
+  look(): void {
+    this.chart?.look();
+    this.paint();
+  }
+
+  paint(): void {
+    const { session, image, canvas } = this;
+    const picture = session.pictures[image];
+    const spot = session.current;
+    const map = session.map(image, spot);
+    const words = caption(session, image);
+    this.caption.textContent = words || "Point at a row to see where it arises.";
+    this.caption.classList.toggle("hx-soft", !words);
+    canvas.setAttribute(
+      "aria-label",
+      map ? `Map over image ${image + 1}: ${words}` : `Image ${image + 1}`,
+    );
+    this.drawScale(map !== null);
+    const context = canvas.getContext("2d");
+    if (!context || !picture) return;
+    const { width, height } = picture.image;
+    const larger = SIDE / Math.max(width, height);
+    canvas.width = Math.round(width * larger);
+    canvas.height = Math.round(height * larger);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(map ? picture.pale : picture.image, 0, 0, canvas.width, canvas.height);
+    if (!map || spot === null) return;
+    context.globalAlpha = OPACITY;
+    const heat = coloured(map, session.strongest(spot), true);
+    context.drawImage(heat, 0, 0, canvas.width, canvas.height);
+  }
+
+  close(): void {
+    this.chart?.close();
+    this.spread?.close();
+  }
+
+  private made(): Chart {
+    const { session, image, across } = this;
+    if (session.chart === "bars") return new Bars(session, image, across);
+    if (session.chart === "pie") return new Pie(session, image, across);
+    const card = session.cards[image];
+    const rows = new Rows(
+      session,
+      image,
+      "hx-waterfall",
+      card ? waterfall(session, session.steps(card)) : [],
+      across,
+    );
+    return {
+      element: rows.element,
+      look: () => rows.look(),
+      focus: (spot) => rows.focus(spot),
+      close: () => {},
+    };
+  }
+
+  private facts(): HTMLElement {
+    const { session, image } = this;
+    const card = session.cards[image];
+    const likely = card?.probability;
+    const remove = button("×", () => void session.ask("remove", { place: image }), {
+      class: "hx-remove",
+      "aria-label": `Remove image ${image + 1}`,
+      title: "Remove this image",
+    });
+    return h(
+      "div",
+      { class: "hx-facts" },
+      h(
+        "p",
+        { class: "hx-score", title: card && `${exact(card.score)} logits` },
+        h("b", {}, card ? signed(card.score) : ""),
+        h("span", {}, " logits"),
+      ),
+      h(
+        "p",
+        { class: "hx-soft" },
+        `score of ${session.report.target}`,
+        typeof likely === "number" ? `, probability ${percent(likely)}` : null,
+      ),
+      h("p", {}, capital(card?.explained ?? "")),
+      card?.warning ? h("p", { class: "hx-doubt" }, h("b", {}, "⚑ "), card.warning) : null,
+      session.live && remove,
+    );
+  }
+
+  private drawScale(shown: boolean): void {
+    const words = scaleWords(this.session);
+    this.scale.classList.toggle("hx-away", !shown);
+    const key = shown ? words : "";
+    if (this.scale.dataset.most === key) return;
+    this.scale.dataset.most = key;
+    const ramp = h("span", {});
+    ramp.style.background = heatGradient(-1, 1);
+    const at = (place: number, text: string) => {
+      const tick = h("span", {}, text);
+      tick.style.left = `${place}%`;
+      return tick;
+    };
+    fill(
+      this.scale,
+      h("div", { class: "hx-ramp", "aria-hidden": "true" }, ramp),
+      h("div", { class: "hx-ticks" }, at(0, shown ? `−${words}` : ""), at(50, "0"), at(100, words)),
+    );
+  }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,57 @@
+// What comes from the kernel: names in their order, numbers and sentences per image, maps.
+import type { Sum } from "../layout/waterfall.ts";
+import { type Buffer, bytesOf, decodeMap, type Grid } from "../lib/pixels.ts";
+
+export interface Card extends Sum {
+  probability: number | null;
+  elements: string[];
+  explained: string;
+  warning: string;
+  beside: string[];
+  /** Places of the concepts in the pie; the folded ones are at `shown`. */
+  slices: number[];
+  entropies: string;
+  baseline: Sum | null;
+}
+
+export interface Report {
+  target: string;
+  layer: string;
+  kind: string;
+  names: string[];
+  shown: number;
+  typical: string;
+  notes: string[];
+  images: Card[];
+}
+
+export interface Pictures {
+  places?: [start: number, length: number][];
+  data?: Buffer;
+}
+
+export interface MapsPayload {
+  extent?: [number, number][];
+  zero?: number[];
+  step?: number[];
+  data?: Buffer;
+}
+
+export function picturesOf({ places = [], data }: Pictures): Uint8Array<ArrayBuffer>[] {
+  const bytes = bytesOf(data);
+  return places.map(([start, length]) => bytes.slice(start, start + length));
+}
+
+/** The maps of every image, concepts in their order and then the folded ones. */
+export function mapsOf(payload: MapsPayload, concepts: number): Grid[][] {
+  const { extent = [], zero = [], step = [] } = payload;
+  const bytes = bytesOf(payload.data);
+  const found: Grid[][] = [];
+  let start = 0;
+  for (const [i, size] of extent.entries()) {
+    if (i % (concepts + 1) === 0) found.push([]);
+    found.at(-1)?.push(decodeMap(bytes, start, size, zero[i] ?? 0, step[i] ?? 1));
+    start += size[0] * size[1];
+  }
+  return found;
+}

@@ -1,0 +1,77 @@
+// What the parts of a view share: the model, the kernel, and who is told of changes.
+import type { AnyModel } from "@anywidget/types";
+import { Cancelled, type Fields, Kernel } from "./kernel.ts";
+
+export interface ViewState {
+  [name: string]: unknown;
+  live: boolean;
+  view: object;
+}
+
+export abstract class ViewSession<S extends ViewState, C extends string> {
+  readonly kernel: Kernel;
+  private readonly listeners: ((change: C) => void)[] = [];
+  private readonly bindings: [string, () => void][] = [];
+
+  /** `stillness` is said where the view has no engine; `busy` is told as the kernel's work changes. */
+  constructor(
+    readonly model: AnyModel<S>,
+    readonly complain: (error: unknown) => void,
+    private readonly stillness: string,
+    busy: C,
+  ) {
+    this.kernel = new Kernel(model, () => this.tell(busy));
+  }
+
+  on(listener: (change: C) => void): void {
+    this.listeners.push(listener);
+  }
+
+  tell(change: C): void {
+    for (const listener of this.listeners) this.guard(() => listener(change));
+  }
+
+  get live(): boolean {
+    return this.model.get("live");
+  }
+
+  /** Change how the view is arranged; kept with the notebook. */
+  arrange(next: Partial<S["view"]>): void {
+    this.model.set("view", { ...this.model.get("view"), ...next } as S["view"]);
+    this.model.save_changes();
+  }
+
+  /** Ask the kernel; null and a word to the person where there is no result. */
+  async ask(kind: string, fields: Fields): Promise<Fields | null> {
+    if (!this.live) {
+      this.complain(this.stillness);
+      return null;
+    }
+    try {
+      return await this.kernel.ask(kind, fields);
+    } catch (error) {
+      if (!(error instanceof Cancelled)) this.complain(error);
+      return null;
+    }
+  }
+
+  close(): void {
+    for (const [event, act] of this.bindings) this.model.off(event as "change:view", act);
+    this.kernel.close();
+    this.listeners.length = 0;
+  }
+
+  guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.complain(error);
+    }
+  }
+
+  protected follow(trait: string, act: () => void): void {
+    const bound = () => this.guard(act);
+    this.bindings.push([`change:${trait}`, bound]);
+    this.model.on(`change:${trait}` as "change:view", bound);
+  }
+}
