@@ -38,7 +38,7 @@ class Exemplars:
         places: Float[np.ndarray, "n k 2"] | None = None,
     ) -> None:
         """Take a batch of images; `picture(i)` shows the i-th and is asked only where it enters."""
-        names = np.array([_printable(k) for k in keys], dtype="S16")
+        names = np.array([printable(k) for k in keys], dtype="S16")
         where = np.zeros((*values.shape, 2)) if places is None else places
         each = np.broadcast_to(names, (len(self.values), len(keys)))
         self._keep(values.T, each, where.transpose(1, 0, 2))
@@ -75,7 +75,11 @@ class Exemplars:
         """Return a channel's images as thumbnails, strongest first, and its value in each."""
         seen = np.isfinite(self.values[channel])
         keys = self.keys[channel][seen].tolist()
-        return [_opened(self.thumbnails[k]) for k in keys], self.values[channel][seen].tolist()
+        return [self.thumbnail(k) for k in keys], self.values[channel][seen].tolist()
+
+    def thumbnail(self, key: bytes) -> Picture:
+        """Return one of the images that are kept, by its entry in `keys`."""
+        return _opened(self.thumbnails[key])
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield everything as arrays by name, for saving."""
@@ -117,7 +121,7 @@ def in_thumbnail(
     return found
 
 
-def _printable(key: bytes) -> bytes:
+def printable(key: bytes) -> bytes:
     """Return a key without zero bytes, which numpy takes for the end of a text."""
     return bytes(b or 1 for b in key)
 

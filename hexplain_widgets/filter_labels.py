@@ -23,18 +23,24 @@ class FilterLabels:
     """The part that each named filter of a layer answers to.
 
     `filters` is how many the layer has, `names` the part by filter number, `network` the hash of
-    the weights they were given for (None: any). Raises ValueError for numbers the layer has not
-    and for names that are empty.
+    the weights they were given for (None: any). `without` are filters that were looked at and
+    answer to no part. Raises ValueError for numbers the layer has not, for names that are empty,
+    and for a filter with a name and without a part.
     """
 
     layer: str
     filters: int
     names: Mapping[int, str] = field(default_factory=dict)
     network: str | None = None
+    without: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for number, name in self.names.items():
-            _check(number, name, self.layer, self.filters)
+            _check_number(number, self.layer, self.filters)
+            _check_name(number, name)
+        for number in self.without:
+            _check_number(number, self.layer, self.filters)
+            _check_unnamed(number, self.names.get(number))
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -51,7 +57,7 @@ class FilterLabels:
         names = {str(k): self.names[k] for k in sorted(self.names)}
         value = {
             "format": FORMAT, "layer": self.layer, "filters": self.filters,
-            "network": self.network, "names": names,
+            "network": self.network, "names": names, "without": sorted(self.without),
         }  # fmt: skip
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
@@ -87,10 +93,14 @@ class FilterLabels:
             str(value["layer"]), int(value["filters"]),
             {int(k): str(name) for k, name in value["names"].items()},
             None if network is None else str(network),
+            tuple(int(k) for k in value.get("without", ())),
         )  # fmt: skip
 
-    def check_fits(self, layer: str, filters: int, model: nn.Module | None = None) -> None:
-        """Raise ValueError where the labels are of another layer or another network."""
+    def check_fits(self, layer: str, filters: int, model: nn.Module | str | None = None) -> None:
+        """Raise ValueError where the labels are of another layer or another network.
+
+        `model` is the network or the hash of its weights; None is not compared.
+        """
         if (self.layer, self.filters) != (layer, filters):
             raise ValueError(
                 f"got names for the {self.filters} filters of {self.layer!r}; those of {layer!r}"
@@ -99,7 +109,7 @@ class FilterLabels:
             )
         if model is None or self.network is None:
             return
-        if self.network != fingerprint(model):
+        if self.network != (model if isinstance(model, str) else fingerprint(model)):
             raise ValueError(
                 f"got names for the filters of {layer!r} of a network with other weights; this"
                 " network's were expected; its filters answer to other things: name them again, or"
@@ -107,14 +117,25 @@ class FilterLabels:
             )
 
 
-def _check(number: int, name: str, layer: str, filters: int) -> None:
+def _check_number(number: int, layer: str, filters: int) -> None:
     if not 0 <= number < filters:
         raise ValueError(
             f"got a name for filter {number} of {layer!r}; expected 0 to {filters - 1}; leave it"
             " out"
         )
+
+
+def _check_name(number: int, name: str) -> None:
     if not isinstance(name, str) or not name.strip() or len(name) > MOST_NAME:
         raise ValueError(
             f"got {name!r:.60} as the name of filter {number}; expected a text of 1 to {MOST_NAME}"
             " characters; leave unnamed filters out"
+        )
+
+
+def _check_unnamed(number: int, name: str | None) -> None:
+    if name is not None:
+        raise ValueError(
+            f"got filter {number} as one without a part, and with the name {name!r:.60}; expected"
+            " one of both; leave it out of `without`, or take the name away"
         )
