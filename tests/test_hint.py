@@ -124,8 +124,13 @@ def test_a_share_of_neurons_is_rounded_to_a_number(hint: hx.Hint) -> None:
     assert len(used) == 2
 
 
-def test_the_gradient_without_a_place_is_said_to_be_replaced(hint: hx.Hint) -> None:
+def test_the_gradient_without_a_place_is_said_to_be_replaced() -> None:
+    hint = fitted(saliency="smoothgrad")
     assert "places are not told apart" in hint.associations().notes[0]
+
+
+def test_gradient_times_input_has_a_place_wherever_the_input_has_one(hint: hx.Hint) -> None:
+    assert not any("told apart" in note for note in hint.associations().notes)
 
 
 # what is asked of it

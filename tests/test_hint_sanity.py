@@ -1,0 +1,61 @@
+"""HINT's findings go with the network's weights, and follow what an attack changes (Fig. 5)."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import hexplain_widgets as hx
+from hexplain_widgets.attacks import pgd
+
+SCENES = 60
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list:
+    return list(hx.demo.scenes(SCENES, seed=1))
+
+
+def drawn_anew(clf: hx.Classifier, count: int) -> hx.Classifier:
+    """The network with its last `count` layers of weights drawn anew."""
+    model = copy.deepcopy(clf.model)
+    layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    # `detect` reads concepts beside the classes: it is no part of what HINT looks at.
+    layers = [m for m in layers if m is not model.detect]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for layer in layers[::-1][:count]:
+            layer.reset_parameters()
+    return hx.Classifier(model, transform=clf.transform, classes=clf.classes)
+
+
+def mean_f1(clf: hx.Classifier, scenes: list) -> float:
+    hint = hx.Hint().fit(clf, scenes, hx.demo.hierarchy(), progress=False)
+    found = [hint.quality(c.name) for c in hint.concepts_]
+    return float(np.mean([q.f1 for q in found if q.regions]))
+
+
+@pytest.mark.slow
+def test_concepts_are_lost_layer_by_layer_as_weights_are_drawn_anew(scenes: list) -> None:
+    clf = hx.demo.classifier()
+    whole, one, four = (mean_f1(drawn_anew(clf, count), scenes) for count in (0, 1, 4))
+    print(f"F1 {whole:.3f}, one layer anew {one:.3f}, four {four:.3f}")
+    assert whole > one > four
+    assert four < 0.7 * whole
+
+
+def test_an_attack_brings_the_wrong_concept_into_the_picture(scenes: list) -> None:
+    clf = hx.demo.classifier()
+    hint = hx.Hint().fit(clf, scenes, hx.demo.hierarchy(), progress=False)
+    attacked = pgd(clf, hx.demo.scene("pasture", seed=3).image, "harbor")
+    assert (attacked.before.name, attacked.after.name) == ("pasture", "harbor")
+    wrong, right = (
+        [hint.explain(x, concept).values.mean() for x in (attacked.x, attacked.adversarial)]
+        for concept in ("waterside", "farmland")
+    )
+    assert wrong[1] > wrong[0]
+    assert right[1] < right[0]
