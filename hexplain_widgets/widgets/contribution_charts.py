@@ -12,14 +12,13 @@ from jaxtyping import Float
 
 from ..evidence import Contributions
 from .channel_bars import decimals, even_ticks
-from .contribution_reading import Reading
+from .contribution_reading import MOST_ELEMENTS, Reading
 from .pen import short
 
 FOR, AGAINST, REST = "#d9622b", "#2f7fc4", "#8a8f98"
 # Okabe and Ito's colours, told apart by the colour-blind; grey for all that is folded
 SLICES = ("#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a82a", "#8a8f98")
 OURS, PLAIN = "#009e73", "#8a8f98"
-MOST_ELEMENTS = 120
 
 _INK = "var(--jp-ui-font-color1)"
 _GROUND = "var(--jp-layout-color0)"
@@ -37,15 +36,21 @@ class ContributionCharts:
         self.pies: list[Any] = []
         self.spreads: list[Any] = []
         self._aside: list[Any] = []
-        self._names = bqplot.OrdinalScale(domain=[], reverse=True)
+        self._names = bqplot.OrdinalScale(domain=[])
         self._logits = bqplot.LinearScale()
         self._rank, self._size = bqplot.LinearScale(), bqplot.LinearScale(min=0)
         self._bar_axes = [
             _upright(bqplot.Axis(scale=self._names, grid_lines="none")),
-            bqplot.Axis(scale=self._logits, label="logits", label_color=_INK),
+            bqplot.Axis(scale=self._logits, label="logits", label_color=_INK, label_offset="32px"),
         ]
         self._spread_axes = [
-            bqplot.Axis(scale=self._rank, grid_lines="none", label="rank", label_color=_INK),
+            bqplot.Axis(
+                scale=self._rank,
+                grid_lines="none",
+                label="rank",
+                label_color=_INK,
+                label_offset="32px",
+            ),
             _upright(bqplot.Axis(scale=self._size)),
         ]
 
@@ -86,7 +91,7 @@ class ContributionCharts:
 
     def _scale(self, reading: Reading, compared: list[Contributions]) -> None:
         rows = [bar_data(reading, one) for one in reading.images]
-        self._names.domain = list(rows[0]["x"]) if rows else []
+        self._names.domain = list(rows[0]["x"])[::-1] if rows else []  # the first on top
         ends = [float(end) for row in rows for end in (row["y"].min(), row["y"].max())]
         _span(self._bar_axes[1], min([0.0, *ends]), max([0.0, *ends]))
         sizes = [sizes for one in compared for sizes in sorted_sizes(one)]

@@ -18,6 +18,8 @@ from .contribution_reading import Reading, beside, entropies, explained, signed,
 from .heat import heat, pale
 from .pen import FINER, INK, LINE, SOFT, WELL, Pen, Point, short
 
+Number = float | int
+
 WIDTH, MARGIN, GAP = 1920, 48, 44
 HEAD, ROW, SIDE, FOOT = 150, 40, 300, 30
 WORDS, LEAD, PIE = 128, 28, 300  # room for the words below an image, between lines, for a pie
@@ -121,7 +123,7 @@ class _Drawing:
         self.pen.text((WIDTH - MARGIN, 74), facts, 26, SOFT, "rs")
         self.pen.text((MARGIN, 116), typical(self.reading.images), 24, SOFT)
 
-    def _head(self, one: Contributions, x: float, y: float) -> None:
+    def _head(self, one: Contributions, x: Number, y: Number) -> None:
         height, width = one.image.shape[:2]
         longer = SIDE / max(height, width)
         size = (round(width * longer * FINER), round(height * longer * FINER))
@@ -135,10 +137,10 @@ class _Drawing:
             self._number((beside_x, y + 156), value, 26, FOR if value >= 0 else AGAINST)
         self._lines(f"{explained(one)}. {warning(one)}", x, y + SIDE + 32, SOFT)
 
-    def _bars(self, rows: list[Row], x: float, y: float) -> None:
+    def _bars(self, rows: list[Row], x: Number, y: Number) -> None:
         names = self.card * _NAMES
         left, wide = x + names, self.card - names - _NUMBERS
-        zero = left + self._at(0) * wide
+        zero = left + self._at(0.0) * wide
         self.pen.box((zero - 0.5, y - 6), (1, len(rows) * ROW), LINE)
         for i, row in enumerate(rows):
             top = y + i * ROW
@@ -153,7 +155,7 @@ class _Drawing:
                 self.pen.box((start + 2, top + 2), (length - 4, ROW - 16), "#ffffff")
             self._number((x + self.card, top + 22), row.value, 22, INK, "rs")
 
-    def _pie(self, one: Contributions, x: float, y: float) -> None:
+    def _pie(self, one: Contributions, x: Number, y: Number) -> None:
         slices, side = self.reading.slices(one), PIE
         draw = ImageDraw.Draw(self.pen.canvas)
         total, at = sum(value for _, value in slices), -90.0
@@ -168,17 +170,17 @@ class _Drawing:
         words = "; ".join(beside(self.reading, one))
         self._lines(f"Not in the pie: {words}", x, y + side + 40, SOFT)
 
-    def _slice_name(self, place: int, value: float, x: float, y: float) -> None:
+    def _slice_name(self, place: int, value: Number, x: Number, y: Number) -> None:
         self.pen.box((x, y - 16), (18, 18), slice_colour(self.reading, place))
         name = short(self.reading.row_name(place), round((self.card - 420) / 12))
         self.pen.text((x + 28, y), f"{name}  {_drawn(signed(value))}", 22)
 
     def _number(
-        self, at: Point, value: float, size: int, colour: str = INK, anchor: str = "ls"
+        self, at: Point, value: Number, size: int, colour: str = INK, anchor: str = "ls"
     ) -> None:
         self.pen.text(at, _drawn(signed(value)), size, colour, anchor)
 
-    def _lines(self, words: str, x: float, y: float, colour: str) -> None:
+    def _lines(self, words: str, x: Number, y: Number, colour: str) -> None:
         """Three lines at most, below each other."""
         lines = wrap(_drawn(words), round(self.card / SIGN), max_lines=3, placeholder=" …")
         for i, line in enumerate(lines):

@@ -29,9 +29,16 @@ def report_payload(reading: Reading, target: str) -> dict[str, Any]:
         "names": list(reading.names),
         "shown": reading.shown,
         "typical": typical(reading.images),
-        "notes": list(dict.fromkeys(note for one in reading.images for note in one.notes)),
+        "notes": list(shared_notes(reading)),
         "images": [_card(reading, one) for one in reading.images],
     }
+
+
+def shared_notes(reading: Reading) -> tuple[str, ...]:
+    """Return the notes that all images have, each once."""
+    first = reading.images[0].notes if reading.images else ()
+    every = [one.notes for one in reading.images]
+    return tuple(dict.fromkeys(n for n in first if all(n in notes for notes in every)))
 
 
 def maps_payload(reading: Reading) -> dict[str, Any]:
@@ -63,6 +70,7 @@ def _card(reading: Reading, one: Contributions) -> dict[str, Any]:
         "beside": beside(reading, one),
         "slices": [place for place, _ in reading.slices(one)],
         "entropies": entropies(one),
+        "notes": [note for note in one.notes if note not in shared_notes(reading)],
         "baseline": None if one.baseline is None else _numbers(reading, one.baseline),
     }
 

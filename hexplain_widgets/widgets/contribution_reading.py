@@ -14,6 +14,7 @@ from .pen import percent
 
 MOST_IMAGES = 24
 SHOWN = 7  # concepts that stand alone at first
+MOST_ELEMENTS = 120  # bars of a distribution
 SMALL = 0.03  # of the largest contribution; below it a concept is folded
 
 _SAME = ("target", "layer", "kind", "names")
@@ -103,11 +104,11 @@ def explained(one: Contributions) -> str:
     """Return in words how much of the score the explainer reaches."""
     sums = f"{signed(one.explained)} of {signed(one.score)} logits"
     if not one.span:
-        return f"explains {sums}"
+        return f"Explains {sums}"
     missed = abs(one.unexplained) / one.span
     if missed >= 1:
-        return f"explains {sums}; what is missing is as large as the score's whole range"
-    return f"explains {percent(1 - missed)} of the score's range ({sums})"
+        return f"Explains {sums}; what is missing is as large as the score's whole range"
+    return f"Explains {percent(1 - missed)} of the score's range ({sums})"
 
 
 def warning(one: Contributions) -> str:
@@ -150,9 +151,11 @@ def entropies(one: Contributions) -> str:
     ours, plain = one.entropy, one.baseline.entropy
     words = "more evenly" if ours > plain else "less evenly" if ours < plain else "as evenly"
     than = "as" if ours == plain else "than"
+    count = len(one.weights)
+    cut = f" The {MOST_ELEMENTS} largest of {count} are shown." if count > MOST_ELEMENTS else ""
     return (
         f"With the prior: entropy {ours:.2f} nats; plain distillation: {plain:.2f} nats."
-        f" The prior spreads the score {words} {than} plain distillation does."
+        f" The prior spreads the score {words} {than} plain distillation does.{cut}"
     )
 
 

@@ -133,8 +133,9 @@ export class Card {
         `score of ${session.report.target}`,
         typeof likely === "number" ? `, probability ${percent(likely)}` : null,
       ),
-      h("p", {}, capital(card?.explained ?? "")),
+      h("p", {}, card?.explained),
       card?.warning ? h("p", { class: "hx-doubt" }, h("b", {}, "⚑ "), card.warning) : null,
+      ...(card?.notes ?? []).map((note) => h("p", { class: "hx-soft" }, note)),
       session.live && remove,
     );
   }
@@ -158,8 +159,4 @@ export class Card {
       h("div", { class: "hx-ticks" }, at(0, shown ? `−${words}` : ""), at(50, "0"), at(100, words)),
     );
   }
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

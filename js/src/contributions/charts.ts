@@ -112,7 +112,7 @@ export class Bars implements Chart {
     const names = this.spots.map((spot, i) => cut(session.nameOf(spot), i));
     const values = this.spots.map((spot) => session.amount(card, spot));
     const scales = mark.get("scales") as { x: { set(values: object): void } };
-    scales.x.set({ domain: names });
+    scales.x.set({ domain: [...names].reverse() });
     mark.set({
       x: names,
       y: Float64Array.from(values),

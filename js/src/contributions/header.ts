@@ -42,6 +42,9 @@ function tools(session: Session): HTMLElement {
   const table = button("Table", () => session.arrange({ table: !session.saved.table }));
   const show = () => {
     const { saved } = session;
+    const none = session.cards.length === 0;
+    charts.element.hidden = none;
+    table.hidden = none;
     charts.show(session.chart);
     all.hidden = !session.folds || session.chart === "pie";
     compare.hidden = !session.compared;

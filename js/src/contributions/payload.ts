@@ -7,6 +7,7 @@ export interface Card extends Sum {
   elements: string[];
   explained: string;
   warning: string;
+  notes: string[];
   beside: string[];
   /** Places of the concepts in the pie; the folded ones are at `shown`. */
   slices: number[];
