@@ -9,7 +9,15 @@ import numpy as np
 from jaxtyping import Float
 
 from ..evidence import Contributions
-from .contribution_reading import Reading, beside, entropies, explained, typical, warning
+from .contribution_reading import (
+    Reading,
+    beside,
+    entropies,
+    explained,
+    folded_words,
+    typical,
+    warning,
+)
 from .payload import quantized, six_digits
 
 # How elements are called, one and several of them.
@@ -68,7 +76,8 @@ def _card(reading: Reading, one: Contributions) -> dict[str, Any]:
         "explained": explained(one),
         "warning": warning(one),
         "beside": beside(reading, one),
-        "slices": [place for place, _ in reading.slices(one)],
+        "folded": folded_words(reading, one),
+        "slices": [list(one_slice) for one_slice in reading.slices(one)],
         "entropies": entropies(one),
         "notes": [note for note in one.notes if note not in shared_notes(reading)],
         "baseline": None if one.baseline is None else _numbers(reading, one.baseline),
@@ -86,10 +95,12 @@ def _numbers(reading: Reading, one: Contributions) -> dict[str, Any]:
 
 
 def _counts(reading: Reading, one: Contributions) -> list[str]:
-    """How many elements each concept sums over, in words."""
-    counts = np.bincount(one.owners[one.owners >= 0], minlength=len(one.names))
+    """How many elements each concept sums over, or which one it is, in words."""
     single, several = ELEMENTS.get(one.kind, ("element", "elements"))
-    return [f"{counts[i]} {single if counts[i] == 1 else several}" for i in reading.order]
+    mine = [np.flatnonzero(one.owners == i) for i in reading.order]
+    return [
+        f"{single} {one.elements[of[0]]}" if len(of) == 1 else f"{len(of)} {several}" for of in mine
+    ]
 
 
 def _probability(one: Contributions) -> float | None:

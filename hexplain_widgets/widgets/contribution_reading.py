@@ -15,6 +15,7 @@ from .pen import percent
 MOST_IMAGES = 24
 SHOWN = 7  # concepts that stand alone at first
 MOST_ELEMENTS = 120  # bars of a distribution
+ALIKE = 0.05  # nats between entropies that are about the same
 SMALL = 0.03  # of the largest contribution; below it a concept is folded
 
 _SAME = ("target", "layer", "kind", "names")
@@ -60,16 +61,23 @@ class Reading:
         """Return what the folded concepts add together, in logits."""
         return math.fsum(self.values(one)[self.shown :])
 
+    def others_split(self, one: Contributions) -> tuple[float, float]:
+        """Return what the folded concepts add for the score, and what against it."""
+        rest = self.values(one)[self.shown :]
+        return math.fsum(v for v in rest if v > 0), math.fsum(v for v in rest if v < 0)
+
     def others_map(self, one: Contributions) -> Float[np.ndarray, "H W"]:
         """Return the summed map of the folded concepts."""
         found: Float[np.ndarray, "H W"] = one.maps[list(self.order[self.shown :])].sum(0)
         return found
 
     def slices(self, one: Contributions) -> list[tuple[int, float]]:
-        """Return what a pie may show: `(place, contribution)` above zero, the others at `shown`."""
-        alone = enumerate(self.values(one)[: self.shown])
-        rest = [(self.shown, self.others(one))] if self.folded else []
-        return [(place, value) for place, value in [*alone, *rest] if value > 0]
+        """Return what a pie may show: `(place, contribution)` above zero.
+
+        What folded concepts add for the score stands at `shown`.
+        """
+        values = [*self.values(one)[: self.shown], self.others_split(one)[0]]
+        return [(place, value) for place, value in enumerate(values) if value > 0]
 
     def row_name(self, place: int) -> str:
         """Return the name of a concept, or of the folded ones."""
@@ -94,21 +102,23 @@ def checked(images: Sequence[Contributions]) -> None:
 
 
 def signed(value: float) -> str:
-    """Return logits with their sign: two places behind the point, or two figures of small ones."""
-    size = abs(value)
-    text = f"{value:+.2f}" if size >= 0.0995 else f"{value:+.2g}"
+    """Return logits with their sign: two places behind the point, three of what is below 0.1."""
+    text = f"{value:+.2f}" if abs(value) >= 0.0995 else f"{value:+.3f}"
     return "0" if value == 0 else text.replace("-", "−")
 
 
 def explained(one: Contributions) -> str:
     """Return in words how much of the score the explainer reaches."""
-    sums = f"{signed(one.explained)} of {signed(one.score)} logits"
+    sums = f"{signed(one.explained)} for a score of {signed(one.score)} logits"
     if not one.span:
-        return f"Explains {sums}"
+        return f"Bias and concepts make {sums}"
     missed = abs(one.unexplained) / one.span
     if missed >= 1:
-        return f"Explains {sums}; what is missing is as large as the score's whole range"
-    return f"Explains {percent(1 - missed)} of the score's range ({sums})"
+        return (
+            f"Bias and concepts make {sums}; what is missing is as large as the score's whole range"
+        )
+    share = percent(1 - missed) if missed >= 0.01 else f"{100 * (1 - missed):.1f} %"
+    return f"Explains {share} of the score's range ({sums})"
 
 
 def warning(one: Contributions) -> str:
@@ -128,11 +138,16 @@ def warning(one: Contributions) -> str:
 
 def beside(reading: Reading, one: Contributions) -> list[str]:
     """Return in words what a pie cannot show: what speaks against, the bias, the rest."""
-    values = list(enumerate(reading.values(one)[: reading.shown]))
-    values += [(reading.shown, reading.others(one))] if reading.folded else []
-    against = [f"{reading.row_name(i)} {signed(v)}" for i, v in values if v < 0]
+    values = [*reading.values(one)[: reading.shown], reading.others_split(one)[1]]
+    against = [f"{reading.row_name(i)} {signed(v)}" for i, v in enumerate(values) if v < 0]
     found = [f"against: {', '.join(against)}"] if against else []
     return [*found, f"bias {signed(one.bias)}", f"unexplained {signed(one.unexplained)}"]
+
+
+def folded_words(reading: Reading, one: Contributions) -> str:
+    """Return in words what the folded concepts' sum is made of."""
+    plus, minus = reading.others_split(one)
+    return f"{signed(plus)} for, {signed(minus)} against" if plus and minus else ""
 
 
 def typical(images: Sequence[Contributions]) -> str:
@@ -149,13 +164,13 @@ def entropies(one: Contributions) -> str:
     if one.baseline is None:
         return ""
     ours, plain = one.entropy, one.baseline.entropy
-    words = "more evenly" if ours > plain else "less evenly" if ours < plain else "as evenly"
-    than = "as" if ours == plain else "than"
+    evenly = "more evenly than" if ours > plain else "less evenly than"
+    evenly = "about as evenly as" if abs(ours - plain) < ALIKE else evenly
     count = len(one.weights)
     cut = f" The {MOST_ELEMENTS} largest of {count} are shown." if count > MOST_ELEMENTS else ""
     return (
         f"With the prior: entropy {ours:.2f} nats; plain distillation: {plain:.2f} nats."
-        f" The prior spreads the score {words} {than} plain distillation does.{cut}"
+        f" The prior spreads the score {evenly} plain distillation does.{cut}"
     )
 
 

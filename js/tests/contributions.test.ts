@@ -105,7 +105,7 @@ describe("what comes from the kernel", () => {
 });
 
 describe("numbers", () => {
-  it("are written with their sign and two places, small ones with two figures", () => {
+  it("are written with their sign and two places, small ones with three", () => {
     expect([1.5, -0.796, 0.0177, 0, 1234.5].map(signed)).toEqual([
       "+1.50",
       "−0.80",

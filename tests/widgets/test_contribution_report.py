@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -39,7 +40,6 @@ from hexplain_widgets.widgets.contribution_reading import (
     beside,
     entropies,
     explained,
-    signed,
     typical,
     warning,
 )
@@ -178,11 +178,18 @@ def test_each_concept_says_how_many_filters_it_sums_over(report: ContributionRep
     assert set(report.report["images"][0]["elements"]) == {"20 filters"}
 
 
-def test_a_head_is_counted_as_a_head(one: Contributions) -> None:
-    heads = replace(one, kind="heads", owners=np.arange(240) % 239 % 12)
-    report = ContributionReport.from_evidence(heads)
-    assert all(words.endswith(" heads") for words in report.report["images"][0]["elements"])
+def test_a_concept_of_one_head_says_which(one: Contributions) -> None:
+    owners = np.zeros(240, dtype=int)
+    owners[17] = 1
+    report = ContributionReport.from_evidence(replace(one, kind="heads", owners=owners))
+    words = dict(zip(report.report["names"], report.report["images"][0]["elements"], strict=True))
+    assert (words["window"], words["wheel"], words["roof"]) == ("239 heads", "head 17", "0 heads")
     report.close()
+
+
+def test_folded_concepts_of_both_signs_say_so(report: ContributionReport) -> None:
+    for card in report.report["images"]:
+        assert re.fullmatch(r"\+0\.\d\d for, −0\.\d{3} against", card["folded"])
 
 
 def test_the_maps_come_back_to_half_a_step_with_the_folded_ones_sum(
@@ -218,8 +225,7 @@ def test_the_explained_part_is_said_as_a_share_of_the_range(one: Contributions) 
 
 def test_without_the_range_the_explained_part_is_said_in_logits(one: Contributions) -> None:
     found = replace(one, span=None)
-    expected = f"Explains {signed(found.explained)} of {signed(found.score)} logits"
-    assert explained(found) == expected
+    assert explained(found) == "Bias and concepts make +1.53 for a score of +1.74 logits"
 
 
 def test_what_misses_the_whole_range_says_so(one: Contributions) -> None:
@@ -260,6 +266,11 @@ def test_both_entropies_are_said_and_what_they_mean(one: Contributions) -> None:
     assert "more evenly than plain distillation" in words
 
 
+def test_entropies_that_are_about_the_same_are_said_to_be(one: Contributions) -> None:
+    alike = replace(one, baseline=replace(one, baseline=None))
+    assert "spreads the score about as evenly as plain distillation" in entropies(alike)
+
+
 def test_without_a_baseline_nothing_is_compared(one: Contributions) -> None:
     report = ContributionReport.from_evidence(replace(one, baseline=None))
     (card,) = report.report["images"]
@@ -282,7 +293,7 @@ def test_a_pie_has_positive_contributions_alone(one: Contributions) -> None:
     reading = Reading.of([one])
     sizes = pie_data(reading, one)["sizes"]
     assert (sizes > 0).all()
-    expected = sum(v for v in [*reading.values(one)[:7], reading.others(one)] if v > 0)
+    expected = sum(v for v in one.values if v > 0)
     assert sizes.sum() == pytest.approx(expected)
 
 
@@ -290,6 +301,7 @@ def test_what_a_pie_leaves_out_is_said_beside_it(one: Contributions) -> None:
     words = beside(Reading.of([one]), one)
     assert words[0].startswith("against: shadow −")
     assert "door −" in words[0]
+    assert words[0].endswith("5 others −0.009")
     assert words[1:] == ["bias −0.70", "unexplained +0.21"]
 
 

@@ -143,7 +143,7 @@ export class Pie implements Chart {
     across: (by: number) => void,
   ) {
     const { slices = [], beside = [] } = session.cards[image] ?? {};
-    this.spots = slices.map((place) => this.spot(place));
+    this.spots = slices.map(([place]) => this.spot(place));
     this.rows = new Rows(session, image, "hx-slices", this.names(image), across);
     follow(session, this.figure.element, ".slice", () => this.spots);
     this.figure.element.setAttribute("aria-hidden", "true");
@@ -180,12 +180,12 @@ export class Pie implements Chart {
 
   private names(image: number): Row[] {
     const { session } = this;
-    const card = session.cards[image];
-    return this.spots.map((spot) => {
+    const slices = session.cards[image]?.slices ?? [];
+    return this.spots.map((spot, i) => {
       const place = placeIn(spot);
       const mark = h("i", { class: "hx-swatch", "aria-hidden": "true" });
       mark.style.background = place === null ? REST : (SLICES[place % SLICES.length] ?? REST);
-      return { spot, value: card ? session.amount(card, spot) : 0, mark };
+      return { spot, value: slices[i]?.[1] ?? 0, mark };
     });
   }
 }
@@ -237,7 +237,8 @@ export function caption(session: Session, image: number): string {
   const said = `${session.nameOf(current)} ${signed(session.amount(card, current))} logits`;
   const place = placeIn(current);
   const from = place === null ? "" : ` from ${card.elements[place] ?? ""}`;
-  if (session.map(image, current)) return `${said}${from}`;
+  const made = current === "others" && card.folded ? `: ${card.folded}` : "";
+  if (session.map(image, current)) return `${said}${from}${made}`;
   return current === "score" ? said : `${said}, at no place`;
 }
 

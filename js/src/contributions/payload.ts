@@ -9,8 +9,10 @@ export interface Card extends Sum {
   warning: string;
   notes: string[];
   beside: string[];
-  /** Places of the concepts in the pie; the folded ones are at `shown`. */
-  slices: number[];
+  /** What the folded concepts' sum is made of; nothing where all have one sign. */
+  folded: string;
+  /** Places of the concepts in the pie, and what they add; the folded ones are at `shown`. */
+  slices: [place: number, value: number][];
   entropies: string;
   baseline: Sum | null;
 }

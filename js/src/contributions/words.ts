@@ -1,10 +1,10 @@
 // Contributions in words: what is read on the screen and by a screen reader.
 
-/** Logits with their sign, two places behind the point or two figures, as the kernel has them. */
+/** Logits with their sign, two places behind the point or three, as the kernel has them. */
 export function signed(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const text = size >= 0.0995 ? size.toFixed(2) : String(Number(size.toPrecision(2)));
+  const text = size >= 0.0995 ? size.toFixed(2) : size.toFixed(3);
   return `${value > 0 ? "+" : "−"}${text}`;
 }
 
