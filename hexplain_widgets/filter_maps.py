@@ -151,7 +151,7 @@ def _thresholds(values: Float32[np.ndarray, "k n"], quantile: float) -> Float[np
     lowest, highest = values.min(1), values.max(1)
     clipped = (found >= highest) & (lowest < highest)
     below = np.nextafter(highest, np.float32(-np.inf))
-    return np.where(clipped, below, found).astype(np.float64)
+    return np.asarray(np.where(clipped, below, found), np.float64)
 
 
 def _values(images: Sequence[Kept], some: slice) -> Float32[np.ndarray, "k n"]:

@@ -7,6 +7,7 @@ from .concept_sunburst import ConceptSunburst as ConceptSunburst
 from .concept_tree import ConceptTree as ConceptTree
 from .contribution_report import ContributionReport as ContributionReport
 from .decomposition_tree import DecompositionTree as DecompositionTree
+from .filter_labeler import FilterLabeler as FilterLabeler
 from .inference_space import InferenceSpace as InferenceSpace
 from .layer_heatmaps import LayerHeatmaps as LayerHeatmaps
 from .linking import link_channels as link_channels

@@ -11,6 +11,7 @@ from ..evidence import (
     ConceptInference,
     Contributions,
     Decomposition,
+    FilterSheet,
     HeatMap,
     HeatMapSheet,
     InferenceComparison,
@@ -23,6 +24,7 @@ from .channel_venn import ChannelVenn
 from .concept_tree import ConceptTree
 from .contribution_report import ContributionReport
 from .decomposition_tree import DecompositionTree
+from .filter_labeler import FilterLabeler
 from .inference_space import InferenceSpace
 from .layer_heatmaps import LayerHeatmaps
 from .neuron_concept_graph import NeuronConceptGraph
@@ -37,6 +39,7 @@ VIEWS: dict[type, Callable[[Any], View]] = {
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
     Contributions: ContributionReport.from_evidence,
+    FilterSheet: FilterLabeler.from_evidence,
     InferenceComparison: InferenceSpace.from_evidence,
 }
 
