@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from .contribution_reading import (
     typical,
     warning,
 )
-from .payload import quantized, six_digits
+from .payload import picture_bytes, quantized, six_digits
 
 # How elements are called, one and several of them.
 ELEMENTS = {"filters": ("filter", "filters"), "heads": ("head", "heads")}
@@ -47,6 +48,14 @@ def shared_notes(reading: Reading) -> tuple[str, ...]:
     first = reading.images[0].notes if reading.images else ()
     every = [one.notes for one in reading.images]
     return tuple(dict.fromkeys(n for n in first if all(n in notes for notes in every)))
+
+
+def pictures_payload(reading: Reading) -> dict[str, Any]:
+    """Return the images, of any sizes, in one buffer, with `[start, length]` of each."""
+    coded = [picture_bytes(one.image) for one in reading.images]
+    starts = [0, *itertools.accumulate(map(len, coded))]
+    places = [[start, len(data)] for start, data in zip(starts, coded, strict=False)]
+    return {"places": places, "data": b"".join(coded)}
 
 
 def maps_payload(reading: Reading) -> dict[str, Any]:

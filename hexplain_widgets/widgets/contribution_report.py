@@ -15,10 +15,9 @@ from . import contribution_questions as questions
 from ._base import View, synced
 from .contribution_charts import ContributionCharts
 from .contribution_drawing import Look, draw_contributions
-from .contribution_payload import maps_payload, report_payload
+from .contribution_payload import maps_payload, pictures_payload, report_payload
 from .contribution_reading import Reading
 from .conversation import Content, Handler, Stop
-from .neuron_payload import pictures_payload
 from .view_state import ViewState, understood
 
 CHARTS = ("waterfall", "bars", "pie")
@@ -227,7 +226,7 @@ class ContributionReport(View):
         self._charts.fill(reading)
         return {
             "report": report_payload(reading, self._target),
-            "pictures": pictures_payload([one.image for one in reading.images]),
+            "pictures": pictures_payload(reading),
             "maps": maps_payload(reading),
             "bars": list(self._charts.bars),
             "pies": list(self._charts.pies),

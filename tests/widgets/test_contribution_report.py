@@ -205,6 +205,17 @@ def test_the_maps_come_back_to_half_a_step_with_the_folded_ones_sum(
             np.testing.assert_allclose(got, want, atol=0.51 * width)
 
 
+def test_pictures_of_different_sizes_come_back(explainer: MadeExplainer) -> None:
+    given = [images(1, side)[0] for side in (40, 64, 96)]
+    report = ContributionReport(explainer, given)
+    sizes = []
+    for start, length in report.pictures["places"]:
+        with Image.open(BytesIO(report.pictures["data"][start : start + length])) as picture:
+            sizes.append(picture.size)
+    assert sizes == [(40, 40), (64, 64), (96, 96)]
+    report.close()
+
+
 def test_maps_take_a_byte_per_cell(report: ContributionReport) -> None:
     assert len(report.maps["data"]) == 2 * 13 * 7 * 7
 
