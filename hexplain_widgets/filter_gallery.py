@@ -191,7 +191,9 @@ class FilterGallery:
         return overlap(regions, labels, (len(thresholds), len(self._parts)), seed=self.seed)
 
     def _said(self, layer: Layer, labels: int) -> Iterator[str]:
-        if not self.whole_:
+        if not self.whole_ and self._elsewhere is not None:
+            yield f"Stopped by an interrupt: parts are those of {labels} labelled images."
+        elif not self.whole_:
             of = "" if self.total_ is None else f" of {self.total_}"
             yield f"Stopped by an interrupt: this is what {self.images_}{of} images show."
         yield from self._notes

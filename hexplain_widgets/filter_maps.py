@@ -72,7 +72,7 @@ class LayerMaps:
             torch.cuda.empty_cache()
             return batch, np.concatenate([self.of(half)[1] for half in batch.halves()])
 
-    def _maps(self, x: Float[Tensor, "n c h w"]) -> Float32[np.ndarray, "n k h w"]:
+    def _maps(self, x: Float[Tensor, "n c h w"]) -> Float32[np.ndarray, "n k y x"]:
         shape, classifier, name = tuple(x.shape[1:]), self._probe.classifier, self.layer.name
         with visiting(classifier.model), torch.no_grad():
             if shape not in self._ways:

@@ -18,6 +18,7 @@ import hexplain_widgets as hx
 from hexplain_widgets import gated
 from hexplain_widgets.concepts import Labelled
 from hexplain_widgets.evidence import Evidence
+from hexplain_widgets.filter_gallery import FilterGallery
 from hexplain_widgets.segments import Segment
 from hexplain_widgets.store import load, save
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
@@ -55,6 +56,10 @@ def chain(model: nn.Module, x: Tensor) -> Evidence:
     return engine.compare({"one": [x], "other": [x.flip(2)]}, 0, inferences=True)
 
 
+def filters(model: nn.Module, x: Tensor) -> Evidence:
+    return FilterGallery().fit(model, [x[0], x[0].flip(2)], progress=False).sheet()
+
+
 class Parts(list[Labelled]):
     """A concept set of prepared images with one level."""
 
@@ -62,7 +67,7 @@ class Parts(list[Labelled]):
 
 
 # A new engine is one line here.
-ENGINES: list[Engine] = [decomposition, chip, hint, chain]
+ENGINES: list[Engine] = [decomposition, chip, hint, chain, filters]
 
 
 class Stateful(nn.Module):
@@ -297,8 +302,9 @@ def check_alike(found: Evidence, expected: Evidence) -> None:
     [
         hx.Chip(gates_per_image=4).fit,
         lambda model, data, **rest: hx.Hint().fit(model, data, {"all": [0, 1, 2, 3]}, **rest),
+        FilterGallery().fit,
     ],
-    ids=["chip", "hint"],
+    ids=["chip", "hint", "filters"],
 )
 def test_the_model_is_handed_back_when_the_data_fail(fit, failure) -> None:
     def data():

@@ -156,6 +156,16 @@ def test_an_interrupt_keeps_what_was_gathered() -> None:
     assert found.suggestions()[0][0] == "red"
 
 
+def test_an_interrupt_among_the_labelled_images_keeps_those_before_it() -> None:
+    gallery = FilterGallery(LAYER)
+    images = [item.image for item in Patches()]
+    with pytest.raises(KeyboardInterrupt):
+        gallery.fit(network(), images, parts=Patches(20, stop=17), progress=False)
+    found = gallery.sheet()
+    assert found.notes[0] == "Stopped by an interrupt: parts are those of 16 labelled images."
+    assert found.suggestions()[0][0] == "red"
+
+
 def test_where_memory_is_short_thresholds_are_those_of_a_sample() -> None:
     found = sheet_of(Patches(12), memory=4 * NETWORK_FILTERS * 56 * 56 * 5)
     assert any("Thresholds are those of" in note for note in found.notes)

@@ -105,8 +105,19 @@ export class Grid {
     wanted.forEach((filter, i) => {
       this.show(filter, first + i);
     });
+    this.inOrder(wanted);
     if (focused && !this.element.contains(document.activeElement))
       this.cards.get(this.session.at)?.element.focus({ preventScroll: true });
+  }
+
+  /** Read aloud and walked through as they are seen. */
+  private inOrder(filters: readonly number[]): void {
+    let next: Element | null = null;
+    for (const filter of [...filters].reverse()) {
+      const element = this.cards.get(filter)?.element as HTMLElement;
+      if (element.nextElementSibling !== next) this.room.insertBefore(element, next);
+      next = element;
+    }
   }
 
   private drop(filter: number, card: Card): void {
@@ -128,6 +139,8 @@ export class Grid {
     const chosen = filter === this.session.at;
     element.tabIndex = chosen ? 0 : -1;
     element.setAttribute("aria-selected", String(chosen));
+    element.setAttribute("aria-posinset", String(i + 1));
+    element.setAttribute("aria-setsize", String(this.session.order.length));
     this.write(filter, card);
     if (card.width !== this.shape.width) {
       card.width = this.shape.width;
