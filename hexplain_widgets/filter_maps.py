@@ -213,9 +213,7 @@ class Strongest:
         return opened[key]
 
 
-def in_thumbnail(
-    own: Float32[np.ndarray, "h w"], size: Size
-) -> Float32[np.ndarray, "y x"]:
+def in_thumbnail(own: Float32[np.ndarray, "h w"], size: Size) -> Float32[np.ndarray, "y x"]:
     """Return a map at the pixels of a thumbnail, the middle square of an image of `(H, W)`."""
     rows, columns = ((0.5 - min(size) / side / 2, 0.5 + min(size) / side / 2) for side in size)
     found: Float32[np.ndarray, "y x"]

@@ -347,7 +347,6 @@ describe("naming", () => {
   });
 
   it("goes on in the order shown while named filters leave it", () => {
-    session.choose(2);
     session.showOnly("suggested");
     expect([session.order, session.at]).toEqual([[2, 0, 4], 2]);
     session.name(2, "wheel");

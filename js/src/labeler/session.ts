@@ -93,8 +93,10 @@ export class Session extends ViewSession<State, Change> {
     this.tell("choice");
   }
 
+  /** Show other filters, from the first of them on; among all, the chosen one stays so. */
   showOnly(show: string): void {
-    this.arrange({ show });
+    const first = show === "all" ? undefined : shownFilters(this.sheet, this.names, show)[0];
+    this.arrange({ show, at: first ?? this.chosen });
     this.viewed();
   }
 
@@ -159,7 +161,7 @@ export class Session extends ViewSession<State, Change> {
   }
 
   private refused(filter: number, error: KernelError): void {
-    const last = this.steps.findLastIndex((step) => step.filter === filter);
+    const last = this.steps.map((step) => step.filter).lastIndexOf(filter);
     if (last >= 0) this.steps.splice(last, 1);
     this.complain(error);
   }
