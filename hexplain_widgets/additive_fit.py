@@ -142,7 +142,7 @@ class AdditiveFit:
         return Examples(
             seen.maps, rows.places(), seen.strengths[:, used] / self.elements.scales,
             seen.priors[:, used] * self.elements.scales, seen.scores,
-            none if held_out is None else held_out,
+            none if held_out is None else held_out, rows.origin.kind == FILTERS,
         )  # fmt: skip
 
     def distillation(self, *, beta: float | None = None, seed: int | None = None) -> Distillation:

@@ -53,10 +53,13 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What one batch gave: maps `x`, strengths `y_i`, priors `w_i`, scores `y_hat` (Eq. 1-5)."""
+    """What images gave: maps `x`, strengths `y_i`, priors `w_i`, scores `y_hat` (Eq. 1-5).
+
+    Maps may lie elsewhere, or in another order.
+    """
 
     keys: UInt8[np.ndarray, "n 16"]
-    maps: Float32[np.ndarray, "n k h w"]
+    maps: Float32[np.ndarray, "m k h w"]
     strengths: Float[np.ndarray, "n e"]
     priors: Float[np.ndarray, "n e"]
     scores: Float[np.ndarray, " n"]

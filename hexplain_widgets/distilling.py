@@ -20,6 +20,8 @@ from .guest import same_randomness
 BATCH = 32
 # A loss that is so many times what predicting the mean gives has left the valley for good.
 DIVERGED = 1e4
+# Gradients below this are rounding: Adam would make whole steps of them.
+SLIGHT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Examples:
     priors: Float[np.ndarray, "n e"]
     scores: Float[np.ndarray, " n"]
     held_out: Bool[np.ndarray, " n"]
+    in_units: bool
 
     def batch(self, some: np.ndarray, device: torch.device) -> tuple[Tensor, ...]:
         """Return maps, strengths, priors and scores of some examples."""
@@ -93,7 +96,7 @@ def prior_weight(beta: float, epoch: int) -> float:
 def started(maker: Maker, examples: Examples, schedule: Schedule) -> Explainer:
     """Return an explainer before its first epoch.
 
-    With a prior it begins at the mean prior weights, scaled so that they give the scores best.
+    With a prior it begins at the mean prior weights, in units of the score.
     """
     own = ~examples.held_out
     scores = examples.scores[own]
@@ -112,17 +115,20 @@ def started(maker: Maker, examples: Examples, schedule: Schedule) -> Explainer:
 
 
 def _start(examples: Examples, schedule: Schedule) -> tuple[Tensor | None, float]:
-    """Return the mean prior weights and the bias, by least squares over one factor and the bias."""
+    """Return the mean prior weights in units of the score, and the bias that is left on average."""
     own = ~examples.held_out
     priors = examples.priors[own].clip(0) if schedule.positive else examples.priors[own]
-    mean, scores = priors.mean(0), examples.scores[own]
-    sums = examples.strengths[own] @ mean
-    if not sums.std() > 0:
+    sums, scores = (priors * examples.strengths[own]).sum(1), examples.scores[own]
+    factor = 1.0 if examples.in_units else _factor(sums, scores)
+    if not factor > 0 or not priors.any():
         return None, float(scores.mean())
-    factor = float(np.cov(sums, scores, bias=True)[0, 1] / sums.var())
-    if factor <= 0:
-        return None, float(scores.mean())
-    return torch.from_numpy(factor * mean), float(scores.mean() - factor * sums.mean())
+    start = torch.from_numpy(factor * priors.mean(0))
+    return start, float(scores.mean() - factor * sums.mean())
+
+
+def _factor(sums: Float[np.ndarray, " n"], scores: Float[np.ndarray, " n"]) -> float:
+    """Return what sums are to be multiplied by to follow the scores best, by least squares."""
+    return float(np.cov(sums, scores, bias=True)[0, 1] / sums.var()) if sums.std() > 0 else 0.0
 
 
 @dataclass(eq=False)
@@ -137,7 +143,9 @@ class Distillation:
 
     def __post_init__(self) -> None:
         self.explainer.to(self.device)
-        self._optimizer = torch.optim.Adam(self.explainer.parameters(), lr=self.schedule.rate)
+        self._optimizer = torch.optim.Adam(
+            self.explainer.parameters(), lr=self.schedule.rate, eps=SLIGHT
+        )
         self._best: dict[str, Any] = copy.deepcopy(self.explainer.state_dict())
         self._own = np.flatnonzero(~self.examples.held_out)
         self._rest = np.flatnonzero(self.examples.held_out)
@@ -245,4 +253,4 @@ def explained_by(
             maps, strengths, _, _ = examples.batch(part, device)
             found.append((explainer(maps) * strengths).double().cpu().numpy())
     contributions = np.concatenate(found)
-    return contributions, contributions.sum(1) + float(explainer.intercept)
+    return contributions, contributions.sum(1) + explainer.intercept.item()

@@ -87,7 +87,7 @@ class _Read:
         elements, origin = self.distilled.elements, self.distilled.origin
         alpha = self._alpha(explainer)
         values = elements.summed(alpha * self.strengths)
-        bias, score = float(explainer.intercept), float(self.look.score[0])
+        bias, score = explainer.intercept.item(), float(self.look.score[0])
         rest = math.fsum([score, -bias, *(-v for v in values.tolist())])
         logits = self.look.taken.logits[0]
         return Contributions(

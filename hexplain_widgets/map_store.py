@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ class MapStore:
     def __init__(self, memory: int) -> None:
         self.memory = memory
         self._parts: list[np.ndarray] = []
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._file: Path | None = None
         self._shape: tuple[int, ...] = ()
         self._written = 0
 
@@ -28,11 +30,7 @@ class MapStore:
     @property
     def on_disk(self) -> bool:
         """Whether the maps lie in a file."""
-        return self._folder is not None
-
-    @property
-    def _file(self) -> Path | None:
-        return None if self._folder is None else Path(self._folder.name) / "maps"
+        return self._file is not None
 
     def append(self, maps: Float32[np.ndarray, "n k h w"]) -> None:
         """Add the maps of a batch; raises ValueError for maps of another size."""
@@ -48,8 +46,11 @@ class MapStore:
             self._write()
 
     def _write(self) -> None:
-        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="hexplain-")
-        with (Path(self._folder.name) / "maps").open("ab") as file:
+        if self._file is None:
+            folder = tempfile.mkdtemp(prefix="hexplain-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._file = Path(folder) / "maps"
+        with self._file.open("ab") as file:
             for part in self._parts:
                 file.write(part.data)
                 self._written += len(part)

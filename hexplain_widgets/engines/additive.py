@@ -235,9 +235,15 @@ class AdditiveExplainer:
         )
 
     def _learn_plain(self) -> None:
-        fit = self._fitting
+        if self._fit is None:
+            raise ValueError(
+                "this AdditiveExplainer has no baseline, and no data to fit one on; one that was"
+                " fitted here, or saved with its baseline, was expected; fit again, or ask with"
+                " baseline=False"
+            )
+        fit = self._fit
         plain = fit.distillation(beta=PLAIN_BETA)
-        plain.run(progress=False)
+        plain.run(progress=True)
         self._found = self._fitted.with_plain(fit, plain)
 
     @property

@@ -1,0 +1,287 @@
+"""Additive explainers against plain distillation: Tables 1-3, Fig. 8, and what caching is worth.
+
+    python benchmarks/additive.py                  # the embedded world
+    HEXPLAIN_DATA=... python benchmarks/additive.py --only cars
+    python benchmarks/additive.py --quick          # few targets, few images
+
+* parts: filters of a layer, each given to the object part it overlaps most, explain every class.
+  *Entropy* in nats of the absolute contributions of all filters, *deviation* from the score as a
+  share of the scores' range, *accuracy* with a threshold from held-out images, *part error* against
+  ablation as a share of the mean score. `prior alone` is alpha = the prior of each image, scaled to
+  the scores; `no start` is ours begun like plain distillation, with the prior in the loss alone.
+* heads: every concept head of the network explained by the others, and by random subsets of them.
+* cars: car parts on MobileNetV2's vehicle logit.
+* speed: an epoch on what was cached, against one that asks the network again.
+
+Mean over targets of the mean over seeds, ± the standard error over targets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import hexplain_widgets as hx
+from hexplain_widgets.additive_measures import part_errors, shares_by_ablation
+from hexplain_widgets.distilling import Distillation, started
+from hexplain_widgets.evidence import ExplainerQuality
+from hexplain_widgets.explainer_nets import small
+from hexplain_widgets.filter_gallery import FilterGallery
+
+FIT_SEED, UNSEEN_SEED = 910, 911
+SEEDS = 3
+SUBSETS = (5, 10, 20, 40, 85)
+LAYERS = ("stage5", "stage4")
+
+
+@dataclass(frozen=True)
+class World:
+    """The embedded network with scenes to fit on, and unseen ones."""
+
+    classifier: hx.Classifier
+    fitted: list[Any]
+    unseen: list[Any]
+    labelled: Any
+
+    @classmethod
+    def of(cls, quick: bool) -> World:
+        count = 100 if quick else 600
+        return cls(
+            hx.demo.classifier(), list(hx.demo.scenes(count, seed=FIT_SEED)),
+            list(hx.demo.scenes(count // 3, seed=UNSEEN_SEED)),
+            hx.demo.scenes(60 if quick else 200, seed=FIT_SEED).concepts(),
+        )  # fmt: skip
+
+
+def spread(values: Sequence[float]) -> str:
+    found = np.array([v for v in values if np.isfinite(v)])
+    if len(found) < 2:
+        return f"{found.mean():.3f}" if len(found) else "–"
+    return f"{found.mean():.3f} ± {found.std(ddof=1) / len(found) ** 0.5:.3f}"
+
+
+FIGURES = ("entropy", "deviation", "accuracy", "part_error")
+
+
+def means(quality: ExplainerQuality) -> dict[str, float]:
+    found = {n: getattr(quality, n) for n in FIGURES}
+    return {n: float(np.mean(v)) if v is not None else float("nan") for n, v in found.items()}
+
+
+def table(title: str, reports: Sequence[hx.AdditiveReport]) -> None:
+    print(f"\n{title} ({len(reports)} targets, {reports[0].images} images, {SEEDS} seeds)")
+    print(f"{'':<20}{'with the prior':<20}{'plain':<20}ours better")
+    for name in FIGURES:
+        ours = [means(r.ours)[name] for r in reports]
+        plain = [means(r.plain)[name] for r in reports]
+        higher = name in ("entropy", "accuracy")
+        won = sum(a > b if higher else a < b for a, b in zip(ours, plain, strict=True))
+        print(f"{name:<20}{spread(ours):<20}{spread(plain):<20}{won} of {len(ours)}")
+    print(f"accuracy of the network: {spread([r.performer_accuracy for r in reports])}", flush=True)
+
+
+# filters of the embedded world
+
+
+def parts(world: World, quick: bool) -> None:
+    for layer in LAYERS[:1] if quick else LAYERS:
+        gallery = FilterGallery(layer).fit(world.classifier, world.labelled, progress=False)
+        given = gallery.sheet().suggestions()
+        count = len(gallery.sheet().portraits)
+        names = hx.FilterLabels(layer, count, {k: part for k, (part, _) in given.items()})
+        print(f"\n{layer}: {len(given)} of {count} filters, {len(names.parts)} parts", flush=True)
+        classes = world.classifier.classes[:2] if quick else world.classifier.classes
+        start, reports = time.perf_counter(), []
+        rivals: dict[str, list[float]] = {"prior alone": [], "no start": []}
+        for target in classes:
+            engine = hx.AdditiveExplainer(concepts=names)
+            engine.fit(world.classifier, world.fitted, target=target, progress=False)
+            reports.append(engine.report(world.unseen, seeds=SEEDS, progress=False))
+            for name, found in errors_of_rivals(engine, world.unseen).items():
+                rivals[name].append(found)
+        table(f"{layer}, parts", reports)
+        for name, found in rivals.items():
+            print(f"part error, {name}: {spread(found)}")
+        print(f"{time.perf_counter() - start:.0f} s", flush=True)
+
+
+def errors_of_rivals(engine: hx.AdditiveExplainer, images: Sequence[Any]) -> dict[str, float]:
+    """Part errors of the prior itself, and of ours without its start."""
+    from hexplain_widgets.additive_report import without_each
+    from hexplain_widgets.distilling import explained_by
+    from hexplain_widgets.fitting import Gathering
+
+    fit, origin = engine._fitting, engine._fitted.origin
+    gathering: Gathering = Gathering(
+        engine._question(origin.output), engine.classifier_, None, begun=lambda _: None
+    )
+    gathering.run(images, progress=False)
+    rows = gathering.gathered
+    groups = fit.elements.groups()
+    without = without_each(engine._asking, engine.classifier_, images, rows, groups)
+    examples = fit.of_rows(rows)
+    truth = shares_by_ablation(examples.scores, without)
+    own = fit.examples
+    sums = (own.priors * own.strengths).sum(1)
+    factor = np.cov(sums, own.scores, bias=True)[0, 1] / sums.var()
+    first = factor * examples.priors * examples.strengths
+    plain = started(small, own, replace(fit.schedule, beta=0.0))
+    late = Distillation(plain, own, fit.schedule, torch.device("cpu"))
+    late.run(progress=False)
+    second, _ = explained_by(
+        late.explainer, examples, np.arange(len(examples.scores)), torch.device("cpu")
+    )
+    return {
+        name: float(part_errors(fit.elements.summed(c), truth, examples.scores).mean())
+        for name, c in (("prior alone", first), ("no start", second))
+    }
+
+
+# heads of the embedded world
+
+
+def heads(world: World, quick: bool) -> None:
+    names = world.classifier.model.concept_names
+    targets = [*world.classifier.classes, *names]
+    some = targets[:: 24 if quick else 4]
+    start, reports = time.perf_counter(), []
+    for target in some:
+        engine = hx.AdditiveExplainer(concepts="heads")
+        engine.fit(world.classifier, world.fitted, target=target, progress=False)
+        reports.append(engine.report(world.unseen, seeds=1, progress=False))
+    table("every fourth class and concept head, by all other heads", reports)
+    print(f"{time.perf_counter() - start:.0f} s", flush=True)
+    subsets(world, quick)
+
+
+def subsets(world: World, quick: bool) -> None:
+    """Fig. 8: random subsets of concepts."""
+    names = np.array(world.classifier.model.concept_names)
+    draw = np.random.default_rng(0)
+    print("\nrandom subsets of heads: deviation and accuracy lost (points)")
+    for count in SUBSETS[:2] if quick else SUBSETS:
+        deviations, lost = [], []
+        for target in world.classifier.classes[:2] if quick else world.classifier.classes:
+            chosen = draw.choice(names, count, replace=False).tolist()
+            engine = hx.AdditiveExplainer(concepts=chosen)
+            engine.fit(world.classifier, world.fitted, target=target, progress=False)
+            report = engine.report(world.unseen, seeds=1, progress=False)
+            deviations.append(means(report.ours)["deviation"])
+            lost.append(100 * (report.performer_accuracy - means(report.ours)["accuracy"]))
+        print(f"  {count:3} concepts: {spread(deviations)}   {spread(lost)}", flush=True)
+
+
+# car parts
+
+
+def cars(quick: bool) -> None:
+    from tests.real.cases import CASES, classifier_of
+
+    data = Path(os.environ["HEXPLAIN_DATA"])
+    classifier = classifier_of(next(c for c in CASES if c.name.startswith("Mobile")), data)
+    folder = hx.MaskFolder(data / "car_parts", level="part")
+    step = 10 if quick else 1
+    pictures = [item.image for i, item in enumerate(folder) if i % step == 0]
+    photographs = sorted((data / "imagenet" / "images").iterdir())[:: 50 * step if quick else 3]
+    target = most_often(classifier, pictures)
+    print(f"\ncar parts: {len(pictures)} cars, {len(photographs)} photographs, {target}")
+    for quantile in (0.995, 0.98):
+        gallery = FilterGallery("features.17", quantile=quantile)
+        sheet = gallery.fit(classifier, folder, progress=False).sheet()
+        given = {k: part for k, (part, _) in sheet.suggestions().items()}
+        named = hx.FilterLabels("features.17", len(sheet.portraits), given)
+        engine = hx.AdditiveExplainer(concepts=named)
+        fitted = [p for i, p in enumerate([*pictures, *photographs]) if i % 4]
+        unseen = [p for i, p in enumerate([*pictures, *photographs]) if not i % 4]
+        engine.fit(classifier, fitted, target=target, progress=False)
+        report = engine.report(unseen, seeds=SEEDS, progress=False)
+        print(f"\nquantile {quantile}: {len(given)} filters ({sheet.by_chance:.0%} by chance)")
+        print(report)
+        print("errors: " + ", ".join(
+            f"{n} {e:.3f}"
+            for n, e in zip(report.names, report.ours.part_error.mean(0), strict=True)
+        ), flush=True)  # fmt: skip
+        rivals = errors_of_rivals(engine, unseen)
+        print("part error, " + ", ".join(f"{n}: {e:.3f}" for n, e in rivals.items()), flush=True)
+
+
+def most_often(classifier: hx.Classifier, pictures: Sequence[Any]) -> str:
+    found = [classifier.predict(p, top=1)[0][1] for p in pictures]
+    return max(set(found), key=found.count)
+
+
+# speed
+
+
+def speed(world: World, quick: bool) -> None:
+    count = 60 if quick else 200
+    engine = hx.AdditiveExplainer(concepts="filters", epochs=5)
+    start = time.perf_counter()
+    engine.fit(world.classifier, world.fitted[:count], target="house", progress=False)
+    whole = time.perf_counter() - start
+    distillation = engine._fitting.distillation()
+    cached = min(timed(distillation.epoch) for _ in range(5))
+    prepared = torch.cat([world.classifier.prepare(i).x for i, _ in world.fitted[:count]])
+    asked = min(timed(lambda: recompute(engine, prepared)) for _ in range(3))
+    rendered = timed(lambda: list(hx.demo.scenes(count, seed=FIT_SEED)))
+    print(f"\n{count} images, five epochs: {whole:.1f} s with the rows")
+    print(f"  an epoch on cached rows {cached:.3f} s")
+    print(
+        f"  asking the network again {asked:.2f} s: with it an epoch is {asked / cached + 1:.0f} x"
+    )
+    both = (asked + rendered) / cached + 1
+    print(f"  with drawing the pictures {asked + rendered:.1f} s: {both:.0f} x", flush=True)
+
+
+def timed(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def recompute(engine: hx.AdditiveExplainer, prepared: torch.Tensor) -> None:
+    """Ask for maps, strengths, priors and scores of all images, as at every epoch without a cache."""
+    from hexplain_widgets.guest import visiting
+
+    asker = engine._asking
+    with visiting(engine.classifier_.model):
+        for x in prepared.split(8):
+            asker.look(x).strengths_and_priors()
+
+
+STEPS: dict[str, Callable[[World, bool], None]] = {"parts": parts, "heads": heads, "speed": speed}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="few targets, few images")
+    parser.add_argument("--only", choices=(*STEPS, "cars"))
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    start = time.perf_counter()
+    if given.only != "cars":
+        world = World.of(given.quick)
+        for name, step in STEPS.items():
+            if given.only in (None, name):
+                step(world, given.quick)
+    if given.only in (None, "cars") and "HEXPLAIN_DATA" in os.environ:
+        cars(given.quick)
+    print(f"\n{time.perf_counter() - start:.0f} s, torch {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()
