@@ -252,7 +252,7 @@ def timed(call: Callable[[], Any]) -> float:
 
 
 def recompute(engine: hx.AdditiveExplainer, prepared: torch.Tensor) -> None:
-    """Ask for maps, strengths, priors and scores of all images, as at every epoch without a cache."""
+    """Ask for maps, strengths, priors and scores of all images, as each epoch would."""
     from hexplain_widgets.guest import visiting
 
     asker = engine._asking

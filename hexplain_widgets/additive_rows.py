@@ -156,6 +156,14 @@ class Rows:
         """Raise ValueError for a network of other weights."""
         self.check_same(replace(self.origin, network=fingerprint(model)))
 
+    def check_output(self, target: int | str | None) -> None:
+        """Raise ValueError where another output is asked for than the rows explain."""
+        if target is not None and target not in (self.origin.output, self.origin.index):
+            raise ValueError(
+                f"got rows of another output to explain ({self.origin.output!r}) for {target!r};"
+                " the same was expected to go on with; start again without resume"
+            )
+
     def state(self) -> tuple[Settings, Arrays]:
         """Return everything as JSON values and arrays."""
         settings = {"origin": asdict(self.origin), "done": self.done, "memory": self.memory}

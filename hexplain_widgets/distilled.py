@@ -14,6 +14,7 @@ from .additive_fit import AdditiveFit, Elements
 from .additive_rows import Origin, origin_of
 from .distilling import Distillation
 from .explainer_nets import Explainer, Maker
+from .guest import same_randomness
 from .states import Arrays, Settings, load_state, save_state
 
 KIND = "AdditiveExplainer"
@@ -121,19 +122,22 @@ def _restored(
     arrays: Arrays,
     maker: Maker,
 ) -> Explainer:
-    count = len(elements.used)
-    found = Explainer(
-        maker(origin.layer.shape[0], count), outputs=count, loudness=float(shape["loudness"]),
-        unit=float(shape["unit"]), positive=bool(shape["positive"]),
-    )  # fmt: skip
-    before = f"{name}."
-    state = {
+    count, before = len(elements.used), f"{name}."
+    with torch.inference_mode(False), same_randomness():
+        found = Explainer(
+            maker(origin.layer.shape[0], count), outputs=count, loudness=float(shape["loudness"]),
+            unit=float(shape["unit"]), positive=bool(shape["positive"]),
+        )  # fmt: skip
+        found.load_state_dict(_below(before, arrays))
+    return found.eval()
+
+
+def _below(before: str, arrays: Arrays) -> dict[str, torch.Tensor]:
+    return {
         n.removeprefix(before): torch.from_numpy(np.array(a))
         for n, a in arrays.items()
         if n.startswith(before)
     }
-    found.load_state_dict(state)
-    return found.eval()
 
 
 def _without_prior(fit: AdditiveFit) -> tuple[str, ...]:

@@ -105,13 +105,12 @@ def started(maker: Maker, examples: Examples, schedule: Schedule) -> Explainer:
     start, bias = _start(examples, schedule) if schedule.beta else (None, float(scores.mean()))
     some = examples.maps[examples.at[own][:256]]
     loudness = float(np.sqrt(np.square(np.asarray(some, np.float64)).mean())) or 1.0
-    with same_randomness():
+    with torch.inference_mode(False), same_randomness():
         torch.manual_seed(schedule.seed)
-        net = maker(examples.maps.shape[1], elements)
-    return Explainer(
-        net, outputs=elements, loudness=loudness, unit=unit, positive=schedule.positive,
-        start=start, bias=bias,
-    )  # fmt: skip
+        return Explainer(
+            maker(examples.maps.shape[1], elements), outputs=elements, loudness=loudness,
+            unit=unit, positive=schedule.positive, start=start, bias=bias,
+        )  # fmt: skip
 
 
 def _start(examples: Examples, schedule: Schedule) -> tuple[Tensor | None, float]:
@@ -142,11 +141,12 @@ class Distillation:
     history: list[Losses] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.explainer.to(self.device)
+        with torch.inference_mode(False):
+            self.explainer.to(self.device)
+            self._best: dict[str, Any] = copy.deepcopy(self.explainer.state_dict())
         self._optimizer = torch.optim.Adam(
             self.explainer.parameters(), lr=self.schedule.rate, eps=SLIGHT
         )
-        self._best: dict[str, Any] = copy.deepcopy(self.explainer.state_dict())
         self._own = np.flatnonzero(~self.examples.held_out)
         self._rest = np.flatnonzero(self.examples.held_out)
         own = self.examples.scores[self._own]

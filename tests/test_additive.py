@@ -1,4 +1,4 @@
-"""The additive explainer: planted truths, sums that add up, the same answer however it is fitted."""
+"""The additive explainer: planted truths, sums that add up, one answer however it is fitted."""
 
 from __future__ import annotations
 

@@ -60,6 +60,13 @@ def filters(model: nn.Module, x: Tensor) -> Evidence:
     return FilterGallery().fit(model, [x[0], x[0].flip(2)], progress=False).sheet()
 
 
+def additive(model: nn.Module, x: Tensor) -> Evidence:
+    data = [(x[0].roll(shift, 2), shift % 2) for shift in range(6)]
+    engine = hx.AdditiveExplainer(concepts={"one": [0, 1], "two": [2]}, epochs=2)
+    engine.fit(model, data, target=0, progress=False)
+    return engine.explain(x, baseline=True)
+
+
 class Parts(list[Labelled]):
     """A concept set of prepared images with one level."""
 
@@ -67,7 +74,7 @@ class Parts(list[Labelled]):
 
 
 # A new engine is one line here.
-ENGINES: list[Engine] = [decomposition, chip, hint, chain, filters]
+ENGINES: list[Engine] = [decomposition, chip, hint, chain, additive, filters]
 
 
 class Stateful(nn.Module):

@@ -119,6 +119,7 @@ class AdditiveExplainer:
         before = self._taken_up(checkpoint) if resume else None
         if before is not None:
             before.check_network(guest.model)
+            before.check_output(target)
         finished = self._fit if resume else None
         self.classifier_, self._source = guest, source
         self._begin(before)
@@ -385,5 +386,10 @@ def _trained(source: Source) -> dict[str, np.ndarray]:
 
 
 def _heads_in(arrays: Mapping[str, np.ndarray]) -> LinearHeads:
+    if _HEADS + "weights" not in arrays:
+        raise ValueError(
+            "its concepts were read by a callable, which is not in the file; pass it again:"
+            " AdditiveExplainer.load(path, model, concepts=...)"
+        )
     parts = (torch.from_numpy(np.array(arrays[_HEADS + n])) for n in ("weights", "bias"))
     return LinearHeads(*parts)

@@ -30,7 +30,7 @@ def prior_of_filters(score, x: Tensor) -> list[float]:
 
 
 def prior_of_heads(score, heads, x: Tensor) -> list[float]:
-    """Section 3.1, case 2: push x along each head's gradient; change of score per change of head."""
+    """Section 3.1, case 2: push x along each head: change of score per change of head."""
     x = x.clone().requires_grad_()
     (of_score,) = torch.autograd.grad(score(x[None])[0], x)
     found = []
