@@ -22,7 +22,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     "div",
     { class: "hx-buttons", role: "toolbar", "aria-label": "The tree" },
     button("Open all", () => session.setOpen(session.inference.concepts.values(), true)),
-    button("Fold others", () => session.change({ open: session.selected.line.map((c) => c.key) })),
+    button("Fold others", () => session.arrange({ open: session.selected.line.map((c) => c.key) })),
     keys.sheet.hint,
   );
   const foot = h("div", { class: "hx-foot" }, legend(session), tools);

@@ -1,18 +1,17 @@
 // What the parts of one view share: the tree, the arrangement, the kernel, and what is looked at.
 import type { AnyModel } from "@anywidget/types";
-import { Cancelled, type Fields, Kernel } from "../lib/kernel.ts";
+import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
+import { ViewSession, type ViewState } from "../lib/session.ts";
 import { Arrangement, type Saved } from "./arrangement.ts";
 import { Painter, type Pictures } from "./painter.ts";
 import { readTree, strongestLine, type Tree, type TreeNode, type TreePayload } from "./tree.ts";
 
-export interface State {
-  [name: string]: unknown;
+export interface State extends ViewState {
   tree: TreePayload;
   image: Buffer;
   pictures: Pictures;
   classes: string[];
-  live: boolean;
   view: Saved;
 }
 
@@ -22,47 +21,25 @@ const SAVED =
 
 /** What has changed: the parts redraw what depends on it. */
 export type Change = "tree" | "arrangement" | "look" | "pixels" | "busy";
-type Listener = (change: Change) => void;
 
 const BATCH = 4; // small, so that a click does not wait long behind pictures
 
-export class Session {
+export class Session extends ViewSession<State, Change> {
   tree: Tree;
   hovered: TreeNode | null = null;
   readonly arrangement: Arrangement;
   readonly painter = new Painter();
-  readonly kernel: Kernel;
-  private readonly listeners: Listener[] = [];
   private readonly asked = new Set<string>();
   private filling = false;
   private wanted: () => Iterable<TreeNode> = () => [];
-  private readonly bindings: [string, () => void][];
 
-  constructor(
-    readonly model: AnyModel<State>,
-    private readonly complain: (error: unknown) => void,
-  ) {
+  constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
+    super(model, complain, SAVED, "busy");
     this.tree = readTree(model.get("tree"));
     this.arrangement = new Arrangement(model as unknown as AnyModel<{ view: Saved }>);
-    this.kernel = new Kernel(model, () => this.tell("busy"));
-    this.bindings = [
-      ["change:tree", () => this.guard(() => this.readTree())],
-      ["change:view", () => this.tell("arrangement")],
-      ["change:pictures", () => void this.readPictures()],
-    ];
-    for (const [event, act] of this.bindings) model.on(event as "change:tree", act);
-  }
-
-  on(listener: Listener): void {
-    this.listeners.push(listener);
-  }
-
-  tell(change: Change): void {
-    for (const listener of this.listeners) this.guard(() => listener(change));
-  }
-
-  get live(): boolean {
-    return this.model.get("live");
+    this.follow("tree", () => this.readTree());
+    this.follow("view", () => this.tell("arrangement"));
+    this.follow("pictures", () => void this.readPictures());
   }
 
   get selected(): TreeNode {
@@ -116,14 +93,10 @@ export class Session {
     else await this.expand(node);
   }
 
-  /** Ask the kernel; null and a word to the person where there is no result. */
-  async ask(kind: string, fields: Fields = {}): Promise<Fields | null> {
-    if (!this.live) {
-      this.complain(SAVED);
-      return null;
-    }
-    this.kernel.cancel("pictures");
-    const answer = await this.answered(kind, fields);
+  /** Ask the kernel before any more pictures; null and a word where there is no result. */
+  override async ask(kind: string, fields: Fields = {}): Promise<Fields | null> {
+    if (this.live) this.kernel.cancel("pictures");
+    const answer = await super.ask(kind, fields);
     void this.fetchPictures();
     return answer;
   }
@@ -132,15 +105,6 @@ export class Session {
   get work(): string | null {
     const other = this.kernel.busy.find((kind) => kind !== "pictures");
     return other ?? (this.filling ? "pictures" : null);
-  }
-
-  private async answered(kind: string, fields: Fields): Promise<Fields | null> {
-    try {
-      return await this.kernel.ask(kind, fields);
-    } catch (error) {
-      if (!(error instanceof Cancelled)) this.complain(error);
-      return null;
-    }
   }
 
   /** From now on have guided pictures of these nodes, those of the line first. */
@@ -155,7 +119,7 @@ export class Session {
     this.filling = true;
     for (let batch = this.missing(); batch.length > 0; batch = this.missing()) {
       for (const node of batch) this.asked.add(node.key);
-      const answer = await this.answered("pictures", { paths: batch.map((node) => node.path) });
+      const answer = await super.ask("pictures", { paths: batch.map((node) => node.path) });
       if (!answer) {
         for (const node of batch) this.asked.delete(node.key);
         break;
@@ -175,20 +139,6 @@ export class Session {
   async load(): Promise<void> {
     await this.painter.load(this.model.get("image"));
     await this.readPictures();
-  }
-
-  close(): void {
-    for (const [event, act] of this.bindings) this.model.off(event as "change:tree", act);
-    this.kernel.close();
-    this.listeners.length = 0;
-  }
-
-  guard(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.complain(error);
-    }
   }
 
   private readTree(): void {

@@ -1,18 +1,17 @@
 // What the parts of one view share: the maps, the arrangement, the kernel, what is looked at.
 import type { AnyModel } from "@anywidget/types";
 import { type Shape, shapeOf, strongest } from "../layout/heat_grid.ts";
-import { Cancelled, type Fields, Kernel } from "../lib/kernel.ts";
+import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
+import { ViewSession, type ViewState } from "../lib/session.ts";
 import { Arrangement, type Saved, type Selected } from "./arrangement.ts";
 import { Painter } from "./painter.ts";
 import { type HeatCell, type Key, Sheet, type SheetPayload, spotOf } from "./sheet.ts";
 
-export interface State {
-  [name: string]: unknown;
+export interface State extends ViewState {
   sheet: SheetPayload;
   image: Buffer;
   classes: string[];
-  live: boolean;
   view: Saved;
 }
 
@@ -23,48 +22,29 @@ const QUIET = 180; // milliseconds without a move of the slider before the kerne
 
 /** What has changed: the parts redraw what depends on it. */
 export type Change = "sheet" | "arrangement" | "look" | "pixels" | "sparsity" | "busy";
-type Listener = (change: Change) => void;
 
-export class Session {
+export class Session extends ViewSession<State, Change> {
   sheet: Sheet;
   hovered: Selected | null = null;
   /** The sparsity that was asked for and is not there yet. */
   coming: number | null = null;
   readonly arrangement: Arrangement;
   readonly painter = new Painter();
-  readonly kernel: Kernel;
-  private readonly listeners: Listener[] = [];
   private readonly asked = new Set<string>();
-  private readonly bindings: [string, () => void][];
   private seen = false;
   private filling = false;
   private gaveUp: string | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    readonly model: AnyModel<State>,
-    private readonly complain: (error: unknown) => void,
-  ) {
+  constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
+    super(model, complain, SAVED, "busy");
     this.sheet = this.read();
     this.arrangement = new Arrangement(model as unknown as AnyModel<{ view: Saved }>);
-    this.kernel = new Kernel(model, () => this.tell("busy"));
-    this.bindings = [
-      ["change:sheet", () => this.guard(() => this.readSheet())],
-      ["change:view", () => this.follow()],
-    ];
-    for (const [event, act] of this.bindings) model.on(event as "change:sheet", act);
-  }
-
-  on(listener: Listener): void {
-    this.listeners.push(listener);
-  }
-
-  tell(change: Change): void {
-    for (const listener of this.listeners) this.guard(() => listener(change));
-  }
-
-  get live(): boolean {
-    return this.model.get("live");
+    this.follow("sheet", () => this.readSheet());
+    this.follow("view", () => {
+      this.tell("arrangement");
+      void this.fetch();
+    });
   }
 
   get columns(): string[] {
@@ -174,20 +154,6 @@ export class Session {
     this.tell("sparsity");
   }
 
-  /** Ask the kernel; null and a word to the person where there is no result. */
-  async ask(kind: string, fields: Fields = {}): Promise<Fields | null> {
-    if (!this.live) {
-      this.complain(SAVED);
-      return null;
-    }
-    try {
-      return await this.kernel.ask(kind, fields);
-    } catch (error) {
-      if (!(error instanceof Cancelled)) this.complain(error);
-      return null;
-    }
-  }
-
   /** From now on have every map that is on the screen. */
   wantMaps(): void {
     this.seen = true;
@@ -261,28 +227,13 @@ export class Session {
     await this.readPictures();
   }
 
-  close(): void {
-    for (const [event, act] of this.bindings) this.model.off(event as "change:sheet", act);
+  override close(): void {
     clearTimeout(this.timer);
-    this.kernel.close();
-    this.listeners.length = 0;
-  }
-
-  guard(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.complain(error);
-    }
+    super.close();
   }
 
   private read(): Sheet {
     return new Sheet(this.model.get("sheet"), this.model.get("classes"));
-  }
-
-  private follow(): void {
-    this.tell("arrangement");
-    void this.fetch();
   }
 
   private readSheet(): void {

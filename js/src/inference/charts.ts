@@ -147,7 +147,7 @@ export class Charts {
   }
 
   private back(from: Concept, to: Concept): void {
-    this.session.change({ zoom: to.key, selected: from.key });
+    this.session.arrange({ zoom: to.key, selected: from.key });
     this.focus(from);
   }
 }

@@ -4,6 +4,8 @@ import { h } from "./dom.ts";
 export interface Mark {
   get(name: string): unknown;
   set(values: Record<string, unknown>): void;
+  on(event: string, act: () => void): void;
+  off(event: string, act: () => void): void;
 }
 
 interface FigureModel {

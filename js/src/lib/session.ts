@@ -42,7 +42,7 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
   }
 
   /** Ask the kernel; null and a word to the person where there is no result. */
-  async ask(kind: string, fields: Fields): Promise<Fields | null> {
+  async ask(kind: string, fields: Fields = {}): Promise<Fields | null> {
     if (!this.live) {
       this.complain(this.stillness);
       return null;

@@ -1,51 +1,22 @@
 // The bars of F1 by layer: a bqplot figure, drawn by the page's widget manager inside the view.
-import type { AnyModel } from "@anywidget/types";
 import { h } from "../lib/dom.ts";
-import type { Session, State } from "./session.ts";
+import { Figure, type Mark } from "../lib/figure.ts";
+import type { Session } from "./session.ts";
 
-interface Mark {
-  get(name: string): unknown;
-  set(values: Record<string, unknown>): void;
-  on(event: string, act: () => void): void;
-  off(event: string, act: () => void): void;
-}
-
-interface Figure {
-  get(name: "marks"): Mark[];
-}
-
-interface FigureView {
-  el: HTMLElement;
-  trigger(event: string): void;
-  remove(): void;
-  processLuminoMessage?(message: { type: string }): void;
-}
-
-interface Manager {
-  get_model(id: string): Promise<unknown>;
-  create_view(model: unknown): Promise<FigureView>;
-}
-
-const REFERENCE = "IPY_MODEL_";
 const SOFT = "#9aa4ae";
 const SHOWN = "#1976d2";
 
 export class Chart {
   readonly element = h("div", { class: "hx-chart", role: "img" });
-  private view: FigureView | null = null;
+  private readonly figure = new Figure();
   private mark: Mark | null = null;
   private pressed = false;
-  private closed = false;
   private readonly pick = () => this.picked();
-  private readonly watch: ResizeObserver;
 
   constructor(private readonly session: Session) {
     this.element.addEventListener("pointerdown", () => {
       this.pressed = true;
     });
-    // a figure that was hidden has no size until it is told
-    this.watch = new ResizeObserver(() => this.resize());
-    this.watch.observe(this.element);
   }
 
   /** Fetch the figure and draw it; where the page cannot, the numbers stay as words. */
@@ -64,21 +35,11 @@ export class Chart {
   }
 
   private async attach(): Promise<void> {
-    const model = this.session.model as AnyModel<State> & { widget_manager: unknown };
-    const manager = model.widget_manager as Manager;
-    const figure = (await manager.get_model(model.get("chart").slice(REFERENCE.length))) as Figure;
-    const view = await manager.create_view(figure);
-    if (this.closed) {
-      view.remove();
-      return;
-    }
-    this.element.textContent = "";
-    this.view = view;
-    this.mark = figure.get("marks")[0] ?? null;
+    const { model } = this.session;
+    this.element.replaceChildren(this.figure.element);
+    await this.figure.load(model, model.get("chart"));
+    this.mark = this.figure.marks[0] ?? null;
     this.mark?.on("change:selected", this.pick);
-    this.element.append(view.el);
-    if (view.processLuminoMessage) view.processLuminoMessage({ type: "after-attach" });
-    else view.trigger("displayed");
     this.show();
   }
 
@@ -93,7 +54,7 @@ export class Chart {
     const names = shallowFirst.map((l) => layers[l]?.name ?? "");
     const words = names.map((name, i) => `${name} ${values[i]?.toFixed(2)}`).join(", ");
     this.element.setAttribute("aria-label", `F1 by layer: ${words}`);
-    if (!this.view) this.element.textContent = words;
+    if (!this.mark) this.element.textContent = words;
     mark?.set({
       y: Float64Array.from(values),
       colors: names.map((name) => (name === layer ? SHOWN : SOFT)),
@@ -101,10 +62,8 @@ export class Chart {
   }
 
   close(): void {
-    this.closed = true;
-    this.watch.disconnect();
     this.mark?.off("change:selected", this.pick);
-    this.view?.remove();
+    this.figure.close();
   }
 
   private picked(): void {
@@ -116,9 +75,5 @@ export class Chart {
     const name = layers[layers.length - 1 - last]?.name;
     this.mark?.set({ selected: null });
     if (name !== undefined && name !== graph.layer) this.session.turn("layer", name);
-  }
-
-  private resize(): void {
-    if (this.element.clientWidth > 0) this.view?.processLuminoMessage?.({ type: "resize" });
   }
 }

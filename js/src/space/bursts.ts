@@ -77,7 +77,7 @@ export class Bursts {
       busy && this.work(left),
       missing.length > 0 && !busy && live && this.offer(left),
       missing.length > 0 && !live && h("p", { class: "hx-layer" }, this.lack()),
-      points.length > 0 && button("Close", () => session.change({ points: [] })),
+      points.length > 0 && button("Close", () => session.arrange({ points: [] })),
     );
   }
 

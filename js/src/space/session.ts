@@ -1,7 +1,7 @@
 // What the parts of the view share: the comparison, how it is turned, what is chosen, the kernel.
 import type { AnyModel } from "@anywidget/types";
 import { FIRST, type Turn } from "../layout/space.ts";
-import { Cancelled, Kernel } from "../lib/kernel.ts";
+import { ViewSession, type ViewState } from "../lib/session.ts";
 import { type Point, readSpace, type Space, type SpacePayload } from "./payload.ts";
 import { type ChartsPayload, known } from "./subset.ts";
 import { Thumbnails, type ThumbnailsPayload } from "./thumbnails.ts";
@@ -18,65 +18,33 @@ export interface Saved {
   zoom?: string;
 }
 
-export interface State {
-  [name: string]: unknown;
+export interface State extends ViewState {
   space: SpacePayload;
   thumbnails: ThumbnailsPayload;
   charts: ChartsPayload;
-  live: boolean;
   view: Saved;
 }
 
 export type Change = "turn" | "arrangement" | "look" | "charts" | "pixels" | "busy";
 export const MOST_CHARTS = 6;
 
-export class Session {
+export class Session extends ViewSession<State, Change> {
   readonly space: Space;
   readonly thumbnails = new Thumbnails();
-  readonly kernel: Kernel;
   /** The point under the pointer or the keyboard. */
   looked: number | null = null;
   private turning: Turn | null = null;
   private over: Pair | null = null;
-  private readonly listeners: ((change: Change) => void)[] = [];
-  private readonly bindings: [string, () => void][];
 
-  constructor(
-    readonly model: AnyModel<State>,
-    private readonly complain: (error: unknown) => void,
-  ) {
+  constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
+    super(model, complain, "", "busy");
     this.space = readSpace(model.get("space"));
-    this.kernel = new Kernel(model, () => this.tell("busy"));
-    this.bindings = [
-      ["change:view", () => this.tell("arrangement")],
-      ["change:charts", () => this.tell("charts")],
-    ];
-    for (const [event, act] of this.bindings) model.on(event as "change:view", act);
-  }
-
-  on(listener: (change: Change) => void): void {
-    this.listeners.push(listener);
-  }
-
-  tell(change: Change): void {
-    for (const listener of this.listeners) this.guard(() => listener(change));
-  }
-
-  guard(act: () => void): void {
-    try {
-      act();
-    } catch (error) {
-      this.complain(error);
-    }
+    this.follow("view", () => this.tell("arrangement"));
+    this.follow("charts", () => this.tell("charts"));
   }
 
   get saved(): Saved {
     return this.model.get("view") ?? {};
-  }
-
-  change(next: Saved): void {
-    this.model.set("view", { ...this.saved, ...next });
-    this.model.save_changes();
   }
 
   get turn(): Turn {
@@ -93,7 +61,7 @@ export class Session {
   keepTurn(): void {
     const turn = this.turning;
     this.turning = null;
-    if (turn) this.change({ turn });
+    if (turn) this.arrange({ turn });
   }
 
   get spread(): Spread {
@@ -121,7 +89,7 @@ export class Session {
 
   chooseCell(s: number, t: number): void {
     const [a, b] = [Math.min(s, t), Math.max(s, t)];
-    this.change({ cell: this.saved.cell === `${a}.${b}` ? "" : `${a}.${b}` });
+    this.arrange({ cell: this.saved.cell === `${a}.${b}` ? "" : `${a}.${b}` });
   }
 
   hoverCell(pair: Pair | null): void {
@@ -142,14 +110,14 @@ export class Session {
     const rest = more ? now.filter((one) => one !== point) : [];
     const again = now.includes(point) && (more || now.length === 1);
     const points = again ? rest : [...rest, point].slice(-MOST_CHARTS);
-    this.change({ points, selected: "", zoom: "" });
+    this.arrange({ points, selected: "", zoom: "" });
     if (!again) void this.infer();
   }
 
   clear(): void {
     if (this.kernel.busy.length > 0) this.kernel.cancel();
-    else if (this.points.length > 0) this.change({ points: [] });
-    else if (this.cell) this.change({ cell: "" });
+    else if (this.points.length > 0) this.arrange({ points: [] });
+    else if (this.cell) this.arrange({ cell: "" });
   }
 
   get charts(): ChartsPayload {
@@ -162,19 +130,11 @@ export class Session {
     return this.points.filter((point) => !have.includes(point));
   }
 
-  get live(): boolean {
-    return this.model.get("live");
-  }
-
   /** Ask for the inferences of all chosen points; what is being worked on is given up. */
   async infer(): Promise<void> {
     if (!this.live || this.missing.length === 0) return;
     this.kernel.cancel();
-    try {
-      await this.kernel.ask("infer", { points: this.points });
-    } catch (error) {
-      if (!(error instanceof Cancelled)) this.complain(error);
-    }
+    await this.ask("infer", { points: this.points });
   }
 
   async load(): Promise<void> {
@@ -184,11 +144,5 @@ export class Session {
       this.complain(error);
     }
     this.tell("pixels");
-  }
-
-  close(): void {
-    for (const [event, act] of this.bindings) this.model.off(event as "change:view", act);
-    this.kernel.close();
-    this.listeners.length = 0;
   }
 }

@@ -77,7 +77,7 @@ export class Table {
     }[event.key] as Pair | undefined;
     if (by) this.go(s + by[0], t + by[1]);
     else if (event.key === "Enter" || event.key === " ") this.session.chooseCell(s, t);
-    else if (event.key === "Escape" && this.session.cell) this.session.change({ cell: "" });
+    else if (event.key === "Escape" && this.session.cell) this.session.arrange({ cell: "" });
     else return;
     event.preventDefault();
     event.stopPropagation();

@@ -13,7 +13,7 @@ const SPREADS: readonly (readonly [Spread, string, string])[] = [
 export function tools(session: Session, plot: Plot, keys: HTMLElement): HTMLElement {
   const choice = h("div", { class: "hx-choice", role: "group", "aria-label": "What is drawn" });
   const made = SPREADS.map(([spread, label, title]) => {
-    const one = button(label, () => session.change({ spread }), { title });
+    const one = button(label, () => session.arrange({ spread }), { title });
     return [spread, one] as const;
   });
   fill(choice, ...made.map(([, one]) => one));
