@@ -94,7 +94,7 @@ def head_of(graph: Graph, start: fx.Node) -> LinearHead | None:
         user = users[0]
         if flat and isinstance(graph.module(user), nn.Linear):
             return _complete(LinearHead(graph, start, node, user))
-        if not _channelwise(graph, user):
+        if not channelwise(graph, user):
             return None
         node, flat = user, flat or _flattens(graph, user)
 
@@ -107,7 +107,8 @@ def _complete(head: LinearHead) -> LinearHead | None:
     return head if from_image.isdisjoint(around) else None
 
 
-def _channelwise(graph: Graph, node: fx.Node) -> bool:
+def channelwise(graph: Graph, node: fx.Node) -> bool:
+    """Whether an operation keeps every channel to itself."""
     module = graph.module(node)
     if _flattens(graph, node):
         return True

@@ -134,7 +134,7 @@ class Graph:
         values: dict[fx.Node, Any] = {n: _own(v) for n, v in given.items() if n in last}
         kept = {n: _own(v) for n, v in given.items() if n in wanted}
         for i, step in enumerate(steps):
-            values[step] = self._step(step, values)
+            values[step] = self.step(step, values)
             if watch is not None:
                 watch(step, values[step])
             if step in wanted:
@@ -144,7 +144,8 @@ class Graph:
                     values.pop(used, None)
         return kept
 
-    def _step(self, node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
+    def step(self, node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
+        """Return what one operation makes of the values of its inputs."""
         args = fx.node.map_arg(node.args, values.__getitem__)
         kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
         if node.op == "call_module":

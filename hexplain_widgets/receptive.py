@@ -173,7 +173,8 @@ def _pool_window(node: fx.Node, setting: Callable[..., Any]) -> Window | None:
     return None if any(isinstance(v, fx.Node) for v in settings) else _window(*settings)
 
 
-def _node_window(graph: Graph, node: fx.Node) -> Window | None:
+def window_of(graph: Graph, node: fx.Node) -> Window | None:
+    """Return what an operation looks at; None where that is not local or not known."""
     module = graph.module(node)
     if module is not None:
         return _module_window(module)
@@ -193,7 +194,7 @@ def fields_from(graph: Graph, shallow: fx.Node) -> dict[fx.Node, Field | None]:
     fields: dict[fx.Node, Field | None] = {shallow: Field()}
     for node in (n for n in graph.nodes if n in inside):
         above = [fields.get(s) for s in node.all_input_nodes if s in image_values]
-        fields[node] = _under(above, _node_window(graph, node))
+        fields[node] = _under(above, window_of(graph, node))
     return fields
 
 

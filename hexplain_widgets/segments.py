@@ -57,6 +57,20 @@ class Decided:
     activations: Float[Tensor, "b k h w"]
     offsets: tuple[Pair, ...]
 
+    def each(self) -> Iterator[Decided]:
+        """Yield every decision as a batch of its own."""
+        for i in range(len(self.units)):
+            one = slice(i, i + 1)
+            yield Decided(
+                self.units[one],
+                self.signs[one],
+                self.unclipped[one],
+                self.values[one],
+                self.gradients[one],
+                self.activations[one],
+                self.offsets[one],
+            )
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -131,6 +145,11 @@ class Segment:
     def full(self) -> Pair:
         """Rows and columns of the shallow map."""
         return self.shallow.shape[2], self.shallow.shape[3]
+
+    @property
+    def local(self) -> bool:
+        """Whether a unit of the deep layer depends on a part of the shallow one only."""
+        return self._ways[0].field is not None
 
     def value(self, unit: Unit) -> float:
         """Return the captured value of a unit of the deep layer."""
@@ -218,9 +237,10 @@ class Segment:
         if len(self._ways) > 1:
             del self._ways[0]
             return
-        raise self._unsteady()
+        raise self.unsteady()
 
-    def _unsteady(self) -> RuntimeError:
+    def unsteady(self) -> RuntimeError:
+        """Return the error of a network that answers otherwise when it is run again."""
         shallow, deep = self._names
         return RuntimeError(
             f"running the network again from {shallow} to {deep} gave other values than the first"
@@ -251,7 +271,7 @@ class Segment:
                 if self._gives_back(way):
                     return way
         if not self._gives_back(last):
-            raise self._unsteady()
+            raise self.unsteady()
         return last
 
     def _gives_back(self, way: Way) -> bool:

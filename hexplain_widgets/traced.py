@@ -106,10 +106,10 @@ class Traced:
         beyond = self._beyond(x, shallow, deep)
 
         def run(maps: Tensor, unclipped: bool) -> Tensor:
-            end = self._unclipped(deep) if unclipped else deep
+            end = self.before_clip(deep)[0] if unclipped else deep
             others = {n: _expanded(v, len(maps)) for n, v in beyond.items()}
             out: Tensor = self.graph.run({shallow: maps, **others}, {end})[end]
-            return out.clamp(min=self._floor(deep)) if unclipped else out
+            return out.clamp(min=self.before_clip(deep)[1]) if unclipped else out
 
         field = None if deep is self.graph.result else self._fields(shallow).get(deep)
         return [Way(run, field), Way(run)] if field is not None else [Way(run)]
@@ -136,9 +136,10 @@ class Traced:
         limits = self._limits(node)
         return None if limits is None else limits[1]
 
-    def _floor(self, node: fx.Node) -> float:
+    def before_clip(self, node: fx.Node) -> tuple[fx.Node, float]:
+        """Return what a node clips, and the value at which it clips from below."""
         limits = self._limits(node)
-        return limits[0] if limits is not None else float("-inf")
+        return node.all_input_nodes[0], limits[0] if limits is not None else float("-inf")
 
     def _limits(self, node: fx.Node) -> tuple[float, float] | None:
         module = self.graph.module(node)
@@ -149,9 +150,6 @@ class Traced:
         if node.target in CLIPS or node.target in ("clamp", "clamp_"):
             return _clamp_limits(node)
         return None
-
-    def _unclipped(self, node: fx.Node) -> fx.Node:
-        return node.all_input_nodes[0]
 
     def field(self, node: fx.Node) -> Field | None:
         """Return the receptive field of a node's units in the image, None where it has no limit."""

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from ..classifier import Classifier
+from ..contributions import METHODS, estimated, measured
 from ..decisions import (
     Part,
     Split,
+    Weights,
     by_hand,
+    checked_channels,
     checked_iou,
     checked_top_k,
+    cut_out,
+    decomposed,
+    not_positive,
+    notes_on,
     splits_of,
     strongest,
 )
@@ -25,8 +32,10 @@ from ..evidence import Decomposition, Node, Prediction, Provenance
 from ..guest import visiting
 from ..probe import Probe
 from ..provenance import versions
+from ..removals import Removal
 from ..saliency import guided_backpropagation, picture_of_gradient
-from ..segments import Segment, Unit
+from ..segments import Decided, Segment, Unit
+from ..settings import one_of
 
 Path = tuple[int, ...]
 Stop = Callable[[], bool]
@@ -51,7 +60,9 @@ class Decomposer:
         top_k: int = 3,
         layers: Collection[str] | None = None,
         merge_iou: float = 0.9,
+        method: str = "gradient",
     ) -> None:
+        self.method = one_of("method", method, tuple(METHODS))
         self.top_k = checked_top_k(top_k)
         self.merge_iou = checked_iou(merge_iou)
         self.classifier = Classifier.of(model)
@@ -60,6 +71,7 @@ class Decomposer:
         self._capture = self._probe.capture(self._prepared.x, layers)
         self._layers = self._capture.layers
         self._segments: dict[tuple[str, str | None], Segment] = {}
+        self._removals: dict[int, Removal] = {}
         self.target = self._target(target)
 
     def _target(self, target: int | str | None) -> Prediction:
@@ -71,19 +83,8 @@ class Decomposer:
         )
         chosen = self.classifier.prediction(logits, index)
         if chosen.logit <= 0:
-            raise ValueError(self._not_positive(chosen))
+            raise not_positive(chosen, self.predictions(5))
         return chosen
-
-    def _not_positive(self, chosen: Prediction) -> str:
-        positive = [p for p in self.predictions(5) if p.logit > 0]
-        offer = ", ".join(f"{p.name!r} ({p.logit:.2f})" for p in positive)
-        advice = (
-            f"choose one of {offer}" if positive else "no class of this image has one: try another"
-        )
-        return (
-            f"the logit of {chosen.name!r} is {chosen.logit:.2f}; a positive one was expected,"
-            f" since only a decision in favour can be taken apart; {advice}"
-        )
 
     def predictions(self, top: int = 5) -> tuple[Prediction, ...]:
         """Return the strongest classes of the image, likeliest first."""
@@ -101,20 +102,36 @@ class Decomposer:
         other.top_k = checked_top_k(top_k)
         return other
 
-    def tree(self, *, max_nodes: int | None = None, stopped: Stop | None = None) -> Decomposition:
+    def with_method(self, method: str) -> Decomposer:
+        """Return a decomposer that finds contributions by "gradient" or by "ablation"."""
+        other = copy.copy(self)
+        other.method = one_of("method", method, tuple(METHODS))
+        return other
+
+    def tree(
+        self,
+        *,
+        max_nodes: int | None = None,
+        stopped: Stop | None = None,
+        progress: bool = False,
+    ) -> Decomposition:
         """Return the whole decomposition, or its upper levels where `max_nodes` would be passed.
 
-        `stopped` is asked before each batch; once it says yes, what has been found is returned.
+        `stopped` is asked after each batch (by ablation: after each decision); once it says yes,
+        what has been found is returned. `progress` shows a bar that counts decisions.
         """
         root = Unit(self.target.index, 0, 0)
         splits: list[dict[Unit, Split]] = []
         frontier, count = [root], 1
-        with visiting(self.classifier.model):
+        bar = tqdm(unit="decision", disable=not progress)
+        with bar, visiting(self.classifier.model):
             for level in range(len(self._layers)):
                 most = count + len(frontier) * self.top_k
                 if level and max_nodes is not None and most > max_nodes:
                     break
-                splits.append(self._split(level, dict.fromkeys(frontier), stopped=stopped))
+                units = dict.fromkeys(frontier)
+                bar.total = bar.n + len(units)
+                splits.append(self._split(level, units, stopped=stopped, done=bar.update))
                 frontier = [
                     part.unit for u in frontier if u in splits[-1] for part in splits[-1][u].parts
                 ]
@@ -136,41 +153,32 @@ class Decomposer:
 
     def _provenance(self) -> Provenance:
         return Provenance(
-            method="hierarchical decomposition (gAP)",
+            method=METHODS[self.method],
             model=type(self.classifier.model).__name__,
             target=self.target.name,
             settings={
                 "top_k": self.top_k,
                 "merge_iou": self.merge_iou,
+                "method": self.method,
                 "layers": tuple(layer.name for layer in self._layers),
             },
             versions=versions(),
         )
 
     def _notes(self, root: Node) -> tuple[str, ...]:
-        nodes = [node for _, node in root.walk()]
-        negated, unclipped = (sum(n.negated for n in nodes), sum(n.unclipped for n in nodes))
         notes = [*self.classifier.notes]
         if self._probe.traced is None:
             notes.append("The network could not be traced: its recorded calls were replayed.")
-        if negated:
-            notes.append(f"{negated} of {len(nodes)} decisions are negative and were negated.")
-        if unclipped:
-            notes.append(
-                f"{unclipped} of {len(nodes)} decisions are clipped from above: the value before"
-                " the clip was taken apart."
-            )
-        return tuple(notes)
+        return (*notes, *notes_on(root))
+
+    def _names(self, level: int) -> tuple[str, str | None]:
+        return self._layers[level].name, self._layers[level - 1].name if level else None
 
     def _segment(self, level: int) -> Segment:
-        deep = self._layers[level - 1].name if level else None
-        return self._between(self._layers[level].name, deep)
-
-    def _between(self, shallow: str, deep: str | None) -> Segment:
-        key = (shallow, deep)
-        if key not in self._segments:
-            self._segments[key] = self._probe.segment(self._capture, shallow, deep)
-        return self._segments[key]
+        names = self._names(level)
+        if names not in self._segments:
+            self._segments[names] = self._probe.segment(self._capture, *names)
+        return self._segments[names]
 
     def _split(
         self,
@@ -180,22 +188,36 @@ class Decomposer:
         channels: Sequence[int] | None = None,
         top_k: int | None = None,
         stopped: Stop | None = None,
+        done: Callable[[int], object] = int,
     ) -> dict[Unit, Split]:
         found: dict[Unit, Split] = {}
-        segment = self._segment(level)
-        area = segment.full[0] * segment.full[1]
-        for decided in segment.decide(list(units)):
+        for decided in self._decided(level, list(units)):
             maps = decided.gradients * decided.activations
-            alphas = maps.sum((2, 3)) / area
+            weights = self._weights(level, decided, maps)
             kept, also = (
-                by_hand(maps, channels)
+                by_hand(maps, weights.contributions, channels)
                 if channels is not None
-                else strongest(maps, alphas, top_k or self.top_k, self.merge_iou)
+                else strongest(maps, weights.contributions, top_k or self.top_k, self.merge_iou)
             )
-            found |= splits_of(decided, maps, alphas, kept, also, area)
+            found |= splits_of(decided, maps, weights, kept, also)
+            done(len(decided.units))
             if stopped is not None and stopped():
                 break
         return found
+
+    def _decided(self, level: int, units: Sequence[Unit]) -> Iterator[Decided]:
+        """Yield decisions in batches, one by one where each takes its time."""
+        for decided in self._segment(level).decide(units):
+            yield from (decided,) if self.method == "gradient" else decided.each()
+
+    def _weights(self, level: int, decided: Decided, maps: Tensor) -> Weights:
+        segment = self._segment(level)
+        if self.method == "gradient":
+            return estimated(maps, segment.full[0] * segment.full[1])
+        if level not in self._removals:
+            names = self._names(level)
+            self._removals[level] = Removal(self._probe, self._capture, segment, *names)
+        return measured(decided, maps, self._removals[level])
 
     def _root(self, splits: Sequence[Mapping[Unit, Split]]) -> Node:
         h, w = self._prepared.shown.shape[:2]
@@ -218,7 +240,7 @@ class Decomposer:
             self._grown(self._node(part, level), part.unit, splits[1:], level + 1)
             for part in split.parts
         )
-        return _decomposed(node, split, children)
+        return decomposed(node, split, children)
 
     def _node(self, part: Part, level: int) -> Node:
         layer = self._layers[level]
@@ -228,7 +250,7 @@ class Decomposer:
             value=float(self._capture.maps[layer.name][0, unit.channel, unit.y, unit.x]),
             contribution=part.alpha, share=part.share, patch=part.patch, offset=part.offset,
             shape=(layer.shape[1], layer.shape[2]), box=self._box(layer.name, unit),
-            also=part.also,
+            also=part.also, estimate=part.estimate,
         )  # fmt: skip
 
     def _box(self, layer: str, unit: Unit) -> tuple[int, int, int, int]:
@@ -256,7 +278,7 @@ class Decomposer:
         node, unit = self._decision(tree, path)
         level = len(path)
         if channels is not None:
-            self._check_channels(level, channels)
+            checked_channels(self._layers[level], channels)
         if top_k is not None:
             checked_top_k(top_k)
         with visiting(self.classifier.model):
@@ -267,7 +289,7 @@ class Decomposer:
         if channels is not None:
             present = {c.channel for c in node.children}
             found = (*node.children, *(c for c in found if c.channel not in present))
-        grown = tree.with_node(path, _decomposed(node, split, found))
+        grown = tree.with_node(path, decomposed(node, split, found))
         return replace(grown, notes=self._notes(grown.root))
 
     def _decision(self, tree: Decomposition, path: Path) -> tuple[Node, Unit]:
@@ -283,15 +305,6 @@ class Decomposer:
                 " below an edge detector but the pixels: ask for its picture"
             )
         return node, Unit(node.channel, *node.position)
-
-    def _check_channels(self, level: int, channels: Sequence[int]) -> None:
-        layer = self._layers[level]
-        wrong = [c for c in channels if not 0 <= c < layer.shape[0]]
-        if wrong:
-            raise IndexError(
-                f"got channel {wrong[0]} of {layer.name}; expected 0 to {layer.shape[0] - 1};"
-                " see Decomposer.candidates for the strongest"
-            )
 
     def candidates(
         self, tree: Decomposition, path: Path, top: int = 24
@@ -339,7 +352,7 @@ class Decomposer:
                     gradient = decided.gradients[i].float().cpu().numpy()
                     for path in units[unit]:
                         node = tree.node(path)
-                        cut = _cut(gradient, decided.offsets[i], node.box)
+                        cut = cut_out(gradient, decided.offsets[i], node.box)
                         picture = picture_of_gradient(cut)
                         tree = tree.with_node(path, replace(node, picture=picture))
                 if not guided and PLAIN not in tree.notes:
@@ -360,33 +373,18 @@ def decompose(
     top_k: int = 3,
     layers: Collection[str] | None = None,
     merge_iou: float = 0.9,
+    method: str = "gradient",
     pictures: bool = False,
+    progress: bool = False,
 ) -> Decomposition:
     """Return an image's decision for `target` (default: the top class) taken apart (Eq. 2-5).
 
-    Costs one forward pass and one batched backward for each stage. Raises what Decomposer raises.
+    Costs one forward pass and one batched backward for each stage. With `method="ablation"` it is
+    taken apart by how far each decision really falls without each channel, with the gradient's
+    estimate beside. Raises what Decomposer raises.
     """
     engine = Decomposer(
-        model, image, target=target, top_k=top_k, layers=layers, merge_iou=merge_iou
+        model, image, target=target, top_k=top_k, layers=layers, merge_iou=merge_iou, method=method
     )
-    tree = engine.tree()
+    tree = engine.tree(progress=progress)
     return engine.pictures(tree, [p for p, _ in tree.root.walk()]) if pictures else tree
-
-
-def _decomposed(node: Node, split: Split, children: tuple[Node, ...]) -> Node:
-    return replace(
-        node,
-        activated=split.activated,
-        completeness=split.completeness,
-        negated=split.negated,
-        unclipped=split.unclipped,
-        children=children,
-    )
-
-
-def _cut(
-    gradient: Float[np.ndarray, "c h w"], offset: tuple[int, int], box: tuple[int, int, int, int]
-) -> Float[np.ndarray, "c bh bw"]:
-    x0, y0, x1, y1 = box
-    y, x = offset
-    return gradient[:, y0 - y : y1 - y, x0 - x : x1 - x]

@@ -18,14 +18,18 @@ class Node(Evidence):
     `position` is the peak `(y, x)` in the layer's cells (Eq. 5). `value` is the unit's own value,
     `contribution` its channel's alpha (Eq. 4: mean of gradient times activation over the whole
     map, in the parent decision's units; the logit itself at the root) and `share` alpha over the
-    sum of positive alphas. `patch` holds the activation map (Eq. 3) where it can differ from zero,
-    its corner at `offset` in a map of `shape`. `box` is the unit's receptive field `(x0, y0, x1,
-    y1)` in image pixels. `also` lists channels merged into this one. `negated` says that the value
-    is negative and its negative was decomposed; `unclipped` that the value before an upper clip
-    was. Of a decomposed node, `activated` counts the channels below with a positive contribution
-    and `completeness` is the sum of all contributions over the decision (1 where the step is
-    exact); None as long as it has not been decomposed. `picture` is guided backpropagation on
-    `box`, None until asked for.
+    sum of positive alphas. In a tree by ablation `contribution` is how far the parent decision
+    really falls without the channel, `share` of the positive drops, and `estimate` the drop that
+    the gradient foretells (the sum of gradient times activation); None in other trees. `patch`
+    holds the activation map (Eq. 3) where it can differ from zero, its corner at `offset` in a map
+    of `shape`. `box` is the unit's receptive field `(x0, y0, x1, y1)` in image pixels. `also`
+    lists channels merged into this one. `negated` says that the value is negative and its negative
+    was decomposed; `unclipped` that the value before an upper clip was. Of a decomposed node,
+    `activated` counts the channels below with a positive contribution, `completeness` is the sum
+    of all contributions over the decision (1 where the step is exact) and `agreement`, in a tree
+    by ablation, Pearson's correlation of estimates and drops over all channels below (None where
+    either is constant); None as long as it has not been decomposed. `picture` is guided
+    backpropagation on `box`, None until asked for.
     """
 
     layer: str
@@ -45,6 +49,8 @@ class Node(Evidence):
     completeness: float | None = None
     picture: UInt8[np.ndarray, "bh bw 3"] | None = None
     children: tuple[Node, ...] = ()
+    estimate: float | None = None
+    agreement: float | None = None
 
     def __post_init__(self) -> None:
         for start, length, end in zip(self.offset, self.patch.shape, self.shape, strict=True):

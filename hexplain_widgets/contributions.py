@@ -1,0 +1,45 @@
+"""Contributions of channels to decisions: estimated by gradients, or measured by ablation."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from .decisions import Weights
+from .metrics import pearson
+from .removals import Removal
+from .segments import Decided
+
+# The ways to find contributions, and what evidence calls them.
+METHODS = {
+    "gradient": "hierarchical decomposition (gAP)",
+    "ablation": "hierarchical decomposition by ablation",
+}
+
+
+def estimated(maps: Float[Tensor, "b k h w"], area: int) -> Weights:
+    """Return alphas (Eq. 4): means of gradient times activation over a map of `area` cells."""
+    return Weights(maps.sum((2, 3)) / area, area)
+
+
+def measured(decided: Decided, maps: Float[Tensor, "b k h w"], removal: Removal) -> Weights:
+    """Return how far each decision falls without each channel, and how far by its gradient.
+
+    `maps` are gradient times activation (Eq. 3). Raises RuntimeError where the network does not
+    give the decision again.
+    """
+    estimates = maps.sum((2, 3))
+    dtype = torch.promote_types(estimates.dtype, torch.float32)
+    drops = torch.empty_like(estimates, dtype=dtype)
+    agreements = []
+    for i, (unit, value) in enumerate(zip(decided.units, decided.values, strict=True)):
+        fallen = removal.drops(unit, value, unclipped=decided.unclipped[i]) * decided.signs[i]
+        drops[i] = torch.from_numpy(fallen)
+        # A channel that is zero everywhere can leave nothing but rounding.
+        drops[i].masked_fill_(decided.activations[i].abs().amax((1, 2)) == 0, 0)
+        r = pearson(estimates[i].double().cpu().numpy(), drops[i].double().cpu().numpy())
+        agreements.append(None if math.isnan(r) else r)
+    return Weights(drops, 1, estimates, tuple(agreements))
