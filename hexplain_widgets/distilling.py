@@ -178,6 +178,8 @@ class Distillation:
                 last = self.history[-1]
                 bar.set_postfix(loss=f"{last.fitted:.4f}", held_out=f"{last.held_out:.4f}")
                 bar.update()
+            bar.total = bar.n  # to have ended early is no failure
+            bar.refresh()
         self.explainer.load_state_dict(self._best)
 
     def epoch(self) -> None:

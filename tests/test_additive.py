@@ -382,6 +382,13 @@ def test_it_stops_early_where_held_out_images_gain_nothing() -> None:
     assert len(losses) - (int(np.argmin(losses)) + 1) == 3
 
 
+def test_the_bar_of_a_fit_that_stops_early_ends_full(capsys) -> None:
+    engine = hx.AdditiveExplainer(concepts="filters", epochs=60, patience=2)
+    engine.fit(planted(), DATA, target="car")
+    epochs = len(engine.losses_)
+    assert f"{epochs}/{epochs}" in capsys.readouterr().err.split("\r")[-1]
+
+
 def test_a_saved_explainer_explains_as_before(explainer, tmp_path) -> None:
     explainer.explain(picture(1), baseline=True)
     path = explainer.save(tmp_path / "car.hx")
