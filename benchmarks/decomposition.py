@@ -2,6 +2,7 @@
 
     python benchmarks/decomposition.py            # time and memory, VGG-16, ResNet-18, ResNet-50
     python benchmarks/decomposition.py --memory decompose vgg16   # peak memory of one, alone
+    python benchmarks/decomposition.py --exact    # the tree by ablation against the plain loop
 
 The plain way is one forward and backward of the whole network for each decision; it is timed on
 some decisions of every level and scaled up to all of them. Weights are random: times do not depend
@@ -32,6 +33,7 @@ from tests.reference import gap
 
 NETWORKS = ("vgg16", "resnet18", "resnet50")
 SAMPLES_PER_LEVEL = 2
+REMOVALS_TIMED = 3
 
 
 def network(name: str) -> nn.Module:
@@ -150,11 +152,70 @@ def report(name: str, repeats: int) -> None:
           f" backward ({once:.0f} MiB)")  # fmt: skip
 
 
+def one_removal_after_another(model: nn.Module, x: Tensor, tree: Decomposition) -> float:
+    """Seconds of one forward of the whole network for every channel of every decision."""
+    shapes = {layer.name: layer.shape for layer in tree.layers}
+    first = tree.layers[-1].name
+
+    def close(module: nn.Module, args: object, output: Tensor) -> Tensor:
+        output = output.clone()
+        output[:, 0] = 0
+        return output
+
+    handle = model.get_submodule(first).register_forward_hook(close)
+    try:
+        with torch.no_grad():
+            once = statistics.median(seconds(lambda: model(x)) for _ in range(REMOVALS_TIMED))
+    finally:
+        handle.remove()
+    return once * sum(shapes[below][0] for level in decisions(tree) for _, _, below in level)
+
+
+def largest_difference(model: nn.Module, x: Tensor, tree: Decomposition) -> float:
+    """How far drops are from one forward per channel, over the largest; strongest child a level."""
+    worst = 0.0
+    for level in decisions(tree):
+        deep, node, below = level[0]
+        unit = (node.channel, *node.position)
+        for child in node.children[:1]:
+            drop = gap.drop(model, x, deep, unit, below, child.channel)
+            worst = max(worst, abs(drop - child.contribution) / abs(drop))
+    return worst
+
+
+def report_exact(name: str, repeats: int) -> None:
+    model, x = network(name), image(224)
+    classifier = hx.Classifier(model)
+    engine = hx.Decomposer(classifier, x, method="ablation")
+    tree = engine.tree()
+    taken = [
+        seconds(lambda: hx.decompose(classifier, x, method="ablation")) for _ in range(repeats)
+    ]
+    whole = statistics.median(taken)
+    start = time.process_time()
+    engine.tree()
+    busy = time.process_time() - start
+    slow = one_removal_after_another(model, x, tree)
+    levels = [[node for _, node, _ in level] for level in decisions(tree)]
+    agreed = [[n.agreement for n in level if n.agreement is not None] for level in levels]
+    means = ", ".join(f"{statistics.mean(some):.3f}" for some in agreed)
+    print(f"{name}: {sum(map(len, levels))} decisions by ablation, {len(tree.layers)} stages")
+    print(f"  whole tree                       {whole:8.2f} s   ({busy:.2f} s of processor time)")
+    print(
+        f"  one forward per channel          {slow:8.0f} s   {slow / whole:6.0f} x the whole tree"
+    )
+    print(f"  largest relative difference      {largest_difference(model, x, tree):8.1e}")
+    click = ", ".join(f"{c:.3f}" for c in clicks(engine, tree))
+    print(f"  one click, by level              {click} s")
+    print(f"  agreement r of the estimate      {means}, lowest {min(map(min, agreed)):.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--memory", nargs=2, metavar=("WAY", "NETWORK"))
+    parser.add_argument("--exact", action="store_true")
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--repeats", type=int, default=7)
     settings = parser.parse_args()
@@ -163,7 +224,7 @@ def main() -> None:
         return
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, 224 x 224, top 3")
     for name in settings.networks:
-        report(name, settings.repeats)
+        (report_exact if settings.exact else report)(name, settings.repeats)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ class Cone:
             inputs[source] = _cut(values[source], self._cells(source), asked)
         return _cut(self.graph.step(node, inputs), _begin(asked, window), self._cells(node))
 
-    def padded(self, node: fx.Node, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
+    def padded(self, node: fx.Node, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k y x"]:
         """Return what a convolution sees: its input with the padding laid on where it falls."""
         (source,) = node.all_input_nodes
         asked = _seen(self._cells(node), self._window(node))

@@ -32,6 +32,10 @@ def decomposition(model: nn.Module, x: Tensor) -> Evidence:
     return engine.pictures(tree, [p for p, _ in tree.root.walk()][:3])
 
 
+def exact_decomposition(model: nn.Module, x: Tensor) -> Evidence:
+    return hx.decompose(model, x, method="ablation")
+
+
 def chip(model: nn.Module, x: Tensor) -> Evidence:
     data = [(x[0], 0), (x[0].flip(2), 1)]
     return hx.Chip(gates_per_image=4).fit(model, data, progress=False).explain(x)
@@ -74,7 +78,7 @@ class Parts(list[Labelled]):
 
 
 # A new engine is one line here.
-ENGINES: list[Engine] = [decomposition, chip, hint, chain, additive, filters]
+ENGINES: list[Engine] = [decomposition, exact_decomposition, chip, hint, chain, additive, filters]
 
 
 class Stateful(nn.Module):

@@ -53,6 +53,8 @@ def nodes_above(children: st.SearchStrategy[tuple[Node, ...]]) -> st.SearchStrat
         completeness=st.none() | numbers,
         picture=st.none() | pictures,
         children=children,
+        estimate=st.none() | numbers,
+        agreement=st.none() | numbers,
     )
 
 

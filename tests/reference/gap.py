@@ -156,23 +156,31 @@ def ablation(
     shallow: str,
 ) -> Tensor:
     """The decision's drop when each channel of `shallow` is zeroed, one forward per channel."""
+    channels = features(model, x, [shallow])[0][shallow].shape[1]
+    whole = _without(model, x, deep, unit, shallow, None)
+    each = [_without(model, x, deep, unit, shallow, c) for c in range(channels)]
+    return torch.tensor([whole - value for value in each])
+
+
+def drop(model, x, deep, unit, shallow, channel: int) -> float:
+    """The decision's drop when one channel of `shallow` is zeroed."""
+    values = (_without(model, x, deep, unit, shallow, c) for c in (None, channel))
+    return next(values) - next(values)
+
+
+def _without(model, x, deep, unit, shallow, channel: int | None) -> float:
     k, y, xx = unit
 
-    def decision(channel: int | None) -> float:
-        def close(module, args, output):
-            output = output.clone()
-            if channel is not None:
-                output[:, channel] = 0
-            return output
+    def close(module, args, output):
+        output = output.clone()
+        if channel is not None:
+            output[:, channel] = 0
+        return output
 
-        handle = model.get_submodule(shallow).register_forward_hook(close)
-        try:
-            with torch.no_grad():
-                maps, logits = features(model, x, [] if deep is None else [deep])
-        finally:
-            handle.remove()
-        return float((logits[0, k] if deep is None else maps[deep][0, k, y, xx]).detach())
-
-    channels = features(model, x, [shallow])[0][shallow].shape[1]
-    whole = decision(None)
-    return torch.tensor([whole - decision(c) for c in range(channels)])
+    handle = model.get_submodule(shallow).register_forward_hook(close)
+    try:
+        with torch.no_grad():
+            maps, logits = features(model, x, [] if deep is None else [deep])
+    finally:
+        handle.remove()
+    return float((logits[0, k] if deep is None else maps[deep][0, k, y, xx]).detach())
