@@ -63,7 +63,8 @@ unit: $(VENV)/.test
 notebooks: $(VENV)/.test
 	$(say) "notebooks (nbval)"
 	@rm -rf $(BUILD)/nbval && mkdir -p $(BUILD)/nbval && cp $(NOTEBOOKS) $(BUILD)/nbval/
-	@$(BIN)/python -m pytest -q --nbval-lax --nbval-cell-timeout=300 $(BUILD)/nbval/*.ipynb
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=300 \
+		$(BUILD)/nbval/*.ipynb
 
 views: $(VENV)/.node
 	$(say) "views (biome, tsc, vitest)"
@@ -71,7 +72,9 @@ views: $(VENV)/.node
 
 browser: $(VENV)/.test
 	$(say) "views in a real browser (Playwright)"
-	@$(BIN)/python -m pytest -q tests/browser
+	@# two browsers at once; what then takes too long is asked again alone
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser \
+		|| $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none tests/browser
 
 clean:
 	@rm -rf $(BUILD) dist hexplain_widgets/static screenshots js/node_modules $(VENV)/.lab $(VENV)/.test $(VENV)/.node
