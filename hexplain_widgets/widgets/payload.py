@@ -95,6 +95,8 @@ _FACTS: dict[str, Any] = {
     "unclipped": lambda node: int(node.unclipped),
     "activated": lambda node: node.activated,
     "completeness": lambda node: _or_none(node.completeness),
+    "estimate": lambda node: _or_none(node.estimate),
+    "agreement": lambda node: _or_none(node.agreement),
     "corner": lambda node: [int(i) for i in node.offset],
     "grid": lambda node: [int(i) for i in node.shape],
 }

@@ -118,6 +118,20 @@ describe("the words", () => {
     expect(sentences(node("1"), tree).join(" ")).toContain("No channel below is activated");
   });
 
+  it("put estimate and truth side by side in a tree by ablation", () => {
+    const [estimate, agreement] = [
+      [4.2, 1.5, 0.25, 1],
+      [0.96, 0.3, null, null],
+    ];
+    const exact = readTree({ ...payload(), nodes: { ...payload().nodes, estimate, agreement } });
+    const of = (key: string) =>
+      sentences(exact.nodes.get(key) as ReturnType<typeof node>, exact).join(" ");
+    expect(of("")).toContain("agree with r = 0.96 over all channels below.");
+    expect(of("0")).toContain("without it 2 is lost; its gradient says 1.5.");
+    expect(of("0")).toContain("r = 0.30 over all channels below: gradients mislead here.");
+    expect(sentences(node("0"), tree).join(" ")).toContain("2 on average over the map.");
+  });
+
   it("speak a node in one line", () => {
     expect(spoken(node("0"), tree)).toBe(
       `Stage 2, channel 5, 42 % of logit of ${MARKUP}, strongest at row 1, column 0, also channels 6, 1`,

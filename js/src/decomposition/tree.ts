@@ -19,6 +19,9 @@ interface Columns {
   unclipped: number[];
   activated: (number | null)[];
   completeness: (number | null)[];
+  /** Of a tree by ablation; notebooks of before have neither. */
+  estimate?: (number | null)[];
+  agreement?: (number | null)[];
   corner: [number, number][];
   extent: [number, number][];
   grid: [number, number][];
@@ -83,6 +86,10 @@ export interface Facts {
   unclipped: boolean;
   activated: number | null;
   completeness: number | null;
+  /** What the gradient says the decision would lose without the channel; null where it is the contribution. */
+  estimate: number | null;
+  /** Pearson's correlation of gradient and removal over all channels below. */
+  agreement: number | null;
   /** Where the map lies in the image, and the part of the image that shows both map and field. */
   mapBox: Box;
   crop: Box;
@@ -142,6 +149,8 @@ function factsOf(columns: Columns, i: number, size: [number, number]): Facts {
     unclipped: Boolean(columns.unclipped[i]),
     activated: columns.activated[i] ?? null,
     completeness: columns.completeness[i] ?? null,
+    estimate: columns.estimate?.[i] ?? null,
+    agreement: columns.agreement?.[i] ?? null,
     mapBox: seen,
     crop: cropBox(union(box, seen), size),
     fieldCrop: fieldBox(box, size),

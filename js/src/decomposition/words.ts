@@ -11,6 +11,9 @@ export function nodeName(node: TreeNode, tree: Tree): string {
   return node.parent ? `Channel ${node.facts.channel}` : tree.payload.target.name;
 }
 
+/** Below this correlation, an estimate by gradients is not to be relied on. */
+const DOUBTFUL = 0.5;
+
 /** What a node's contribution is measured in: its parent decision. */
 export function unitOf(node: TreeNode, tree: Tree): string {
   const { parent } = node;
@@ -22,10 +25,19 @@ function share(node: TreeNode, tree: Tree): string {
   const of = node.parent?.parent
     ? `${stageName(node.parent.layer).toLowerCase()} channel ${node.parent.facts.channel}`
     : tree.payload.target.name;
-  return (
-    `Carries ${percent(node.facts.share)} of all that speaks for ${of}: ` +
-    `${number(node.facts.contribution)} on average over the map.`
-  );
+  const { contribution, estimate } = node.facts;
+  const measured =
+    estimate === null
+      ? `${number(contribution)} on average over the map.`
+      : `without it ${number(contribution)} is lost; its gradient says ${number(estimate)}.`;
+  return `Carries ${percent(node.facts.share)} of all that speaks for ${of}: ${measured}`;
+}
+
+/** How far gradients and removals agree below a node that was decomposed by ablation. */
+function agreement({ facts }: TreeNode): string {
+  if (facts.agreement === null) return "";
+  const doubt = facts.agreement < DOUBTFUL ? ": gradients mislead here" : "";
+  return `Gradient and removal agree with r = ${facts.agreement.toFixed(2)} over all channels below${doubt}.`;
 }
 
 function place(node: TreeNode): string {
@@ -60,6 +72,7 @@ export function sentences(node: TreeNode, tree: Tree): string[] {
     return [
       `Logit ${number(target.logit)}, probability ${percent(target.probability)}.`,
       below(node),
+      agreement(node),
     ].filter(Boolean);
   }
   return [
@@ -71,6 +84,7 @@ export function sentences(node: TreeNode, tree: Tree): string[] {
       `Its value is negative (${number(facts.value)}); what speaks for the negative was taken.`,
     facts.unclipped && "The activation is clipped from above; the value before the clip was taken.",
     below(node),
+    agreement(node),
   ].filter((text): text is string => Boolean(text));
 }
 
