@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from .decisions import Weights
-from .metrics import pearson
+from .evidence import Faithfulness
+from .metrics import faithfulness, pearson
+from .probe import Capture, Probe
 from .removals import Removal
-from .segments import Decided
+from .segments import Decided, Segment
 
 # The ways to find contributions, and what evidence calls them.
 METHODS = {
@@ -43,3 +46,45 @@ def measured(decided: Decided, maps: Float[Tensor, "b k h w"], removal: Removal)
         r = pearson(estimates[i].double().cpu().numpy(), drops[i].double().cpu().numpy())
         agreements.append(None if math.isnan(r) else r)
     return Weights(drops, 1, estimates, tuple(agreements))
+
+
+class Weighing:
+    """Finds contributions in one image's network by any of the methods, and how far they agree.
+
+    `names` are a segment's shallow and deep layer, None for logits. Call it inside
+    `guest.visiting`.
+    """
+
+    def __init__(self, probe: Probe, capture: Capture) -> None:
+        self._probe, self._capture = probe, capture
+        self._removals: dict[tuple[str, str | None], Removal] = {}
+
+    def weights(
+        self,
+        method: str,
+        segment: Segment,
+        names: tuple[str, str | None],
+        decided: Decided,
+        maps: Float[Tensor, "b k h w"],
+    ) -> Weights:
+        """Return the contributions to a batch of decisions, by "gradient" or "ablation"."""
+        if method == "gradient":
+            return estimated(maps, segment.full[0] * segment.full[1])
+        return measured(decided, maps, self._removal(segment, names))
+
+    def faithfulness(
+        self, segment: Segment, names: tuple[str, str | None], decided: Decided
+    ) -> Faithfulness:
+        """Return how far the gradient's contributions to one decision agree with removals."""
+        maps = decided.gradients * decided.activations
+        start = time.perf_counter()
+        weights = measured(decided, maps, self._removal(segment, names))
+        seconds = time.perf_counter() - start
+        (estimates,) = maps.sum((2, 3)).double().cpu().numpy()
+        (drops,) = weights.contributions.double().cpu().numpy()
+        return faithfulness(estimates, drops, seconds=seconds)
+
+    def _removal(self, segment: Segment, names: tuple[str, str | None]) -> Removal:
+        if names not in self._removals:
+            self._removals[names] = Removal(self._probe, self._capture, segment, *names)
+        return self._removals[names]

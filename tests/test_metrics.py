@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
 import hexplain_widgets as hx
@@ -14,11 +15,13 @@ from hexplain_widgets.guest import visiting
 from hexplain_widgets.metrics import (
     ablation,
     energy_within,
+    faithfulness,
     localization_error,
     pearson,
     pixel_auc,
     pointing_energy,
     pointing_hit,
+    spearman,
 )
 from hexplain_widgets.probe import Probe
 from hexplain_widgets.segments import Unit
@@ -144,3 +147,26 @@ def test_localisation_fails_where_the_class_or_the_box_does() -> None:
     assert localization_error(ious, ranks) == 0.75
     assert localization_error(ious, ranks, top=5) == 0.5
     assert localization_error(ious, ranks, top=10) == 0.25
+
+
+def test_pearson_and_spearman_are_scipy_s() -> None:
+    one, other = np.random.default_rng(0).normal(size=(2, 50)).round(1)
+    assert pearson(one, other) == pytest.approx(stats.pearsonr(one, other).statistic)
+    assert spearman(one, other) == pytest.approx(stats.spearmanr(one, other).statistic)
+
+
+def test_faithfulness_keeps_both_sides_and_correlates_them() -> None:
+    found = faithfulness(np.array([1.0, 2, 4]), np.array([2.0, 4, 8]), seconds=0.25)
+    assert (found.pearson, found.spearman) == (pytest.approx(1), pytest.approx(1))
+    assert str(found) == "agrees with ablation to zero: r = 1.00 (3 channels, 0.2 s)"
+
+
+def test_where_all_parts_weigh_the_same_there_is_no_correlation() -> None:
+    found = faithfulness(np.ones(3), np.array([1.0, 2, 3]), parts="neurons")
+    assert (found.pearson, found.spearman) == (None, None)
+    assert "undefined (one side is constant) (3 neurons" in str(found)
+
+
+def test_faithfulness_of_other_parts_than_those_removed_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"got 3 estimates and 2 drops; expected one of each"):
+        faithfulness(np.ones(3), np.ones(2))

@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from ..classifier import Classifier
-from ..contributions import METHODS, estimated, measured
+from ..contributions import METHODS, Weighing
 from ..decisions import (
     Part,
     Split,
-    Weights,
     by_hand,
     checked_channels,
     checked_iou,
@@ -28,11 +27,10 @@ from ..decisions import (
     splits_of,
     strongest,
 )
-from ..evidence import Decomposition, Node, Prediction, Provenance
+from ..evidence import Decomposition, Faithfulness, Node, Prediction, Provenance
 from ..guest import visiting
 from ..probe import Probe
 from ..provenance import versions
-from ..removals import Removal
 from ..saliency import guided_backpropagation, picture_of_gradient
 from ..segments import Decided, Segment, Unit
 from ..settings import one_of
@@ -71,7 +69,7 @@ class Decomposer:
         self._capture = self._probe.capture(self._prepared.x, layers)
         self._layers = self._capture.layers
         self._segments: dict[tuple[str, str | None], Segment] = {}
-        self._removals: dict[int, Removal] = {}
+        self._weighing = Weighing(self._probe, self._capture)
         self.target = self._target(target)
 
     def _target(self, target: int | str | None) -> Prediction:
@@ -193,7 +191,9 @@ class Decomposer:
         found: dict[Unit, Split] = {}
         for decided in self._decided(level, list(units)):
             maps = decided.gradients * decided.activations
-            weights = self._weights(level, decided, maps)
+            weights = self._weighing.weights(
+                self.method, self._segment(level), self._names(level), decided, maps
+            )
             kept, also = (
                 by_hand(maps, weights.contributions, channels)
                 if channels is not None
@@ -209,15 +209,6 @@ class Decomposer:
         """Yield decisions in batches, one by one where each takes its time."""
         for decided in self._segment(level).decide(units):
             yield from (decided,) if self.method == "gradient" else decided.each()
-
-    def _weights(self, level: int, decided: Decided, maps: Tensor) -> Weights:
-        segment = self._segment(level)
-        if self.method == "gradient":
-            return estimated(maps, segment.full[0] * segment.full[1])
-        if level not in self._removals:
-            names = self._names(level)
-            self._removals[level] = Removal(self._probe, self._capture, segment, *names)
-        return measured(decided, maps, self._removals[level])
 
     def _root(self, splits: Sequence[Mapping[Unit, Split]]) -> Node:
         h, w = self._prepared.shown.shape[:2]
@@ -319,6 +310,17 @@ class Decomposer:
         total = float(alphas[alphas > 0].sum())
         order = [int(k) for k in np.argsort(-alphas, kind="stable")[:top] if alphas[k] > 0]
         return tuple((k, float(alphas[k]), float(alphas[k]) / total) for k in order)
+
+    def faithfulness(self, tree: Decomposition, path: Path) -> Faithfulness:
+        """Return how far the gradient's contributions to the node at `path` agree with ablation.
+
+        Every channel of the layer below is removed in turn. Raises like `expand`.
+        """
+        _, unit = self._decision(tree, path)
+        level = len(path)
+        with visiting(self.classifier.model):
+            (decided,) = self._segment(level).decide([unit])
+            return self._weighing.faithfulness(self._segment(level), self._names(level), decided)
 
     def pictures(
         self, tree: Decomposition, paths: Iterable[Path], *, stopped: Stop | None = None

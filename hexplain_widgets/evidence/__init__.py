@@ -11,6 +11,7 @@ from .base import Evidence, Layer, LayerTable, Prediction, Provenance, Settings
 from .channels import ChannelImportance, ChannelOverlap, ChannelPortrait
 from .concepts import ClassifierQuality, Concept, ConceptScore, NeuronConcepts, NeuronPortrait
 from .decisions import Decomposition, Node
+from .faithfulness import Faithfulness
 from .heat import HeatMap, HeatMapSheet, Localization
 from .inference import ConceptInference, InferenceComparison, InferredConcept
 
@@ -27,6 +28,7 @@ __all__ = [
     "Decomposition",
     "Evidence",
     "ExplainerQuality",
+    "Faithfulness",
     "FilterPortrait",
     "FilterSheet",
     "HeatMap",

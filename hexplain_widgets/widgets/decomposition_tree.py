@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path as FilePath
 from typing import Any
@@ -13,13 +14,22 @@ import traitlets
 from jaxtyping import UInt8
 from PIL import Image
 
+from ..contributions import METHODS
 from ..engines.decomposition import Decomposer
 from ..evidence import Decomposition
 from . import questions
 from ._base import View, synced
 from .conversation import Content, Handler, Stop
 from .drawing import draw_decomposition, rows, strongest_line
-from .payload import picture_bytes, pictured, pictures_payload, tree_payload
+from .payload import (
+    checks_payload,
+    dotted,
+    faithfulness_fields,
+    picture_bytes,
+    pictured,
+    pictures_payload,
+    tree_payload,
+)
 from .view_state import cleaned
 
 Path = tuple[int, ...]
@@ -32,8 +42,10 @@ class DecompositionTree(View):
 
     `target` is a class name or index, the strongest class if not given; `top_k` channels are taken
     per decision, down to the level where `max_nodes` would be passed. Every node can be expanded,
-    folded and hidden in the view, any class made the target, any channel chosen by hand. Raises
-    ValueError where the decision cannot be decomposed, TypeError for what is no model or image.
+    folded and hidden in the view, any class made the target, any channel chosen by hand.
+    Contributions are estimated by `method` "gradient" or measured by "ablation", and estimates are
+    checked against ablation node by node. Raises ValueError where the decision cannot be
+    decomposed, TypeError for what is no model or image.
     """
 
     bundle = "decomposition_tree"
@@ -41,6 +53,7 @@ class DecompositionTree(View):
     tree = synced(traitlets.Dict)
     image = synced(traitlets.Bytes, from_json=lambda value, _: bytes(value))
     pictures = synced(traitlets.Dict)
+    checks = synced(traitlets.Dict)
     classes = synced(traitlets.List)
     live = synced(traitlets.Bool)
     view = synced(traitlets.Dict, from_json=cleaned)
@@ -55,10 +68,12 @@ class DecompositionTree(View):
         layers: Sequence[str] | None = None,
         merge_iou: float = 0.9,
         max_nodes: int = MOST_NODES,
+        method: str = "gradient",
     ) -> None:
         engine = Decomposer(
-            model, image, target=target, top_k=top_k, layers=layers, merge_iou=merge_iou
-        )
+            model, image,
+            target=target, top_k=top_k, layers=layers, merge_iou=merge_iou, method=method,
+        )  # fmt: skip
         self._max_nodes = max_nodes
         self._open(engine.tree(max_nodes=max_nodes), engine)
 
@@ -80,11 +95,13 @@ class DecompositionTree(View):
     def _open(self, evidence: Decomposition, engine: Decomposer | None) -> None:
         self._evidence, self._engine = evidence, engine
         self._encoded: dict[Path, tuple[UInt8[np.ndarray, "h w 3"], bytes]] = {}
+        self._checked: dict[str, dict[str, Any]] = {}
         names = engine.classifier.classes if engine else None
         super().__init__(
             tree=tree_payload(evidence, self._top_k()),
             image=_jpeg(evidence.image),
             pictures=self._pictures(),
+            checks=checks_payload(evidence),
             classes=list(names or ()),
             live=engine is not None,
         )
@@ -125,6 +142,8 @@ class DecompositionTree(View):
             "candidates": self._candidates,
             "top_k": self._change_top_k,
             "retarget": self._retarget,
+            "method": self._change_method,
+            "check": self._check,
             "pictures": self._picture,
         }
 
@@ -157,6 +176,37 @@ class DecompositionTree(View):
         self._replace(self._ask("to explain another class").retarget(target), stopped)
         return {"target": self._evidence.target.index}
 
+    def _change_method(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        method = questions.method_in(content, METHODS)
+        engine = self._ask("to find contributions in another way").with_method(method)
+        self._replace(engine, self._counting(content, stopped))
+        return {"method": method}
+
+    def _counting(self, content: Content, stopped: Stop) -> Stop:
+        """`stopped`, which says to the view how many decisions were taken apart before."""
+        news = {"done": 0}
+        alive = self._life(content, stopped, news)
+
+        def asked() -> bool:
+            news["done"] += 1
+            return alive()
+
+        return asked
+
+    def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        path = questions.path_in(content, self._evidence)
+        found = self._ask("to check against ablation").faithfulness(self._evidence, path)
+        if stopped():
+            raise CancelledError
+        node = replace(self._evidence.node(path), agreement=found.pearson)
+        self._evidence = self._evidence.with_node(path, node)
+        self._checked[dotted(path)] = faithfulness_fields(found)
+        self._publish(checks=self._checks())
+        return self._checked[dotted(path)]
+
+    def _checks(self) -> dict[str, Any]:
+        return {**checks_payload(self._evidence), **self._checked}
+
     def _picture(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         paths = questions.paths_in(content, self._evidence)
         engine = self._ask("to draw guided backpropagation")
@@ -173,7 +223,10 @@ class DecompositionTree(View):
         return self._engine
 
     def _replace(self, engine: Decomposer, stopped: Stop) -> None:
-        self._show(engine.tree(max_nodes=self._max_nodes, stopped=stopped), stopped, engine)
+        tree = engine.tree(max_nodes=self._max_nodes, stopped=stopped)
+        if not stopped():
+            self._checked.clear()
+        self._show(tree, stopped, engine)
 
     def _show(
         self, evidence: Decomposition, stopped: Stop, engine: Decomposer | None = None
@@ -181,7 +234,11 @@ class DecompositionTree(View):
         if stopped():
             raise CancelledError
         self._evidence, self._engine = evidence, engine or self._engine
-        self._publish(tree=tree_payload(evidence, self._top_k()), pictures=self._pictures())
+        self._publish(
+            tree=tree_payload(evidence, self._top_k()),
+            pictures=self._pictures(),
+            checks=self._checks(),
+        )
 
     def _pictures(self) -> dict[str, Any]:
         known, fresh = self._encoded, {}

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from ..evidence import Decomposition, Layer, Node, Prediction
+from ..evidence import Decomposition, Faithfulness, Layer, Node, Prediction
 
 Path = tuple[int, ...]
 SMALL_PICTURE = 40  # pixels a side up to which a PNG is smaller than a JPEG's tables
@@ -37,6 +37,7 @@ def tree_payload(evidence: Decomposition, top_k: int) -> dict[str, Any]:
         "layers": [layer_fields(layer) for layer in evidence.layers],
         "notes": list(evidence.notes),
         "model": evidence.provenance.model,
+        "method": evidence.provenance.settings.get("method", "gradient"),
         "nodes": {**_columns(nodes, evidence), **_map_columns(maps)},
         "maps": b"".join(pixels.tobytes() for pixels, _, _ in maps),
     }
@@ -96,7 +97,6 @@ _FACTS: dict[str, Any] = {
     "activated": lambda node: node.activated,
     "completeness": lambda node: _or_none(node.completeness),
     "estimate": lambda node: _or_none(node.estimate),
-    "agreement": lambda node: _or_none(node.agreement),
     "corner": lambda node: [int(i) for i in node.offset],
     "grid": lambda node: [int(i) for i in node.shape],
 }
@@ -131,6 +131,17 @@ def layer_fields(layer: Layer) -> dict[str, Any]:
     }
 
 
+def faithfulness_fields(found: Faithfulness) -> dict[str, Any]:
+    """Return what a view says of how far an explanation agrees with ablation."""
+    return {
+        "r": _or_none(found.pearson),
+        "rank": _or_none(found.spearman),
+        "count": len(found.drops),
+        "parts": found.parts,
+        "seconds": six_digits(found.seconds),
+    }
+
+
 def six_digits(value: float) -> float:
     """Return a number as it is written for a view: to six digits."""
     return float(f"{value:.6g}")
@@ -138,6 +149,19 @@ def six_digits(value: float) -> float:
 
 def _or_none(value: float | None) -> float | None:
     return None if value is None else six_digits(value)
+
+
+def checks_payload(evidence: Decomposition) -> dict[str, Any]:
+    """Return how far each decomposed node's estimates agree with ablation, where it is known."""
+    return {
+        dotted(path): {
+            "r": _or_none(node.agreement),
+            "count": evidence.layers[len(path)].shape[0],
+            "parts": "channels",
+        }
+        for path, node in evidence.root.walk()
+        if node.agreement is not None and len(path) < len(evidence.layers)
+    }
 
 
 def pictured(evidence: Decomposition) -> Iterator[tuple[Path, UInt8[np.ndarray, "h w 3"]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..evidence import Decomposition
@@ -41,6 +41,16 @@ def top_k_in(content: Content) -> int:
             " choose one in that range"
         )
     return int(top_k)
+
+
+def method_in(content: Content, methods: Collection[str]) -> str:
+    """Return the `method` of a message; raises ValueError for one that there is not."""
+    method = content.get("method")
+    if not isinstance(method, str) or method not in methods:
+        raise ValueError(
+            f"got method {method!r:.60}; expected one of {', '.join(methods)}; {RELOAD}"
+        )
+    return method
 
 
 def channels_in(content: Content) -> tuple[int, ...] | None:

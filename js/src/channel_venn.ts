@@ -1,8 +1,9 @@
 // Channels that classes share: circles or columns, the table of regions, and a region's channels.
 import type { AnyModel } from "@anywidget/types";
 import "./channel_venn.css";
-import { choiceOf, layerName, layerSelect, workLine } from "./channels/parts.ts";
+import { layerName, layerSelect, workLine } from "./channels/parts.ts";
 import type { Banner } from "./lib/banner.ts";
+import { choiceOf } from "./lib/choice.ts";
 import { fill, h } from "./lib/dom.ts";
 import { view } from "./lib/view.ts";
 import { Cards } from "./venn/cards.ts";

@@ -1,6 +1,7 @@
 // A decision taken apart: the image and the prediction, the tree below it, and the path looked at.
 import type { AnyModel } from "@anywidget/types";
 import "./decomposition_tree.css";
+import { Checking } from "./decomposition/checking.ts";
 import { Chooser } from "./decomposition/chooser.ts";
 import { Header } from "./decomposition/header.ts";
 import { Keys, keysHint } from "./decomposition/keys.ts";
@@ -18,18 +19,21 @@ const WORK: Record<string, string> = {
   top_k: "Decomposing again",
   retarget: "Decomposing another class",
   pictures: "Drawing guided backpropagation",
+  method: "Finding contributions",
+  check: "Checking against ablation",
 };
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
   const stage = new Stage(session);
   const retarget = (target: string | number) => void session.ask("retarget", { target });
-  const panel = new Panel(session, retarget);
+  const checking = new Checking(session);
+  const panel = new Panel(session, checking, retarget);
   const strip = new Strip(session, (node) => session.select(node));
   const chooser = new Chooser(session, () => stage.focus(session.selected));
   const keys = new Keys(session, stage, chooser);
   root.append(
-    new Header(session, retarget).element,
+    new Header(session, checking, retarget).element,
     h(
       "div",
       { class: "hx-body" },
@@ -40,7 +44,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   stage.element.append(tools(session, stage, keys, chooser), workLine(session));
   stage.element.append(chooser.element, keys.element);
   stage.element.addEventListener("keydown", (event) => keys.press(event));
-  fetchWhenSeen(session, stage);
+  fetchWhenSeen(session, stage, checking);
   void session.load().catch((error) => banner.show(error));
   return () => {
     for (const part of [stage, panel, strip, session]) part.close();
@@ -81,11 +85,12 @@ function workLine(session: Session): HTMLElement {
   session.on((change) => {
     if (change !== "busy") return;
     const kind = session.work;
-    if (kind === shown) return;
-    shown = kind;
-    line.hidden = kind === null;
-    if (kind === null) return fill(line);
-    const what = h("span", {}, `${WORK[kind] ?? "Working"} …`);
+    const told = kind === null ? null : `${WORK[kind] ?? "Working"}${decisions(session)} …`;
+    if (told === shown) return;
+    shown = told;
+    line.hidden = told === null;
+    if (told === null) return fill(line);
+    const what = h("span", {}, told);
     fill(
       line,
       what,
@@ -95,11 +100,18 @@ function workLine(session: Session): HTMLElement {
   return line;
 }
 
-/** Pictures are asked for when the tree is on the screen, and after every change of it. */
-function fetchWhenSeen(session: Session, stage: Stage): void {
+/** How many decisions the kernel has taken apart, where it counts them. */
+function decisions(session: Session): string {
+  const { done } = session.kernel.news;
+  return typeof done === "number" && done > 1 ? `: ${done} decisions` : "";
+}
+
+/** Pictures and checks are asked for when the tree is on the screen, and after every change of it. */
+function fetchWhenSeen(session: Session, stage: Stage, checking: Checking): void {
   const watch = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watch.disconnect();
+    checking.start();
     session.wantPictures(() => stage.inOrder());
     session.on((change) =>
       change === "tree" || change === "arrangement" || change === "look"

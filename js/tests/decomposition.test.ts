@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Arrangement, type Saved, shownChildren } from "../src/decomposition/arrangement.ts";
 import { readTree, strongestLine, type TreePayload } from "../src/decomposition/tree.ts";
-import { sentences, spoken, unitOf } from "../src/decomposition/words.ts";
+import { sentences, spoken, unitOf, wording } from "../src/decomposition/words.ts";
 import { Cancelled, Kernel, KernelError, PATIENCE, Silence } from "../src/lib/kernel.ts";
 import { find } from "../src/lib/search.ts";
 import { number, percent } from "../src/lib/words.ts";
@@ -119,17 +119,21 @@ describe("the words", () => {
   });
 
   it("put estimate and truth side by side in a tree by ablation", () => {
-    const [estimate, agreement] = [
-      [4.2, 1.5, 0.25, 1],
-      [0.96, 0.3, null, null],
-    ];
-    const exact = readTree({ ...payload(), nodes: { ...payload().nodes, estimate, agreement } });
+    const estimate = [4.2, 1.5, 0.25, 1];
+    const exact = readTree({ ...payload(), nodes: { ...payload().nodes, estimate } });
     const of = (key: string) =>
       sentences(exact.nodes.get(key) as ReturnType<typeof node>, exact).join(" ");
-    expect(of("")).toContain("agree with r = 0.96 over all channels below.");
     expect(of("0")).toContain("without it 2 is lost; its gradient says 1.5.");
-    expect(of("0")).toContain("r = 0.30 over all channels below: gradients mislead here.");
+    expect(spoken(exact.nodes.get("0") as ReturnType<typeof node>, exact)).toContain(
+      "42 % of logit of <img src=x onerror=alert(1)>, by its gradient 32 %",
+    );
     expect(sentences(node("0"), tree).join(" ")).toContain("2 on average over the map.");
+  });
+
+  it("say of which contributions faithfulness is told", () => {
+    const exact = readTree({ ...payload(), method: "ablation" });
+    expect(wording(tree).subject).toBeUndefined();
+    expect(wording(exact).subject).toBe("measured by ablation; the gradient");
   });
 
   it("speak a node in one line", () => {

@@ -200,6 +200,24 @@ def test_another_class_is_explained_when_its_bar_is_pressed(fresh: Notebook) -> 
     fresh.wait_kernel("w.evidence.target.name", second)
 
 
+def test_the_view_says_by_itself_how_far_it_agrees_with_ablation(tree: Notebook) -> None:
+    lines = tree.page.locator(".hx-faith")
+    expect(lines.first).to_contain_text("agrees with ablation: r = 1.00 (24 channels")
+    node(tree.page, "0.0").click()
+    expect(lines.nth(1)).to_contain_text("with ablation: r = ")
+    tree.wait_kernel("w.evidence.node((0, 0)).agreement is not None", True)
+
+
+def test_exact_measures_by_ablation_and_puts_the_estimate_beside(fresh: Notebook) -> None:
+    button(fresh.page, "Exact").click()
+    expect(button(fresh.page, "Exact")).to_have_attribute("aria-pressed", "true")
+    expect(fresh.page.locator(".hx-faith").first).to_contain_text("measured by ablation")
+    expect(node(fresh.page, "0").locator(".hx-share b")).to_have_count(1)
+    fresh.wait_kernel("w.evidence.provenance.settings['method']", "ablation")
+    button(fresh.page, "Estimate").click()
+    expect(node(fresh.page, "0").locator(".hx-share b")).to_have_count(0)
+
+
 def test_a_channel_chosen_by_hand_joins_the_tree(fresh: Notebook) -> None:
     node(fresh.page, "0").focus()
     fresh.page.keyboard.press("c")

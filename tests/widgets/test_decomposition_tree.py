@@ -130,6 +130,55 @@ def test_channels_below_a_node_are_listed_and_one_is_added_by_hand(
     assert tree.evidence.node((0,)).children[-1].channel == channel
 
 
+def test_a_node_is_checked_against_ablation_and_the_evidence_keeps_it(
+    browser: Answers, tree: DecompositionTree, classifier: hx.Classifier, picture: np.ndarray
+) -> None:
+    found = hx.Decomposer(classifier, picture).faithfulness(tree.evidence, (0,))
+    answer = browser.ask("check", path=[0])
+    assert answer["r"] == pytest.approx(found.pearson, rel=1e-5)
+    assert answer["count"] == tree.evidence.layers[1].shape[0]
+    assert tree.evidence.node((0,)).agreement == pytest.approx(found.pearson)
+    assert tree.checks["0"] == {k: v for k, v in answer.items() if k not in ("kind", "id")}
+
+
+def test_a_check_leaves_the_tree_that_was_sent_alone(
+    browser: Answers, tree: DecompositionTree
+) -> None:
+    before = tree.tree
+    browser.ask("check", path=[])
+    assert tree.tree is before
+
+
+def test_the_tree_is_measured_by_ablation_and_estimated_again(
+    browser: Answers, tree: DecompositionTree, classifier: hx.Classifier, picture: np.ndarray
+) -> None:
+    estimated = tree.evidence
+    assert browser.ask("method", method="ablation")["method"] == "ablation"
+    exact = hx.decompose(classifier, picture, method="ablation")
+    assert tree.evidence.root == exact.root
+    assert tree.tree["method"] == "ablation"
+    assert tree.checks[""]["r"] == pytest.approx(exact.root.agreement, rel=1e-5)
+    browser.ask("method", method="gradient")
+    assert tree.evidence.root == estimated.root
+    assert tree.checks == {}
+
+
+def test_a_view_begins_with_the_method_that_is_asked_for(
+    classifier: hx.Classifier, picture: np.ndarray
+) -> None:
+    tree = DecompositionTree(classifier, picture, method="ablation")
+    assert tree.tree["method"] == "ablation"
+    assert tree.evidence.root.agreement is not None
+
+
+def test_saved_evidence_says_how_far_it_was_found_to_agree(
+    browser: Answers, tree: DecompositionTree, tmp_path: Path
+) -> None:
+    browser.ask("check", path=[])
+    again = DecompositionTree.from_evidence(hx.load(hx.save(tree.evidence, tmp_path / "t.hx")))
+    assert again.checks[""]["r"] == pytest.approx(tree.checks[""]["r"])
+
+
 def test_pictures_arrive_beside_an_unchanged_tree(
     browser: Answers, tree: DecompositionTree
 ) -> None:
@@ -153,6 +202,10 @@ def test_pictures_arrive_beside_an_unchanged_tree(
         ("expand", {"path": [0, 0, 0]}, "shallowest stage"),
         ("candidates", {"path": [0, 7]}, "no node at path"),
         ("pictures", {"paths": [[0], [5]]}, "no node at path"),
+        ("method", {"method": "guess"}, "expected one of gradient, ablation"),
+        ("method", {}, "expected one of gradient, ablation"),
+        ("check", {"path": [9]}, "no node at path"),
+        ("check", {"path": [0, 0, 0]}, "shallowest stage"),
         ("pictures", {"paths": None}, "expected a list of paths"),
         ("top_k", {}, "expected a whole number from 1 to 24"),
         ("top_k", {"top_k": "3"}, "expected a whole number from 1 to 24"),

@@ -1,11 +1,20 @@
 // What is explained, and the choices that hold for the whole tree.
 
+import { type Choice, choiceOf } from "../lib/choice.ts";
 import { button, fill, h } from "../lib/dom.ts";
+import { FaithLine } from "../lib/faith.ts";
 import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
+import type { Checking } from "./checking.ts";
 import type { Session } from "./session.ts";
+import type { Method } from "./tree.ts";
+import { wording } from "./words.ts";
 
 const MOST_CHANNELS = 24;
+const METHODS: [Method, string][] = [
+  ["gradient", "Estimate"],
+  ["ablation", "Exact"],
+];
 
 export class Header {
   readonly element = h("header", { class: "hx-header" });
@@ -14,8 +23,12 @@ export class Header {
   private readonly fewer: HTMLButtonElement;
   private readonly more: HTMLButtonElement;
 
+  private readonly faith: FaithLine;
+  private readonly method: Choice<Method>;
+
   constructor(
     private readonly session: Session,
+    private readonly checking: Checking,
     retarget: (target: string | number) => void,
   ) {
     this.fewer = button("−", () => this.step(-1), { "aria-label": "Fewer channels per step" });
@@ -28,9 +41,21 @@ export class Header {
       this.count,
       this.more,
     );
+    this.method = choiceOf("How contributions are found", METHODS, (method) =>
+      this.changeMethod(method),
+    );
+    const root = () => session.tree.root;
+    this.faith = new FaithLine(
+      () => wording(session.tree),
+      () => void checking.run(root()),
+    );
     const search = searchField("Explain another class", session.model.get("classes"), retarget);
-    this.element.append(this.title, h("div", { class: "hx-tools" }, search, stepper));
+    const heading = h("div", {}, this.title, this.faith.element);
+    const tools = h("div", { class: "hx-tools" }, this.method.element, search, stepper);
+    this.element.append(heading, tools);
     session.on((change) => change === "tree" && this.update());
+    session.on((change) => (change === "tree" || change === "checks") && this.writeFaith());
+    this.writeFaith();
     this.update();
   }
 
@@ -43,10 +68,24 @@ export class Header {
       h("span", { class: "hx-why" }, "?"),
       h("small", {}, `${percent(target.probability)} · logit ${number(target.logit)}`),
     );
+    this.method.show(this.now);
     this.count.textContent = String(topK);
     this.fewer.disabled = topK <= 1;
     this.more.disabled = topK >= MOST_CHANNELS;
     this.element.classList.toggle("hx-still", !this.session.live);
+  }
+
+  private writeFaith(): void {
+    const { root } = this.session.tree;
+    this.faith.show(this.session.check(root), this.checking.state(root));
+  }
+
+  private changeMethod(method: Method): void {
+    if (method !== this.now) void this.session.ask("method", { method });
+  }
+
+  private get now(): Method {
+    return this.session.tree.payload.method ?? "gradient";
   }
 
   private step(by: number): void {

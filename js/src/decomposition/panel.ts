@@ -3,12 +3,14 @@
 import type { Box } from "../layout/crop.ts";
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h, svg } from "../lib/dom.ts";
+import { FaithLine } from "../lib/faith.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Shown } from "./arrangement.ts";
+import type { Checking } from "./checking.ts";
 import { scaleOf } from "./painter.ts";
 import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
-import { nodeName, sentences, stageName, unitOf } from "./words.ts";
+import { nodeName, sentences, stageName, unitOf, wording } from "./words.ts";
 
 const SHOWN: [Shown, string][] = [
   ["map", "Map"],
@@ -38,17 +40,24 @@ export class Panel {
     "aria-label": "Opacity of the map",
   });
   private readonly choices = new Map<Shown, HTMLButtonElement>();
+  private readonly faith: FaithLine;
   private painting = 0;
 
   constructor(
     private readonly session: Session,
+    private readonly checking: Checking,
     private readonly retarget: (target: number) => void,
   ) {
+    this.faith = new FaithLine(
+      () => wording(session.tree),
+      () => void checking.run(session.current),
+    );
     this.element.append(
       h("div", { class: "hx-picture" }, this.canvas, this.marks, this.lens),
       this.controls(),
       this.scale,
       this.facts,
+      this.faith.element,
       h("div", { class: "hx-prediction" }, h("h3", {}, "Prediction"), this.bars),
     );
     session.on((change) => this.follow(change));
@@ -83,6 +92,8 @@ export class Panel {
 
   private follow(change: Change): void {
     if (change === "busy") return;
+    this.writeFaith(this.session.current);
+    if (change === "checks") return;
     const { shown, opacity } = this.session.arrangement;
     for (const [name, choice] of this.choices)
       choice.setAttribute("aria-pressed", String(name === shown));
@@ -192,6 +203,11 @@ export class Panel {
       h("p", { class: "hx-layer" }, layer),
       ...[...sentences(node, tree), ...notes].map((text) => h("p", {}, text)),
     );
+  }
+
+  private writeFaith(node: TreeNode): void {
+    this.faith.element.hidden = !this.checking.has(node);
+    this.faith.show(this.session.check(node), this.checking.state(node));
   }
 
   private writeBars(): void {

@@ -1,5 +1,6 @@
 // What the parts of one view share: the tree, the arrangement, the kernel, and what is looked at.
 import type { AnyModel } from "@anywidget/types";
+import type { Check } from "../lib/faith.ts";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
@@ -11,6 +12,7 @@ export interface State extends ViewState {
   tree: TreePayload;
   image: Buffer;
   pictures: Pictures;
+  checks?: Record<string, Check>;
   classes: string[];
   view: Saved;
 }
@@ -20,8 +22,9 @@ const SAVED =
   "run DecompositionTree(model, image) in a notebook to have it live.";
 
 /** What has changed: the parts redraw what depends on it. */
-export type Change = "tree" | "arrangement" | "look" | "pixels" | "busy";
+export type Change = "tree" | "arrangement" | "look" | "pixels" | "checks" | "busy";
 
+const SMALL = ["pictures", "check"]; // what the view asks by itself, and again when there is time
 const BATCH = 4; // small, so that a click does not wait long behind pictures
 
 export class Session extends ViewSession<State, Change> {
@@ -39,6 +42,7 @@ export class Session extends ViewSession<State, Change> {
     this.arrangement = new Arrangement(model as unknown as AnyModel<{ view: Saved }>);
     this.follow("tree", () => this.readTree());
     this.follow("view", () => this.tell("arrangement"));
+    this.follow("checks", () => this.tell("checks"));
     this.follow("pictures", () => void this.readPictures());
   }
 
@@ -58,6 +62,11 @@ export class Session extends ViewSession<State, Change> {
 
   get open(): ReadonlySet<string> {
     return this.arrangement.open(this.tree);
+  }
+
+  /** How far a node's contributions agree with ablation, if it was checked. */
+  check(node: TreeNode): Check | null {
+    return this.model.get("checks")?.[node.key] ?? null;
   }
 
   hover(node: TreeNode | null): void {
@@ -95,7 +104,7 @@ export class Session extends ViewSession<State, Change> {
 
   /** Ask the kernel before any more pictures; null and a word where there is no result. */
   override async ask(kind: string, fields: Fields = {}): Promise<Fields | null> {
-    if (this.live) this.kernel.cancel("pictures");
+    if (this.live) for (const small of SMALL) this.kernel.cancel(small);
     const answer = await super.ask(kind, fields);
     void this.fetchPictures();
     return answer;

@@ -3,7 +3,7 @@
 import { type Place, TILE } from "../layout/geometry.ts";
 import { h, setAttribute } from "../lib/dom.ts";
 import { percent } from "../lib/words.ts";
-import type { TreeNode } from "./tree.ts";
+import { estimatedShare, type TreeNode } from "./tree.ts";
 
 export interface Tile {
   readonly element: HTMLElement;
@@ -63,11 +63,20 @@ function caption(element: HTMLElement, node: TreeNode, state: TileState): void {
   }
   const bar = h("span", { class: "hx-share" }, h("i"));
   (bar.firstChild as HTMLElement).style.width = `${100 * Math.min(1, node.facts.share)}%`;
+  const foretold = estimatedShare(node);
+  if (foretold !== null) bar.append(tick(foretold));
   element.replaceChildren(
     h("span", { class: "hx-channel" }, state.name),
     (node.parent && h("span", { class: "hx-percent" }, percent(node.facts.share))) || "",
     node.parent ? bar : "",
   );
+}
+
+/** Where on the bar of what was measured the gradient's estimate stands. */
+function tick(share: number): HTMLElement {
+  const made = h("b", { title: `the gradient says ${percent(share)}` });
+  made.style.left = `${100 * Math.min(1, Math.max(0, share))}%`;
+  return made;
 }
 
 function badges(element: HTMLElement, node: TreeNode): void {

@@ -19,15 +19,16 @@ interface Columns {
   unclipped: number[];
   activated: (number | null)[];
   completeness: (number | null)[];
-  /** Of a tree by ablation; notebooks of before have neither. */
+  /** Of a tree by ablation. */
   estimate?: (number | null)[];
-  agreement?: (number | null)[];
   corner: [number, number][];
   extent: [number, number][];
   grid: [number, number][];
   zero: number[];
   step: number[];
 }
+
+export type Method = "gradient" | "ablation";
 
 export interface TreePayload {
   size: [number, number];
@@ -37,6 +38,7 @@ export interface TreePayload {
   layers: Layer[];
   notes: string[];
   model: string;
+  method?: Method;
   nodes: Columns;
   maps: Buffer;
 }
@@ -88,8 +90,6 @@ export interface Facts {
   completeness: number | null;
   /** What the gradient says the decision would lose without the channel; null where it is the contribution. */
   estimate: number | null;
-  /** Pearson's correlation of gradient and removal over all channels below. */
-  agreement: number | null;
   /** Where the map lies in the image, and the part of the image that shows both map and field. */
   mapBox: Box;
   crop: Box;
@@ -150,7 +150,6 @@ function factsOf(columns: Columns, i: number, size: [number, number]): Facts {
     activated: columns.activated[i] ?? null,
     completeness: columns.completeness[i] ?? null,
     estimate: columns.estimate?.[i] ?? null,
-    agreement: columns.agreement?.[i] ?? null,
     mapBox: seen,
     crop: cropBox(union(box, seen), size),
     fieldCrop: fieldBox(box, size),
@@ -176,4 +175,11 @@ function cell<T>(column: readonly T[], i: number): T {
 export function strongestLine(from: TreeNode): TreeNode[] {
   const next = from.children[0];
   return [from, ...(next ? strongestLine(next) : [])];
+}
+
+/** What the gradient's estimate would be on the scale of measured shares; null where it is no news. */
+export function estimatedShare({ facts }: TreeNode): number | null {
+  const { estimate, contribution, share } = facts;
+  if (estimate === null || contribution === 0) return null;
+  return (share * estimate) / contribution;
 }

@@ -1,6 +1,7 @@
 // Facts in words: what is read on the screen and by a screen reader.
+import type { Wording } from "../lib/faith.ts";
 import { number, percent } from "../lib/words.ts";
-import type { Layer, Tree, TreeNode } from "./tree.ts";
+import { estimatedShare, type Layer, type Tree, type TreeNode } from "./tree.ts";
 
 export function stageName(layer: Layer | null): string {
   if (!layer) return "Decision";
@@ -10,9 +11,6 @@ export function stageName(layer: Layer | null): string {
 export function nodeName(node: TreeNode, tree: Tree): string {
   return node.parent ? `Channel ${node.facts.channel}` : tree.payload.target.name;
 }
-
-/** Below this correlation, an estimate by gradients is not to be relied on. */
-const DOUBTFUL = 0.5;
 
 /** What a node's contribution is measured in: its parent decision. */
 export function unitOf(node: TreeNode, tree: Tree): string {
@@ -31,13 +29,6 @@ function share(node: TreeNode, tree: Tree): string {
       ? `${number(contribution)} on average over the map.`
       : `without it ${number(contribution)} is lost; its gradient says ${number(estimate)}.`;
   return `Carries ${percent(node.facts.share)} of all that speaks for ${of}: ${measured}`;
-}
-
-/** How far gradients and removals agree below a node that was decomposed by ablation. */
-function agreement({ facts }: TreeNode): string {
-  if (facts.agreement === null) return "";
-  const doubt = facts.agreement < DOUBTFUL ? ": gradients mislead here" : "";
-  return `Gradient and removal agree with r = ${facts.agreement.toFixed(2)} over all channels below${doubt}.`;
 }
 
 function place(node: TreeNode): string {
@@ -72,7 +63,6 @@ export function sentences(node: TreeNode, tree: Tree): string[] {
     return [
       `Logit ${number(target.logit)}, probability ${percent(target.probability)}.`,
       below(node),
-      agreement(node),
     ].filter(Boolean);
   }
   return [
@@ -84,7 +74,6 @@ export function sentences(node: TreeNode, tree: Tree): string[] {
       `Its value is negative (${number(facts.value)}); what speaks for the negative was taken.`,
     facts.unclipped && "The activation is clipped from above; the value before the clip was taken.",
     below(node),
-    agreement(node),
   ].filter((text): text is string => Boolean(text));
 }
 
@@ -95,9 +84,11 @@ export function spoken(node: TreeNode, tree: Tree): string {
     return `Decision ${target.name}, logit ${number(target.logit)}, probability ${percent(target.probability)}`;
   }
   const { facts } = node;
+  const foretold = estimatedShare(node);
   return [
     `${stageName(node.layer)}, channel ${facts.channel}`,
     `${percent(facts.share)} of ${unitOf(node, tree)}`,
+    foretold !== null && `by its gradient ${percent(foretold)}`,
     `strongest at row ${facts.position[0]}, column ${facts.position[1]}`,
     facts.also.length > 0 && `also channels ${facts.also.join(", ")}`,
     facts.negated && "negated",
@@ -106,4 +97,11 @@ export function spoken(node: TreeNode, tree: Tree): string {
   ]
     .filter(Boolean)
     .join(", ");
+}
+
+/** What the line on faithfulness speaks of. */
+export function wording(tree: Tree): Wording {
+  return tree.payload.method === "ablation"
+    ? { subject: "measured by ablation; the gradient", advice: "gradients here" }
+    : { advice: "these shares, measure them by ablation" };
 }

@@ -1,7 +1,8 @@
 // The choices of the matrix: how it is sorted and scaled, the scale itself, and the readout.
-import { type Choice, layerName, layerSelect, selectOf } from "../channels/parts.ts";
+import { layerName, layerSelect } from "../channels/parts.ts";
 import { signedGradient } from "../channels/signed.ts";
 import { followTheme, onDark } from "../channels/theme.ts";
+import { type Choice, selectOf } from "../lib/choice.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { searchField } from "../lib/search.ts";
 import { number } from "../lib/words.ts";

@@ -1,5 +1,6 @@
 // Which layer and estimator are shown, and the tools for finding, folding and thinning out.
-import { debounced, layerName, layerSelect, selectOf } from "../channels/parts.ts";
+import { debounced, layerName, layerSelect } from "../channels/parts.ts";
+import { selectOf } from "../lib/choice.ts";
 import { button, h } from "../lib/dom.ts";
 import { searchField } from "../lib/search.ts";
 import type { Session } from "./session.ts";

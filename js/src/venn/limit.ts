@@ -1,5 +1,6 @@
 // How many channels of a class count: its strongest n, or all above a part of its strongest.
-import { choiceOf, debounced } from "../channels/parts.ts";
+import { debounced } from "../channels/parts.ts";
+import { choiceOf } from "../lib/choice.ts";
 import { h } from "../lib/dom.ts";
 import { percent } from "../lib/words.ts";
 import type { Session } from "./session.ts";

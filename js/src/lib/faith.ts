@@ -1,0 +1,82 @@
+// How far what a view says agrees with ablation: one line, red and in words where it is little.
+import { button, fill, h } from "./dom.ts";
+
+/** What the kernel found when it removed the parts one by one. */
+export interface Check {
+  r: number | null;
+  rank?: number | null;
+  count: number;
+  parts: string;
+  seconds?: number;
+}
+
+export type Verdict = "good" | "fair" | "poor" | "unknown";
+
+const GOOD = 0.8;
+/** Below this correlation an estimate is not to be relied on. */
+const POOR = 0.5;
+/** A check that takes longer is made when it is asked for. */
+export const QUICK = 1;
+
+export function verdict(check: Check): Verdict {
+  if (check.r === null) return "unknown";
+  if (check.r >= GOOD) return "good";
+  return check.r >= POOR ? "fair" : "poor";
+}
+
+/** What the line speaks of: nothing where it is the view itself; what not to rely on. */
+export interface Wording {
+  subject?: string;
+  advice: string;
+}
+
+const HOW = { good: "agrees", fair: "agrees in part", poor: "agrees poorly" };
+
+export function told(check: Check, { subject, advice }: Wording): string {
+  const { r, count, parts, seconds } = check;
+  const found = verdict(check);
+  if (r === null || found === "unknown")
+    return `cannot be compared with ablation: all ${count} ${parts} weigh the same`;
+  const size = `${count} ${parts}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
+  const doubt = found === "poor" ? `: do not rely on ${advice}` : "";
+  const agrees = `${subject === undefined ? "" : `${subject} `}${HOW[found]} with ablation`;
+  return `${agrees}: r = ${r.toFixed(2).replace("-", "−")} (${size})${doubt}`;
+}
+
+function time(seconds: number): string {
+  if (seconds < 0.05) return "< 0.1 s";
+  return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`;
+}
+
+export type State = "idle" | "running" | "still";
+
+/** A line that stands for one check: known, under way, to be asked for, or not to be had. */
+export class FaithLine {
+  readonly element = h("p", { class: "hx-faith", role: "status" });
+  private shown = "";
+
+  constructor(
+    private readonly wording: () => Wording,
+    private readonly ask: () => void,
+  ) {}
+
+  show(check: Check | null, state: State): void {
+    const text = check ? told(check, this.wording()) : state;
+    if (text === this.shown) return;
+    this.shown = text;
+    this.element.dataset.verdict = check ? verdict(check) : "unknown";
+    fill(this.element, ...(check ? [mark(verdict(check)), text] : this.open(state)));
+  }
+
+  private open(state: State): (Node | string)[] {
+    if (state === "running") return ["checking against ablation …"];
+    if (state === "still") return ["not checked against ablation"];
+    return [button("Check against ablation", this.ask)];
+  }
+}
+
+/** The verdict as a shape, so that it does not rest on colour alone. */
+function mark(found: Verdict): HTMLElement {
+  const shapes = { good: "✓", fair: "≈", poor: "✗", unknown: "–" };
+  return h("span", { class: "hx-faith-mark", "aria-hidden": "true" }, shapes[found]);
+}
