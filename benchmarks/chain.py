@@ -49,7 +49,7 @@ from tests.networks import image, seeded
 
 STAGES = ("features.8", "features.15", "features.22", "features.29")  # relu of conv2_2 to conv5_3
 GATES, CONCEPTS, BELOW, FEW = 1000, 5, 50, 5
-PLAIN_GATES, OURS = 16, (16, 16, 32, 512)
+PLAIN_GATES, OURS = 16, (128, 128, 256, 512)
 
 
 def seconds(call: Callable[[], object]) -> float:

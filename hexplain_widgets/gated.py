@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,7 +18,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, fx
 
-from .channelwise import LinearHead, head_of
+from .channel_sums import MOST_PARTS, Mixing, Parts, mixing_of, parts_of
+from .channelwise import LinearHead, Products, head_of
 from .probe import Capture, Probe
 from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, rounding
 from .traced import Traced
@@ -27,6 +29,13 @@ BATCH_CELLS_DEVICE = 2**28
 # Rows of a head without space: they cost little, and a matrix product wants many.
 HEAD_ROWS = 4096
 CHECKED_GATES = 4
+# Gates of an image from which the parts of its channels are worth their making, and gates whose
+# sums are made at once: the parts are read from memory for each such batch.
+FEW_GATES, SUMMED_GATES = 16, 64
+
+Ask = Callable[[Bool[Tensor, "n g k"]], Float[Tensor, "n g d"]]
+# From the images of rows and the values of nodes for them to the value of a deeper node.
+Finish = Callable[[Int[Tensor, " r"], Mapping[fx.Node, Tensor]], Float[Tensor, "r ..."]]
 
 
 @dataclass(frozen=True)
@@ -47,12 +56,19 @@ class Gated(ABC):
         """Run the network once on a batch of images."""
 
     @abstractmethod
+    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
+        """Return what answers gates on a layer: as `means` for a deeper one, else as `answers`.
+
+        What all gates have in common is computed once, when the first are asked, and kept as long.
+        Raises ValueError where `deep` does not depend on `layer`.
+        """
+
     def answers(
         self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
         """Return the logits of every image for every gate on a layer."""
+        return self.asking(taken, layer)(gates)
 
-    @abstractmethod
     def means(
         self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g d"]:
@@ -60,6 +76,7 @@ class Gated(ABC):
 
         In float32 at least. Raises ValueError where `deep` does not depend on `layer`.
         """
+        return self.asking(taken, layer, deep)(gates)
 
     @abstractmethod
     def behind(
@@ -113,6 +130,7 @@ class _OnGraph(Gated):
         self._heads: dict[str, LinearHead | None] = {
             name: head_of(self._graph, node) for name, node in self._nodes.items()
         }
+        self._summed: set[str] = set()
         self._of_each: set[fx.Node] = set()
 
     def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
@@ -125,49 +143,27 @@ class _OnGraph(Gated):
             beyond={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
         )
 
-    def answers(
-        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
-    ) -> Float[Tensor, "n g c"]:
-        head = self._heads[layer]
-        return (
-            self._whole(taken, layer, gates)
-            if head is None
-            else self._summed(head, taken.maps[layer], gates)
-        )
+    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
+        end, maps = self._end(layer, deep), taken.maps[layer]
+        head = self._heads[layer] if deep is None else None
+        if head is not None:
+            return partial(_from_products, head, head.products(maps))
+        finish = partial(self._until, end, taken, layer)
+        copied = partial(_copied, finish, self._nodes[layer], maps)
+        mixing = self._mixing(layer, end) if layer in self._summed else None
+        if mixing is None:
+            return copied
+        summed = partial(_from_parts, finish, parts_of(mixing, maps), rows_at_once(maps))
+        return lambda gates: (copied if gates.shape[1] < FEW_GATES else summed)(gates)
 
-    def _summed(
-        self, head: LinearHead, maps: Float[Tensor, "n k h w"], gates: Bool[Tensor, "n g k"]
-    ) -> Float[Tensor, "n g c"]:
-        products = head.products(maps)
-        rows = torch.cat([products.rows(i, some) for i, some in enumerate(gates)])
-        out = in_batches(lambda part: head.behind(rows[part]), len(rows), HEAD_ROWS)
-        return out.view(*gates.shape[:2], -1)
+    def _mixing(self, layer: str, end: fx.Node) -> Mixing | None:
+        return mixing_of(self._graph, self._nodes[layer], end)
 
-    def _whole(
-        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
-    ) -> Float[Tensor, "n g c"]:
-        return self._each(taken, layer, gates, self._graph.result)
-
-    def means(
-        self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
-    ) -> Float[Tensor, "n g d"]:
-        end = self._nodes[deep]
-        if end not in self._graph.behind(self._nodes[layer]):
+    def _end(self, layer: str, deep: str | None) -> fx.Node:
+        end: fx.Node = self._graph.result if deep is None else self._nodes[deep]
+        if deep is not None and end not in self._graph.behind(self._nodes[layer]):
             raise not_behind(deep, layer)
-        return self._each(taken, layer, gates, end)
-
-    def _each(
-        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"], end: fx.Node
-    ) -> Float[Tensor, "n g ..."]:
-        maps, flat = taken.maps[layer], gates.flatten(0, 1)
-        image = torch.arange(len(maps), device=maps.device).repeat_interleave(gates.shape[1])
-
-        def run(part: slice) -> Tensor:
-            rows = maps[image[part]] * flat[part, :, None, None]
-            out = self._until(end, taken, layer, image[part], rows)
-            return out if end is self._graph.result else spatial_means(out)
-
-        return in_batches(run, len(flat), rows_at_once(maps)).view(*gates.shape[:2], -1)
+        return end
 
     def behind(
         self,
@@ -176,13 +172,19 @@ class _OnGraph(Gated):
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
     ) -> Float[Tensor, "r c"]:
-        return self._until(self._graph.result, taken, layer, image, maps)
+        given = {self._nodes[layer]: maps}
+        return self._until(self._graph.result, taken, layer, image, given)
 
     def _until(
-        self, end: fx.Node, taken: Taken, layer: str, image: Int[Tensor, " r"], maps: Tensor
+        self,
+        end: fx.Node,
+        taken: Taken,
+        layer: str,
+        image: Int[Tensor, " r"],
+        given: Mapping[fx.Node, Tensor],
     ) -> Float[Tensor, "r ..."]:
         others = {n: v[image] if n in self._of_each else v for n, v in taken.beyond[layer].items()}
-        out: Tensor = self._graph.run({self._nodes[layer]: maps, **others}, {end})[end]
+        out: Tensor = self._graph.run({**given, **others}, {end})[end]
         return out
 
     def linked(self, layers: Sequence[str]) -> bool:
@@ -202,21 +204,40 @@ class _OnGraph(Gated):
     ) -> tuple[list[Tensor], Float[Tensor, "r c"]]:
         found = [maps]
         for name, after in pairwise(layers):
-            found.append(self._until(self._nodes[after], taken, name, image, found[-1]))
+            given = {self._nodes[name]: found[-1]}
+            found.append(self._until(self._nodes[after], taken, name, image, given))
         return found, self.behind(taken, layers[-1], image, found[-1])
 
     def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
-        """Whether open gates give the network's own logits; drops the heads that give others."""
+        """Whether open gates give the network's own logits; drops the sums that give others."""
         taken = self.take(x)
         self._of_each = self._images_in(x[:1])
         for layer, maps in taken.maps.items():
             gates = _few_gates(maps)
-            whole = self._whole(taken, layer, gates)
+            finish = partial(self._until, self._graph.result, taken, layer)
+            whole = _copied(finish, self._nodes[layer], maps, gates)
             if not _close(whole[:, 0], taken.logits):
                 return False
             if self._heads[layer] and not _close(self.answers(taken, layer, gates), whole):
                 self._heads[layer] = None
+            if self._sums_agree(taken, layer, gates, whole):
+                self._summed.add(layer)
         return True
+
+    def _sums_agree(
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"], whole: Float[Tensor, "n g c"]
+    ) -> bool:
+        """Whether the parts of a layer's channels can be kept and add up to the same answers."""
+        mixing, maps = self._mixing(layer, self._graph.result), taken.maps[layer]
+        if mixing is None:
+            return False
+        finish = partial(self._until, self._graph.result, taken, layer)
+        # What follows may ask for an order in memory that the sums do not have.
+        with suppress(RuntimeError):
+            if mixing.length(maps[:1]) <= MOST_PARTS:
+                parts = parts_of(mixing, maps)
+                return _close(_from_parts(finish, parts, rows_at_once(maps), gates), whole)
+        return False
 
     def _images_in(self, x: Float[Tensor, "1 ch h w"]) -> set[fx.Node]:
         """Return the nodes beside the layers whose first axis counts images: two make it longer."""
@@ -241,20 +262,18 @@ class _OnReplays(Gated):
         maps = {n: torch.cat([c.maps[n] for c in captures]) for n in self._layers}
         return Taken(torch.cat([c.logits for c in captures]), maps, captures)
 
-    def answers(
-        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
-    ) -> Float[Tensor, "n g c"]:
-        pairs = zip(taken.captures, gates, strict=True)
-        return torch.stack([self._of_one(capture, layer, None, some) for capture, some in pairs])
-
-    def means(
-        self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
-    ) -> Float[Tensor, "n g d"]:
+    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
         order = [n.name for n in taken.captures[0].layers]
-        if order.index(deep) >= order.index(layer):
+        if deep is not None and order.index(deep) >= order.index(layer):
             raise not_behind(deep, layer)
-        pairs = zip(taken.captures, gates, strict=True)
-        return torch.stack([self._of_one(capture, layer, deep, some) for capture, some in pairs])
+
+        def ask(gates: Bool[Tensor, "n g k"]) -> Float[Tensor, "n g d"]:
+            pairs = zip(taken.captures, gates, strict=True)
+            return torch.stack(
+                [self._of_one(capture, layer, deep, some) for capture, some in pairs]
+            )
+
+        return ask
 
     def _of_one(
         self, capture: Capture, layer: str, deep: str | None, gates: Bool[Tensor, "g k"]
@@ -263,8 +282,7 @@ class _OnReplays(Gated):
         maps = capture.maps[layer]
 
         def run(part: slice) -> Tensor:
-            out = segment.forward(maps * gates[part, :, None, None])
-            return out if deep is None else spatial_means(out)
+            return _read(segment.forward(maps * gates[part, :, None, None]))
 
         return in_batches(run, len(gates), rows_at_once(maps))
 
@@ -290,6 +308,51 @@ def not_behind(deep: str, layer: str) -> ValueError:
         f"{deep} does not depend on {layer}; expected layers that follow one another; see hx.layers"
         " for their order"
     )
+
+
+def _from_products(
+    head: LinearHead, products: Products, gates: Bool[Tensor, "n g k"]
+) -> Float[Tensor, "n g c"]:
+    rows = torch.cat([products.rows(i, some) for i, some in enumerate(gates)])
+    out = in_batches(lambda part: head.behind(rows[part]), len(rows), HEAD_ROWS)
+    return out.view(*gates.shape[:2], -1)
+
+
+def _copied(
+    finish: Finish, node: fx.Node, maps: Float[Tensor, "n k h w"], gates: Bool[Tensor, "n g k"]
+) -> Float[Tensor, "n g d"]:
+    """Run what is behind a layer again on gated copies of its maps."""
+    flat = gates.flatten(0, 1)
+    image = torch.arange(len(maps), device=maps.device).repeat_interleave(gates.shape[1])
+
+    def run(part: slice) -> Tensor:
+        rows = maps[image[part]] * flat[part, :, None, None]
+        return _read(finish(image[part], {node: rows}))
+
+    return in_batches(run, len(flat), rows_at_once(maps)).view(*gates.shape[:2], -1)
+
+
+def _from_parts(
+    finish: Finish, parts: Callable[[int], Parts], size: int, gates: Bool[Tensor, "n g k"]
+) -> Float[Tensor, "n g d"]:
+    """Begin at the first sums over channels, whose parts no gate changes; `size` rows at once."""
+
+    def of_image(i: int, part: slice) -> Tensor:
+        own, some = parts(i), gates[i, part]
+        sums, image = own.summed(some), torch.full((len(some),), i, device=some.device)
+
+        def run(rows: slice) -> Tensor:
+            given = {n: v[rows] for n, v in sums.items()} | own.copied(some[rows])
+            return _read(finish(image[rows], given))
+
+        return in_batches(run, len(some), size)
+
+    n, g = gates.shape[:2]
+    return torch.stack([in_batches(partial(of_image, i), g, SUMMED_GATES) for i in range(n)])
+
+
+def _read(out: Float[Tensor, "r ..."]) -> Float[Tensor, "r d"]:
+    return spatial_means(out) if out.ndim == 4 else out
 
 
 def spatial_means(maps: Float[Tensor, "n k h w"]) -> Float[Tensor, "n k"]:

@@ -167,15 +167,11 @@ class Perturber:
         self, x: Tensor, taken: Taken, shallow: str, deep: str | None, opened: Tensor,
         stopped: Stop | None,
     ) -> Iterator[Float[Tensor, "1 g d"]]:  # fmt: skip
-        way = self._way(x)
+        ask = self._way(x).asking(taken, shallow, deep)
         for done, some in enumerate(opened.split(AT_ONCE, 1)):
             if done and stopped is not None and stopped():
                 return
-            yield (
-                way.answers(taken, shallow, some)
-                if deep is None
-                else way.means(taken, shallow, deep, some)
-            )
+            yield ask(some)
 
     def _check(
         self, shallow: str, deep: str | None, taken: Taken, answers: np.ndarray, means: np.ndarray

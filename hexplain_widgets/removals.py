@@ -17,10 +17,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
-from torch.nn import functional as F
 
-from .channelwise import channelwise
-from .cones import Cone, cone_of, convolution, convolved, is_convolution
+from .channel_sums import Sum, apart, first, sum_of_convolution, sum_of_linear, sums_channels
+from .cones import Cone, cone_of, convolution, convolved
 from .gated import in_batches
 from .graph import Graph
 from .probe import Capture, Probe
@@ -28,39 +27,6 @@ from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, Unit, rounding
 
 # Numbers of the widest map run at once on an accelerator, where a large batch is what pays.
 BATCH_CELLS_DEVICE = 2**28
-
-
-@dataclass(frozen=True)
-class _Sum:
-    """A linear operation's result as a sum over channels, each one `weight[k] @ change[k]`."""
-
-    base: Float[Tensor, "1 ..."]
-    weight: Float[Tensor, "k o p"]
-    change: Float[Tensor, "k p c"]
-
-    def without(self, channels: slice) -> Float[Tensor, "n1 ..."]:
-        """Return the result without each of these channels, and with all of them last."""
-        weight, change = self.weight[channels], self.change[channels]
-        # A matrix times a single column is read in its own order only from the other side.
-        if change.shape[2] == 1:
-            parts = torch.bmm(change.transpose(1, 2), weight.transpose(1, 2))
-        else:
-            parts = torch.bmm(weight, change)
-        return torch.cat([self.base - parts.view(-1, *self.base.shape[1:]), self.base])
-
-
-def _sum_of_convolution(module: nn.Conv2d, padded: Float[Tensor, "2 k h w"]) -> _Sum:
-    k, o = padded.shape[1], module.out_channels
-    change = F.unfold(
-        padded[:1] - padded[1:], module.weight.shape[2:], module.dilation, 0, module.stride
-    )
-    weight = module.weight.view(o, k, -1).transpose(0, 1)
-    return _Sum(convolved(module, padded[:1]), weight, change.view(k, weight.shape[2], -1))
-
-
-def _sum_of_linear(module: nn.Linear, own: Float[Tensor, "2 f"], k: int) -> _Sum:
-    weight = module.weight.view(module.out_features, k, -1).transpose(0, 1)
-    return _Sum(module(own[:1]), weight, (own[0] - own[1]).view(k, -1, 1))
 
 
 class _Way:
@@ -83,7 +49,7 @@ class _Way:
         self.beside = graph.run({graph.image: x}, crossing) if crossing else {}
         self.of_image = (graph.behind(graph.image) | {graph.image}) & set(crossing)
         self.sizes = self._sizes()
-        self.alone = self._alone()
+        self.alone = apart(graph, start, self.nodes)
         self.sums = {n for n in self.nodes if self._is_sum(n)}
         self.last = {used: n for n in self.nodes for used in n.all_input_nodes}
 
@@ -97,28 +63,13 @@ class _Way:
         self.graph.run({self.start: self.shallow, **self.beside}, {self.end}, watch=note)
         return found
 
-    def _alone(self) -> set[fx.Node]:
-        """Return the nodes of which a channel depends on the same channel of the layer only."""
-        alone = {self.start}
-        for node in self.nodes:
-            if alone.issuperset(node.all_input_nodes) and self._keeps_apart(node):
-                alone.add(node)
-        return alone
-
-    def _keeps_apart(self, node: fx.Node) -> bool:
-        module = self.graph.module(node)
-        if isinstance(module, nn.Conv2d):
-            return module.groups == module.in_channels == module.out_channels
-        return len(node.all_input_nodes) == 1 and channelwise(self.graph, node)
-
     def _is_sum(self, node: fx.Node) -> bool:
         """Whether a node is the first linear operation on channels that were apart until then."""
-        if node in self.alone or not self.alone.issuperset(node.all_input_nodes):
+        if not first(node, self.alone):
             return False
-        module = self.graph.module(node)
-        if isinstance(module, nn.Linear):
+        if isinstance(self.graph.module(node), nn.Linear):
             return len(self.sizes[node.all_input_nodes[0]]) == 2
-        return is_convolution(self.graph, node) and convolution(self.graph, node).groups == 1
+        return sums_channels(self.graph, node)
 
     def cone(self, unit: Unit) -> Cone | None:
         """Return the cells that a unit needs, None where it needs whole maps."""
@@ -140,13 +91,14 @@ class _Removals:
             self._alone[node] = cone.step(node, self._alone)
         self._sums = {node: self._sum(node) for node in way.sums}
 
-    def _sum(self, node: fx.Node) -> _Sum:
+    def _sum(self, node: fx.Node) -> Sum:
         own = self._alone[node.all_input_nodes[0]]
         module = self._way.graph.module(node)
         if isinstance(module, nn.Linear):
-            return _sum_of_linear(module, own, self._way.shallow.shape[1])
+            return sum_of_linear(module, own, self._way.shallow.shape[1])
         padded = self.cone.padded(node, own)
-        return _sum_of_convolution(convolution(self._way.graph, node), padded)
+        conv = convolution(self._way.graph, node)
+        return sum_of_convolution(conv, padded, convolved(conv, padded[:1]))
 
     def without(self, channels: slice) -> Float[Tensor, "n1 ..."]:
         """Return the end of the way without each of these channels, and with all of them last."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from hexplain_widgets import channelwise, gated
+from hexplain_widgets import channel_sums, channelwise, gated
 from hexplain_widgets.classifier import Classifier
 from hexplain_widgets.gated import Gated, Taken
 from hexplain_widgets.guest import visiting
@@ -129,7 +129,7 @@ def test_every_ending_answers_as_the_whole_network(ending: str) -> None:
 def test_a_channelwise_ending_is_summed_channel_by_channel(ending: str, monkeypatch) -> None:
     model = ENDINGS[ending]()
     way, taken = asked(model, images(2), ["trunk"])
-    monkeypatch.setattr(way, "_whole", None)
+    monkeypatch.setattr(way, "_until", None)
     with visiting(model), torch.no_grad():
         found = way.answers(taken, "trunk", torch.ones(2, 3, 12, dtype=torch.bool))
     assert found.shape[:2] == (2, 3)
@@ -433,6 +433,219 @@ def test_a_graph_that_answers_otherwise_is_given_up(monkeypatch) -> None:
     monkeypatch.setattr(gated._OnGraph, "agrees", lambda self, x: False)
     assert isinstance(asked(model, images(2), ["4"])[0], gated._OnReplays)
     check(model, "4", at_module(model[4]))
+
+
+# the first sums over channels
+
+
+class Viewed(nn.Module):
+    """Asks for numbers in their own order behind a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        self.high = nn.Conv2d(8, 6, 3, stride=2, padding=1)
+        self.head = nn.Linear(6, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.high(self.low(x))
+        return self.head(x.view(x.size(0), 6, -1).square().mean(2))
+
+
+class Projected(nn.Module):
+    """A residual block whose shortcut is a convolution of one cell, or the maps themselves."""
+
+    def __init__(self, *, projected: bool) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(3, 8, 3, padding=1)
+        self.one = nn.Conv2d(8, 8, 3, padding=1)
+        self.two = nn.Conv2d(8, 8, 3, padding=1)
+        self.down = nn.Conv2d(8, 8, 1) if projected else nn.Identity()
+        self.head = nn.Linear(8, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.enter(x))
+        y = self.two(F.relu(self.one(x)))
+        return self.head(F.relu(y + self.down(x)).mean((2, 3)))
+
+
+def mixed(*ending: nn.Module) -> tuple[nn.Module, str, Place]:
+    model = Ending(*ending, nn.ReLU(), *POOLED, nn.Linear(6, 4))
+    return model, "trunk", at_module(model.trunk)
+
+
+def low(model: nn.Module) -> tuple[nn.Module, str, Place]:
+    return model, "low", at_module(model.low)
+
+
+def projected(*, projected: bool) -> tuple[nn.Module, str, Place]:
+    return Projected(projected=projected), "relu", at_function(F.relu, 1)
+
+
+SUMMED: dict[str, Callable[[], tuple[nn.Module, str, Place]]] = {
+    "convolution": lambda: mixed(nn.Conv2d(12, 6, 3)),
+    "stride, dilation, oblong": lambda: mixed(
+        nn.Conv2d(12, 6, (2, 3), stride=(2, 1), padding=(1, 2), dilation=(1, 2))
+    ),
+    "padding by name": lambda: mixed(nn.Conv2d(12, 6, 3, padding="same", bias=False)),
+    "pooling before": lambda: mixed(nn.MaxPool2d(2), nn.Dropout(), nn.Conv2d(12, 6, 3, padding=1)),
+    "shifted before": lambda: mixed(
+        nn.BatchNorm2d(12), nn.Sigmoid(), nn.Conv2d(12, 6, 3, padding=1)
+    ),
+    "depthwise before": lambda: mixed(
+        nn.Conv2d(12, 12, 3, padding=1, groups=12), nn.BatchNorm2d(12), nn.ReLU(inplace=True),
+        nn.Conv2d(12, 6, 3, padding=1),
+    ),
+    "shortcut of one cell": lambda: projected(projected=True),
+    "shortcut": lambda: projected(projected=False),
+    "two convolutions": lambda: (
+        RESIDUAL, "act:1", at_module(RESIDUAL.act, 1)
+    ),
+    "reused module": lambda: (FUNCTIONAL, "relu", at_function(F.relu, 1)),
+    "numbers in their own order": lambda: low(Viewed()),
+}  # fmt: skip
+COPIED: dict[str, Callable[[], tuple[nn.Module, str, Place]]] = {
+    "kernel of one cell": lambda: mixed(nn.Conv2d(12, 6, 1)),
+    "groups": lambda: mixed(nn.Conv2d(12, 6, 3, groups=2)),
+    "padding by reflection": lambda: mixed(
+        nn.Conv2d(12, 6, 3, padding=1, padding_mode="reflect")
+    ),
+    "channels compared before": lambda: mixed(nn.Softmax2d(), nn.Conv2d(12, 6, 3)),
+}  # fmt: skip
+MANY = gated.FEW_GATES
+
+
+def closed_too(channels: int, images: int, count: int = MANY) -> np.ndarray:
+    """Gates of which the first is all open and the last all closed."""
+    gates = gates_of(channels, images, count)
+    gates[:, -1] = False
+    return gates
+
+
+@pytest.mark.parametrize("network", SUMMED)
+def test_first_sums_over_channels_answer_as_the_whole_network(network: str) -> None:
+    model, layer, place = SUMMED[network]()
+    x = images(2)
+    way, taken = asked(model, x, [layer])
+    gates = closed_too(taken.maps[layer].shape[1], 2)
+    expected = literally(model, x, place, gates)
+    with visiting(model), torch.no_grad():
+        found = way.answers(taken, layer, torch.from_numpy(gates)).double().numpy()
+    assert np.abs(found - expected).max() <= 2e-5 * np.abs(expected).max()
+    assert np.abs(found[:, 0] - found[:, 1]).max() > 1e-3 * np.abs(expected).max()
+
+
+def never(*asked: object) -> Tensor:
+    raise AssertionError("gated copies were run")
+
+
+@pytest.mark.parametrize("network", SUMMED)
+def test_first_sums_over_channels_are_made_without_gated_copies(network: str, monkeypatch) -> None:
+    model, layer, _ = SUMMED[network]()
+    way, taken = asked(model, images(2), [layer])
+    monkeypatch.setattr(gated, "_copied", never)
+    gates = torch.ones(2, MANY, taken.maps[layer].shape[1], dtype=torch.bool)
+    with visiting(model), torch.no_grad():
+        assert way.answers(taken, layer, gates).shape == (2, MANY, 4)
+
+
+@pytest.mark.parametrize("network", COPIED)
+def test_what_does_not_pay_or_cannot_be_summed_is_run_on_gated_copies(network: str) -> None:
+    model, layer, _ = COPIED[network]()
+    traced = Probe(Classifier(model)).traced
+    start, end = traced.known(layer), traced.graph.result
+    assert channel_sums.mixing_of(traced.graph, start, end) is None
+
+
+@pytest.mark.parametrize("deep", ["4", "6", "7"])
+def test_first_sums_give_the_means_of_deeper_layers_in_double_precision(deep: str) -> None:
+    model = plain().double()
+    gates = torch.from_numpy(closed_too(8, 2))
+    way, taken = asked(model, images(2).double(), ["1", deep])
+    with visiting(model), torch.no_grad():
+        found = way.means(taken, "1", deep, gates)
+        for i in range(MANY):
+            rows = taken.maps["1"] * gates[:, i, :, None, None]
+            expected = model[2 : int(deep) + 1](rows).mean((2, 3))
+            assert torch.allclose(found[:, i], expected, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_first_sums_in_half_precision_are_right_within_its_rounding(dtype) -> None:
+    model = plain()
+    gates = closed_too(8, 2)
+    expected = literally(model, images(2), at_module(model[1]), gates)
+    found = answered(model.to(dtype), images(2).to(dtype), "1", gates)
+    assert found.dtype == dtype
+    assert np.abs(found.double().numpy() - expected).max() < 0.03 * np.abs(expected).max()
+
+
+def parts_made(monkeypatch) -> list[fx.Node]:
+    """The layers of which images had the parts of their channels made from here on."""
+    made, parts = [], channel_sums.Mixing.parts
+
+    def noted(self, maps: Tensor) -> channel_sums.Parts:
+        made.append(self.start)
+        return parts(self, maps)
+
+    monkeypatch.setattr(channel_sums.Mixing, "parts", noted)
+    return made
+
+
+def test_the_parts_of_an_image_are_made_once_for_all_its_gates(monkeypatch) -> None:
+    model = plain()
+    way, taken = asked(model, images(1), ["1", "4"])
+    made = parts_made(monkeypatch)
+    with visiting(model), torch.no_grad():
+        ask = way.asking(taken, "1", "4")
+        for _ in range(3):
+            ask(torch.ones(1, MANY, 8, dtype=torch.bool))
+    assert len(made) == 1
+
+
+def test_few_gates_make_no_parts(monkeypatch) -> None:
+    model = plain()
+    way, taken = asked(model, images(1), ["1"])
+    made = parts_made(monkeypatch)
+    with visiting(model), torch.no_grad():
+        way.answers(taken, "1", torch.ones(1, MANY - 1, 8, dtype=torch.bool))
+    assert not made
+
+
+def test_parts_that_are_too_many_to_keep_are_not_made(monkeypatch) -> None:
+    model = plain()
+    gates, x = gates_of(8, 2, MANY), images(2)
+    monkeypatch.setattr(gated, "MOST_PARTS", 8 * 12 * 16 * 16 - 1)
+    made = parts_made(monkeypatch)
+    expected = literally(model, x, at_module(model[1]), gates)
+    assert answered(model, x, "1", gates).numpy() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert not made
+
+
+def test_parts_that_are_just_few_enough_are_made(monkeypatch) -> None:
+    monkeypatch.setattr(gated, "MOST_PARTS", 8 * 12 * 16 * 16)
+    made = parts_made(monkeypatch)
+    answered(plain(), images(1), "1", gates_of(8, 1, MANY))
+    assert made
+
+
+def no_part(self, closed: Tensor, *, channels_last: bool) -> Tensor:
+    return self.base.expand(len(closed), -1, -1, -1)
+
+
+def refused(self, closed: Tensor, *, channels_last: bool) -> Tensor:
+    raise RuntimeError("view size is not compatible")
+
+
+@pytest.mark.parametrize("behind", [no_part, refused])
+def test_first_sums_that_are_others_or_fail_are_given_up(behind, monkeypatch) -> None:
+    model = plain()
+    gates, x = gates_of(8, 2, MANY), images(2)
+    expected = literally(model, x, at_module(model[1]), gates)
+    monkeypatch.setattr(channel_sums.Summed, "behind", behind)
+    assert answered(model, x, "1", gates).numpy() == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 @dataclass

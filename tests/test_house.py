@@ -40,7 +40,7 @@ ORDER = (
     ("segments", "matching", "wordnet"),
     ("stages",),
     ("traced", "recording", "decisions", "channelwise", "cones"),
-    ("probe", "interpolation"),
+    ("probe", "interpolation", "channel_sums"),
     ("saliency", "sparse", "shapley", "localize", "hierarchy", "streaming", "attacks", "gated"),
     ("removals",),
     ("metrics", "concepts", "colors", "moments", "fitting", "level_layers"),
