@@ -17,7 +17,9 @@ from .evidence import Contributions, Provenance
 from .evidence.additive import FILTERS
 from .explainer_nets import Explainer
 from .guest import visiting
+from .localize import note_on
 from .regions import check_finite
+from .saliency import grad_cam
 
 # Of the score's range: from here on the rest that nothing explains is said.
 LOUD = 0.2
@@ -29,8 +31,21 @@ def explained_image(
     """Return an image inside the network, from which contributions are read."""
     with visiting(classifier.model):
         look = asker.look(prepared.x)
-    check_finite(distilled.origin.layer.name, look.maps, look.score)
+    check_finite(distilled.origin.layer.name, look.maps, look.score, look.gradient)
     return look
+
+
+def attention_of(look: Look, layer: str) -> tuple[Float[np.ndarray, "H W"] | None, str]:
+    """Return Grad-CAM of an image's score at the layer, or None and why it points at no place.
+
+    In logits, never below 0 (Selvaraju et al. 2017, Eq. 2), of the gradient that is there already.
+    """
+    signed = grad_cam(look.gradient[0].double(), look.maps[0].detach())
+    values: Float[np.ndarray, "H W"] = np.maximum(signed, 0)
+    if values.size == 1:
+        return None, f"{layer} has no spatial extent: Grad-CAM cannot say where."
+    note = note_on(values)
+    return (values, "") if note is None else (None, note)
 
 
 def contributions_of(
@@ -81,6 +96,7 @@ class _Read:
         self.prepared, self.provenance = prepared, provenance
         self.places = places.double().cpu().numpy()
         self.strengths = strengths.double().cpu().numpy() / distilled.elements.scales
+        self.attention, self.attention_note = attention_of(look, distilled.origin.layer.name)
 
     def by(self, explainer: Explainer, deviation: float | None) -> Contributions:
         """Return the contributions by one explainer."""
@@ -98,7 +114,8 @@ class _Read:
             maps=self._maps(alpha), image=self.prepared.shown,
             predictions=tuple(self.classifier.ranked(logits, 5)), provenance=self.provenance,
             deviation=deviation, span=self.distilled.span[1] - self.distilled.span[0],
-            notes=(*self.distilled.notes, *self._said(rest)),
+            notes=(*self.distilled.notes, *self._said(rest)), attention=self.attention,
+            attention_note=self.attention_note,
         )  # fmt: skip
 
     def _alpha(self, explainer: Explainer) -> Float[np.ndarray, " e"]:

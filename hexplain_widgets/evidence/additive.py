@@ -29,6 +29,8 @@ class Contributions(Evidence):
     distance of the explainer from the score on held-out images, as a share of the score's range,
     and `span` that range, from the lowest to the highest score, in logits.
     `baseline` is the same image explained by plain distillation, without the prior.
+    `attention` is Grad-CAM of the score at the layer, in logits and never below 0 (Selvaraju et al.
+    2017, Eq. 2); None where it points at no place, as `attention_note` says, and in older files.
     """
 
     names: tuple[str, ...]
@@ -53,6 +55,8 @@ class Contributions(Evidence):
     baseline: Contributions | None = None
     notes: tuple[str, ...] = ()
     span: float | None = None
+    attention: Float[np.ndarray, "H W"] | None = None
+    attention_note: str = ""
 
     @property
     def explained(self) -> float:

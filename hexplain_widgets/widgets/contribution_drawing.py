@@ -14,7 +14,16 @@ from PIL import Image, ImageDraw
 from ..evidence import Contributions
 from ..localize import upsampled
 from .contribution_charts import AGAINST, FOR, REST, slice_colour
-from .contribution_reading import Reading, beside, entropies, explained, signed, typical, warning
+from .contribution_reading import (
+    Reading,
+    attention,
+    beside,
+    entropies,
+    explained,
+    signed,
+    typical,
+    warning,
+)
 from .heat import heat, pale
 from .pen import FINER, INK, LINE, SOFT, WELL, Pen, Point, short
 
@@ -62,18 +71,21 @@ class Look:
     chart: str = "waterfall"
     whole: bool = False
     compare: bool = False
+    attention: bool = False
 
     @classmethod
     def of(cls, view: Mapping[str, Any], concept: str | None) -> Look:
         """Return the look that a saved arrangement describes."""
         chart, whole = view.get("chart", "waterfall"), view.get("all", False)
-        return cls(concept, chart, whole, view.get("compare", False))
+        compare, attention = view.get("compare", False), view.get("attention", False)
+        return cls(concept, chart, whole, compare, attention)
 
 
 def draw_contributions(reading: Reading, look: Look) -> Image.Image:
     """Return the images with their waterfalls, bars or pies side by side on one scale.
 
-    The chosen concept has its map over each image. Raises ValueError where there is no image.
+    The chosen concept has its map over each image, Grad-CAM its own below where it is wished.
+    Raises ValueError where there is no image.
     """
     if not reading.images:
         raise ValueError(
@@ -96,7 +108,9 @@ class _Drawing:
         self.across = min(ABREAST, count)
         self.card = (WIDTH - 2 * MARGIN - GAP * (self.across - 1)) / self.across
         self.chart = len(self.rows[0]) * ROW if look.chart != "pie" else PIE + 40 + 3 * LEAD
-        self.tall = SIDE + WORDS + self.chart + (3 * LEAD if look.compare else 0)
+        self.alone = self.across == 1
+        self.top = SIDE + WORDS + (SIDE + GAP if look.attention and not self.alone else 0)
+        self.tall = self.top + self.chart + (3 * LEAD if look.compare else 0)
         down = -(-count // self.across)
         height = round(HEAD + down * (self.tall + GAP) + FOOT)
         self.pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
@@ -107,12 +121,14 @@ class _Drawing:
             x = MARGIN + (i % self.across) * (self.card + GAP)
             y = HEAD + (i // self.across) * (self.tall + GAP)
             self._head(one, x, y)
+            if self.look.attention:
+                self._attention(one, x, y)
             if self.look.chart == "pie":
-                self._pie(one, x, y + SIDE + WORDS)
+                self._pie(one, x, y + self.top)
             else:
-                self._bars(self.rows[i], x, y + SIDE + WORDS)
+                self._bars(self.rows[i], x, y + self.top)
             if self.look.compare:
-                self._lines(entropies(one), x, y + SIDE + WORDS + self.chart + 26, SOFT)
+                self._lines(entropies(one), x, y + self.top + self.chart + 26, SOFT)
         width, height = self.pen.canvas.size
         return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
 
@@ -124,11 +140,7 @@ class _Drawing:
         self.pen.text((MARGIN, 116), typical(self.reading.images), 24, SOFT)
 
     def _head(self, one: Contributions, x: Number, y: Number) -> None:
-        height, width = one.image.shape[:2]
-        longer = SIDE / max(height, width)
-        size = (round(width * longer * FINER), round(height * longer * FINER))
-        self.pen.picture((x, y), _pictured(one, self._most(), self.concept).resize(size))
-        beside_x = x + size[0] / FINER + 20
+        beside_x = self._picture(_pictured(one, self._most(), self.concept), x, y)
         self._number((beside_x, y + 44), one.score, 40)
         self.pen.text((beside_x, y + 74), "score", 22, SOFT)
         if self.concept is not None:
@@ -136,6 +148,26 @@ class _Drawing:
             self.pen.text((beside_x, y + 124), short(self.concept, 18), 26)
             self._number((beside_x, y + 156), value, 26, FOR if value >= 0 else AGAINST)
         self._lines(f"{explained(one)}. {warning(one)}", x, y + SIDE + 32, SOFT)
+
+    def _picture(self, picture: Image.Image, x: Number, y: Number) -> Number:
+        """Draw a picture in its square; return where there is room beside it."""
+        longer = SIDE * FINER / max(picture.size)
+        size = (round(picture.width * longer), round(picture.height * longer))
+        self.pen.picture((x, y), picture.resize(size))
+        return x + size[0] / FINER + 20
+
+    def _attention(self, one: Contributions, x: Number, y: Number) -> None:
+        """Draw Grad-CAM over the image, and beside it in words where it is."""
+        found = [i.attention for i in self.reading.images if i.attention is not None]
+        most, words = max((float(f.max()) for f in found), default=0.0), attention(one)
+        end = x + self.card
+        left, y = (x + self.card / 2, y) if self.alone else (x, y + SIDE + WORDS)
+        if one.attention is not None:
+            over = _overlaid(one.image, one.attention / most)
+            left = self._picture(Image.fromarray(over), left, y)
+            words = f"{words}. The strongest colour is {signed(most)} logits."
+        self.pen.text((left, y + 24), "Grad-CAM", 26)
+        self._lines(words, left, y + 60, SOFT, wide=end - left, most=8)
 
     def _bars(self, rows: list[Row], x: Number, y: Number) -> None:
         names = self.card * _NAMES
@@ -180,9 +212,19 @@ class _Drawing:
     ) -> None:
         self.pen.text(at, _drawn(signed(value)), size, colour, anchor)
 
-    def _lines(self, words: str, x: Number, y: Number, colour: str) -> None:
-        """Three lines at most, below each other."""
-        lines = wrap(_drawn(words), round(self.card / SIGN), max_lines=3, placeholder=" …")
+    def _lines(
+        self,
+        words: str,
+        x: Number,
+        y: Number,
+        colour: str,
+        *,
+        wide: Number | None = None,
+        most: int = 3,
+    ) -> None:
+        """At most so many lines, below each other."""
+        signs = round((wide or self.card) / SIGN)
+        lines = wrap(_drawn(words), signs, max_lines=most, placeholder=" …")
         for i, line in enumerate(lines):
             self.pen.text((x, y + LEAD * i), line, 20, colour)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from ..evidence import Contributions
 from .contribution_reading import (
     Reading,
+    attention,
     beside,
     entropies,
     explained,
@@ -23,6 +24,7 @@ from .payload import picture_bytes, quantized, six_digits
 
 # How elements are called, one and several of them.
 ELEMENTS = {"filters": ("filter", "filters"), "heads": ("head", "heads")}
+_NOWHERE = np.zeros((0, 0))
 
 
 def report_payload(reading: Reading, target: str) -> dict[str, Any]:
@@ -63,7 +65,16 @@ def maps_payload(reading: Reading) -> dict[str, Any]:
 
     A byte `q` of `data` is the value `(q - zero) * step`.
     """
-    coded = [quantized(values) for one in reading.images for values in _maps(reading, one)]
+    return _coded(values for one in reading.images for values in _maps(reading, one))
+
+
+def attention_payload(reading: Reading) -> dict[str, Any]:
+    """Return Grad-CAM image by image, as `maps_payload` does; of no extent where there is none."""
+    return _coded([_NOWHERE if i.attention is None else i.attention for i in reading.images])
+
+
+def _coded(maps: Iterable[Float[np.ndarray, "_ _"]]) -> dict[str, Any]:
+    coded = [quantized(values) for values in maps]
     return {
         "extent": [list(pixels.shape) for pixels, _, _ in coded],
         "zero": [zero for _, zero, _ in coded],
@@ -88,6 +99,7 @@ def _card(reading: Reading, one: Contributions) -> dict[str, Any]:
         "folded": folded_words(reading, one),
         "slices": [list(one_slice) for one_slice in reading.slices(one)],
         "entropies": entropies(one),
+        "attention": attention(one),
         "notes": [note for note in one.notes if note not in shared_notes(reading)],
         "baseline": None if one.baseline is None else _numbers(reading, one.baseline),
     }

@@ -17,6 +17,7 @@ SHOWN = 7  # concepts that stand alone at first
 MOST_ELEMENTS = 120  # bars of a distribution
 ALIKE = 0.05  # nats between entropies that are about the same
 SMALL = 0.03  # of the largest contribution; below it a concept is folded
+UNSAVED = "This image was saved without Grad-CAM; explain it again to have it."
 
 _SAME = ("target", "layer", "kind", "names")
 
@@ -171,6 +172,28 @@ def entropies(one: Contributions) -> str:
     return (
         f"With the prior: entropy {ours:.2f} nats; plain distillation: {plain:.2f} nats."
         f" The prior spreads the score {evenly} plain distillation does.{cut}"
+    )
+
+
+def attention(one: Contributions) -> str:
+    """Return in words where Grad-CAM is strong, or why there is none."""
+    values = one.attention
+    if values is None:
+        return one.attention_note or UNSAVED
+    share = float((values >= values.max() / 2).mean())
+    return (
+        f"Where {one.layer} speaks for {one.target}: most {_where(values)}, at least half as much"
+        f" in {percent(share)} of the image"
+    )
+
+
+def _where(values: Float[np.ndarray, "H W"]) -> str:
+    """Return in which ninth of the image a map is strongest."""
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    ninth = [int(3 * (at + 0.5) / n) for at, n in zip((row, column), values.shape, strict=True)]
+    down, across = ("top", "", "bottom")[ninth[0]], ("left", "", "right")[ninth[1]]
+    return (
+        f"at the {down} {across}".replace("  ", " ").rstrip() if down or across else "in the middle"
     )
 
 

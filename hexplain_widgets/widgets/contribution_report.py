@@ -15,7 +15,12 @@ from . import contribution_questions as questions
 from ._base import View, synced
 from .contribution_charts import ContributionCharts
 from .contribution_drawing import Look, draw_contributions
-from .contribution_payload import maps_payload, pictures_payload, report_payload
+from .contribution_payload import (
+    attention_payload,
+    maps_payload,
+    pictures_payload,
+    report_payload,
+)
 from .contribution_reading import Reading
 from .conversation import Content, Handler, Stop
 from .view_state import ViewState, understood
@@ -42,6 +47,7 @@ _ENTRIES = {
     "all": _is_bool,
     "compare": _is_bool,
     "table": _is_bool,
+    "attention": _is_bool,
 }
 
 
@@ -59,8 +65,8 @@ class ContributionReport(View):
     `explainer` is a fitted `hx.AdditiveExplainer`, `images` one image or a list of at most 24;
     with `baseline` each is explained by plain distillation, too, where the explainer has it.
     `concept` is the chosen concept, whose maps lie over the images, or None. Small contributions
-    are folded into "others". Raises TypeError for what is no fitted explainer, ValueError for too
-    many images.
+    are folded into "others". With `attention` in `view`, Grad-CAM of the score stands beside them.
+    Raises TypeError for what is no fitted explainer, ValueError for too many images.
     """
 
     bundle = "contribution_report"
@@ -68,6 +74,7 @@ class ContributionReport(View):
     report = synced(traitlets.Dict)
     pictures = synced(traitlets.Dict)
     maps = synced(traitlets.Dict)
+    attention = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
     concept = synced(traitlets.Unicode, allow_none=True, default_value=None)
     view = synced(traitlets.Dict, from_json=_cleaned)
@@ -228,6 +235,7 @@ class ContributionReport(View):
             "report": report_payload(reading, self._target),
             "pictures": pictures_payload(reading),
             "maps": maps_payload(reading),
+            "attention": attention_payload(reading),
             "bars": list(self._charts.bars),
             "pies": list(self._charts.pies),
             "spreads": list(self._charts.spreads),

@@ -4,6 +4,7 @@ import "./contribution_report.css";
 import { workLine } from "./channels/parts.ts";
 import { Cards } from "./contributions/cards.ts";
 import { header } from "./contributions/header.ts";
+import { press } from "./contributions/keys.ts";
 import { Session, type State } from "./contributions/session.ts";
 import { Table } from "./contributions/table.ts";
 import type { Banner } from "./lib/banner.ts";
@@ -17,6 +18,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const work = workLine(WORK);
   root.append(header(session), cards.element, new Table(session).element, work.element);
   session.on((change) => change === "busy" && work.show(session.kernel));
+  root.addEventListener("keydown", (event) => press(session, event));
   void session.load();
   return () => {
     cards.close();

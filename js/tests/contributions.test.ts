@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { mapsOf, picturesOf } from "../src/contributions/payload.ts";
-import { spotOf } from "../src/contributions/session.ts";
+import { press } from "../src/contributions/keys.ts";
+import { attentionOf, mapsOf, picturesOf, strongestOf } from "../src/contributions/payload.ts";
+import { type Session, spotOf } from "../src/contributions/session.ts";
 import { exact, signed } from "../src/contributions/words.ts";
 import { domainOf, placeOf, type Sum, spanOf, steps, ticksOf } from "../src/layout/waterfall.ts";
 
@@ -92,6 +93,20 @@ describe("what comes from the kernel", () => {
     ]);
   });
 
+  it("has Grad-CAM of each image, none where it has no extent", () => {
+    const found = attentionOf({
+      extent: [
+        [0, 0],
+        [1, 2],
+      ],
+      zero: [0, 0],
+      step: [1, 0.5],
+      data: Uint8Array.from([2, 4]),
+    });
+    expect(found.map((map) => map && [...map.values])).toEqual([null, [1, 2]]);
+    expect(attentionOf({})).toEqual([]);
+  });
+
   it("has the files of pictures one after the other", () => {
     const found = picturesOf({
       places: [
@@ -101,6 +116,41 @@ describe("what comes from the kernel", () => {
       data: Uint8Array.from([7, 8, 9]),
     });
     expect(found.map((bytes) => [...bytes])).toEqual([[7, 8], [9]]);
+  });
+});
+
+describe("the scale of maps", () => {
+  const map = (...values: number[]) => ({
+    height: 1,
+    width: values.length,
+    values: Float32Array.from(values),
+  });
+
+  it("ends at the strongest value of all images, of either sign", () => {
+    expect(strongestOf([map(1, 2), null, map(-4, 0.5)])).toBe(4);
+  });
+
+  it("has an end where there is no map, or nothing on it", () => {
+    expect([strongestOf([]), strongestOf([null]), strongestOf([map(0, 0)])]).toEqual([1, 1, 1]);
+  });
+});
+
+describe("the key g", () => {
+  const turned = (key: string, more: object = {}, images = 1) => {
+    let count = 0;
+    const session = { cards: Array(images), turnAttention: () => count++ };
+    const event = { key, preventDefault: () => {}, ...more };
+    press(session as unknown as Session, event as KeyboardEvent);
+    return count;
+  };
+
+  it("turns Grad-CAM on and off", () => {
+    expect([turned("g"), turned("G"), turned("b")]).toEqual([1, 1, 0]);
+  });
+
+  it("is left to the browser with Ctrl, Meta or Alt, and where there is no image", () => {
+    const held = ["ctrlKey", "metaKey", "altKey"].map((name) => turned("g", { [name]: true }));
+    expect([...held, turned("g", {}, 0)]).toEqual([0, 0, 0, 0]);
   });
 });
 

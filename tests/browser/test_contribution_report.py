@@ -22,6 +22,13 @@ from tests.widgets.made_additive import MARKUP, MadeExplainer, images
 explainer = MadeExplainer()
 report = ContributionReport(explainer, images(2))
 """
+# how much redder than blue the warmest place of a canvas is
+WARMTH = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let most = 0;
+  for (let i = 0; i < data.length; i += 4) most = Math.max(most, data[i] - data[i + 2]);
+  return most;
+}"""
 FRESH = "[setattr(report, n, v) for n, v in {'concept': None, 'view': {}}.items()] and None"
 
 
@@ -189,6 +196,20 @@ def test_names_that_are_markup_stay_text(view: View) -> None:
     assert view.notebook.errors == []
 
 
+def test_g_shows_grad_cam_beside_every_image_and_hides_it(view: View) -> None:
+    view.row("wheel").focus()
+    view.page.keyboard.press("g")
+    for image in (0, 1):
+        drawn = view.cards.nth(image).get_by_role("img", name=re.compile("Grad-CAM over image"))
+        words = rf"Grad-CAM over image {image + 1}: Where features.30 speaks for house: most .* %"
+        expect(drawn).to_have_attribute("aria-label", re.compile(words))
+        assert drawn.evaluate(WARMTH) > 90
+    expect(view.map(0)).to_have_attribute("aria-label", re.compile("Map over image 1: wheel"))
+    view.notebook.wait_kernel("report.view", {"attention": True})
+    view.press("Grad-CAM")
+    expect(view.root.get_by_role("figure")).to_have_count(0)
+
+
 def test_keys_pressed_in_the_view_are_no_commands_of_the_notebook(view: View) -> None:
     cells = view.page.locator(".jp-Notebook-cell").count()
     view.row("wheel").focus()
@@ -258,7 +279,7 @@ def test_an_offline_page_shows_the_report_and_asks_for_nothing(
     view: View, open_page: Callable[..., OfflinePage], tmp_path: Path
 ) -> None:
     view.notebook.kernel(
-        "(setattr(report, 'view', {'chart': 'pie', 'compare': True}),"
+        "(setattr(report, 'view', {'chart': 'pie', 'compare': True, 'attention': True}),"
         f" report.export_html({str(tmp_path / 'report.html')!r}), None)[-1]"
     )
     page = open_page(tmp_path / "report.html")
@@ -266,5 +287,6 @@ def test_an_offline_page_shows_the_report_and_asks_for_nothing(
     expect(card.locator(".slice")).to_have_count(6)
     expect(card.locator(".hx-spread .bargroup")).to_have_count(240)
     expect(page.page.get_by_role("button", name="Add image …")).to_have_count(0)
+    expect(card.get_by_role("img", name="Grad-CAM over image 1: Where")).to_be_visible()
     assert page.outside == []
     assert page.errors == []

@@ -42,6 +42,22 @@ def prior_of_heads(score, heads, x: Tensor) -> list[float]:
     return found
 
 
+def grad_cam(score, x: Tensor) -> list[list[float]]:
+    """Selvaraju et al. 2017, Eq. 1-2: ReLU of the maps' sum, weighted by their mean gradient."""
+    pushed = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(score(pushed[None])[0], pushed)
+    count, rows, columns = x.shape
+    alpha = [
+        sum(float(gradient[k, h, w]) for h in range(rows) for w in range(columns))
+        / (rows * columns)
+        for k in range(count)
+    ]
+    return [
+        [max(0.0, sum(alpha[k] * float(x[k, h, w]) for k in range(count))) for w in range(columns)]
+        for h in range(rows)
+    ]
+
+
 def distillation_loss(score: float, alpha, y, b: float) -> float:
     """Eq. 2."""
     return (score - sum(a * v for a, v in zip(alpha, y, strict=True)) - b) ** 2

@@ -86,6 +86,7 @@ class MadeExplainer:
             deviation=0.031,
             span=11.4,
             notes=self.notes,
+            attention=2.4 * light * bump(draw, (self.cells, self.cells)),
         )
 
 

@@ -37,6 +37,7 @@ from hexplain_widgets.widgets.contribution_reading import (
     MOST_ELEMENTS,
     MOST_IMAGES,
     Reading,
+    attention,
     beside,
     entropies,
     explained,
@@ -553,6 +554,82 @@ def test_the_picture_for_slides_shows_what_is_on_the_screen(
     report.concept = "wheel"
     with Image.open(report.export_png(tmp_path / "wheel.png")) as chosen:
         assert (np.asarray(chosen) != before).any()
+
+
+def with_map(one: Contributions, values: Any) -> Contributions:
+    return replace(one, attention=np.array(values, dtype=float))
+
+
+@pytest.mark.parametrize(
+    ("peak", "where"),
+    [
+        ((0, 0), "at the top left"),
+        ((0, 3), "at the top"),
+        ((3, 3), "in the middle"),
+        ((3, 6), "at the right"),
+        ((6, 1), "at the bottom left"),
+    ],
+)
+def test_it_is_said_where_grad_cam_is_strongest(
+    one: Contributions, peak: tuple[int, int], where: str
+) -> None:
+    values = np.zeros((7, 7))
+    values[peak] = 2.0
+    assert attention(with_map(one, values)) == (
+        f"Where features.30 speaks for house: most {where}, at least half as much in 2.0 % of the"
+        " image"
+    )
+
+
+def test_why_there_is_no_grad_cam_is_said(one: Contributions) -> None:
+    flat = replace(one, attention=None, attention_note="The map is flat.")
+    assert attention(flat) == "The map is flat."
+
+
+def test_of_a_file_of_before_it_is_said_that_grad_cam_was_not_saved(one: Contributions) -> None:
+    assert attention(replace(one, attention=None)) == (
+        "This image was saved without Grad-CAM; explain it again to have it."
+    )
+
+
+def test_grad_cam_travels_to_half_a_step_and_of_no_extent_where_there_is_none(
+    one: Contributions,
+) -> None:
+    none = replace(one, attention=None, attention_note="The map is flat.")
+    report = ContributionReport.from_evidence([none, one])
+    sent = report.attention
+    assert sent["extent"] == [[0, 0], [7, 7]]
+    found = np.frombuffer(sent["data"], np.uint8).reshape(7, 7) * sent["step"][1]
+    assert found == pytest.approx(one.attention, abs=0.51 * sent["step"][1])
+    assert report.report["images"][0]["attention"] == "The map is flat."
+    report.close()
+
+
+def test_grad_cam_on_the_screen_is_kept_and_goes_into_a_page(report: ContributionReport) -> None:
+    report.set_state({"view": {"attention": True}})
+    twin = report.snapshot()
+    assert twin.view == {"attention": True}
+    assert twin.attention == report.attention
+    twin.close()
+
+
+def test_a_picture_with_grad_cam_has_it_beside_one_image_and_below_several(
+    report: ContributionReport, one: Contributions
+) -> None:
+    for shown, taller in (((one,), 0), (report.contributions, 300 + 44)):
+        reading = Reading.of(shown)
+        plain, seen = (draw_contributions(reading, Look(attention=on)) for on in (False, True))
+        assert seen.height - plain.height == taller
+        assert seen.tobytes() != plain.tobytes()
+
+
+def test_a_picture_says_why_there_is_no_grad_cam(one: Contributions) -> None:
+    drawn = [
+        draw_contributions(Reading.of([replace(one, attention=None, attention_note=note)]), look)
+        for note in ("The map is flat.", "The map is nowhere positive.")
+        for look in [Look(attention=True)]
+    ]
+    assert drawn[0].tobytes() != drawn[1].tobytes()
 
 
 def test_unfolded_concepts_make_a_taller_picture(one: Contributions) -> None:

@@ -1,15 +1,12 @@
 // One image: its picture with the map of what is looked at, its score, its chart.
-import { coloured } from "../heatmaps/painter.ts";
-import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { percent } from "../lib/words.ts";
+import { Attention } from "./attention.ts";
 import { Bars, type Chart, caption, Pie, Spread, scaleWords } from "./charts.ts";
+import { drawScale, paintOver } from "./painting.ts";
 import { axis, Rows, waterfall } from "./rows.ts";
 import type { Session } from "./session.ts";
 import { exact, signed } from "./words.ts";
-
-const SIDE = 480; // pixels of the canvas
-const OPACITY = 0.9;
 
 export class Card {
   readonly element: HTMLElement;
@@ -19,6 +16,7 @@ export class Card {
   private readonly scale = h("div", { class: "hx-map-scale" });
   private readonly place = h("div", { class: "hx-chart" });
   private readonly below = h("div", { class: "hx-below" });
+  private readonly attention: Attention;
   private spread: Spread | null = null;
 
   constructor(
@@ -26,10 +24,16 @@ export class Card {
     private readonly image: number,
     private readonly across: (by: number) => void,
   ) {
+    this.attention = new Attention(session, image);
     this.element = h(
       "article",
       { class: "hx-card", "aria-label": `Image ${image + 1}` },
-      h("div", { class: "hx-picture" }, this.canvas, this.scale, this.caption),
+      h(
+        "div",
+        { class: "hx-picture" },
+        h("div", {}, this.canvas, this.scale, this.caption),
+        this.attention.element,
+      ),
       this.facts(),
       h("div", { class: "hx-told" }, this.place, this.below),
     );
@@ -48,6 +52,8 @@ export class Card {
     const compare = session.saved.compare && session.cards[image]?.baseline;
     this.spread = compare ? new Spread(session, image) : null;
     fill(this.below, this.spread?.element);
+    this.element.classList.toggle("hx-attentive", session.saved.attention ?? false);
+    this.attention.draw();
     if (inside && !this.element.contains(document.activeElement)) this.chart.focus(current);
     this.look();
   }
@@ -59,7 +65,6 @@ export class Card {
 
   paint(): void {
     const { session, image, canvas } = this;
-    const picture = session.pictures[image];
     const spot = session.current;
     const map = session.map(image, spot);
     const words = caption(session, image);
@@ -69,19 +74,16 @@ export class Card {
       "aria-label",
       map ? `Map over image ${image + 1}: ${words}` : `Image ${image + 1}`,
     );
-    this.drawScale(map !== null);
-    const context = canvas.getContext("2d");
-    if (!context || !picture) return;
-    const { width, height } = picture.image;
-    const larger = SIDE / Math.max(width, height);
-    canvas.width = Math.round(width * larger);
-    canvas.height = Math.round(height * larger);
-    context.imageSmoothingQuality = "high";
-    context.drawImage(map ? picture.pale : picture.image, 0, 0, canvas.width, canvas.height);
-    if (!map || spot === null) return;
-    context.globalAlpha = OPACITY;
-    const heat = coloured(map, session.strongest(spot), true);
-    context.drawImage(heat, 0, 0, canvas.width, canvas.height);
+    this.scale.classList.toggle("hx-away", map === null);
+    drawScale(this.scale, -1, map ? scaleWords(session) : "");
+    const strongest = spot === null ? 1 : session.strongest(spot);
+    paintOver(canvas, session.pictures[image], map, strongest);
+  }
+
+  /** Paint what does not follow the pointer, too. */
+  pixels(): void {
+    this.paint();
+    this.attention.draw();
   }
 
   close(): void {
@@ -137,26 +139,6 @@ export class Card {
       card?.warning ? h("p", { class: "hx-doubt" }, h("b", {}, "⚑ "), card.warning) : null,
       ...(card?.notes ?? []).map((note) => h("p", { class: "hx-soft" }, note)),
       session.live && remove,
-    );
-  }
-
-  private drawScale(shown: boolean): void {
-    const words = scaleWords(this.session);
-    this.scale.classList.toggle("hx-away", !shown);
-    const key = shown ? words : "";
-    if (this.scale.dataset.most === key) return;
-    this.scale.dataset.most = key;
-    const ramp = h("span", {});
-    ramp.style.background = heatGradient(-1, 1);
-    const at = (place: number, text: string) => {
-      const tick = h("span", {}, text);
-      tick.style.left = `${place}%`;
-      return tick;
-    };
-    fill(
-      this.scale,
-      h("div", { class: "hx-ramp", "aria-hidden": "true" }, ramp),
-      h("div", { class: "hx-ticks" }, at(0, shown ? `−${words}` : ""), at(50, "0"), at(100, words)),
     );
   }
 }

@@ -16,7 +16,7 @@ export class Cards {
       for (const card of this.cards) {
         if (change === "view") card.draw();
         else if (change === "look") card.look();
-        else if (change === "pixels") card.paint();
+        else if (change === "pixels") card.pixels();
       }
     });
     this.draw();

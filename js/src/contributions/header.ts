@@ -1,5 +1,5 @@
 // What is explained, and the choices: kind of chart, all concepts, comparison, table, more images.
-import { choiceOf } from "../channels/parts.ts";
+import { choiceOf } from "../lib/choice.ts";
 import { button, h } from "../lib/dom.ts";
 import type { ChartKind, Session } from "./session.ts";
 import { plural } from "./words.ts";
@@ -40,11 +40,16 @@ function tools(session: Session): HTMLElement {
     session.arrange({ compare: !session.saved.compare }),
   );
   const table = button("Table", () => session.arrange({ table: !session.saved.table }));
+  const attention = button("Grad-CAM", () => session.turnAttention(), {
+    "aria-keyshortcuts": "g",
+    title: "Where the layer speaks for the score, whatever the concepts (g)",
+  });
   const show = () => {
     const { saved } = session;
     const none = session.cards.length === 0;
     charts.element.hidden = none;
     table.hidden = none;
+    attention.hidden = none;
     charts.show(session.chart);
     all.hidden = !session.folds || session.chart === "pie";
     compare.hidden = !session.compared;
@@ -52,16 +57,18 @@ function tools(session: Session): HTMLElement {
       [all, saved.all],
       [compare, saved.compare],
       [table, saved.table],
+      [attention, saved.attention],
     ] as const)
       one.setAttribute("aria-pressed", String(on ?? false));
   };
   session.on((change) => (change === "report" || change === "view") && show());
   show();
+  const live = session.live && adder(session);
   return h(
     "div",
     { class: "hx-tools", role: "toolbar", "aria-label": "The report" },
     charts.element,
-    h("div", { class: "hx-switches" }, all, compare, table, session.live && adder(session)),
+    h("div", { class: "hx-switches" }, all, compare, attention, table, live),
   );
 }
 

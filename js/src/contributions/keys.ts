@@ -1,4 +1,4 @@
-// The keyboard on the rows of a chart: along the rows, over to the next image, choose, clear.
+// The keyboard: along the rows of a chart, over to the next image, choose, clear; Grad-CAM anywhere.
 import type { Session, Spot } from "./session.ts";
 
 /** Move along `spots` from the one looked at; `across` turns to the same row of another image. */
@@ -34,4 +34,12 @@ export function walk(
   event.preventDefault();
   event.stopPropagation();
   act();
+}
+
+/** Keys that hold anywhere in the view. */
+export function press(session: Session, event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.key.toLowerCase() !== "g") return;
+  if (session.cards.length === 0) return;
+  event.preventDefault();
+  session.turnAttention();
 }

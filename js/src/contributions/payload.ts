@@ -1,6 +1,6 @@
 // What comes from the kernel: names in their order, numbers and sentences per image, maps.
 import type { Sum } from "../layout/waterfall.ts";
-import { type Buffer, bytesOf, decodeMap, type Grid } from "../lib/pixels.ts";
+import { type Buffer, bytesOf, decodeMap, type Grid, range } from "../lib/pixels.ts";
 
 export interface Card extends Sum {
   probability: number | null;
@@ -14,6 +14,8 @@ export interface Card extends Sum {
   /** Places of the concepts in the pie, and what they add; the folded ones are at `shown`. */
   slices: [place: number, value: number][];
   entropies: string;
+  /** Where Grad-CAM is strong, or why there is none. */
+  attention: string;
   baseline: Sum | null;
 }
 
@@ -43,6 +45,17 @@ export interface MapsPayload {
 export function picturesOf({ places = [], data }: Pictures): Uint8Array<ArrayBuffer>[] {
   const bytes = bytesOf(data);
   return places.map(([start, length]) => bytes.slice(start, start + length));
+}
+
+/** Grad-CAM of every image; null where it points at no place. */
+export function attentionOf(payload: MapsPayload): (Grid | null)[] {
+  return mapsOf(payload, 0).map(([map]) => (map?.values.length ? map : null));
+}
+
+/** The strongest value of any of these maps, at which colours end; 1 where all are empty. */
+export function strongestOf(maps: readonly (Grid | null)[]): number {
+  const ends = maps.flatMap((map) => (map ? range(map).map(Math.abs) : []));
+  return Math.max(0, ...ends) || 1;
 }
 
 /** The maps of every image, concepts in their order and then the folded ones. */

@@ -3,15 +3,16 @@ import type { AnyModel } from "@anywidget/types";
 import { type Domain, domainOf, type Step, steps } from "../layout/waterfall.ts";
 import { pale } from "../lib/pale.ts";
 import type { Grid } from "../lib/pixels.ts";
-import { range } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import {
+  attentionOf,
   type Card,
   type MapsPayload,
   mapsOf,
   type Pictures,
   picturesOf,
   type Report,
+  strongestOf,
 } from "./payload.ts";
 
 export type ChartKind = "waterfall" | "bars" | "pie";
@@ -21,12 +22,14 @@ export interface Saved {
   all?: boolean;
   compare?: boolean;
   table?: boolean;
+  attention?: boolean;
 }
 
 export interface State extends ViewState {
   report: Report;
   pictures: Pictures;
   maps: MapsPayload;
+  attention: MapsPayload;
   concept: string | null;
   view: Saved;
   bars: string[];
@@ -55,14 +58,16 @@ export class Session extends ViewSession<State, Change> {
   pictures: Picture[] = [];
   hovered: Spot | null = null;
   domain: Domain = [0, 1];
+  mostAttention = 1;
   private grids: Grid[][] = [];
+  private attentions: (Grid | null)[] = [];
   private reading = 0;
 
   constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
     super(model, complain, SAVED, "busy");
     this.read();
     this.follow("report", () => this.later());
-    for (const name of ["pictures", "maps"]) this.follow(name, () => this.later());
+    for (const name of ["pictures", "maps", "attention"]) this.follow(name, () => this.later());
     this.follow("concept", () => this.tell("look"));
     this.follow("view", () => this.tell("view"));
   }
@@ -134,11 +139,16 @@ export class Session extends ViewSession<State, Change> {
 
   /** The strongest value of a row's maps in all images: one scale for them. */
   strongest(spot: Spot): number {
-    const ends = this.cards.flatMap((_, i) => {
-      const map = this.map(i, spot);
-      return map ? range(map).map(Math.abs) : [];
-    });
-    return Math.max(0, ...ends) || 1;
+    return strongestOf(this.cards.map((_, i) => this.map(i, spot)));
+  }
+
+  /** Grad-CAM of an image's score; null where it points at no place. */
+  attention(image: number): Grid | null {
+    return this.attentions[image] ?? null;
+  }
+
+  turnAttention(): void {
+    this.arrange({ attention: !this.saved.attention });
   }
 
   hover(spot: Spot | null): void {
@@ -199,6 +209,8 @@ export class Session extends ViewSession<State, Change> {
     const both = [report.shown, report.names.length];
     this.domain = domainOf(both.flatMap((n) => report.images.map((card) => steps(card, n))));
     this.grids = mapsOf(this.model.get("maps"), report.names.length);
+    this.attentions = attentionOf(this.model.get("attention") ?? {});
+    this.mostAttention = strongestOf(this.attentions);
     this.hovered = null;
   }
 }
