@@ -1,0 +1,94 @@
+"""The rows of an additive explainer for every class and head of a network, asked for at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import hexplain_widgets as hx
+from hexplain_widgets.additive_question import Look, RowQuestion, keep_rows
+from hexplain_widgets.additive_rows import Rows, Seen
+from hexplain_widgets.concept_heads import heads_of
+from hexplain_widgets.fitting import batch_size
+from hexplain_widgets.gated import Gated, gated
+from hexplain_widgets.guest import visiting
+from hexplain_widgets.probe import Probe
+from hexplain_widgets.samples import Batch, batches
+
+GIBIBYTE = 2**30
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What images give for all classes and heads at once.
+
+    `overlaps[n, i, j]` is the product of the gradients of outputs `i` and `j` at the layer, from
+    which every target's prior weights follow (section 3.1, case 2). Outputs are `names`.
+    """
+
+    probe: Probe
+    names: tuple[str, ...]
+    first: Batch
+    maps: np.ndarray
+    keys: np.ndarray
+    labels: np.ndarray
+    outputs: np.ndarray
+    overlaps: np.ndarray
+
+    @classmethod
+    def of(cls, classifier: hx.Classifier, images: Sequence[Any]) -> Shared:
+        probe, own = Probe(classifier), heads_of(classifier.model)
+        each = list(batches(images, classifier, size=batch_size(classifier)))
+        question = RowQuestion(classifier.classes[0], None, own, None, GIBIBYTE)
+        origin = question.origin(probe, each[0])
+        asker = question.asker(probe, origin)
+        gates = gated(probe, each[0].x, [origin.layer.name])
+        found = []
+        for batch in each:
+            with visiting(classifier.model):
+                found.append(_of_batch(asker.look(batch.x), gates, origin.layer.name))
+        samples = [s for batch in each for s in batch.samples]
+        maps, outputs, overlaps = (np.concatenate(f) for f in zip(*found, strict=True))
+        keys = np.stack([np.frombuffer(s.key, np.uint8) for s in samples])
+        labels = np.array([s.label for s in samples])
+        names = (*classifier.classes, *own.names)
+        return cls(probe, names, each[0], maps, keys, labels, outputs, overlaps)
+
+    def keep(self, target: str, chosen: tuple[str, ...] | None, folder: str) -> None:
+        """Leave the rows of one target in a cache folder."""
+        own = heads_of(self.probe.classifier.model)
+        question = RowQuestion(target, None, own, chosen, GIBIBYTE)
+        origin = question.origin(self.probe, self.first)
+        at, some = self.names.index(target), [self.names.index(n) for n in origin.elements]
+        squares = np.diagonal(self.overlaps, axis1=1, axis2=2)[:, some]
+        priors = np.zeros(squares.shape)
+        np.divide(self.overlaps[:, at, some], squares, out=priors, where=squares > 0)
+        rows = Rows(origin, GIBIBYTE)
+        rows.add(
+            Seen(
+                self.keys, self.maps, self.outputs[:, some], priors, self.outputs[:, at],
+                self.labels,
+            ),
+            self.probe.classifier,
+        )  # fmt: skip
+        keep_rows(Path(folder), rows)
+
+
+def _of_batch(look: Look, gates: Gated, layer: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return maps, outputs `(n, o)` and overlaps `(n, o, o)` of a batch, classes before heads."""
+    each = torch.arange(len(look.maps))
+    with torch.enable_grad():
+        logits = gates.behind(look.taken, layer, each, look.maps)
+        of_classes = [
+            torch.autograd.grad(one, look.maps, retain_graph=True)[0] for one in logits.sum(0)
+        ]
+    strengths, of_heads = look.of_heads()
+    gradients = torch.stack([*of_classes, *of_heads], 1).flatten(2)
+    outputs = torch.cat([logits.detach(), strengths], 1)
+    overlaps = gradients @ gradients.mT
+    return look.maps.detach().numpy(), outputs.double().numpy(), overlaps.double().numpy()
