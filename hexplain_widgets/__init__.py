@@ -7,6 +7,7 @@ from .engines.additive import AdditiveExplainer
 from .engines.chain import Chain
 from .engines.chip import Chip
 from .engines.decomposition import Decomposer, decompose
+from .engines.faithfulness import measure_faithfulness
 from .engines.hint import Hint
 from .evidence import (
     AdditiveReport,
@@ -22,6 +23,7 @@ from .evidence import (
     Evidence,
     ExplainerQuality,
     Faithfulness,
+    FaithfulnessSummary,
     FilterPortrait,
     FilterSheet,
     HeatMap,
@@ -85,6 +87,7 @@ __all__ = [
     "Evidence",
     "ExplainerQuality",
     "Faithfulness",
+    "FaithfulnessSummary",
     "FilterLabeler",
     "FilterLabels",
     "FilterPortrait",
@@ -112,6 +115,7 @@ __all__ = [
     "layers",
     "link_channels",
     "load",
+    "measure_faithfulness",
     "save",
     "show",
 ]

@@ -20,14 +20,19 @@ def gates_for(
     1..`channels`, and which they are is drawn without replacement. `image` identifies the image by
     its content, so that neither batches nor the order of the data change what is drawn.
     """
-    draw = np.random.Generator(np.random.Philox(key=_key(image, layer, seed)))
+    draw = drawing(image, layer, seed)
     gates = np.ones((count, channels), dtype=bool)
     gates[1:] = _opened(draw, count - 1, channels)
     return gates
 
 
-def _key(image: bytes, layer: str, seed: int) -> int:
-    text = b"\0".join((image, layer.encode(), str(seed).encode()))
+def drawing(image: bytes, name: str, seed: int) -> np.random.Generator:
+    """Return what draws for one image and purpose, whatever is drawn for others and when."""
+    return np.random.Generator(np.random.Philox(key=_key(image, name, seed)))
+
+
+def _key(image: bytes, name: str, seed: int) -> int:
+    text = b"\0".join((image, name.encode(), str(seed).encode()))
     return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little")
 
 

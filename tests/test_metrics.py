@@ -167,6 +167,7 @@ def test_where_all_parts_weigh_the_same_there_is_no_correlation() -> None:
     assert "undefined (one side is constant) (3 neurons" in str(found)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_faithfulness_of_other_parts_than_those_removed_is_refused() -> None:
     with pytest.raises(ValueError, match=r"got 3 estimates and 2 drops; expected one of each"):
         faithfulness(np.ones(3), np.ones(2))

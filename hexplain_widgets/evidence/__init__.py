@@ -7,16 +7,20 @@ from .additive import (
     FilterPortrait,
     FilterSheet,
 )
+from .attack import AttackedDecision, AttackedSet
 from .base import Evidence, Layer, LayerTable, Prediction, Provenance, Settings
 from .channels import ChannelImportance, ChannelOverlap, ChannelPortrait
 from .concepts import ClassifierQuality, Concept, ConceptScore, NeuronConcepts, NeuronPortrait
 from .decisions import Decomposition, Node
-from .faithfulness import Faithfulness
+from .faithfulness import ESTIMATORS, Faithfulness, FaithfulnessSummary, StepFaithfulness
 from .heat import HeatMap, HeatMapSheet, Localization
 from .inference import ConceptInference, InferenceComparison, InferredConcept
 
 __all__ = [
+    "ESTIMATORS",
     "AdditiveReport",
+    "AttackedDecision",
+    "AttackedSet",
     "ChannelImportance",
     "ChannelOverlap",
     "ChannelPortrait",
@@ -29,6 +33,7 @@ __all__ = [
     "Evidence",
     "ExplainerQuality",
     "Faithfulness",
+    "FaithfulnessSummary",
     "FilterPortrait",
     "FilterSheet",
     "HeatMap",
@@ -44,4 +49,5 @@ __all__ = [
     "Prediction",
     "Provenance",
     "Settings",
+    "StepFaithfulness",
 ]

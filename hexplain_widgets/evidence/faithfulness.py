@@ -1,13 +1,16 @@
-"""How far what is said of parts agrees with what is lost without them."""
+"""How far what is said of a decision's parts agrees with what is lost without them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from .base import Evidence
+from .base import Evidence, Layer, Provenance
+
+# Average activation, maximum activation, average gradient, maximum gradient (Table 1).
+ESTIMATORS = ("AA", "MA", "AG", "MG")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,3 +38,79 @@ class Faithfulness(Evidence):
             f"agrees with ablation to {self.baseline}: r = {r}"
             f" ({len(self.drops)} {self.parts}, {self.seconds:.1f} s)"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class StepFaithfulness(Evidence):
+    """One step of decompositions held against ablation, over images (sec. 4.1).
+
+    From a decision in the layer `deep` ("logits" at the top) to the channels of `shallow`. Rows of
+    `pearson` (Eq. 12), its standard `errors` and its `lowest` value of an image are the estimators
+    of Table 1 (average and maximum activation, average and maximum gradient), each over `counted`
+    images where it is defined; `ranks` is Spearman's correlation of the first. `remaining` is what
+    is left of the decision, as a share of it, when `fractions` of the channels are masked: the most
+    important, the least important, or random ones (Fig. 6), with `remaining_errors`. `estimates`
+    and `drops` are contributions sorted by size, each at evenly spaced ranks, in shares of the
+    largest drop (Fig. 7); `activated` and `overlapping` count channels with a positive
+    contribution, and those of them whose map covers that of a stronger one; means over images.
+    """
+
+    deep: str
+    shallow: str
+    channels: int
+    pearson: Float[np.ndarray, " m"]
+    errors: Float[np.ndarray, " m"]
+    lowest: Float[np.ndarray, " m"]
+    counted: Int[np.ndarray, " m"]
+    ranks: float
+    fractions: Float[np.ndarray, " f"]
+    remaining: Float[np.ndarray, "3 f"]
+    remaining_errors: Float[np.ndarray, "3 f"]
+    estimates: Float[np.ndarray, " p"]
+    drops: Float[np.ndarray, " p"]
+    activated: float
+    overlapping: float
+
+
+@dataclass(frozen=True, eq=False)
+class FaithfulnessSummary(Evidence):
+    """How far decompositions of a network's decisions are true, over images (sec. 4.1).
+
+    `steps` run from the logits down. Of surrogates that keep `top_k` channels of each decision
+    (Fig. 9), `match` is the share of images whose class they name as the network does, `accuracy`
+    of the `labelled` ones whose label they name (None without labels), the whole network
+    `whole_accuracy`; rows are ours and random channels, as many in each layer. `kept` is the share
+    of a layer's channels that is kept. `survival` is the share of images whose class is named still
+    when the `removed` most important channels of a layer are masked, by each of `methods` (Fig.
+    10).
+    """
+
+    images: int
+    labelled: int
+    layers: tuple[Layer, ...]
+    steps: tuple[StepFaithfulness, ...]
+    top_k: Int[np.ndarray, " j"]
+    match: Float[np.ndarray, "2 j"]
+    kept: Float[np.ndarray, "j l"]
+    removed: Int[np.ndarray, " n"]
+    methods: tuple[str, ...]
+    survival: Float[np.ndarray, "l o n"]
+    provenance: Provenance
+    accuracy: Float[np.ndarray, "2 j"] | None = None
+    whole_accuracy: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("step", *ESTIMATORS, "lowest", "images")]
+        rows += [
+            (
+                f"{one.deep} -> {one.shallow}",
+                *(f"{r:.3f}" for r in one.pearson),
+                f"{one.lowest[0]:.2f}",
+                str(one.counted[0]),
+            )
+            for one in self.steps
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)
