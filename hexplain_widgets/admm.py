@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from .duality import duality_gap
 
 # Relaxation; steps between two looks at the residuals; the first look that may change rho, each
 # next one twice as late, so that rho comes to rest; and when to give up.
-_RELAXATION, _LOOK, _STEPS = 1.7, 10, 1000
+_RELAXATION, LOOK, STEPS = 1.7, 10, 1000
 # Bounds of rho against the mean diagonal: below, rounding could make a singular Gram negative.
 _RHO = (1e-6, 1e6)
 
@@ -46,19 +47,29 @@ class _State:
 
 
 class _Shared:
-    """One Gram for all classes: one eigendecomposition serves every class and every rho."""
+    """One Gram for all classes, factorised once for all that have the same rho, as all begin.
+
+    Once they differ, one eigendecomposition serves every class and every rho.
+    """
 
     def __init__(self, gram: Float[Tensor, "k k"]) -> None:
-        values, self._vectors = torch.linalg.eigh(gram)
-        self._values = values.clamp(min=0)
         self._gram = gram
+        self._inverse: Tensor | None = None
+
+    @cached_property
+    def _turned(self) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
+        values, vectors = torch.linalg.eigh(self._gram)
+        return values.clamp(min=0), vectors
 
     def prepare(self, rho: Float[Tensor, " c"], changed: Bool[Tensor, " c"]) -> None:
         self._rho = rho
+        self._inverse = _inverse(self._gram, rho[:1])[0] if bool((rho == rho[0]).all()) else None
 
     def solve(self, right: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
-        turned = (right @ self._vectors) / (self._values + self._rho[:, None])
-        return torch.mm(turned, self._vectors.T)
+        if self._inverse is not None:
+            return right @ self._inverse
+        values, vectors = self._turned
+        return torch.mm((right @ vectors) / (values + self._rho[:, None]), vectors.T)
 
     def product(self, w: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
         return w @ self._gram
@@ -75,9 +86,7 @@ class _Own:
         self._inverse = torch.empty_like(gram)
 
     def prepare(self, rho: Float[Tensor, " c"], changed: Bool[Tensor, " c"]) -> None:
-        added = torch.diag_embed(rho[changed, None].expand(-1, self._gram.shape[-1]))
-        factor = torch.linalg.cholesky(self._gram[changed] + added)
-        self._inverse[changed] = torch.cholesky_inverse(factor)
+        self._inverse[changed] = _inverse(self._gram[changed], rho[changed])
 
     def solve(self, right: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
         return torch.bmm(right[:, None], self._inverse)[:, 0]
@@ -89,27 +98,36 @@ class _Own:
         self._gram, self._inverse = self._gram[which], self._inverse[which]
 
 
+def _inverse(gram: Float[Tensor, "... k k"], rho: Float[Tensor, " c"]) -> Float[Tensor, "c k k"]:
+    added = torch.diag_embed(rho[:, None].expand(-1, gram.shape[-1]))
+    return torch.cholesky_inverse(torch.linalg.cholesky(gram + added))
+
+
 def admm(
-    gram: Float[Tensor, "g k k"], batch: Batch, start: Float[Tensor, "c k"], tolerance: float
+    gram: Float[Tensor, "g k k"],
+    batch: Batch,
+    start: Float[Tensor, "c k"],
+    tolerance: float,
+    at_most: int = STEPS,
 ) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
     """Return weights, relative duality gaps and steps of every class.
 
     A class is done when its primal and dual residuals are below the root of `tolerance` and its
-    gap is below `tolerance`; one that is not done after 1,000 steps is returned with its gap. Each
-    class has a rho of its own, balanced between its two residuals. `gram` is one for all classes
-    or one for each, with a mean diagonal near 1.
+    gap is below `tolerance`; one that is not done after `at_most` steps is returned with its gap.
+    Each class has a rho of its own, balanced between its two residuals. `gram` is one for all
+    classes or one for each, with a mean diagonal near 1.
     """
     equations = _Shared(gram[0]) if len(gram) == 1 else _Own(gram)
     place = torch.arange(len(start), device=start.device)
     weights, gaps = start.clone(), torch.full_like(batch.power, torch.inf)
     steps, going = torch.zeros_like(place), torch.ones_like(place, dtype=torch.bool)
-    state, balance = _begin(equations.product(start), batch, start), _LOOK
+    state, balance = _begin(equations.product(start), batch, start), LOOK
     equations.prepare(state.rho, going)
-    for step in range(1, _STEPS + 1):
+    for step in range(1, at_most + 1):
         state = _step(equations.solve, batch, state)
-        if step % _LOOK:
+        if step % LOOK:
             continue
-        gap = _relative_gap(equations.product(state.z), batch, state.z)
+        gap = relative_gap(equations.product(state.z), batch, state.z)
         better = going & (gap < gaps[place])
         weights[place[better]], gaps[place[better]] = state.z[better], gap[better]
         steps[place[going]] = step
@@ -119,7 +137,7 @@ def admm(
         if left == 0:
             break
         if 2 * left <= len(going):  # not at every one that is done: the Grams are copied
-            place, state, batch = place[going], _some(state, going), _some(batch, going)
+            place, state, batch = place[going], some_of(state, going), some_of(batch, going)
             equations.keep(going)
             going = going[going]
         if step == balance:
@@ -136,7 +154,8 @@ def _begin(product: Float[Tensor, "c k"], batch: Batch, start: Float[Tensor, "c 
     return _State(start, start, u, nothing + 1, nothing, nothing)
 
 
-def _some(group: Any, which: Bool[Tensor, " c"]) -> Any:
+def some_of(group: Any, which: Bool[Tensor, " c"]) -> Any:
+    """Return some of the classes of a group."""
     return replace(group, **{f.name: getattr(group, f.name)[which] for f in fields(group)})
 
 
@@ -161,9 +180,10 @@ def _balanced(state: _State) -> tuple[_State, Bool[Tensor, " c"]]:
     return replace(state, rho=rho, u=state.u * (state.rho / rho)[:, None]), changed
 
 
-def _relative_gap(
+def relative_gap(
     product: Float[Tensor, "c k"], batch: Batch, w: Float[Tensor, "c k"]
 ) -> Float[Tensor, " c"]:
+    """Return how far every class may be above its minimum; `product` is `w gram`."""
     slope = (batch.linear - product).abs()
     scale = (batch.threshold / slope.clamp(min=1e-300)).amin(dim=1).clamp(max=1)
     size = (w.abs() * torch.where(w == 0, 0, batch.threshold)).sum(dim=1)

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
 
-from .admm import Batch, admm
+from .admm import LOOK, Batch, admm, some_of
 from .coordinate_descent import Single, descend
+from .semismooth import semismooth
 
 Way = Literal["coordinate descent", "ADMM"]
 
@@ -70,7 +72,7 @@ class Solution:
 
     `gap` is each class's duality gap, over half the power that the strongest single channel
     explains alone: it bounds how far the objective is above its minimum. `steps` counts sweeps of
-    coordinate descent and steps of ADMM; `way` names the algorithm.
+    coordinate descent, steps of ADMM and Newton steps after it; `way` names the algorithm.
     """
 
     weights: Float[np.ndarray, "c k"]
@@ -154,10 +156,10 @@ def _plan(way: Way | None, device: str | torch.device | None) -> list[tuple[Way,
     """What to try in turn on the classes left, with the rounds of coordinate descent.
 
     Measured on one CPU core at K = 512, a class: coordinate descent 1 ms for up to 50 active
-    channels, 2 for 120, 4 for 220; ADMM 10 to 40 with one Gram, 100 to 500 with a Gram each. Of an
-    ill-conditioned Gram and 450 active channels 28 against 5 with one Gram, but the first round
-    does not tell these from the others. Where the Gram is singular too, descent takes hundreds:
-    those classes are known by not being done after a few rounds.
+    channels, 2 for 120, 4 for 220; ADMM with one Gram 17 once and 1 for each, with a Gram each 100
+    to 500. Of an ill-conditioned Gram and 450 active channels 28 against 5 with one Gram, but the
+    first round does not tell these from the others. Where the Gram is singular too, descent takes
+    hundreds: those classes are known by not being done after a few rounds.
     """
     if way is not None:
         return [(way, _ROUNDS)]
@@ -264,12 +266,38 @@ def _split(
         gram / mean[:, None, None],
     )
     *batch, first, matrix = (torch.from_numpy(n).to(device) for n in numbers)
-    weights, gap, steps = (t.cpu().numpy() for t in admm(matrix, Batch(*batch), first, tolerance))
+    found = _together(matrix, Batch(*batch), first, tolerance)
+    weights, gap, steps = (t.cpu().numpy() for t in found)
     better = gap < answer.gap[left]
     kept = left[better]
     answer.weights[kept] = (weights * on / mean[:, None])[better]
     answer.gap[kept] = gap[better]
     answer.steps[left] += steps
+
+
+def _together(
+    gram: Float[Tensor, "g k k"], batch: Batch, start: Float[Tensor, "c k"], tolerance: float
+) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
+    """Run ADMM; with one Gram only until Newton steps can finish, and on where they do not."""
+    if len(gram) > 1:
+        return admm(gram, batch, start, tolerance)
+    found = admm(gram, batch, start, tolerance, at_most=LOOK)
+    weights, gap, steps = _kept(found, semismooth(gram[0], batch, found[0], tolerance))
+    left = gap > tolerance
+    if left.any():
+        more = admm(gram, some_of(batch, left), weights[left], tolerance)
+        some = _kept((weights[left], gap[left], steps[left]), more)
+        weights[left], gap[left], steps[left] = some
+    return weights, gap, steps
+
+
+def _kept(
+    before: tuple[Tensor, Tensor, Tensor], after: tuple[Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the better weights of every class with their gaps, and all steps."""
+    better = after[1] < before[1]
+    weights = torch.where(better[:, None], after[0], before[0])
+    return weights, torch.minimum(before[1], after[1]), before[2] + after[2]
 
 
 def _descend(

@@ -6,10 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
+from torch import Tensor
 
+from hexplain_widgets import sparse
+from hexplain_widgets.admm import Batch
+from hexplain_widgets.semismooth import semismooth
 from hexplain_widgets.sparse import Quadratic, Solution, lasso
 from tests.reference import chip
 
@@ -339,6 +344,70 @@ def test_a_penalty_of_infinity_leaves_a_channel_out(way: str) -> None:
     expected = lasso(part, 0.02).weights
     assert not found[:, ~keep].any()
     np.testing.assert_allclose(found[:, keep], expected, atol=1e-4 * np.abs(expected).max())
+
+
+# Newton steps on one Gram for all classes
+
+
+@pytest.mark.parametrize("sparsity", SPARSITIES)
+def test_with_one_gram_newton_steps_finish_what_admm_begins(sparsity: float) -> None:
+    problem = shared(gated(classes=12, same_weights=True).statistics)
+    found = lasso(problem, sparsity, way="ADMM", tolerance=1e-10)
+    assert (found.gap <= 1e-10).all()
+    assert (found.steps <= 10 + 5).all()
+
+
+@pytest.mark.parametrize("sparsity", [0.3, 0.03])
+def test_where_newton_steps_find_nothing_admm_goes_on(sparsity: float, monkeypatch) -> None:
+    problem = shared(gated(same_weights=True).statistics)
+    expected = lasso(problem, sparsity, way="ADMM", tolerance=1e-10)
+
+    def lost(gram, batch, start, tolerance) -> tuple[Tensor, Tensor, Tensor]:
+        nothing = torch.full_like(batch.power, torch.inf)
+        return torch.full_like(start, torch.nan), nothing, torch.zeros(len(start)).long()
+
+    monkeypatch.setattr(sparse, "semismooth", lost)
+    found = lasso(problem, sparsity, way="ADMM", tolerance=1e-10)
+    assert found.weights == pytest.approx(expected.weights, abs=1e-4)
+    assert (found.gap <= 1e-10).all()
+
+
+@pytest.mark.parametrize("sparsity", [0.3, 0.03])
+def test_one_singular_gram_for_all_classes_reaches_the_gap(sparsity: float) -> None:
+    problem = shared(gated(rows=12, same_weights=True).statistics)
+    assert (lasso(problem, sparsity, way="ADMM").gap <= 1e-9).all()
+
+
+def two_channels(threshold: list[float], gram: list[list[float]]) -> tuple[Tensor, Batch]:
+    """One class whose second channel helps only once the first is in."""
+    one = torch.ones(1, dtype=torch.float64)
+    linear, penalties = (torch.tensor([row]).double() for row in ([1.0, 0.125], threshold))
+    return torch.tensor(gram).double(), Batch(linear, one, penalties, one)
+
+
+@pytest.mark.parametrize("start", [[0.0, 0.0], [-1.0, 1.0], [1.0, 1.0], [0.5, -0.5]])
+def test_newton_steps_drop_turned_channels_and_take_in_steep_ones(start: list[float]) -> None:
+    gram, batch = two_channels([0.0625, 0.0625], [[1.0, 0.5], [0.5, 1.0]])
+    weights, gap, steps = semismooth(gram, batch, torch.tensor([start]).double(), 1e-12)
+    # gram w = linear - threshold * sign: w0 + w1 / 2 = 0.9375, w0 / 2 + w1 = 0.1875
+    assert weights[0].numpy() == pytest.approx([1.125, -0.375], abs=1e-9)
+    assert gap.item() <= 1e-12
+    assert 1 <= steps.item() <= 5
+
+
+def test_newton_steps_hold_a_channel_with_an_infinite_threshold_at_zero() -> None:
+    gram, batch = two_channels([0.0625, float("inf")], [[1.0, 0.5], [0.5, 1.0]])
+    weights, gap, _ = semismooth(gram, batch, torch.zeros(1, 2).double(), 1e-12)
+    assert weights[0].numpy() == pytest.approx([0.9375, 0.0], abs=1e-9)
+    assert gap.item() <= 1e-12
+
+
+def test_newton_steps_on_what_is_no_gram_give_an_infinite_gap() -> None:
+    gram, batch = two_channels([0.0625, 0.0625], [[-1.0, 0.0], [0.0, -1.0]])
+    start = torch.ones(1, 2).double()
+    weights, gap, _ = semismooth(gram, batch, start, 1e-12)
+    assert gap.item() > 1e-12
+    assert torch.isfinite(weights).all()
 
 
 def test_noise_far_above_what_the_channels_explain_does_not_stop_the_search_early() -> None:
