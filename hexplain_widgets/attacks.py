@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -14,6 +15,7 @@ from .evidence import Prediction
 from .guest import visiting
 
 Norm = Literal["linf", "l2"]
+Stop = Callable[[], bool]
 
 # What a person hardly sees, in pixel values 0..1: the largest change, or the length of all changes
 # in an image of 224 pixels.
@@ -24,7 +26,8 @@ BUDGETS = {"linf": 8 / 255, "l2": 3.0}
 class Attacked:
     """An image before and after an attack, prepared for the network, and what is named in each.
 
-    `size` is the change's in the attack's norm, in pixel values 0..1.
+    `size` is the change's in the attack's norm, in pixel values 0..1. `settings` say how it was
+    found; `target` among them is the index of the class it went for, None for any other.
     """
 
     x: Float[Tensor, "1 c h w"]
@@ -32,6 +35,15 @@ class Attacked:
     before: Prediction
     after: Prediction
     size: float
+    norm: Norm = "linf"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def came_through(self) -> bool:
+        """Whether another class is named than before: the target, where there is one."""
+        goal = self.settings.get("target")
+        named = self.after.index
+        return named != self.before.index and (goal is None or named == goal)
 
 
 def pgd(
@@ -43,13 +55,16 @@ def pgd(
     budget: float | None = None,
     steps: int = 20,
     seed: int = 0,
+    stopped: Stop | None = None,
 ) -> Attacked:
     """Return an image that projected gradient descent changed (Madry et al. 2018).
 
     Towards `target`, or away from the class that the network names. `budget` bounds the change in
     pixel values 0..1: of each pixel ("linf", 8/255) or their Euclidean length ("l2", 3.0). It
-    starts at a random change drawn from `seed`, and keeps the best of `steps` steps. Raises
-    ValueError for a norm, a budget, a number of steps or a class that cannot be.
+    starts at a random change drawn from `seed`, and keeps the best of `steps` steps; `stopped` is
+    asked before each, and once it says yes the best so far is returned. Raises ValueError for a
+    norm, a budget, a number of steps or a class that cannot be, IndexError for a class out of
+    range.
     """
     classifier = Classifier.of(model)
     bound = _checked(norm, budget, steps)
@@ -60,12 +75,54 @@ def pgd(
         goal = None if target is None else classifier.index_of(target, len(logits))
         pixels = _Pixels(classifier, x)
         draw = torch.Generator().manual_seed(seed)
-        found = _descend(classifier, pixels, away, goal, norm, bound, steps, draw)
+        way = _Descent(away, goal, norm, bound, steps, stopped or _never)
+        found = way.best(classifier, pixels, draw)
         after = classifier.logits(pixels.shown(found))[0]
     return Attacked(
         x, pixels.shown(found), classifier.prediction(logits, away),
-        classifier.prediction(after, int(after.argmax())), float(_length(found, norm)),
+        classifier.prediction(after, int(after.argmax())), float(_length(found, norm)), norm,
+        {"attack": "PGD", "budget": bound, "steps": steps, "target": goal, "seed": seed},
     )  # fmt: skip
+
+
+def attacked_by(model: Any, image: Any, attack: Callable[..., Any]) -> Attacked:
+    """Return an image that a function `(network, x) -> x` changed, `x` prepared `(1, C, H, W)`.
+
+    Its size is the largest change of a pixel. Raises TypeError for a function that returns no
+    tensor, ValueError for one of another shape or with values that are not finite.
+    """
+    classifier = Classifier.of(model)
+    x = classifier.prepare(image).x
+    with visiting(classifier.model), torch.enable_grad():
+        given = attack(classifier.model, x.clone())
+    adversarial = _checked_image(given, x)
+    change = (adversarial - x) / _Pixels(classifier, x).span
+    before, after = (
+        classifier.ranked(classifier.logits(each)[0], 1)[0] for each in (x, adversarial)
+    )
+    name = getattr(attack, "__name__", type(attack).__name__)
+    return Attacked(
+        x, adversarial, before, after, float(change.abs().max()), "linf", {"attack": name}
+    )
+
+
+def _checked_image(given: Any, x: Tensor) -> Tensor:
+    if not isinstance(given, Tensor):
+        raise TypeError(
+            f"the attack returned {type(given).__name__}; expected the changed image as a tensor"
+            f" {tuple(x.shape)}; let it return the prepared image it was given with the change"
+        )
+    if given.shape != x.shape:
+        raise ValueError(
+            f"the attack returned a tensor of shape {tuple(given.shape)}; expected"
+            f" {tuple(x.shape)}, as it was given; change the pixels, not the size"
+        )
+    if not bool(torch.isfinite(given).all()):
+        raise ValueError(
+            "the attack returned NaN or infinite values; expected finite numbers; look for a"
+            " division by the length of a gradient that is zero"
+        )
+    return given.detach().to(x)
 
 
 class _Pixels:
@@ -85,29 +142,39 @@ class _Pixels:
         return (self.values + change).clamp(low, high) - self.values
 
 
-def _descend(
-    classifier: Classifier,
-    pixels: _Pixels,
-    away: int,
-    goal: int | None,
-    norm: Norm,
-    bound: float,
-    steps: int,
-    draw: torch.Generator,
-) -> Tensor:
-    noise = torch.randn(pixels.values.shape, generator=draw).to(pixels.values)
-    change = pixels.inside(_unit(noise, norm) * bound / 2)
-    best, lowest = torch.zeros_like(change), float("inf")
-    for _ in range(steps + 1):
-        moving = change.detach().requires_grad_()
-        with torch.enable_grad():
-            loss = _loss(classifier.model(pixels.shown(moving)).float(), away, goal)
-        if float(loss.detach()) < lowest:
-            best, lowest = change, float(loss.detach())
-        (gradient,) = torch.autograd.grad(loss, moving)
-        step = 2.5 * bound / steps * _unit(gradient, norm)
-        change = pixels.inside(_projected(change - step, norm, bound))
-    return best
+@dataclass(frozen=True)
+class _Descent:
+    """How a change is looked for: away from a class, or towards the one that is the goal."""
+
+    away: int
+    goal: int | None
+    norm: Norm
+    bound: float
+    steps: int
+    stopped: Stop
+
+    def best(self, classifier: Classifier, pixels: _Pixels, draw: torch.Generator) -> Tensor:
+        """Return the change of the lowest loss on the way, no change where it never began."""
+        noise = torch.randn(pixels.values.shape, generator=draw).to(pixels.values)
+        change = pixels.inside(_unit(noise, self.norm) * self.bound / 2)
+        best, lowest = torch.zeros_like(change), float("inf")
+        for _ in range(self.steps + 1):
+            if self.stopped():
+                break
+            moving = change.detach().requires_grad_()
+            with torch.enable_grad():
+                logits = classifier.model(pixels.shown(moving)).float()
+                loss = _loss(logits, self.away, self.goal)
+            if float(loss.detach()) < lowest:
+                best, lowest = change, float(loss.detach())
+            (gradient,) = torch.autograd.grad(loss, moving)
+            step = 2.5 * self.bound / self.steps * _unit(gradient, self.norm)
+            change = pixels.inside(_projected(change - step, self.norm, self.bound))
+        return best
+
+
+def _never() -> bool:
+    return False
 
 
 def _loss(logits: Float[Tensor, "1 c"], away: int, goal: int | None) -> Tensor:
