@@ -153,7 +153,7 @@ class _OnGraph(Gated):
         mixing = self._mixing(layer, end) if layer in self._summed else None
         if mixing is None:
             return copied
-        summed = partial(_from_parts, finish, parts_of(mixing, maps), rows_at_once(maps))
+        summed = partial(_from_parts, finish, parts_of(mixing, maps))
         return lambda gates: (copied if gates.shape[1] < FEW_GATES else summed)(gates)
 
     def _mixing(self, layer: str, end: fx.Node) -> Mixing | None:
@@ -220,12 +220,12 @@ class _OnGraph(Gated):
                 return False
             if self._heads[layer] and not _close(self.answers(taken, layer, gates), whole):
                 self._heads[layer] = None
-            if self._sums_agree(taken, layer, gates, whole):
+            if self._sums_agree(taken, layer, gates[:1], whole[:1]):
                 self._summed.add(layer)
         return True
 
     def _sums_agree(
-        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"], whole: Float[Tensor, "n g c"]
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "1 g k"], whole: Float[Tensor, "1 g c"]
     ) -> bool:
         """Whether the parts of a layer's channels can be kept and add up to the same answers."""
         mixing, maps = self._mixing(layer, self._graph.result), taken.maps[layer]
@@ -235,8 +235,7 @@ class _OnGraph(Gated):
         # What follows may ask for an order in memory that the sums do not have.
         with suppress(RuntimeError):
             if mixing.length(maps[:1]) <= MOST_PARTS:
-                parts = parts_of(mixing, maps)
-                return _close(_from_parts(finish, parts, rows_at_once(maps), gates), whole)
+                return _close(_from_parts(finish, parts_of(mixing, maps), gates), whole)
         return False
 
     def _images_in(self, x: Float[Tensor, "1 ch h w"]) -> set[fx.Node]:
@@ -333,9 +332,9 @@ def _copied(
 
 
 def _from_parts(
-    finish: Finish, parts: Callable[[int], Parts], size: int, gates: Bool[Tensor, "n g k"]
+    finish: Finish, parts: Callable[[int], Parts], gates: Bool[Tensor, "n g k"]
 ) -> Float[Tensor, "n g d"]:
-    """Begin at the first sums over channels, whose parts no gate changes; `size` rows at once."""
+    """Begin at the first sums over channels, whose parts no gate changes."""
 
     def of_image(i: int, part: slice) -> Tensor:
         own, some = parts(i), gates[i, part]
@@ -345,7 +344,7 @@ def _from_parts(
             given = {n: v[rows] for n, v in sums.items()} | own.copied(some[rows])
             return _read(finish(image[rows], given))
 
-        return in_batches(run, len(some), size)
+        return in_batches(run, len(some), min(map(rows_at_once, sums.values())))
 
     n, g = gates.shape[:2]
     return torch.stack([in_batches(partial(of_image, i), g, SUMMED_GATES) for i in range(n)])
