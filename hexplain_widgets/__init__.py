@@ -11,6 +11,8 @@ from .engines.faithfulness import measure_faithfulness
 from .engines.hint import Hint
 from .evidence import (
     AdditiveReport,
+    AttackedDecision,
+    AttackedSet,
     ChannelImportance,
     ChannelOverlap,
     ChannelPortrait,
@@ -45,6 +47,7 @@ from .mask_folders import MaskFolder
 from .probe import layers
 from .store import load, save
 from .widgets import (
+    AttackComparison,
     ChannelBars,
     ChannelMatrix,
     ChannelVenn,
@@ -52,6 +55,7 @@ from .widgets import (
     ConceptTree,
     ContributionReport,
     DecompositionTree,
+    FaithfulnessReport,
     FilterLabeler,
     InferenceSpace,
     LayerHeatmaps,
@@ -63,6 +67,9 @@ from .widgets import (
 __all__ = [
     "AdditiveExplainer",
     "AdditiveReport",
+    "AttackComparison",
+    "AttackedDecision",
+    "AttackedSet",
     "Broden",
     "Chain",
     "ChannelBars",
@@ -87,6 +94,7 @@ __all__ = [
     "Evidence",
     "ExplainerQuality",
     "Faithfulness",
+    "FaithfulnessReport",
     "FaithfulnessSummary",
     "FilterLabeler",
     "FilterLabels",

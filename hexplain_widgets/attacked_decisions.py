@@ -108,7 +108,9 @@ def attacked_decision(
         provenance=_provenance(
             classifier, attacked, count, " -> ".join((before.target.name, after.target.name))
         ),
-        goal=None if goal is None else classifier.prediction(second.capture.logits[0], goal),
+        goal=()
+        if goal is None
+        else tuple(classifier.prediction(each.capture.logits[0], goal) for each in (first, second)),
         concept=tuple(concept),
         notes=_notes(classifier, attacked),
     )

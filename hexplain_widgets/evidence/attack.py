@@ -25,7 +25,7 @@ class AttackedDecision(Evidence):
 
     `change` is what was added to the image as it looks, in pixel values -1..1. `size` is the change
     in `norm` ("linf": the largest of a pixel, "l2": the Euclidean length), in pixel values 0..1.
-    `goal` is the class that the attack went for, as it is predicted in the adversarial image.
+    `goal` is the class that the attack went for, as it is predicted in both images, or nothing.
     `concept` are HINT's maps of one concept on both images, or none.
     """
 
@@ -40,7 +40,7 @@ class AttackedDecision(Evidence):
     size: float
     norm: str
     provenance: Provenance
-    goal: Prediction | None = None
+    goal: tuple[Prediction, ...] = ()
     concept: tuple[HeatMap, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -54,7 +54,7 @@ class AttackedDecision(Evidence):
     def came_through(self) -> bool:
         """Whether another class is named than before: the goal, where there is one."""
         named = self.after.target.index
-        reached = self.goal is None or named == self.goal.index
+        reached = all(named == each.index for each in self.goal)
         return reached and named != self.before.target.index
 
     @property

@@ -1,5 +1,6 @@
 """The views: each shows one kind of evidence and holds an engine only to ask it for more."""
 
+from .attack_comparison import AttackComparison as AttackComparison
 from .channel_bars import ChannelBars as ChannelBars
 from .channel_matrix import ChannelMatrix as ChannelMatrix
 from .channel_venn import ChannelVenn as ChannelVenn
@@ -7,6 +8,7 @@ from .concept_sunburst import ConceptSunburst as ConceptSunburst
 from .concept_tree import ConceptTree as ConceptTree
 from .contribution_report import ContributionReport as ContributionReport
 from .decomposition_tree import DecompositionTree as DecompositionTree
+from .faithfulness_report import FaithfulnessReport as FaithfulnessReport
 from .filter_labeler import FilterLabeler as FilterLabeler
 from .inference_space import InferenceSpace as InferenceSpace
 from .layer_heatmaps import LayerHeatmaps as LayerHeatmaps

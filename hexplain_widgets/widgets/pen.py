@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,11 @@ class Pen:
         y = (start[1] + (end[1] - start[1]) * ease) * FINER
         points = list(zip(x.tolist(), y.tolist(), strict=True))
         self._draw.line(points, colour, max(1, round(width * FINER)), "curve")
+
+    def line(self, points: Sequence[Point], width: float, colour: str) -> None:
+        """Draw straight lines from point to point."""
+        finer = [(x * FINER, y * FINER) for x, y in points]
+        self._draw.line(finer, colour, max(1, round(width * FINER)), "curve")
 
 
 def stage_name(layer: Layer) -> str:

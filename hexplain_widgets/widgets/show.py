@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import ipywidgets
+
 from ..evidence import (
+    AttackedDecision,
+    AttackedSet,
     ChannelImportance,
     ChannelOverlap,
     ConceptInference,
     Contributions,
     Decomposition,
+    FaithfulnessSummary,
     FilterSheet,
     HeatMap,
     HeatMapSheet,
@@ -18,19 +23,22 @@ from ..evidence import (
     Localization,
     NeuronConcepts,
 )
-from ._base import View
+from .attack_comparison import AttackComparison
 from .channel_matrix import ChannelMatrix
 from .channel_venn import ChannelVenn
 from .concept_tree import ConceptTree
 from .contribution_report import ContributionReport
 from .decomposition_tree import DecompositionTree
+from .faithfulness_report import FaithfulnessReport
 from .filter_labeler import FilterLabeler
 from .inference_space import InferenceSpace
 from .layer_heatmaps import LayerHeatmaps
 from .neuron_concept_graph import NeuronConceptGraph
 
-VIEWS: dict[type, Callable[[Any], View]] = {
+VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     Decomposition: DecompositionTree.from_evidence,
+    AttackedDecision: AttackComparison.from_evidence,
+    AttackedSet: AttackComparison.from_evidence,
     HeatMap: LayerHeatmaps.from_evidence,
     HeatMapSheet: LayerHeatmaps.from_evidence,
     Localization: LayerHeatmaps.from_evidence,
@@ -39,12 +47,13 @@ VIEWS: dict[type, Callable[[Any], View]] = {
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
     Contributions: ContributionReport.from_evidence,
+    FaithfulnessSummary: FaithfulnessReport.from_evidence,
     FilterSheet: FilterLabeler.from_evidence,
     InferenceComparison: InferenceSpace.from_evidence,
 }
 
 
-def show(evidence: Any) -> View:
+def show(evidence: Any) -> ipywidgets.DOMWidget:
     """Return the view of a piece of evidence; raises TypeError for what no view shows."""
     make = VIEWS.get(type(evidence))
     if make is None:

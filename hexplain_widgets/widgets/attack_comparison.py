@@ -1,0 +1,395 @@
+"""The view of an attack: both images, their trees, and the peaks of both classes' channels."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from ..attacked_decisions import TOP, Attack, attack_of
+from ..attacks import Norm
+from ..evidence import AttackedDecision, AttackedSet
+from ..samples import length_of
+from .attack_asking import Attacker, pgd_with
+from .attack_charts import PeakCharts, abreast
+from .attack_controls import AttackControls
+from .attack_drawing import draw_attack
+from .attack_words import attack_words, concept_part, header, peaks_table, set_table, set_words
+from .conversation import Content, Conversation, Stop
+from .decomposition_tree import DecompositionTree
+from .export import write_html
+
+
+class AttackComparison(ipywidgets.VBox):
+    """An image before and after an attack: both trees, and what both classes' channels answer.
+
+    `model` is a `torch.nn.Module` or `Classifier`, `image` of any kind. `attack` is None (PGD),
+    what `attacks.pgd` returned, or a function `(network, x) -> x` of a prepared image
+    `(1, C, H, W)`. Other attacks can be asked for in the view. With `images`, a set of any kind,
+    the same attack runs over the set on request (`over`). `channels` are compared for each class;
+    `top_k` and `layers` are those of the trees. With a fitted `hint`, its map of `concept` stands
+    on both images. Raises what Decomposer and `attacks.pgd` raise, TypeError for what is no attack
+    or Hint, ValueError for an attack on another image.
+    """
+
+    _own_attack: Attack | None = (
+        None  # a function that was given, until another attack is asked for
+    )
+
+    def __init__(
+        self,
+        model: Any,
+        image: Any,
+        attack: Any = None,
+        *,
+        images: Any = None,
+        channels: int = TOP,
+        top_k: int = 3,
+        layers: Sequence[str] | None = None,
+        hint: Any = None,
+        concept: str | None = None,
+    ) -> None:
+        chosen = attack_of(attack)
+        engine = Attacker(
+            model, image,
+            top_k=top_k, layers=layers, channels=channels, hint=hint, concept=concept,
+        )  # fmt: skip
+        found = engine.decision(chosen, lambda: False)
+        if found is None:
+            raise RuntimeError(
+                "the attack was stopped before its end; expected it to end; run it again"
+            )
+        evidence, after = found
+        self._own_attack = chosen if callable(attack) else None
+        self._open(evidence, None, (engine.original, after), engine, images)
+
+    @classmethod
+    def from_evidence(cls, evidence: Any, over: Any = None) -> AttackComparison:
+        """Return a view of a saved AttackedDecision, an AttackedSet, or of both, without a model.
+
+        Raises TypeError for anything else.
+        """
+        one, several = (evidence, over) if over is not None else _sorted_out(evidence)
+        _check(one, several)
+        trees = (
+            ()
+            if one is None
+            else tuple(map(DecompositionTree.from_evidence, (one.before, one.after)))
+        )
+        return cls._of(one, several, trees)
+
+    @classmethod
+    def _of(
+        cls,
+        one: AttackedDecision | None,
+        several: AttackedSet | None,
+        trees: tuple[DecompositionTree, ...],
+    ) -> AttackComparison:
+        self = cls.__new__(cls)
+        self._open(one, several, trees, None, None)
+        return self
+
+    def _open(
+        self,
+        one: AttackedDecision | None,
+        several: AttackedSet | None,
+        trees: tuple[DecompositionTree, ...],
+        engine: Attacker | None,
+        images: Any,
+    ) -> None:
+        self._one, self._several, self._trees = one, several, trees
+        self._engine, self._images = engine, images
+        self._lock, self._numbers, self._running = threading.RLock(), itertools.count(1), 0
+        self._head, self._table, self._concept = (ipywidgets.HTML() for _ in range(3))
+        self._set_words, self._set_table = ipywidgets.HTML(), ipywidgets.HTML()
+        self._peaks, self._set_peaks = PeakCharts(), PeakCharts()
+        self._captions = [ipywidgets.HTML() for _ in range(2)]
+        self._cells = [ipywidgets.VBox([]) for _ in range(2)]
+        self._pair = ipywidgets.GridBox(self._cells, layout=abreast(430))
+        self._conversation = Conversation(
+            {"attack": self._answer_attack, "over": self._answer_over}, self._told
+        )
+        self._controls = self._made_controls() if engine is not None else None
+        super().__init__(layout=ipywidgets.Layout(grid_gap="8px"))
+        self._arrange()
+
+    def _made_controls(self) -> AttackControls:
+        classifier = self._engine.classifier if self._engine else None
+        some = self._images is not None
+        return AttackControls(
+            classifier.classes or () if classifier else (),
+            length_of(self._images) if some else None,
+            attack=self._press_attack,
+            over=self._press_over if some else None,
+            cancel=self._press_cancel,
+        )
+
+    @property
+    def evidence(self) -> AttackedDecision | AttackedSet:
+        """What the attack did to the image, its trees as they are on the screen.
+
+        The set alone where only that is shown.
+        """
+        if self._one is None:
+            return self._over_set()
+        named = (self._one.before, self._one.after)
+        before, after = (
+            tree.evidence if tree.evidence.target.index == first.target.index else first
+            for tree, first in zip(self._trees, named, strict=True)
+        )
+        return replace(self._one, before=before, after=after)
+
+    @property
+    def set_evidence(self) -> AttackedSet | None:
+        """What the attack did over the set; None as long as it was not asked for."""
+        return self._several
+
+    def _over_set(self) -> AttackedSet:
+        if self._several is None:
+            raise ValueError(
+                "got a comparison of nothing; expected an AttackedDecision or an AttackedSet;"
+                " make one with AttackComparison(model, image)"
+            )
+        return self._several
+
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        if self._one is None:
+            return f"{self._over_set().images} images before and after an attack"
+        return f"{self._one.before.target.name} before and after an attack"
+
+    def __repr__(self) -> str:
+        if self._one is None:
+            found = self._over_set()
+            return f"AttackComparison({found.images} images, {len(found.peaks)} came through)"
+        named = " -> ".join(repr(name) for name in self._one.classes)
+        held = "" if len(self._one.classes) > 1 else ", did not come through"
+        over = f", {self._several.images} images" if self._several else ""
+        return f"AttackComparison({named}{held}{over})"
+
+    def attack(
+        self,
+        target: int | str | None = None,
+        *,
+        norm: Norm = "linf",
+        budget: float | None = None,
+        steps: int = 20,
+        seed: int = 0,
+    ) -> AttackedDecision:
+        """Attack the image anew by PGD, show and return what it did; raises like `attacks.pgd`.
+
+        Raises ValueError for a view without a model.
+        """
+        settings = {"target": target, "norm": norm, "budget": budget, "steps": steps, "seed": seed}
+        self._run_attack(pgd_with(settings), lambda: False)
+        self._own_attack = None
+        found: AttackedDecision = self.evidence  # type: ignore[assignment]
+        return found
+
+    def over(self, images: Any = None, *, progress: bool = True) -> AttackedSet:
+        """Attack every image of a set as the image was, show and return the peaks (Fig. 12 c).
+
+        `images` are those of the view if not given. Raises ValueError without a model or images.
+        """
+        data = self._images if images is None else images
+        return self._run_over(data, lambda: False, progress=progress, done=int)
+
+    def snapshot(self) -> AttackComparison:
+        """Return a twin of what is on the screen, without the model."""
+        trees = tuple(tree.snapshot() for tree in self._trees)
+        twin = type(self)._of(self._one, self._several, trees)
+        twin.layout = self.layout
+        return twin
+
+    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
+        """Write a page that shows this view from a file, without kernel and network."""
+        twin = self.snapshot()
+        try:
+            return write_html(twin, path, title=title or self.title)
+        finally:
+            twin.close()
+
+    def export_png(self, path: str | Path) -> Path:
+        """Write images, peaks and trees as a picture for slides and print, 1920 pixels wide."""
+        opened = [tree._opened() for tree in self._trees]
+        one = self.evidence if self._one is not None else None
+        picture = draw_attack(one, self._several, opened)  # type: ignore[arg-type]
+        picture.save(path, format="PNG")
+        return Path(path)
+
+    def close(self) -> None:
+        """Close the view with all its parts, and let go of the model and the images."""
+        self._engine, self._images = None, None
+        self._conversation.close()
+        parts = [*self._trees, self._peaks, self._set_peaks, *self._captions, *self._cells]
+        parts += [self._pair, self._head, self._table, self._concept]
+        parts += [self._set_words, self._set_table]
+        for part in (*parts, *([self._controls] if self._controls else [])):
+            part.close()
+        super().close()
+
+    # what is shown
+
+    def _arrange(self) -> None:
+        """Show what there is, and nothing of what there is not."""
+        parts: list[Any] = []
+        if self._one is not None:
+            parts += self._of_image(self._one)
+        if self._several is not None:
+            parts += self._of_set(self._several)
+        self.children = parts
+
+    def _of_image(self, one: AttackedDecision) -> list[Any]:
+        self._head.value, self._table.value = header(one), peaks_table(one)
+        self._concept.value = concept_part(one)
+        self._peaks.show(one)
+        named = zip(("Original", "Adversarial"), (one.before, one.after), strict=True)
+        for (what, tree), caption in zip(named, self._captions, strict=True):
+            caption.value = _caption(what, tree.target.name)
+        for cell, caption, tree in zip(self._cells, self._captions, self._trees, strict=True):
+            cell.children = (caption, tree)
+        controls = [] if self._controls is None else [self._controls]
+        if self._controls is not None:
+            self._controls.take({**one.provenance.settings, "seed": one.provenance.seed})
+        concept = [self._concept] if one.concept else []
+        return [self._head, *controls, self._peaks, self._table, *concept, self._pair]
+
+    def _of_set(self, found: AttackedSet) -> list[Any]:
+        words = f"{set_words(found)} {attack_words(found)}"
+        self._set_words.value = _set_head(words, found.notes)
+        if not len(found.peaks):
+            return [self._set_words]
+        self._set_peaks.show_set(found)
+        self._set_table.value = set_table(found)
+        return [self._set_words, self._set_peaks, self._set_table]
+
+    # what is asked
+
+    def _ask(self, purpose: str) -> Attacker:
+        if self._engine is None:
+            raise ValueError(
+                f"this view was opened from saved evidence, without a model; {purpose} takes the"
+                " model; run AttackComparison(model, image) to have it live"
+            )
+        return self._engine
+
+    def _run_attack(self, attack: Attack, stopped: Stop) -> None:
+        found = self._ask("another attack").decision(attack, stopped)
+        if found is None:
+            raise CancelledError
+        evidence, after = found
+        with self._lock:
+            if stopped():
+                after.close()
+                raise CancelledError
+            last, self._one = self._trees[1], evidence
+            self._trees = (self._trees[0], after)
+            after.layout = last.layout
+            self._arrange()
+        last.close()
+
+    def _run_over(self, images: Any, stopped: Stop, *, progress: bool, done: Any) -> AttackedSet:
+        engine = self._ask("an attack on a set")
+        if images is None:
+            raise ValueError(
+                "got no images to attack; expected a set of them; pass images= to AttackComparison"
+                " or to over"
+            )
+        attack = self._own_attack or pgd_with(self._settings())
+        found = engine.over(images, attack, stopped=stopped, progress=progress, done=done)
+        if stopped():
+            raise CancelledError
+        with self._lock:
+            self._several = found
+            self._arrange()
+        return found
+
+    def _settings(self) -> dict[str, Any]:
+        found: dict[str, Any] = {} if self._controls is None else self._controls.settings()
+        return found
+
+    def _press_attack(self) -> None:
+        self._begin("attack", "Attacking the image …")
+
+    def _press_over(self) -> None:
+        self._begin("over", "Attacking the set …")
+
+    def _press_cancel(self) -> None:
+        self._conversation.receive(
+            {"kind": "cancel", "id": next(self._numbers), "of": self._running}
+        )
+
+    def _begin(self, kind: str, words: str) -> None:
+        self._running = next(self._numbers)
+        if self._controls is not None:
+            self._controls.at_work(words)
+        self._conversation.receive({"kind": kind, "id": self._running})
+
+    def _answer_attack(self, _: Content, stopped: Stop) -> Mapping[str, Any]:
+        self._run_attack(pgd_with(self._settings()), stopped)
+        self._own_attack = None
+        return {}
+
+    def _answer_over(self, _: Content, stopped: Stop) -> Mapping[str, Any]:
+        total = length_of(self._images)
+        of = f" of {total}" if total is not None else ""
+
+        def done(count: int) -> None:
+            if self._controls is not None and not stopped():
+                self._controls.at_work(f"{count}{of} images attacked …")
+
+        self._run_over(self._images, stopped, progress=False, done=done)
+        return {}
+
+    def _told(self, message: dict[str, Any]) -> None:
+        """Show how work that was asked for in the view ended."""
+        if self._controls is None:
+            return
+        if message["kind"] == "error":
+            self._controls.failed(message["text"])
+        elif message.get("cancelled"):
+            self._controls.at_rest("Cancelled: what was there stays.")
+        elif message["kind"] == "result" and message["id"] == self._running:
+            self._controls.at_rest()
+
+
+def _sorted_out(evidence: Any) -> tuple[Any, Any]:
+    return (None, evidence) if isinstance(evidence, AttackedSet) else (evidence, None)
+
+
+def _check(one: Any, several: Any) -> None:
+    for given, kind in ((one, AttackedDecision), (several, AttackedSet)):
+        if given is not None and not isinstance(given, kind):
+            raise TypeError(
+                f"got {type(given).__name__} as evidence; expected an {kind.__name__};"
+                " take what AttackComparison(model, image) has as evidence or set_evidence, or open"
+                " a saved one with load(path)"
+            )
+    if one is None and several is None:
+        raise TypeError(
+            "got None as evidence; expected an AttackedDecision or an AttackedSet; take what"
+            " AttackComparison(model, image) has as evidence, or open a saved one with load(path)"
+        )
+
+
+def _caption(what: str, name: str) -> str:
+    return (
+        "<div style='font-size: 14px; color: var(--jp-ui-font-color1)'>"
+        f"<b>{what}</b>, named {html.escape(name)}</div>"
+    )
+
+
+def _set_head(words: str, notes: Sequence[str]) -> str:
+    said = "<br>".join(map(html.escape, (words, *notes)))
+    return (
+        "<div style='font-size: 14px; line-height: 1.45; padding-top: 8px; color:"
+        f" var(--jp-ui-font-color1)'><b>Over a set of images</b><br>{said}</div>"
+    )

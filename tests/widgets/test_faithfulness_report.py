@@ -1,0 +1,125 @@
+"""The report on faithfulness: what it says, and that it needs no kernel to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import hexplain_widgets as hx
+from hexplain_widgets.widgets.faithfulness_charts import (
+    masked_chart,
+    sorted_chart,
+    surrogate_chart,
+    survival_chart,
+)
+from hexplain_widgets.widgets.faithfulness_words import heading, legend, numbers, table, verdict
+from tests.networks import image, plain
+from tests.widgets.made import MARKUP
+
+
+@pytest.fixture(scope="module")
+def summary() -> hx.FaithfulnessSummary:
+    data = [(image(48, seed)[0], seed) for seed in range(2)]
+    return hx.measure_faithfulness(plain(seed=3), data, progress=False)
+
+
+@pytest.fixture
+def report(summary: hx.FaithfulnessSummary) -> Iterator[hx.FaithfulnessReport]:
+    made = hx.FaithfulnessReport.from_evidence(summary)
+    yield made
+    made.close()
+
+
+def with_r(summary: hx.FaithfulnessSummary, r: float, lowest: float) -> hx.FaithfulnessSummary:
+    """The summary with another correlation at the middle step."""
+    step = summary.steps[1]
+    pearson, low = step.pearson.copy(), step.lowest.copy()
+    pearson[0], low[0] = r, lowest
+    steps = (summary.steps[0], replace(step, pearson=pearson, lowest=low), summary.steps[2])
+    return replace(summary, steps=steps)
+
+
+def test_it_says_what_it_shows(report: hx.FaithfulnessReport) -> None:
+    assert repr(report) == "FaithfulnessReport(2 images, 3 steps)"
+
+
+def test_it_measures_where_it_is_given_a_model(summary: hx.FaithfulnessSummary) -> None:
+    data = [(image(48, seed)[0], seed) for seed in range(2)]
+    made = hx.FaithfulnessReport(plain(seed=3), data, progress=False)
+    assert made.evidence == summary
+    made.close()
+
+
+def test_what_is_no_summary_is_refused() -> None:
+    with pytest.raises(TypeError, match="got str as evidence; expected a FaithfulnessSummary"):
+        hx.FaithfulnessReport.from_evidence("f.hx")
+
+
+def test_show_finds_it(summary: hx.FaithfulnessSummary) -> None:
+    assert type(hx.show(summary)) is hx.FaithfulnessReport
+
+
+def test_the_verdict_names_the_weakest_step_in_words_and_in_red(summary) -> None:
+    poor = verdict(with_r(summary, 0.3, -0.12))
+    assert "agree poorly with ablation at 7 → 4: r = 0.30; on a single image it falls to" in poor
+    assert "--jp-error-color1" in poor
+    fair = verdict(with_r(summary, 0.7, 0.6))
+    assert "agree in part with ablation at every step: r is at least 0.70" in fair
+
+
+def test_one_bad_image_is_red_though_the_mean_is_good(summary) -> None:
+    found = verdict(with_r(summary, 0.9, -0.12))
+    assert "falls to −0.12" in found
+    assert "--jp-error-color1" in found
+
+
+def test_a_step_that_cannot_be_compared_has_no_figure(summary) -> None:
+    steps = tuple(replace(s, counted=np.zeros(4, dtype=np.int64)) for s in summary.steps)
+    assert "No step could be compared" in verdict(replace(summary, steps=steps))
+    assert "<td>–</td>" in table(replace(summary, steps=steps))
+
+
+def test_names_from_the_user_are_text(summary) -> None:
+    step = replace(summary.steps[0], shallow=MARKUP)
+    found = table(replace(summary, steps=(step,))) + legend(MARKUP, {MARKUP: "red"}, "")
+    found += numbers(MARKUP, [MARKUP], {MARKUP: [1.0]}) + heading(replace(summary, notes=(MARKUP,)))
+    assert MARKUP not in found
+    assert "&lt;" in found
+
+
+def test_every_chart_holds_its_numbers(summary) -> None:
+    step = summary.steps[1]
+    assert list(masked_chart(step).lines) == ["most important", "least important", "random"]
+    assert np.array_equal(masked_chart(step).lines["random"], step.remaining[2])
+    assert sorted_chart(step).lines["ablation"][0] == pytest.approx(step.drops[0])
+    assert sorted_chart(step).lines["estimate"][-1] == pytest.approx(step.estimates[-1])
+    assert "right class, ours" in surrogate_chart(summary).lines
+    assert "right class, ours" not in surrogate_chart(replace(summary, accuracy=None)).lines
+    assert tuple(survival_chart(summary, 1).lines) == summary.methods
+
+
+def test_an_axis_reaches_round_numbers_around_all_values(summary) -> None:
+    for chart in (masked_chart(summary.steps[0]), survival_chart(summary, 0)):
+        values = np.concatenate(list(chart.lines.values()))
+        assert chart.ticks[0] <= min(0, values.min())
+        assert chart.ticks[-1] >= max(1, values.max()) - 1e-9
+
+
+def test_the_step_is_chosen_in_the_browser_without_a_kernel(report) -> None:
+    choice, steps = report.children[2], report.children[3]
+    assert list(choice.options) == ["logits → 7", "7 → 4", "4 → 1"]
+    links = [part for part in report._made if type(part).__name__ == "Link"]
+    assert links[0].source == (choice, "index")
+    assert links[0].target == (steps, "selected_index")
+
+
+def test_a_page_and_a_picture_are_written(report, tmp_path: Path) -> None:
+    page = report.export_html(tmp_path / "f.html").read_text(encoding="utf-8")
+    assert "Faithfulness: Sequential" in page
+    with Image.open(report.export_png(tmp_path / "f.png")) as picture:
+        assert picture.width == 1920
