@@ -2,6 +2,7 @@
 
 from . import demo
 from .broden import Broden
+from .channel_means import channel_means
 from .classifier import Classifier
 from .engines.additive import AdditiveExplainer
 from .engines.chain import Chain
@@ -118,6 +119,7 @@ __all__ = [
     "Node",
     "Prediction",
     "Provenance",
+    "channel_means",
     "decompose",
     "demo",
     "layers",

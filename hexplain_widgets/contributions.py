@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -51,12 +52,14 @@ def measured(decided: Decided, maps: Float[Tensor, "b k h w"], removal: Removal)
 class Weighing:
     """Finds contributions in one image's network by any of the methods, and how far they agree.
 
-    `names` are a segment's shallow and deep layer, None for logits. Call it inside
-    `guest.visiting`.
+    `names` are a segment's shallow and deep layer, None for logits. A removed channel is zero, or
+    has its mean of `means` (by layer) everywhere. Call it inside `guest.visiting`.
     """
 
-    def __init__(self, probe: Probe, capture: Capture) -> None:
-        self._probe, self._capture = probe, capture
+    def __init__(
+        self, probe: Probe, capture: Capture, means: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self._probe, self._capture, self._means = probe, capture, means
         self._removals: dict[tuple[str, str | None], Removal] = {}
 
     def weights(
@@ -75,16 +78,35 @@ class Weighing:
     def faithfulness(
         self, segment: Segment, names: tuple[str, str | None], decided: Decided
     ) -> Faithfulness:
-        """Return how far the gradient's contributions to one decision agree with removals."""
-        maps = decided.gradients * decided.activations
+        """Return how far the gradient's contributions to one decision agree with removals.
+
+        Estimates are sums of gradient times what is removed: the activation, or its part above the
+        mean (mixing the two baselines costs up to 0.7 of correlation).
+        """
+        removed = self.removed(names[0], decided)
+        maps = decided.gradients * removed
         start = time.perf_counter()
-        weights = measured(decided, maps, self._removal(segment, names))
+        fallen = self._removal(segment, names).drops(
+            decided.units[0], decided.values[0], unclipped=decided.unclipped[0]
+        )
         seconds = time.perf_counter() - start
         (estimates,) = maps.sum((2, 3)).double().cpu().numpy()
-        (drops,) = weights.contributions.double().cpu().numpy()
-        return faithfulness(estimates, drops, seconds=seconds)
+        drops = fallen * decided.signs[0]
+        # A channel that is at its baseline everywhere can leave nothing but rounding.
+        drops[(removed.abs().amax((0, 2, 3)) == 0).cpu().numpy()] = 0
+        baseline = "zero" if self._means is None else "mean"
+        return faithfulness(estimates, drops, baseline=baseline, seconds=seconds)
+
+    def removed(self, layer: str, decided: Decided) -> Float[Tensor, "b k h w"]:
+        """Return what is taken away from the maps of a layer where a channel is removed."""
+        if self._means is None:
+            return decided.activations
+        return decided.activations - self._means[layer].to(decided.activations)[:, None, None]
 
     def _removal(self, segment: Segment, names: tuple[str, str | None]) -> Removal:
         if names not in self._removals:
-            self._removals[names] = Removal(self._probe, self._capture, segment, *names)
+            instead = None if self._means is None else self._means[names[0]]
+            self._removals[names] = Removal(
+                self._probe, self._capture, segment, *names, instead=instead
+            )
         return self._removals[names]

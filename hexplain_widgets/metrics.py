@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
+from torch import Tensor
 
 from .evidence import Faithfulness
 from .localize import OVERLAP, Box, checked
@@ -12,13 +13,20 @@ from .removals import on_segment
 from .segments import Segment, Unit
 
 
-def ablation(segment: Segment, unit: Unit, *, unclipped: bool = False) -> Float[np.ndarray, " k"]:
-    """Return the drop of a decision when each channel of the shallow layer is set to zero.
+def ablation(
+    segment: Segment,
+    unit: Unit,
+    *,
+    means: Float[Tensor, " k"] | None = None,
+    unclipped: bool = False,
+) -> Float[np.ndarray, " k"]:
+    """Return the drop of a decision when each channel of the shallow layer is taken out.
 
-    In the decision's own units, on the segment alone (Hierarchical Decomposition, sec. 4.1).
+    It is set to zero, or to its one of `means` (over reference images; see `channel_means`). In
+    the decision's own units, on the segment alone (Hierarchical Decomposition, sec. 4.1).
     `unclipped` measures the value before an upper clip. Call it inside `guest.visiting`.
     """
-    return on_segment(segment, unit, unclipped=unclipped).drops
+    return on_segment(segment, unit, instead=means, unclipped=unclipped).drops
 
 
 def pearson(estimate: Float[np.ndarray, " k"], truth: Float[np.ndarray, " k"]) -> float:

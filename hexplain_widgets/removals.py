@@ -1,4 +1,6 @@
-"""Removals: how far a decision falls when a channel of a layer is set to zero, channel by channel.
+"""Removals: how far a decision falls when a channel of a layer is taken out, channel by channel.
+
+A removed channel is zero everywhere, or its mean over other images.
 
 Behind the layer every channel goes its own way up to the first linear operations, whose results are
 sums over channels: a removed channel is one product less. Only what follows them is run again for
@@ -39,10 +41,11 @@ class _Way:
         end: fx.Node,
         x: Tensor,
         shallow: Tensor,
+        instead: Tensor,
         floor: float,
     ) -> None:
         self.graph, self.start, self.end = graph, start, end
-        self.shallow, self.floor = shallow, floor
+        self.shallow, self.instead, self.floor = shallow, instead, floor
         inside = graph.behind(start)
         self.nodes = [n for n in graph.needed([end], {start}) if n in inside]
         crossing = graph.crossing(start, end)
@@ -86,7 +89,7 @@ class _Removals:
     def __init__(self, way: _Way, cone: Cone) -> None:
         self._way, self.cone = way, cone
         maps = cone.cut(way.start, way.shallow)
-        self._alone: dict[fx.Node, Any] = {way.start: torch.cat([maps, torch.zeros_like(maps)])}
+        self._alone: dict[fx.Node, Any] = {way.start: _with(maps, way.instead)}
         for node in (n for n in way.nodes if n in way.alone):
             self._alone[node] = cone.step(node, self._alone)
         self._sums = {node: self._sum(node) for node in way.sums}
@@ -125,6 +128,11 @@ class _Removals:
         value = self._way.beside[node]
         every = node in self._way.of_image and isinstance(value, Tensor) and len(value) == 1
         return value.expand(count + 1, *value.shape[1:]) if every else value
+
+
+def _with(maps: Float[Tensor, "1 k h w"], instead: Float[Tensor, " k"]) -> Float[Tensor, "2 k h w"]:
+    """Return maps, and beside them what stands for every removed channel."""
+    return torch.cat([maps, instead[None, :, None, None].expand_as(maps)])
 
 
 def _replaced(own: Float[Tensor, "2 ..."], channels: slice, count: int, k: int) -> Tensor:
@@ -173,15 +181,23 @@ def _rows_at_once(cells: int, device: torch.device) -> int:
 
 
 def on_segment(
-    segment: Segment, unit: Unit, *, unclipped: bool = False, one_by_one: bool = False
+    segment: Segment,
+    unit: Unit,
+    *,
+    instead: Float[Tensor, " k"] | None = None,
+    unclipped: bool = False,
+    one_by_one: bool = False,
 ) -> Values:
-    """Return a unit's values without each channel, the segment run again for each of them."""
+    """Return a unit's values without each channel, the segment run again for each of them.
+
+    `instead` is what a removed channel is everywhere, 0 if not given.
+    """
     maps, values = segment.around(unit)
     k, h, w = maps.shape[1:]
+    other = maps.new_zeros(k) if instead is None else instead.to(maps)
 
     def rows(part: slice) -> Tensor:
-        own = torch.cat([maps, torch.zeros_like(maps)])
-        some = _replaced(own, part, len(range(*part.indices(k))), k)
+        some = _replaced(_with(maps, other), part, len(range(*part.indices(k))), k)
         if one_by_one:
             return torch.cat([values(row[None], unclipped) for row in some])
         return values(some, unclipped)
@@ -194,14 +210,24 @@ class Removal:
 
     On the graph where the network is traced, a channel's parts in the first linear operations
     taken away as products; on the segment elsewhere, and where that does not give the captured
-    value back. Without `deep` the decisions are logits.
+    value back. Without `deep` the decisions are logits. `instead` is what a removed channel is
+    everywhere, 0 if not given.
     """
 
     def __init__(
-        self, probe: Probe, capture: Capture, segment: Segment, shallow: str, deep: str | None
+        self,
+        probe: Probe,
+        capture: Capture,
+        segment: Segment,
+        shallow: str,
+        deep: str | None,
+        *,
+        instead: Float[Tensor, " k"] | None = None,
     ) -> None:
         self._traced, self._capture, self._segment = probe.traced, capture, segment
         self._names = shallow, deep
+        maps = segment.shallow
+        self._instead = maps.new_zeros(maps.shape[1]) if instead is None else instead.to(maps)
         self._ways: dict[bool, _Way | None] = {}
 
     def drops(
@@ -219,13 +245,16 @@ class Removal:
                 found = attempt(unit, unclipped)
                 if found is not None and found.agree(value, scale):
                     return found.drops
-        found = on_segment(self._segment, unit, unclipped=unclipped, one_by_one=True)
+        found = self._on_segment(unit, unclipped, one_by_one=True)
         if not found.agree(value, scale):
             raise self._segment.unsteady()
         return found.drops
 
-    def _on_segment(self, unit: Unit, unclipped: bool) -> Values:
-        return on_segment(self._segment, unit, unclipped=unclipped)
+    def _on_segment(self, unit: Unit, unclipped: bool, *, one_by_one: bool = False) -> Values:
+        return on_segment(
+            self._segment, unit,
+            instead=self._instead, unclipped=unclipped, one_by_one=one_by_one,
+        )  # fmt: skip
 
     def _on_graph(self, unit: Unit, unclipped: bool) -> Values | None:
         way = self._way(unclipped)
@@ -259,4 +288,7 @@ class Removal:
             end, floor = self._traced.before_clip(end)
         if not self._traced.precedes(start, end):
             return None
-        return _Way(self._traced.graph, start, end, self._capture.x, self._segment.shallow, floor)
+        return _Way(
+            self._traced.graph, start, end,
+            self._capture.x, self._segment.shallow, self._instead, floor,
+        )  # fmt: skip

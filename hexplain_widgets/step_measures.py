@@ -36,13 +36,15 @@ class Measured:
     next: Unit | None
 
 
-def estimators(decided: Decided, full: tuple[int, int]) -> Float[Tensor, "4 k"]:
+def estimators(
+    decided: Decided, removed: Float[Tensor, "1 k h w"], full: tuple[int, int]
+) -> Float[Tensor, "4 k"]:
     """Return the four estimates of each channel's contribution to one decision (Table 1).
 
-    Average and maximum of gradient times activation, average and maximum of the gradient, over the
-    whole map of `full` cells.
+    Average and maximum of gradient times what is removed (the activation, or its part above the
+    mean), average and maximum of the gradient, over the whole map of `full` cells.
     """
-    gradients, maps = decided.gradients[0], decided.gradients[0] * decided.activations[0]
+    gradients, maps = decided.gradients[0], decided.gradients[0] * removed[0]
     whole = gradients.shape[1:] == full
     cells = full[0] * full[1]
 
@@ -91,7 +93,8 @@ def measured_step(
     (decided,) = segment.decide([unit])
     maps = decided.gradients * decided.activations
     weights = estimated(maps, segment.full[0] * segment.full[1])
-    estimates = estimators(decided, segment.full).cpu().numpy()
+    removed = weighing.removed(names[0], decided)
+    estimates = estimators(decided, removed, segment.full).cpu().numpy()
     kept, also = strongest(maps, weights.contributions, maps.shape[1], MERGE_IOU)
     split = splits_of(decided, maps, weights, [kept[0][:1]], [also[0][:1]])[unit]
     return Measured(

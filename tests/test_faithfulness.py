@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
+from hexplain_widgets import metrics
 from hexplain_widgets.contributions import Weighing
 from hexplain_widgets.guest import visiting
 from hexplain_widgets.probe import Probe
@@ -70,6 +71,46 @@ def test_a_step_is_the_literal_one(model, inside, shallow: str, deep: str | None
             closed = np.flatnonzero(gates[row, i] == 0).tolist()
             left = literal.left_of(model, capture.x, deep, unit, shallow, closed)
             assert found.remaining[row, i] == pytest.approx(left, abs=1e-4)
+
+
+@pytest.mark.parametrize(("shallow", "deep"), [("7", None), ("4", "7"), ("1", "4")])
+def test_ablation_to_the_mean_is_the_literal_one(model, inside, shallow, deep) -> None:
+    probe, capture = inside
+    unit = (2, 0, 0) if deep is None else strongest(capture.maps[deep][0])
+    means = hx.channel_means(model, [image(48, seed)[0] for seed in (5, 6)], layers=LAYERS)
+    segment, names = probe.segment(capture, shallow, deep), (shallow, deep)
+    with visiting(model):
+        (decided,) = segment.decide([Unit(*unit)])
+        found = Weighing(probe, capture, means).faithfulness(segment, names, decided)
+        plainly = metrics.ablation(segment, Unit(*unit), means=means[shallow])
+    assert np.allclose(found.drops, plainly, atol=1e-5)
+    for k in (0, 3):
+        left = literal.with_mean(model, capture.x, deep, unit, shallow, k, means[shallow])
+        assert found.drops[k] == pytest.approx(decided.values[0] - left, abs=1e-4)
+    step = gap.step(model, capture.x, deep, unit, shallow)
+    above = capture.maps[shallow][0] - means[shallow][:, None, None]
+    assert np.allclose(found.estimates, (step.gradient * above).sum((1, 2)), atol=1e-4)
+    assert found.baseline == "mean"
+
+
+def test_means_are_over_images_and_space(model) -> None:
+    images = [image(48, seed)[0] for seed in (5, 6, 7)]
+    found = hx.channel_means(model, images, layers=["4"])
+    with torch.no_grad():
+        literal_means = model[:5](torch.stack(images)).mean((0, 2, 3))
+    assert torch.allclose(found["4"].float(), literal_means, atol=1e-5)
+
+
+def test_the_estimate_must_know_the_baseline(model) -> None:
+    images = [image(48, seed)[0] for seed in range(3)]
+    found = hx.measure_faithfulness(model, images[:1], reference=images[1:], progress=False)
+    assert found.steps[0].pearson[0] == pytest.approx(1, abs=1e-5)
+    assert found.provenance.settings["baseline"] == "mean"
+
+
+def test_means_of_no_image_are_refused(model) -> None:
+    with pytest.raises(ValueError, match="got no image; expected at least one to take means of"):
+        hx.channel_means(model, [])
 
 
 def test_masks_close_the_most_the_least_important_and_random_channels() -> None:

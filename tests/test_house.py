@@ -45,7 +45,7 @@ ORDER = (
     ("removals",),
     ("metrics", "concepts", "colors", "moments", "fitting", "level_layers"),
     ("resampling", "labelled_files", "contributions"),
-    ("step_measures", "surrogates", "rivals"),
+    ("step_measures", "surrogates", "rivals", "channel_means"),
     ("step_summary",),
     ("broden", "mask_folders", "framing", "labelled_pixels", "peak_responses"),
     ("attacked_decisions",),

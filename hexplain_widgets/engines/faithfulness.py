@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..channel_means import channel_means
 from ..classifier import Classifier
 from ..contributions import Weighing, estimated
 from ..evidence import FaithfulnessSummary, Layer, Provenance
@@ -59,6 +60,7 @@ def measure_faithfulness(
     top_k: Sequence[int] = TOP_K,
     removed: Sequence[int] = REMOVED,
     rivals: Sequence[str] = (),
+    reference: Any = None,
     seed: int = 0,
     progress: bool = True,
     stopped: Stop | None = None,
@@ -68,12 +70,15 @@ def measure_faithfulness(
     `images` is one image, or any data of images or `(image, label)`. Each image is followed down
     its strongest path; its class is asked for again with `top_k` channels kept of each decision,
     and with the `removed` most important channels of a layer masked, by our ranking and by
-    `rivals` ("conductance", "internal influence", "LRP", from captum). An interrupt, or `stopped`
+    `rivals` ("conductance", "internal influence", "LRP", from captum). Correlations are with
+    ablation to zero, or to the channels' means over `reference` images. An interrupt, or `stopped`
     saying so, ends it after the images seen so far; rivals that do not work on this network are
     left out, with a note. Raises ValueError where there is no image or a setting is out of range,
     ImportError for rivals without captum, and what Probe.capture raises.
     """
     asked = _Asking(Classifier.of(model), layers, top_k, removed, rivals, seed)
+    if reference is not None:
+        asked.means = channel_means(asked.classifier, reference, layers=layers)
     seen: list[_Seen] = []
     notes: list[str] = []
     for one in _until_stopped(asked.each(_several(images), progress), stopped, notes):
@@ -123,6 +128,7 @@ class _Asking:
         self.notes: list[str] = []
         self.probe = Probe(classifier)
         self.layers: tuple[Layer, ...] = ()
+        self.means: dict[str, Tensor] | None = None
 
     def each(self, images: Any, progress: bool) -> Iterator[_Seen]:
         bar = tqdm(total=length_of(images), unit="image", disable=not progress)
@@ -167,7 +173,8 @@ class _Asking:
                     self.notes.append(f"Left out: {error}.")
 
     def _steps(self, capture: Capture, index: int, draw: np.random.Generator) -> Iterator[Measured]:
-        weighing, unit, deep = Weighing(self.probe, capture), Unit(index, 0, 0), None
+        weighing = Weighing(self.probe, capture, self.means)
+        unit, deep = Unit(index, 0, 0), None
         for layer in self.layers:
             segment = self.probe.segment(capture, layer.name, deep)
             found = measured_step(weighing, segment, (layer.name, deep), unit, draw)
@@ -242,7 +249,7 @@ class _Asking:
             target="the class that each image is given",
             settings={
                 "layers": tuple(layer.name for layer in self.layers),
-                "baseline": "zero",
+                "baseline": "zero" if self.means is None else "mean",
                 "rivals": self.rivals,
             },
             seed=self.seed,

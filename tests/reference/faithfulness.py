@@ -62,6 +62,30 @@ def left_of(
 
 
 @torch.no_grad()
+def with_mean(
+    model: nn.Module,
+    x: Tensor,
+    deep: str | None,
+    unit: tuple[int, int, int],
+    shallow: str,
+    channel: int,
+    means: Tensor,
+) -> float:
+    """A decision with one channel of a layer at its mean everywhere."""
+
+    def hook(module, args, out):
+        out = out.clone()
+        out[:, channel] = float(means[channel])
+        return out
+
+    handle = model.get_submodule(shallow).register_forward_hook(hook)
+    try:
+        return decision(model, x, deep, unit)
+    finally:
+        handle.remove()
+
+
+@torch.no_grad()
 def logits_of(model: nn.Module, x: Tensor, gates: Mapping[str, Tensor]) -> Tensor:
     """Logits with channels of all these layers masked at once (Fig. 9)."""
     with masked(model, gates):
