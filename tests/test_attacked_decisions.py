@@ -65,9 +65,10 @@ def test_the_classes_are_those_that_the_trees_take_apart(fooled: AttackedDecisio
     assert fooled.came_through
 
 
-def test_the_goal_is_predicted_in_the_adversarial_image(fooled: AttackedDecision) -> None:
-    assert fooled.goal is not None
-    assert fooled.goal.probability == pytest.approx(fooled.after.target.probability)
+def test_the_goal_is_predicted_in_both_images(fooled: AttackedDecision) -> None:
+    assert [each.name for each in fooled.goal] == ["park", "park"]
+    probabilities = [each.probability for each in fooled.goal]
+    assert probabilities == pytest.approx(fooled.probabilities[:, 1])
 
 
 def test_probabilities_are_those_of_both_classes_in_both_images(
@@ -111,7 +112,7 @@ def test_an_attack_that_does_not_come_through_leaves_one_class(clf: hx.Classifie
 
 
 def test_another_class_than_the_goal_is_no_success(fooled: AttackedDecision) -> None:
-    assert not replace(fooled, goal=fooled.before.target).came_through
+    assert not replace(fooled, goal=(fooled.before.target,) * 2).came_through
 
 
 def test_evidence_is_the_same_after_saving(

@@ -86,13 +86,11 @@ class PeakCharts(ipywidgets.VBox):
     def close(self) -> None:
         """Close the charts with all that they are made of."""
         for figure in self._figures:
-            for mark in figure.marks:
-                mark.close()
-            for axis in figure.axes:
-                axis.scale.close()
-                axis.close()
-            figure.marks[1].scales["x"].close()
-            figure.close()
+            bars, lines = figure.marks
+            axes = [part for axis in figure.axes for part in (axis, axis.scale)]
+            own = (bars.tooltip, lines.scales["x"], figure.scale_x, figure.scale_y)
+            for part in (bars, lines, *axes, *own, figure):
+                part.close()
         for part in (*self._names, *self._cells, self._legend, self._grid):
             part.close()
         super().close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,10 +17,9 @@ from ..attacks import Norm
 from ..evidence import AttackedDecision, AttackedSet
 from ..samples import length_of
 from .attack_asking import Attacker, pgd_with
-from .attack_charts import PeakCharts, abreast
 from .attack_controls import AttackControls
 from .attack_drawing import draw_attack
-from .attack_words import attack_words, concept_part, header, peaks_table, set_table, set_words
+from .attack_parts import ImageParts, SetParts
 from .conversation import Content, Conversation, Stop
 from .decomposition_tree import DecompositionTree
 from .export import write_html
@@ -39,9 +37,9 @@ class AttackComparison(ipywidgets.VBox):
     or Hint, ValueError for an attack on another image.
     """
 
-    _own_attack: Attack | None = (
-        None  # a function that was given, until another attack is asked for
-    )
+    _conversation: Conversation | None = None  # a view that was refused never had one
+    # a function that was given, until another attack is asked for
+    _own_attack: Attack | None = None
 
     def __init__(
         self,
@@ -61,12 +59,7 @@ class AttackComparison(ipywidgets.VBox):
             model, image,
             top_k=top_k, layers=layers, channels=channels, hint=hint, concept=concept,
         )  # fmt: skip
-        found = engine.decision(chosen, lambda: False)
-        if found is None:
-            raise RuntimeError(
-                "the attack was stopped before its end; expected it to end; run it again"
-            )
-        evidence, after = found
+        evidence, after = _first(engine, chosen)
         self._own_attack = chosen if callable(attack) else None
         self._open(evidence, None, (engine.original, after), engine, images)
 
@@ -107,12 +100,7 @@ class AttackComparison(ipywidgets.VBox):
         self._one, self._several, self._trees = one, several, trees
         self._engine, self._images = engine, images
         self._lock, self._numbers, self._running = threading.RLock(), itertools.count(1), 0
-        self._head, self._table, self._concept = (ipywidgets.HTML() for _ in range(3))
-        self._set_words, self._set_table = ipywidgets.HTML(), ipywidgets.HTML()
-        self._peaks, self._set_peaks = PeakCharts(), PeakCharts()
-        self._captions = [ipywidgets.HTML() for _ in range(2)]
-        self._cells = [ipywidgets.VBox([]) for _ in range(2)]
-        self._pair = ipywidgets.GridBox(self._cells, layout=abreast(430))
+        self._image, self._set = ImageParts(), SetParts()
         self._conversation = Conversation(
             {"attack": self._answer_attack, "over": self._answer_over}, self._told
         )
@@ -227,14 +215,17 @@ class AttackComparison(ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the view with all its parts, and let go of the model and the images."""
-        self._engine, self._images = None, None
-        self._conversation.close()
-        parts = [*self._trees, self._peaks, self._set_peaks, *self._captions, *self._cells]
-        parts += [self._pair, self._head, self._table, self._concept]
-        parts += [self._set_words, self._set_table]
-        for part in (*parts, *([self._controls] if self._controls else [])):
-            part.close()
+        if self._conversation is not None:
+            self._engine, self._images = None, None
+            self._conversation.close()
+            for part in self._parts():
+                part.close()
         super().close()
+
+    def _parts(self) -> list[Any]:
+        """All that the view is made of, shown or not."""
+        parts = [*self._trees, *self._image.every(), *self._set.every()]
+        return parts if self._controls is None else [*parts, self._controls]
 
     # what is shown
 
@@ -242,34 +233,17 @@ class AttackComparison(ipywidgets.VBox):
         """Show what there is, and nothing of what there is not."""
         parts: list[Any] = []
         if self._one is not None:
-            parts += self._of_image(self._one)
+            below = self._image.show(self._one, self._trees)
+            parts += [self._image.head, *self._controlled(self._one), *below]
         if self._several is not None:
-            parts += self._of_set(self._several)
+            parts += self._set.show(self._several)
         self.children = parts
 
-    def _of_image(self, one: AttackedDecision) -> list[Any]:
-        self._head.value, self._table.value = header(one), peaks_table(one)
-        self._concept.value = concept_part(one)
-        self._peaks.show(one)
-        named = zip(("Original", "Adversarial"), (one.before, one.after), strict=True)
-        for (what, tree), caption in zip(named, self._captions, strict=True):
-            caption.value = _caption(what, tree.target.name)
-        for cell, caption, tree in zip(self._cells, self._captions, self._trees, strict=True):
-            cell.children = (caption, tree)
-        controls = [] if self._controls is None else [self._controls]
-        if self._controls is not None:
-            self._controls.take({**one.provenance.settings, "seed": one.provenance.seed})
-        concept = [self._concept] if one.concept else []
-        return [self._head, *controls, self._peaks, self._table, *concept, self._pair]
-
-    def _of_set(self, found: AttackedSet) -> list[Any]:
-        words = f"{set_words(found)} {attack_words(found)}"
-        self._set_words.value = _set_head(words, found.notes)
-        if not len(found.peaks):
-            return [self._set_words]
-        self._set_peaks.show_set(found)
-        self._set_table.value = set_table(found)
-        return [self._set_words, self._set_peaks, self._set_table]
+    def _controlled(self, one: AttackedDecision) -> list[Any]:
+        if self._controls is None:
+            return []
+        self._controls.take({**one.provenance.settings, "seed": one.provenance.seed})
+        return [self._controls]
 
     # what is asked
 
@@ -323,15 +297,17 @@ class AttackComparison(ipywidgets.VBox):
         self._begin("over", "Attacking the set …")
 
     def _press_cancel(self) -> None:
-        self._conversation.receive(
-            {"kind": "cancel", "id": next(self._numbers), "of": self._running}
-        )
+        self._receive({"kind": "cancel", "id": next(self._numbers), "of": self._running})
 
     def _begin(self, kind: str, words: str) -> None:
         self._running = next(self._numbers)
         if self._controls is not None:
             self._controls.at_work(words)
-        self._conversation.receive({"kind": kind, "id": self._running})
+        self._receive({"kind": kind, "id": self._running})
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        if self._conversation is not None:
+            self._conversation.receive(message)
 
     def _answer_attack(self, _: Content, stopped: Stop) -> Mapping[str, Any]:
         self._run_attack(pgd_with(self._settings()), stopped)
@@ -361,6 +337,20 @@ class AttackComparison(ipywidgets.VBox):
             self._controls.at_rest()
 
 
+def _first(engine: Attacker, attack: Attack) -> tuple[AttackedDecision, DecompositionTree]:
+    """What the first attack gives; where it gives nothing, no view is left behind."""
+    try:
+        found = engine.decision(attack, lambda: False)
+        if found is None:
+            raise RuntimeError(
+                "the attack was stopped before its end; expected it to end; run it again"
+            )
+    except BaseException:
+        engine.original.close()
+        raise
+    return found
+
+
 def _sorted_out(evidence: Any) -> tuple[Any, Any]:
     return (None, evidence) if isinstance(evidence, AttackedSet) else (evidence, None)
 
@@ -378,18 +368,3 @@ def _check(one: Any, several: Any) -> None:
             "got None as evidence; expected an AttackedDecision or an AttackedSet; take what"
             " AttackComparison(model, image) has as evidence, or open a saved one with load(path)"
         )
-
-
-def _caption(what: str, name: str) -> str:
-    return (
-        "<div style='font-size: 14px; color: var(--jp-ui-font-color1)'>"
-        f"<b>{what}</b>, named {html.escape(name)}</div>"
-    )
-
-
-def _set_head(words: str, notes: Sequence[str]) -> str:
-    said = "<br>".join(map(html.escape, (words, *notes)))
-    return (
-        "<div style='font-size: 14px; line-height: 1.45; padding-top: 8px; color:"
-        f" var(--jp-ui-font-color1)'><b>Over a set of images</b><br>{said}</div>"
-    )

@@ -10,7 +10,6 @@ import ipywidgets
 from ..attacks import BUDGETS
 from .attack_words import alert, status
 
-_WIDE = {"description_width": "initial"}
 _UNITS = {"linf": ("Budget, of 255", 255.0), "l2": ("Budget, length", 1.0)}
 
 
@@ -31,25 +30,10 @@ class AttackControls(ipywidgets.VBox):
         cancel: Callable[[], None],
     ) -> None:
         self._classes = tuple(classes)
-        self.norm = ipywidgets.Dropdown(
-            options=[("each pixel (L∞)", "linf"), ("length (L2)", "l2")],
-            description="Change",
-            style=_WIDE,
-            layout=_width("210px"),
-        )
-        self.budget = ipywidgets.FloatText(style=_WIDE, layout=_width("170px"))
-        self.target = ipywidgets.Combobox(
-            options=tuple(dict.fromkeys(self._classes)),
-            placeholder="any other class",
-            description="Towards",
-            continuous_update=False,
-            style=_WIDE,
-            layout=_width("240px"),
-        )
-        self.steps = ipywidgets.IntText(
-            20, description="Steps", style=_WIDE, layout=_width("110px")
-        )
-        self.seed = ipywidgets.IntText(0, description="Seed", style=_WIDE, layout=_width("110px"))
+        self.norm, self.budget = _norm(), _field(ipywidgets.FloatText(), "", "170px")
+        self.target = _target(self._classes)
+        self.steps = _field(ipywidgets.IntText(20), "Steps", "110px")
+        self.seed = _field(ipywidgets.IntText(0), "Seed", "110px")
         self.attack = _button("Attack", attack, "primary")
         self.over = _button(_set_name(images), over or cancel, "")
         self.cancel = _button("Cancel", cancel, "")
@@ -154,5 +138,22 @@ def _button(name: str, pressed: Callable[[], None], style: str) -> Any:
     return made
 
 
-def _width(pixels: str) -> Any:
-    return ipywidgets.Layout(width=pixels)
+def _field(part: Any, name: str, wide: str) -> Any:
+    """A control with its name and width; the name takes the room that it needs."""
+    part.description, part.layout.width = name, wide
+    part.style.description_width = "initial"
+    return part
+
+
+def _norm() -> Any:
+    options = [("each pixel (L∞)", "linf"), ("length (L2)", "l2")]
+    return _field(ipywidgets.Dropdown(options=options), "Change", "210px")
+
+
+def _target(classes: tuple[str, ...]) -> Any:
+    offered = ipywidgets.Combobox(
+        options=tuple(dict.fromkeys(classes)),
+        placeholder="any other class",
+        continuous_update=False,
+    )
+    return _field(offered, "Towards", "240px")

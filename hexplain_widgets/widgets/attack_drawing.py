@@ -17,6 +17,7 @@ from .drawing import draw_decomposition
 from .pen import FINER, INK, LINE, SOFT, Pen, percent, short
 
 Path = tuple[int, ...]
+Number = float | int
 WIDTH, MARGIN, HEAD, GAP = 1920, 48, 200, 32
 PICTURE, CHART = 420.0, 300.0
 
@@ -51,7 +52,7 @@ def _stacked(parts: Sequence[Image.Image]) -> Image.Image:
     return page
 
 
-def _page(height: float) -> Pen:
+def _page(height: Number) -> Pen:
     return Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
 
 
@@ -97,7 +98,7 @@ def _set_part(found: AttackedSet) -> Image.Image:
 
 
 def _pictures(
-    pen: Pen, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], captions: Sequence[str], y: float
+    pen: Pen, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], captions: Sequence[str], y: Number
 ) -> None:
     for i, (pixels, words) in enumerate(zip(pictures, captions, strict=True)):
         x = MARGIN + i * (PICTURE + 2 * GAP)
@@ -114,7 +115,7 @@ def _charts(
     names: Sequence[Sequence[str]],
     peaks: Float[np.ndarray, "2 c n"],
     errors: Float[np.ndarray, "2 c n"],
-    y: float,
+    y: Number,
 ) -> None:
     low, high = float((peaks - errors).min(initial=0)), float((peaks + errors).max(initial=0))
     ticks = even_ticks(min(0.0, low), max(0.0, high))
@@ -137,7 +138,7 @@ def _bars(
     values: Float[np.ndarray, "2 n"],
     errors: Float[np.ndarray, "2 n"],
     ticks: Float[np.ndarray, " t"],
-    at: tuple[float, float, float],
+    at: tuple[Number, Number, Number],
 ) -> None:
     (x, y, wide), left = at, 70.0
     scale = CHART / float(ticks[-1] - ticks[0])

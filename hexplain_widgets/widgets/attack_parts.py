@@ -1,0 +1,82 @@
+"""The parts of a comparison: those of one image with its trees, and those of a set."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import ipywidgets
+
+from ..evidence import AttackedDecision, AttackedSet
+from .attack_charts import PeakCharts, abreast
+from .attack_words import attack_words, concept_part, header, peaks_table, set_table, set_words
+from .decomposition_tree import DecompositionTree
+
+_TREE = 430  # pixels from which two trees stand side by side
+
+
+class ImageParts:
+    """What is shown of one image: header, peaks with their table, a concept, two trees."""
+
+    def __init__(self) -> None:
+        self.head = ipywidgets.HTML()
+        self._table, self._concept = ipywidgets.HTML(), ipywidgets.HTML()
+        self._peaks = PeakCharts()
+        self._captions = [ipywidgets.HTML() for _ in range(2)]
+        self._cells = [ipywidgets.VBox([]) for _ in range(2)]
+        self._pair = ipywidgets.GridBox(self._cells, layout=abreast(_TREE))
+
+    def show(self, one: AttackedDecision, trees: Sequence[DecompositionTree]) -> list[Any]:
+        """Show an attacked image; return what stands below its header."""
+        self.head.value, self._table.value = header(one), peaks_table(one)
+        self._concept.value = concept_part(one)
+        self._peaks.show(one)
+        named = zip(("Original", "Adversarial"), (one.before, one.after), strict=True)
+        for (what, tree), caption in zip(named, self._captions, strict=True):
+            caption.value = _caption(what, tree.target.name)
+        for cell, caption, view in zip(self._cells, self._captions, trees, strict=True):
+            cell.children = (caption, view)
+        concept = [self._concept] if one.concept else []
+        return [self._peaks, self._table, *concept, self._pair]
+
+    def every(self) -> Iterator[Any]:
+        """Yield all parts, shown or not, but the trees."""
+        yield from (self.head, self._table, self._concept, self._peaks)
+        yield from (*self._captions, *self._cells, self._pair)
+
+
+class SetParts:
+    """What is shown of a set: how many came through, and the mean peaks with their table."""
+
+    def __init__(self) -> None:
+        self._words, self._table = ipywidgets.HTML(), ipywidgets.HTML()
+        self._peaks = PeakCharts()
+
+    def show(self, found: AttackedSet) -> list[Any]:
+        """Show an attacked set; return its parts, words alone where no attack came through."""
+        self._words.value = _head(f"{set_words(found)} {attack_words(found)}", found.notes)
+        if not len(found.peaks):
+            return [self._words]
+        self._peaks.show_set(found)
+        self._table.value = set_table(found)
+        return [self._words, self._peaks, self._table]
+
+    def every(self) -> Iterator[Any]:
+        """Yield all parts, shown or not."""
+        yield from (self._words, self._table, self._peaks)
+
+
+def _caption(what: str, name: str) -> str:
+    return (
+        "<div style='font-size: 14px; color: var(--jp-ui-font-color1)'>"
+        f"<b>{what}</b>, named {html.escape(name)}</div>"
+    )
+
+
+def _head(words: str, notes: Sequence[str]) -> str:
+    said = "<br>".join(map(html.escape, (words, *notes)))
+    return (
+        "<div style='font-size: 14px; line-height: 1.45; padding-top: 8px; color:"
+        f" var(--jp-ui-font-color1)'><b>Over a set of images</b><br>{said}</div>"
+    )
