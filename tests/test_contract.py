@@ -16,9 +16,12 @@ from torch import Tensor, nn
 
 import hexplain_widgets as hx
 from hexplain_widgets import gated
+from hexplain_widgets.attacked_decisions import attacked_decision
+from hexplain_widgets.attacks import pgd
 from hexplain_widgets.concepts import Labelled
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.filter_gallery import FilterGallery
+from hexplain_widgets.peak_responses import DeepestStage
 from hexplain_widgets.segments import Segment
 from hexplain_widgets.store import load, save
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
@@ -71,6 +74,12 @@ def additive(model: nn.Module, x: Tensor) -> Evidence:
     return engine.explain(x, baseline=True)
 
 
+def attack(model: nn.Module, x: Tensor) -> Evidence:
+    found = pgd(model, x, steps=2)
+    trees = [hx.decompose(model, each, top_k=1) for each in (x, found.adversarial)]
+    return attacked_decision(found, DeepestStage(hx.Classifier(model)), *trees)
+
+
 class Parts(list[Labelled]):
     """A concept set of prepared images with one level."""
 
@@ -78,7 +87,9 @@ class Parts(list[Labelled]):
 
 
 # A new engine is one line here.
-ENGINES: list[Engine] = [decomposition, exact_decomposition, chip, hint, chain, additive, filters]
+ENGINES: list[Engine] = [
+    decomposition, exact_decomposition, chip, hint, chain, additive, filters, attack,
+]  # fmt: skip
 
 
 class Stateful(nn.Module):

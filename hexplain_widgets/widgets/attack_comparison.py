@@ -105,8 +105,13 @@ class AttackComparison(ipywidgets.VBox):
             {"attack": self._answer_attack, "over": self._answer_over}, self._told
         )
         self._controls = self._made_controls() if engine is not None else None
+        self._of_image: list[Any] = []
+        self._of_set: list[Any] = []
         super().__init__(layout=ipywidgets.Layout(grid_gap="8px"))
-        self._arrange()
+        if one is not None:
+            self._show_image(one)
+        if several is not None:
+            self._show_set(several)
 
     def _made_controls(self) -> AttackControls:
         classifier = self._engine.classifier if self._engine else None
@@ -229,21 +234,17 @@ class AttackComparison(ipywidgets.VBox):
 
     # what is shown
 
-    def _arrange(self) -> None:
-        """Show what there is, and nothing of what there is not."""
-        parts: list[Any] = []
-        if self._one is not None:
-            below = self._image.show(self._one, self._trees)
-            parts += [self._image.head, *self._controlled(self._one), *below]
-        if self._several is not None:
-            parts += self._set.show(self._several)
-        self.children = parts
+    def _show_image(self, one: AttackedDecision) -> None:
+        below = self._image.show(one, self._trees)
+        controls = [] if self._controls is None else [self._controls]
+        if self._controls is not None:
+            self._controls.take({**one.provenance.settings, "seed": one.provenance.seed})
+        self._of_image = [self._image.head, *controls, *below]
+        self.children = [*self._of_image, *self._of_set]
 
-    def _controlled(self, one: AttackedDecision) -> list[Any]:
-        if self._controls is None:
-            return []
-        self._controls.take({**one.provenance.settings, "seed": one.provenance.seed})
-        return [self._controls]
+    def _show_set(self, found: AttackedSet) -> None:
+        self._of_set = self._set.show(found)
+        self.children = [*self._of_image, *self._of_set]
 
     # what is asked
 
@@ -267,7 +268,7 @@ class AttackComparison(ipywidgets.VBox):
             last, self._one = self._trees[1], evidence
             self._trees = (self._trees[0], after)
             after.layout = last.layout
-            self._arrange()
+            self._show_image(evidence)
         last.close()
 
     def _run_over(self, images: Any, stopped: Stop, *, progress: bool, done: Any) -> AttackedSet:
@@ -283,7 +284,7 @@ class AttackComparison(ipywidgets.VBox):
             raise CancelledError
         with self._lock:
             self._several = found
-            self._arrange()
+            self._show_set(found)
         return found
 
     def _settings(self) -> dict[str, Any]:

@@ -226,6 +226,12 @@ def test_the_set_is_attacked_as_the_image_was(live: AttackComparison) -> None:
     assert (settings["norm"], settings["budget"], settings["steps"]) == ("l2", 0.5, 3)
 
 
+def test_controls_stay_as_they_are_when_the_set_was_attacked(live: AttackComparison) -> None:
+    live._controls.steps.value = 2
+    pressed(live, "over")
+    assert live._controls.steps.value == live.set_evidence.provenance.settings["steps"] == 2
+
+
 def test_without_images_there_is_no_button_for_a_set() -> None:
     view = AttackComparison(plain(), image(16), top_k=1)
     assert view._controls.over not in view._controls._row.children

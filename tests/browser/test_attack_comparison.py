@@ -1,0 +1,104 @@
+"""An attack compared in JupyterLab, live on the embedded world, and on a page without a kernel."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from hexplain_widgets.widgets import AttackComparison
+from tests.browser.lab import REPOSITORY, Lab, Notebook
+from tests.browser.offline import OfflinePage
+from tests.widgets.made import MARKUP
+from tests.widgets.made_attack import made_attack, made_concept, made_set
+
+LIVE = f"""
+import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+import hexplain_widgets as hx
+scene = hx.demo.scene("house", surroundings="pool", seed=3)
+compared = hx.AttackComparison(hx.demo.classifier(), scene.image, images=hx.demo.scenes(2), top_k=1)
+compared
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+    notebook = lab.open(browser, [LIVE], "attack.ipynb")
+    notebook.page.set_viewport_size({"width": 1400, "height": 2600})
+    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
+    notebook.run_all()
+    bars(notebook.page).first.wait_for(state="attached")
+    expect(notebook.page.locator(".hx-stage")).to_have_count(2)
+    yield notebook
+    notebook.close()
+
+
+def bars(page: Page):
+    return page.locator(".bqplot rect.bar")
+
+
+def asked(page: Page, target: str) -> None:
+    """Write a target, and leave the field."""
+    page.get_by_label("Towards").fill(target)
+    page.get_by_label("Steps").fill("8")
+    page.get_by_label("Seed").click()
+
+
+def pressed(page: Page, name: str) -> None:
+    page.get_by_role("button", name=re.compile(f"^{name}")).click()
+
+
+def test_both_trees_stand_side_by_side_below_the_bars(shared: Notebook) -> None:
+    expect(bars(shared.page)).to_have_count(16)
+    left, right = (tree.bounding_box() for tree in shared.page.locator(".hx-stage").all())
+    assert left is not None
+    assert right is not None
+    assert left["x"] + left["width"] <= right["x"]
+    assert left["y"] == pytest.approx(right["y"], abs=2)
+    shared.screenshot("attack")
+
+
+def test_another_attack_runs_from_the_controls(shared: Notebook) -> None:
+    asked(shared.page, "park")
+    pressed(shared.page, "Attack$")
+    expect(shared.page.get_by_text(re.compile("^Named house .* before, park"))).to_be_visible()
+    shared.wait_kernel("compared.evidence.goal[0].name", "park")
+
+
+def test_what_cannot_be_is_said_in_the_view(shared: Notebook) -> None:
+    asked(shared.page, "parc")
+    pressed(shared.page, "Attack$")
+    said = shared.page.get_by_role("alert").filter(has_text="got the unknown class 'parc'")
+    expect(said).to_be_visible()
+    expect(shared.page.locator(".hx-stage")).to_have_count(2)
+
+
+def test_the_set_is_attacked_on_request(shared: Notebook) -> None:
+    asked(shared.page, "")
+    pressed(shared.page, r"Attack the set \(2\)")
+    expect(shared.page.get_by_text("Over a set of images")).to_be_visible(timeout=20_000)
+    expect(shared.page.get_by_role("button", name="Cancel")).to_be_disabled()
+    assert shared.kernel("compared.set_evidence.images") == 2
+
+
+def test_the_browser_has_nothing_to_complain_of(shared: Notebook) -> None:
+    assert shared.errors == []
+    assert shared.outside == []
+
+
+def test_a_page_shows_it_without_a_kernel(
+    open_page: Callable[..., OfflinePage], tmp_path: Path
+) -> None:
+    one = made_attack(MARKUP, concept=made_concept(2, 1))
+    view = AttackComparison.from_evidence(one, made_set())
+    page = open_page(view.export_html(tmp_path / "attack.html"), theme="dark")
+    view.close()
+    expect(page.page.locator(".hx-stage")).to_have_count(2)
+    expect(bars(page.page)).to_have_count(32)
+    expect(page.page.get_by_text("6 of 8 images; 2 withstood")).to_be_visible()
+    expect(page.page.get_by_alt_text("the change, magnified 15 times")).to_be_visible()
+    assert page.page.locator("img[src=x]").count() == 0
+    assert page.errors == []
