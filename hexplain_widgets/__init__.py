@@ -7,6 +7,7 @@ from .classifier import Classifier
 from .engines.additive import AdditiveExplainer
 from .engines.chain import Chain
 from .engines.chip import Chip
+from .engines.context import discriminative_degrees, measure_context
 from .engines.decomposition import Decomposer, decompose
 from .engines.faithfulness import measure_faithfulness
 from .engines.hint import Hint
@@ -21,8 +22,10 @@ from .evidence import (
     Concept,
     ConceptInference,
     ConceptScore,
+    ContextSummary,
     Contributions,
     Decomposition,
+    DegreeSummary,
     Evidence,
     ExplainerQuality,
     Faithfulness,
@@ -34,6 +37,7 @@ from .evidence import (
     InferenceComparison,
     InferredConcept,
     Layer,
+    LayerDegrees,
     LayerTable,
     Localization,
     NeuronConcepts,
@@ -87,11 +91,13 @@ __all__ = [
     "ConceptScore",
     "ConceptSunburst",
     "ConceptTree",
+    "ContextSummary",
     "ContributionReport",
     "Contributions",
     "Decomposer",
     "Decomposition",
     "DecompositionTree",
+    "DegreeSummary",
     "Evidence",
     "ExplainerQuality",
     "Faithfulness",
@@ -109,6 +115,7 @@ __all__ = [
     "InferenceSpace",
     "InferredConcept",
     "Layer",
+    "LayerDegrees",
     "LayerHeatmaps",
     "LayerTable",
     "Localization",
@@ -122,9 +129,11 @@ __all__ = [
     "channel_means",
     "decompose",
     "demo",
+    "discriminative_degrees",
     "layers",
     "link_channels",
     "load",
+    "measure_context",
     "measure_faithfulness",
     "save",
     "show",

@@ -47,6 +47,7 @@ ORDER = (
     ("resampling", "labelled_files", "contributions"),
     ("step_measures", "surrogates", "rivals", "channel_means"),
     ("step_summary",),
+    ("selections", "label_overlap", "discrimination"),
     ("broden", "mask_folders", "framing", "labelled_pixels", "peak_responses"),
     ("attacked_decisions",),
     ("responses", "responsible", "infer", "pixel_samples"),

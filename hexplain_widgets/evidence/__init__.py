@@ -11,6 +11,7 @@ from .attack import AttackedDecision, AttackedSet
 from .base import Evidence, Layer, LayerTable, Prediction, Provenance, Settings
 from .channels import ChannelImportance, ChannelOverlap, ChannelPortrait
 from .concepts import ClassifierQuality, Concept, ConceptScore, NeuronConcepts, NeuronPortrait
+from .context import ContextSummary, DegreeSummary, LayerDegrees
 from .decisions import Decomposition, Node
 from .faithfulness import ESTIMATORS, Faithfulness, FaithfulnessSummary, StepFaithfulness
 from .heat import HeatMap, HeatMapSheet, Localization
@@ -28,8 +29,10 @@ __all__ = [
     "Concept",
     "ConceptInference",
     "ConceptScore",
+    "ContextSummary",
     "Contributions",
     "Decomposition",
+    "DegreeSummary",
     "Evidence",
     "ExplainerQuality",
     "Faithfulness",
@@ -41,6 +44,7 @@ __all__ = [
     "InferenceComparison",
     "InferredConcept",
     "Layer",
+    "LayerDegrees",
     "LayerTable",
     "Localization",
     "NeuronConcepts",

@@ -1,0 +1,135 @@
+"""What decisions look at beside their object, and how far channels belong to single classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from .base import Evidence, Layer, Provenance
+
+
+@dataclass(frozen=True, eq=False)
+class ContextSummary(Evidence):
+    """Which labelled regions the maps of selected channels lie on, class by class (Fig. 13-14).
+
+    Of each image of a class in `classes` (`images` of them), the maps of the channels that its
+    decision selects at `layer` are each given the label of one region of `level`, that with the
+    largest IoU: `counts[c, l]` maps of class `c` have label `labels[l]`, `elsewhere[c]` none.
+    `chance` is what the same maps would have at random places of their images, a mean over draws.
+    `present[c, l]` images of the class have the label at all. `own[c]` is the label of the class's
+    own object, -1 where the level has none of its name: the rest is its context.
+    """
+
+    level: str
+    layer: Layer
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]
+    images: Int[np.ndarray, " c"]
+    counts: Int[np.ndarray, "c l"]
+    elsewhere: Int[np.ndarray, " c"]
+    chance: Float[np.ndarray, "c l"]
+    present: Int[np.ndarray, "c l"]
+    own: Int[np.ndarray, " c"]
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    @property
+    def maps(self) -> Int[np.ndarray, " c"]:
+        """How many maps each class has."""
+        found: Int[np.ndarray, " c"] = self.counts.sum(1) + self.elsewhere
+        return found
+
+    @property
+    def shares(self) -> Float[np.ndarray, "c l"]:
+        """The share of a class's maps that each label has; rows add up to 1 less `elsewhere`."""
+        found: Float[np.ndarray, "c l"] = self.counts / np.maximum(self.maps, 1)[:, None]
+        return found
+
+    @property
+    def chance_shares(self) -> Float[np.ndarray, "c l"]:
+        """The shares that the same maps would have at random places."""
+        found: Float[np.ndarray, "c l"] = self.chance / np.maximum(self.maps, 1)[:, None]
+        return found
+
+    def context(self, place: int, top: int | None = None) -> tuple[int, ...]:
+        """Return the labels around a class's own object, most frequent first, as places."""
+        row = self.counts[place]
+        order = np.argsort(-row, kind="stable").tolist()
+        found = [i for i in order if row[i] > 0 and i != self.own[place]]
+        return tuple(found[:top])
+
+    def __str__(self) -> str:
+        lines = []
+        for c, name in enumerate(self.classes):
+            own = f"itself {self.shares[c, self.own[c]]:.0%}, " if self.own[c] >= 0 else ""
+            around = ", ".join(
+                f"{self.labels[i]} {self.shares[c, i]:.0%} (by chance"
+                f" {self.chance_shares[c, i]:.0%})"
+                for i in self.context(c, 3)
+            )
+            lines.append(f"{name} ({self.images[c]} images): {own}{around}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerDegrees(Evidence):
+    """How far a layer's channels belong to single classes (Eq. 13).
+
+    `counts[c, k]` is N_c of channel `k`. `degree` is the mean of D over the channels that are
+    selected at all, `error` its standard error over them; `chance` is the same mean with the
+    images' classes shuffled, over several shuffles, and `spread` its standard deviation over them.
+    """
+
+    layer: Layer
+    counts: Int[np.ndarray, "c k"]
+    degree: float
+    error: float
+    chance: float
+    spread: float
+
+    @property
+    def selected(self) -> Int[np.ndarray, " s"]:
+        """The channels that are selected at all."""
+        return np.flatnonzero(self.counts.sum(0))
+
+    @property
+    def degrees(self) -> Float[np.ndarray, " s"]:
+        """D of each selected channel: the largest N_c over their sum, 1/C to 1 (Eq. 13)."""
+        counts = self.counts[:, self.selected]
+        found: Float[np.ndarray, " s"] = counts.max(0) / counts.sum(0)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class DegreeSummary(Evidence):
+    """Discriminative degrees of the channels that decisions select, by layer (Eq. 13, Fig. 15).
+
+    `layers` run from the deepest to the shallowest. `counted` says what N_c counts: "images" that
+    select a channel, or "decisions" in them that do. `images` are those of each class. A channel
+    that a single image selects has D = 1, whatever it detects, and a class with many images raises
+    D: what both give by themselves is each layer's `chance`.
+    """
+
+    classes: tuple[str, ...]
+    images: Int[np.ndarray, " c"]
+    layers: tuple[LayerDegrees, ...]
+    counted: str
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [("layer", "D", "by chance", "channels")]
+        rows += [
+            (
+                one.layer.name,
+                f"{one.degree:.3f} ± {one.error:.3f}",
+                f"{one.chance:.3f} ± {one.spread:.3f}",
+                f"{len(one.selected)} of {one.counts.shape[1]}",
+            )
+            for one in self.layers
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)
