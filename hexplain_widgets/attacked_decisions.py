@@ -112,7 +112,7 @@ def attacked_decision(
         if goal is None
         else tuple(classifier.prediction(each.capture.logits[0], goal) for each in (first, second)),
         concept=tuple(concept),
-        notes=_notes(classifier, attacked),
+        notes=(*_notes(classifier, attacked), *_clip_notes(found.peaks, first.bound)),
     )
 
 
@@ -141,6 +141,17 @@ def _notes(classifier: Classifier, attacked: Attacked) -> tuple[str, ...]:
     if outside == 0:
         return ()
     return (f"{outside:.1%} of the adversarial image's values are no pixels: outside 0 to 1.",)
+
+
+def _clip_notes(peaks: Float[np.ndarray, ...], bound: float | None) -> tuple[str, ...]:
+    """Say how many peaks stand at the layer's upper clip, above which nothing is seen."""
+    clipped = 0 if bound is None else int((peaks >= bound).sum())
+    if not clipped:
+        return ()
+    return (
+        f"{clipped} of {peaks.size} peaks stand at {bound:.3g}, where the layer clips its values:"
+        " what happens above is not seen.",
+    )
 
 
 def _provenance(classifier: Classifier, attacked: Attacked, top: int, target: str) -> Provenance:
@@ -233,15 +244,17 @@ class SetAttack:
         if attacked.came_through:
             after = self._stage.at(attacked.adversarial)
             peaks = compared(before, after, named, self._top).peaks
-        return _Row(attacked, before.layer, before.capture.logits.shape[1], peaks)
+        classes = before.capture.logits.shape[1]
+        return _Row(attacked, before.layer, before.bound, classes, peaks)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One attacked image: the network's deepest stage and number of classes, and the peaks."""
+    """One attacked image: the deepest stage, its clip, the number of classes, and the peaks."""
 
     attacked: Attacked
     layer: Layer
+    bound: float | None
     classes: int
     peaks: Float[np.ndarray, "2 2 k"] | None
 
@@ -276,9 +289,10 @@ class _Rows:
                 " first attack end"
             )
         attacked, layer = self._first.attacked, self._first.layer
-        count = min(top, layer.shape[0])
+        peaks = np.array(self._peaks, dtype=np.float32).reshape(-1, 2, 2, min(top, layer.shape[0]))
+        stopped = ("It was stopped before the end of the set.",) if ended else ()
         return AttackedSet(
-            peaks=np.array(self._peaks, dtype=np.float32).reshape(-1, 2, 2, count),
+            peaks=peaks,
             named=np.array(self._named, dtype=np.int64).reshape(-1, 2),
             sizes=np.array(self._sizes, dtype=np.float32),
             classes=tuple(map(classifier.name, range(self._first.classes))),
@@ -286,5 +300,5 @@ class _Rows:
             norm=attacked.norm,
             withstood=self._withstood,
             provenance=_provenance(classifier, attacked, top, f"{len(self)} images"),
-            notes=("It was stopped before the end of the set.",) if ended else (),
+            notes=(*stopped, *_clip_notes(peaks, self._first.bound)),
         )

@@ -20,11 +20,12 @@ from .segments import Segment, Unit
 
 @dataclass(frozen=True)
 class Deepest:
-    """One image at the deepest stage of a network."""
+    """One image at the deepest stage of a network; `bound` is the stage's upper clip, if any."""
 
     classifier: Classifier
     capture: Capture
     segment: Segment
+    bound: float | None
 
     @property
     def layer(self) -> Layer:
@@ -68,8 +69,9 @@ class DeepestStage:
     def at(self, x: Float[Tensor, "1 c h w"]) -> Deepest:
         """Return one prepared image at that stage; raises ValueError like `Probe.capture`."""
         capture = self._probe.capture(x, self._layers)
-        segment = self._probe.segment(capture, capture.layers[0].name, None)
-        return Deepest(self.classifier, capture, segment)
+        name = capture.layers[0].name
+        segment = self._probe.segment(capture, name, None)
+        return Deepest(self.classifier, capture, segment, self._probe.bound(capture, name))
 
 
 @dataclass(frozen=True)

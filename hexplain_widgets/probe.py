@@ -205,6 +205,18 @@ class Probe:
         names = (shallow or "the image", deep or "the logits")
         return Segment(ways, start, end, bound=bound, names=names)
 
+    def bound(self, capture: Capture, name: str) -> float | None:
+        """Return the value at which a captured layer clips from above (6: ReLU6), None if nowhere.
+
+        What a network that cannot be traced clips outside of its modules is not known.
+        """
+        if self.traced is None:
+            with self._inside(capture.x):
+                recording = self._record(capture.x)
+            return recording.bound(recording.index(name))
+        node = self.traced.node(name)
+        return None if node is None else self.traced.bound(node)
+
     def _ways(
         self, x: Tensor, shallow: str | None, deep: str | None
     ) -> tuple[list[Way], float | None]:

@@ -239,6 +239,21 @@ def test_fewer_than_one_channel_is_refused() -> None:
         decision(found, hx.Classifier(plain()), top=0)
 
 
+def test_peaks_at_a_clip_are_said() -> None:
+    """Every map is far above 6 in most cells: each of 2 x 2 x 4 peaks is 6."""
+    model = plain(activation=nn.ReLU6)
+    model[6].bias.data += 50
+    model[10].bias.data += 100
+    darker = attack_of(lambda m, x: x * 0.5)
+    found = darker(hx.Classifier(model), image(16), lambda: False)
+    same = decision(found, hx.Classifier(model))
+    assert (same.peaks == 6).all()
+    assert same.notes == (
+        f"{same.peaks.size} of {same.peaks.size} peaks stand at 6, where the layer clips its"
+        " values: what happens above is not seen.",
+    )
+
+
 def test_values_outside_the_pixels_are_said() -> None:
     found = attack_of(lambda m, x: x + 0.5)(hx.Classifier(plain()), image(16), lambda: False)
     (note,) = decision(found, hx.Classifier(plain())).notes

@@ -24,6 +24,14 @@ def planted() -> nn.Sequential:
     return network.eval()
 
 
+class Clipped(DataDependent):
+    """Cannot be traced, and clips at 6."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = plain(activation=nn.ReLU6)
+
+
 def at(model: nn.Module, x: torch.Tensor) -> Deepest:
     return DeepestStage(hx.Classifier(model)).at(x)
 
@@ -56,6 +64,13 @@ def test_channels_and_peaks_are_those_of_a_literal_loop() -> None:
 def test_a_network_that_cannot_be_traced_has_the_same_peaks() -> None:
     x = image(16)
     assert at(DataDependent(), x).peaks == pytest.approx(at(plain(), x * 1.5).peaks, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "bound"), [(plain(), None), (plain(activation=nn.ReLU6), 6.0), (Clipped(), 6.0)]
+)
+def test_the_clip_of_the_deepest_stage_is_known(model: nn.Module, bound: float | None) -> None:
+    assert at(model, image(16)).bound == bound
 
 
 def test_one_class_is_compared_where_both_images_are_named_the_same() -> None:
