@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int16, UInt8
+from jaxtyping import Bool, Float, Float32, Int16, Int64, UInt8
 from torch import Tensor
 
 from .evidence import FilterPortrait, Layer
@@ -192,14 +192,21 @@ class Strongest:
         """Which filters have one value at all places of all images."""
         return np.asarray(self._exemplars.values[:, 0] <= self._lowest)
 
+    def keys(self, k: int) -> list[bytes]:
+        """Return which images a filter's portrait shows, strongest first."""
+        found: list[bytes] = self._exemplars.keys[k][self._seen(k)].tolist()
+        return found
+
+    def _seen(self, k: int) -> Int64[np.ndarray, " m"]:
+        if self.silent[k]:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(np.isfinite(self._exemplars.values[k]))
+
     def portraits(self, thresholds: Float[np.ndarray, " k"]) -> Iterator[FilterPortrait]:
         """Yield what is seen of every filter; nothing of one that is silent."""
         opened: dict[bytes, Picture] = {}
-        silent = self.silent
         for k, threshold in enumerate(thresholds.tolist()):
-            values = self._exemplars.values[k]
-            seen = np.flatnonzero(np.isfinite(values)) if not silent[k] else np.zeros(0, np.int64)
-            keys = self._exemplars.keys[k][seen].tolist()
+            values, seen, keys = self._exemplars.values[k], self._seen(k), self.keys(k)
             images = [self._picture(key, opened) for key in keys]
             masks = [in_thumbnail(*self._maps[k, key]) > threshold for key in keys]
             yield FilterPortrait(

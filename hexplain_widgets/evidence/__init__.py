@@ -13,6 +13,7 @@ from .channels import ChannelImportance, ChannelOverlap, ChannelPortrait
 from .concepts import ClassifierQuality, Concept, ConceptScore, NeuronConcepts, NeuronPortrait
 from .context import ContextSummary, DegreeSummary, LayerDegrees
 from .decisions import Decomposition, Node
+from .failure import Failure, Occlusion
 from .faithfulness import ESTIMATORS, Faithfulness, FaithfulnessSummary, StepFaithfulness
 from .heat import HeatMap, HeatMapSheet, Localization
 from .inference import ConceptInference, InferenceComparison, InferredConcept
@@ -35,6 +36,7 @@ __all__ = [
     "DegreeSummary",
     "Evidence",
     "ExplainerQuality",
+    "Failure",
     "Faithfulness",
     "FaithfulnessSummary",
     "FilterPortrait",
@@ -50,6 +52,7 @@ __all__ = [
     "NeuronConcepts",
     "NeuronPortrait",
     "Node",
+    "Occlusion",
     "Prediction",
     "Provenance",
     "Settings",

@@ -8,6 +8,7 @@ from .concept_sunburst import ConceptSunburst as ConceptSunburst
 from .concept_tree import ConceptTree as ConceptTree
 from .contribution_report import ContributionReport as ContributionReport
 from .decomposition_tree import DecompositionTree as DecompositionTree
+from .failure_analysis import FailureAnalysis as FailureAnalysis
 from .faithfulness_report import FaithfulnessReport as FaithfulnessReport
 from .filter_labeler import FilterLabeler as FilterLabeler
 from .inference_space import InferenceSpace as InferenceSpace

@@ -15,6 +15,7 @@ from ..evidence import (
     ConceptInference,
     Contributions,
     Decomposition,
+    Failure,
     FaithfulnessSummary,
     FilterSheet,
     HeatMap,
@@ -29,6 +30,7 @@ from .channel_venn import ChannelVenn
 from .concept_tree import ConceptTree
 from .contribution_report import ContributionReport
 from .decomposition_tree import DecompositionTree
+from .failure_analysis import FailureAnalysis
 from .faithfulness_report import FaithfulnessReport
 from .filter_labeler import FilterLabeler
 from .inference_space import InferenceSpace
@@ -47,6 +49,7 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
     Contributions: ContributionReport.from_evidence,
+    Failure: FailureAnalysis.from_evidence,
     FaithfulnessSummary: FaithfulnessReport.from_evidence,
     FilterSheet: FilterLabeler.from_evidence,
     InferenceComparison: InferenceSpace.from_evidence,

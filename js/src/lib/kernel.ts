@@ -45,7 +45,8 @@ export class Kernel {
     return [...this.waiting.values()][0]?.news ?? {};
   }
 
-  ask(kind: string, fields: Fields = {}): Promise<Fields> {
+  /** Ask; `buffers` go beside the message as they are. */
+  ask(kind: string, fields: Fields = {}, buffers?: ArrayBuffer[]): Promise<Fields> {
     const id = this.next++;
     return new Promise((resolve, reject) => {
       const end = (act: () => void) => {
@@ -61,7 +62,7 @@ export class Kernel {
         news: {},
       });
       this.changed();
-      this.send({ ...fields, kind, id }, id);
+      this.send({ ...fields, kind, id }, id, buffers);
     });
   }
 
@@ -84,9 +85,10 @@ export class Kernel {
     return setTimeout(() => this.waiting.get(id)?.fail(new Silence(SILENT)), patience);
   }
 
-  private send(message: Fields, id: number): void {
+  private send(message: Fields, id: number, buffers?: ArrayBuffer[]): void {
     try {
-      this.model.send(message);
+      if (buffers) this.model.send(message, undefined, buffers);
+      else this.model.send(message);
     } catch {
       this.waiting.get(id)?.fail(new Silence(SILENT));
     }

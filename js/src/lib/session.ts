@@ -42,13 +42,13 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
   }
 
   /** Ask the kernel; null and a word to the person where there is no result. */
-  async ask(kind: string, fields: Fields = {}): Promise<Fields | null> {
+  async ask(kind: string, fields: Fields = {}, buffers?: ArrayBuffer[]): Promise<Fields | null> {
     if (!this.live) {
       this.complain(this.stillness);
       return null;
     }
     try {
-      return await this.kernel.ask(kind, fields);
+      return await this.kernel.ask(kind, fields, buffers);
     } catch (error) {
       if (!(error instanceof Cancelled)) this.complain(error);
       return null;

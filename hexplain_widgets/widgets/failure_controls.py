@@ -1,0 +1,103 @@
+"""Controls of an analysis of a failure: the true class, and the words about the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets
+
+from ..evidence import Prediction
+from .attack_words import alert, status
+
+
+class FailureControls(ipywidgets.VBox):
+    """Where another class is taken as the true one; `compare` is told its name or index."""
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        *,
+        compare: Callable[[int | str], None],
+        cancel: Callable[[], None],
+    ) -> None:
+        self._runner_up: Prediction | None = None
+        self.true = ipywidgets.Combobox(
+            options=tuple(dict.fromkeys(classes)),
+            placeholder="a class",
+            description="Should be",
+            continuous_update=False,
+            style={"description_width": "initial"},
+            layout=ipywidgets.Layout(width="260px"),
+        )
+        self.compare = _button("Compare", lambda: compare(self.chosen), "")
+        self.runner_up = _button("", self._offer_taken(compare), "primary")
+        self.cancel = _button("Cancel", cancel, "")
+        self._said = ipywidgets.HTML()
+        self._row = ipywidgets.HBox(
+            [self.runner_up, self.true, self.compare, self.cancel],
+            layout=ipywidgets.Layout(flex_flow="row wrap", overflow="visible"),
+        )
+        super().__init__([self._row, self._said])
+        self.at_rest()
+
+    @property
+    def chosen(self) -> int | str:
+        """The class that was written: a name, or an index where there are no names like it."""
+        written: str = self.true.value.strip()
+        if written in self.true.options or not written.isdecimal():
+            return written
+        return int(written)
+
+    def take(self, true: str, runner_up: Prediction | None) -> None:
+        """Show which class is the true one, and offer the runner-up where there is one."""
+        self.true.value, self._runner_up = true, runner_up
+        self.runner_up.description = "" if runner_up is None else f"Compare with {runner_up.name}"
+        self.runner_up.layout.display = "none" if runner_up is None else ""
+
+    def at_work(self, words: str) -> None:
+        """Say what goes on; nothing but to cancel it is offered."""
+        self._said.value = status(words)
+        self._offer(working=True)
+
+    def at_rest(self, words: str = "") -> None:
+        """Say how it ended and offer everything again."""
+        self._said.value = status(words) if words else ""
+        self._offer(working=False)
+
+    def failed(self, words: str) -> None:
+        """Say what went wrong and offer everything again."""
+        self._said.value = alert(words)
+        self._offer(working=False)
+
+    @property
+    def said(self) -> str:
+        """The markup of what is said about the work."""
+        text: str = self._said.value
+        return text
+
+    def close(self) -> None:
+        """Close the controls with all their parts."""
+        for part in (*self._row.children, self._row, self._said):
+            part.close()
+        super().close()
+
+    def _offer_taken(self, compare: Callable[[int | str], None]) -> Callable[[], None]:
+        def taken() -> None:
+            if self._runner_up is not None:
+                compare(self._runner_up.index)
+
+        return taken
+
+    def _offer(self, *, working: bool) -> None:
+        self.compare.disabled = self.runner_up.disabled = working
+        self.cancel.disabled = not working
+        self.cancel.layout.display = "" if working else "none"
+
+
+def _button(name: str, pressed: Callable[[], None], style: str) -> Any:
+    made = ipywidgets.Button(
+        description=name, button_style=style, layout=ipywidgets.Layout(width="auto")
+    )
+    made.on_click(lambda _: pressed())
+    return made
