@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,11 +14,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from .classifier import Classifier, nearest
-from .evidence import HeatMap, Layer, Localization, Prediction, Provenance
+from .evidence import Faithfulness, HeatMap, Layer, Localization, Prediction, Provenance
 from .guest import visiting
 from .importance import Importance
 from .localize import Truth, agreement, box_of, note_on, region, upsampled
+from .metrics import faithfulness
 from .probe import Capture, Probe
+from .removals import Removal
 from .saliency import class_gradients, grad_cam, guided_backpropagation, picture_of_gradient
 from .segments import Unit
 
@@ -79,6 +82,14 @@ class Looked:
         segment = self._probe.segment(self._capture, layer, None)
         with visiting(self._probe.classifier.model):
             return class_gradients(segment, index)
+
+    def drops(self, layer: str, index: int) -> Float[np.ndarray, " k"]:
+        """Return how far a logit falls without each of a layer's channels."""
+        segment = self._probe.segment(self._capture, layer, None)
+        removal = Removal(self._probe, self._capture, segment, layer, None)
+        logit = float(self._capture.logits[0, index])
+        with visiting(self._probe.classifier.model):
+            return removal.drops(Unit(index, 0, 0), logit)
 
     def grad_cam(self, layer: str, index: int) -> Float[np.ndarray, "h w"]:
         """Return Grad-CAM of a class at a layer, signed."""
@@ -256,6 +267,42 @@ def drawn(method: str, asked: Asked, provenance: Provenance) -> HeatMap:
         picture=found.picture,
         notes=found.notes,
     )
+
+
+def _by_chip(asked: Asked) -> Float[np.ndarray, " k"]:
+    """Return what each channel adds to the class's heatmap, over all places (CHIP, Eq. 10)."""
+    weights = asked.importance.strong(asked.layer, asked.index)
+    found: Float[np.ndarray, " k"] = weights * asked.looked.activations(asked.layer).sum((1, 2))
+    return found
+
+
+def _by_grad_cam(asked: Asked) -> Float[np.ndarray, " k"]:
+    """Return what each channel adds to Grad-CAM, over all places."""
+    gradients, maps = asked.looked.gradients(asked.layer, asked.index)
+    found: Float[np.ndarray, " k"] = _numbers(gradients.mean((1, 2)) * maps.sum((1, 2)))
+    return found
+
+
+SUMS: dict[str, Callable[[Asked], Float[np.ndarray, " k"]]] = {
+    "CHIP": _by_chip,
+    "Grad-CAM": _by_grad_cam,
+}
+
+
+def faithful(method: str, asked: Asked) -> Faithfulness:
+    """Return how far a method's sum over channels agrees with the drops of the class's logit.
+
+    Raises ValueError for a method that does not sum channels.
+    """
+    if method not in SUMS:
+        raise ValueError(
+            f"got the method {method!r}; expected one that sums channels, {' or '.join(SUMS)};"
+            " ask for one of these"
+        )
+    estimates = SUMS[method](asked)
+    start = time.perf_counter()
+    drops = asked.looked.drops(asked.layer, asked.index)
+    return faithfulness(estimates, drops, seconds=time.perf_counter() - start)
 
 
 def located(

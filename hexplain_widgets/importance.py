@@ -73,6 +73,17 @@ class Importance:
             )
         return int(target)
 
+    def chosen(self, classes: Sequence[Class] | None) -> list[int]:
+        """Return the indices of classes, of all for None; raises ValueError for none or unknown."""
+        if classes is None:
+            return list(range(len(self.classes)))
+        if isinstance(classes, str) or not len(classes):
+            raise ValueError(
+                f"got classes={classes!r}; expected a list of at least one name or index; see"
+                " chip.classes_"
+            )
+        return [self.index(c) for c in dict.fromkeys(classes)]
+
     def weights(self, layer: str, classes: Sequence[int]) -> Float[np.ndarray, "c k"]:
         """Return the weights of every channel of a layer for some classes."""
         missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._found]

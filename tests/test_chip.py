@@ -26,7 +26,8 @@ from hexplain_widgets.gates import gates_for
 from hexplain_widgets.samples import Sample
 from hexplain_widgets.sparse import Quadratic, lasso
 from tests.networks import Residual, image, plain, seeded
-from tests.reference import perturbed
+from tests.reference import faithfulness as removing
+from tests.reference import gap, perturbed
 from tests.reference.perturbed import at_module
 
 IMAGES = [(image(16, seed)[0], seed % 5) for seed in range(20)]
@@ -59,6 +60,29 @@ def check_same(one: Chip, other: Chip) -> None:
 @pytest.fixture(scope="module")
 def whole() -> Chip:
     return fitted()
+
+
+# faithfulness
+
+
+@pytest.mark.parametrize("method", ["CHIP", "Grad-CAM"])
+def test_what_channels_add_is_held_against_what_the_logit_loses(whole, method: str) -> None:
+    model, x = plain(), IMAGES[3][0][None]
+    found = whole.faithfulness(x, 2, "4", method=method)
+    maps, logits = gap.features(model, x, ["4"])
+    (gradient,) = torch.autograd.grad(logits[0, 2], maps["4"])
+    weights = {"CHIP": whole.importance("4")[2], "Grad-CAM": gradient[0].mean((1, 2)).numpy()}
+    sums = maps["4"][0].detach().sum((1, 2)).numpy()
+    assert found.estimates == pytest.approx(weights[method] * sums, rel=1e-4, abs=1e-5)
+    for k in (0, 5, 11):
+        gate = torch.ones(12).index_fill(0, torch.tensor([k]), 0)
+        left = removing.logits_of(model, x, {"4": gate})[2]
+        assert found.drops[k] == pytest.approx((logits[0, 2] - left).item(), abs=1e-4)
+
+
+def test_a_method_that_does_not_sum_channels_has_no_faithfulness(whole) -> None:
+    with pytest.raises(ValueError, match=r"got the method 'Guided CHIP'; expected one that sums"):
+        whole.faithfulness(IMAGES[0][0][None], method="Guided CHIP")
 
 
 # planted truths

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import nn
 
@@ -19,6 +18,7 @@ from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
     ChannelPortrait,
+    Faithfulness,
     HeatMap,
     HeatMapSheet,
     Layer,
@@ -31,17 +31,19 @@ from ..heatmaps import (
     DRAWINGS,
     OF_THE_IMAGE,
     Asked,
+    Gaze,
     Looked,
     checked_rivals,
     drawn,
+    faithful,
     located,
 )
 from ..importance import Class, Importance, checked_sparsity
 from ..localize import Truth, best_threshold
 from ..moments import Weighting
-from ..probe import Probe
 from ..provenance import versions
 from ..responses import Score
+from ..settings import tuple_of
 
 METHODS = tuple(DRAWINGS)
 THRESHOLD = 0.2  # of a map's maximum, until a calibration set has found a better one
@@ -87,8 +89,7 @@ class Chip:
         self.classifier_: Classifier | None = None
         self.threshold_ = THRESHOLD
         self._importance: Importance | None = None
-        self._probe: Probe | None = None
-        self._last: Looked | None = None
+        self._gaze: Gaze | None = None
 
     def __repr__(self) -> str:
         seen = "" if self._importance is None else f", {self._importance.gathered.images} images"
@@ -141,7 +142,7 @@ class Chip:
 
     def _begin(self, gathered: Gathered | None) -> None:
         self._importance = None if gathered is None else Importance(gathered, self.sparsity)
-        self._probe, self._last = None, None
+        self._gaze = None
 
     @property
     def _fitted(self) -> Importance:
@@ -199,7 +200,7 @@ class Chip:
         """
         gathered, settings = Gathered.load(path)
         try:
-            found = cls(**{n: _tuple(settings[n]) for n in _SETTINGS})
+            found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
             found.threshold_ = float(settings["threshold"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
@@ -214,7 +215,7 @@ class Chip:
         classifier = Classifier.of(model)
         self._fitted.gathered.check_network(classifier.model)
         found = copy.copy(self)
-        found.classifier_, found._probe, found._last = classifier, None, None
+        found.classifier_, found._gaze = classifier, None
         return found
 
     def _settings(self) -> dict[str, Any]:
@@ -236,7 +237,7 @@ class Chip:
     ) -> ChannelImportance:
         """Return the importance of channels for classes (Fig. 9), with fit and doubts."""
         name = self._fitted.layer(layer).name
-        return self._fitted.matrix(name, self._chosen(classes), self._provenance())
+        return self._fitted.matrix(name, self._fitted.chosen(classes), self._provenance())
 
     def overlap(
         self,
@@ -253,7 +254,7 @@ class Chip:
         """
         name = self._fitted.layer(layer).name
         return self._fitted.overlap(
-            name, self._chosen(classes), top=None if threshold is not None else top,
+            name, self._fitted.chosen(classes), top=None if threshold is not None else top,
             threshold=threshold, provenance=self._provenance(),
         )  # fmt: skip
 
@@ -266,16 +267,6 @@ class Chip:
         return tuple(
             self._fitted.portrait(name, k, None if maps is None else maps[k]) for k in channels
         )
-
-    def _chosen(self, classes: Sequence[Class] | None) -> list[int]:
-        if classes is None:
-            return list(range(len(self.classes_)))
-        if isinstance(classes, str) or not len(classes):
-            raise ValueError(
-                f"got classes={classes!r}; expected a list of at least one name or index; see"
-                " chip.classes_"
-            )
-        return [self._fitted.index(c) for c in dict.fromkeys(classes)]
 
     # images
 
@@ -294,6 +285,16 @@ class Chip:
     def guide(self, image: Any, target: Class | None = None, layer: str | None = None) -> HeatMap:
         """Return a heatmap times guided backpropagation, at image size, with its picture."""
         return self._draw("Guided CHIP", image, target, layer)
+
+    def faithfulness(
+        self, image: Any, target: Class | None = None, layer: str | None = None,
+        *, method: str = "CHIP",
+    ) -> Faithfulness:  # fmt: skip
+        """Return how far what channels add to a heatmap agrees with what the class's logit loses.
+
+        Of "CHIP" or "Grad-CAM": the other methods do not sum channels. Raises like `explain`.
+        """
+        return faithful(method, self._ask(self._look(image), target, layer))
 
     def _draw(self, method: str, image: Any, target: Class | None, layer: str | None) -> HeatMap:
         return drawn(method, self._ask(self._look(image), target, layer), self._provenance())
@@ -353,7 +354,7 @@ class Chip:
         """
         looked, provenance = self._look(image), self._provenance()
         chosen = [self._fitted.layer(n) for n in layers or [n.name for n in self.layers_]]
-        classes = [looked.index_of(None)] if targets is None else self._chosen(targets)
+        classes = [looked.index_of(None)] if targets is None else self._fitted.chosen(targets)
         maps, boxes = [], []
         for method, target in product(methods, classes):
             for layer in chosen[:1] if method in OF_THE_IMAGE else chosen:
@@ -374,12 +375,9 @@ class Chip:
                 "this Chip was loaded without its network; one was expected to explain an image;"
                 " open it with Chip.load(path, model), or chip.on(model)"
             )
-        if self._probe is None:
-            self._probe = Probe(self.classifier_)
-        prepared = self.classifier_.prepare(image)
-        if self._last is None or not torch.equal(self._last.prepared.x, prepared.x):
-            self._last = Looked(self._probe, prepared, [n.name for n in self.layers_])
-        return self._last
+        if self._gaze is None:
+            self._gaze = Gaze(self.classifier_, [n.name for n in self.layers_])
+        return self._gaze.at(image)
 
     def _provenance(self) -> Provenance:
         origin = self._fitted.gathered.origin
@@ -393,7 +391,3 @@ class Chip:
 _SETTINGS = (
     "layers", "gates_per_image", "sparsity", "rivals", "score", "weighting", "seed", "memory",
 )  # fmt: skip
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..engines.chip import METHODS
-from ..evidence import ChannelImportance, HeatMapSheet, Layer, Localization
+from ..evidence import ChannelImportance, Faithfulness, HeatMapSheet, Layer, Localization
 from ..heatmaps import OF_THE_IMAGE
 from .heatmap_grid import WHOLE, Cell, Spot, spot_of
 
@@ -44,6 +44,11 @@ class Explains(Protocol):
         self, classes: Sequence[int] | None = None, layer: str | None = None
     ) -> ChannelImportance:
         """Return the weights of a layer's channels."""
+
+    def faithfulness(
+        self, image: Any, target: int | None = None, layer: str | None = None, *, method: str
+    ) -> Faithfulness:
+        """Return how far a map's sum over channels agrees with ablation."""
 
     def heatmaps(
         self,

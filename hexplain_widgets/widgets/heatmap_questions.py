@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..classifier import nearest
+from ..heatmaps import SUMS
 from .conversation import RELOAD
 from .heatmap_asking import Wanted
 from .questions import target_in, whole
 
 Content = Mapping[str, Any]
 MOST_CLASSES = 24
+SUMMED = tuple(SUMS)  # methods that sum channels, so that each can be taken out
 
 
 def wanted_in(
@@ -26,6 +28,15 @@ def wanted_in(
             f" {', '.join(methods)}, and true or false; {RELOAD}"
         )
     return Wanted(str(method), _targets(content, classes), _layers(content, layers), boxes)
+
+
+def spot_in(
+    content: Content, layers: Sequence[str], classes: Sequence[str]
+) -> tuple[str, int, str]:
+    """Return the method, class and layer of one map that a message asks of; raises ValueError."""
+    target, layer = content.get("target"), content.get("layer")
+    wanted = wanted_in({**content, "classes": [target], "layers": [layer]}, SUMMED, layers, classes)
+    return wanted.method, wanted.targets[0], wanted.layers[0]
 
 
 def sparsity_in(content: Content) -> float:

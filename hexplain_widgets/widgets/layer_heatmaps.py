@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -20,7 +21,7 @@ from .heatmap_drawing import Look, draw_heatmaps
 from .heatmap_grid import HeatmapGrid, Key, sheet_of
 from .heatmap_payload import Encoder
 from .heatmap_state import cleaned
-from .payload import picture_bytes
+from .payload import faithfulness_fields, picture_bytes
 
 FIRST_CLASSES = 3
 OFFERED = 5
@@ -43,6 +44,7 @@ class LayerHeatmaps(View):
     sheet = synced(traitlets.Dict)
     image = synced(traitlets.Bytes, from_json=lambda value, _: bytes(value))
     classes = synced(traitlets.List)
+    checks = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
     view = synced(traitlets.Dict, from_json=cleaned)
 
@@ -126,6 +128,7 @@ class LayerHeatmaps(View):
         self._complete()
         twin = type(self)._of(self._grid)
         twin.view, twin.layout, twin.classes = self.view, self.layout, self.classes
+        twin.checks = self.checks
         return twin
 
     def export_png(self, path: str | Path) -> Path:
@@ -136,7 +139,9 @@ class LayerHeatmaps(View):
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
-        return {"maps": self._maps, "refit": self._refit, "choose": self._choose}
+        return {
+            "maps": self._maps, "refit": self._refit, "choose": self._choose, "check": self._check,
+        }  # fmt: skip
 
     def close(self) -> None:
         """Close the view and let go of the model."""
@@ -159,8 +164,22 @@ class LayerHeatmaps(View):
             if stopped():
                 raise CancelledError
             self._engine, self._grid = refitted, self._grid.at_sparsity(sparsity)
+            self._publish(checks={})
             self._add(refitted, found)
         return {"sparsity": sparsity}
+
+    def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        engine = self._ask("to check against ablation")
+        layers = [layer.name for layer in self._grid.layers]
+        method, target, layer = questions.spot_in(content, layers, engine.classes_)
+        found = engine.faithfulness(self._source, target, layer, method=method)
+        if stopped():
+            raise CancelledError
+        key = json.dumps([method, target, layer], separators=(",", ":"), ensure_ascii=False)
+        with self._state_lock:
+            if engine is self._engine:
+                self._publish(checks={**self.checks, key: faithfulness_fields(found)})
+        return faithfulness_fields(found)
 
     def _choose(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to look at another class")

@@ -1,7 +1,7 @@
 // A decision taken apart: the image and the prediction, the tree below it, and the path looked at.
 import type { AnyModel } from "@anywidget/types";
 import "./decomposition_tree.css";
-import { Checking } from "./decomposition/checking.ts";
+import { TreeChecks } from "./decomposition/checking.ts";
 import { Chooser } from "./decomposition/chooser.ts";
 import { Header } from "./decomposition/header.ts";
 import { Keys, keysHint } from "./decomposition/keys.ts";
@@ -27,7 +27,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const session = new Session(model, (error) => banner.show(error));
   const stage = new Stage(session);
   const retarget = (target: string | number) => void session.ask("retarget", { target });
-  const checking = new Checking(session);
+  const checking = new TreeChecks(session);
   const panel = new Panel(session, checking, retarget);
   const strip = new Strip(session, (node) => session.select(node));
   const chooser = new Chooser(session, () => stage.focus(session.selected));
@@ -107,7 +107,7 @@ function decisions(session: Session): string {
 }
 
 /** Pictures and checks are asked for when the tree is on the screen, and after every change of it. */
-function fetchWhenSeen(session: Session, stage: Stage, checking: Checking): void {
+function fetchWhenSeen(session: Session, stage: Stage, checking: TreeChecks): void {
   const watch = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watch.disconnect();

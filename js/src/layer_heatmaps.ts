@@ -1,6 +1,7 @@
 // Heatmaps of one image: classes below each other, layers beside each other, one map large.
 import type { AnyModel } from "@anywidget/types";
 import "./layer_heatmaps.css";
+import { MapChecks } from "./heatmaps/checking.ts";
 import { Header, Legend, Toolbar } from "./heatmaps/controls.ts";
 import { HeatGrid } from "./heatmaps/grid.ts";
 import { Keys, keysHint } from "./heatmaps/keys.ts";
@@ -14,7 +15,8 @@ import { view } from "./lib/view.ts";
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
   const grid = new HeatGrid(session);
-  const panel = new Panel(session);
+  const checks = new MapChecks(session);
+  const panel = new Panel(session, checks);
   const keys = new Keys(session, grid);
   const foot = h(
     "div",
@@ -26,7 +28,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   main.append(workLine(session), keys.element);
   root.append(new Header(session).element, h("div", { class: "hx-body" }, panel.element, main));
   root.addEventListener("keydown", (event) => keys.press(event));
-  fetchWhenSeen(session, main);
+  fetchWhenSeen(session, main, checks);
   void session.load().catch((error) => banner.show(error));
   return () => {
     for (const part of [grid, panel, session]) part.close();
@@ -47,8 +49,8 @@ function workLine(session: Session): HTMLElement {
       fill(line);
       return;
     }
-    const work =
-      kind === "refit" ? "Refitting" : `Drawing ${methodLabel(session.arrangement.method)}`;
+    const drawing = `Drawing ${methodLabel(session.arrangement.method)}`;
+    const work = { refit: "Refitting", check: "Checking against ablation" }[kind] ?? drawing;
     fill(
       line,
       h("span", {}, `${work} …`),
@@ -58,11 +60,12 @@ function workLine(session: Session): HTMLElement {
   return line;
 }
 
-function fetchWhenSeen(session: Session, part: Element): void {
+function fetchWhenSeen(session: Session, part: Element, checks: MapChecks): void {
   const watch = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watch.disconnect();
     session.wantMaps();
+    checks.start();
   });
   watch.observe(part);
 }

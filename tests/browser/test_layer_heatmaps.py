@@ -123,6 +123,15 @@ def test_maps_are_drawn_in_colour_over_the_image(maps: Notebook) -> None:
     assert maps.page.locator(".hx-picture canvas").evaluate(COLOURED)
 
 
+def test_a_sum_over_channels_is_checked_against_ablation_and_other_maps_are_not(
+    maps: Notebook,
+) -> None:
+    line = maps.page.locator(".hx-faith")
+    expect(line).to_contain_text("the sum over channels agrees with ablation: r = 0.98 (3 channels")
+    maps.kernel("setattr(w, 'view', {**w.view, 'method': 'Guided CHIP'})")
+    expect(line).to_be_hidden()
+
+
 def test_the_map_under_the_pointer_is_shown_large(maps: Notebook) -> None:
     heat(maps.page, "orchard, stage 3").hover()
     expect(title(maps.page)).to_have_text("orchard, stage 3")

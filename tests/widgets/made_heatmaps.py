@@ -20,6 +20,7 @@ from hexplain_widgets.evidence import (
     Provenance,
 )
 from hexplain_widgets.localize import upsampled
+from hexplain_widgets.metrics import faithfulness
 from tests.widgets.made import NAMES, STAGES, scene
 
 LOGITS = (9.4, 8.6, 7.9, 4.8, 3.9)
@@ -56,10 +57,15 @@ class MadeChip:
         self.sparsity, self.layers_, self.classes_ = sparsity, layers, NAMES
         self.classifier_ = hx.Classifier(Constant(), classes=NAMES) if model else None
         self.asked: list[tuple] = []
+        self.checked: list[tuple] = []
+
+    def faithfulness(self, image, target=None, layer=None, *, method):
+        self.checked.append((method, target, layer))
+        return faithfulness(np.array([1.0, 2, 4]), np.array([1.0, 2, 3]), seconds=0.25)
 
     def refit(self, *, sparsity: float) -> MadeChip:
         other = MadeChip(sparsity, self.layers_)
-        other.asked = self.asked
+        other.asked, other.checked = self.asked, self.checked
         return other
 
     def matrix(self, classes=None, layer=None) -> ChannelImportance:

@@ -221,6 +221,23 @@ def test_a_view_opens_although_its_first_class_has_no_channel() -> None:
     assert "refit with sparsity=0.08" in view.evidence.notes[0]
 
 
+def test_a_map_is_checked_against_ablation_and_the_check_is_kept(
+    view: LayerHeatmaps, browser: Answers, chip: MadeChip
+) -> None:
+    answer = browser.ask("check", method="CHIP", target=HOUSE, layer=SHALLOW)
+    assert chip.checked == [("CHIP", HOUSE, SHALLOW)]
+    assert (answer["count"], answer["parts"], answer["seconds"]) == (3, "channels", 0.25)
+    assert view.checks[f'["CHIP",{HOUSE},"{SHALLOW}"]']["r"] == answer["r"]
+
+
+def test_checks_go_with_the_sparsity_that_they_were_made_at(
+    view: LayerHeatmaps, browser: Answers
+) -> None:
+    browser.ask("check", method="CHIP", target=HOUSE, layer=DEEP)
+    browser.ask("refit", method="CHIP", classes=[HOUSE], sparsity=0.05)
+    assert view.checks == {}
+
+
 def test_a_class_is_found_by_name(browser: Answers) -> None:
     answer = browser.ask("choose", target="harbor")
     assert (answer["key"], answer["name"]) == (HARBOR, "harbor")
@@ -238,6 +255,9 @@ def test_a_class_is_found_by_name(browser: Answers) -> None:
         ("maps", asked(classes="house"), "expected 1 to 24 indices below 5"),
         ("maps", asked(layers=["conv9"]), "got layers ['conv9']; expected some of"),
         ("maps", asked(layers=[[1]]), "got layers [[1]]; expected some of"),
+        ("check", {"method": "Guided CHIP", "target": 0, "layer": DEEP}, "expected one of CHIP"),
+        ("check", {"method": "CHIP", "target": 99, "layer": DEEP}, "indices below"),
+        ("check", {"method": "CHIP", "target": 0, "layer": "attic"}, "expected some of"),
         ("refit", asked(), "got sparsity None; expected a number above 0"),
         ("refit", asked(sparsity=1.5), "got sparsity 1.5; expected a number above 0"),
         ("refit", asked(sparsity=float("nan")), "got sparsity nan; expected a number above 0"),

@@ -5,7 +5,7 @@ import { button, fill, h } from "../lib/dom.ts";
 import { FaithLine } from "../lib/faith.ts";
 import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
-import type { Checking } from "./checking.ts";
+import type { TreeChecks } from "./checking.ts";
 import type { Session } from "./session.ts";
 import type { Method } from "./tree.ts";
 import { wording } from "./words.ts";
@@ -28,7 +28,7 @@ export class Header {
 
   constructor(
     private readonly session: Session,
-    private readonly checking: Checking,
+    private readonly checking: TreeChecks,
     retarget: (target: string | number) => void,
   ) {
     this.fewer = button("−", () => this.step(-1), { "aria-label": "Fewer channels per step" });
@@ -47,7 +47,7 @@ export class Header {
     const root = () => session.tree.root;
     this.faith = new FaithLine(
       () => wording(session.tree),
-      () => void checking.run(root()),
+      () => checking.run(root()),
     );
     const search = searchField("Explain another class", session.model.get("classes"), retarget);
     const heading = h("div", {}, this.title, this.faith.element);
@@ -77,7 +77,7 @@ export class Header {
 
   private writeFaith(): void {
     const { root } = this.session.tree;
-    this.faith.show(this.session.check(root), this.checking.state(root));
+    this.faith.show(this.session.check(root.key), this.checking.state(root));
   }
 
   private changeMethod(method: Method): void {

@@ -6,7 +6,7 @@ import { button, fill, h, svg } from "../lib/dom.ts";
 import { FaithLine } from "../lib/faith.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Shown } from "./arrangement.ts";
-import type { Checking } from "./checking.ts";
+import type { TreeChecks } from "./checking.ts";
 import { scaleOf } from "./painter.ts";
 import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
@@ -45,12 +45,12 @@ export class Panel {
 
   constructor(
     private readonly session: Session,
-    private readonly checking: Checking,
+    private readonly checking: TreeChecks,
     private readonly retarget: (target: number) => void,
   ) {
     this.faith = new FaithLine(
       () => wording(session.tree),
-      () => void checking.run(session.current),
+      () => checking.run(session.current),
     );
     this.element.append(
       h("div", { class: "hx-picture" }, this.canvas, this.marks, this.lens),
@@ -207,7 +207,7 @@ export class Panel {
 
   private writeFaith(node: TreeNode): void {
     this.faith.element.hidden = !this.checking.has(node);
-    this.faith.show(this.session.check(node), this.checking.state(node));
+    this.faith.show(this.session.check(node.key), this.checking.state(node));
   }
 
   private writeBars(): void {

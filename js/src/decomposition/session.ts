@@ -65,8 +65,8 @@ export class Session extends ViewSession<State, Change> {
   }
 
   /** How far a node's contributions agree with ablation, if it was checked. */
-  check(node: TreeNode): Check | null {
-    return this.model.get("checks")?.[node.key] ?? null;
+  check(key: string): Check | null {
+    return this.model.get("checks")?.[key] ?? null;
   }
 
   hover(node: TreeNode | null): void {

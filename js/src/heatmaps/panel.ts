@@ -1,7 +1,9 @@
 // The map that is looked at, large: over the image, with its scale and its facts.
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h, setAttribute, svg } from "../lib/dom.ts";
+import { FaithLine } from "../lib/faith.ts";
 import { number } from "../lib/words.ts";
+import type { MapChecks } from "./checking.ts";
 import { Classes } from "./classes.ts";
 import { drawBox } from "./grid.ts";
 import type { Session } from "./session.ts";
@@ -18,9 +20,15 @@ export class Panel {
   private readonly pin: HTMLButtonElement;
   private readonly scale = h("div", { class: "hx-scale" });
   private readonly told = h("div", { class: "hx-told" });
+  private readonly faith: FaithLine;
   private painting = 0;
 
-  constructor(private readonly session: Session) {
+  constructor(
+    private readonly session: Session,
+    private readonly checks: MapChecks,
+  ) {
+    const wording = () => ({ subject: "the sum over channels", advice: "this map" });
+    this.faith = new FaithLine(wording, () => checks.run());
     const press = () => {
       const { current } = session;
       if (current) session.pin(current);
@@ -30,10 +38,14 @@ export class Panel {
       h("div", { class: "hx-picture" }, this.canvas, this.marks),
       this.scale,
       h("div", { class: "hx-large-head" }, this.title, this.pin),
+      this.faith.element,
       this.told,
       new Classes(session).element,
     );
-    session.on((change) => change !== "busy" && this.update());
+    session.on((change) => {
+      if (change === "checks") this.writeFaith();
+      else if (change !== "busy") this.update();
+    });
     this.update();
   }
 
@@ -53,9 +65,16 @@ export class Panel {
     setAttribute(this.pin, "aria-pressed", String(session.pinned));
     this.pin.textContent = session.pinned ? "Pinned" : "Pin";
     this.write(cell, error);
+    this.writeFaith();
     this.writeScale(cell);
     cancelAnimationFrame(this.painting);
     this.painting = requestAnimationFrame(() => session.guard(() => this.paint(cell)));
+  }
+
+  private writeFaith(): void {
+    const { state } = this.checks;
+    this.faith.element.hidden = state === null;
+    if (state !== null) this.faith.show(this.checks.check, state);
   }
 
   private write(cell: HeatCell | null, error: string | null): void {

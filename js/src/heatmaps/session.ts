@@ -1,6 +1,7 @@
 // What the parts of one view share: the maps, the arrangement, the kernel, what is looked at.
 import type { AnyModel } from "@anywidget/types";
 import { type Shape, shapeOf, strongest } from "../layout/heat_grid.ts";
+import type { Check } from "../lib/faith.ts";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
@@ -12,6 +13,7 @@ export interface State extends ViewState {
   sheet: SheetPayload;
   image: Buffer;
   classes: string[];
+  checks?: Record<string, Check>;
   view: Saved;
 }
 
@@ -21,7 +23,7 @@ const SAVED =
 const QUIET = 180; // milliseconds without a move of the slider before the kernel is asked
 
 /** What has changed: the parts redraw what depends on it. */
-export type Change = "sheet" | "arrangement" | "look" | "pixels" | "sparsity" | "busy";
+export type Change = "sheet" | "arrangement" | "look" | "pixels" | "sparsity" | "checks" | "busy";
 
 export class Session extends ViewSession<State, Change> {
   sheet: Sheet;
@@ -41,10 +43,16 @@ export class Session extends ViewSession<State, Change> {
     this.sheet = this.read();
     this.arrangement = new Arrangement(model as unknown as AnyModel<{ view: Saved }>);
     this.follow("sheet", () => this.readSheet());
+    this.follow("checks", () => this.tell("checks"));
     this.follow("view", () => {
       this.tell("arrangement");
       void this.fetch();
     });
+  }
+
+  /** How far a map's sum over channels agrees with ablation, if it was checked. */
+  check(key: string): Check | null {
+    return this.model.get("checks")?.[key] ?? null;
   }
 
   get columns(): string[] {

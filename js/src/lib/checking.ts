@@ -1,0 +1,77 @@
+// Checks against ablation: of what is looked at, by themselves as long as they are quick.
+
+import { type Check, QUICK, type State } from "./faith.ts";
+import { Cancelled, type Fields, type Kernel } from "./kernel.ts";
+
+/** Something that can be checked: how it is kept, and what the kernel is asked. */
+export interface Checkable {
+  readonly key: string;
+  readonly fields: Fields;
+}
+
+/** What a view gives to have its checks made. */
+export interface Checked {
+  readonly live: boolean;
+  readonly kernel: Kernel;
+  check(key: string): Check | null;
+  complain(error: unknown): void;
+  /** A check has begun or ended. */
+  told(): void;
+  /** What should be known by now, the most wanted first. */
+  wanted(): readonly Checkable[];
+}
+
+export class Checking {
+  private running: string | null = null;
+  private slow = false;
+  private started = false;
+  private readonly failed = new Set<string>();
+
+  constructor(
+    private readonly view: Checked,
+    /** Questions that a check may be asked beside. */
+    private readonly beside: readonly string[],
+  ) {}
+
+  /** From now on check what is wanted. */
+  start(): void {
+    this.started = true;
+    this.consider();
+  }
+
+  /** What failed may be tried again. */
+  forget(): void {
+    this.failed.clear();
+  }
+
+  state(key: string): State {
+    if (!this.view.live) return "still";
+    return this.running === key ? "running" : "idle";
+  }
+
+  /** Check what is wanted, unless the person waits for something or checks take long. */
+  consider(): void {
+    const { view } = this;
+    if (!this.started || !view.live || this.slow || this.running !== null) return;
+    if (view.kernel.busy.some((kind) => !this.beside.includes(kind))) return;
+    const next = view.wanted().find(({ key }) => !this.failed.has(key) && !view.check(key));
+    if (next) void this.run(next);
+  }
+
+  async run(one: Checkable): Promise<void> {
+    const { view } = this;
+    this.running = one.key;
+    view.told();
+    try {
+      const found = (await view.kernel.ask("check", one.fields)) as unknown as Check;
+      this.slow = (found.seconds ?? 0) > QUICK;
+    } catch (error) {
+      if (!(error instanceof Cancelled)) {
+        this.failed.add(one.key);
+        view.complain(error);
+      }
+    }
+    this.running = null;
+    view.told();
+  }
+}
