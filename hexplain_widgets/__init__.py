@@ -1,8 +1,8 @@
 """Explanations of CNNs that a person can use, live in the notebook."""
 
 from . import demo
+from .baselines import channel_means
 from .broden import Broden
-from .channel_means import channel_means
 from .classifier import Classifier
 from .engines.additive import AdditiveExplainer
 from .engines.chain import Chain
@@ -45,13 +45,17 @@ from .evidence import (
     NeuronPortrait,
     Node,
     Occlusion,
+    PixelCurves,
     Prediction,
     Provenance,
+    RandomisationSummary,
 )
 from .filter_labels import FilterLabels
 from .hierarchy import Hierarchy
 from .mask_folders import MaskFolder
+from .pixel_curves import pixel_curves
 from .probe import layers
+from .randomisation import measure_randomisation
 from .store import load, save
 from .widgets import (
     AttackComparison,
@@ -130,8 +134,10 @@ __all__ = [
     "NeuronPortrait",
     "Node",
     "Occlusion",
+    "PixelCurves",
     "Prediction",
     "Provenance",
+    "RandomisationSummary",
     "channel_means",
     "decompose",
     "demo",
@@ -141,6 +147,8 @@ __all__ = [
     "load",
     "measure_context",
     "measure_faithfulness",
+    "measure_randomisation",
+    "pixel_curves",
     "save",
     "show",
 ]

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..channel_means import channel_means
+from ..baselines import channel_means
 from ..classifier import Classifier
 from ..contributions import Weighing, estimated
 from ..evidence import FaithfulnessSummary, Layer, Provenance

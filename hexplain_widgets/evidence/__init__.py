@@ -17,6 +17,7 @@ from .failure import Failure, Occlusion
 from .faithfulness import ESTIMATORS, Faithfulness, FaithfulnessSummary, StepFaithfulness
 from .heat import HeatMap, HeatMapSheet, Localization
 from .inference import ConceptInference, InferenceComparison, InferredConcept
+from .sanity import PixelCurves, RandomisationSummary
 
 __all__ = [
     "ESTIMATORS",
@@ -53,8 +54,10 @@ __all__ = [
     "NeuronPortrait",
     "Node",
     "Occlusion",
+    "PixelCurves",
     "Prediction",
     "Provenance",
+    "RandomisationSummary",
     "Settings",
     "StepFaithfulness",
 ]
