@@ -1,0 +1,221 @@
+"""Randomisation tests: whether attribution maps change where the network does (Fig. 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from .classifier import Classifier
+from .decisions import checked_top_k
+from .evidence import Provenance, RandomisationSummary
+from .metrics import spearman
+from .pixel_attributions import METHODS, SAMPLES, PixelAttribution, pixel_map
+from .provenance import versions
+from .redrawing import Redrawn
+from .samples import Sample, batches, length_of
+from .settings import at_least_one, one_of
+from .step_summary import standard_error
+
+# Of a network with more layers, so many places of the cascade are looked at.
+PLACES = 10
+Stop = Callable[[], bool]
+Rows = Float[np.ndarray, "m n"]
+
+
+def measure_randomisation(
+    model: nn.Module | Classifier,
+    images: Any,
+    *,
+    methods: Sequence[str] = tuple(METHODS),
+    counts: Sequence[int] | None = None,
+    layers: Collection[str] | None = None,
+    top_k: int = 3,
+    samples: int = SAMPLES,
+    signed: bool = False,
+    other: nn.Module | Classifier | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    stopped: Stop | None = None,
+) -> RandomisationSummary:
+    """Return how far attribution maps stay as they are when a network's weights are drawn anew.
+
+    `images` is any data of images; each is explained for the class it is named. Copies of the
+    network have their topmost layers drawn anew, as many as `counts` says (default: each, or some
+    spread evenly over a deep network), cascading from the top down (Adebayo et al. 2018). `methods`
+    are some of "gAP", "gradient", "SmoothGrad", "guided backpropagation" and "integrated
+    gradients", at the pixels; `layers` and `top_k` are gAP's, `samples` SmoothGrad's copies and the
+    steps of integrated gradients. Maps are sums over colours, of absolute values unless `signed`.
+    `other` is another network of the same classes to hold the maps against, as one trained on
+    permuted labels. An interrupt, or `stopped` saying so, ends it after the images seen so far.
+    Raises ValueError where there is no image, for an unknown method and for numbers of layers that
+    the network does not have; what a Classifier raises.
+    """
+    settings = {
+        "layers": layers,
+        "top_k": checked_top_k(top_k),
+        "samples": at_least_one("samples", samples),
+        "seed": seed,
+    }
+    asked = _Asking(Classifier.of(model), methods, counts, other, signed, settings)
+    notes: list[str] = []
+    rows = list(_until_stopped(asked.each(images, progress), stopped, notes))
+    return asked.summary(rows, notes)
+
+
+def _until_stopped(items: Iterable[Rows], stopped: Stop | None, notes: list[str]) -> Iterator[Rows]:
+    try:
+        for count, one in enumerate(items, 1):
+            yield one
+            if stopped is not None and stopped():
+                notes.append(f"Stopped after {count} images.")
+                return
+    except KeyboardInterrupt:
+        notes.append("Interrupted: the images seen before are what is summed up.")
+
+
+class _Asking:
+    """Asks one network, and copies of it with weights drawn anew, about image after image."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        methods: Sequence[str],
+        counts: Sequence[int] | None,
+        other: nn.Module | Classifier | None,
+        signed: bool,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self.classifier = classifier
+        self.methods = tuple(one_of("methods", name, tuple(METHODS)) for name in methods)
+        self._asked, self._counts = counts, tuple[int, ...]()
+        self._signed, self._settings = signed, settings
+        self._own = self._attribution(classifier)
+        self._other = None if other is None else self._attribution(Classifier.of(other))
+        self._redrawn: Redrawn | None = None
+        self._anew: dict[int, PixelAttribution] = {}
+
+    def _attribution(self, classifier: Classifier) -> PixelAttribution:
+        return PixelAttribution(classifier, **self._settings)
+
+    def each(self, images: Any, progress: bool) -> Iterator[Rows]:
+        """Yield each image's correlations, a row for each method; the last column is `other`'s."""
+        with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
+            for batch in batches(images, self.classifier, size=1):
+                yield self._correlations(batch.x, batch.samples[0])
+                bar.update()
+
+    def _correlations(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> Rows:
+        index = int(self.classifier.logits(x)[0].argmax())
+        redrawn = self._copy(x)
+        before = self._maps(self._own, x, index, sample.key)
+        columns = []
+        for count in self._counts:
+            redrawn.turn(count)
+            columns.append(self._maps(self._anew[count], x, index, sample.key))
+        if self._other is not None:
+            columns.append(self._maps(self._other, x, index, sample.key))
+        return np.array(
+            [
+                [spearman(one.ravel(), column[m].ravel()) for column in columns]
+                for m, one in enumerate(before)
+            ]
+        ).reshape(len(self.methods), -1)
+
+    def _copy(self, x: Tensor) -> Redrawn:
+        """Return the copy of the network; each depth of the cascade is looked into by itself."""
+        if self._redrawn is None:
+            redrawn = Redrawn(self.classifier.model, x, seed=int(self._settings["seed"]))
+            self._counts = _places(self._asked, len(redrawn.layers))
+            anew = Classifier(
+                redrawn.model, transform=self.classifier.transform, classes=self.classifier.classes
+            )
+            self._anew = {count: self._attribution(anew) for count in self._counts}
+            self._redrawn = redrawn
+        return self._redrawn
+
+    def _maps(
+        self, asked: PixelAttribution, x: Tensor, index: int, key: bytes
+    ) -> list[Float[np.ndarray, "h w"]]:
+        return [
+            pixel_map(asked.of(name, x, index, key), signed=self._signed) for name in self.methods
+        ]
+
+    def summary(self, rows: Sequence[Rows], notes: Sequence[str]) -> RandomisationSummary:
+        """Return what all images gave, each mean over the images where it is defined."""
+        if not rows or self._redrawn is None:
+            raise ValueError(
+                "got no image; expected at least one; pass an image in a list, or data with some,"
+                " and let the first one be finished"
+            )
+        means, errors, counted = _over_images(np.array(rows))
+        ends = len(self._counts)
+        against = self._other is not None
+        return RandomisationSummary(
+            images=len(rows),
+            methods=self.methods,
+            layers=tuple(layer[0] for layer in self._redrawn.layers),
+            counts=np.array(self._counts),
+            correlations=means[:, :ends],
+            errors=errors[:, :ends],
+            counted=counted[:, :ends],
+            other=means[:, ends] if against else None,
+            other_errors=errors[:, ends] if against else None,
+            other_counted=counted[:, ends] if against else None,
+            provenance=self._provenance(),
+            notes=(*self.classifier.notes, *_kept(self._redrawn), *notes),
+        )
+
+    def _provenance(self) -> Provenance:
+        layers = self._settings["layers"]
+        return Provenance(
+            method="cascading randomisation of parameters",
+            model=type(self.classifier.model).__name__,
+            target="the class that each image is given",
+            settings={
+                "layers": None if layers is None else tuple(layers),
+                "top_k": self._settings["top_k"],
+                "samples": self._settings["samples"],
+                "signed": self._signed,
+            },
+            seed=self._settings["seed"],
+            versions=versions(),
+        )
+
+
+def _places(counts: Sequence[int] | None, layers: int) -> tuple[int, ...]:
+    if counts is None:
+        places = np.linspace(1, layers, min(PLACES, layers)).round().astype(int)
+        return tuple(np.unique(places).tolist())
+    wrong = [n for n in counts if not 0 <= n <= layers]
+    if wrong or not counts:
+        raise ValueError(
+            f"got {wrong[0] if wrong else 'no number'} in counts= of layers to draw anew; expected"
+            f" 0 to {layers}, the layers with weights; leave it out for some spread evenly"
+        )
+    return tuple(int(n) for n in counts)
+
+
+def _kept(redrawn: Redrawn) -> tuple[str, ...]:
+    if not redrawn.kept:
+        return ()
+    names = ", ".join(redrawn.kept[:5])
+    return (f"{len(redrawn.kept)} modules cannot draw their weights anew and keep them: {names}.",)
+
+
+def _over_images(
+    rows: Float[np.ndarray, "i m n"],
+) -> tuple[Rows, Rows, Any]:
+    """Return means, standard errors and how many images there are, of values that are defined."""
+    defined = np.isfinite(rows)
+    means, errors = np.zeros(rows.shape[1:]), np.zeros(rows.shape[1:])
+    for m, n in np.ndindex(*rows.shape[1:]):
+        some = rows[defined[:, m, n], m, n]
+        if len(some):
+            means[m, n] = some.mean()
+            errors[m, n] = standard_error(some[:, None])[0]
+    return means, errors, defined.sum(0)
