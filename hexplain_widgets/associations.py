@@ -22,8 +22,9 @@ from .evidence import (
 )
 from .hierarchy import note_on_missing
 from .logistic import LinearClassifiers, fit_logistic
+from .metrics import faithfulness
 from .region_samples import Regions
-from .shapley import Scores, neuron_scores
+from .shapley import Scores, ablated, neuron_scores
 
 # Rows that scores are taken over, and that absent neurons are drawn from.
 SCORED = 2000
@@ -229,6 +230,18 @@ class Associations:
             )
         return names.index(concept)
 
+    def agreement(self, concept: int, scores: Scores) -> float | None:
+        """Return the correlation of a concept's scores with its classifier's neurons taken out.
+
+        None where it has no classifier, or one side is the same for all neurons.
+        """
+        if not self.usable[concept]:
+            return None
+        rows = torch.from_numpy(self.table.sample(SCORED, self.weighing.seed).rows).double()
+        weights, bias = self.classifiers.weights[concept], self.classifiers.bias[concept]
+        drops = ablated(rows, weights, bias, rows).numpy()
+        return faithfulness(scores.values[:, concept], drops, parts="neurons").pearson
+
     def neurons(self, concept: int, top: int) -> tuple[ConceptScore, ...]:
         """Return a concept's strongest neurons, in order."""
         strongest = np.argsort(-self.scores.values[:, concept], kind="stable")[:top]
@@ -297,6 +310,7 @@ def linked(
         provenance=Provenance("HINT", found.regions.origin.model, "all concepts"),
         errors=None if scores.errors is None else scores.errors[places],
         notes=notes_on(found.regions, shown),
+        agreement=tuple(found.agreement(e, scores) for e in order),
     )  # fmt: skip
 
 

@@ -38,6 +38,22 @@ class Scores:
     permutations: int | None
 
 
+def ablated(
+    rows: Float[Tensor, "r k"],
+    weights: Float[Tensor, " k"],
+    bias: Float[Tensor, ""],
+    background: Float[Tensor, "n k"],
+) -> Float[Tensor, " k"]:
+    """Return what a linear classifier's probability changes by where each neuron is taken out.
+
+    Of `sigmoid(w.x + b)`: the mean over `rows` of the absolute change when the neuron is at its
+    mean over the `background`, all others in place; what Shapley values are held against.
+    """
+    change = (rows - background.mean(0)) * weights
+    logits = (rows @ weights + bias)[:, None]
+    return (torch.sigmoid(logits) - torch.sigmoid(logits - change)).abs().mean(0)
+
+
 @dataclass(frozen=True, eq=False)
 class _Problem:
     rows: Float[Tensor, "r k"]

@@ -153,6 +153,18 @@ def test_a_sampled_score_has_its_standard_error(hint: hx.Hint) -> None:
     assert hint.using("permutation").neurons("dog", top=1)[0].error > 0
 
 
+def test_scores_are_held_against_neurons_taken_out(hint) -> None:
+    found = hint.associations(top=1)
+    assert len(found.agreement) == len(found.concepts)
+    known = [r for r in found.agreement if r is not None]
+    assert known
+    assert all(-1 <= r <= 1 for r in known)
+    assert np.mean(known) > 0.8
+    at_random = [r for r in hint.using("random").associations(top=1).agreement if r is not None]
+    assert np.mean(at_random) < 0.5
+
+
+
 def test_evidence_holds_the_union_of_each_concepts_neurons(hint: hx.Hint) -> None:
     found = hint.associations(top=1)
     assert set(found.neurons) == set(PLANTED.values())

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from hexplain_widgets.owen import owen_values
 from hexplain_widgets.permutations import Limits, Linear, Paths, Sampled, sample
 from hexplain_widgets.refitting import RIDGE
-from hexplain_widgets.shapley import ESTIMATORS, classifier_scores, neuron_scores
+from hexplain_widgets.shapley import ESTIMATORS, ablated, classifier_scores, neuron_scores
 from tests.reference import shapley as reference
 
 
@@ -487,3 +487,15 @@ def test_a_classifier_that_gives_nan_is_an_error() -> None:
     problem = normals()
     with pytest.raises(ValueError, match="got probabilities with NaN"):
         classifier_scores(lambda rows: rows * np.nan, problem.rows, background=problem.background)
+
+
+def test_neurons_taken_out_one_by_one_are_the_literal_change() -> None:
+    draw = torch.Generator().manual_seed(0)
+    rows, weights = (torch.randn(s, generator=draw).double() for s in ((40, 6), (6,)))
+    bias = torch.tensor(0.3).double()
+    found = ablated(rows, weights, bias, rows)
+    for k in range(6):
+        without = rows.clone()
+        without[:, k] = rows[:, k].mean()
+        change = torch.sigmoid(rows @ weights + bias) - torch.sigmoid(without @ weights + bias)
+        assert found[k] == pytest.approx(change.abs().mean().item())

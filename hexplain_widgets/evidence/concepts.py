@@ -87,6 +87,8 @@ class NeuronConcepts(Evidence):
     deviation for "coefficient"); `errors` its standard error where it was sampled. `qualities[e]`
     is how well the layer's classifier knows the concept, `f1[l, e]` the held-out F1 at each of
     `layers`, deepest first. Concepts stand parents first. `maps` are concept maps on chosen images.
+    `agreement[e]` is Pearson's correlation of all the layer's scores for a concept with what its
+    classifier's probability loses when each neuron is taken out; None where it is undefined.
     """
 
     concepts: tuple[Concept, ...]
@@ -102,3 +104,4 @@ class NeuronConcepts(Evidence):
     portraits: tuple[NeuronPortrait, ...] = ()
     maps: tuple[HeatMap, ...] = ()
     notes: tuple[str, ...] = ()
+    agreement: tuple[float | None, ...] = ()

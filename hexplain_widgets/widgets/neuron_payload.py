@@ -38,6 +38,8 @@ def graph_payload(evidence: NeuronConcepts, most: int) -> dict[str, Any]:
         "classes": [len(one.classes) for one in evidence.concepts],
         "flags": [one.flag or "" for one in evidence.qualities],
         "quality": [_quality(one) for one in evidence.qualities],
+        "agreement": [None if r is None else six_digits(r) for r in evidence.agreement],
+        "width": next(one.shape[0] for one in evidence.layers if one.name == evidence.layer),
         "neurons": list(map(int, evidence.neurons)),
         "scores": np.asarray(evidence.scores, dtype="<f4").tobytes(),
         "errors": b"" if evidence.errors is None else evidence.errors.astype("<f4").tobytes(),

@@ -65,7 +65,7 @@ export class FaithLine {
     if (text === this.shown) return;
     this.shown = text;
     this.element.dataset.verdict = check ? verdict(check) : "unknown";
-    fill(this.element, ...(check ? [mark(verdict(check)), text] : this.open(state)));
+    fill(this.element, ...(check ? marked(check, text) : this.open(state)));
   }
 
   private open(state: State): (Node | string)[] {
@@ -73,6 +73,16 @@ export class FaithLine {
     if (state === "still") return ["not checked against ablation"];
     return [button("Check against ablation", this.ask)];
   }
+}
+
+/** The line of a check that is known, and stays. */
+export function faithLine(check: Check, wording: Wording): HTMLElement {
+  const attributes = { class: "hx-faith", "data-verdict": verdict(check) };
+  return h("p", attributes, ...marked(check, told(check, wording)));
+}
+
+function marked(check: Check, text: string): [HTMLElement, string] {
+  return [mark(verdict(check)), text];
 }
 
 /** The verdict as a shape, so that it does not rest on colour alone. */

@@ -3,10 +3,11 @@
 import { above, type ConceptNode } from "../layout/concept_tree.ts";
 import type { Link } from "../layout/ribbons.ts";
 import { button, fill, h } from "../lib/dom.ts";
+import { faithLine } from "../lib/faith.ts";
 import { number } from "../lib/words.ts";
 import { Chart } from "./chart.ts";
 import { Maps } from "./maps.ts";
-import type { Quality } from "./payload.ts";
+import type { GraphPayload, Quality } from "./payload.ts";
 import { Regions } from "./regions.ts";
 import type { Session } from "./session.ts";
 import { tint } from "./stage.ts";
@@ -96,6 +97,7 @@ export class Details {
         ),
       flags[i] ? doubt(flags[i]) : null,
       figures(quality[i] as Quality),
+      faith(session.graph, i),
     );
     const links = session.neuronsOf(i);
     fill(
@@ -247,4 +249,12 @@ function key(session: Session): HTMLElement {
     ),
     ...session.graph.notes.map((note) => h("p", { class: "hx-notes" }, note)),
   );
+}
+
+/** How far a concept's scores agree with taking its neurons out; nothing where it was not checked. */
+function faith({ agreement, width }: GraphPayload, i: number): HTMLElement | null {
+  const r = agreement?.[i];
+  if (r === undefined || width === undefined) return null;
+  const check = { r, count: width, parts: "neurons" };
+  return faithLine(check, { subject: "the scores", advice: "them" });
 }

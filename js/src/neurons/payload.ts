@@ -26,6 +26,10 @@ export interface GraphPayload {
   layer: string;
   layers: Layer[];
   f1: number[][];
+  /** How far each concept's scores agree with ablation; views of before have none. */
+  agreement?: (number | null)[];
+  /** The neurons of the layer. */
+  width?: number;
   most: number;
   notes: string[];
   model: string;
