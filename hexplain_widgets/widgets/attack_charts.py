@@ -14,6 +14,7 @@ from jaxtyping import Float
 from ..evidence import AttackedDecision, AttackedSet
 from .attack_words import peaks_words
 from .channel_bars import decimals, even_ticks
+from .tree_pair import abreast
 
 # Okabe and Ito's blue and vermilion, told apart by the colour-blind
 BEFORE, AFTER = "#0072b2", "#d55e00"
@@ -94,15 +95,6 @@ class PeakCharts(ipywidgets.VBox):
         for part in (*self._names, *self._cells, self._legend, self._grid):
             part.close()
         super().close()
-
-
-def abreast(least: int) -> Any:
-    """Return a layout of equal columns, at least so many pixels wide, below each other if not."""
-    return ipywidgets.Layout(
-        width="100%",
-        grid_template_columns=f"repeat(auto-fit, minmax(min(100%, {least}px), 1fr))",
-        grid_gap="16px",
-    )
 
 
 def ordinal(place: int) -> str:

@@ -9,11 +9,10 @@ from typing import Any
 import ipywidgets
 
 from ..evidence import AttackedDecision, AttackedSet
-from .attack_charts import PeakCharts, abreast
+from .attack_charts import PeakCharts
 from .attack_words import attack_words, concept_part, header, peaks_table, set_table, set_words
 from .decomposition_tree import DecompositionTree
-
-_TREE = 430  # pixels from which two trees stand side by side
+from .tree_pair import TreePair, caption
 
 
 class ImageParts:
@@ -23,9 +22,7 @@ class ImageParts:
         self.head = ipywidgets.HTML()
         self._table, self._concept = ipywidgets.HTML(), ipywidgets.HTML()
         self._peaks = PeakCharts()
-        self._captions = [ipywidgets.HTML() for _ in range(2)]
-        self._cells = [ipywidgets.VBox([]) for _ in range(2)]
-        self._pair = ipywidgets.GridBox(self._cells, layout=abreast(_TREE))
+        self._pair = TreePair()
 
     def show(self, one: AttackedDecision, trees: Sequence[DecompositionTree]) -> list[Any]:
         """Show an attacked image; return what stands below its header."""
@@ -33,17 +30,13 @@ class ImageParts:
         self._concept.value = concept_part(one)
         self._peaks.show(one)
         named = zip(("Original", "Adversarial"), (one.before, one.after), strict=True)
-        for (what, tree), caption in zip(named, self._captions, strict=True):
-            caption.value = _caption(what, tree.target.name)
-        for cell, caption, view in zip(self._cells, self._captions, trees, strict=True):
-            cell.children = (caption, view)
+        self._pair.show([caption(what, f"named {tree.target.name}") for what, tree in named], trees)
         concept = [self._concept] if one.concept else []
         return [self._peaks, self._table, *concept, self._pair]
 
     def every(self) -> Iterator[Any]:
         """Yield all parts, shown or not, but the trees."""
-        yield from (self.head, self._table, self._concept, self._peaks)
-        yield from (*self._captions, *self._cells, self._pair)
+        yield from (self.head, self._table, self._concept, self._peaks, self._pair)
 
 
 class SetParts:
@@ -65,13 +58,6 @@ class SetParts:
     def every(self) -> Iterator[Any]:
         """Yield all parts, shown or not."""
         yield from (self._words, self._table, self._peaks)
-
-
-def _caption(what: str, name: str) -> str:
-    return (
-        "<div style='font-size: 14px; color: var(--jp-ui-font-color1)'>"
-        f"<b>{what}</b>, named {html.escape(name)}</div>"
-    )
 
 
 def _head(words: str, notes: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ class ChannelParts(ipywidgets.VBox):
     """A choice of channels with a part for each of them; `chart` has the bars of all."""
 
     def __init__(self) -> None:
-        self._table, self._stack = ipywidgets.HTML(), ipywidgets.Stack()
+        self._table, self._stack = ipywidgets.HTML(), ipywidgets.Stack(layout=_wide())
         self._choice = ipywidgets.ToggleButtons(
             description="Channel", style={"button_width": "auto", "description_width": "initial"}
         )
@@ -31,7 +31,8 @@ class ChannelParts(ipywidgets.VBox):
         self._bars.show(failure)
         self._table.value = table(failure)
         last, count = self._stack.children, len(failure.channels)
-        parts = tuple(ipywidgets.HTML(channel_part(failure, i)) for i in range(count))
+        words = (channel_part(failure, i) for i in range(count))
+        parts = tuple(ipywidgets.HTML(said, layout=_wide()) for said in words)
         self._stack.selected_index = None
         self._stack.children = parts
         self._choice.options = [f"#{k}" for k in failure.channels]
@@ -55,3 +56,7 @@ class ChannelParts(ipywidgets.VBox):
         for part in (*self._stack.children, self._stack, *own):
             part.close()
         super().close()
+
+
+def _wide() -> Any:
+    return ipywidgets.Layout(width="100%")

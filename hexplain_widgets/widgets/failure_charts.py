@@ -12,7 +12,7 @@ import numpy as np
 
 from ..evidence import Failure
 from .channel_bars import decimals, even_ticks
-from .failure_words import RIGHT, WRONG
+from .failure_words import RIGHT, WRONG, layer
 
 _INK = "var(--jp-ui-font-color1)"
 
@@ -85,7 +85,7 @@ def legend(failure: Failure) -> str:
         f"{html.escape(name)}</span>"
         for colour, name in named
     )
-    title = html.escape(f"What channels of {failure.layer.name} add")
+    title = html.escape(f"What channels of {layer(failure)} add")
     return (
         "<div style='display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 14px;"
         f" line-height: 1.4; color: {_INK}'><b>{title}</b>{swatches}</div>"

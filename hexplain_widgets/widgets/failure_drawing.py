@@ -16,6 +16,7 @@ from .failure_words import (
     agreement,
     covered,
     decides,
+    layer,
     outcome,
     own_map,
     region,
@@ -79,7 +80,7 @@ def _exemplars(pen: Pen, failure: Failure, place: int, y: float) -> None:
 def _bars(pen: Pen, failure: Failure, y: float) -> None:
     values = failure.contributions[:, failure.channels].astype(np.float64)
     ticks = even_ticks(min(0.0, float(values.min())), max(0.0, float(values.max())))
-    pen.text((MARGIN, y + 24), f"What channels of {failure.layer.name} add to the logits", 26)
+    pen.text((MARGIN, y + 24), f"What channels of {layer(failure)} add to the logits", 26)
     named = ((WRONG, failure.named.name), (RIGHT, failure.true.name))
     for i, (colour, name) in enumerate(named):
         x = WIDTH - MARGIN - 480 + 240 * i

@@ -43,7 +43,7 @@ def decides(failure: Failure) -> str:
         much = f"{percent(share)} of" if share <= 1 else "more than"
         part = f", {much} the whole difference of {gap:.3g}"
     return (
-        f"Channel {k} of {failure.layer.name} decides most: it adds {signed(added)} to the logit of"
+        f"Channel {k} of {layer(failure)} decides most: it adds {signed(added)} to the logit of"
         f" {named.name} and {signed(other)} to that of {true.name}{part}."
     )
 
@@ -61,6 +61,12 @@ def removed(failure: Failure) -> str:
     if count == 1:
         return f"{first}."
     return f"{first}, without all {count} of these channels {likely(last)}: many decide together."
+
+
+def layer(failure: Failure) -> str:
+    """Return what the layer is called in a sentence."""
+    name = failure.layer.name
+    return f"layer {name}" if name.isdecimal() else name
 
 
 def agreement(failure: Failure) -> str:
@@ -171,7 +177,7 @@ def channel_part(failure: Failure, i: int) -> str:
     said = f"{signed(float(failure.differences[k]))} for {name}"
     alone = f"without it: {html.escape(likely(failure.alone[i]))}"
     return (
-        f"<div style='{TEXT}'><b>Channel {k} of {html.escape(failure.layer.name)}</b>"
+        f"<div style='{TEXT}'><b>Channel {k} of {html.escape(layer(failure))}</b>"
         f" <span style='{SOFT}'>{said}, {alone}</span>"
         f"<div style='{_ROW}'>{own}{_exemplars(failure, i)}</div></div>"
     )
@@ -179,9 +185,9 @@ def channel_part(failure: Failure, i: int) -> str:
 
 def own_map(failure: Failure, i: int) -> UInt8[np.ndarray, "h w 3"]:
     """Return a channel's own map over the image."""
-    layer, name = failure.layer.name, f"channel {int(failure.channels[i])}"
-    values = failure.maps[i]
-    one = HeatMap(values, layer, name, "activation", failure.image, failure.provenance)
+    name, values = f"channel {int(failure.channels[i])}", failure.maps[i]
+    where = failure.layer.name
+    one = HeatMap(values, where, name, "activation", failure.image, failure.provenance)
     (picture,), _ = concept_pictures((one,))
     return picture
 
