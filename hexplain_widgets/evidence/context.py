@@ -9,6 +9,9 @@ from jaxtyping import Float, Int
 
 from .base import Evidence, Layer, Provenance
 
+# Images of a class from which on its shares say something.
+ENOUGH = 5
+
 
 @dataclass(frozen=True, eq=False)
 class ContextSummary(Evidence):
@@ -52,6 +55,35 @@ class ContextSummary(Evidence):
         """The shares that the same maps would have at random places."""
         found: Float[np.ndarray, "c l"] = self.chance / np.maximum(self.maps, 1)[:, None]
         return found
+
+    @property
+    def above_chance(self) -> Float[np.ndarray, "c l"]:
+        """By how much each share is larger than at random places."""
+        found: Float[np.ndarray, "c l"] = self.shares - self.chance_shares
+        return found
+
+    @property
+    def on_itself(self) -> tuple[float, float] | None:
+        """The share of maps on the class's own object, and by chance, of classes that have one."""
+        known = np.flatnonzero(self.own >= 0)
+        maps = int(self.maps[known].sum())
+        if not maps:
+            return None
+        at = known, self.own[known]
+        return float(self.counts[at].sum()) / maps, float(self.chance[at].sum()) / maps
+
+    def telling(self) -> tuple[int, int] | None:
+        """Return the class and the label around its object that chance explains least, as places.
+
+        Of classes with at least `ENOUGH` images where there are any. None without such a label.
+        """
+        enough = self.images >= ENOUGH
+        some = enough if enough.any() else ~enough
+        above = np.where(some[:, None], self.above_chance, -np.inf)
+        known = np.flatnonzero(self.own >= 0)
+        above[known, self.own[known]] = -np.inf
+        c, label = (int(i) for i in np.unravel_index(int(above.argmax()), above.shape))
+        return (c, label) if above[c, label] > 0 else None
 
     def context(self, place: int, top: int | None = None) -> tuple[int, ...]:
         """Return the labels around a class's own object, most frequent first, as places."""

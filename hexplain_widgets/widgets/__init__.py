@@ -6,6 +6,7 @@ from .channel_matrix import ChannelMatrix as ChannelMatrix
 from .channel_venn import ChannelVenn as ChannelVenn
 from .concept_sunburst import ConceptSunburst as ConceptSunburst
 from .concept_tree import ConceptTree as ConceptTree
+from .context_report import ContextReport as ContextReport
 from .contribution_report import ContributionReport as ContributionReport
 from .decomposition_tree import DecompositionTree as DecompositionTree
 from .failure_analysis import FailureAnalysis as FailureAnalysis

@@ -38,7 +38,7 @@ def draw_faithfulness(summary: FaithfulnessSummary, place: int) -> Image.Image:
     wide = (WIDTH - 2 * MARGIN - GAP) / 2
     for i, chart in enumerate(charts):
         at = (MARGIN + (wide + GAP) * (i % 2), top + (PANEL + GAP) * (i // 2))
-        _chart(pen, chart, at, (wide, PANEL))
+        draw_chart(pen, chart, at, (wide, PANEL))
     return pen.canvas.resize((WIDTH, height), Image.Resampling.LANCZOS)
 
 
@@ -57,7 +57,8 @@ def _shown(step: StepFaithfulness, value: float) -> str:
     return f"{value:.2f}" if step.counted[0] else "–"
 
 
-def _chart(pen: Pen, chart: Chart, at: tuple[float, float], size: tuple[float, float]) -> None:
+def draw_chart(pen: Pen, chart: Chart, at: tuple[float, float], size: tuple[float, float]) -> None:
+    """Draw a chart of lines with its axes and its legend at a corner, in a box of this size."""
     (x, y), (wide, tall) = at, size
     pen.text((x, y + 24), chart.title, 30)
     left, right, top, foot = x + 70, x + wide - 250, y + 50, y + tall - 60

@@ -13,8 +13,10 @@ from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
     ConceptInference,
+    ContextSummary,
     Contributions,
     Decomposition,
+    DegreeSummary,
     Failure,
     FaithfulnessSummary,
     FilterSheet,
@@ -28,6 +30,7 @@ from .attack_comparison import AttackComparison
 from .channel_matrix import ChannelMatrix
 from .channel_venn import ChannelVenn
 from .concept_tree import ConceptTree
+from .context_report import ContextReport
 from .contribution_report import ContributionReport
 from .decomposition_tree import DecompositionTree
 from .failure_analysis import FailureAnalysis
@@ -48,7 +51,9 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     ChannelImportance: ChannelMatrix.from_evidence,
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
+    ContextSummary: ContextReport.from_evidence,
     Contributions: ContributionReport.from_evidence,
+    DegreeSummary: ContextReport.from_evidence,
     Failure: FailureAnalysis.from_evidence,
     FaithfulnessSummary: FaithfulnessReport.from_evidence,
     FilterSheet: FilterLabeler.from_evidence,
