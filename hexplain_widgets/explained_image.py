@@ -23,6 +23,8 @@ from .saliency import grad_cam
 
 # Of the score's range: from here on the rest that nothing explains is said.
 LOUD = 0.2
+# Concepts that are taken out of the network one by one to check an image's contributions.
+MOST_REMOVED = 64
 
 
 def explained_image(
@@ -60,7 +62,8 @@ def contributions_of(
     """Return what each concept added to the score of an image, ours or both."""
     with visiting(classifier.model):
         places, strengths = _in_places(look, distilled)
-    read = _Read(look, places, strengths, distilled, classifier, prepared, provenance)
+        drops = _drops(look, distilled)
+    read = _Read(look, places, strengths, drops, distilled, classifier, prepared, provenance)
     ours = read.by(distilled.ours, distilled.deviation)
     if not baseline or distilled.plain is None:
         return ours
@@ -79,6 +82,16 @@ def _in_places(look: Look, distilled: Distilled) -> tuple[Tensor, Tensor]:
     return torch.stack([(g[0] * maps[0]).sum(0) for g in some]), strengths[0, used]
 
 
+def _drops(look: Look, distilled: Distilled) -> Float[np.ndarray, " n"] | None:
+    """Return what the score loses without each concept's filters, None where none can be taken."""
+    groups = distilled.elements.groups()
+    if distilled.origin.kind != FILTERS or len(groups) > MOST_REMOVED:
+        return None
+    without = look.without(groups)[0].double().cpu().numpy()
+    found: Float[np.ndarray, " n"] = float(look.score[0]) - without
+    return found
+
+
 class _Read:
     """What contributions of one image are read from."""
 
@@ -87,12 +100,14 @@ class _Read:
         look: Look,
         places: Tensor,
         strengths: Tensor,
+        drops: Float[np.ndarray, " n"] | None,
         distilled: Distilled,
         classifier: Classifier,
         prepared: Prepared,
         provenance: Provenance,
     ) -> None:
         self.look, self.distilled, self.classifier = look, distilled, classifier
+        self.drops = drops
         self.prepared, self.provenance = prepared, provenance
         self.places = places.double().cpu().numpy()
         self.strengths = strengths.double().cpu().numpy() / distilled.elements.scales
@@ -115,7 +130,7 @@ class _Read:
             predictions=tuple(self.classifier.ranked(logits, 5)), provenance=self.provenance,
             deviation=deviation, span=self.distilled.span[1] - self.distilled.span[0],
             notes=(*self.distilled.notes, *self._said(rest)), attention=self.attention,
-            attention_note=self.attention_note,
+            attention_note=self.attention_note, drops=self.drops,
         )  # fmt: skip
 
     def _alpha(self, explainer: Explainer) -> Float[np.ndarray, " e"]:

@@ -184,3 +184,21 @@ def without(path: Path, *names: str) -> Path:
     entry["digest"] = store._digest(entry["value"], arrays)
     save_file(arrays, path, {store.ENTRY: json.dumps(entry)})
     return path
+
+
+def test_what_the_score_loses_without_a_concept_stands_beside_what_it_added(
+    bent: hx.AdditiveExplainer,
+) -> None:
+    x = picture(99)
+    found = bent.explain(x)
+    model = Bent().eval()
+    with torch.no_grad():
+        maps = model.maps(x[None])
+        for i, element in enumerate(found.elements):
+            gate = torch.ones(CHANNELS, 1, 1).index_fill(0, torch.tensor([element]), 0)
+            left = model.head(model.feature(maps * gate)).abs()[0, 0].item()
+            assert found.drops[i] == pytest.approx(found.score - left, abs=1e-5)
+
+
+def test_heads_cannot_be_taken_out() -> None:
+    assert explainer(concepts="heads").explain(picture(99)).drops is None

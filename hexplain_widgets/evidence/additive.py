@@ -31,6 +31,8 @@ class Contributions(Evidence):
     `baseline` is the same image explained by plain distillation, without the prior.
     `attention` is Grad-CAM of the score at the layer, in logits and never below 0 (Selvaraju et al.
     2017, Eq. 2); None where it points at no place, as `attention_note` says, and in older files.
+    `drops[i]` is what the score really loses when the filters of `names[i]` are taken out, in its
+    own units; None for heads, which cannot be, for very many concepts, and in older files.
     """
 
     names: tuple[str, ...]
@@ -57,6 +59,7 @@ class Contributions(Evidence):
     span: float | None = None
     attention: Float[np.ndarray, "H W"] | None = None
     attention_note: str = ""
+    drops: Float[np.ndarray, " n"] | None = None
 
     @property
     def explained(self) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..evidence import Contributions
+from ..metrics import faithfulness
 from .contribution_reading import (
     Reading,
     attention,
@@ -20,10 +21,11 @@ from .contribution_reading import (
     typical,
     warning,
 )
-from .payload import picture_bytes, quantized, six_digits
+from .payload import faithfulness_fields, picture_bytes, quantized, six_digits
 
 # How elements are called, one and several of them.
 ELEMENTS = {"filters": ("filter", "filters"), "heads": ("head", "heads")}
+FEWEST_CHECKED = 3  # concepts: two always lie on a line
 _NOWHERE = np.zeros((0, 0))
 
 
@@ -100,6 +102,7 @@ def _card(reading: Reading, one: Contributions) -> dict[str, Any]:
         "slices": [list(one_slice) for one_slice in reading.slices(one)],
         "entropies": entropies(one),
         "attention": attention(one),
+        "check": _check(one),
         "notes": [note for note in one.notes if note not in shared_notes(reading)],
         "baseline": None if one.baseline is None else _numbers(reading, one.baseline),
     }
@@ -128,3 +131,11 @@ def _probability(one: Contributions) -> float | None:
     found = (p.probability for p in one.predictions if p.index == one.index)
     likely = next(found, None)
     return None if likely is None else six_digits(likely)
+
+
+def _check(one: Contributions) -> dict[str, Any] | None:
+    """How far contributions agree with what the score loses without each concept."""
+    if one.drops is None or len(one.drops) < FEWEST_CHECKED:
+        return None
+    found = faithfulness(one.values, one.drops, parts="concepts")
+    return {name: v for name, v in faithfulness_fields(found).items() if name != "seconds"}

@@ -650,3 +650,12 @@ def test_a_report_without_an_image_has_no_picture(explainer: MadeExplainer, tmp_
     with pytest.raises(ValueError, match="got a report without an image; expected at least one"):
         report.export_png(tmp_path / "none.png")
     report.close()
+
+
+def test_contributions_say_how_far_they_agree_with_concepts_taken_out(one: Contributions) -> None:
+    drops = 2 * one.values
+    checked = ContributionReport.from_evidence(replace(one, drops=drops, baseline=None))
+    card = checked.report["images"][0]
+    assert card["check"] == {"r": 1.0, "rank": 1.0, "count": len(drops), "parts": "concepts"}
+    plain = ContributionReport.from_evidence(one)
+    assert plain.report["images"][0]["check"] is None

@@ -1,5 +1,6 @@
 // One image: its picture with the map of what is looked at, its score, its chart.
 import { button, fill, h } from "../lib/dom.ts";
+import { faithLine } from "../lib/faith.ts";
 import { percent } from "../lib/words.ts";
 import { Attention } from "./attention.ts";
 import { Bars, type Chart, caption, Pie, Spread, scaleWords } from "./charts.ts";
@@ -136,6 +137,7 @@ export class Card {
         typeof likely === "number" ? `, probability ${percent(likely)}` : null,
       ),
       h("p", {}, card?.explained),
+      card?.check && faithLine(card.check, { advice: "these contributions" }),
       card?.warning ? h("p", { class: "hx-doubt" }, h("b", {}, "⚑ "), card.warning) : null,
       ...(card?.notes ?? []).map((note) => h("p", { class: "hx-soft" }, note)),
       session.live && remove,

@@ -1,5 +1,6 @@
 // What comes from the kernel: names in their order, numbers and sentences per image, maps.
 import type { Sum } from "../layout/waterfall.ts";
+import type { Check } from "../lib/faith.ts";
 import { type Buffer, bytesOf, decodeMap, type Grid, range } from "../lib/pixels.ts";
 
 export interface Card extends Sum {
@@ -16,6 +17,8 @@ export interface Card extends Sum {
   entropies: string;
   /** Where Grad-CAM is strong, or why there is none. */
   attention: string;
+  /** How far contributions agree with ablation; null where concepts cannot be taken out. */
+  check?: Check | null;
   baseline: Sum | null;
 }
 
