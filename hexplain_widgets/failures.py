@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .channel_exemplars import exemplars_of
+from .channel_exemplars import QUANTILE, exemplars_of
 from .classifier import Classifier
 from .evidence import Decomposition, Failure, Layer, Prediction, Provenance
 from .guest import visiting
@@ -202,4 +202,7 @@ def with_exemplars(failure: Failure, model: Any, data: Any, **settings: Any) -> 
     seen, labels = exemplars_of(
         model, data, failure.layer.name, [int(k) for k in failure.channels], **settings
     )
-    return replace(failure, exemplars=seen, labels=labels)
+    known = failure.provenance
+    quantile = settings.get("quantile", QUANTILE)
+    provenance = replace(known, settings={**known.settings, "quantile": quantile})
+    return replace(failure, exemplars=seen, labels=labels, provenance=provenance)

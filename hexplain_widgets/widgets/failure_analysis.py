@@ -211,6 +211,8 @@ class FailureAnalysis(ipywidgets.VBox):
             self.children = [self._head, *controls]
             return
         last, self._brush = self._brush, OcclusionBrush(self._failure, self._occluder())
+        if last is not None and last.occlusion is not None:
+            self._brush.cover(last.occlusion.mask, last.occlusion.fill)
         self._head.value, self._no_tree.value = head(self._failure), no_tree(self._failure)
         self._parts.show(self._failure)
         self._beside.children = (self._brush, self._parts.chart)

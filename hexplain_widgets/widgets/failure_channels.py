@@ -19,16 +19,15 @@ class ChannelParts(ipywidgets.VBox):
         self._choice = ipywidgets.ToggleButtons(
             description="Channel", style={"button_width": "auto", "description_width": "initial"}
         )
-        self._bars = DecidingChart(self.choose)
-        self.chart = ipywidgets.VBox([self._bars, self._table])
+        self.chart = DecidingChart(self.choose)
         self.chart.layout.min_width = "0"
         # in the browser, so that channels are chosen without a kernel too
         self._link = ipywidgets.jslink((self._choice, "index"), (self._stack, "selected_index"))
-        super().__init__([self._choice, self._stack])
+        super().__init__([self._choice, self._stack, self._table])
 
     def show(self, failure: Failure) -> None:
         """Show the channels of a failure, the one that decides first."""
-        self._bars.show(failure)
+        self.chart.show(failure)
         self._table.value = table(failure)
         last, count = self._stack.children, len(failure.channels)
         words = (channel_part(failure, i) for i in range(count))
@@ -52,7 +51,7 @@ class ChannelParts(ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the channels with all their parts."""
-        own: tuple[Any, ...] = (self._table, self._choice, self._link, self._bars, self.chart)
+        own: tuple[Any, ...] = (self._table, self._choice, self._link, self.chart)
         for part in (*self._stack.children, self._stack, *own):
             part.close()
         super().close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from textwrap import wrap
 
 import numpy as np
 from PIL import Image
@@ -26,7 +27,7 @@ from .page_drawing import CHART, MARGIN, WIDTH, finished, grouped_bars, page_of,
 from .pen import INK, SOFT, Pen, short
 
 Path = tuple[int, ...]
-HEAD, SIDE, SMALL = 220, 420.0, 240.0
+SIDE, SMALL = 420.0, 240.0
 
 
 def draw_failure(
@@ -47,18 +48,21 @@ def draw_failure(
 
 def _first_part(failure: Failure, place: int) -> Image.Image:
     exemplars = SMALL + 110 if _portrait_images(failure, place) else 0
-    pen = page_of(HEAD + SIDE + 80 + exemplars + CHART + 110)
+    said = [decides(failure).replace("−", "-"), f"{removed(failure)} {agreement(failure)}"]
+    lines = [line for words in said for line in wrap(words, 130)]
+    head = 160 + 36 * len(lines)
+    pen = page_of(head + SIDE + 80 + exemplars + CHART + 110)
     pen.text((MARGIN, 80), short(outcome(failure), 100), 38)
-    pen.text((MARGIN, 124), short(decides(failure).replace("−", "-"), 140), 26, SOFT)
-    pen.text((MARGIN, 160), short(f"{removed(failure)} {agreement(failure)}", 140), 26, SOFT)
+    for i, line in enumerate(lines):
+        pen.text((MARGIN, 124 + 36 * i), line, 26, SOFT)
     channel = int(failure.channels[place])
     shown = [failure.image, own_map(failure, place)]
     captions = [f"named {failure.named.name}", f"channel {channel} is active"]
     if failure.occlusion is not None:
         shown.append(failure.occlusion.image)
         captions.append(covered(failure.occlusion))
-    pictures(pen, shown, captions, HEAD, SIDE)
-    y = HEAD + SIDE + 80
+    pictures(pen, shown, captions, head, SIDE)
+    y = head + SIDE + 80
     if exemplars:
         _exemplars(pen, failure, place, y)
     _bars(pen, failure, y + exemplars)

@@ -40,8 +40,8 @@ def decides(failure: Failure) -> str:
     part = ""
     if gap > 0:
         share = (added - other) / gap
-        much = f"{percent(share)} of" if share <= 1 else "more than"
-        part = f", {much} the whole difference of {gap:.3g}"
+        much = f"{percent(share)} of the" if share <= 1 else "more than the whole"
+        part = f", {much} difference of {gap:.3g}"
     return (
         f"Channel {k} of {layer(failure)} decides most: it adds {signed(added)} to the logit of"
         f" {named.name} and {signed(other)} to that of {true.name}{part}."
@@ -143,14 +143,12 @@ def table(failure: Failure) -> str:
     named, true = html.escape(failure.named.name), html.escape(failure.true.name)
     names = ["channel", f"to {named}", f"to {true}", "difference", f"{named} falls"]
     names += [f"{true} falls", "named without it", "without it and those above"]
-    columns = "".join(
-        f"<th scope='col' style='padding-right: 16px; vertical-align: bottom'>{name}</th>"
-        for name in names
-    )
+    columns = "".join(f"<th scope='col' style='padding-right: 20px'>{name}</th>" for name in names)
     rows = "".join(_row(failure, i) for i in range(len(failure.channels)))
     return (
-        f"<details style='{TEXT}'><summary>Channels as a table, with what removing them does"
-        "</summary><table style='text-align: left; font-variant-numeric: tabular-nums'>"
+        f"<details style='{TEXT}; overflow-x: auto'><summary>Channels as a table, with what"
+        " removing them does</summary><table style='text-align: left; white-space: nowrap; border-spacing: 0 2px;"
+        " font-variant-numeric: tabular-nums'>"
         f"<tr>{columns}</tr>{rows}</table></details>"
     )
 

@@ -16,9 +16,15 @@ from ..occlusions import FILLS, GRID, Occluder, mask_of
 from ._base import View, synced
 from .conversation import Content, Handler, Stop
 from .payload import picture_bytes, prediction_fields, six_digits
+from .view_state import finite, understood
 
 Picture = UInt8[np.ndarray, "h w 3"]
 NOTHING = bytes(GRID * GRID)
+# how the brush was left: its side in cells, and whether it uncovers
+_ENTRIES = {
+    "size": lambda value: finite(value) and 1 <= value <= GRID,
+    "uncovers": lambda value: isinstance(value, bool),
+}
 
 
 class OcclusionBrush(View):
@@ -37,7 +43,7 @@ class OcclusionBrush(View):
     mask = synced(traitlets.Bytes)
     fill = synced(traitlets.Unicode)
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict)
+    view = synced(traitlets.Dict, from_json=lambda state, _: understood(state, _ENTRIES))
 
     def __init__(self, failure: Failure, occluder: Occluder | None = None) -> None:
         self._failure, self._occluder = failure, occluder

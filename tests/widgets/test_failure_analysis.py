@@ -73,13 +73,13 @@ def test_words_stand_in_the_place_of_a_tree_that_cannot_be() -> None:
 
 
 def test_the_bars_are_the_contributions_of_the_channels(saved: FailureAnalysis) -> None:
-    bars = saved._parts._bars.figure.marks[0]
+    bars = saved._parts.chart.figure.marks[0]
     assert list(bars.x) == ["#328", "#12", "#40"]
     assert bars.y == pytest.approx(np.array([[1.5, 0.6, 0.4], [0.5, -0.2, 0.1]]))
 
 
 def test_a_click_on_a_bar_chooses_its_channel(saved: FailureAnalysis) -> None:
-    bars = saved._parts._bars.figure.marks[0]
+    bars = saved._parts.chart.figure.marks[0]
     bars._element_click_handlers(bars, {"data": {"index": 2}})
     assert saved._parts.chosen == 2
     assert "Channel 40 of features.29" in saved._parts._stack.children[2].value
@@ -146,6 +146,15 @@ def test_another_class_is_compared_and_the_wrong_tree_stays(live: FailureAnalysi
     assert live.evidence.true.name == "bird"
     assert live.evidence.right is None
     assert trees(live)[0] is first
+
+
+def test_what_is_covered_stays_covered_for_another_class(live: FailureAnalysis) -> None:
+    live.cover(ear(), "blur")
+    found = live.compare("bird")
+    assert found is not None
+    assert found.occlusion is not None
+    assert np.array_equal(found.occlusion.mask, ear())
+    assert (found.occlusion.fill, found.occlusion.right.name) == ("blur", "bird")
 
 
 def test_the_class_that_is_named_is_said_to_be_right(live: FailureAnalysis) -> None:

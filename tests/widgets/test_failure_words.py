@@ -33,7 +33,7 @@ def test_it_says_what_is_named_and_what_should_be() -> None:
 def test_it_says_how_much_of_the_difference_the_deciding_channel_makes() -> None:
     assert decides(made_failure()) == (
         "Channel 328 of features.29 decides most: it adds +1.5 to the logit of cat and +0.5 to that"
-        " of dog, 50 % of the whole difference of 2."
+        " of dog, 50 % of the difference of 2."
     )
 
 

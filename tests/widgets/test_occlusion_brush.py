@@ -89,3 +89,8 @@ def test_a_twin_has_what_is_on_the_screen(brush: OcclusionBrush) -> None:
     assert twin.occlusion == brush.occlusion
     assert (twin.live, twin.view, twin.fill) == (False, {"size": 9}, "blur")
     twin.close()
+
+
+def test_a_saved_brush_is_understood_or_dropped(brush: OcclusionBrush) -> None:
+    brush.set_state({"view": {"size": 12, "uncovers": "yes", "other": 1}})
+    assert brush.view == {"size": 12}
