@@ -68,6 +68,7 @@ def measure_randomisation(
 
 
 def _until_stopped(items: Iterable[Rows], stopped: Stop | None, notes: list[str]) -> Iterator[Rows]:
+    count = 0
     try:
         for count, one in enumerate(items, 1):
             yield one
@@ -75,6 +76,8 @@ def _until_stopped(items: Iterable[Rows], stopped: Stop | None, notes: list[str]
                 notes.append(f"Stopped after {count} images.")
                 return
     except KeyboardInterrupt:
+        if not count:
+            raise
         notes.append("Interrupted: the images seen before are what is summed up.")
 
 
@@ -103,7 +106,10 @@ class _Asking:
         return PixelAttribution(classifier, **self._settings)
 
     def each(self, images: Any, progress: bool) -> Iterator[Rows]:
-        """Yield each image's correlations, a row for each method; the last column is `other`'s."""
+        """Yield each image's correlations, a row for each method.
+
+        The last column is the share of pixels that the maps cover, the one before `other`'s.
+        """
         with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
             for batch in batches(images, self.classifier, size=1):
                 yield self._correlations(batch.x, batch.samples[0])
@@ -121,7 +127,10 @@ class _Asking:
             columns.append(self._maps(self._other, x, index, sample.key))
         return np.array(
             [
-                [spearman(one.ravel(), column[m].ravel()) for column in columns]
+                [
+                    *(spearman(one.ravel(), column[m].ravel()) for column in columns),
+                    np.count_nonzero(one) / one.size,
+                ]
                 for m, one in enumerate(before)
             ]
         ).reshape(len(self.methods), -1)
@@ -163,6 +172,7 @@ class _Asking:
             correlations=means[:, :ends],
             errors=errors[:, :ends],
             counted=counted[:, :ends],
+            covered=means[:, -1],
             other=means[:, ends] if against else None,
             other_errors=errors[:, ends] if against else None,
             other_counted=counted[:, ends] if against else None,

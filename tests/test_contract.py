@@ -80,6 +80,21 @@ def attack(model: nn.Module, x: Tensor) -> Evidence:
     return attacked_decision(found, DeepestStage(hx.Classifier(model)), *trees)
 
 
+def context(model: nn.Module, x: Tensor) -> Evidence:
+    labels = np.arange(64).reshape(8, 8) % 2
+    draw = np.random.default_rng(0)
+    items = [
+        Labelled(str(i), Image.fromarray(draw.integers(0, 255, (40, 40, 3), np.uint8)),
+                 {"part": [labels]})
+        for i in range(2)
+    ]  # fmt: skip
+    return hx.measure_context(model, Parts(items), level="part", progress=False)
+
+
+def degrees(model: nn.Module, x: Tensor) -> Evidence:
+    return hx.discriminative_degrees(model, [(x[0], 0), (x[0].flip(2), 1)], progress=False)
+
+
 class Parts(list[Labelled]):
     """A concept set of prepared images with one level."""
 
@@ -88,7 +103,8 @@ class Parts(list[Labelled]):
 
 # A new engine is one line here.
 ENGINES: list[Engine] = [
-    decomposition, exact_decomposition, chip, hint, chain, additive, filters, attack,
+    decomposition, exact_decomposition, chip, hint, chain, additive, filters, attack, context,
+    degrees,
 ]  # fmt: skip
 
 

@@ -120,6 +120,15 @@ def test_every_depth_of_a_small_network_is_looked_at(summary) -> None:
     assert summary.correlations.shape == (5, 4)
 
 
+def test_how_many_pixels_a_map_covers_is_said() -> None:
+    """A unit of `plain`'s first layer sees three by three pixels."""
+    found = hx.measure_randomisation(
+        plain(), [image(24)[0]], counts=[1], top_k=1, methods=("gAP", "gradient"), progress=False
+    )
+    assert found.covered[0] <= 9 / 24**2
+    assert found.covered[1] > 0.9
+
+
 def test_no_layer_anew_leaves_every_map_as_it_is() -> None:
     found = hx.measure_randomisation(plain(), [image(20)[0]], counts=[0], samples=2, progress=False)
     assert np.allclose(found.correlations, 1)
@@ -157,7 +166,7 @@ def test_maps_that_are_the_same_everywhere_have_no_correlation_and_are_counted()
         dead, [image(20)[0]], counts=[1], methods=("gradient",), progress=False
     )
     assert found.counted.tolist() == [[0]]
-    assert str(found).splitlines()[1].split() == ["gradient", "-"]
+    assert str(found).splitlines()[1].split() == ["gradient", "0%", "-"]
 
 
 def test_it_ends_when_it_is_told_to_and_is_saved_and_opened(tmp_path) -> None:

@@ -100,6 +100,7 @@ def _labelled_at(data: ConceptSet, level: str) -> ConceptSet:
 
 
 def _until_stopped(items: Iterable[Item], stopped: Stop | None, notes: list[str]) -> Iterator[Item]:
+    count = 0
     try:
         for count, one in enumerate(items, 1):
             yield one
@@ -107,6 +108,8 @@ def _until_stopped(items: Iterable[Item], stopped: Stop | None, notes: list[str]
                 notes.append(f"Stopped after {count} images.")
                 return
     except KeyboardInterrupt:
+        if not count:
+            raise
         notes.append("Interrupted: the images seen before are what is summed up.")
 
 

@@ -17,9 +17,10 @@ class RandomisationSummary(Evidence):
     `correlations[m, n]` is Spearman's correlation of the maps of `methods[m]` with those of the
     network whose `counts[n]` topmost layers are drawn anew, a mean over `counted[m, n]` images
     where it is defined, `errors` its standard error over them. A method whose correlation stays
-    high shows the image, not what was learnt. `layers` are the network's layers with weights from
-    the top down. `other` is the same against another network, as one trained on permuted labels,
-    with `other_errors` and `other_counted`; None where there was none.
+    high shows the image, not what was learnt. `covered[m]` is the share of pixels at which its maps
+    are not 0: maps of few pixels agree less by that alone. `layers` are the network's layers with
+    weights from the top down. `other` is the same against another network, as one trained on
+    permuted labels, with `other_errors` and `other_counted`; None where there was none.
     """
 
     images: int
@@ -29,6 +30,7 @@ class RandomisationSummary(Evidence):
     correlations: Float[np.ndarray, "m n"]
     errors: Float[np.ndarray, "m n"]
     counted: Int[np.ndarray, "m n"]
+    covered: Float[np.ndarray, " m"]
     provenance: Provenance
     other: Float[np.ndarray, " m"] | None = None
     other_errors: Float[np.ndarray, " m"] | None = None
@@ -36,12 +38,17 @@ class RandomisationSummary(Evidence):
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        rows = [("method", *(f"{n} anew" for n in self.counts))]
+        rows = [("method", "pixels", *(f"{n} anew" for n in self.counts))]
         rows += [
-            (name, *(f"{r:.2f}" if n else "-" for r, n in zip(row, counted, strict=True)))
-            for name, row, counted in zip(
-                self.methods, self.correlations, self.counted, strict=True
+            (
+                name,
+                f"{self.covered[m]:.0%}",
+                *(
+                    f"{r:.2f}" if n else "-"
+                    for r, n in zip(self.correlations[m], self.counted[m], strict=True)
+                ),
             )
+            for m, name in enumerate(self.methods)
         ]
         if self.other is not None:
             rows = [
