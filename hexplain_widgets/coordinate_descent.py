@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import lapack
-from sklearn.linear_model import enet_path
 
 from .duality import duality_gap
 
@@ -62,6 +61,9 @@ def _sweeps(
     one: Single, w: Float[np.ndarray, " k"], accuracy: float, at_most: int
 ) -> tuple[Float[np.ndarray, " k"], int]:
     """Coordinate descent on the Gram by scikit-learn, which asks of the rows only their number."""
+    # here, for loading scikit-learn takes as long as all of this package
+    from sklearn.linear_model import enet_path
+
     # scikit-learn takes its tolerance relative to the power, of which noise may be the most
     noise = max(1.0, one.power / (2 * one.reference))
     _, path, _, sweeps = enet_path(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int, Int8
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from .lbfgs import Memory
@@ -242,6 +241,9 @@ def _warn(gaps: Float64[Tensor, " e"], tolerance: float) -> None:
     """Say of how many concepts the answer is not as good as was asked."""
     short = gaps > tolerance
     if short.any():
+        # here, for loading scikit-learn takes as long as all of this package
+        from sklearn.exceptions import ConvergenceWarning
+
         warnings.warn(
             f"got a relative gap of {float(gaps.max()):.1g} for the worst of {int(short.sum())}"
             f" concepts; expected {tolerance:.1g}; take a larger tolerance or penalty, or pass"

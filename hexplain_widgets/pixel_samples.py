@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
-from sklearn.metrics import average_precision_score
 
 from .interpolation import Interpolation
 from .labelled_pixels import LabelledPixels
@@ -87,6 +86,9 @@ class PixelSamples:
     def _average(
         self, own: np.ndarray, others: np.ndarray, weights: np.ndarray, mass: float, rest: float
     ) -> float:
+        # here, for loading scikit-learn takes as long as all of this package
+        from sklearn.metrics import average_precision_score
+
         rows = np.concatenate([own, others])
         here = np.arange(len(rows)) < len(own)
         area = rows[:, self._channels].astype(np.float64)

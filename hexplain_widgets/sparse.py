@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from .admm import LOOK, Batch, admm, some_of
@@ -303,6 +302,9 @@ def _kept(
 def _descend(
     scaled: _Scaled, answer: _Answer, left: Int[np.ndarray, " n"], rounds: int, tolerance: float
 ) -> None:
+    # here, for loading scikit-learn takes as long as all of this package
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the gap is the judge
         for c, one in _singles(scaled, left):

@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import lapack, solve_triangular
 from scipy.optimize import nnls
-from sklearn.linear_model import orthogonal_mp_gram
 
 # Steps of the exact search that are affordable; one looks at all pairs of columns that may follow.
 # Measured for the best 5 of 50 to 60 columns: 10 to 2,000 steps, 20 ms to 2 s; with coefficients
@@ -227,6 +226,9 @@ def _pursued(search: _Search, count: int) -> Iterator[tuple[int, ...]]:
     if search.nonnegative:
         yield from _pursued_nonnegative(search, count)
         return
+    # here, for loading scikit-learn takes as long as all of this package
+    from sklearn.linear_model import orthogonal_mp_gram
+
     with warnings.catch_warnings():
         # dependent columns end the pursuit early; what it has then is a beginning like another
         warnings.simplefilter("ignore", RuntimeWarning)
