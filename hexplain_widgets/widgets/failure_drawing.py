@@ -49,7 +49,7 @@ def draw_failure(
 def _first_part(failure: Failure, place: int) -> Image.Image:
     exemplars = SMALL + 110 if _portrait_images(failure, place) else 0
     said = [decides(failure).replace("−", "-"), f"{removed(failure)} {agreement(failure)}"]
-    lines = [line for words in said for line in wrap(words, 130)]
+    lines = [line for words in said for line in wrap(words, 150)]
     head = 160 + 36 * len(lines)
     pen = page_of(head + SIDE + 80 + exemplars + CHART + 110)
     pen.text((MARGIN, 80), short(outcome(failure), 100), 38)

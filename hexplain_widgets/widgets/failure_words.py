@@ -88,8 +88,8 @@ def signed(value: float) -> str:
 
 
 def covered(occlusion: Occlusion) -> str:
-    """Return in one sentence what is named with a region covered."""
-    return f"With {percent(occlusion.share)} covered it is named {likely(occlusion.named)}."
+    """Return in few words what is named with a region covered."""
+    return f"{percent(occlusion.share)} covered: {likely(occlusion.named)}"
 
 
 def rightly(named: Prediction, runner_up: Prediction | None) -> str:
@@ -147,8 +147,8 @@ def table(failure: Failure) -> str:
     rows = "".join(_row(failure, i) for i in range(len(failure.channels)))
     return (
         f"<details style='{TEXT}; overflow-x: auto'><summary>Channels as a table, with what"
-        " removing them does</summary><table style='text-align: left; white-space: nowrap; border-spacing: 0 2px;"
-        " font-variant-numeric: tabular-nums'>"
+        " removing them does</summary><table style='text-align: left; white-space: nowrap;"
+        " border-spacing: 0 2px; font-variant-numeric: tabular-nums'>"
         f"<tr>{columns}</tr>{rows}</table></details>"
     )
 

@@ -69,7 +69,7 @@ def test_it_says_how_far_contributions_agree_with_removals() -> None:
 
 
 def test_it_says_what_is_named_with_a_region_covered() -> None:
-    assert covered(made_occlusion()) == "With 6.2 % covered it is named dog (65 %)."
+    assert covered(made_occlusion()) == "6.2 % covered: dog (65 %)"
 
 
 def test_an_image_that_is_named_rightly_has_its_runner_up() -> None:
