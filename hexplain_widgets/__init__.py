@@ -53,7 +53,7 @@ from .evidence import (
 from .filter_labels import FilterLabels
 from .hierarchy import Hierarchy
 from .mask_folders import MaskFolder
-from .pixel_curves import pixel_curves
+from .pixel_curves import insertion_deletion
 from .probe import layers
 from .randomisation import measure_randomisation
 from .store import load, save
@@ -144,13 +144,13 @@ __all__ = [
     "decompose",
     "demo",
     "discriminative_degrees",
+    "insertion_deletion",
     "layers",
     "link_channels",
     "load",
     "measure_context",
     "measure_faithfulness",
     "measure_randomisation",
-    "pixel_curves",
     "save",
     "show",
 ]

@@ -34,7 +34,7 @@ class _Played:
     insertion: Float[np.ndarray, " s"]
 
 
-def pixel_curves(
+def insertion_deletion(
     model: nn.Module | Classifier,
     image: Any,
     heat: HeatMap | Float[np.ndarray, "h w"],

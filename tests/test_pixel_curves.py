@@ -40,7 +40,7 @@ def test_curves_and_areas_are_the_literal_ones(deleted_to: str, inserted_into: s
     model, x = plain(seed=3), image(16)
     heat = np.random.default_rng(0).random((16, 16))
     grounds = {"mean": x.mean((2, 3), keepdim=True).expand_as(x), "black": torch.zeros_like(x)}
-    found = hx.pixel_curves(
+    found = hx.insertion_deletion(
         model, x, heat, 2, steps=8, deleted_to=deleted_to, inserted_into=inserted_into
     )
     order, counts = np.argsort(-heat.ravel()), [32 * i for i in range(9)]
@@ -55,7 +55,7 @@ def test_curves_and_areas_are_the_literal_ones(deleted_to: str, inserted_into: s
 def test_the_truth_beats_random_orders_and_its_opposite_loses_to_them(red) -> None:
     x, truth = red
     right, wrong = (
-        hx.pixel_curves(sees_red(), x, heat, 0, deleted_to="black", inserted_into="black")
+        hx.insertion_deletion(sees_red(), x, heat, 0, deleted_to="black", inserted_into="black")
         for heat in (truth, -truth)
     )
     assert right.deletion_area < right.random_deletion_area < wrong.deletion_area
@@ -64,7 +64,9 @@ def test_the_truth_beats_random_orders_and_its_opposite_loses_to_them(red) -> No
 
 def test_the_ends_are_the_image_and_what_is_left_without_it(red) -> None:
     x, truth = red
-    found = hx.pixel_curves(sees_red(), x, truth, 0, deleted_to="black", inserted_into="black")
+    found = hx.insertion_deletion(
+        sees_red(), x, truth, 0, deleted_to="black", inserted_into="black"
+    )
     whole, nothing = (
         float(sees_red()(one).softmax(1)[0, 0].detach()) for one in (x, torch.zeros_like(x))
     )
@@ -76,7 +78,7 @@ def test_the_ends_are_the_image_and_what_is_left_without_it(red) -> None:
 def test_a_coarse_map_is_brought_to_the_image_and_equal_pixels_are_drawn_from_the_seed(red) -> None:
     x, _ = red
     coarse = np.array([[1.0, 0.0], [0.0, 0.0]])
-    one, again = (hx.pixel_curves(sees_red(), x, coarse, 0) for _ in range(2))
+    one, again = (hx.insertion_deletion(sees_red(), x, coarse, 0) for _ in range(2))
     assert one == again
     assert one.deletion[10] < one.random_deletion[10] + 1e-6
 
@@ -85,27 +87,27 @@ def test_a_heatmap_of_an_engine_knows_its_class_method_and_layer() -> None:
     clf, data = hx.demo.classifier(), hx.demo.scenes(2, seed=1)
     chip = hx.Chip(layers=["stage5"], gates_per_image=4).fit(clf, data, progress=False)
     heat = chip.explain(data[0][0], "farm")
-    found = hx.pixel_curves(clf, data[0][0], heat, steps=4, draws=1)
+    found = hx.insertion_deletion(clf, data[0][0], heat, steps=4, draws=1)
     assert (found.target, found.method, found.layer) == ("farm", heat.method, "stage5")
     assert str(found).startswith(f"{heat.method} for 'farm': deletion 0.")
 
 
 def test_without_a_class_it_is_the_one_that_is_named(red) -> None:
     x, truth = red
-    assert hx.pixel_curves(sees_red(), x, truth).index == int(sees_red()(x).argmax())
+    assert hx.insertion_deletion(sees_red(), x, truth).index == int(sees_red()(x).argmax())
 
 
 def test_curves_are_saved_and_opened_and_the_network_is_as_it_was(red, tmp_path) -> None:
     model = sees_red().train()
     before = fingerprint(model)
-    found = hx.pixel_curves(model, *red)
+    found = hx.insertion_deletion(model, *red)
     check_untouched(before, model)
     assert load(save(found, tmp_path / "c.hx")) == found
 
 
 def test_a_flat_map_is_an_error(red) -> None:
     with pytest.raises(ValueError, match="got a map that is flat, in whose order no pixel"):
-        hx.pixel_curves(sees_red(), red[0], np.ones((4, 4)))
+        hx.insertion_deletion(sees_red(), red[0], np.ones((4, 4)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -113,19 +115,19 @@ def test_a_map_that_is_not_finite_is_an_error(red, value: float) -> None:
     heat = red[1].copy()
     heat[0, 0] = value
     with pytest.raises(ValueError, match="got a map with NaN or infinite values; expected finite"):
-        hx.pixel_curves(sees_red(), red[0], heat)
+        hx.insertion_deletion(sees_red(), red[0], heat)
 
 
 def test_a_stack_of_maps_is_an_error(red, unchecked) -> None:
     with pytest.raises(ValueError, match=r"got a map of shape \(1, 4, 4\); expected \(h, w\)"):
-        hx.pixel_curves(sees_red(), red[0], np.ones((1, 4, 4)))
+        hx.insertion_deletion(sees_red(), red[0], np.ones((1, 4, 4)))
 
 
 def test_an_unknown_ground_is_answered_with_the_nearest(red) -> None:
     with pytest.raises(ValueError, match=r"got deleted_to='blurred'.*the nearest is 'blur'"):
-        hx.pixel_curves(sees_red(), *red, deleted_to="blurred")
+        hx.insertion_deletion(sees_red(), *red, deleted_to="blurred")
 
 
 def test_no_step_is_an_error(red) -> None:
     with pytest.raises(ValueError, match="got steps=0; expected at least 1"):
-        hx.pixel_curves(sees_red(), *red, steps=0)
+        hx.insertion_deletion(sees_red(), *red, steps=0)
