@@ -109,6 +109,19 @@ def test_differences_are_those_of_two_literal_steps(make, layer: str) -> None:
     assert found.channels[0] == int(differences.argmax())
 
 
+def test_contributions_to_a_negative_logit_have_its_own_sign() -> None:
+    """What falls where a channel goes falls from the logit, not from its negative."""
+    model, x = plain(), image(24)
+    logits = hx.Classifier(model).logits(x)[0]
+    highest, lowest = int(logits.argmax()), int(logits.argmin())
+    assert logits[lowest] < 0
+    found = Rivalry(hx.Classifier(model), x).between(highest, lowest)
+    # under pooling and a linear layer the estimate is the drop
+    assert found.contributions == pytest.approx(found.drops, rel=1e-3, abs=1e-4)
+    literal = gap.ablation(model, x, None, (lowest, 0, 0), "7").numpy()
+    assert found.contributions[1] == pytest.approx(literal, rel=1e-3, abs=1e-4)
+
+
 def test_drops_are_those_of_a_literal_ablation() -> None:
     model, x = Functional(), image(24)
     known, wrong, right = second(model, x)
