@@ -146,7 +146,7 @@ def _above(one: LayerDegrees) -> float:
 
 
 def _degree(one: LayerDegrees) -> str:
-    return f"{html.escape(one.layer.name)} D is {one.degree:.2f} (by chance {one.chance:.2f})"
+    return f"{html.escape(one.layer.name)}: D = {one.degree:.2f} (by chance {one.chance:.2f})"
 
 
 def degree_table(summary: DegreeSummary) -> str:

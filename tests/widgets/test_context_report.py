@@ -183,7 +183,7 @@ def test_the_curve_of_degrees_runs_from_the_pixels_up(degrees) -> None:
 
 def test_the_verdict_on_degrees_names_the_layer_and_what_chance_gives(degrees) -> None:
     found = degree_verdict(degrees)
-    assert "most at deep D is 1.00 (by chance 0.50); at shallow D is 0.50" in found
+    assert "most at deep: D = 1.00 (by chance 0.50); at shallow: D = 0.50" in found
     assert found.endswith("grows from layer to layer up.")
 
 
