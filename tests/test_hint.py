@@ -164,7 +164,6 @@ def test_scores_are_held_against_neurons_taken_out(hint) -> None:
     assert np.mean(at_random) < 0.5
 
 
-
 def test_evidence_holds_the_union_of_each_concepts_neurons(hint: hx.Hint) -> None:
     found = hint.associations(top=1)
     assert set(found.neurons) == set(PLANTED.values())
