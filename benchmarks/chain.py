@@ -7,9 +7,10 @@
 
 Gates: VGG-16 at 224 x 224, 1,000 gates a level from scene to color, so four steps from a stage to
 the next deeper one and from the last to the logits. The plain way, gated copies of the image
-through the whole network, is timed on sixteen gates and scaled up. Weights are random: times do not
-depend on them. Network, solver and search add up to the answers for five wanted concepts at each
-step among 50 shallow ones. Processor time throughout: on a busy machine the clock on the wall says nothing.
+through the whole network, is timed on sixteen gates and scaled up. Weights are random: times do
+not depend on them. Network, solver and search add up to the answers for five wanted concepts at
+each step among 50 shallow ones. Processor time throughout: on a busy machine the clock on the
+wall says nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from .redrawing import Redrawn
 from .samples import Sample, batches, length_of
 from .settings import at_least_one, one_of
 from .step_summary import standard_error
+from .streaming import until_stopped
 
 # Of a network with more layers, so many places of the cascade are looked at.
 PLACES = 10
@@ -63,22 +64,8 @@ def measure_randomisation(
     }
     asked = _Asking(Classifier.of(model), methods, counts, other, signed, settings)
     notes: list[str] = []
-    rows = list(_until_stopped(asked.each(images, progress), stopped, notes))
+    rows = list(until_stopped(asked.each(images, progress), stopped, notes))
     return asked.summary(rows, notes)
-
-
-def _until_stopped(items: Iterable[Rows], stopped: Stop | None, notes: list[str]) -> Iterator[Rows]:
-    count = 0
-    try:
-        for count, one in enumerate(items, 1):
-            yield one
-            if stopped is not None and stopped():
-                notes.append(f"Stopped after {count} images.")
-                return
-    except KeyboardInterrupt:
-        if not count:
-            raise
-        notes.append("Interrupted: the images seen before are what is summed up.")
 
 
 class _Asking:

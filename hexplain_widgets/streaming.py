@@ -35,6 +35,26 @@ def uninterrupted(call: Callable[[], T]) -> T:
             signal.raise_signal(signal.SIGINT)
 
 
+def until_stopped(
+    items: Iterable[T], stopped: Callable[[], bool] | None, notes: list[str]
+) -> Iterator[T]:
+    """Yield items until `stopped` says yes or an interrupt comes, and say so in `notes`.
+
+    An interrupt before the first item is raised.
+    """
+    count = 0
+    try:
+        for count, one in enumerate(items, 1):
+            yield one
+            if stopped is not None and stopped():
+                notes.append(f"Stopped after {count} images.")
+                return
+    except KeyboardInterrupt:
+        if not count:
+            raise
+        notes.append("Interrupted: the images seen before are what is summed up.")
+
+
 def accumulate(
     batches: Iterable[Batch],
     look: Callable[[Batch], T],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ from ..resampling import WHOLE, Window, shares
 from ..samples import Batch, Sample, batches, length_of
 from ..selections import Selection, binarised, selections
 from ..settings import one_of
+from ..streaming import until_stopped
 
 # Random places at which each map is put to know what chance gives.
 DRAWS = 10
@@ -86,7 +87,7 @@ def measure_context(
     asked = _Context(Classifier.of(model), data, level, layer, target, checked_top_k(top_k), seed)
     owned = asked.owned(own or {})
     notes: list[str] = []
-    seen = list(_until_stopped(asked.each(progress), stopped, notes))
+    seen = list(until_stopped(asked.each(progress), stopped, notes))
     return asked.summary(seen, owned, notes)
 
 
@@ -97,20 +98,6 @@ def _labelled_at(data: ConceptSet, level: str) -> ConceptSet:
             f" {', '.join(data.levels)}; the nearest is {nearest(level, data.levels)}"
         )
     return data
-
-
-def _until_stopped(items: Iterable[Item], stopped: Stop | None, notes: list[str]) -> Iterator[Item]:
-    count = 0
-    try:
-        for count, one in enumerate(items, 1):
-            yield one
-            if stopped is not None and stopped():
-                notes.append(f"Stopped after {count} images.")
-                return
-    except KeyboardInterrupt:
-        if not count:
-            raise
-        notes.append("Interrupted: the images seen before are what is summed up.")
 
 
 class _Asking:
@@ -312,7 +299,7 @@ def discriminative_degrees(
     """
     asked = _Degrees(Classifier.of(model), layers, checked_top_k(top_k), counted, seed)
     notes: list[str] = []
-    seen = list(_until_stopped(asked.each(images, progress), stopped, notes))
+    seen = list(until_stopped(asked.each(images, progress), stopped, notes))
     return asked.summary(seen, notes)
 
 

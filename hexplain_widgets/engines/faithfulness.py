@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from ..segments import Unit
 from ..settings import at_least_one, one_of
 from ..step_measures import Measured, measured_step
 from ..step_summary import step_summary
+from ..streaming import until_stopped
 from ..surrogates import (
     kept_channels,
     masked_logits,
@@ -81,7 +82,7 @@ def measure_faithfulness(
         asked.means = channel_means(asked.classifier, reference, layers=layers)
     seen: list[_Seen] = []
     notes: list[str] = []
-    for one in _until_stopped(asked.each(_several(images), progress), stopped, notes):
+    for one in until_stopped(asked.each(_several(images), progress), stopped, notes):
         seen.append(one)
     if not seen:
         raise ValueError(
@@ -94,19 +95,6 @@ def measure_faithfulness(
 def _several(images: Any) -> Any:
     one = isinstance(images, str | Path | Image.Image | np.ndarray | Tensor)
     return [images] if one else images
-
-
-def _until_stopped(
-    items: Iterable[_Seen], stopped: Stop | None, notes: list[str]
-) -> Iterator[_Seen]:
-    try:
-        for count, one in enumerate(items, 1):
-            yield one
-            if stopped is not None and stopped():
-                notes.append(f"Stopped after {count} images.")
-                return
-    except KeyboardInterrupt:
-        notes.append("Interrupted: the images seen before are what is summed up.")
 
 
 class _Asking:

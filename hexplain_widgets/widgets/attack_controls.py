@@ -8,12 +8,12 @@ from typing import Any
 import ipywidgets
 
 from ..attacks import BUDGETS
-from .attack_words import alert, status
+from .work_controls import WorkControls
 
 _UNITS = {"linf": ("Budget, of 255", 255.0), "l2": ("Budget, length", 1.0)}
 
 
-class AttackControls(ipywidgets.VBox):
+class AttackControls(WorkControls):
     """What another attack is asked for with; `settings()` are those of `attacks.pgd`.
 
     `attack`, `over` and `cancel` are called when their buttons are pressed; without images there is
@@ -73,27 +73,6 @@ class AttackControls(ipywidgets.VBox):
         for part, given in ((self.steps, "steps"), (self.seed, "seed")):
             if isinstance(settings.get(given), int):
                 part.value = settings[given]
-
-    def at_work(self, words: str) -> None:
-        """Say what goes on; nothing but to cancel it is offered."""
-        self._said.value = status(words)
-        self._offer(working=True)
-
-    def at_rest(self, words: str = "") -> None:
-        """Say how it ended and offer everything again."""
-        self._said.value = status(words) if words else ""
-        self._offer(working=False)
-
-    def failed(self, words: str) -> None:
-        """Say what went wrong and offer everything again."""
-        self._said.value = alert(words)
-        self._offer(working=False)
-
-    @property
-    def said(self) -> str:
-        """The markup of what is said about the work."""
-        text: str = self._said.value
-        return text
 
     def close(self) -> None:
         """Close the controls with all their parts."""

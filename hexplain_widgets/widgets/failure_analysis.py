@@ -315,14 +315,8 @@ class FailureAnalysis(ipywidgets.VBox):
 
     def _told(self, message: dict[str, Any]) -> None:
         """Show how work that was asked for in the view ended."""
-        if self._controls is None:
-            return
-        if message["kind"] == "error":
-            self._controls.failed(message["text"])
-        elif message.get("cancelled"):
-            self._controls.at_rest("Cancelled: what was there stays.")
-        elif message["kind"] == "result" and message["id"] == self._running:
-            self._controls.at_rest()
+        if self._controls is not None:
+            self._controls.answered(message, self._running)
 
 
 def _first(engine: Analyst, true: Prediction) -> tuple[Failure, Trees]:

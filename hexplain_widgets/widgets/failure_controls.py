@@ -8,10 +8,10 @@ from typing import Any
 import ipywidgets
 
 from ..evidence import Prediction
-from .attack_words import alert, status
+from .work_controls import WorkControls
 
 
-class FailureControls(ipywidgets.VBox):
+class FailureControls(WorkControls):
     """Where another class is taken as the true one; `compare` is told its name or index."""
 
     def __init__(
@@ -54,27 +54,6 @@ class FailureControls(ipywidgets.VBox):
         self.true.value, self._runner_up = true, runner_up
         self.runner_up.description = "" if runner_up is None else f"Compare with {runner_up.name}"
         self.runner_up.layout.display = "none" if runner_up is None else ""
-
-    def at_work(self, words: str) -> None:
-        """Say what goes on; nothing but to cancel it is offered."""
-        self._said.value = status(words)
-        self._offer(working=True)
-
-    def at_rest(self, words: str = "") -> None:
-        """Say how it ended and offer everything again."""
-        self._said.value = status(words) if words else ""
-        self._offer(working=False)
-
-    def failed(self, words: str) -> None:
-        """Say what went wrong and offer everything again."""
-        self._said.value = alert(words)
-        self._offer(working=False)
-
-    @property
-    def said(self) -> str:
-        """The markup of what is said about the work."""
-        text: str = self._said.value
-        return text
 
     def close(self) -> None:
         """Close the controls with all their parts."""
