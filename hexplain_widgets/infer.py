@@ -27,7 +27,7 @@ EVERY_IMAGE = b""
 # Relative duality gap at which weights are done.
 TOLERANCE = 1e-7
 # From so many concepts with the same gates on, ADMM's one factor and Newton steps after it are
-# faster than coordinate descent concept by concept: 4 at a sparsity of 0.01, 8 at 0.03, above 16 at 0.1.
+# faster than coordinate descent for each: 4 at a sparsity of 0.01, 8 at 0.03, above 16 at 0.1.
 MANY = 8
 
 
