@@ -126,6 +126,7 @@ class DecompositionTree(View):
         evidence, shown = self._evidence, rows(self._evidence, self._opened())
         if self._engine is not None:
             evidence = self._engine.pictures(evidence, [path for path in shown if path])
+            evidence = _checked(self._engine, evidence)
         twin = type(self).from_evidence(evidence)
         twin.view, twin.layout = self.view, self.layout
         return twin
@@ -258,6 +259,14 @@ class DecompositionTree(View):
         return {_path(text) for text in self.view["open"]} - {
             _path(text) for text in self.view.get("hidden", ())
         }
+
+
+def _checked(engine: Decomposer, evidence: Decomposition) -> Decomposition:
+    """Return the evidence with its first decision checked against ablation."""
+    if evidence.root.agreement is not None:
+        return evidence
+    found = engine.faithfulness(evidence, ())
+    return replace(evidence, root=replace(evidence.root, agreement=found.pearson))
 
 
 def _path(text: str) -> Path:

@@ -14,8 +14,8 @@ from torch import nn
 from torchvision.transforms import v2
 
 import hexplain_widgets as hx
+from hexplain_widgets.contributions import Weighing
 from hexplain_widgets.guest import visiting
-from hexplain_widgets.metrics import ablation, pearson
 from hexplain_widgets.probe import Probe
 from hexplain_widgets.segments import Unit
 from tests.real.cifar import resnet20, resnet56
@@ -77,15 +77,15 @@ def correlations(classifier: hx.Classifier, path: Path) -> list[float]:
     """Agreement of alpha with the drops at each step, down the strongest channels."""
     probe = Probe(classifier)
     capture = probe.capture(classifier.prepare(path).x)
+    weighing = Weighing(probe, capture)
     unit, deep, found = Unit(int(capture.logits.argmax()), 0, 0), None, []
     for layer in capture.layers:
         segment = probe.segment(capture, layer.name, deep)
         with visiting(classifier.model):
             (decided,) = segment.decide([unit])
-            drops = ablation(segment, unit, unclipped=decided.unclipped[0])
+            r = weighing.faithfulness(segment, (layer.name, deep), decided).pearson
+        found.append(float("nan") if r is None else r)
         maps = (decided.gradients * decided.activations)[0]
-        alphas = maps.sum((1, 2)).double().numpy() * decided.signs[0]
-        found.append(pearson(alphas, drops))
         best = int(maps.sum((1, 2)).argmax())
         y, x = divmod(int(maps[best].argmax()), maps.shape[2])
         unit = Unit(best, y + decided.offsets[0][0], x + decided.offsets[0][1])

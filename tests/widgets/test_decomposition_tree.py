@@ -315,6 +315,15 @@ def test_a_page_of_a_live_view_has_the_pictures_of_what_it_shows(tree: Decomposi
     twin.close()
 
 
+def test_a_page_of_a_live_view_says_how_far_its_decision_agrees_with_ablation(
+    tree: DecompositionTree,
+) -> None:
+    twin = tree.snapshot()
+    assert twin.checks[""]["r"] == pytest.approx(1, abs=1e-4)
+    assert twin.checks[""]["count"] == tree.evidence.layers[0].shape[0]
+    twin.close()
+
+
 def test_without_its_bundle_a_view_says_how_to_build_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
