@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -39,14 +40,22 @@ def measured(decided: Decided, maps: Float[Tensor, "b k h w"], removal: Removal)
     dtype = torch.promote_types(estimates.dtype, torch.float32)
     drops = torch.empty_like(estimates, dtype=dtype)
     agreements = []
-    for i, (unit, value) in enumerate(zip(decided.units, decided.values, strict=True)):
-        fallen = removal.drops(unit, value, unclipped=decided.unclipped[i]) * decided.signs[i]
-        drops[i] = torch.from_numpy(fallen)
-        # A channel that is zero everywhere can leave nothing but rounding.
-        drops[i].masked_fill_(decided.activations[i].abs().amax((1, 2)) == 0, 0)
+    for i in range(len(decided.units)):
+        drops[i] = torch.from_numpy(_fallen(decided, i, decided.activations, removal))
         r = pearson(estimates[i].double().cpu().numpy(), drops[i].double().cpu().numpy())
         agreements.append(None if math.isnan(r) else r)
     return Weights(drops, 1, estimates, tuple(agreements))
+
+
+def _fallen(
+    decided: Decided, i: int, removed: Float[Tensor, "b k h w"], removal: Removal
+) -> Float[np.ndarray, " k"]:
+    """Return how far a decision of a batch falls without each channel, towards its own sign."""
+    unit, value, unclipped = decided.units[i], decided.values[i], decided.unclipped[i]
+    fallen = removal.drops(unit, value, unclipped=unclipped) * decided.signs[i]
+    # A channel that is at its baseline everywhere can leave nothing but rounding.
+    fallen[(removed[i].abs().amax((1, 2)) == 0).cpu().numpy()] = 0
+    return fallen
 
 
 class Weighing:
@@ -86,14 +95,9 @@ class Weighing:
         removed = self.removed(names[0], decided)
         maps = decided.gradients * removed
         start = time.perf_counter()
-        fallen = self._removal(segment, names).drops(
-            decided.units[0], decided.values[0], unclipped=decided.unclipped[0]
-        )
+        drops = _fallen(decided, 0, removed, self._removal(segment, names))
         seconds = time.perf_counter() - start
         (estimates,) = maps.sum((2, 3)).double().cpu().numpy()
-        drops = fallen * decided.signs[0]
-        # A channel that is at its baseline everywhere can leave nothing but rounding.
-        drops[(removed.abs().amax((0, 2, 3)) == 0).cpu().numpy()] = 0
         baseline = "zero" if self._means is None else "mean"
         return faithfulness(estimates, drops, baseline=baseline, seconds=seconds)
 

@@ -80,10 +80,8 @@ def measure_faithfulness(
     asked = _Asking(Classifier.of(model), layers, top_k, removed, rivals, seed)
     if reference is not None:
         asked.means = channel_means(asked.classifier, reference, layers=layers)
-    seen: list[_Seen] = []
     notes: list[str] = []
-    for one in until_stopped(asked.each(_several(images), progress), stopped, notes):
-        seen.append(one)
+    seen = list(until_stopped(asked.each(_several(images), progress), stopped, notes))
     if not seen:
         raise ValueError(
             "got no image; expected at least one; pass an image, or data with some, and let the"

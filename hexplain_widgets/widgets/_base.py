@@ -13,14 +13,14 @@ import anywidget
 import traitlets
 
 from .conversation import Content, Conversation, Handler, Stop
-from .export import write_html
+from .export import Exportable
 
 STATIC = Path(__file__).parent.parent / "static"
 
 SIGN_OF_LIFE = 0.5  # seconds between two words of the kernel that it is still at work
 
 
-class View(anywidget.AnyWidget):
+class View(Exportable, anywidget.AnyWidget):
     """A widget with a bundle of its own; messages from the browser go to `handlers()`."""
 
     bundle: ClassVar[str]
@@ -41,22 +41,9 @@ class View(anywidget.AnyWidget):
         """Return what answers each kind of message."""
         return {}
 
-    @property
-    def title(self) -> str:
-        """What a page with this view is called."""
-        return repr(self)
-
     @abstractmethod
     def snapshot(self) -> View:
         """Return a twin without a model, for pages where no kernel answers."""
-
-    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
-        """Write a page that shows this view from a file, without kernel and network."""
-        twin = self.snapshot()
-        try:
-            return write_html(twin, path, title=title or self.title)
-        finally:
-            twin.close()
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take state from the browser; never at once with state from an answer."""

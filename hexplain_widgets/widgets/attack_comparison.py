@@ -22,10 +22,10 @@ from .attack_drawing import draw_attack
 from .attack_parts import ImageParts, SetParts
 from .conversation import Content, Conversation, Stop
 from .decomposition_tree import DecompositionTree
-from .export import write_html
+from .export import Exportable
 
 
-class AttackComparison(ipywidgets.VBox):
+class AttackComparison(Exportable, ipywidgets.VBox):
     """An image before and after an attack: both trees, and what both classes' channels answer.
 
     `model` is a `torch.nn.Module` or `Classifier`, `image` of any kind. `attack` is None (PGD),
@@ -201,14 +201,6 @@ class AttackComparison(ipywidgets.VBox):
         twin = type(self)._of(self._one, self._several, trees)
         twin.layout = self.layout
         return twin
-
-    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
-        """Write a page that shows this view from a file, without kernel and network."""
-        twin = self.snapshot()
-        try:
-            return write_html(twin, path, title=title or self.title)
-        finally:
-            twin.close()
 
     def export_png(self, path: str | Path) -> Path:
         """Write images, peaks and trees as a picture for slides and print, 1920 pixels wide."""

@@ -18,7 +18,7 @@ from ..evidence import ChannelImportance
 from .channel_choice import ChannelChoice, chip_of, expected
 from .channel_drawing import AGAINST, FOR, draw_bars
 from .conversation import EXPECTED
-from .export import write_html
+from .export import Exportable
 from .pen import ACCENT
 
 MOST_BARS = 40
@@ -27,7 +27,7 @@ NONE = -1  # a list of ipywidgets shows nothing for None
 _ROW, _FRAME = 22, 74  # pixels per bar, and around all of them
 
 
-class ChannelBars(ChannelChoice, ipywidgets.VBox):
+class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
     """The channels that matter most for one class: `chip` is fitted, `target` a name or index.
 
     Bars are weights times mean activation, signed, the largest sum for the class on top; `top`
@@ -112,19 +112,16 @@ class ChannelBars(ChannelChoice, ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"ChannelBars({self.target!r}, {len(self._shown)} channels, layer {self.layer!r})"
 
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return f"Channels of {self.target}"
+
     def snapshot(self) -> ChannelBars:
         """Return a twin of what is on the screen, without the Chip."""
         twin = type(self).from_evidence(self._evidence, target=self._row(), top=self._top.value)
         twin.layout, twin.channel = self.layout, self.channel
         return twin
-
-    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
-        """Write a page that shows the bars from a file, without kernel and network."""
-        twin = self.snapshot()
-        try:
-            return write_html(twin, path, title=title or f"Channels of {self.target}")
-        finally:
-            twin.close()
 
     def export_png(self, path: str | Path) -> Path:
         """Write the bars as a picture for slides and print, 1920 pixels wide."""

@@ -21,7 +21,7 @@ from .context_charts import (
 )
 from .context_drawing import draw_context
 from .context_words import context_heading, context_table, degree_heading, degree_table
-from .export import write_html
+from .export import Exportable
 from .faithfulness_charts import figure_of, parts_of
 from .faithfulness_words import legend
 
@@ -51,7 +51,7 @@ _STYLE = """<style>
 _COLUMNS = "repeat(auto-fill, minmax(min(100%, 330px), 1fr))"
 
 
-class ContextReport(ipywidgets.VBox):
+class ContextReport(Exportable, ipywidgets.VBox):
     """What a network's decisions rest on beside their object, and whether channels belong to one.
 
     `images` is a concept set that is labelled at `level`; with `degrees` the discriminative degrees
@@ -141,17 +141,14 @@ class ContextReport(ipywidgets.VBox):
         )
         return f"ContextReport({kinds})"
 
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return f"Context: {self._model()}"
+
     def snapshot(self) -> ContextReport:
         """Return a twin of what is on the screen."""
         return type(self).from_evidence(*self._evidence)
-
-    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
-        """Write a page that shows the report from a file, without kernel and network."""
-        twin = self.snapshot()
-        try:
-            return write_html(twin, path, title=title or f"Context: {self._model()}")
-        finally:
-            twin.close()
 
     def export_png(self, path: str | Path) -> Path:
         """Write the report as a picture for slides and print, 1920 pixels wide."""

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,27 @@ _PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
+
+
+class Exportable:
+    """Something on the screen that a page can show from a file."""
+
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return repr(self)
+
+    @abstractmethod
+    def snapshot(self) -> ipywidgets.DOMWidget:
+        """Return a twin without a model, for pages where no kernel answers."""
+
+    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
+        """Write a page that shows this view from a file, without kernel and network."""
+        twin = self.snapshot()
+        try:
+            return write_html(twin, path, title=title or self.title)
+        finally:
+            twin.close()
 
 
 def write_html(widget: ipywidgets.DOMWidget, path: str | Path, *, title: str) -> Path:

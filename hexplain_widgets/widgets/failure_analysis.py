@@ -17,7 +17,7 @@ from ..failures import TOP
 from ..samples import length_of
 from .conversation import Content, Conversation, Stop
 from .decomposition_tree import DecompositionTree
-from .export import write_html
+from .export import Exportable
 from .failure_asking import Analyst
 from .failure_channels import ChannelParts
 from .failure_controls import FailureControls
@@ -29,7 +29,7 @@ from .tree_pair import TreePair, abreast, caption
 Trees = tuple[DecompositionTree, DecompositionTree | None]
 
 
-class FailureAnalysis(ipywidgets.VBox):
+class FailureAnalysis(Exportable, ipywidgets.VBox):
     """A misclassified image: why one class is named, and not the one that is `true` (Fig. 11).
 
     `model` is a `torch.nn.Module` or `Classifier`, `image` of any kind, `true` the name or index of
@@ -164,14 +164,6 @@ class FailureAnalysis(ipywidgets.VBox):
         twin._parts.choose(self._parts.chosen)
         twin.layout = self.layout
         return twin
-
-    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
-        """Write a page that shows this view from a file, without kernel and network."""
-        twin = self.snapshot()
-        try:
-            return write_html(twin, path, title=title or self.title)
-        finally:
-            twin.close()
 
     def export_png(self, path: str | Path) -> Path:
         """Write image, channels and trees as a picture for slides and print, 1920 pixels wide.

@@ -10,7 +10,7 @@ import ipywidgets
 
 from ..engines.faithfulness import measure_faithfulness
 from ..evidence import FaithfulnessSummary
-from .export import write_html
+from .export import Exportable
 from .faithfulness_charts import (
     Chart,
     figure_of,
@@ -44,7 +44,7 @@ _STYLE = """<style>
 _COLUMNS = "repeat(auto-fill, minmax(min(100%, 310px), 1fr))"
 
 
-class FaithfulnessReport(ipywidgets.VBox):
+class FaithfulnessReport(Exportable, ipywidgets.VBox):
     """How far decompositions of a network's decisions are true: `model` on one or many `images`.
 
     A table of correlations with ablation, and what happens to decisions when channels are masked,
@@ -113,19 +113,16 @@ class FaithfulnessReport(ipywidgets.VBox):
         steps, images = len(self._evidence.steps), self._evidence.images
         return f"FaithfulnessReport({images} images, {steps} steps)"
 
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return f"Faithfulness: {self._model()}"
+
     def snapshot(self) -> FaithfulnessReport:
         """Return a twin of what is on the screen."""
         twin = type(self).from_evidence(self._evidence)
         twin.children[2].index = self.children[2].index
         return twin
-
-    def export_html(self, path: str | Path, *, title: str | None = None) -> Path:
-        """Write a page that shows the report from a file, without kernel and network."""
-        twin = self.snapshot()
-        try:
-            return write_html(twin, path, title=title or f"Faithfulness: {self._model()}")
-        finally:
-            twin.close()
 
     def export_png(self, path: str | Path) -> Path:
         """Write the report of the step on the screen as a picture, 1920 pixels wide."""
