@@ -2,11 +2,15 @@
 
     python benchmarks/diagnosis.py                                    # the embedded world
     python benchmarks/diagnosis.py --only context
+    python benchmarks/diagnosis.py --only labels --keep FOLDER        # trains two networks, once
     HEXPLAIN_DATA=... python benchmarks/diagnosis.py --only streets   # street scenes, MobileNetV2
     HEXPLAIN_DATA=... python benchmarks/diagnosis.py --only redrawn   # resnet20 and MobileNetV2
 
 * randomisation: Spearman correlation of attribution maps before and after the last layers of the
-  network are drawn anew, one more each time; low is sensitive to what was learned.
+  network are drawn anew, one more each time; low is sensitive to what was learned. Beside it, the
+  share of as many strongest pixels of every method's map that stay among the strongest.
+* labels: the same of the shipped network and one trained on permuted labels, beside one that was
+  trained just so on the same scenes with their own labels: how alike maps of two right ones are.
 * context, degrees: over 200 scenes, beside what random places and shuffled classes give.
 * curves: areas under the class's probability as pixels are deleted or inserted in a map's order.
 """
@@ -19,7 +23,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -27,12 +33,37 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
+from hexplain_widgets.demo import network, train
 from hexplain_widgets.pixel_attributions import METHODS, PixelAttribution, pixel_map
+
+# A network of 1,000 scenes that stay as they are learns them by heart in so many epochs.
+BY_HEART = ("--seed", "1", "--scenes", "1000", "--epochs", "30", "--unvaried")
 
 
 def randomisation(count: int) -> None:
     scenes = hx.demo.scenes(count, seed=0)
-    print(hx.measure_randomisation(hx.demo.classifier(), scenes, progress=False))
+    told(hx.measure_randomisation(hx.demo.classifier(), scenes, progress=False))
+
+
+def told(found: hx.RandomisationSummary) -> None:
+    print(found)
+    errors = [found.errors, found.shared_errors, found.other_errors, found.other_shared_errors]
+    largest = max(float(one.max()) for one in errors if one is not None and one.size)
+    print(f"standard errors up to {largest:.3f}")
+
+
+def labels(count: int, keep: Path) -> None:
+    shipped = hx.demo.classifier()
+    for kind in ("permuted", "true"):
+        path = keep / f"{kind}.safetensors"
+        if not path.exists():
+            train.main(["--labels", kind, *BY_HEART, "--out", str(path)])
+        other = hx.Classifier(
+            network.load(path), transform=shipped.transform, classes=shipped.classes
+        )
+        scenes = hx.demo.scenes(count, seed=0)
+        print(f"\n{kind} labels")
+        told(hx.measure_randomisation(shipped, scenes, counts=(), other=other, progress=False))
 
 
 def context(count: int) -> None:
@@ -64,8 +95,8 @@ def curves(count: int) -> None:
     for name, areas in found.items():
         rows = np.array(areas)
         errors = rows.std(0, ddof=1) / len(rows) ** 0.5
-        told = "   ".join(f"{a:.3f} ± {e:.3f}" for a, e in zip(rows.mean(0), errors, strict=True))
-        print(f"{name:24}{told}")
+        both = "   ".join(f"{a:.3f} ± {e:.3f}" for a, e in zip(rows.mean(0), errors, strict=True))
+        print(f"{name:24}{both}")
 
 
 def streets(count: int) -> None:
@@ -92,7 +123,7 @@ def redrawn(count: int) -> None:
         paths = photographs_of(case, data, images)
         settings = {"samples": 5, "counts": list(counts), "progress": False}
         print(f"\n{name}, {images} photographs")
-        print(hx.measure_randomisation(classifier_of(case, data), paths, **settings))
+        told(hx.measure_randomisation(classifier_of(case, data), paths, **settings))
 
 
 WORLD: dict[str, Callable[[int], None]] = {
@@ -105,17 +136,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=(*WORLD, *REAL))
-    parser.add_argument("--images", type=int, default=20, help="ten times as many for labels")
+    parser.add_argument("--only", choices=(*WORLD, *REAL, "labels"))
+    parser.add_argument("--images", type=int, default=20, help="ten times as many for concepts")
+    parser.add_argument("--keep", type=Path, help="a folder to keep the networks of labels in")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    for name, step in {**WORLD, **REAL}.items():
-        if given.only == name or (given.only is None and name in WORLD):
+    steps = {**WORLD, **REAL}
+    with TemporaryDirectory() as folder:
+        kept = given.keep or Path(folder)
+        kept.mkdir(parents=True, exist_ok=True)
+        run(given.only, given.images, {**steps, "labels": partial(labels, keep=kept)})
+    print(f"\ntorch {torch.__version__}")
+
+
+def run(only: str | None, count: int, steps: dict[str, Callable[[int], None]]) -> None:
+    for name, step in steps.items():
+        if only == name or (only is None and name in WORLD):
             start = time.perf_counter()
             print(f"\n{name}")
-            step(given.images)
+            step(count)
             print(f"{time.perf_counter() - start:.0f} s", flush=True)
-    print(f"\ntorch {torch.__version__}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -24,8 +24,20 @@ from .streaming import until_stopped
 
 # Of a network with more layers, so many places of the cascade are looked at.
 PLACES = 10
+# Of every map so large a share of pixels, its strongest, is looked for among the other map's.
+STRONGEST = 0.05
 Stop = Callable[[], bool]
 Rows = Float[np.ndarray, "m n"]
+Map = Float[np.ndarray, "h w"]
+
+
+class _Seen(NamedTuple):
+    """What one image gave: how its maps agree, a row for each method, a column for each network."""
+
+    correlations: Rows
+    shared: Rows
+    shares: Float[np.ndarray, "1 n"]
+    covered: Float[np.ndarray, "m 1"]
 
 
 def measure_randomisation(
@@ -51,8 +63,11 @@ def measure_randomisation(
     are some of "gAP", "gradient", "SmoothGrad", "guided backpropagation" and "integrated
     gradients", at the pixels; `layers` and `top_k` are gAP's, `samples` SmoothGrad's copies and the
     steps of integrated gradients. Maps are sums over colours, of absolute values unless `signed`.
-    `other` is another network of the same classes to hold the maps against, as one trained on
-    permuted labels. An interrupt, or `stopped` saying so, ends it after the images seen so far.
+    Maps of few pixels correlate less by that alone; so the strongest pixels of all methods' maps,
+    as many of each, are counted that stay among the strongest (`shared_strongest`): 5 % of the
+    image, or as many as the sparsest map has. `other` is another network of the same classes to
+    hold the maps against, as one trained on permuted labels (Adebayo's second test); with it
+    `counts` may be empty. An interrupt, or `stopped` saying so, ends it after the images so far.
     Raises ValueError where there is no image, for an unknown method and for numbers of layers that
     the network does not have; what a Classifier raises.
     """
@@ -92,17 +107,14 @@ class _Asking:
     def _attribution(self, classifier: Classifier) -> PixelAttribution:
         return PixelAttribution(classifier, **self._settings)
 
-    def each(self, images: Any, progress: bool) -> Iterator[Rows]:
-        """Yield each image's correlations, a row for each method.
-
-        The last column is the share of pixels that the maps cover, the one before `other`'s.
-        """
+    def each(self, images: Any, progress: bool) -> Iterator[_Seen]:
+        """Yield how each image's maps agree; `other`'s column is the last."""
         with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
             for batch in batches(images, self.classifier, size=1):
-                yield self._correlations(batch.x, batch.samples[0])
+                yield self._seen(batch.x, batch.samples[0])
                 bar.update()
 
-    def _correlations(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> Rows:
+    def _seen(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _Seen:
         index = int(self.classifier.logits(x)[0].argmax())
         redrawn = self._copy(x)
         before = self._maps(self._own, x, index, sample.key)
@@ -112,21 +124,13 @@ class _Asking:
             columns.append(self._maps(self._anew[count], x, index, sample.key))
         if self._other is not None:
             columns.append(self._maps(self._other, x, index, sample.key))
-        return np.array(
-            [
-                [
-                    *(spearman(one.ravel(), column[m].ravel()) for column in columns),
-                    np.count_nonzero(one) / one.size,
-                ]
-                for m, one in enumerate(before)
-            ]
-        ).reshape(len(self.methods), -1)
+        return _compared(before, columns)
 
     def _copy(self, x: Tensor) -> Redrawn:
         """Return the copy of the network; each depth of the cascade is looked into by itself."""
         if self._redrawn is None:
             redrawn = Redrawn(self.classifier.model, x, seed=int(self._settings["seed"]))
-            self._counts = _places(self._asked, len(redrawn.layers))
+            self._counts = _places(self._asked, len(redrawn.layers), self._other is not None)
             anew = Classifier(
                 redrawn.model, transform=self.classifier.transform, classes=self.classifier.classes
             )
@@ -134,35 +138,42 @@ class _Asking:
             self._redrawn = redrawn
         return self._redrawn
 
-    def _maps(
-        self, asked: PixelAttribution, x: Tensor, index: int, key: bytes
-    ) -> list[Float[np.ndarray, "h w"]]:
+    def _maps(self, asked: PixelAttribution, x: Tensor, index: int, key: bytes) -> list[Map]:
         return [
             pixel_map(asked.of(name, x, index, key), signed=self._signed) for name in self.methods
         ]
 
-    def summary(self, rows: Sequence[Rows], notes: Sequence[str]) -> RandomisationSummary:
+    def summary(self, rows: Sequence[_Seen], notes: Sequence[str]) -> RandomisationSummary:
         """Return what all images gave, each mean over the images where it is defined."""
         if not rows or self._redrawn is None:
             raise ValueError(
                 "got no image; expected at least one; pass an image in a list, or data with some,"
                 " and let the first one be finished"
             )
-        means, errors, counted = _over_images(np.array(rows))
+        seen = _Seen(*(np.array(values) for values in zip(*rows, strict=True)))
+        means, errors, counted = _over_images(seen.correlations)
+        shared, shared_errors, _ = _over_images(seen.shared)
+        chance = _over_images(seen.shares)[0][0]
         ends = len(self._counts)
         against = self._other is not None
         return RandomisationSummary(
             images=len(rows),
             methods=self.methods,
             layers=tuple(layer[0] for layer in self._redrawn.layers),
-            counts=np.array(self._counts),
+            counts=np.array(self._counts, np.int64),
             correlations=means[:, :ends],
             errors=errors[:, :ends],
             counted=counted[:, :ends],
-            covered=means[:, -1],
+            shared=shared[:, :ends],
+            shared_errors=shared_errors[:, :ends],
+            chance=chance[:ends],
+            covered=seen.covered[..., 0].mean(0),
             other=means[:, ends] if against else None,
             other_errors=errors[:, ends] if against else None,
             other_counted=counted[:, ends] if against else None,
+            other_shared=shared[:, ends] if against else None,
+            other_shared_errors=shared_errors[:, ends] if against else None,
+            other_chance=float(chance[ends]) if against else None,
             provenance=self._provenance(),
             notes=(*self.classifier.notes, *_kept(self._redrawn), *notes),
         )
@@ -184,12 +195,59 @@ class _Asking:
         )
 
 
-def _places(counts: Sequence[int] | None, layers: int) -> tuple[int, ...]:
+def shared_strongest(one: Map, other: Map, count: int) -> float:
+    """Return the share of a map's `count` strongest pixels that are among as many of another's.
+
+    Strong is what is large without its sign; pixels that tie for the last places have equal parts
+    of them. Of maps that know nothing of each other it is `count` by the number of pixels.
+    """
+    return float(np.minimum(_strongest(one, count), _strongest(other, count)).sum() / count)
+
+
+def _strongest(values: Map, count: int) -> Map:
+    """Return how far each pixel is one of the strongest, 0 to 1; the sum is `count`."""
+    sizes = np.abs(values)
+    edge = np.partition(sizes, -count, axis=None)[-count]
+    above, last = sizes > edge, sizes == edge
+    found: Map = above + last * (count - above.sum()) / last.sum()
+    return found
+
+
+def _compared(before: Sequence[Map], columns: Sequence[Sequence[Map]]) -> _Seen:
+    """Compare every method's map with those of other networks; NaN where one is flat."""
+    shape = len(before), len(columns)
+    correlations, shared = np.full(shape, np.nan), np.full(shape, np.nan)
+    shares = np.full((1, len(columns)), np.nan)
+    for n, column in enumerate(columns):
+        pairs = {
+            m: pair
+            for m, pair in enumerate(zip(before, column, strict=True))
+            if all(np.ptp(one) > 0 for one in pair)
+        }
+        count = _alike([one for pair in pairs.values() for one in pair])
+        if pairs:
+            shares[0, n] = count / before[0].size
+        for m, (one, other) in pairs.items():
+            correlations[m, n] = spearman(one.ravel(), other.ravel())
+            shared[m, n] = shared_strongest(one, other, count)
+    covered = np.array([[np.count_nonzero(one) / one.size] for one in before])
+    return _Seen(correlations, shared, shares, covered)
+
+
+def _alike(maps: Sequence[Map]) -> int:
+    """Return how many of the strongest pixels all maps have: 5 % of them, or the fewest not 0."""
+    return min(
+        (min(max(round(STRONGEST * one.size), 1), int(np.count_nonzero(one))) for one in maps),
+        default=0,
+    )
+
+
+def _places(counts: Sequence[int] | None, layers: int, against: bool) -> tuple[int, ...]:
     if counts is None:
         places = np.linspace(1, layers, min(PLACES, layers)).round().astype(int)
         return tuple(np.unique(places).tolist())
     wrong = [n for n in counts if not 0 <= n <= layers]
-    if wrong or not counts:
+    if wrong or not (counts or against):
         raise ValueError(
             f"got {wrong[0] if wrong else 'no number'} in counts= of layers to draw anew; expected"
             f" 0 to {layers}, the layers with weights; leave it out for some spread evenly"

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.metrics import spearman
 from hexplain_widgets.pixel_attributions import PixelAttribution, pixel_map
+from hexplain_widgets.randomisation import shared_strongest
 from hexplain_widgets.redrawing import Redrawn, layers_from_top
 from hexplain_widgets.store import load, save
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
+from tests.reference import sanity as literal
 from tests.test_contract import check_untouched, fingerprint
 
 
@@ -129,9 +131,48 @@ def test_how_many_pixels_a_map_covers_is_said() -> None:
     assert found.covered[1] > 0.9
 
 
+@pytest.mark.parametrize("count", [1, 7, 60])
+def test_strongest_pixels_are_those_of_largest_size(count: int) -> None:
+    one, other = np.random.default_rng(count).standard_normal((2, 9, 8))
+    assert shared_strongest(one, other + one, count) == literal.shared(one, other + one, count)
+
+
+def test_pixels_that_tie_for_the_last_places_have_equal_parts_of_them() -> None:
+    one = np.array([[3.0, 1.0, 1.0, 1.0, 0.0]])
+    assert shared_strongest(one, np.array([[3.0, 2.0, 0.0, 0.0, 0.0]]), 2) == pytest.approx(2 / 3)
+    assert shared_strongest(one, one, 2) == pytest.approx(1)
+
+
+def test_maps_that_know_nothing_of_each_other_share_what_chance_gives() -> None:
+    maps = np.random.default_rng(0).standard_normal((400, 2, 10, 10))
+    assert np.mean([shared_strongest(a, b, 20) for a, b in maps]) == pytest.approx(0.2, abs=0.02)
+
+
+def test_of_all_methods_maps_the_same_number_of_strongest_pixels_is_compared() -> None:
+    """gAP's map through one channel of each layer covers few pixels, and sets the number."""
+    methods, model = ("gAP", "gradient", "guided backpropagation"), plain()
+    found = hx.measure_randomisation(
+        model, [image(24)[0]], methods=methods, counts=[1], top_k=1, progress=False
+    )
+    x, drawn = image(24), Redrawn(model, image(24)).turn(1)
+    index = int(model(x).argmax())
+    pairs = [
+        [
+            pixel_map(PixelAttribution(hx.Classifier(m), top_k=1).of(name, x, index), signed=False)
+            for m in (model, drawn)
+        ]
+        for name in methods
+    ]
+    count = literal.fewest(pairs)
+    assert count <= 9
+    assert found.chance == pytest.approx([count / 24**2])
+    assert found.shared[:, 0] == pytest.approx([literal.shared(*pair, count) for pair in pairs])
+
+
 def test_no_layer_anew_leaves_every_map_as_it_is() -> None:
     found = hx.measure_randomisation(plain(), [image(20)[0]], counts=[0], samples=2, progress=False)
     assert np.allclose(found.correlations, 1)
+    assert np.allclose(found.shared, 1)
 
 
 def test_guided_backpropagation_stays_where_the_gradient_does_not() -> None:
@@ -149,9 +190,12 @@ def test_guided_backpropagation_stays_where_the_gradient_does_not() -> None:
 def test_another_network_is_held_against_the_first() -> None:
     model, data = plain(), [image(24)[0]]
     itself = hx.measure_randomisation(
-        model, data, counts=[1], methods=("gradient",), other=plain(), progress=False
+        model, data, counts=(), methods=("gradient",), other=plain(), progress=False
     )
     assert itself.other == pytest.approx([1])
+    assert itself.other_shared == pytest.approx([1])
+    assert itself.other_chance == pytest.approx(29 / 576)
+    assert itself.correlations.shape == (1, 0)
     another = hx.measure_randomisation(
         model, data, counts=[1], methods=("gradient",), other=plain(seed=9), progress=False
     )
@@ -166,7 +210,7 @@ def test_maps_that_are_the_same_everywhere_have_no_correlation_and_are_counted()
         dead, [image(20)[0]], counts=[1], methods=("gradient",), progress=False
     )
     assert found.counted.tolist() == [[0]]
-    assert str(found).splitlines()[1].split() == ["gradient", "0%", "-"]
+    assert str(found).splitlines()[1].split() == ["gradient", "0%", "-", "-"]
 
 
 def test_it_ends_when_it_is_told_to_and_is_saved_and_opened(tmp_path) -> None:
@@ -181,6 +225,11 @@ def test_it_ends_when_it_is_told_to_and_is_saved_and_opened(tmp_path) -> None:
 def test_more_layers_than_there_are_is_an_error() -> None:
     with pytest.raises(ValueError, match="got 5 in counts= of layers to draw anew; expected 0 to"):
         hx.measure_randomisation(plain(), [image(20)[0]], counts=[5], progress=False)
+
+
+def test_no_number_of_layers_and_no_other_network_is_an_error() -> None:
+    with pytest.raises(ValueError, match="got no number in counts= of layers to draw anew"):
+        hx.measure_randomisation(plain(), [image(20)[0]], counts=(), progress=False)
 
 
 def test_no_image_is_an_error() -> None:

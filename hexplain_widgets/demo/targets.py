@@ -87,6 +87,14 @@ class Batch:
         maps = {level: values.flip(-1) for level, values in self.maps.items()}
         return Batch(self.pixels.flip(-1), self.label, self.present, maps)
 
+    def labelled_as(self, index: Tensor) -> Batch:
+        """Return each example's pixels with all labels of the example at its one of positions.
+
+        Class, concepts and maps come from the same example, so that they still fit each other.
+        """
+        other = self.take(index)
+        return Batch(self.pixels, other.label, other.present, other.maps)
+
 
 def stack(examples: list[Example]) -> Batch:
     """Return examples as one batch; pixels as `(n, 3, h, w)` uint8."""

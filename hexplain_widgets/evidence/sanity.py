@@ -18,9 +18,12 @@ class RandomisationSummary(Evidence):
     network whose `counts[n]` topmost layers are drawn anew, a mean over `counted[m, n]` images
     where it is defined, `errors` its standard error over them. A method whose correlation stays
     high shows the image, not what was learnt. `covered[m]` is the share of pixels at which its maps
-    are not 0: maps of few pixels agree less by that alone. `layers` are the network's layers with
-    weights from the top down. `other` is the same against another network, as one trained on
-    permuted labels, with `other_errors` and `other_counted`; None where there was none.
+    are not 0: maps of few pixels correlate less by that alone. So `shared[m, n]`, a mean over the
+    same images, is the share of the map's strongest pixels that stay among the strongest, the same
+    number for all methods, and `chance[n]` what it is for maps that know nothing of each other,
+    which is the share of pixels that are looked at. `layers` are the network's layers with weights
+    from the top down. Those that begin with `other` are the same against another network, as one
+    trained on permuted labels; None where there was none.
     """
 
     images: int
@@ -30,36 +33,50 @@ class RandomisationSummary(Evidence):
     correlations: Float[np.ndarray, "m n"]
     errors: Float[np.ndarray, "m n"]
     counted: Int[np.ndarray, "m n"]
+    shared: Float[np.ndarray, "m n"]
+    shared_errors: Float[np.ndarray, "m n"]
+    chance: Float[np.ndarray, " n"]
     covered: Float[np.ndarray, " m"]
     provenance: Provenance
     other: Float[np.ndarray, " m"] | None = None
     other_errors: Float[np.ndarray, " m"] | None = None
     other_counted: Int[np.ndarray, " m"] | None = None
+    other_shared: Float[np.ndarray, " m"] | None = None
+    other_shared_errors: Float[np.ndarray, " m"] | None = None
+    other_chance: float | None = None
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        rows = [("method", "pixels", *(f"{n} anew" for n in self.counts))]
-        rows += [
-            (
-                name,
-                f"{self.covered[m]:.0%}",
-                *(
-                    f"{r:.2f}" if n else "-"
-                    for r, n in zip(self.correlations[m], self.counted[m], strict=True)
-                ),
-            )
-            for m, name in enumerate(self.methods)
-        ]
-        if self.other is not None:
-            rows = [
-                (*row, end)
-                for row, end in zip(
-                    rows, ("other network", *(f"{r:.2f}" for r in self.other)), strict=True
-                )
-            ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
+        columns = [("method", *self.methods, "by chance")]
+        columns += [("pixels", *(f"{share:.0%}" for share in self.covered), "")]
+        for n, count in enumerate(self.counts):
+            told = (a[:, n] for a in (self.correlations, self.shared, self.counted))
+            columns += _columns(f"{count} anew", *told, chance=float(self.chance[n]))
+        others = (self.other, self.other_shared, self.other_counted)
+        if self.other_chance is not None:
+            told = (a for a in others if a is not None)
+            columns += _columns("other network", *told, chance=self.other_chance)
+        widths = [max(map(len, column)) for column in columns]
+        rows = zip(*columns, strict=True)
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def _columns(
+    title: str,
+    correlations: Float[np.ndarray, " m"],
+    shared: Float[np.ndarray, " m"],
+    counted: Int[np.ndarray, " m"],
+    *,
+    chance: float,
+) -> list[tuple[str, ...]]:
+    """Return the correlations and the shares of strongest pixels that stay, each with its title."""
+    return [
+        (head, *(f"{r:.2f}" if k else "-" for r, k in zip(values, counted, strict=True)), end)
+        for head, values, end in (
+            (title, correlations, "0.00"),
+            ("shared", shared, f"{chance:.2f}"),
+        )
+    ]
 
 
 @dataclass(frozen=True, eq=False)

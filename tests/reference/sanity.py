@@ -1,4 +1,4 @@
-"""Sanity checks, literally: gAP's saliency (sec. 4.1, Fig. 8), deletion and insertion (RISE)."""
+"""Sanity checks, literally: gAP's saliency (Fig. 8), strongest pixels, deletion and insertion."""
 
 from __future__ import annotations
 
@@ -22,6 +22,24 @@ def saliency(model, x, target: int, layers: list[str], top_k: int) -> torch.Tens
 
     walk(gap.decompose(model, x, target, layers, top_k=top_k, threshold=1.0))
     return found
+
+
+def shared(one, other, count: int) -> float:
+    """The share of one map's strongest pixels, so many, that are in the other's set of as many."""
+    sets = []
+    for values in (one, other):
+        pixels = [(abs(v), y, x) for y, row in enumerate(values) for x, v in enumerate(row)]
+        sets.append({(y, x) for _, y, x in sorted(pixels, reverse=True)[:count]})
+    return len(sets[0] & sets[1]) / count
+
+
+def fewest(pairs) -> int:
+    """How many strongest pixels every map has: a twentieth of all, or as many as are not 0."""
+    counts = []
+    for pair in pairs:
+        for values in pair:
+            counts += [round(values.size / 20), sum(v != 0 for v in values.flat)]
+    return int(min(counts))
 
 
 def curve(model, start, end, order, index: int, counts: list[int]) -> list[float]:
