@@ -57,6 +57,12 @@ def test_a_concept_without_images_is_flagged_and_has_no_scores(hint: hx.Hint) ->
         found.explain(DATA[0][0], "bus")
 
 
+def test_concepts_with_a_classifier_can_be_looked_for(hint: hx.Hint) -> None:
+    animals = fit(KINDS, [item for item in DATA if item[1] < 2])
+    assert set(animals.explainable()) == {"animal", "dog", "cat"}
+    assert hint.explainable() == tuple(concept.name for concept in hint.concepts_)
+
+
 def test_a_concept_without_a_region_is_flagged() -> None:
     flat = [(torch.ones(8, 10, 10), label) for label in (0, 1, 2, 3)]
     found = fit(KINDS, flat)

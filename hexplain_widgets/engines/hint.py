@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import product, takewhile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,12 +15,7 @@ from torch import nn
 
 from ..associations import Associations, Stop, Weighing, linked
 from ..classifier import Classifier, nearest
-from ..concept_maps import (
-    above_lowest,
-    concept_map,
-    concept_region,
-    portrait_of,
-)
+from ..concept_maps import above_lowest, concept_map, concept_region, portrait_of
 from ..evidence import (
     ClassifierQuality,
     Concept,
@@ -328,14 +323,15 @@ class Hint:
     def _maps(
         self, images: Sequence[Any], concepts: Sequence[str], stopped: Stop | None
     ) -> tuple[HeatMap, ...]:
-        found: list[HeatMap] = []
-        for image, concept in product(images, concepts):
-            if stopped is not None and stopped():
-                break
-            found.append(self.explain(image, concept))
-        return tuple(found)
+        pairs = takewhile(lambda _: stopped is None or not stopped(), product(images, concepts))
+        return tuple(self.explain(image, concept) for image, concept in pairs)
 
     # images
+
+    def explainable(self) -> tuple[str, ...]:
+        """Return the concepts that have a classifier to look for them with, parents first."""
+        pairs = zip(self.concepts_, self._fitted.usable, strict=True)
+        return tuple(concept.name for concept, usable in pairs if usable)
 
     def explain(self, image: Any, concept: str) -> HeatMap:
         """Return where the concept's classifier finds it: its logit at each place of the layer.

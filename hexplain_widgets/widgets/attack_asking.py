@@ -1,36 +1,39 @@
-"""What a comparison asks the network for: attacks, trees of both images, peaks, a concept."""
+"""What a comparison asks the network for: attacks, trees of both images, peaks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from ..attacked_decisions import Attack, SetAttack, adversarial_image, attacked_decision
 from ..attacks import pgd
 from ..classifier import Classifier
-from ..evidence import AttackedDecision, AttackedSet, HeatMap
+from ..evidence import AttackedDecision, AttackedSet
 from ..peak_responses import DeepestStage
 from ..settings import at_least_one
+from .attack_concepts import concept_sought
 from .conversation import Stop
 from .decomposition_tree import DecompositionTree
 
 
-@runtime_checkable
-class FindsConcepts(Protocol):
-    """A fitted Hint: it finds a concept in an image."""
+@dataclass(frozen=True)
+class Outcome:
+    """What an attack did, the live tree of its image, and the image as the network takes it."""
 
-    def explain(self, image: Any, concept: str) -> HeatMap:
-        """Return where the concept is."""
+    evidence: AttackedDecision
+    tree: DecompositionTree
+    adversarial: Tensor
 
 
 class Attacker:
     """Attacks one image, or a set of them, and takes apart what comes of it.
 
     `top_k` and `layers` are those of the trees, `channels` how many are compared for each class.
-    With `hint`, `concept` is looked for in both images. Raises what Decomposer and Hint raise,
-    TypeError for what is no Hint, ValueError for one of hint and concept without the other.
+    With `hint`, a concept is `sought` in both images. Raises what Decomposer and `concept_sought`
+    raise.
     """
 
     def __init__(
@@ -46,27 +49,24 @@ class Attacker:
     ) -> None:
         self.classifier = Classifier.of(model)
         self.channels = at_least_one("channels", channels)
-        self._hint, self._concept = _hint_of(hint, concept)
         self._image, self._given = self.classifier.prepare(image), isinstance(image, Tensor)
         self._top_k, self._layers = top_k, layers
         self._stage = DeepestStage(self.classifier, layers)
-        self._maps = self._concept_in(self._image.x)
+        self.sought = concept_sought(hint, concept, self._image.x, self._named)
         self.original = self._tree(self._image)
         self._before = self.original.evidence
 
-    def decision(
-        self, attack: Attack, stopped: Stop
-    ) -> tuple[AttackedDecision, DecompositionTree] | None:
-        """Return what an attack did, and the live tree of its image; None once stopped."""
+    def decision(self, attack: Attack, stopped: Stop) -> Outcome | None:
+        """Return what an attack did; None once stopped."""
         attacked = attack(self.classifier, self._image, stopped)
         if stopped():
             return None
-        maps = (*self._maps, *self._concept_in(attacked.adversarial))
+        maps = () if self.sought is None else self.sought.maps(attacked.adversarial)
         after = self._tree(adversarial_image(self.classifier, attacked, given=self._given))
         found = attacked_decision(
             attacked, self._stage, self._before, after.evidence, top=self.channels, concept=maps
         )
-        return found, after
+        return Outcome(found, after, attacked.adversarial)
 
     def over(
         self,
@@ -85,27 +85,11 @@ class Attacker:
         layers = None if self._layers is None else list(self._layers)
         return DecompositionTree(self.classifier, image, top_k=self._top_k, layers=layers)
 
-    def _concept_in(self, x: Tensor) -> tuple[HeatMap, ...]:
-        if self._hint is None or self._concept is None:
-            return ()
-        return (self._hint.explain(x, self._concept),)
+    def _named(self) -> str:
+        logits = self.classifier.logits(self._image.x)[0]
+        return self.classifier.name(int(logits.argmax()))
 
 
 def pgd_with(settings: dict[str, Any]) -> Attack:
     """Return PGD with these settings."""
     return lambda classifier, image, stopped: pgd(classifier, image, stopped=stopped, **settings)
-
-
-def _hint_of(hint: Any, concept: str | None) -> tuple[FindsConcepts | None, str | None]:
-    if (hint is None) != (concept is None):
-        given, lacking = ("concept", "hint") if hint is None else ("hint", "concept")
-        raise ValueError(
-            f"got {given}= without {lacking}=; expected both, or neither; pass a fitted Hint and"
-            " the name of one of its concepts"
-        )
-    if hint is not None and not isinstance(hint, FindsConcepts):
-        raise TypeError(
-            f"got {type(hint).__name__} as hint; expected a fitted Hint;"
-            " make one with Hint().fit(model, data, hierarchy)"
-        )
-    return hint, concept

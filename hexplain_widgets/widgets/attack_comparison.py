@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -16,13 +15,15 @@ from ..attacked_decisions import TOP, Attack, attack_of
 from ..attacks import Norm
 from ..evidence import AttackedDecision, AttackedSet
 from ..samples import length_of
-from .attack_asking import Attacker, pgd_with
+from .attack_asking import Attacker, Outcome, pgd_with
+from .attack_concepts import ConceptControls
 from .attack_controls import AttackControls
 from .attack_drawing import draw_attack
 from .attack_parts import ImageParts, SetParts
-from .conversation import Content, Conversation, Stop
+from .conversation import Content, Stop
 from .decomposition_tree import DecompositionTree
 from .export import Exportable
+from .work_controls import Requests
 
 
 class AttackComparison(Exportable, ipywidgets.VBox):
@@ -33,11 +34,12 @@ class AttackComparison(Exportable, ipywidgets.VBox):
     `(1, C, H, W)`. Other attacks can be asked for in the view. With `images`, a set of any kind,
     the same attack runs over the set on request (`over`). `channels` are compared for each class;
     `top_k` and `layers` are those of the trees. With a fitted `hint`, its map of `concept` stands
-    on both images. Raises what Decomposer and `attacks.pgd` raise, TypeError for what is no attack
-    or Hint, ValueError for an attack on another image.
+    on both images, first of the class that is named if not given, and others can be chosen. Raises
+    what Decomposer, `attacks.pgd` and `Hint.explain` raise, TypeError for what is no attack or
+    Hint, ValueError for an attack on another image.
     """
 
-    _conversation: Conversation | None = None  # a view that was refused never had one
+    _requests: Requests | None = None  # a view that was refused never had one
     # a function that was given, until another attack is asked for
     _own_attack: Attack | None = None
 
@@ -59,9 +61,10 @@ class AttackComparison(Exportable, ipywidgets.VBox):
             model, image,
             top_k=top_k, layers=layers, channels=channels, hint=hint, concept=concept,
         )  # fmt: skip
-        evidence, after = _first(engine, chosen)
+        found = _first(engine, chosen)
         self._own_attack = chosen if callable(attack) else None
-        self._open(evidence, None, (engine.original, after), engine, images)
+        self._adversarial = found.adversarial
+        self._open(found.evidence, None, (engine.original, found.tree), engine, images)
 
     @classmethod
     def from_evidence(cls, evidence: Any, over: Any = None) -> AttackComparison:
@@ -99,12 +102,16 @@ class AttackComparison(Exportable, ipywidgets.VBox):
     ) -> None:
         self._one, self._several, self._trees = one, several, trees
         self._engine, self._images = engine, images
-        self._lock, self._numbers, self._running = threading.RLock(), itertools.count(1), 0
+        # one piece of work at a time is on what is shown of the image, then `_lock` to show it
+        self._changing, self._lock = threading.Lock(), threading.RLock()
         self._image, self._set = ImageParts(), SetParts()
-        self._conversation = Conversation(
-            {"attack": self._answer_attack, "over": self._answer_over}, self._told
-        )
-        self._controls = self._made_controls() if engine is not None else None
+        self._requests = requests = Requests({
+            "attack": self._answer_attack,
+            "over": self._answer_over,
+            "concept": self._answer_concept,
+        })  # fmt: skip
+        self._controls = None if engine is None else self._made_controls(engine, requests)
+        self._choice = None if engine is None else _made_choice(engine, requests)
         self._of_image: list[Any] = []
         self._of_set: list[Any] = []
         super().__init__(layout=ipywidgets.Layout(grid_gap="8px"))
@@ -113,16 +120,19 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         if several is not None:
             self._show_set(several)
 
-    def _made_controls(self) -> AttackControls:
-        classifier = self._engine.classifier if self._engine else None
+    def _made_controls(self, engine: Attacker, requests: Requests) -> AttackControls:
+        def over() -> None:
+            requests.begin(made, "over", "Attacking the set …")
+
         some = self._images is not None
-        return AttackControls(
-            classifier.classes or () if classifier else (),
+        made = AttackControls(
+            engine.classifier.classes or (),
             length_of(self._images) if some else None,
-            attack=self._press_attack,
-            over=self._press_over if some else None,
-            cancel=self._press_cancel,
+            attack=lambda: requests.begin(made, "attack", "Attacking the image …"),
+            over=over if some else None,
+            cancel=lambda: requests.cancel(made),
         )
+        return made
 
     @property
     def evidence(self) -> AttackedDecision | AttackedSet:
@@ -187,6 +197,15 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         found: AttackedDecision = self.evidence  # type: ignore[assignment]
         return found
 
+    def look_for(self, concept: str) -> AttackedDecision:
+        """Look for another concept of the view's Hint in both images, show and return the maps.
+
+        Raises ValueError for a view without a Hint, and what `Hint.explain` raises.
+        """
+        self._run_concept(concept, lambda: False)
+        found: AttackedDecision = self.evidence  # type: ignore[assignment]
+        return found
+
     def over(self, images: Any = None, *, progress: bool = True) -> AttackedSet:
         """Attack every image of a set as the image was, show and return the peaks (Fig. 12 c).
 
@@ -212,9 +231,9 @@ class AttackComparison(Exportable, ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the view with all its parts, and let go of the model and the images."""
-        if self._conversation is not None:
+        if self._requests is not None:
             self._engine, self._images = None, None
-            self._conversation.close()
+            self._requests.close()
             for part in self._parts():
                 part.close()
         super().close()
@@ -222,21 +241,28 @@ class AttackComparison(Exportable, ipywidgets.VBox):
     def _parts(self) -> list[Any]:
         """All that the view is made of, shown or not."""
         parts = [*self._trees, *self._image.every(), *self._set.every()]
-        return parts if self._controls is None else [*parts, self._controls]
+        return [*parts, *(one for one in (self._controls, self._choice) if one is not None)]
 
     # what is shown
 
     def _show_image(self, one: AttackedDecision) -> None:
-        below = self._image.show(one, self._trees)
+        below = self._image.show(one, self._trees, self._choice)
         controls = [] if self._controls is None else [self._controls]
         if self._controls is not None:
             self._controls.take({**one.provenance.settings, "seed": one.provenance.seed})
+        if self._choice is not None:
+            self._choice.take(one.concept[0].target)
         self._of_image = [self._image.head, *controls, *below]
         self.children = [*self._of_image, *self._of_set]
 
     def _show_set(self, found: AttackedSet) -> None:
         self._of_set = self._set.show(found)
         self.children = [*self._of_image, *self._of_set]
+
+    def _show_concept(self, one: AttackedDecision) -> None:
+        self._image.show_concept(one)
+        if self._choice is not None:
+            self._choice.take(one.concept[0].target)
 
     # what is asked
 
@@ -249,19 +275,41 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         return self._engine
 
     def _run_attack(self, attack: Attack, stopped: Stop) -> None:
-        found = self._ask("another attack").decision(attack, stopped)
-        if found is None:
-            raise CancelledError
-        evidence, after = found
+        engine = self._ask("another attack")
+        with self._changing:
+            found = engine.decision(attack, stopped)
+            if found is None:
+                raise CancelledError
+            self._take(found, stopped)
+
+    def _take(self, found: Outcome, stopped: Stop) -> None:
         with self._lock:
             if stopped():
-                after.close()
+                found.tree.close()
                 raise CancelledError
-            last, self._one = self._trees[1], evidence
-            self._trees = (self._trees[0], after)
-            after.layout = last.layout
-            self._show_image(evidence)
+            last, self._one = self._trees[1], found.evidence
+            self._trees, self._adversarial = (self._trees[0], found.tree), found.adversarial
+            found.tree.layout = last.layout
+            self._show_image(found.evidence)
         last.close()
+
+    def _run_concept(self, concept: str, stopped: Stop) -> None:
+        engine = self._ask("another concept")
+        if engine.sought is None or self._one is None:
+            raise ValueError(
+                f"got the concept {concept!r}, but this view has no Hint to look for it; expected"
+                " one; run AttackComparison(model, image, hint=...) with a fitted Hint"
+            )
+        with self._changing:
+            sought = engine.sought.another(concept)
+            if stopped():
+                raise CancelledError
+            maps = sought.maps(self._adversarial)
+            with self._lock:
+                if stopped():
+                    raise CancelledError
+                engine.sought, self._one = sought, replace(self._one, concept=maps)
+                self._show_concept(self._one)
 
     def _run_over(self, images: Any, stopped: Stop, *, progress: bool, done: Any) -> AttackedSet:
         engine = self._ask("an attack on a set")
@@ -283,25 +331,6 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         found: dict[str, Any] = {} if self._controls is None else self._controls.settings()
         return found
 
-    def _press_attack(self) -> None:
-        self._begin("attack", "Attacking the image …")
-
-    def _press_over(self) -> None:
-        self._begin("over", "Attacking the set …")
-
-    def _press_cancel(self) -> None:
-        self._receive({"kind": "cancel", "id": next(self._numbers), "of": self._running})
-
-    def _begin(self, kind: str, words: str) -> None:
-        self._running = next(self._numbers)
-        if self._controls is not None:
-            self._controls.at_work(words)
-        self._receive({"kind": kind, "id": self._running})
-
-    def _receive(self, message: dict[str, Any]) -> None:
-        if self._conversation is not None:
-            self._conversation.receive(message)
-
     def _answer_attack(self, _: Content, stopped: Stop) -> Mapping[str, Any]:
         self._run_attack(pgd_with(self._settings()), stopped)
         self._own_attack = None
@@ -318,13 +347,23 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         self._run_over(self._images, stopped, progress=False, done=done)
         return {}
 
-    def _told(self, message: dict[str, Any]) -> None:
-        """Show how work that was asked for in the view ended."""
-        if self._controls is not None:
-            self._controls.answered(message, self._running)
+    def _answer_concept(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        self._run_concept(content["concept"], stopped)
+        return {}
 
 
-def _first(engine: Attacker, attack: Attack) -> tuple[AttackedDecision, DecompositionTree]:
+def _made_choice(engine: Attacker, requests: Requests) -> ConceptControls | None:
+    if engine.sought is None:
+        return None
+    made = ConceptControls(
+        engine.sought.names,
+        chosen=lambda name: requests.begin(made, "concept", f"Looking for {name} …", concept=name),
+        cancel=lambda: requests.cancel(made),
+    )
+    return made
+
+
+def _first(engine: Attacker, attack: Attack) -> Outcome:
     """What the first attack gives; where it gives nothing, no view is left behind."""
     try:
         found = engine.decision(attack, lambda: False)

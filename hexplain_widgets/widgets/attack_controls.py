@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets
 
 from ..attacks import BUDGETS
-from .work_controls import WorkControls
+from .work_controls import WorkControls, button
 
 _UNITS = {"linf": ("Budget, of 255", 255.0), "l2": ("Budget, length", 1.0)}
 
@@ -34,9 +34,9 @@ class AttackControls(WorkControls):
         self.target = _target(self._classes)
         self.steps = _field(ipywidgets.IntText(20), "Steps", "110px")
         self.seed = _field(ipywidgets.IntText(0), "Seed", "110px")
-        self.attack = _button("Attack", attack, "primary")
-        self.over = _button(_set_name(images), over or cancel, "")
-        self.cancel = _button("Cancel", cancel, "")
+        self.attack = button("Attack", attack, "primary")
+        self.over = button(_set_name(images), over or cancel)
+        self.cancel = button("Cancel", cancel)
         self._said = ipywidgets.HTML()
         row = ipywidgets.HBox(
             [
@@ -107,14 +107,6 @@ class AttackControls(WorkControls):
 
 def _set_name(images: int | None) -> str:
     return "Attack the set" if images is None else f"Attack the set ({images})"
-
-
-def _button(name: str, pressed: Callable[[], None], style: str) -> Any:
-    made = ipywidgets.Button(
-        description=name, button_style=style, layout=ipywidgets.Layout(width="auto")
-    )
-    made.on_click(lambda _: pressed())
-    return made
 
 
 def _field(part: Any, name: str, wide: str) -> Any:

@@ -11,7 +11,7 @@ from PIL import Image
 from ..evidence import AttackedDecision, AttackedSet
 from .attack_charts import AFTER, BEFORE, ordinal
 from .attack_pictures import concept_pictures, magnified
-from .attack_words import attack_words, outcome, peaks_words, set_words, size_words
+from .attack_words import attack_words, concept_words, outcome, peaks_words, set_words, size_words
 from .channel_bars import even_ticks
 from .drawing import draw_decomposition
 from .page_drawing import (
@@ -75,6 +75,9 @@ def _image_part(one: AttackedDecision) -> Image.Image:
         name = one.concept[0].target
         captions = [f"{name}, scale up to {largest:.3g}", f"{name} in the adversarial image"]
         pictures(pen, maps, captions, HEAD + PICTURE + 80)
+        for i, words in enumerate(concept_words(one.concept)):
+            beside = MARGIN + 2 * (PICTURE + 2 * GAP)
+            pen.text((beside, HEAD + PICTURE + 110 + 36 * i), short(words, 88), 22)
     names = [[f"#{k}" for k in row] for row in one.channels]
     _charts(pen, one.classes, names, one.peaks, np.zeros_like(one.peaks), HEAD + tall)
     return finished(pen)

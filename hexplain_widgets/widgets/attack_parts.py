@@ -10,6 +10,7 @@ import ipywidgets
 
 from ..evidence import AttackedDecision, AttackedSet
 from .attack_charts import PeakCharts
+from .attack_concepts import ConceptControls
 from .attack_words import attack_words, concept_part, header, peaks_table, set_table, set_words
 from .decomposition_tree import DecompositionTree
 from .tree_pair import TreePair, caption
@@ -24,15 +25,28 @@ class ImageParts:
         self._peaks = PeakCharts()
         self._pair = TreePair()
 
-    def show(self, one: AttackedDecision, trees: Sequence[DecompositionTree]) -> list[Any]:
-        """Show an attacked image; return what stands below its header."""
+    def show(
+        self,
+        one: AttackedDecision,
+        trees: Sequence[DecompositionTree],
+        choice: ConceptControls | None = None,
+    ) -> list[Any]:
+        """Show an attacked image; return what stands below its header.
+
+        `choice` is of the concept that is looked for.
+        """
         self.head.value, self._table.value = header(one), peaks_table(one)
-        self._concept.value = concept_part(one)
+        self.show_concept(one)
         self._peaks.show(one)
         named = zip(("Original", "Adversarial"), (one.before, one.after), strict=True)
         self._pair.show([caption(what, f"named {tree.target.name}") for what, tree in named], trees)
-        concept = [self._concept] if one.concept else []
+        choices = [] if choice is None else [choice]
+        concept = [*choices, self._concept] if one.concept else []
         return [self._peaks, self._table, *concept, self._pair]
+
+    def show_concept(self, one: AttackedDecision) -> None:
+        """Show where a concept is in both images."""
+        self._concept.value = concept_part(one)
 
     def every(self) -> Iterator[Any]:
         """Yield all parts, shown or not, but the trees."""

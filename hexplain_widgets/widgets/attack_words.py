@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import expit
 
-from ..evidence import AttackedDecision, AttackedSet, Prediction
+from ..evidence import AttackedDecision, AttackedSet, HeatMap, Prediction
 from .attack_pictures import concept_pictures, figure, magnified
 from .pen import percent
 
@@ -172,11 +174,48 @@ def _with_goal(evidence: AttackedDecision) -> list[tuple[str, float, float]]:
     return found
 
 
+def concept_words(maps: Sequence[HeatMap]) -> tuple[str, ...]:
+    """Return how far a concept's score fell or rose, one sentence each, nothing without two maps.
+
+    Of the strongest place, whose logit is the score of the image, and of the mean place.
+    """
+    if len(maps) < 2:
+        return ()
+    strongest, mean = ([float(kind(one.values)) for one in maps[:2]] for kind in (np.max, np.mean))
+    before, after = (percent(float(expit(logit))) for logit in strongest)
+    return (
+        f"At its strongest place the logit {_moved(*strongest)}.",
+        f"There it is {before} likely before, {after} after.",
+        f"On the mean of all places the logit {_moved(*mean)}.",
+    )
+
+
+def _moved(before: float, after: float) -> str:
+    first, last = f"{before:.3g}", f"{after:.3g}"
+    if first == last:
+        return f"stays at {first}"
+    return f"{'falls' if after < before else 'rises'} from {first} to {last}"
+
+
+def _concept_notes(maps: Sequence[HeatMap]) -> list[str]:
+    """What has to be said of maps, of both at once where it is the same."""
+    shared = [note for note in maps[0].notes if all(note in one.notes for one in maps)]
+    own = [
+        f"{what}: {note}"
+        for what, one in zip(("Original", "Adversarial"), maps, strict=False)
+        for note in one.notes
+        if note not in shared
+    ]
+    return shared + own
+
+
 def concept_part(evidence: AttackedDecision) -> str:
     """Return HINT's maps of a concept on both images as part of a page, empty without them."""
     if not evidence.concept:
         return ""
     name = html.escape(evidence.concept[0].target)
+    words = (" ".join(concept_words(evidence.concept)), *_concept_notes(evidence.concept))
+    said = "<br>".join(map(html.escape, words))
     pictures, largest = concept_pictures(evidence.concept)
     parts = []
     for what, one, pixels in zip(
@@ -189,7 +228,7 @@ def concept_part(evidence: AttackedDecision) -> str:
     return (
         f"<div style='{_TEXT}'><b>Where HINT sees {name}</b> <span style='{_SOFT}'>logit at each"
         f" place of {layer}, warm for and blue against, both on one scale up to ±{largest:.3g}"
-        f"</span><div style='{_ROW}'>{''.join(parts)}</div></div>"
+        f"</span><div>{said}</div><div style='{_ROW}'>{''.join(parts)}</div></div>"
     )
 
 

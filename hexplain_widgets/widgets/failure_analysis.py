@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -15,7 +14,7 @@ import ipywidgets
 from ..evidence import Failure, Occlusion, Prediction
 from ..failures import TOP
 from ..samples import length_of
-from .conversation import Content, Conversation, Stop
+from .conversation import Content, Stop
 from .decomposition_tree import DecompositionTree
 from .export import Exportable
 from .failure_asking import Analyst
@@ -25,6 +24,7 @@ from .failure_drawing import draw_failure
 from .failure_words import head, no_tree, nothing_wrong
 from .occlusion_brush import OcclusionBrush
 from .tree_pair import TreePair, abreast, caption
+from .work_controls import Requests
 
 Trees = tuple[DecompositionTree, DecompositionTree | None]
 
@@ -40,7 +40,7 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
     Decomposer raises, and what `data` raises that are none.
     """
 
-    _conversation: Conversation | None = None  # a view that was refused never had one
+    _requests: Requests | None = None  # a view that was refused never had one
 
     def __init__(
         self,
@@ -81,20 +81,15 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
     ) -> None:
         self._failure, self._trees, self._engine, self._true = failure, trees, engine, true
         self._brush: OcclusionBrush | None = None
-        self._lock, self._numbers, self._running = threading.RLock(), itertools.count(1), 0
+        self._lock = threading.RLock()
         self._head, self._no_tree = ipywidgets.HTML(), ipywidgets.HTML()
         self._parts, self._pair = ChannelParts(), TreePair()
         self._beside = ipywidgets.GridBox([], layout=abreast(400))
-        self._controls = None if engine is None else self._made_controls(engine)
-        self._conversation = Conversation({"true": self._answer_true}, self._told)
+        self._requests = requests = Requests({"true": self._answer_true})
+        self._controls = None if engine is None else _made_controls(engine, requests)
         super().__init__(layout=ipywidgets.Layout(grid_gap="10px"))
         self.add_class("hx-failure")
         self._arrange()
-
-    def _made_controls(self, engine: Analyst) -> FailureControls:
-        return FailureControls(
-            engine.classifier.classes or (), compare=self._press, cancel=self._press_cancel
-        )
 
     @property
     def evidence(self) -> Failure | None:
@@ -182,9 +177,9 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the view with all its parts, and let go of the model and the images."""
-        if self._conversation is not None:
+        if self._requests is not None:
             self._engine = None
-            self._conversation.close()
+            self._requests.close()
             parts = [self._head, self._no_tree, self._parts, self._pair, self._beside]
             for part in (*parts, self._brush, self._controls, *(self._trees or ())):
                 if part is not None:
@@ -279,19 +274,6 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
             )
         return self._engine
 
-    def _press(self, true: int | str) -> None:
-        self._running = next(self._numbers)
-        if self._controls is not None:
-            self._controls.at_work("Taking the image apart …")
-        self._receive({"kind": "true", "id": self._running, "true": true})
-
-    def _press_cancel(self) -> None:
-        self._receive({"kind": "cancel", "id": next(self._numbers), "of": self._running})
-
-    def _receive(self, message: dict[str, Any]) -> None:
-        if self._conversation is not None:
-            self._conversation.receive(message)
-
     def _answer_true(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         total = length_of(self._ask().data)
         of = f" of {total}" if total is not None else ""
@@ -305,10 +287,14 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         self._run(content["true"], stopped, done=done)
         return {}
 
-    def _told(self, message: dict[str, Any]) -> None:
-        """Show how work that was asked for in the view ended."""
-        if self._controls is not None:
-            self._controls.answered(message, self._running)
+
+def _made_controls(engine: Analyst, requests: Requests) -> FailureControls:
+    made = FailureControls(
+        engine.classifier.classes or (),
+        compare=lambda true: requests.begin(made, "true", "Taking the image apart …", true=true),
+        cancel=lambda: requests.cancel(made),
+    )
+    return made
 
 
 def _first(engine: Analyst, true: Prediction) -> tuple[Failure, Trees]:

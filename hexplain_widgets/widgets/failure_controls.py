@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import ipywidgets
 
 from ..evidence import Prediction
-from .work_controls import WorkControls
+from .work_controls import WorkControls, button
 
 
 class FailureControls(WorkControls):
@@ -30,9 +29,9 @@ class FailureControls(WorkControls):
             style={"description_width": "initial"},
             layout=ipywidgets.Layout(width="260px"),
         )
-        self.compare = _button("Compare", lambda: compare(self.chosen), "")
-        self.runner_up = _button("", self._offer_taken(compare), "primary")
-        self.cancel = _button("Cancel", cancel, "")
+        self.compare = button("Compare", lambda: compare(self.chosen))
+        self.runner_up = button("", self._offer_taken(compare), "primary")
+        self.cancel = button("Cancel", cancel)
         self._said = ipywidgets.HTML()
         self._row = ipywidgets.HBox(
             [self.runner_up, self.true, self.compare, self.cancel],
@@ -72,11 +71,3 @@ class FailureControls(WorkControls):
         self.compare.disabled = self.runner_up.disabled = working
         self.cancel.disabled = not working
         self.cancel.layout.display = "" if working else "none"
-
-
-def _button(name: str, pressed: Callable[[], None], style: str) -> Any:
-    made = ipywidgets.Button(
-        description=name, button_style=style, layout=ipywidgets.Layout(width="auto")
-    )
-    made.on_click(lambda _: pressed())
-    return made

@@ -1,13 +1,16 @@
-"""Controls of work that takes a while: what is said of it, what is offered meanwhile."""
+"""Work that takes a while: its controls, what is said of it, what is offered meanwhile."""
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ipywidgets
 
 from .attack_words import alert, status
+from .conversation import Conversation, Handler
 
 
 class WorkControls(ipywidgets.VBox):
@@ -34,17 +37,66 @@ class WorkControls(ipywidgets.VBox):
         self._said.value = alert(words)
         self._offer(working=False)
 
-    def answered(self, message: dict[str, Any], running: int) -> None:
-        """Show how the work with the number `running` ended, as a conversation tells it."""
+    def answered(self, message: Mapping[str, Any]) -> None:
+        """Show how the work ended, as a conversation tells it."""
         if message["kind"] == "error":
             self.failed(message["text"])
-        elif message.get("cancelled"):
-            self.at_rest("Cancelled: what was there stays.")
-        elif message["kind"] == "result" and message["id"] == running:
-            self.at_rest()
+        elif message["kind"] == "result":
+            cancelled = message.get("cancelled")
+            self.at_rest("Cancelled: what was there stays." if cancelled else "")
 
     @property
     def said(self) -> str:
         """The markup of what is said about the work."""
         text: str = self._said.value
         return text
+
+
+class Requests:
+    """What controls ask for in a conversation of their own; each is told how its last work ended.
+
+    `handlers` answer as in a Conversation, on its thread.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._conversation = Conversation(handlers, self._told)
+        self._numbers = itertools.count(1)
+        self._last: dict[WorkControls, int] = {}
+
+    def begin(self, controls: WorkControls, kind: str, words: str, **content: Any) -> None:
+        """Ask for work instead of what these controls asked for before; `words` say what it is."""
+        before, number = self._next(controls)
+        controls.at_work(words)
+        self._cancel(next(self._numbers), before)
+        self._conversation.receive({**content, "kind": kind, "id": number})
+
+    def cancel(self, controls: WorkControls) -> None:
+        """Cancel what these controls asked for."""
+        before, number = self._next(controls)
+        self._cancel(number, before)
+
+    def close(self) -> None:
+        """Drop what waits, stop what runs."""
+        self._conversation.close()
+
+    def _next(self, controls: WorkControls) -> tuple[int, int]:
+        before, number = self._last.get(controls, 0), next(self._numbers)
+        self._last[controls] = number
+        return before, number
+
+    def _cancel(self, number: int, work: int) -> None:
+        self._conversation.receive({"kind": "cancel", "id": number, "of": work})
+
+    def _told(self, message: dict[str, Any]) -> None:
+        for controls, number in tuple(self._last.items()):
+            if message["id"] == number:
+                controls.answered(message)
+
+
+def button(name: str, pressed: Callable[[], None], style: str = "") -> Any:
+    """Return a button as wide as its name; `style` is one of ipywidgets' button styles."""
+    made = ipywidgets.Button(
+        description=name, button_style=style, layout=ipywidgets.Layout(width="auto")
+    )
+    made.on_click(lambda _: pressed())
+    return made

@@ -19,7 +19,10 @@ LIVE = f"""
 import sys; sys.path.insert(0, {str(REPOSITORY)!r})
 import hexplain_widgets as hx
 scene = hx.demo.scene("house", surroundings="pool", seed=3)
-compared = hx.AttackComparison(hx.demo.classifier(), scene.image, images=hx.demo.scenes(2), top_k=1)
+from tests.widgets.made_attack import MadeFinder
+compared = hx.AttackComparison(
+    hx.demo.classifier(), scene.image, images=hx.demo.scenes(2), top_k=1, hint=MadeFinder()
+)
 compared
 """
 
@@ -61,11 +64,14 @@ def test_both_trees_stand_side_by_side_below_the_bars(shared: Notebook) -> None:
     shared.screenshot("attack")
 
 
-def test_another_attack_runs_from_the_controls(shared: Notebook) -> None:
+def test_another_attack_and_another_concept_run_from_their_controls(shared: Notebook) -> None:
     asked(shared.page, "park")
     pressed(shared.page, "Attack$")
     expect(shared.page.get_by_text(re.compile("^Named house .* before, park"))).to_be_visible()
     shared.wait_kernel("compared.evidence.goal[0].name", "park")
+    shared.page.get_by_label("HINT's concept").select_option(label="plant")
+    expect(shared.page.get_by_text("Where HINT sees plant")).to_be_visible()
+    shared.wait_kernel("compared.evidence.concept[0].target", "plant")
 
 
 def test_what_cannot_be_is_said_in_the_view(shared: Notebook) -> None:

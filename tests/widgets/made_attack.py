@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from torch import Tensor
 
 from hexplain_widgets.evidence import (
     AttackedDecision,
@@ -75,6 +77,26 @@ def made_set(images: int = 6, left_out: int = 2) -> AttackedSet:
         withstood=left_out,
         provenance=Provenance("peaks", "VGG", "images", {**PGD, "norm": "linf"}, 0),
     )
+
+
+class MadeFinder:
+    """Stands where a fitted Hint is: the n-th map it is asked for has n at its strongest place."""
+
+    def __init__(self, names: tuple[str, ...] = ("animal", "plant", MARKUP)) -> None:
+        self.names, self.images = names, []
+        self.asked: list[str] = []
+        self.before_answer: Callable[[], object] = list
+
+    def explainable(self) -> tuple[str, ...]:
+        return self.names
+
+    def explain(self, image: Tensor, concept: str) -> HeatMap:
+        self.asked.append(concept)
+        self.before_answer()
+        if concept not in self.names:
+            raise ValueError(f"got the concept {concept!r}; expected 'animal'; choose that")
+        self.images.append(image)
+        return made_concept(len(self.images), name=concept)[0]
 
 
 def made_concept(*strongest: float, name: str = "animal") -> tuple[HeatMap, ...]:

@@ -19,7 +19,13 @@ from hexplain_widgets.attacks import pgd
 from hexplain_widgets.widgets import AttackComparison, DecompositionTree, show
 from tests.networks import image, plain
 from tests.widgets.made import MARKUP
-from tests.widgets.made_attack import made_attack, made_concept, made_set, withstood
+from tests.widgets.made_attack import (
+    MadeFinder,
+    made_attack,
+    made_concept,
+    made_set,
+    withstood,
+)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -267,9 +273,17 @@ def test_an_attack_that_was_made_before_is_shown() -> None:
         ({"attack": 3}, TypeError, "got int as attack; expected None"),
         ({"attack": lambda m, x: x[..., 1:]}, ValueError, "returned a tensor of shape"),
         ({"channels": 0}, ValueError, "got channels=0; expected at least 1"),
-        ({"concept": "animal"}, ValueError, "got concept= without hint=; expected both"),
-        ({"hint": hx.Hint()}, ValueError, "got hint= without concept=; expected both"),
+        ({"concept": "animal"}, ValueError, "got concept= without hint=; expected a Hint to look"),
+        ({"hint": hx.Hint()}, ValueError, "this Hint has not seen any data; a fitted one was"),
         ({"hint": 3, "concept": "animal"}, TypeError, "got int as hint; expected a fitted Hint"),
+        (
+            {
+                "hint": MadeFinder(()),
+            },
+            ValueError,
+            "got a Hint without a classifier of any concept",
+        ),
+        ({"hint": MadeFinder(), "concept": "animl"}, ValueError, "the concept 'animl'; expected"),
     ],
 )
 def test_bad_input_is_refused(fields: dict, error: type[Exception], said: str, unchecked) -> None:
@@ -277,25 +291,154 @@ def test_bad_input_is_refused(fields: dict, error: type[Exception], said: str, u
         AttackComparison(plain(), image(16), **fields)
 
 
-def test_a_hint_looks_for_its_concept_in_both_images() -> None:
-    class Seen:
-        """Stands where a fitted Hint is, and keeps the images it was given."""
+# a concept that a Hint looks for
 
-        def __init__(self) -> None:
-            self.images: list[Tensor] = []
 
-        def explain(self, given: Tensor, concept: str) -> hx.HeatMap:
-            self.images.append(given)
-            return made_concept(len(self.images), name=concept)[0]
+@pytest.fixture
+def hint() -> MadeFinder:
+    return MadeFinder()
 
-    hint = Seen()
+
+@pytest.fixture
+def seen(hint: MadeFinder) -> Iterator[AttackComparison]:
+    """A view whose Hint looks for an animal: 1 at the strongest place before, 2 after."""
     view = AttackComparison(plain(), image(16), hint=hint, concept="animal", top_k=1)
-    assert [float(one.values.max()) for one in view.evidence.concept] == [1, 2]
+    yield view
+    view.close()
+
+
+def sought(view: AttackComparison) -> list[tuple[str, float]]:
+    """The concept of both maps with the logit of its strongest place."""
+    return [(one.target, float(one.values.max())) for one in view.evidence.concept]
+
+
+def test_a_hint_looks_for_its_concept_in_both_images(
+    seen: AttackComparison, hint: MadeFinder
+) -> None:
+    assert sought(seen) == [("animal", 1), ("animal", 2)]
     assert torch.equal(hint.images[0], image(16))
     assert not torch.equal(hint.images[1], image(16))
-    view.attack(steps=1)
-    assert [float(one.values.max()) for one in view.evidence.concept] == [1, 3]
+
+
+def test_another_attack_looks_for_the_same_concept_in_its_image(seen: AttackComparison) -> None:
+    seen.attack(steps=1)
+    assert sought(seen) == [("animal", 1), ("animal", 3)]
+
+
+def test_the_concepts_that_can_be_looked_for_are_offered(seen: AttackComparison) -> None:
+    assert seen._choice.concept.options == ("animal", "plant", MARKUP)
+    assert seen._choice in seen.children
+
+
+def test_choosing_another_concept_changes_both_maps_in_place(
+    seen: AttackComparison, hint: MadeFinder
+) -> None:
+    before, attacked = seen.children, hint.images[1]
+    seen._choice.concept.value = "plant"
+    eventually(lambda: "Where HINT sees plant" in texts(seen))
+    assert sought(seen) == [("plant", 3), ("plant", 4)]
+    assert torch.equal(hint.images[3], attacked)
+    assert seen.children == before
+    eventually(lambda: not seen._choice._working)
+    assert seen._choice.said == ""
+
+
+def test_another_attack_looks_for_the_concept_that_was_chosen(seen: AttackComparison) -> None:
+    assert seen.look_for("plant").concept == seen.evidence.concept
+    seen.attack(steps=1)
+    assert sought(seen) == [("plant", 3), ("plant", 5)]
+    assert seen._choice.concept.value == "plant"
+
+
+def test_a_concept_that_is_not_found_is_said_and_what_was_there_stays(
+    seen: AttackComparison, hint: MadeFinder
+) -> None:
+    hint.names = ("animal",)
+    seen._choice.concept.value = MARKUP
+    eventually(lambda: "role='alert'" in seen._choice.said)
+    assert "got the concept &#x27;&lt;img src=x onerror=alert(1)&gt;&#x27;" in seen._choice.said
+    assert sought(seen) == [("animal", 1), ("animal", 2)]
+    assert seen._choice.concept.value == "animal"
+
+
+def test_a_concept_chosen_while_another_is_looked_for_takes_its_place(
+    seen: AttackComparison, hint: MadeFinder
+) -> None:
+    waiting = threading.Event()
+    hint.before_answer = lambda: waiting.wait(20)
+    seen._choice.concept.value = "plant"
+    eventually(lambda: hint.asked[-1] == "plant")
+    seen._choice.concept.value = MARKUP
+    waiting.set()
+    eventually(lambda: sought(seen)[0][0] == MARKUP)
+    eventually(lambda: not seen._choice._working)
+    assert hint.asked == ["animal", "animal", "plant", MARKUP, MARKUP]
+    assert seen._choice.concept.value == MARKUP
+
+
+@pytest.mark.parametrize("back", ["button", "list"])
+def test_looking_for_a_concept_can_be_cancelled(
+    seen: AttackComparison, hint: MadeFinder, back: str
+) -> None:
+    waiting = threading.Event()
+    hint.before_answer = lambda: waiting.wait(20)
+    seen._choice.concept.value = "plant"
+    eventually(lambda: hint.asked[-1] == "plant")
+    if back == "button":
+        seen._choice.cancel.click()
+    else:
+        seen._choice.concept.value = "animal"
+    waiting.set()
+    assert "Cancelled: what was there stays." in seen._choice.said
+    assert seen._choice.concept.value == "animal"
+    seen.attack(steps=1)  # waits until the dropped work has ended
+    assert {name for name, _ in sought(seen)} == {"animal"}
+
+
+def test_a_concept_chosen_during_an_attack_is_looked_for_in_the_new_image(
+    seen: AttackComparison, hint: MadeFinder
+) -> None:
+    waiting = threading.Event()
+    hint.before_answer = lambda: waiting.wait(20)
+    seen._controls.attack.click()
+    eventually(lambda: len(hint.asked) == 3)
+    seen._choice.concept.value = "plant"
+    waiting.set()
+    eventually(lambda: sought(seen)[0][0] == "plant")
+    assert hint.asked == ["animal"] * 3 + ["plant"] * 2
+    assert torch.equal(hint.images[2], hint.images[4])
+
+
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [(("animal", "class 3", "class 2"), "class 2"), (("animal", "plant"), "animal")],
+)
+def test_without_a_concept_it_begins_with_the_class_that_is_named(
+    names: tuple[str, ...], first: str
+) -> None:
+    view = AttackComparison(plain(), image(16), hint=MadeFinder(names), top_k=1)
+    assert view.evidence.concept[0].target == first
+    assert view._choice.concept.value == first
     view.close()
+
+
+def test_without_a_hint_there_is_nothing_to_choose(live: AttackComparison) -> None:
+    assert live._choice is None
+    with pytest.raises(ValueError, match="got the concept 'animal', but this view has no Hint to"):
+        live.look_for("animal")
+
+
+def test_the_chosen_concept_goes_out_with_the_view(seen: AttackComparison, tmp_path: Path) -> None:
+    seen.look_for("plant")
+    page = seen.export_html(tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "Where HINT sees plant" in page
+    assert "HINT's concept" not in page
+    opened = show(hx.load(hx.save(seen.evidence, tmp_path / "a.hx")))
+    assert opened.evidence == seen.evidence
+    assert opened._choice is None
+    with pytest.raises(ValueError, match="without a model; another concept takes the model"):
+        opened.look_for("animal")
+    opened.close()
 
 
 # ways out
@@ -331,9 +474,10 @@ def test_a_tree_of_another_class_is_not_taken_for_the_evidence(live: AttackCompa
 
 def test_closing_leaves_no_widget_and_no_thread_behind() -> None:
     before, threads = set(_instances), threading.active_count()
-    view = AttackComparison(plain(), image(16), images=[image(16)], top_k=1)
+    view = AttackComparison(plain(), image(16), images=[image(16)], top_k=1, hint=MadeFinder())
     view.over(progress=False)
     view.attack(steps=1)
+    view.look_for("plant")
     view.close()
     left = {type(one).__name__ for key, one in _instances.items() if key not in before}
     assert left <= {"Layout"} | {name for name in left if name.endswith("Style")}

@@ -14,6 +14,7 @@ from hexplain_widgets.widgets.attack_pictures import concept_pictures, figure, m
 from hexplain_widgets.widgets.attack_words import (
     attack_words,
     concept_part,
+    concept_words,
     header,
     outcome,
     peaks_table,
@@ -158,6 +159,31 @@ def test_the_concept_is_said_with_its_strongest_place() -> None:
     assert "up to 3.5" in part
     assert "up to 0<" in part  # the rim is zero where the middle is against
     assert concept_part(made_attack()) == ""
+
+
+def test_how_far_the_score_of_a_concept_moves_is_said() -> None:
+    """Four rims of -1 and four of 0 around the middle: a mean of (top - 4) / 9."""
+    assert concept_words(made_concept(3.5, 0.25)) == (
+        "At its strongest place the logit falls from 3.5 to 0.25.",
+        "There it is 97 % likely before, 56 % after.",
+        "On the mean of all places the logit falls from -0.0556 to -0.417.",
+    )
+    assert concept_words(made_concept(1, 2))[0].endswith("the logit rises from 1 to 2.")
+
+
+def test_nothing_is_said_to_move_that_stays_or_is_of_one_image() -> None:
+    same = concept_words(made_concept(2, 2))
+    assert same[0].startswith("At its strongest place the logit stays at 2.")
+    assert concept_words(made_concept(1)) == ()
+
+
+def test_what_is_to_be_said_of_both_maps_is_said_once() -> None:
+    flag = f"at chance: {MARKUP}"
+    first, second = made_concept(1, 2)
+    maps = (replace(first, notes=(flag,)), replace(second, notes=(flag, "Found nowhere.")))
+    part = concept_part(made_attack(concept=maps))
+    assert part.count(f"at chance: {SAFE}") == 1
+    assert "Adversarial: Found nowhere." in part
 
 
 def test_a_picture_for_slides_holds_images_trees_and_set() -> None:
