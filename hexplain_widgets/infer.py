@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -155,13 +156,43 @@ class Perturber:
         """
         maps = taken.maps[shallow]
         gates = self.gates(shallow, maps.shape[1])
-        opened = torch.from_numpy(gates.opened).to(maps.device)[None]
-        with visiting(self._probe.classifier.model), torch.no_grad():
-            parts = list(self._answered(x, taken, shallow, deep, opened, stopped))
-        answers = _numbers(torch.cat(parts, 1)[0])
+        answers = self._answers(x, taken, shallow, deep, gates.opened, stopped)
         means = _numbers(spatial_means(maps)[0])
         self._check(shallow, deep, taken, answers, means)
         return Perturbed(gates.first(len(answers)), means, answers)
+
+    def losses(
+        self,
+        x: Float[Tensor, "1 ch h w"],
+        taken: Taken,
+        shallow: str,
+        deep: str | None,
+        stopped: Stop | None = None,
+    ) -> Float[np.ndarray, "k d"]:
+        """Return what `deep` (None: the logits) loses without each channel of `shallow`.
+
+        Raises CancelledError once `stopped` says yes, and like `perturbed`.
+        """
+        maps = taken.maps[shallow]
+        count = maps.shape[1]
+        opened = np.concatenate([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
+        answers = self._answers(x, taken, shallow, deep, opened, stopped)
+        if len(answers) < len(opened):
+            raise CancelledError
+        self._check(shallow, deep, taken, answers, answers)
+        lost: Float[np.ndarray, "k d"] = answers[0] - answers[1:]
+        # A channel that is zero everywhere can leave nothing but rounding.
+        lost[_numbers(maps[0].abs().amax((1, 2)) == 0).astype(bool)] = 0
+        return lost
+
+    def _answers(
+        self, x: Tensor, taken: Taken, shallow: str, deep: str | None,
+        opened: Bool[np.ndarray, "g k"], stopped: Stop | None,
+    ) -> Float[np.ndarray, "_some d"]:  # fmt: skip
+        gates = torch.from_numpy(opened).to(taken.maps[shallow].device)[None]
+        with visiting(self._probe.classifier.model), torch.no_grad():
+            parts = list(self._answered(x, taken, shallow, deep, gates, stopped))
+        return _numbers(torch.cat(parts, 1)[0])
 
     def _answered(
         self, x: Tensor, taken: Taken, shallow: str, deep: str | None, opened: Tensor,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
 
-from .evidence import InferredConcept
+from .evidence import InferredConcept, Prediction
 from .harmonize import Harmonized
 from .inferring import Inferred, Step
 
@@ -42,8 +43,8 @@ class Grown:
             if step.few.alpha[j] != 0
         ]
         return replace(
-            concept, unexplained=step.few.unexplained, children=shared_out(children),
-            flag=concept.flag or _flag(step),
+            concept, unexplained=step.few.unexplained, estimates=step.estimates,
+            children=shared_out(children), flag=concept.flag or _flag(step),
         )  # fmt: skip
 
     def _child(self, image: Inferred, depth: int, number: int, weight: float) -> InferredConcept:
@@ -56,6 +57,11 @@ class Grown:
             flag=level.flags.get(name),
         )  # fmt: skip
         return self._with_children(bare, image, depth + 1, number)
+
+
+def _mean(estimates: Sequence[Float[np.ndarray, " k"] | None]) -> Float[np.ndarray, " k"] | None:
+    known = [one for one in estimates if one is not None]
+    return np.mean(known, axis=0) if known else None
 
 
 def _number(value: float) -> float | None:
@@ -81,21 +87,31 @@ def of_a_class(trees: Sequence[InferredConcept]) -> InferredConcept:
     """Return what a class's images rest on in common (CHAIN, Section III-C).
 
     A concept stands in the tree where at least half of all images have it in that place; its
-    weight is the mean over these images. `count` says how many they are.
+    weight is the mean over these images, which `found_in` numbers.
     """
-    return _common(trees, len(trees))
+    return _common(dict(enumerate(trees)), len(trees))
 
 
-def _common(found: Sequence[InferredConcept], images: int) -> InferredConcept:
-    places: dict[str, list[InferredConcept]] = {}
-    for one in found:
+def mean_of(said: Sequence[Prediction]) -> Prediction:
+    """Return what is said of a class in its images, as one: means of probability and logit."""
+    chance, logit = (
+        float(np.mean([getattr(p, n) for p in said])) for n in ("probability", "logit")
+    )
+    return replace(said[0], probability=chance, logit=logit)
+
+
+def _common(found: Mapping[int, InferredConcept], images: int) -> InferredConcept:
+    places: dict[str, dict[int, InferredConcept]] = {}
+    for image, one in found.items():
         for child in one.children:
-            places.setdefault(child.concept, []).append(child)
+            places.setdefault(child.concept, {})[image] = child
     shared = [_common(some, images) for some in places.values() if len(some) >= SHARED * images]
-    left = [one.unexplained for one in found if one.unexplained is not None]
+    every = tuple(found.values())
+    left = [one.unexplained for one in every if one.unexplained is not None]
     return replace(
-        found[0], weight=float(np.mean([one.weight for one in found])), share=1.0, heatmap=None,
-        unexplained=float(np.mean(left)) if left else None, count=len(found),
-        flag=next((one.flag for one in found if one.flag), None),
+        every[0], weight=float(np.mean([one.weight for one in every])), share=1.0, heatmap=None,
+        unexplained=float(np.mean(left)) if left else None,
+        estimates=_mean([one.estimates for one in every]), found_in=tuple(found),
+        flag=next((one.flag for one in every if one.flag), None),
         children=shared_out(sorted(shared, key=lambda one: -one.weight)),
     )  # fmt: skip

@@ -24,10 +24,12 @@ TOGETHER = 8
 class Step:
     """What one concept rests on in an image: its inference weights, and concepts that give them.
 
+    `estimates` are what each channel adds to it by its weight, which is times the channel's mean.
     `few.alpha[j]` is the contribution weight of concept `j` of the next level, 0 for most.
     """
 
     weights: Float[np.ndarray, " k"]
+    estimates: Float[np.ndarray, " k"]
     few: Subset
 
 
@@ -90,7 +92,10 @@ class Inferrer:
             asked = [self._perturbed(x, t, level, stopped) for x, t in pairs]
             if stopped():
                 break
-            rows = [self._rows(one, some, level) for one, some in zip(asked, wanted, strict=True)]
+            rows = [
+                self._rows(one.answers.shape[1], some, level)
+                for one, some in zip(asked, wanted, strict=True)
+            ]
             solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
             found = [
                 Inferred([*one.steps, self._steps(one, some, weights, level)], one.activations)
@@ -116,9 +121,21 @@ class Inferrer:
             if stopped():
                 return
             pairs = zip(asked, numbers[some], strict=True)
-            rows = [self._rows(one, [number], level) for one, number in pairs]
+            rows = [self._rows(one.answers.shape[1], [number], level) for one, number in pairs]
             for found in inference_weights(asked, rows, sparsity=self._manner.sparsity):
                 yield found.unit[0]
+
+    def lost(
+        self, x: Float[Tensor, "1 ch h w"], number: int, level: int, stopped: Stop
+    ) -> Float[np.ndarray, " k"]:
+        """Return what one concept loses in an image without each channel of a level's layer.
+
+        Numbers and `level` are as in `weights`. Raises CancelledError where `stopped` says yes.
+        """
+        taken = self._perturber.take(x)
+        losses = self._perturber.losses(x, taken, *self._layers_of(level), stopped)
+        found: Float[np.ndarray, " k"] = losses @ self._rows(losses.shape[1], [number], level)[0]
+        return found
 
     def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbed:
         return self._perturbed(x, self._perturber.take(x), level, stopped)
@@ -130,23 +147,28 @@ class Inferrer:
         ]
 
     def _perturbed(self, x: Tensor, taken: Taken, level: int, stopped: Stop) -> Perturbed:
-        shallow = self._levels[level].layer.name
-        deep = self._levels[level - 1].layer.name if level else None
-        return self._perturber.perturbed(x, taken, shallow, deep, stopped)
+        return self._perturber.perturbed(x, taken, *self._layers_of(level), stopped)
 
-    def _rows(self, one: Perturbed, wanted: Sequence[int], level: int) -> Float[np.ndarray, "e d"]:
+    def _layers_of(self, level: int) -> tuple[str, str | None]:
+        """The layer that is gated, and the one that answers; None are the logits."""
+        deep = self._levels[level - 1].layer.name if level else None
+        return self._levels[level].layer.name, deep
+
+    def _rows(self, width: int, wanted: Sequence[int], level: int) -> Float[np.ndarray, "e d"]:
+        """Concepts as rows over the channels, or the `width` logits, that answer."""
         if level:
             found: Float[np.ndarray, "e d"] = self._levels[level - 1].weights[list(wanted)]
             return found
-        return np.eye(one.answers.shape[1])[list(wanted)]
+        return np.eye(width)[list(wanted)]
 
     def _steps(
         self, image: Inferred, wanted: Sequence[int], solved: InferredWeights, level: int
     ) -> dict[int, Step]:
         places = self._places(image, wanted, level)
         few = self._few[level]
+        means = image.activations[level].mean((1, 2))
         return {
-            concept: Step(weights, few.resting(weights, place))
+            concept: Step(weights, weights * means, few.resting(weights, place))
             for concept, weights, place in zip(wanted, solved.weights, places, strict=True)
         }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import InferredConcept
@@ -156,6 +157,60 @@ def test_a_concept_is_counted_at_its_place_not_by_its_name() -> None:
 def test_shares_of_one_sign_add_up_to_one() -> None:
     found = shared_out([leaf("a", 3), leaf("b", 1), leaf("c", -0.5), leaf("d", -1.5)])
     assert [one.share for one in found] == [0.75, 0.25, 0.25, 0.75]
+
+
+# held against closing channels one by one
+
+
+def closed(x: torch.Tensor, layer: int, channel: int) -> torch.Tensor:
+    """The maps of the network's layers with one channel of one of them closed, the last first."""
+    with torch.no_grad():
+        for i, module in enumerate(world.network()):
+            x = module(x)
+            if i == layer:
+                x[:, channel] = 0
+    return x
+
+
+def test_a_decision_loses_without_a_channel_what_a_forward_pass_loses() -> None:
+    picture = world.item(100, (0, 1, 2, 3)).image
+    chain = world.fitted()
+    tree = chain.explain(picture, "village")
+    found = chain.faithfulness(tree, picture)
+    x = world.prepared(picture)[None]
+    with torch.no_grad():
+        whole = float(world.network()(x)[0, 0])
+    expected = [whole - float(closed(x.clone(), 7, k)[0, 0]) for k in range(4)]
+    assert found.drops == pytest.approx(expected, abs=1e-5)
+    assert (len(found.drops), found.parts, found.baseline) == (4, "channels", "zero")
+
+
+@pytest.mark.parametrize("path", [(), (0,), (0, 0), (0, 0, 0)])
+def test_where_a_layer_is_linear_in_the_one_below_inference_agrees_with_closing(path) -> None:
+    picture = world.item(100, (0, 1, 2, 3)).image
+    found = world.fitted().explain(picture, "village")
+    agreement = world.fitted().faithfulness(found, picture, path)
+    assert agreement.pearson == pytest.approx(1, abs=1e-3)
+    assert np.abs(agreement.drops).max() > 0.01
+
+
+def test_a_class_is_held_against_the_images_in_which_a_concept_was_found() -> None:
+    images = [world.item(n, (0, c)).image for n, c in ((1, 1), (2, 2), (3, 2))]
+    chain = world.fitted()
+    together = chain.explain_class(images, "village")
+    at, shared = next(
+        (i, one) for i, one in enumerate(together.root.children) if one.found_in == (1, 2)
+    )
+    every = [chain.explain(image, "village") for image in images[1:]]
+    alone = [
+        chain.faithfulness(one, image, (place,))
+        for one, image in zip(every, images[1:], strict=True)
+        for place, child in enumerate(one.root.children)
+        if child.concept == shared.concept
+    ]
+    found = chain.faithfulness(together, images, (at,))
+    assert found.drops == pytest.approx(np.mean([one.drops for one in alone], axis=0))
+    assert found.estimates == pytest.approx(np.mean([one.estimates for one in alone], axis=0))
 
 
 # kept, merged, taken up again

@@ -137,6 +137,26 @@ class Odd(world.Pictures):
         return found
 
 
+def test_faithfulness_of_another_image_is_refused() -> None:
+    found = world.fitted().explain(world.item(100).image)
+    with pytest.raises(ValueError, match="got 1 image that is not what was explained"):
+        world.fitted().faithfulness(found, world.item(101).image)
+
+
+def test_faithfulness_of_a_class_takes_all_its_images() -> None:
+    images = [world.item(n).image for n in (1, 2)]
+    found = world.fitted().explain_class(images, 0)
+    with pytest.raises(ValueError, match="expected the 2 of the inference, in the same order"):
+        world.fitted().faithfulness(found, images[:1])
+
+
+def test_faithfulness_of_a_color_is_refused() -> None:
+    image = world.item(100, (0, 1, 2, 3)).image
+    found = world.fitted().explain(image, "village")
+    with pytest.raises(ValueError, match="which was not inferred further; expected a concept of"):
+        world.fitted().faithfulness(found, image, (0, 0, 0, 0))
+
+
 def test_a_concept_on_no_pixel_and_one_on_every_pixel_are_flagged_and_not_rested_on() -> None:
     chain = fit(data=Odd(range(8)))
     level = chain.harmonized_[-1]

@@ -74,7 +74,7 @@ ORDER = (
     ("filter_gallery",),
     ("associations", "few_concepts", "harmony"),
     ("inferring",),
-    ("inference_trees", "comparing"),
+    ("inference_trees", "inference_checks", "comparing"),
     ("heatmaps",),
     ("concept_maps",),
     ("engines",),

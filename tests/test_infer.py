@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +70,19 @@ def _past_the_shortcut(model: nn.Module, gates: np.ndarray) -> tuple[np.ndarray,
             xs.append(closed.double().mean((2, 3))[0].numpy())
             ys.append(y.double().mean((2, 3))[0].numpy())
     return np.stack(xs), np.stack(ys)
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if one != "past a shortcut"])
+def test_losses_are_those_of_full_forwards_without_each_channel(case: str) -> None:
+    model, shallow, deep = CASES[case]
+    layers = [shallow] if deep is None else [shallow, deep]
+    perturber = Perturber(Probe(Classifier(model)), layers, count=2, seed=0)
+    found = perturber.losses(image(32), perturber.take(image(32)), shallow, deep)
+    gates = np.concatenate([np.ones((1, len(found)), bool), ~np.eye(len(found), dtype=bool)])
+    places = [model.get_submodule(name) for name in layers]
+    _, y = literal.perturbed(model, places[0], places[1] if deep else None, image(32), gates)
+    assert found == pytest.approx(y[0] - y[1:], rel=1e-3, abs=2e-5 * np.abs(y).max())
+    assert np.abs(found).max() > 1e-2 * np.abs(y).max()
 
 
 def test_weights_are_those_of_the_printed_algorithm() -> None:
@@ -197,6 +212,23 @@ def test_once_stopped_the_gates_so_far_are_kept() -> None:
     assert len(some.answers) == 256
     assert some.answers == pytest.approx(whole.answers[:256])
     assert np.array_equal(some.gates.opened, whole.gates.opened[:256])
+
+
+def test_losses_are_not_told_in_part() -> None:
+    wide = nn.Sequential(nn.Conv2d(3, 200, 8), nn.ReLU(), nn.Flatten(), nn.Linear(200, 4)).eval()
+    perturber = Perturber(Probe(Classifier(wide)), ["1"], count=2, seed=0)
+    with pytest.raises(CancelledError):
+        perturber.losses(image(8), perturber.take(image(8)), "1", None, lambda: True)
+
+
+def test_a_channel_that_is_zero_loses_nothing() -> None:
+    model = plain()
+    with torch.no_grad():
+        model[3].weight[2], model[3].bias[2] = 0, 0
+    perturber = Perturber(Probe(Classifier(model)), ["4", "7"], count=2, seed=0)
+    found = perturber.losses(image(32), perturber.take(image(32)), "4", "7")
+    assert not found[2].any()
+    assert found[3].any()
 
 
 def test_a_layer_that_does_not_depend_on_the_other_is_refused() -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from ..classifier import Classifier, Prepared
@@ -17,6 +16,7 @@ from ..concept_sums import ConceptSums
 from ..concepts import concept_set
 from ..evidence import (
     ConceptInference,
+    Faithfulness,
     InferenceComparison,
     InferredConcept,
     Layer,
@@ -28,7 +28,8 @@ from ..harmonize import Harmonized, LabelQuestion, harmonized
 from ..harmony import Harmony
 from ..images import thumbnail
 from ..infer import Stop
-from ..inference_trees import Grown, of_a_class
+from ..inference_checks import explained_again, faithful
+from ..inference_trees import Grown, mean_of, of_a_class
 from ..inferring import Inferrer, Manner
 from ..level_layers import Levels, checked_levels, root_of
 from ..probe import Probe
@@ -281,7 +282,7 @@ class Chain:
         trees = [grown.tree(one, index, look.name(index)) for one in inferred]
         said = [look.prediction(row, index) for row in logits[: len(trees)]]
         root = of_a_class(trees) if whole else trees[0]
-        return self._evidence(prepared[: len(trees)], root, _mean(said), name, whole)
+        return self._evidence(prepared[: len(trees)], root, mean_of(said), name, whole)
 
     def _evidence(
         self, prepared: Sequence[Prepared], root: InferredConcept, said: Prediction, name: str,
@@ -294,6 +295,21 @@ class Chain:
             images=tuple(thumbnail(p.shown) for p in prepared) if whole else (), name=name,
             notes=self._notes(),
         )  # fmt: skip
+
+    def faithfulness(
+        self, inference: ConceptInference, images: Any, path: tuple[int, ...] = (),
+        stopped: Stop | None = None,
+    ) -> Faithfulness:  # fmt: skip
+        """Return how far what channels add to a concept agrees with what it loses without each.
+
+        `images` is the image that was explained, or all of a class. The concept at `path` is held
+        against every channel of the next level's layer closed in turn. Raises IndexError for an
+        unknown path, ValueError for other images and for a concept that was not inferred further,
+        CancelledError once `stopped` says yes.
+        """
+        xs = [one.x for one in explained_again(self._ready(), inference, images)]
+        known = (self._inferring(), self._harmony)
+        return faithful(*known, inference, xs, tuple(path), stopped or _never)
 
     def compare(
         self,
@@ -378,10 +394,3 @@ def _bounds(most: int | Mapping[str, int]) -> int | dict[str, int]:
     if isinstance(most, Mapping):
         return {level: at_least_one(f"max_concepts[{level!r}]", n) for level, n in most.items()}
     return at_least_one("max_concepts", most)
-
-
-def _mean(said: Sequence[Prediction]) -> Prediction:
-    chance, logit = (
-        float(np.mean([getattr(p, n) for p in said])) for n in ("probability", "logit")
-    )
-    return replace(said[0], probability=chance, logit=logit)

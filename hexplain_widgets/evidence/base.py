@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,15 @@ class Evidence:
         return all(_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
 
     __hash__ = object.__hash__
+
+
+def with_below(root: Any, path: tuple[int, ...], new: Any) -> Any:
+    """Return a tree of evidence with `children` in which what stands at `path` is another."""
+    if not path:
+        return new
+    i, *rest = path
+    below = with_below(root.children[i], tuple(rest), new)
+    return replace(root, children=(*root.children[:i], below, *root.children[i + 1 :]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance
+from .base import Evidence, Layer, Prediction, Provenance, with_below
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +111,8 @@ class Decomposition(Evidence):
 
     def with_node(self, path: tuple[int, ...], node: Node) -> Decomposition:
         """Return the same decomposition with the node at `path` replaced; raises IndexError."""
-        chain = [self.node(path[:i]) for i in range(len(path))]
-        for parent, i in zip(reversed(chain), reversed(path), strict=True):
-            siblings = (*parent.children[:i], node, *parent.children[i + 1 :])
-            node = replace(parent, children=siblings)
-        return replace(self, root=node)
+        self.node(path)
+        return replace(self, root=with_below(self.root, path, node))
 
     def __str__(self) -> str:
         head = (

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance
+from .base import Evidence, Layer, Prediction, Provenance, with_below
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +22,11 @@ class InferredConcept(Evidence):
     the squared length of the concept's inference weights (Eq. 8) that its children leave, in 0..1;
     None where it was not inferred further. `precision` is the held-out average precision of the
     concept's harmonising, `chance` that of a guess (the share of cells labelled with it); None at
-    the root. `count` is in how many of a class's images the concept was found. `flag` says in
-    words what makes it doubtful.
+    the root. `estimates` are what each channel of the next level's layer adds to the concept by
+    the inference, its weight times its mean (Eq. 3 and 8), None where it was not inferred further;
+    of a class, means over images. `agreement` is their correlation with what the concept loses
+    without each channel, where that was measured. `found_in` are the numbers of those images of a
+    class in which the concept was found. `flag` says in words what makes it doubtful.
     """
 
     concept: str
@@ -35,9 +38,16 @@ class InferredConcept(Evidence):
     unexplained: float | None = None
     precision: float | None = None
     chance: float | None = None
-    count: int = 1
+    estimates: Float[np.ndarray, " k"] | None = None
+    agreement: float | None = None
+    found_in: tuple[int, ...] = (0,)
     flag: str | None = None
     children: tuple[InferredConcept, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """In how many images the concept was found."""
+        return len(self.found_in)
 
     def walk(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], InferredConcept]]:
         """Yield `(path, concept)` of this one and all below it, parents first."""
@@ -76,6 +86,11 @@ class ConceptInference(Evidence):
                 )
             here = here.children[i]
         return here
+
+    def with_node(self, path: tuple[int, ...], concept: InferredConcept) -> ConceptInference:
+        """Return the same inference with the concept at `path` replaced; raises IndexError."""
+        self.node(path)
+        return replace(self, root=with_below(self.root, path, concept))
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,6 +43,25 @@ def inference_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     }
 
 
+def checks_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
+    """Return how far concepts agree with ablation, by `spot`, where it is known."""
+    return {
+        spot(s, path): {
+            "r": _number(one.agreement),
+            "count": 0 if one.estimates is None else len(one.estimates),
+            "parts": "channels",
+        }
+        for path, node in merged(inferences).walk()
+        for s, one in node.known
+        if one.agreement is not None
+    }
+
+
+def spot(place: int, path: Path) -> str:
+    """Return what a concept of the merged tree is called in a set's checks."""
+    return f"{place}|{dotted(path)}"
+
+
 def pictures_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     """Return the image of each set and its thumbnails in one buffer: `[start, length]` of each."""
     data = bytearray()
@@ -113,6 +132,7 @@ _FACTS: dict[str, Any] = {
     "chance": lambda one: _number(one.chance),
     "count": lambda one: int(one.count),
     "flag": lambda one: one.flag,
+    "inferred": lambda one: one.estimates is not None,
 }
 
 

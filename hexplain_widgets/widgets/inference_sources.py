@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..evidence import ConceptInference
+from ..evidence import ConceptInference, Faithfulness
 from .conversation import Stop
 
 CALL = "pass an image, a list of images, {name: images} or ConceptInference"
@@ -28,6 +28,13 @@ class Source:
         """Return its inference by a fitted Chain; raises ValueError for images without a target."""
         found = self._inferred(chain, target, stopped)
         return replace(found, name=self.name) if self.name else found
+
+    def held_against(
+        self, chain: Any, found: ConceptInference, path: tuple[int, ...], stopped: Stop
+    ) -> Faithfulness:
+        """Return how far a concept of its inference agrees with ablation; raises like the Chain."""
+        checked: Faithfulness = chain.faithfulness(found, self.given, path, stopped)
+        return checked
 
     def _inferred(self, chain: Any, target: int | str | None, stopped: Stop) -> ConceptInference:
         if isinstance(self.given, ConceptInference):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import traitlets
@@ -12,8 +13,17 @@ from ..evidence import ConceptInference
 from . import questions
 from ._base import View, synced
 from .conversation import Content, Handler, Stop
-from .inference_payload import inference_payload, pictures_payload, set_name
+from .inference_merging import Path, merged
+from .inference_payload import (
+    checks_payload,
+    inference_payload,
+    pictures_payload,
+    set_name,
+    spot,
+)
+from .inference_questions import own_path, spot_in
 from .inference_sources import Source, chain_of, checked, evidence_of, sources_of
+from .payload import faithfulness_fields
 from .view_state import ViewState, dotted_numbers, understood
 
 
@@ -36,6 +46,7 @@ class InferenceView(View):
     most: ClassVar[int]
 
     inference = synced(traitlets.Dict)
+    checks = synced(traitlets.Dict)
     pictures = synced(traitlets.Dict)
     classes = synced(traitlets.List)
     live = synced(traitlets.Bool)
@@ -67,10 +78,13 @@ class InferenceView(View):
         asks = not any(source.ready for source in sources)
         self._inferences, self._chain = inferences, chain if asks else None
         self._sources = tuple(sources) if asks else ()
+        self._checked: dict[str, dict[str, Any]] = {}
+        self._shown = 0  # how often other inferences were shown
         names = self._chain.classifier_.classes if self._chain is not None else None
         super().__init__(
             inference=inference_payload(inferences),
             pictures=pictures_payload(inferences),
+            checks=checks_payload(inferences),
             classes=list(names or ()),
             live=self._chain is not None,
         )
@@ -106,13 +120,14 @@ class InferenceView(View):
 
     def snapshot(self) -> InferenceView:
         """Return a twin of what is on the screen, without the Chain."""
+        self._check_decisions()
         twin = type(self).from_evidence(self._inferences)
         twin.view, twin.layout = self.view, self.layout
         return twin
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
-        return {"explain": self._explain}
+        return {"explain": self._explain, "check": self._check}
 
     def close(self) -> None:
         """Close the view and let go of the Chain and the images."""
@@ -131,6 +146,42 @@ class InferenceView(View):
         self._show(checked(found))
         return {"target": found[0].target.index}
 
+    def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        chain = self._ask("to check against ablation")
+        inferences, shown = self._inferences, self._shown
+        root = merged(inferences)
+        place, path = spot_in(content, root)
+        one = inferences[place]
+        own = own_path(one, root, place, path)
+        life = self._life(content, stopped, {})
+        found = self._sources[place].held_against(chain, one, own, life)
+        if stopped():
+            raise CancelledError
+        with self._state_lock:
+            if shown == self._shown:
+                self._checked[spot(place, path)] = faithfulness_fields(found)
+                self._keep(place, own, found.pearson)
+        return faithfulness_fields(found)
+
+    def _keep(self, place: int, path: Path, agreement: float | None) -> None:
+        """Keep with the evidence how far a concept agrees with ablation, and show it."""
+        every = list(self._inferences)
+        concept = replace(every[place].node(path), agreement=agreement)
+        every[place] = every[place].with_node(path, concept)
+        self._inferences = tuple(every)
+        self._publish(checks=self._checks())
+
+    def _checks(self) -> dict[str, Any]:
+        return {**checks_payload(self._inferences), **self._checked}
+
+    def _check_decisions(self) -> None:
+        """Check the decision about every single image, as long as there is a Chain to ask."""
+        for place, source in enumerate(self._sources):
+            one = self._inferences[place]
+            if one.root.agreement is None and one.root.estimates is not None and not one.images:
+                found = source.held_against(self._chain, one, (), lambda: False)
+                self._keep(place, (), found.pearson)
+
     def _ask(self, purpose: str) -> Any:
         if self._chain is None:
             raise ValueError(
@@ -140,7 +191,12 @@ class InferenceView(View):
         return self._chain
 
     def _show(self, inferences: tuple[ConceptInference, ...]) -> None:
-        self._inferences = inferences
-        self._publish(
-            inference=inference_payload(inferences), pictures=pictures_payload(inferences)
-        )
+        with self._state_lock:
+            self._inferences = inferences
+            self._shown += 1
+            self._checked.clear()
+            self._publish(
+                inference=inference_payload(inferences),
+                pictures=pictures_payload(inferences),
+                checks=self._checks(),
+            )

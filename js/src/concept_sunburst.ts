@@ -2,6 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import "./concept_sunburst.css";
 import { Charts } from "./inference/charts.ts";
+import { ConceptChecks } from "./inference/checking.ts";
 import { ringsKey } from "./inference/gauge.ts";
 import { header, WorkLine } from "./inference/header.ts";
 import { conceptList } from "./inference/list.ts";
@@ -16,7 +17,8 @@ const EMPTY = "No concept was found that the decision rests on.";
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
   const charts = new Charts(session);
-  const panel = new Panel(session, (concept) => session.zoomTo(concept));
+  const checks = new ConceptChecks(session);
+  const panel = new Panel(session, checks, (concept) => session.zoomTo(concept));
   const work = new WorkLine(session);
   const empty = h("p", { class: "hx-empty" }, EMPTY);
   const update = () => {
@@ -28,9 +30,10 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const tools = h("div", { class: "hx-buttons" }, charts.sheet.hint);
   const foot = h("div", { class: "hx-foot" }, legend, tools);
   const main = h("div", { class: "hx-main" }, charts.element, foot, conceptList(session));
-  root.append(header(session), h("div", { class: "hx-body" }, main, panel.element));
+  root.append(header(session, checks), h("div", { class: "hx-body" }, main, panel.element));
   root.append(work.element, charts.sheet.element);
   void session.load();
+  checks.start();
   return () => {
     for (const part of [charts, panel, work, session]) part.close();
     root.remove();

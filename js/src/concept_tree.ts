@@ -1,6 +1,7 @@
 // A decision inferred from scene to color: a card with a map for each concept, links between them.
 import type { AnyModel } from "@anywidget/types";
 import "./concept_tree.css";
+import { ConceptChecks } from "./inference/checking.ts";
 import { header, WorkLine } from "./inference/header.ts";
 import { TreeKeys } from "./inference/keys.ts";
 import { legend } from "./inference/legend.ts";
@@ -16,7 +17,8 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const session = new Session(model, (error) => banner.show(error));
   const stage = new Stage(session);
   const keys = new TreeKeys(session, stage);
-  const panel = new Panel(session, (concept) => stage.focus(concept));
+  const checks = new ConceptChecks(session);
+  const panel = new Panel(session, checks, (concept) => stage.focus(concept));
   const work = new WorkLine(session);
   const tools = h(
     "div",
@@ -27,10 +29,11 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   );
   const foot = h("div", { class: "hx-foot" }, legend(session), tools);
   const main = h("div", { class: "hx-main" }, stage.element, foot, conceptList(session));
-  root.append(header(session), h("div", { class: "hx-body" }, panel.element, main));
+  root.append(header(session, checks), h("div", { class: "hx-body" }, panel.element, main));
   root.append(work.element, keys.sheet.element);
   stage.element.addEventListener("keydown", (event) => keys.press(event));
   void session.load();
+  checks.start();
   return () => {
     for (const part of [stage, panel, work, session]) part.close();
     root.remove();

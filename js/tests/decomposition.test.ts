@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Arrangement, type Saved, shownChildren } from "../src/decomposition/arrangement.ts";
 import { readTree, strongestLine, type TreePayload } from "../src/decomposition/tree.ts";
 import { sentences, spoken, unitOf, wording } from "../src/decomposition/words.ts";
-import { Cancelled, Kernel, KernelError, PATIENCE, Silence } from "../src/lib/kernel.ts";
+import { Cancelled, Kernel, KernelError, PATIENCE, Silence, Unheard } from "../src/lib/kernel.ts";
 import { find } from "../src/lib/search.ts";
 import { number, percent } from "../src/lib/words.ts";
 
@@ -237,6 +237,20 @@ describe("the kernel", () => {
     const asked = kernel.ask("expand");
     const rejected = expect(asked).rejects.toBeInstanceOf(Silence);
     await vi.advanceTimersByTimeAsync(PATIENCE);
+    await rejected;
+    expect(kernel.busy).toEqual([]);
+  });
+
+  it("may have other cells to run before what no person waits for", async () => {
+    const wish = kernel.wish("check");
+    await vi.advanceTimersByTimeAsync(4 * PATIENCE);
+    hear({ kind: "result", id: sent[0]?.id, r: 0.9 });
+    expect((await wish).r).toBe(0.9);
+  });
+
+  it("that never answers a wish is not complained of", async () => {
+    const rejected = expect(kernel.wish("check")).rejects.toBeInstanceOf(Unheard);
+    await vi.advanceTimersByTimeAsync(40 * PATIENCE);
     await rejected;
     expect(kernel.busy).toEqual([]);
   });

@@ -270,6 +270,7 @@ const PAYLOAD = {
     chance: [null, null, 0.1, 0.1, 0.02],
     count: [1, 1, 1, 1, 1],
     flag: [null, null, null, null, "few cells"],
+    inferred: [true, true, false, false, false],
   },
   maps: Uint8Array.from([0, 3]),
 } as never;
@@ -277,6 +278,10 @@ const PAYLOAD = {
 describe("inferences from the kernel", () => {
   const inference = readInference(PAYLOAD);
   const [roof, car] = inference.root.children;
+
+  it("can be checked against ablation where it was inferred what they rest on", () => {
+    expect([inference.root, car].map((one) => one?.parts[0]?.inferred)).toEqual([true, false]);
+  });
 
   it("have the maps of the sets that have any", () => {
     expect([...(roof?.parts[0]?.map?.values ?? [])]).toEqual([-0.5, 1]);

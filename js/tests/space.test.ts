@@ -322,6 +322,7 @@ describe("the inferences of chosen points", () => {
         precision: [null, null, null, null, null],
         chance: [null, null, null, null, null],
         count: [1, 1, 1, 1, 1],
+        inferred: [true, true, true, false, false],
         flag: [null, null, null, null, null],
       },
       maps: new ArrayBuffer(0),

@@ -99,6 +99,24 @@ def test_a_chosen_concept_is_told_in_full_and_known_to_the_kernel(views: Views) 
     assert (views.notebook.errors, views.notebook.outside) == ([], [])
 
 
+def test_decisions_and_the_concept_looked_at_are_held_against_ablation(views: Views) -> None:
+    found = re.compile(r"agrees with ablation: r = 0\.\d\d \(24 channels, < 0.1 s\)")
+    head = views.tree.locator(".hx-header .hx-faith")
+    line = views.tree.locator(".hx-concept .hx-faith")
+    expect(head).to_contain_text(found)
+    decision = line.inner_text()
+    views.card("0.3").click()
+    expect(line).to_contain_text(found)
+    assert line.inner_text() != decision
+    views.card("0.0.0.0").click()
+    expect(line).to_have_count(0)
+    expect(views.rings.locator(".hx-header .hx-faith")).to_contain_text(
+        re.compile(r"(pool|curb), the lowest of 2, agrees with ablation: r = 0\.\d\d")
+    )
+    still = views.sets.locator(".hx-header .hx-faith")
+    expect(still).to_have_text("not checked against ablation")
+
+
 def test_the_keyboard_walks_opens_and_folds_the_tree(views: Views) -> None:
     views.card("").focus()
     press = views.page.keyboard.press

@@ -12,13 +12,16 @@ import numpy as np
 
 from hexplain_widgets.evidence import (
     ConceptInference,
+    Faithfulness,
     InferredConcept,
     Layer,
     Prediction,
     Provenance,
 )
+from hexplain_widgets.metrics import faithfulness
 from tests.widgets.made import scene
 
+CHANNELS = 24
 MARKUP = "<img src=x onerror=alert(1)>"
 LONG = "a rather long name of a concept that nobody would want to read twice on one card"
 LEVELS = ("scene", "object", "part", "material", "color")
@@ -95,7 +98,8 @@ def made_inference(
     )
     root = InferredConcept(
         target, "scene", "classifier", 1.0, 1.0, unexplained=0.18 if whole else 0.27,
-        children=objects, count=max(1, images),
+        estimates=draw(target, name).normal(size=CHANNELS), children=objects,
+        found_in=tuple(range(max(1, images))),
     )  # fmt: skip
     return ConceptInference(
         shown, Prediction(CLASSES.index(target), target, 0.83, 9.41), LEVELS, LAYERS, root,
@@ -124,7 +128,7 @@ def material(part: InferredConcept, name: str, color: str) -> InferredConcept:
     images = 0 if part.heatmap is not None else part.count
     last = concept(color, "color", draw(name, color).uniform(0.2, 0.9), 1.0, images)
     made = concept(name, "material", draw(part.concept, name).uniform(0.2, 0.9), 1.0, images)
-    return replace(made, children=(replace(last, unexplained=None),))
+    return replace(made, children=(replace(last, unexplained=None, estimates=None),))
 
 
 def concept(name: str, level: str, weight: float, share: float, images: int) -> InferredConcept:
@@ -134,8 +138,8 @@ def concept(name: str, level: str, weight: float, share: float, images: int) -> 
         heatmap=None if images else bump(numbers, LAYERS[level].shape[1:]),
         unexplained=float(numbers.uniform(0.08, 0.55)),
         precision=float(numbers.uniform(0.25, 0.95)), chance=float(numbers.uniform(0.01, 0.2)),
-        count=int(numbers.integers(images // 2, images + 1)) if images else 1,
-        flag=DOUBTFUL.get(name),
+        found_in=tuple(range(int(numbers.integers(images // 2, images + 1)) if images else 1)),
+        flag=DOUBTFUL.get(name), estimates=numbers.normal(size=CHANNELS),
     )  # fmt: skip
 
 
@@ -182,6 +186,17 @@ class MadeChain:
     ) -> ConceptInference:
         self._work("explain_class", stopped)
         return made_inference(self._name(target), name, image=images[0], images=len(images))
+
+    def faithfulness(
+        self, inference: ConceptInference, images: Any, path: tuple[int, ...] = (),
+        stopped: Callable[[], bool] | None = None,
+    ) -> Faithfulness:  # fmt: skip
+        self.asked.append("faithfulness")
+        estimates = inference.node(path).estimates
+        if estimates is None:
+            raise ValueError("got a concept that was not inferred further; choose one above it")
+        noise = draw(inference.node(path).concept, *map(str, path)).normal(size=CHANNELS)
+        return faithfulness(estimates, estimates + (0.2 + 0.25 * len(path)) * noise, seconds=0.01)
 
     def _work(self, kind: str, stopped: Callable[[], bool] | None) -> None:
         self.asked.append(kind)

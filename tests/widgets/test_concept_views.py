@@ -14,6 +14,7 @@ import pytest
 from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image, ImageColor
 
+import hexplain_widgets as hx
 from hexplain_widgets.widgets.concept_sunburst import ConceptSunburst
 from hexplain_widgets.widgets.concept_tree import ConceptTree
 from hexplain_widgets.widgets.inference_colours import concept_colours, paler
@@ -24,7 +25,7 @@ from hexplain_widgets.widgets.show import show
 from hexplain_widgets.widgets.sunburst_drawing import REST, draw_sunbursts, slices
 from tests.widgets.answers import Answers
 from tests.widgets.made import scene
-from tests.widgets.made_inference import LEVELS, MARKUP, MadeChain, made_inference
+from tests.widgets.made_inference import CHANNELS, LEVELS, MARKUP, MadeChain, made_inference
 
 VIEWS = (ConceptTree, ConceptSunburst)
 SETS = ("pool", "hedge", "curb")
@@ -256,13 +257,65 @@ def test_an_inference_that_is_given_up_changes_nothing(chain: MadeChain) -> None
     view.close()
 
 
+def test_a_concept_is_held_against_ablation(live: InferenceView) -> None:
+    found = Answers(live).ask("check", set=0, path=[0, 1])
+    assert -1 <= found["r"] <= 1
+    assert (found["count"], found["parts"]) == (CHANNELS, "channels")
+    assert live.checks["0|0.1"]["r"] == found["r"]
+    named = merged([live.evidence]).node((0, 1)).concept
+    assert [
+        (one.concept, one.agreement)
+        for _, one in live.evidence.root.walk()
+        if one.agreement is not None
+    ] == [(named, pytest.approx(found["r"], rel=1e-5))]
+
+
+def test_a_concept_is_checked_in_the_set_that_is_asked_for(chain: MadeChain) -> None:
+    view = ConceptTree(chain, {n: [scene(32)] for n in ("pool", "curb")}, target="house")
+    root = merged(view.inferences)
+    path = next(p for p, node in root.walk() if len(p) == 1 and node.found[0] is None)
+    Answers(view).ask("check", set=1, path=list(path))
+    assert [*view.checks] == [f"1|{path[0]}"]
+    assert all(one.agreement is None for _, one in view.inferences[0].root.walk())
+    view.close()
+
+
+def test_checks_of_another_class_are_not_mixed_in(live: InferenceView) -> None:
+    browser = Answers(live)
+    browser.ask("check", set=0, path=[])
+    browser.ask("explain", target="orchard")
+    assert live.checks == {}
+
+
+def test_what_was_checked_stays_with_the_evidence(live: InferenceView, tmp_path: Path) -> None:
+    r = Answers(live).ask("check", set=0, path=[])["r"]
+    hx.save(live.evidence, tmp_path / "found.hx")
+    again = type(live).from_evidence(hx.load(tmp_path / "found.hx"))
+    assert again.checks["0|"] == {
+        "r": pytest.approx(r, rel=1e-5), "count": CHANNELS, "parts": "channels",
+    }  # fmt: skip
+    again.close()
+
+
+def test_a_page_says_how_far_its_decision_agrees_with_ablation(live: InferenceView) -> None:
+    assert live.checks == {}
+    twin = live.snapshot()
+    assert [*twin.checks] == ["0|"]
+    twin.close()
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "text"),
     [
         ("explain", {}, "expected a class name or its index"),
         ("explain", {"target": 1.5}, "expected a class name or its index"),
         ("explain", {"target": "hause"}, "expected 'house'; choose that"),
-        ("shutdown", {}, "expected one of explain, cancel"),
+        ("check", {"set": 0, "path": "0"}, "expected a list of whole numbers"),
+        ("check", {"set": 0, "path": [99]}, "expected one that is on the screen"),
+        ("check", {"set": 1, "path": []}, "expected one that is on the screen"),
+        ("check", {"set": True, "path": []}, "expected one that is on the screen"),
+        ("check", {"set": 0, "path": [0, 0, 0, 0]}, "was not inferred further"),
+        ("shutdown", {}, "expected one of explain, check, cancel"),
     ],
 )
 def test_a_message_that_cannot_be_done_is_answered_and_nothing_is_lost(

@@ -128,7 +128,7 @@ export class Session extends ViewSession<State, Change> {
     this.filling = true;
     for (let batch = this.missing(); batch.length > 0; batch = this.missing()) {
       for (const node of batch) this.asked.add(node.key);
-      const answer = await super.ask("pictures", { paths: batch.map((node) => node.path) });
+      const answer = await this.wish("pictures", { paths: batch.map((node) => node.path) });
       if (!answer) {
         for (const node of batch) this.asked.delete(node.key);
         break;

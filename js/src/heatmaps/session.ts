@@ -176,7 +176,7 @@ export class Session extends ViewSession<State, Change> {
       const [situation, question] = [this.situation, this.question(target)];
       this.asked.add(question);
       this.tell("look");
-      if (await this.ask("maps", this.wanted([target]))) continue;
+      if (await this.fetchFrom("maps", this.wanted([target]))) continue;
       this.asked.delete(question);
       this.gaveUp = situation;
       break;

@@ -1,11 +1,22 @@
 // What is explained, another class to explain, and what the kernel is doing.
 import { button, fill, h } from "../lib/dom.ts";
+import { type Check, FaithLine, type Wording } from "../lib/faith.ts";
 import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
+import { type ConceptChecks, WORDING } from "./checking.ts";
 import type { Session } from "./session.ts";
 
-export function header(session: Session): HTMLElement {
+export function header(session: Session, checks: ConceptChecks): HTMLElement {
   const title = h("h2", { class: "hx-title" });
+  const faith = new FaithLine(
+    () => least(session)?.wording ?? WORDING,
+    () => void runAll(session, checks),
+  );
+  const writeFaith = () => {
+    const { root } = session.inference;
+    const states = root.known.map((part) => checks.state(root, part));
+    faith.show(least(session)?.check ?? null, states.find((one) => one !== "idle") ?? "idle");
+  };
   const update = () => {
     const { sets } = session;
     const names = [...new Set(sets.map((one) => one.target.name))];
@@ -20,13 +31,35 @@ export function header(session: Session): HTMLElement {
     );
   };
   session.on((change) => change === "inference" && update());
+  session.on((change) => (change === "inference" || change === "checks") && writeFaith());
   update();
+  writeFaith();
   const search =
     session.live &&
     searchField("Explain another class", session.model.get("classes"), (target) => {
       void session.explain(target);
     });
-  return h("header", { class: "hx-header" }, title, h("div", { class: "hx-tools" }, search));
+  const heading = h("div", {}, title, faith.element);
+  return h("header", { class: "hx-header" }, heading, h("div", { class: "hx-tools" }, search));
+}
+
+/** The check of the decision that agrees least of all that are side by side, once all are known. */
+function least(session: Session): { check: Check; wording: Wording } | null {
+  const { inference, sets } = session;
+  const found = inference.root.known.flatMap((part) => {
+    const check = session.check(`${part.set}|`);
+    return check ? [{ check, name: sets[part.set]?.name ?? "" }] : [];
+  });
+  const [first] = found.sort((a, b) => (a.check.r ?? -2) - (b.check.r ?? -2));
+  if (!first || found.length < inference.root.known.length) return null;
+  if (found.length === 1) return { check: first.check, wording: WORDING };
+  const subject = `${first.name}, the lowest of ${found.length},`;
+  return { check: first.check, wording: { ...WORDING, subject } };
+}
+
+async function runAll(session: Session, checks: ConceptChecks): Promise<void> {
+  const { root } = session.inference;
+  for (const part of root.known) if (!session.check(`${part.set}|`)) await checks.run(root, part);
 }
 
 function told({ target, images }: Session["sets"][number]): string {
@@ -54,12 +87,14 @@ export class WorkLine {
   }
 
   private update(): void {
-    const busy = this.session.kernel.busy.length > 0;
+    const { busy: kinds } = this.session.kernel;
+    const busy = kinds.length > 0;
     if (busy === this.element.hidden) this.turn(busy);
     if (!busy) return;
     const { done, total } = this.session.kernel.news;
     const many = typeof done === "number" && typeof total === "number" && total > 1;
-    const text = `Inferring concepts${many ? `, ${done + 1} of ${total}` : ""} …`;
+    const doing = kinds.includes("explain") ? "Inferring concepts" : "Checking against ablation";
+    const text = `${doing}${many ? `, ${done + 1} of ${total}` : ""} …`;
     if (this.words.textContent !== text) this.words.textContent = text;
   }
 

@@ -1,7 +1,9 @@
 // The concept that is looked at: its map in each set, large, with all that is said of it.
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h } from "../lib/dom.ts";
+import { FaithLine } from "../lib/faith.ts";
 import { number } from "../lib/words.ts";
+import { type ConceptChecks, WORDING } from "./checking.ts";
 import { scaleOf } from "./painter.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -16,10 +18,12 @@ export class Panel {
   private readonly crumbs = h("nav", { class: "hx-crumbs", "aria-label": "From the decision" });
   private readonly body = h("div", { class: "hx-concept-body" });
   private shown: Concept | null = null;
+  private lines: (() => void)[] = [];
   private painting = 0;
 
   constructor(
     private readonly session: Session,
+    private readonly checks: ConceptChecks,
     private readonly choose: (concept: Concept) => void,
   ) {
     this.element.append(this.crumbs, this.body);
@@ -27,6 +31,7 @@ export class Panel {
       if (change === "busy") return;
       if (change === "inference" || this.wanted !== this.shown) this.write();
       if (change === "pixels") this.paintSoon();
+      if (change === "checks") for (const write of this.lines) write();
     });
     this.write();
   }
@@ -46,6 +51,7 @@ export class Panel {
     const { inference } = session;
     const concept = this.wanted;
     this.shown = concept;
+    this.lines = [];
     fill(this.crumbs, ...this.trail(concept));
     const level = levelName(inference, concept.depth);
     const layer = layerName(inference.payload.layers[concept.depth] ?? null);
@@ -94,12 +100,25 @@ export class Panel {
         "div",
         { class: "hx-told" },
         ...words.map((text) => h("p", {}, text)),
+        part.inferred && this.faith(concept, part),
         doubt && h("p", { class: "hx-doubt" }, doubt),
         ...(concept.parent ? [] : (of?.notes ?? [])).map((note) =>
           h("p", { class: "hx-layer" }, note),
         ),
       ),
     );
+  }
+
+  private faith(concept: Concept, part: Part): HTMLElement {
+    const { checks } = this;
+    const line = new FaithLine(
+      () => WORDING,
+      () => void checks.run(concept, part),
+    );
+    const write = () => line.show(checks.check(concept, part), checks.state(concept, part));
+    this.lines.push(write);
+    write();
+    return line.element;
   }
 
   private picture(concept: Concept, part: Part): HTMLElement | null {

@@ -31,6 +31,7 @@ interface Parts {
   chance: (number | null)[];
   count: number[];
   flag: (string | null)[];
+  inferred: boolean[];
 }
 
 export interface InferencePayload {
@@ -55,6 +56,8 @@ export interface Part {
   readonly chance: number | null;
   readonly count: number;
   readonly flag: string | null;
+  /** Whether it was inferred what it rests on. */
+  readonly inferred: boolean;
   readonly map: Grid | null;
 }
 
@@ -134,6 +137,7 @@ function readParts({ parts, maps }: InferencePayload, made: Concept[]): void {
       chance: cell(parts.chance, i),
       count: cell(parts.count, i),
       flag: cell(parts.flag, i),
+      inferred: cell(parts.inferred, i),
       map: grid(cell(parts.map, i)),
     };
   });

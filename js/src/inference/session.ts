@@ -1,5 +1,6 @@
 // What the parts of one view share: the inferences, what is chosen and open, the kernel.
 import type { AnyModel } from "@anywidget/types";
+import type { Check } from "../lib/faith.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import { Painter, type Pictures } from "./painter.ts";
 import {
@@ -19,11 +20,12 @@ export interface Saved {
 export interface State extends ViewState {
   inference: InferencePayload;
   pictures: Pictures;
+  checks: Record<string, Check>;
   classes: string[];
   view: Saved;
 }
 
-export type Change = "inference" | "arrangement" | "look" | "pixels" | "busy";
+export type Change = "inference" | "arrangement" | "look" | "pixels" | "checks" | "busy";
 
 const SAVED =
   "This view was opened from saved evidence; asking for more takes the fitted Chain; " +
@@ -39,6 +41,7 @@ export class Session extends ViewSession<State, Change> {
     this.inference = readInference(model.get("inference"));
     this.follow("inference", () => this.read());
     this.follow("view", () => this.tell("arrangement"));
+    this.follow("checks", () => this.tell("checks"));
     this.follow("pictures", () => void this.load());
   }
 
@@ -66,6 +69,11 @@ export class Session extends ViewSession<State, Change> {
 
   get open(): ReadonlySet<string> {
     return new Set(this.saved.open ?? this.inference.payload.open);
+  }
+
+  /** How far a concept agrees with ablation in a set, if it was checked. */
+  check(key: string): Check | null {
+    return this.model.get("checks")?.[key] ?? null;
   }
 
   select(concept: Concept): void {

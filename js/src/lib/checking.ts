@@ -1,7 +1,7 @@
 // Checks against ablation: of what is looked at, by themselves as long as they are quick.
 
 import { type Check, QUICK, type State } from "./faith.ts";
-import { Cancelled, type Fields, type Kernel } from "./kernel.ts";
+import { Cancelled, type Fields, type Kernel, Unheard } from "./kernel.ts";
 
 /** Something that can be checked: how it is kept, and what the kernel is asked. */
 export interface Checkable {
@@ -55,23 +55,34 @@ export class Checking {
     if (!this.started || !view.live || this.slow || this.running !== null) return;
     if (view.kernel.busy.some((kind) => !this.beside.includes(kind))) return;
     const next = view.wanted().find(({ key }) => !this.failed.has(key) && !view.check(key));
-    if (next) void this.run(next);
+    if (next) void this.make(next, (kind, fields) => view.kernel.wish(kind, fields));
   }
 
-  async run(one: Checkable): Promise<void> {
+  /** Check what a person asks to have checked. */
+  run(one: Checkable): Promise<void> {
+    return this.make(one, (kind, fields) => this.view.kernel.ask(kind, fields));
+  }
+
+  private async make(one: Checkable, ask: Kernel["wish"]): Promise<void> {
     const { view } = this;
     this.running = one.key;
     view.told();
     try {
-      const found = (await view.kernel.ask("check", one.fields)) as unknown as Check;
+      const found = (await ask("check", one.fields)) as unknown as Check;
       this.slow = (found.seconds ?? 0) > QUICK;
     } catch (error) {
-      if (!(error instanceof Cancelled)) {
+      if (error instanceof Cancelled) this.slow ||= !this.gaveWay(error);
+      else {
         this.failed.add(one.key);
         view.complain(error);
       }
     }
     this.running = null;
     view.told();
+  }
+
+  /** Whether a check only gave way to other work: a person's cancel ends those made unasked. */
+  private gaveWay(error: Cancelled): boolean {
+    return !(error instanceof Unheard) && this.view.kernel.busy.length > 0;
   }
 }

@@ -8,6 +8,8 @@ export type Fields = Record<string, unknown>;
 export class KernelError extends Error {}
 export class Silence extends Error {}
 export class Cancelled extends Error {}
+/** Given up because the kernel stayed silent, where no person waits for an answer. */
+export class Unheard extends Cancelled {}
 
 interface Waiting {
   kind: string;
@@ -18,8 +20,9 @@ interface Waiting {
 }
 
 const SILENT =
-  "The kernel does not answer; an answer within five seconds was expected, so it was restarted " +
-  "or has ended. All that is here stays usable; run the notebook's cells again to go on asking.";
+  "The kernel does not answer; an answer within five seconds was expected, so it is busy with " +
+  "another cell, was restarted or has ended. All that is here stays usable; wait for the cell, " +
+  "or run the notebook's cells again to go on asking.";
 
 /** One conversation per view; several views of one model tell their answers apart by the id. */
 export class Kernel {
@@ -47,6 +50,24 @@ export class Kernel {
 
   /** Ask; `buffers` go beside the message as they are. */
   ask(kind: string, fields: Fields = {}, buffers?: ArrayBuffer[]): Promise<Fields> {
+    return this.put(kind, fields, this.patience, buffers);
+  }
+
+  /** Ask what no person waits for: where all cells run, the kernel has the others to do first. */
+  async wish(kind: string, fields: Fields = {}): Promise<Fields> {
+    try {
+      return await this.put(kind, fields, LONG_WORK);
+    } catch (error) {
+      throw error instanceof Silence ? new Unheard(error.message) : error;
+    }
+  }
+
+  private put(
+    kind: string,
+    fields: Fields,
+    patience: number,
+    buffers?: ArrayBuffer[],
+  ): Promise<Fields> {
     const id = this.next++;
     return new Promise((resolve, reject) => {
       const end = (act: () => void) => {
@@ -58,7 +79,7 @@ export class Kernel {
         kind,
         settle: (answer) => end(() => resolve(answer)),
         fail: (error) => end(() => reject(error)),
-        timer: this.silence(id, this.patience),
+        timer: this.silence(id, patience),
         news: {},
       });
       this.changed();

@@ -12,6 +12,7 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
   readonly kernel: Kernel;
   private readonly listeners: ((change: C) => void)[] = [];
   private readonly bindings: [string, () => void][] = [];
+  private heard = false;
 
   /** `stillness` is said where the view has no engine; `busy` is told as the kernel's work changes. */
   constructor(
@@ -47,8 +48,24 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
       this.complain(this.stillness);
       return null;
     }
+    return this.answered(this.kernel.ask(kind, fields, buffers));
+  }
+
+  /** Ask what no person waits for; nothing is said where the kernel stays silent. */
+  protected wish(kind: string, fields: Fields): Promise<Fields | null> {
+    return this.answered(this.kernel.wish(kind, fields));
+  }
+
+  /** Ask for what is missing on the screen: a wish, until the kernel has answered for once. */
+  protected fetchFrom(kind: string, fields: Fields): Promise<Fields | null> {
+    return this.heard ? this.ask(kind, fields) : this.wish(kind, fields);
+  }
+
+  private async answered(answer: Promise<Fields>): Promise<Fields | null> {
     try {
-      return await this.kernel.ask(kind, fields, buffers);
+      const found = await answer;
+      this.heard = true;
+      return found;
     } catch (error) {
       if (!(error instanceof Cancelled)) this.complain(error);
       return null;

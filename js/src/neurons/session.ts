@@ -238,7 +238,7 @@ export class Session extends ChannelSession<State, Change> {
   private async fetch(key: string, missing: boolean, kind: string, fields: object): Promise<void> {
     if (!missing || !this.live || this.stalled.has(key)) return;
     this.stalled.add(key);
-    const answer = await this.ask(kind, { ...fields });
+    const answer = await this.fetchFrom(kind, { ...fields });
     if (answer) this.stalled.delete(key);
     this.tell("pictures");
   }

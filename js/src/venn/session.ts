@@ -174,7 +174,7 @@ export class Session extends ChannelSession<State, Change> {
     for (let batch = missing(); batch.length > 0; batch = missing()) {
       for (const channel of batch) asked.add(channel);
       const { layer } = this.overlap;
-      const answer = await this.ask("portraits", { channels: batch });
+      const answer = await this.fetchFrom("portraits", { channels: batch });
       this.stalled = !answer && layer === this.overlap.layer;
       if (this.stalled) break;
     }

@@ -1,0 +1,64 @@
+"""What inferences say of channels, held against what a concept really loses without each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from .classifier import Classifier, Prepared
+from .evidence import ConceptInference, Faithfulness
+from .harmony import Harmony
+from .infer import Stop
+from .inferring import Inferrer
+from .metrics import faithfulness
+
+
+def explained_again(
+    look: Classifier, inference: ConceptInference, images: Any
+) -> tuple[Prepared, ...]:
+    """Return the images of an inference as the network sees them: one, or all of a class.
+
+    Raises ValueError where they are others.
+    """
+    given = list(images) if inference.images else [images]
+    count = len(inference.images) or 1
+    prepared = tuple(look.prepare(image) for image in given[:count])
+    if len(prepared) < count or not np.array_equal(prepared[0].shown, inference.image):
+        raise ValueError(
+            f"got {len(given)} {'image that is' if len(given) == 1 else 'images that are'} not"
+            f" what was explained; expected the {count} of the inference, in the same order; pass"
+            " what was passed to explain or explain_class"
+        )
+    return prepared
+
+
+def faithful(
+    inferrer: Inferrer,
+    harmony: Harmony,
+    inference: ConceptInference,
+    xs: Sequence[Tensor],
+    path: tuple[int, ...],
+    stopped: Stop,
+) -> Faithfulness:
+    """Return how far a concept's inference agrees with closing each channel of the next layer.
+
+    `xs` are the images. Of a class both sides are means over those in which the concept was found.
+    Raises IndexError for an unknown path, ValueError for a concept that was not inferred further,
+    CancelledError where `stopped` says yes.
+    """
+    concept = inference.node(path)
+    if concept.estimates is None:
+        raise ValueError(
+            f"got the {concept.level} {concept.concept!r}, which was not inferred further; expected"
+            " a concept of a level that others follow; choose one above it"
+        )
+    level = len(path)
+    number = harmony.number(level, concept.concept) if path else inference.target.index
+    start = time.perf_counter()
+    lost = [inferrer.lost(xs[image], number, level, stopped) for image in concept.found_in]
+    seconds = time.perf_counter() - start
+    return faithfulness(concept.estimates, np.mean(lost, axis=0), seconds=seconds)

@@ -1,0 +1,60 @@
+// Which concepts are checked against ablation: the decision of each set, and what is looked at.
+import { type Checkable, Checking } from "../lib/checking.ts";
+import type { Check, State, Wording } from "../lib/faith.ts";
+import type { Concept, Part } from "./payload.ts";
+import type { Session } from "./session.ts";
+
+export const WORDING: Wording = { advice: "what it is said to rest on" };
+
+export class ConceptChecks {
+  private readonly checking: Checking;
+
+  constructor(private readonly session: Session) {
+    const view = {
+      get live() {
+        return session.live;
+      },
+      kernel: session.kernel,
+      complain: session.complain,
+      check: (key: string) => session.check(key),
+      told: () => session.tell("checks"),
+      wanted: () => {
+        const concepts = [session.inference.root, session.selected];
+        return concepts.flatMap((one) => one.known.filter(inferred).map((part) => spot(one, part)));
+      },
+    };
+    this.checking = new Checking(view, []);
+    session.on((change) => {
+      if (change === "inference") this.checking.forget();
+      this.checking.consider();
+    });
+  }
+
+  start(): void {
+    this.checking.start();
+  }
+
+  state(concept: Concept, part: Part): State {
+    return this.checking.state(spot(concept, part).key);
+  }
+
+  check(concept: Concept, part: Part): Check | null {
+    return this.session.check(spot(concept, part).key);
+  }
+
+  run(concept: Concept, part: Part): Promise<void> {
+    return this.checking.run(spot(concept, part));
+  }
+}
+
+/** Whether there is a layer below that a concept can be checked against. */
+export function inferred(part: Part): boolean {
+  return part.inferred;
+}
+
+function spot(concept: Concept, part: Part): Checkable {
+  return {
+    key: `${part.set}|${concept.key}`,
+    fields: { set: part.set, path: [...concept.path] },
+  };
+}
