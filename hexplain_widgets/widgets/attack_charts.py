@@ -13,13 +13,20 @@ from jaxtyping import Float
 
 from ..evidence import AttackedDecision, AttackedSet
 from .attack_words import peaks_words
-from .channel_bars import decimals, even_ticks
+from .figures import (
+    INK,
+    PADDING,
+    grouped_bars,
+    parts_of,
+    span,
+    swatches,
+    ticks_around,
+    upright_bars,
+)
 from .tree_pair import abreast
 
 # Okabe and Ito's blue and vermilion, told apart by the colour-blind
 BEFORE, AFTER = "#0072b2", "#d55e00"
-PADDING = 0.3
-_INK = "var(--jp-ui-font-color1)"
 RANKS = ("1st", "2nd", "3rd")
 
 
@@ -74,9 +81,7 @@ class PeakCharts(ipywidgets.VBox):
         classes: Sequence[str],
     ) -> None:
         spread = np.nan_to_num(errors) if errors is not None else np.zeros_like(peaks)
-        ticks = even_ticks(
-            min(0.0, float((peaks - spread).min())), max(0.0, float((peaks + spread).max()))
-        )
+        ticks = ticks_around(np.concatenate([peaks - spread, peaks + spread]))
         for c, head in enumerate(heads):
             before, after = (float(peaks[i, c].mean()) for i in range(2))
             words = peaks_words("", before, after).removeprefix(": ")
@@ -86,13 +91,8 @@ class PeakCharts(ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the charts with all that they are made of."""
-        for figure in self._figures:
-            bars, lines = figure.marks
-            axes = [part for axis in figure.axes for part in (axis, axis.scale)]
-            own = (bars.tooltip, lines.scales["x"], figure.scale_x, figure.scale_y)
-            for part in (bars, lines, *axes, *own, figure):
-                part.close()
-        for part in (*self._names, *self._cells, self._legend, self._grid):
+        figures = [part for figure in self._figures for part in parts_of(figure)]
+        for part in (*figures, *self._names, *self._cells, self._legend, self._grid):
             part.close()
         super().close()
 
@@ -129,9 +129,7 @@ def _draw(
     ticks: Float[np.ndarray, " t"],
 ) -> None:
     bars, lines = figure.marks
-    axis = figure.axes[1]
-    axis.scale.min, axis.scale.max = float(ticks[0]), float(ticks[-1])
-    axis.tick_values, axis.tick_format = ticks, decimals(ticks)
+    span(figure.axes[1], ticks)
     with bars.hold_sync():
         bars.x, bars.y = list(names), values.astype(np.float64)
     x, y = error_lines(values, errors)
@@ -142,57 +140,28 @@ def _draw(
 
 
 def _figure() -> Any:
-    x, y = bqplot.OrdinalScale(), bqplot.LinearScale()
-    bars = bqplot.Bars(
-        x=[],
-        y=[],
-        scales={"x": x, "y": y},
-        type="grouped",
-        padding=PADDING,
-        colors=[BEFORE, AFTER],
-        interactions={"hover": "tooltip"},
-        tooltip=bqplot.Tooltip(fields=["x", "y"], labels=["", "peak"], formats=["", ".3g"]),
-    )
+    bars = grouped_bars([BEFORE, AFTER], "peak", ".3g")
     lines = bqplot.Lines(
         x=np.zeros((1, 2)),
         y=np.zeros((1, 2)),
-        scales={"x": bqplot.LinearScale(min=0, max=1), "y": y},
-        colors=[_INK],
+        scales={"x": bqplot.LinearScale(min=0, max=1), "y": bars.scales["y"]},
+        colors=[INK],
         stroke_width=1.5,
         visible=False,
     )
-    axes = [
-        bqplot.Axis(scale=x, grid_lines="none"),
-        bqplot.Axis(scale=y, label="peak", label_color=_INK, label_offset="36px"),
-    ]
-    axes[1].orientation = "vertical"  # a trait in bqplot 0.12, a property since
-    return bqplot.Figure(
-        marks=[bars, lines],
-        axes=axes,
-        fig_margin={"top": 8, "bottom": 28, "left": 52, "right": 10},
-        display_toolbar=False,
-        padding_x=0,
-        padding_y=0,
-        min_aspect_ratio=0.2,
-        max_aspect_ratio=20,
-        layout=ipywidgets.Layout(width="100%", height="220px", min_width="0"),
-    )
+    return upright_bars(bars, [lines], label="peak", left=52, height="220px")
 
 
 def _legend(title: str) -> str:
-    swatches = "".join(
-        "<span style='display: inline-flex; align-items: center; gap: 6px'><span style='width:"
-        f" 12px; height: 12px; border-radius: 2px; background: {colour}'></span>{name}</span>"
-        for colour, name in ((BEFORE, "original"), (AFTER, "adversarial"))
-    )
+    colours = swatches(((BEFORE, "original"), (AFTER, "adversarial")))
     return (
         "<div style='display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 14px;"
-        f" color: {_INK}'><b>{html.escape(title)}</b>{swatches}</div>"
+        f" color: {INK}'><b>{html.escape(title)}</b>{colours}</div>"
     )
 
 
 def _head(head: str, words: str) -> str:
     return (
-        f"<div style='font-size: 13px; line-height: 1.35; color: {_INK}'>{head}<br>"
+        f"<div style='font-size: 13px; line-height: 1.35; color: {INK}'>{head}<br>"
         f"<span style='color: var(--jp-ui-font-color2)'>{html.escape(words)}</span></div>"
     )

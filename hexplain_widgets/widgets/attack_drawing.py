@@ -12,8 +12,8 @@ from ..evidence import AttackedDecision, AttackedSet
 from .attack_charts import AFTER, BEFORE, ordinal
 from .attack_pictures import concept_pictures, magnified
 from .attack_words import attack_words, concept_words, outcome, peaks_words, set_words, size_words
-from .channel_bars import even_ticks
 from .drawing import draw_decomposition
+from .figures import ticks_around
 from .page_drawing import (
     CHART,
     GAP,
@@ -102,8 +102,7 @@ def _charts(
     errors: Float[np.ndarray, "2 c n"],
     y: Number,
 ) -> None:
-    low, high = float((peaks - errors).min(initial=0)), float((peaks + errors).max(initial=0))
-    ticks = even_ticks(min(0.0, low), max(0.0, high))
+    ticks = ticks_around(np.concatenate([peaks - errors, peaks + errors]))
     wide = (WIDTH - 2 * MARGIN - GAP) / 2
     swatches(pen, ((BEFORE, "original"), (AFTER, "adversarial")), y)
     for c, name in enumerate(classes):

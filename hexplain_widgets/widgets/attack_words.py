@@ -276,15 +276,3 @@ def _table(title: str, heads: tuple[str, ...], rows: str) -> str:
         f"<details style='{_TEXT}'><summary>{title}</summary>"
         f"<table style='text-align: left'><tr>{columns}</tr>{rows}</table></details>"
     )
-
-
-def alert(text: str) -> str:
-    """Return what went wrong as part of a page."""
-    return (
-        f"<p role='alert' style='margin: 0; color: var(--jp-error-color1)'>{html.escape(text)}</p>"
-    )
-
-
-def status(text: str) -> str:
-    """Return what goes on as part of a page."""
-    return f"<p role='status' style='margin: 0; {_SOFT}'>{html.escape(text)}</p>"

@@ -19,10 +19,11 @@ from .channel_choice import ChannelChoice, chip_of, expected
 from .channel_drawing import AGAINST, FOR, draw_bars
 from .conversation import EXPECTED
 from .export import Exportable
+from .figures import axis_of, framed, parts_of, span, ticks_around
 from .pen import ACCENT
+from .work_controls import alert
 
 MOST_BARS = 40
-_INK = "var(--jp-ui-font-color1)"
 NONE = -1  # a list of ipywidgets shows nothing for None
 _ROW, _FRAME = 22, 74  # pixels per bar, and around all of them
 
@@ -76,7 +77,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
         self._bars, self._figure = _figure()
         super().__init__(layer=evidence.layer)
         self.children = self._parts()
-        self._made = (*self.children[0].children, *self.children, self._bars, *self._figure.axes)
+        self._made = (*self.children[0].children, *self.children, *parts_of(self._figure))
         self._listen()
         self._draw()
 
@@ -169,17 +170,11 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
             self._bars.y = shown
             self._bars.colors = [FOR if value > 0 else AGAINST for value in shown] or [FOR]
             self._chosen.options = [("none", NONE), *((f"#{k}", int(k)) for k in self._shown)]
-        self._scale_to(shown)
+        span(self._figure.axes[1], ticks_around(shown))
         self._figure.layout.height = f"{_FRAME + _ROW * max(3, len(shown))}px"
         self._table.value = _table(self.target, self._shown, shown)
         self._problem.value = "" if len(shown) else _nothing(self.target, self._evidence)
         self._mark()
-
-    def _scale_to(self, shown: Float[np.ndarray, " n"]) -> None:
-        ticks = even_ticks(float(min(0, shown.min(initial=0))), float(shown.max(initial=0)))
-        axis = self._figure.axes[1]
-        axis.scale.min, axis.scale.max = float(ticks[0]), float(ticks[-1])
-        axis.tick_values, axis.tick_format = ticks, decimals(ticks)
 
     def _mark(self, _: object = None) -> None:
         shown = self._shown.tolist()
@@ -212,7 +207,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
             try:
                 work()
             except EXPECTED as error:
-                self._problem.value = _alert(str(error))
+                self._problem.value = alert(str(error))
 
         return run
 
@@ -251,38 +246,9 @@ def _figure() -> tuple[Any, Any]:
             fields=["x", "y"], labels=["channel", "importance"], formats=["", ".4g"]
         ),
     )
-    channels = bqplot.Axis(scale=x, grid_lines="none")
-    channels.orientation = "vertical"  # a trait in bqplot 0.12, a property since
-    axes = [
-        channels,
-        bqplot.Axis(scale=y, label="weight × mean activation", label_color=_INK),
-    ]
+    axes = [axis_of(x, upright=True, grid_lines="none"), axis_of(y, "weight × mean activation")]
     margin = {"top": 8, "bottom": 52, "left": 64, "right": 24}
-    figure = bqplot.Figure(
-        marks=[bars],
-        axes=axes,
-        fig_margin=margin,
-        display_toolbar=False,
-        layout=ipywidgets.Layout(width="100%"),
-    )
-    return bars, figure
-
-
-def even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
-    """Return round numbers from below `low` to above `high`, zero among them."""
-    high = high if high > low else low + 1
-    rough = (high - low) / 5
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = next(n * power for n in (1, 2, 5, 10) if n * power >= rough * 0.999)
-    return np.asarray(step * np.arange(np.floor(low / step), np.ceil(high / step) + 1))
-
-
-def decimals(ticks: Float[np.ndarray, " n"]) -> str:
-    """Return the format in which neighbouring ticks can be told apart."""
-    step = float(ticks[1] - ticks[0])
-    if step < 1e-4 or step >= 1e5:
-        return ".1e"
-    return f".{max(0, int(np.ceil(-np.log10(step) - 1e-9)))}f"
+    return bars, framed([bars], axes, margin, "auto", padding_y=0.025, max_aspect_ratio=100)
 
 
 def _table(target: str, channels: Int[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> str:
@@ -298,11 +264,7 @@ def _table(target: str, channels: Int[np.ndarray, " n"], values: Float[np.ndarra
 
 
 def _nothing(target: str, evidence: ChannelImportance) -> str:
-    return _alert(
+    return alert(
         f"no channel of {evidence.layer} has a weight for {target} at sparsity"
         f" {evidence.sparsity:.3g}; at least one was expected; refit with a smaller sparsity"
     )
-
-
-def _alert(text: str) -> str:
-    return f"<p role='alert'>{html.escape(text)}</p>"

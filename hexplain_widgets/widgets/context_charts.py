@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import bqplot
-import ipywidgets
 import numpy as np
 from jaxtyping import Bool, Float
 
 from ..evidence import ContextSummary, DegreeSummary
-from .channel_bars import decimals, even_ticks
 from .faithfulness_charts import FEW, OURS, RANDOM, TRUTH, Chart
+from .figures import INK, PADDING, axis_of, decimals, even_ticks, framed
 from .pen import short
 
-_INK = "var(--jp-ui-font-color1)"
 AROUND, ITSELF = OURS, TRUTH
 MOST_LABELS, MOST_CLASSES = 5, 12
 _NAME, _ROW, _FRAME = 18, 27, 48  # letters of a label; pixels a bar, and around all of them
@@ -98,27 +96,17 @@ def figure_of_bars(chart: Bars, high: float) -> Any:
     rows = bqplot.LinearScale(min=0.0, max=float(max(1, len(names))))
     bars = bqplot.Bars(
         x=names, y=chart.shares.astype(np.float64), scales={"x": y, "y": x},
-        orientation="horizontal", padding=0.3, colors=chart.colours or [AROUND],
+        orientation="horizontal", padding=PADDING, colors=chart.colours or [AROUND],
     )  # fmt: skip
     middles = len(names) - 0.5 - np.arange(len(names))
     marks = bqplot.Lines(
         x=np.stack([chart.chance, chart.chance], 1) if names else np.zeros((1, 2)),
         y=np.stack([middles - _TICK, middles + _TICK], 1) if names else np.zeros((1, 2)),
-        scales={"x": x, "y": rows}, colors=[_INK], stroke_width=2.5, visible=bool(names),
+        scales={"x": x, "y": rows}, colors=[INK], stroke_width=2.5, visible=bool(names),
     )  # fmt: skip
-    return bqplot.Figure(
-        marks=[bars, marks],
-        axes=_axes(y, x, ticks),
-        fig_margin={"top": 4, "bottom": 34, "left": 138, "right": 26},
-        display_toolbar=False,
-        padding_x=0,
-        padding_y=0,
-        min_aspect_ratio=0.1,
-        max_aspect_ratio=20,
-        layout=ipywidgets.Layout(
-            width="100%", height=f"{_FRAME + _ROW * max(2, len(names))}px", min_width="0"
-        ),
-    )
+    margin = {"top": 4, "bottom": 34, "left": 138, "right": 26}
+    height = f"{_FRAME + _ROW * max(2, len(names))}px"
+    return framed([bars, marks], _axes(y, x, ticks), margin, height)
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -135,16 +123,6 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def _axes(y: Any, x: Any, ticks: Float[np.ndarray, " t"]) -> list[Any]:
-    up = bqplot.Axis(scale=y, grid_lines="none", label_color=_INK)
-    up.orientation = "vertical"  # a trait in bqplot 0.12, a property since
     percent = f".{max(0, int(decimals(ticks)[1:-1]) - 2)}%" if "f" in decimals(ticks) else ".0%"
-    across = bqplot.Axis(scale=x, tick_values=ticks, tick_format=percent, label_color=_INK)
-    return [up, across]
-
-
-def parts_of_bars(figure: Any) -> tuple[Any, ...]:
-    """Return a figure of bars with all the widgets that it is made of."""
-    bars, marks = figure.marks
-    axes = [part for axis in figure.axes for part in (axis, axis.scale)]
-    own = (marks.scales["y"], figure.scale_x, figure.scale_y, figure.layout)
-    return (bars, marks, *axes, *own, figure)
+    across = axis_of(x, tick_values=ticks, tick_format=percent)
+    return [axis_of(y, upright=True, grid_lines="none"), across]

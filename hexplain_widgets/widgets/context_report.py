@@ -17,13 +17,13 @@ from .context_charts import (
     degree_chart,
     figure_of_bars,
     largest,
-    parts_of_bars,
 )
 from .context_drawing import draw_context
 from .context_words import context_heading, context_table, degree_heading, degree_table
 from .export import Exportable
-from .faithfulness_charts import figure_of, parts_of
+from .faithfulness_charts import figure_of
 from .faithfulness_words import legend
+from .figures import parts_of
 
 Shown = ContextSummary | DegreeSummary
 _STYLE = """<style>
@@ -116,14 +116,14 @@ class ContextReport(Exportable, ipywidgets.VBox):
         head = ipywidgets.HTML(legend(chart.title, {}, chart.told))
         figure = figure_of_bars(chart, high)
         panel = ipywidgets.VBox([head, figure], layout=ipywidgets.Layout(min_width="0"))
-        self._own += [head, panel, *parts_of_bars(figure)]
+        self._own += [head, panel, *parts_of(figure)]
         return panel
 
     def _degrees(self, summary: DegreeSummary) -> list[ipywidgets.Widget]:
         chart = degree_chart(summary)
         figure = figure_of(chart)
         figure.layout.max_width = "760px"
-        self._own += parts_of([figure])
+        self._own += parts_of(figure)
         head = degree_heading(summary) + legend(chart.title, chart.colours, chart.told)
         return [ipywidgets.HTML(head), figure, ipywidgets.HTML(degree_table(summary))]
 

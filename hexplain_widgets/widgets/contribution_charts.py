@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import bqplot
-import ipywidgets
 import numpy as np
 from jaxtyping import Float
 
 from ..evidence import Contributions
-from .channel_bars import decimals, even_ticks
 from .contribution_reading import MOST_ELEMENTS, Reading
+from .figures import PADDING, axis_of, even_ticks, framed, own_parts, span
 from .pen import short
 
 FOR, AGAINST, REST = "#d9622b", "#2f7fc4", "#8a8f98"
@@ -20,7 +19,6 @@ FOR, AGAINST, REST = "#d9622b", "#2f7fc4", "#8a8f98"
 SLICES = ("#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a82a", "#8a8f98")
 OURS, PLAIN = "#009e73", "#8a8f98"
 
-_INK = "var(--jp-ui-font-color1)"
 _GROUND = "var(--jp-layout-color0)"
 _NAME = 18  # signs of a name that have room at an axis
 
@@ -40,18 +38,12 @@ class ContributionCharts:
         self._logits = bqplot.LinearScale()
         self._rank, self._size = bqplot.LinearScale(), bqplot.LinearScale(min=0)
         self._bar_axes = [
-            _upright(bqplot.Axis(scale=self._names, grid_lines="none")),
-            bqplot.Axis(scale=self._logits, label="logits", label_color=_INK, label_offset="32px"),
+            axis_of(self._names, upright=True, grid_lines="none"),
+            axis_of(self._logits, "logits", label_offset="32px"),
         ]
         self._spread_axes = [
-            bqplot.Axis(
-                scale=self._rank,
-                grid_lines="none",
-                label="rank",
-                label_color=_INK,
-                label_offset="32px",
-            ),
-            _upright(bqplot.Axis(scale=self._size)),
+            axis_of(self._rank, "rank", grid_lines="none", label_offset="32px"),
+            axis_of(self._size, upright=True),
         ]
 
     def fill(self, reading: Reading) -> None:
@@ -72,7 +64,7 @@ class ContributionCharts:
     def sweep(self) -> None:
         """Close the figures that are no longer shown, with all that is their own."""
         while self._aside:
-            for part in _parts(self._aside.pop()):
+            for part in own_parts(self._aside.pop()):
                 part.close()
 
     def close(self) -> None:
@@ -93,11 +85,12 @@ class ContributionCharts:
         rows = [bar_data(reading, one) for one in reading.images]
         self._names.domain = list(rows[0]["x"])[::-1] if rows else []  # the first on top
         ends = [float(end) for row in rows for end in (row["y"].min(), row["y"].max())]
-        _span(self._bar_axes[1], min([0.0, *ends]), max([0.0, *ends]))
+        span(self._bar_axes[1], even_ticks(min([0.0, *ends]), max([0.0, *ends])))
         sizes = [sizes for one in compared for sizes in sorted_sizes(one)]
         most = max((len(s) for s in sizes), default=1)
         self._rank.min, self._rank.max = 0.5, most + 0.5
-        _span(self._spread_axes[1], 0.0, max((float(s.max(initial=0)) for s in sizes), default=1.0))
+        largest = max((float(s.max(initial=0)) for s in sizes), default=1.0)
+        span(self._spread_axes[1], even_ticks(0.0, largest))
 
     def _bar_figure(self) -> Any:
         bars = bqplot.Bars(
@@ -105,10 +98,10 @@ class ContributionCharts:
             y=[],
             scales={"x": self._names, "y": self._logits},
             orientation="horizontal",
-            padding=0.3,
+            padding=PADDING,
         )
         margin = {"top": 4, "bottom": 46, "left": 128, "right": 14}
-        return _figure([bars], self._bar_axes, margin)
+        return framed([bars], self._bar_axes, margin, "100%")
 
     def _spread_figure(self) -> Any:
         scales = {"x": self._rank, "y": self._size}
@@ -117,7 +110,7 @@ class ContributionCharts:
             for colour in (PLAIN, OURS)
         ]
         margin = {"top": 8, "bottom": 42, "left": 46, "right": 10}
-        return _figure(marks, self._spread_axes, margin)
+        return framed(marks, self._spread_axes, margin, "100%")
 
 
 def bar_data(reading: Reading, one: Contributions) -> dict[str, Any]:
@@ -161,41 +154,9 @@ def _distinct(name: str, place: int) -> str:
     return name if len(name) <= _NAME else f"{short(name, _NAME - 3)}{place + 1}"
 
 
-def _upright(axis: Any) -> Any:
-    axis.orientation = "vertical"  # a trait in bqplot 0.12, a property since
-    return axis
-
-
-def _figure(marks: list[Any], axes: list[Any], margin: dict[str, int]) -> Any:
-    return bqplot.Figure(
-        marks=marks,
-        axes=axes,
-        fig_margin=margin,
-        display_toolbar=False,
-        padding_x=0,
-        padding_y=0,
-        min_aspect_ratio=0.1,
-        max_aspect_ratio=20,
-        layout=ipywidgets.Layout(width="100%", height="100%", min_width="0"),
-    )
-
-
 def _pie_figure() -> Any:
     pie = bqplot.Pie(sizes=[], radius=92, stroke=_GROUND, display_labels="none")
-    return _figure([pie], [], {"top": 0, "bottom": 0, "left": 0, "right": 0})
-
-
-def _parts(figure: Any) -> Iterator[Any]:
-    """A figure with the widgets that are its own."""
-    yield from figure.marks
-    yield from (figure.scale_x, figure.scale_y, figure.layout, figure)
-
-
-def _span(axis: Any, low: float, high: float) -> None:
-    """Let an axis and its scale reach round numbers around `low` and `high`."""
-    ticks = even_ticks(low, high)
-    axis.scale.min, axis.scale.max = float(ticks[0]), float(ticks[-1])
-    axis.tick_values, axis.tick_format = ticks, decimals(ticks)
+    return framed([pie], [], {"top": 0, "bottom": 0, "left": 0, "right": 0}, "100%")
 
 
 def _set(mark: Any, state: dict[str, Any]) -> None:

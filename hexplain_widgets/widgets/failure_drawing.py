@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from ..evidence import Failure
-from .channel_bars import even_ticks
 from .drawing import draw_decomposition
 from .failure_words import (
     RIGHT,
@@ -23,6 +22,7 @@ from .failure_words import (
     region,
     removed,
 )
+from .figures import ticks_around
 from .page_drawing import CHART, MARGIN, WIDTH, finished, grouped_bars, page_of, pictures, stacked
 from .pen import INK, SOFT, Pen, short
 
@@ -83,7 +83,7 @@ def _exemplars(pen: Pen, failure: Failure, place: int, y: float) -> None:
 
 def _bars(pen: Pen, failure: Failure, y: float) -> None:
     values = failure.contributions[:, failure.channels].astype(np.float64)
-    ticks = even_ticks(min(0.0, float(values.min())), max(0.0, float(values.max())))
+    ticks = ticks_around(values)
     pen.text((MARGIN, y + 24), f"What channels of {layer(failure)} add to the logits", 26)
     named = ((WRONG, failure.named.name), (RIGHT, failure.true.name))
     for i, (colour, name) in enumerate(named):

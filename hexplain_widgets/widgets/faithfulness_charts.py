@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import bqplot
-import ipywidgets
 import numpy as np
 from jaxtyping import Float
 
 from ..evidence import FaithfulnessSummary, StepFaithfulness
-from .channel_bars import decimals, even_ticks
+from .figures import axis_of, even_ticks, framed, span
 
-_INK = "var(--jp-ui-font-color1)"
 # Okabe and Ito's colours, told apart by the colour-blind; random is grey.
 OURS, TRUTH, OTHER, RANDOM = "#d55e00", "#0072b2", "#009e73", "#8a8f98"
 METHODS = (OURS, TRUTH, OTHER, "#cc79a7", "#e69f00", "#56b4e9")
@@ -108,7 +106,6 @@ def figure_of(chart: Chart) -> Any:
     """Return a chart as a figure; lines carry markers, so that single points are seen."""
     x, y = bqplot.LinearScale(), bqplot.LinearScale()
     x.min, x.max = float(chart.x.min()), float(max(chart.x.max(), chart.x.min() + 1e-6))
-    y.min, y.max = float(chart.ticks[0]), float(chart.ticks[-1])
     marks = [
         bqplot.Lines(
             x=chart.x, y=values, scales={"x": x, "y": y}, colors=[chart.colours[name]],
@@ -117,43 +114,24 @@ def figure_of(chart: Chart) -> Any:
         )
         for name, values in [*chart.lines.items()][::-1]
     ]  # fmt: skip
-    return bqplot.Figure(
-        marks=marks,
-        axes=_axes(chart, x, y),
-        fig_margin={"top": 8, "bottom": 46, "left": 54, "right": 14},
-        display_toolbar=False,
-        padding_x=0.02,
-        padding_y=0,
-        min_aspect_ratio=0.2,
-        max_aspect_ratio=20,
-        layout=ipywidgets.Layout(width="100%", height="240px", min_width="0"),
-    )
+    margin = {"top": 8, "bottom": 46, "left": 54, "right": 14}
+    return framed(marks, _axes(chart, x, y), margin, "240px", padding_x=0.02)
 
 
 def _axes(chart: Chart, x: Any, y: Any) -> list[Any]:
     few = len(chart.x) <= FEW
-    across = bqplot.Axis(
-        scale=x, label=chart.x_name, label_color=_INK, label_offset="34px", grid_lines="none",
+    across = axis_of(
+        x, chart.x_name, label_offset="34px", grid_lines="none",
         tick_values=chart.x if few else np.linspace(0, 1, 6),
         tick_format="" if few else ".0%",
     )  # fmt: skip
     if few:
         across.tick_labels = dict(zip(map(_key, chart.x), chart.places, strict=True))
-    up = bqplot.Axis(
-        scale=y, label=chart.y_name, label_color=_INK, label_offset="40px",
-        tick_values=chart.ticks, tick_format=decimals(chart.ticks),
-    )  # fmt: skip
-    up.orientation = "vertical"  # a trait in bqplot 0.12, a property since
+    up = axis_of(y, chart.y_name, upright=True, label_offset="40px")
+    span(up, chart.ticks)
     return [across, up]
 
 
 def _key(value: float) -> str:
     """The text that a browser makes of a number, by which bqplot looks its label up."""
     return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
-def parts_of(figures: Sequence[Any]) -> Iterator[Any]:
-    """Yield figures with all the widgets that they are made of."""
-    for figure in figures:
-        yield from (*figure.marks, *figure.axes, *(axis.scale for axis in figure.axes))
-        yield from (figure.scale_x, figure.scale_y, figure.layout, figure)

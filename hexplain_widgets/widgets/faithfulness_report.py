@@ -15,13 +15,13 @@ from .faithfulness_charts import (
     Chart,
     figure_of,
     masked_chart,
-    parts_of,
     sorted_chart,
     surrogate_chart,
     survival_chart,
 )
 from .faithfulness_drawing import draw_faithfulness
 from .faithfulness_words import heading, legend, numbers, table
+from .figures import parts_of
 
 _STYLE = """<style>
 .hx-faithfulness { container-type: inline-size; padding: 4px 14px 14px; line-height: 1.4; }
@@ -89,7 +89,8 @@ class FaithfulnessReport(Exportable, ipywidgets.VBox):
         last = _grid([self._panel(surrogate_chart(evidence))])
         super().__init__([head, correlations, choice, steps, last])
         self.add_class("hx-faithfulness")
-        self._made = (*self.children, link, *parts_of(self._figures))
+        parts = (part for figure in self._figures for part in parts_of(figure))
+        self._made = (*self.children, link, *parts)
 
     def _step(self, place: int) -> ipywidgets.Widget:
         step = self._evidence.steps[place]

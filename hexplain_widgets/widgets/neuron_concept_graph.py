@@ -17,7 +17,8 @@ from ._base import View, synced
 from .channel_choice import ChannelChoice, expected
 from .channel_questions import layer_in
 from .conversation import Content, Handler, Stop
-from .neuron_chart import layer_chart, parts_of
+from .figures import parts_of
+from .neuron_chart import layer_chart
 from .neuron_drawing import draw_neurons
 from .neuron_payload import (
     ESTIMATORS,

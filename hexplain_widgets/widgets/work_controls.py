@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -9,7 +10,6 @@ from typing import Any
 
 import ipywidgets
 
-from .attack_words import alert, status
 from .conversation import Conversation, Handler
 
 
@@ -100,3 +100,18 @@ def button(name: str, pressed: Callable[[], None], style: str = "") -> Any:
     )
     made.on_click(lambda _: pressed())
     return made
+
+
+def alert(text: str) -> str:
+    """Return what went wrong as part of a page."""
+    return (
+        f"<p role='alert' style='margin: 0; color: var(--jp-error-color1)'>{html.escape(text)}</p>"
+    )
+
+
+def status(text: str) -> str:
+    """Return what goes on as part of a page."""
+    return (
+        f"<p role='status' style='margin: 0; color: var(--jp-ui-font-color2)'>{html.escape(text)}"
+        "</p>"
+    )

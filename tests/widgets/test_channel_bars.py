@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hexplain_widgets.widgets.channel_bars import ChannelBars, even_ticks
+from hexplain_widgets.widgets.channel_bars import ChannelBars
 from tests.widgets.made import MARKUP
 from tests.widgets.made_chip import LAYERS, MadeChip
 
@@ -192,17 +192,3 @@ def test_a_page_is_written(bars: ChannelBars, tmp_path: Path) -> None:
 def test_the_picture_for_slides_is_written(bars: ChannelBars, tmp_path: Path) -> None:
     with Image.open(bars.export_png(tmp_path / "bars.png")) as picture:
         assert picture.width == 1920
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "ticks"),
-    [
-        (-1.3, 2.8, [-2, -1, 0, 1, 2, 3]),
-        (0.0, 0.1, [0, 0.02, 0.04, 0.06, 0.08, 0.1]),
-        (-7.0, 0.0, [-8, -6, -4, -2, 0]),
-    ],
-)
-def test_ticks_are_round_numbers_with_zero_among_them(
-    low: float, high: float, ticks: list[float]
-) -> None:
-    assert even_ticks(low, high).tolist() == pytest.approx(ticks)

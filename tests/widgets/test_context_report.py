@@ -21,7 +21,6 @@ from hexplain_widgets.widgets.context_charts import (
     degree_chart,
     distinct,
     figure_of_bars,
-    parts_of_bars,
 )
 from hexplain_widgets.widgets.context_words import (
     context_heading,
@@ -31,6 +30,7 @@ from hexplain_widgets.widgets.context_words import (
     degree_table,
     degree_verdict,
 )
+from hexplain_widgets.widgets.figures import parts_of
 from tests.widgets.made import MARKUP
 
 SOURCE = hx.Provenance("made", "Net", "made")
@@ -143,7 +143,7 @@ def test_marks_of_chance_lie_across_their_bars(context) -> None:
     assert list(bars.scales["x"].domain) == ["sea", "tree", "bird"]
     assert marks.x.mean(1).tolist() == [0.3, 0.4, 0.2]
     assert marks.y.mean(1).tolist() == [2.5, 1.5, 0.5]
-    for part in parts_of_bars(figure):
+    for part in parts_of(figure):
         part.close()
 
 
@@ -151,7 +151,7 @@ def test_a_class_without_any_label_has_an_empty_chart(context) -> None:
     counts = np.array([[0, 0, 0], [8, 0, 0]])
     bars = bars_of(replace(context, counts=counts, own=np.array([-1, -1])), 0)
     assert bars.names == ()
-    for part in parts_of_bars(figure_of_bars(bars, 0.0)):
+    for part in parts_of(figure_of_bars(bars, 0.0)):
         part.close()
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 from hexplain_widgets import shapley
 from hexplain_widgets.store import load, save
 from hexplain_widgets.widgets import ChannelMatrix, link_channels, show
-from hexplain_widgets.widgets.neuron_chart import layer_chart, parts_of
+from hexplain_widgets.widgets.figures import parts_of
+from hexplain_widgets.widgets.neuron_chart import layer_chart
 from hexplain_widgets.widgets.neuron_concept_graph import MOST_PORTRAITS, NeuronConceptGraph
 from hexplain_widgets.widgets.neuron_drawing import links_of, tree_of
 from hexplain_widgets.widgets.neuron_payload import ESTIMATORS, first_folds
@@ -357,10 +358,10 @@ def test_the_chart_has_a_bar_for_each_layer_the_shallowest_first(
 
 def test_the_chart_closes_with_its_parts(hint: MadeHint) -> None:
     chart = layer_chart(LAYERS)
-    parts = list(parts_of(chart))
+    parts = parts_of(chart)
     for part in parts:
         part.close()
-    assert len(parts) == 7
+    assert len(parts) == 10  # bars, tooltip, two axes, four scales, layout, figure
     assert all(part.comm is None for part in parts)
 
 
