@@ -9,8 +9,9 @@ import jaxtyping
 import pytest
 from jaxtyping import install_import_hook
 
-import tests.typecheck  # noqa: F401 - the hook looks it up, but does not import it
+import tests.typecheck
 
+jaxtyping.jaxtyped = tests.typecheck.jaxtyped
 install_import_hook("hexplain_widgets", "tests.typecheck.checked")
 
 

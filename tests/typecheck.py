@@ -1,10 +1,132 @@
-"""The checker of signatures under pytest: beartype, taking an array of any kind as any array."""
+"""The checker of signatures under pytest: beartype, taking an array of any kind as any array.
+
+`jaxtyped` stands in for jaxtyping's decorator of that name, under which no network with checked
+functions of its own can be traced, so that it is taken apart another, slower way than for users;
+and which checks arguments a second time with the result, and compiles its checks anew for every
+inner function that is made.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import Any, get_type_hints
 
+import jaxtyping
 import numpy as np
 from beartype import BeartypeConf, FrozenDict, beartype
+from beartype.roar import BeartypeCallHintViolation
+from jaxtyping import TypeCheckError
+from torch.fx import Proxy
 
 checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({np.ndarray[Any, Any]: np.ndarray})))
+
+thorough = jaxtyping.jaxtyped
+_axes = thorough("context")  # the axes of one call: a name is one number in it
+
+
+class Checks:
+    """What looks at the arguments and at the result of functions of one text, once called."""
+
+    def __init__(self, fn: FunctionType, hints: dict[str, Any], typechecker: Any) -> None:
+        self._fn, self._hints, self._typechecker = fn, hints, typechecker
+
+    @functools.cached_property
+    def arguments(self) -> Callable[..., None]:
+        hints = {name: hint for name, hint in self._hints.items() if name != "return"}
+        like = _annotated(f"def like{_bare(self._fn)}: pass", hints)
+        like.__defaults__, like.__kwdefaults__ = self._fn.__defaults__, self._fn.__kwdefaults__
+        like.__name__, like.__qualname__ = self._fn.__name__, self._fn.__qualname__
+        return self._typechecker(like)
+
+    @functools.cached_property
+    def result(self) -> Callable[[Any], Any]:
+        hints = {"return": self._hints.get("return", Any)}
+        return self._typechecker(_annotated("def like(result): return result", hints))
+
+
+# Functions that dataclasses write are of one code; only their names tell them apart.
+_known: dict[tuple[str, str, CodeType], Checks | None] = {}
+
+
+def jaxtyped(fn: Any = None, *, typechecker: Any) -> Any:
+    """Check a function's arguments and result at each call, or a dataclass's at making one."""
+    if fn is None:
+        return functools.partial(jaxtyped, typechecker=typechecker)
+    if inspect.isclass(fn) and "__init__" in vars(fn) and dataclasses.is_dataclass(fn):
+        fn.__init__ = jaxtyped(fn.__init__, typechecker=typechecker)
+        return fn
+    checks = _checks(fn, typechecker) if isinstance(fn, FunctionType) else None
+    return thorough(fn, typechecker=typechecker) if checks is None else _watched(fn, checks)
+
+
+def _checks(fn: FunctionType, typechecker: Any) -> Checks | None:
+    """The checks of a function, made once for all of the same text; None where it takes more."""
+    key = (fn.__module__, fn.__qualname__, fn.__code__)
+    if key not in _known:
+        hints = _hints(fn)
+        _known[key] = None if hints is None else Checks(fn, hints, typechecker)
+    return _known[key]
+
+
+def _hints(fn: FunctionType) -> dict[str, Any] | None:
+    """What the signature says; None where an axis is a value, or a class is not there yet."""
+    if any("{" in str(hint) for hint in fn.__annotations__.values()):
+        return None
+    try:
+        return get_type_hints(fn, include_extras=True)
+    except (AttributeError, NameError, TypeError):
+        return None
+
+
+def _bare(fn: FunctionType) -> str:
+    """Names of the arguments; those that may be left out are followed by `=None`."""
+    bare = [
+        p.replace(annotation=p.empty, default=p.default if p.default is p.empty else None)
+        for p in inspect.signature(fn).parameters.values()
+    ]
+    return str(inspect.Signature(bare))
+
+
+def _annotated(definition: str, hints: dict[str, Any]) -> FunctionType:
+    made: dict[str, Any] = {}
+    exec(definition, made)
+    made["like"].__annotations__ = hints
+    return made["like"]
+
+
+def _watched(fn: FunctionType, checks: Checks) -> Any:
+    config = jaxtyping.config
+
+    @functools.wraps(fn)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if config.jaxtyping_disable:
+            return fn(*args, **kwargs)
+        with _axes:
+            try:
+                checks.arguments(*args, **kwargs)
+            except BeartypeCallHintViolation as error:
+                if _traced(args, kwargs):
+                    return fn(*args, **kwargs)
+                raise _refused(fn, error) from error
+            found = fn(*args, **kwargs)
+            try:
+                checks.result(found)
+            except BeartypeCallHintViolation as error:
+                raise _refused(fn, error) from error
+            return found
+
+    return watched
+
+
+def _traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a network is being traced: what stands for its tensors then has no shape."""
+    return any(isinstance(one, Proxy) for one in (*args, *kwargs.values()))
+
+
+def _refused(fn: FunctionType, error: BeartypeCallHintViolation) -> TypeCheckError:
+    return TypeCheckError(f"{fn.__module__}.{fn.__qualname__}: {error}")
