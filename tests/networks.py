@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from functools import lru_cache
+
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -28,6 +31,12 @@ def seeded(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def torchvision_network(name: str, seed: int = 0) -> nn.Module:
+    """A network of torchvision's with weights drawn from a seed, nobody else's."""
+    return copy.deepcopy(_drawn(name, seed))
+
+
+@lru_cache(maxsize=2)
+def _drawn(name: str, seed: int) -> nn.Module:
     settings = {"init_weights": False} if name in ("inception_v3", "googlenet") else {}
     return seeded(torchvision.models.get_model(name, weights=None, **settings), seed)
 
