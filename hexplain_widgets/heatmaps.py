@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,7 @@ class Gaze:
     """Looks at images through one network at some layers; the last one is kept."""
 
     def __init__(self, classifier: Classifier, layers: Collection[str]) -> None:
+        self.classifier = classifier
         self._probe = Probe(classifier)
         self._layers = tuple(layers)
         self._last: Looked | None = None
@@ -303,6 +305,18 @@ def faithful(method: str, asked: Asked) -> Faithfulness:
     start = time.perf_counter()
     drops = asked.looked.drops(asked.layer, asked.index)
     return faithfulness(estimates, drops, seconds=time.perf_counter() - start)
+
+
+def asked_in_turn(
+    methods: Sequence[str], classes: Sequence[int], layers: Sequence[str],
+    ask: Callable[[int, str], Asked], stopped: Callable[[], bool] | None,
+) -> Iterator[tuple[str, Asked]]:  # fmt: skip
+    """Yield what each map of a sheet is drawn from, with its method, until `stopped` says yes."""
+    for method, target in product(methods, classes):
+        for layer in layers[:1] if method in OF_THE_IMAGE else layers:
+            if stopped is not None and stopped():
+                return
+            yield method, ask(target, layer)
 
 
 def located(

@@ -61,4 +61,5 @@ def faithful(
     start = time.perf_counter()
     lost = [inferrer.lost(xs[image], number, level, stopped) for image in concept.found_in]
     seconds = time.perf_counter() - start
-    return faithfulness(concept.estimates, np.mean(lost, axis=0), seconds=seconds)
+    mean = np.mean(lost, axis=0)
+    return faithfulness(concept.estimates, mean, images=len(lost), seconds=seconds)

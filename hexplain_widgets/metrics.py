@@ -50,6 +50,7 @@ def faithfulness(
     *,
     parts: str = "channels",
     baseline: str = "zero",
+    images: int = 1,
     seconds: float = 0.0,
 ) -> Faithfulness:
     """Return how far estimated contributions agree with what is lost without each part (Eq. 12).
@@ -64,7 +65,7 @@ def faithfulness(
     one, other = np.asarray(estimates, np.float64), np.asarray(drops, np.float64)
     found = (pearson(one, other), spearman(one, other))
     r, ranks = (None if np.isnan(value) else value for value in found)
-    return Faithfulness(one, other, r, ranks, parts, baseline, seconds)
+    return Faithfulness(one, other, r, ranks, parts, baseline, seconds, images)
 
 
 def pointing_energy(

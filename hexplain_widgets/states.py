@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -54,6 +55,18 @@ def save_state(
     finally:
         partial.unlink(missing_ok=True)
     return target
+
+
+@contextmanager
+def restoring(engine: str, path: str | Path) -> Iterator[None]:
+    """Say of settings that an engine cannot be made of where they came from, and what to do."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"cannot load {path}: its settings are not a {engine}'s ({error}); a file written by"
+            f" {engine}.save was expected; take another copy, or fit again"
+        ) from error
 
 
 def _write(file: BinaryIO, kind: str, settings: Mapping[str, Any], arrays: Arrays) -> None:

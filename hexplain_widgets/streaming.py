@@ -35,6 +35,11 @@ def uninterrupted(call: Callable[[], T]) -> T:
             signal.raise_signal(signal.SIGINT)
 
 
+def never() -> bool:
+    """Stand where nobody stops the work."""
+    return False
+
+
 def until_stopped(
     items: Iterable[T], stopped: Callable[[], bool] | None, notes: list[str]
 ) -> Iterator[T]:

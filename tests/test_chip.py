@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from threading import Thread
 
@@ -55,6 +56,56 @@ def check_same(one: Chip, other: Chip) -> None:
         for p, q in zip(*(c.portraits([0, 3], layer.name) for c in (one, other)), strict=True):
             assert p.values == pytest.approx(q.values, rel=1e-5)
             assert np.array_equal(p.images, q.images)
+
+
+# a class's importances, held against closing channels one by one
+
+
+def test_drops_of_a_class_are_means_over_its_first_images() -> None:
+    model, some = plain(), [x for x, label in IMAGES if label == 2][:3]
+    found = fitted(model=model).agreement(2, IMAGES, "4", images=3)
+    for k in (0, 5, 11):
+        gate = {"4": torch.ones(12).index_fill(0, torch.tensor([k]), 0)}
+        lost = [
+            (model(x[None])[0, 2] - removing.logits_of(model, x[None], gate)[2]).item()
+            for x in some
+        ]
+        assert found.drops[k] == pytest.approx(np.mean(lost), rel=1e-4, abs=1e-5)
+    assert found.images == 3
+
+
+def test_estimates_are_the_weights_times_mean_activations_that_views_show() -> None:
+    chip = fitted()
+    shown = chip.matrix([2], "4")
+    found = chip.agreement(2, IMAGES, "4")
+    assert found.estimates == pytest.approx((shown.values * shown.means)[0])
+    assert found.images == 4
+
+
+def test_a_data_set_that_tells_its_labels_opens_no_other_images() -> None:
+    opened: list[int] = []
+
+    class Labelled(Images):
+        targets = tuple(label for _, label in IMAGES)
+
+        def __getitem__(self, i: int) -> tuple[Tensor, int]:
+            opened.append(i)
+            return IMAGES[i]
+
+    chip = fitted()
+    found = chip.agreement(2, Labelled(), "4", images=2)
+    assert {IMAGES[i][1] for i in opened} == {2}
+    assert np.array_equal(found.drops, chip.agreement(2, IMAGES, "4", images=2).drops)
+
+
+def test_a_class_without_an_image_cannot_be_checked() -> None:
+    with pytest.raises(ValueError, match="got data without an image of .class 2.; expected"):
+        fitted().agreement(2, [one for one in IMAGES if one[1] != 2])
+
+
+def test_a_check_that_is_stopped_says_nothing() -> None:
+    with pytest.raises(CancelledError):
+        fitted().agreement(2, IMAGES, stopped=lambda: True)
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,7 @@ ORDER = (
     ("inferring",),
     ("inference_trees", "inference_checks", "comparing"),
     ("heatmaps",),
+    ("class_losses",),
     ("concept_maps",),
     ("engines",),
     ("widgets",),

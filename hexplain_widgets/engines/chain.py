@@ -35,6 +35,8 @@ from ..level_layers import Levels, checked_levels, root_of
 from ..probe import Probe
 from ..provenance import versions
 from ..settings import at_least_one, not_negative, share
+from ..states import restoring
+from ..streaming import never
 
 # How many concepts a concept may rest on: these at the finest levels, MANY at the others.
 FEW, MANY = {"material": 1, "texture": 1, "color": 1}, 5
@@ -216,14 +218,9 @@ class Chain:
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
         sums, settings = ConceptSums.load(path)
-        try:
+        with restoring("Chain", path):
             found = cls(**{n: settings[n] for n in _SETTINGS})
             root = str(settings["root"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ValueError(
-                f"cannot load {path}: its settings are not a Chain's ({error}); a file written by"
-                " Chain.save was expected; take another copy, or fit again"
-            ) from error
         found._begin(sums, root)
         return found if model is None else found.on(model)
 
@@ -278,7 +275,7 @@ class Chain:
         index = int(logits[0].argmax()) if target is None else look.index_of(target, len(logits[0]))
         grown = Grown(self.harmonized_, self._root)
         inferred = inferrer.inferred([p.x for p in prepared], [index] * len(prepared),
-                                     stopped or _never)  # fmt: skip
+                                     stopped or never)  # fmt: skip
         trees = [grown.tree(one, index, look.name(index)) for one in inferred]
         said = [look.prediction(row, index) for row in logits[: len(trees)]]
         root = of_a_class(trees) if whole else trees[0]
@@ -309,7 +306,7 @@ class Chain:
         """
         xs = [one.x for one in explained_again(self._ready(), inference, images)]
         known = (self._inferring(), self._harmony)
-        return faithful(*known, inference, xs, tuple(path), stopped or _never)
+        return faithful(*known, inference, xs, tuple(path), stopped or never)
 
     def compare(
         self,
@@ -329,7 +326,7 @@ class Chain:
         """
         look = self._ready()
         asked = asked_of(self._harmony, sets, concept, level)
-        found = compared(look, self._inferring(), asked, self.seed, stopped or _never)
+        found = compared(look, self._inferring(), asked, self.seed, stopped or never)
         explained = () if not inferences else self._each(asked, len(found.sets), stopped)
         return replace(
             found, inferences=explained, notes=(*found.notes, *self._notes()),
@@ -384,10 +381,6 @@ _SETTINGS = (
     "levels", "gates", "max_concepts", "harmonize_sparsity", "sparsity", "place", "held_out",
     "seed",
 )  # fmt: skip
-
-
-def _never() -> bool:
-    return False
 
 
 def _bounds(most: int | Mapping[str, int]) -> int | dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from itertools import product
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
+from ..class_losses import class_agreement
 from ..classifier import Classifier
 from ..evidence import (
     ChannelImportance,
@@ -29,10 +30,10 @@ from ..fitting import Gathering
 from ..gathering import GateQuestion, Gathered, check_goes_on
 from ..heatmaps import (
     DRAWINGS,
-    OF_THE_IMAGE,
     Asked,
     Gaze,
     Looked,
+    asked_in_turn,
     checked_rivals,
     drawn,
     faithful,
@@ -43,7 +44,9 @@ from ..localize import Truth, best_threshold
 from ..moments import Weighting
 from ..provenance import versions
 from ..responses import Score
-from ..settings import tuple_of
+from ..settings import at_least_one, tuple_of
+from ..states import restoring
+from ..streaming import never
 
 METHODS = tuple(DRAWINGS)
 THRESHOLD = 0.2  # of a map's maximum, until a calibration set has found a better one
@@ -199,14 +202,9 @@ class Chip:
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
         gathered, settings = Gathered.load(path)
-        try:
+        with restoring("Chip", path):
             found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
             found.threshold_ = float(settings["threshold"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"cannot load {path}: its settings are not a Chip's ({error}); a file written by"
-                " Chip.save was expected; take another copy, or fit again"
-            ) from error
         found._begin(gathered)
         return found if model is None else found.on(model)
 
@@ -296,6 +294,21 @@ class Chip:
         """
         return faithful(method, self._ask(self._look(image), target, layer))
 
+    def agreement(
+        self, target: Class, data: Any, layer: str | None = None, *, images: int = 8,
+        stopped: Stop | None = None,
+    ) -> Faithfulness:  # fmt: skip
+        """Return how far a class's importances agree with what its logit loses without channels.
+
+        In the mean over its first `images` images in labelled `data`. Raises ValueError where there
+        is none, CancelledError once `stopped` says yes.
+        """
+        known, name = self._fitted, self._fitted.layer(layer).name
+        return class_agreement(
+            self._looking(), known, data, known.index(target), name,
+            images=at_least_one("images", images), stopped=stopped or never,
+        )  # fmt: skip
+
     def _draw(self, method: str, image: Any, target: Class | None, layer: str | None) -> HeatMap:
         return drawn(method, self._ask(self._look(image), target, layer), self._provenance())
 
@@ -304,14 +317,9 @@ class Chip:
         return Asked(looked, self._fitted, self._fitted.layer(layer).name, index, self.rivals)
 
     def localize(
-        self,
-        image: Any,
-        target: Class | None = None,
-        threshold: float | None = None,
-        *,
-        layer: str | None = None,
-        truth: Truth | None = None,
-    ) -> Localization:
+        self, image: Any, target: Class | None = None, threshold: float | None = None, *,
+        layer: str | None = None, truth: Truth | None = None,
+    ) -> Localization:  # fmt: skip
         """Return the largest connected part of the heatmap above `threshold` times its maximum.
 
         The default threshold is what `calibrate` found, 0.2 before. `truth` is a box `(x0, y0, x1,
@@ -338,15 +346,10 @@ class Chip:
         return self.threshold_
 
     def heatmaps(
-        self,
-        image: Any,
-        targets: Sequence[Class] | None = None,
-        *,
-        layers: Sequence[str] | None = None,
-        methods: Sequence[str] = ("CHIP",),
-        localize: bool = False,
-        stopped: Stop | None = None,
-    ) -> HeatMapSheet:
+        self, image: Any, targets: Sequence[Class] | None = None, *,
+        layers: Sequence[str] | None = None, methods: Sequence[str] = ("CHIP",),
+        localize: bool = False, stopped: Stop | None = None,
+    ) -> HeatMapSheet:  # fmt: skip
         """Return heatmaps of one image: classes, layers and methods side by side (Fig. 3-8).
 
         Default: the strongest class, all fitted layers. `stopped` is asked before each map; once it
@@ -356,20 +359,20 @@ class Chip:
         chosen = [self._fitted.layer(n) for n in layers or [n.name for n in self.layers_]]
         classes = [looked.index_of(None)] if targets is None else self._fitted.chosen(targets)
         maps, boxes = [], []
-        for method, target in product(methods, classes):
-            for layer in chosen[:1] if method in OF_THE_IMAGE else chosen:
-                if stopped is not None and stopped():
-                    break
-                asked = self._ask(looked, target, layer.name)
-                maps.append(drawn(method, asked, provenance))
-                if localize:
-                    boxes.append(located(method, asked, provenance, threshold=self.threshold_))
+        ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
+        for method, asked in asked_in_turn(methods, classes, names, ask, stopped):
+            maps.append(drawn(method, asked, provenance))
+            if localize:
+                boxes.append(located(method, asked, provenance, threshold=self.threshold_))
         return HeatMapSheet(
             image=looked.image, predictions=looked.predictions(), layers=tuple(chosen),
             maps=tuple(maps), provenance=provenance, localizations=tuple(boxes),
         )  # fmt: skip
 
     def _look(self, image: Any) -> Looked:
+        return self._looking().at(image)
+
+    def _looking(self) -> Gaze:
         if self.classifier_ is None:
             raise ValueError(
                 "this Chip was loaded without its network; one was expected to explain an image;"
@@ -377,7 +380,7 @@ class Chip:
             )
         if self._gaze is None:
             self._gaze = Gaze(self.classifier_, [n.name for n in self.layers_])
-        return self._gaze.at(image)
+        return self._gaze
 
     def _provenance(self) -> Provenance:
         origin = self._fitted.gathered.origin

@@ -37,6 +37,7 @@ from ..regions import Finding
 from ..responsible import Aggregate, Saliency
 from ..settings import at_least_one, count_of, one_of, positive, share, tuple_of
 from ..shapley import ESTIMATORS
+from ..states import restoring
 
 STAGES = "stages"
 # Of the way from a concept map's lowest value to its highest, until calibrated.
@@ -241,14 +242,9 @@ class Hint:
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
         regions, settings = Regions.load(path)
-        try:
+        with restoring("Hint", path):
             found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
             found.threshold_ = float(settings["region_threshold"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"cannot load {path}: its settings are not a Hint's ({error}); a file written by"
-                " Hint.save was expected; take another copy, or fit again"
-            ) from error
         found._begin(regions)
         return found if model is None else found.on(model)
 

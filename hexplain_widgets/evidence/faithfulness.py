@@ -19,9 +19,9 @@ class Faithfulness(Evidence):
 
     `estimates` and `drops` are in the decision's own units, one of each for every part; `parts`
     says what these are ("channels") and `baseline` what a removed one is set to ("zero", or "mean"
-    over reference images). `pearson` is their correlation (Hierarchical Decomposition, Eq. 12),
-    `spearman` that of their ranks; None where either side is constant. `seconds` is how long the
-    removals took.
+    over reference images). Both are means over `images`. `pearson` is their correlation
+    (Hierarchical Decomposition, Eq. 12), `spearman` that of their ranks; None where either side is
+    constant. `seconds` is how long the removals took.
     """
 
     estimates: Float[np.ndarray, " k"]
@@ -31,12 +31,14 @@ class Faithfulness(Evidence):
     parts: str = "channels"
     baseline: str = "zero"
     seconds: float = 0.0
+    images: int = 1
 
     def __str__(self) -> str:
         r = "undefined (one side is constant)" if self.pearson is None else f"{self.pearson:.2f}"
+        over = f" in {self.images} images" if self.images > 1 else ""
         return (
             f"agrees with ablation to {self.baseline}: r = {r}"
-            f" ({len(self.drops)} {self.parts}, {self.seconds:.1f} s)"
+            f" ({len(self.drops)} {self.parts}{over}, {self.seconds:.1f} s)"
         )
 
 

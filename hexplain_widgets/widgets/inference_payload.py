@@ -50,6 +50,7 @@ def checks_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
             "r": _number(one.agreement),
             "count": 0 if one.estimates is None else len(one.estimates),
             "parts": "channels",
+            "images": one.count,
         }
         for path, node in merged(inferences).walk()
         for s, one in node.known

@@ -138,6 +138,7 @@ def faithfulness_fields(found: Faithfulness) -> dict[str, Any]:
         "rank": _or_none(found.spearman),
         "count": len(found.drops),
         "parts": found.parts,
+        "images": found.images,
         "seconds": six_digits(found.seconds),
     }
 

@@ -11,6 +11,12 @@ describe("the line on faithfulness", () => {
     );
   });
 
+  it("says over how many images both sides were averaged", () => {
+    expect(told({ ...check(0.9), images: 8 }, OF_TREE)).toBe(
+      "agrees with ablation: r = 0.90 (512 channels in 8 images, 0.1 s)",
+    );
+  });
+
   it("says in words what not to rely on where it agrees little", () => {
     expect(told(check(-0.12), OF_TREE)).toBe(
       "agrees poorly with ablation: r = −0.12 (512 channels, 0.1 s): do not rely on these shares",

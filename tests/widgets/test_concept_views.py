@@ -292,7 +292,7 @@ def test_what_was_checked_stays_with_the_evidence(live: InferenceView, tmp_path:
     hx.save(live.evidence, tmp_path / "found.hx")
     again = type(live).from_evidence(hx.load(tmp_path / "found.hx"))
     assert again.checks["0|"] == {
-        "r": pytest.approx(r, rel=1e-5), "count": CHANNELS, "parts": "channels",
+        "r": pytest.approx(r, rel=1e-5), "count": CHANNELS, "parts": "channels", "images": 1,
     }  # fmt: skip
     again.close()
 

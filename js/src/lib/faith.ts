@@ -7,6 +7,7 @@ export interface Check {
   rank?: number | null;
   count: number;
   parts: string;
+  images?: number;
   seconds?: number;
 }
 
@@ -33,11 +34,13 @@ export interface Wording {
 const HOW = { good: "agrees", fair: "agrees in part", poor: "agrees poorly" };
 
 export function told(check: Check, { subject, advice }: Wording): string {
-  const { r, count, parts, seconds } = check;
+  const { r, parts, seconds } = check;
+  const over = (check.images ?? 1) > 1 ? ` in ${check.images} images` : "";
+  const count = `${check.count} ${parts}${over}`;
   const found = verdict(check);
   if (r === null || found === "unknown")
-    return `cannot be compared with ablation: all ${count} ${parts} weigh the same`;
-  const size = `${count} ${parts}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
+    return `cannot be compared with ablation: all ${count} weigh the same`;
+  const size = `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
   const doubt = found === "poor" ? `: do not rely on ${advice}` : "";
   const agrees = `${subject === undefined ? "" : `${subject} `}${HOW[found]} with ablation`;
   return `${agrees}: r = ${r.toFixed(2).replace("-", "−")} (${size})${doubt}`;
