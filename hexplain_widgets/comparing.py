@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -79,14 +79,16 @@ def compared(
     of = np.repeat(np.arange(len(asked.sets)), [len(some) for some in asked.sets.values()])
     prepared = [look.prepare(image) for image in chain(*asked.sets.values())]
     numbers = np.array(asked.numbers)[of].tolist()
-    weights = list(inferrer.weights([p.x for p in prepared], numbers, asked.depth, stopped))
-    if not weights:
+    weighed = list(inferrer.weights([p.x for p in prepared], numbers, asked.depth, stopped))
+    if not weighed:
         raise ValueError(
             "was stopped before the first images were inferred; at least these are needed to"
             " compare sets; call chain.compare again"
         )
-    kept = np.unique(of[: len(weights)])
-    return _measured(asked, kept, np.array(weights), of[: len(weights)], prepared, seed)
+    kept = np.unique(of[: len(weighed)])
+    weights = np.array([one.unit for one in weighed])
+    found = _measured(asked, kept, weights, of[: len(weighed)], prepared, seed)
+    return replace(found, estimates=np.array([one.estimates for one in weighed]))
 
 
 def _measured(

@@ -10,8 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from .classifier import Classifier, Prepared
-from .evidence import ConceptInference, Faithfulness
+from .evidence import ConceptInference, Faithfulness, InferenceComparison
 from .harmony import Harmony
+from .images import thumbnail
 from .infer import Stop
 from .inferring import Inferrer
 from .metrics import faithfulness
@@ -34,6 +35,44 @@ def explained_again(
             " what was passed to explain or explain_class"
         )
     return prepared
+
+
+def compared_again(look: Classifier, found: InferenceComparison, point: int, image: Any) -> Tensor:
+    """Return an image of a comparison as the network takes it; raises ValueError for another."""
+    prepared = look.prepare(image)
+    shown = found.images[point] if found.images else None
+    if shown is not None and not np.array_equal(thumbnail(prepared.shown), shown):
+        raise ValueError(
+            f"got an image that is not number {point} of those compared; expected the same image;"
+            " pass the sets that were passed to compare, in the same order"
+        )
+    return prepared.x
+
+
+def compared_faithful(
+    inferrer: Inferrer,
+    harmony: Harmony,
+    found: InferenceComparison,
+    x: Tensor,
+    point: int,
+    stopped: Stop,
+) -> Faithfulness:
+    """Return how far the inference of a comparison's image agrees with closing each channel.
+
+    Raises ValueError for a comparison that keeps no estimates, CancelledError where `stopped` says
+    yes.
+    """
+    if found.estimates is None:
+        raise ValueError(
+            "got a comparison without the estimates of its channels; expected one that keeps them;"
+            " compare the sets again with chain.compare"
+        )
+    depth = harmony.depth(found.level)
+    number = harmony.number(depth, found.concepts[int(found.sets[point])])
+    start = time.perf_counter()
+    lost = inferrer.lost(x, number, depth, stopped)
+    seconds = time.perf_counter() - start
+    return faithfulness(found.estimates[point], lost, seconds=seconds)
 
 
 def faithful(

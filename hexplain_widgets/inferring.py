@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -43,6 +44,13 @@ class Inferred:
 
     steps: Sequence[Mapping[int, Step]]
     activations: Sequence[Float[np.ndarray, "_k _h _w"]]
+
+
+class Weighed(NamedTuple):
+    """One concept in an image: its unit inference weights, and what each channel adds to it."""
+
+    unit: Float[np.ndarray, " k"]
+    estimates: Float[np.ndarray, " k"]
 
 
 @dataclass(frozen=True)
@@ -110,8 +118,8 @@ class Inferrer:
         numbers: Sequence[int],
         level: int,
         stopped: Stop,
-    ) -> Iterator[Float[np.ndarray, " k"]]:
-        """Yield the unit inference weights of one concept in each image (Eq. 20-25).
+    ) -> Iterator[Weighed]:
+        """Yield the inference weights of one concept in each image (Eq. 20-25).
 
         `level` is that which is gated; `numbers[i]` is the place of image `i`'s concept in the one
         above, or of its class. Ends where `stopped` says so.
@@ -122,8 +130,9 @@ class Inferrer:
                 return
             pairs = zip(asked, numbers[some], strict=True)
             rows = [self._rows(one.answers.shape[1], [number], level) for one, number in pairs]
-            for found in inference_weights(asked, rows, sparsity=self._manner.sparsity):
-                yield found.unit[0]
+            solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
+            for one, found in zip(asked, solved, strict=True):
+                yield Weighed(found.unit[0], found.weights[0] * one.means)
 
     def lost(
         self, x: Float[Tensor, "1 ch h w"], number: int, level: int, stopped: Stop

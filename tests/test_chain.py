@@ -302,6 +302,21 @@ def test_a_set_of_one_image_is_flagged() -> None:
     assert found.distances[0, 0] == 0
 
 
+def test_a_compared_image_is_held_against_closing_each_channel() -> None:
+    found = compare()
+    image = world.item(1, (0, 1, 2)).image
+    agreement = world.fitted().agreement(found, 1, image)
+    assert agreement.drops == pytest.approx(
+        world.fitted().faithfulness(world.fitted().explain(image, 0), image).drops
+    )
+    assert agreement.pearson == pytest.approx(1, abs=1e-3)
+
+
+def test_another_image_than_was_compared_is_refused() -> None:
+    with pytest.raises(ValueError, match="got an image that is not number 1 of those compared"):
+        world.fitted().agreement(compare(), 1, world.item(2, (0, 1, 2)).image)
+
+
 def test_stopped_the_images_so_far_are_compared() -> None:
     asked: list[bool] = []
     found = compare(stopped=lambda: len(asked) > 0 or asked.append(True) is not None)

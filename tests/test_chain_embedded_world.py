@@ -89,7 +89,8 @@ def weights_of_houses() -> np.ndarray:
     inferrer = Inferrer(Probe(look), chain().harmonized_, (5, 5, 1, 1), Manner(1000, 0.01, 0.0, 0))
     house = look.classes.index("house")
     images = [look.prepare(image).x for some in houses().values() for image in some]
-    return np.array(list(inferrer.weights(images, [house] * len(images), 0, lambda: False)))
+    found = inferrer.weights(images, [house] * len(images), 0, lambda: False)
+    return np.array([one.unit for one in found])
 
 
 def more_apart(weights: np.ndarray, sets: np.ndarray) -> float:

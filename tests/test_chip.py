@@ -99,7 +99,7 @@ def test_a_data_set_that_tells_its_labels_opens_no_other_images() -> None:
 
 
 def test_a_class_without_an_image_cannot_be_checked() -> None:
-    with pytest.raises(ValueError, match="got data without an image of .class 2.; expected"):
+    with pytest.raises(ValueError, match=r"got data without an image of .class 2.; expected"):
         fitted().agreement(2, [one for one in IMAGES if one[1] != 2])
 
 

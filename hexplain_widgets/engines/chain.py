@@ -28,7 +28,7 @@ from ..harmonize import Harmonized, LabelQuestion, harmonized
 from ..harmony import Harmony
 from ..images import thumbnail
 from ..infer import Stop
-from ..inference_checks import explained_again, faithful
+from ..inference_checks import compared_again, compared_faithful, explained_again, faithful
 from ..inference_trees import Grown, mean_of, of_a_class
 from ..inferring import Inferrer, Manner
 from ..level_layers import Levels, checked_levels, root_of
@@ -88,16 +88,10 @@ class Chain:
         return f"Chain({', '.join((self._root, *self._sums.levels))}, {self._sums.images} images)"
 
     def fit(
-        self,
-        classifier: nn.Module | Classifier,
-        concepts: Any,
-        *,
-        group: Callable[[str], str] | None = None,
-        resume: bool = False,
-        checkpoint: str | Path | None = None,
-        client: Any = None,
-        progress: bool = True,
-    ) -> Chain:
+        self, classifier: nn.Module | Classifier, concepts: Any, *,
+        group: Callable[[str], str] | None = None, resume: bool = False,
+        checkpoint: str | Path | None = None, client: Any = None, progress: bool = True,
+    ) -> Chain:  # fmt: skip
         """Harmonise a concept set with the network's layers (Eq. 1).
 
         `concepts` is a concept set: `hx.demo.scenes(...).concepts()`, `hx.Broden(folder)`,
@@ -332,6 +326,18 @@ class Chain:
             found, inferences=explained, notes=(*found.notes, *self._notes()),
             provenance=self._provenance(", ".join(dict.fromkeys(asked.concepts))),
         )  # fmt: skip
+
+    def agreement(
+        self, comparison: InferenceComparison, point: int, image: Any, stopped: Stop | None = None
+    ) -> Faithfulness:
+        """Return how far one image of a comparison agrees with closing each channel in turn.
+
+        `point` is its number, `image` the image that was compared. Raises ValueError for another
+        image and a comparison without estimates, CancelledError once `stopped` says yes.
+        """
+        x = compared_again(self._ready(), comparison, point, image)
+        known = (self._inferring(), self._harmony)
+        return compared_faithful(*known, comparison, x, point, stopped or never)
 
     def _each(
         self, asked: Compared, count: int, stopped: Stop | None

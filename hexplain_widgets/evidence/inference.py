@@ -103,6 +103,9 @@ class InferenceComparison(Evidence):
     centre (Eq. 23). `explained_variance` are shares. `concepts[s]` is what was inferred in each
     set, at `level`. `p_values[s, t]` says how often sets drawn at random from both lie as far apart
     (permutation test), 1 on the diagonal. `images` are thumbnails, in the order of the points.
+    `estimates[n]` are what each channel adds to the concept in image `n` by the inference, and
+    `agreements[n]` is their correlation with what it loses without each, None where that was not
+    measured; empty where none was.
     """
 
     points: Float[np.ndarray, "n 3"]
@@ -116,5 +119,7 @@ class InferenceComparison(Evidence):
     p_values: Float[np.ndarray, "s s"] | None = None
     images: tuple[UInt8[np.ndarray, "_h _w 3"], ...] = ()
     inferences: tuple[ConceptInference, ...] = ()
+    estimates: Float[np.ndarray, "n k"] | None = None
+    agreements: tuple[float | None, ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,17 @@ from ..evidence import ConceptInference, InferenceComparison
 from ._base import View, synced
 from .conversation import Content, Handler, Stop
 from .inference_sources import chain_of
+from .payload import faithfulness_fields
 from .questions import whole
-from .space_checks import MOST_CHARTS, comparison_of, images_of, points_in
+from .space_checks import MOST_CHARTS, comparison_of, images_of, point_in, points_in
 from .space_drawing import draw_space
-from .space_payload import charts_payload, pictured, space_payload, thumbnails_payload
+from .space_payload import (
+    charts_payload,
+    pictured,
+    points_checked,
+    space_payload,
+    thumbnails_payload,
+)
 from .space_words import listed
 from .view_state import ViewState, dotted_numbers, finite, understood
 
@@ -63,6 +71,7 @@ class InferenceSpace(View):
     space = synced(traitlets.Dict)
     thumbnails = synced(traitlets.Dict)
     charts = synced(traitlets.Dict)
+    checks = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
     view = synced(traitlets.Dict, from_json=cleaned)
 
@@ -88,6 +97,7 @@ class InferenceSpace(View):
             space=space_payload(evidence),
             thumbnails=thumbnails_payload(pictured(evidence)),
             charts=charts_payload(self._found, evidence),
+            checks=points_checked(evidence),
             live=chain is not None,
         )
 
@@ -122,7 +132,7 @@ class InferenceSpace(View):
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
-        return {"infer": self._infer}
+        return {"infer": self._infer, "check": self._check}
 
     def close(self) -> None:
         """Close the view and let go of the Chain and the images."""
@@ -142,11 +152,25 @@ class InferenceSpace(View):
             self._keep({point: found})
         return {"points": list(points)}
 
+    def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        point = point_in(content, len(self._evidence.points))
+        chain, images = self._ask([point])
+        life = self._life(content, stopped, {})
+        found = chain.agreement(self._evidence, point, images[point], life)
+        if stopped():
+            raise CancelledError
+        with self._state_lock:
+            known = self._evidence.agreements or (None,) * len(self._evidence.points)
+            every = (*known[:point], found.pearson, *known[point + 1 :])
+            self._evidence = replace(self._evidence, agreements=every)
+            self._publish(checks={**self.checks, str(point): faithfulness_fields(found)})
+        return faithfulness_fields(found)
+
     def _ask(self, missing: list[int]) -> tuple[Any, tuple[Any, ...]]:
         if missing and self._chain is None:
             raise ValueError(
-                "this view has no Chain and images to infer concepts of single images with;"
-                " expected both, or inferences in the comparison;"
+                "this view has no Chain and images to infer or check concepts of single images"
+                " with; expected both, or inferences in the comparison;"
                 " run InferenceSpace(comparison, chain, images=sets)"
             )
         return self._chain, self._images

@@ -32,6 +32,7 @@ def comparison_of(given: Any) -> InferenceComparison:
         ("sets", given.sets),
         ("images", given.images),
         ("inferences", given.inferences),
+        ("agreements", given.agreements),
     ):
         if len(one) != count and (len(one) or what == "sets"):
             raise ValueError(
@@ -86,6 +87,11 @@ def points_in(content: Content, count: int) -> tuple[int, ...]:
             f"got point {wrong[0]}; expected a number from 0 to {count - 1}; choose it in the plot"
         )
     return tuple(dict.fromkeys(points))
+
+
+def point_in(content: Content, count: int) -> int:
+    """Return the `point` of a message; raises ValueError for what is none."""
+    return points_in({"points": [content.get("point")]}, count)[0]
 
 
 def _listed(name: object, given: Any) -> Any:

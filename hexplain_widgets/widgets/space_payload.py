@@ -72,6 +72,16 @@ def charts_payload(
     }
 
 
+def points_checked(evidence: InferenceComparison) -> dict[str, Any]:
+    """Return how far points agree with ablation, by their number, where it is known."""
+    count = 0 if evidence.estimates is None else evidence.estimates.shape[1]
+    return {
+        str(i): {"r": six_digits(r), "count": count, "parts": "channels"}
+        for i, r in enumerate(evidence.agreements)
+        if r is not None
+    }
+
+
 def point_name(evidence: InferenceComparison, point: int) -> str:
     """Return what an image is called: its set's name and its number in it, from 1."""
     place = int(evidence.sets[point])

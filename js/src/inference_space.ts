@@ -3,8 +3,10 @@ import type { AnyModel } from "@anywidget/types";
 import "./inference_space.css";
 import type { Banner } from "./lib/banner.ts";
 import { h } from "./lib/dom.ts";
+import { type Check, FaithLine } from "./lib/faith.ts";
 import { view } from "./lib/view.ts";
 import { Bursts } from "./space/bursts.ts";
+import { PointChecks, together } from "./space/checking.ts";
 import { PlotKeys } from "./space/keys.ts";
 import { legend } from "./space/legend.ts";
 import { pointList } from "./space/list.ts";
@@ -12,7 +14,7 @@ import { Plot } from "./space/plot.ts";
 import { Session, type State } from "./space/session.ts";
 import { Table } from "./space/table.ts";
 import { tools } from "./space/tools.ts";
-import { images } from "./space/words.ts";
+import { images, pointName } from "./space/words.ts";
 
 const BOLD = "Bold: larger than the spread within both sets. Diagonal: the spread within a set.";
 
@@ -42,16 +44,19 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     plot.element,
     tools(session, plot, keys.sheet.hint),
   );
-  root.append(header(session), h("div", { class: "hx-space-body" }, main, side));
+  const checks = new PointChecks(session);
+  root.append(header(session, checks), h("div", { class: "hx-space-body" }, main, side));
   root.append(bursts.element, pointList(session), keys.sheet.element);
   void session.load();
+  checks.start();
   return () => {
     for (const part of [plot, bursts, session]) part.close();
     root.remove();
   };
 }
 
-function header({ space }: Session): HTMLElement {
+function header(session: Session, checks: PointChecks): HTMLElement {
+  const { space } = session;
   const { groups, level } = space.payload;
   const names = [...new Set(groups.map((one) => one.concept))];
   const title = h(
@@ -65,7 +70,28 @@ function header({ space }: Session): HTMLElement {
     h("span", { class: "hx-why" }, " inferred?"),
     h("small", {}, `${images(space.points.length)} · ${level} level`),
   );
-  return h("header", { class: "hx-header" }, title);
+  return h("header", { class: "hx-header" }, h("div", {}, title, faith(session, checks)));
+}
+
+/** How far the inferences of all images agree with ablation. */
+function faith(session: Session, checks: PointChecks): HTMLElement {
+  const { space } = session;
+  const advice = "the places of these points";
+  const line = new FaithLine(
+    () => ({ advice }),
+    () => void checks.runAll(),
+  );
+  const write = () => {
+    const known = space.points.flatMap((point, i): [string, Check][] => {
+      const check = session.check(i);
+      return check ? [[pointName(space, point), check]] : [];
+    });
+    const all = known.length === space.points.length;
+    line.show(all ? together(new Map(known)) : null, checks.state);
+  };
+  session.on((change) => change === "checks" && write());
+  write();
+  return line.element;
 }
 
 export default view("inference_space", "hx-inference-space", build);

@@ -15,6 +15,8 @@ import {
   type Vector,
   zoomed,
 } from "../src/layout/space.ts";
+import { type Check, told as toldOf } from "../src/lib/faith.ts";
+import { together } from "../src/space/checking.ts";
 import { readSpace, type SpacePayload } from "../src/space/payload.ts";
 import { type ChartsPayload, known, subset } from "../src/space/subset.ts";
 import { axisName, distance, listed, pointName, spoken, told } from "../src/space/words.ts";
@@ -282,8 +284,13 @@ describe("a comparison", () => {
   });
 
   it("says a point with its set and its place", () => {
-    expect(told(space, space.points[0] as never, true)).toBe(
+    const [point] = space.points;
+    expect(told(space, point as never, true, null)).toBe(
       "pool 1, 1 of 2 images; house inferred; PC1 0.5, PC2 0, PC3 0; chosen",
+    );
+    const check = { r: -0.12, count: 24, parts: "channels" };
+    expect(told(space, point as never, false, check)).toBe(
+      "pool 1, 1 of 2 images; house inferred; PC1 0.5, PC2 0, PC3 0; agreement with ablation: r = −0.12",
     );
   });
 
@@ -294,6 +301,41 @@ describe("a comparison", () => {
       "a and b",
       "a, b and c",
     ]);
+  });
+});
+
+describe("how far points agree with ablation", () => {
+  const check = (r: number | null): Check => ({ r, count: 24, parts: "channels", seconds: 0.1 });
+  const words = { advice: "these points" };
+
+  it("is told on average, and where it is least", () => {
+    const found = together(
+      new Map([
+        ["pool 1", check(0.9)],
+        ["pool 2", check(0.7)],
+        ["curb 1", check(null)],
+      ]),
+    );
+    expect(found && toldOf(found, words)).toBe(
+      "agrees with ablation: r = 0.80 on average, 0.70 at least in pool 2 (24 channels in 2 images)",
+    );
+  });
+
+  it("does not hide an image that does not agree", () => {
+    const found = together(
+      new Map([
+        ["pool 1", check(0.9)],
+        ["pool 2", check(0.8)],
+        ["curb 1", check(-0.12)],
+      ]),
+    );
+    expect(found && toldOf(found, words)).toContain(
+      "r = 0.53 on average, but only −0.12 in curb 1 (24 channels in 3 images)",
+    );
+  });
+
+  it("is nothing where nothing can be compared", () => {
+    expect(together(new Map([["pool 1", check(null)]]))).toBeNull();
   });
 });
 

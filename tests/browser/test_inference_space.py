@@ -109,6 +109,19 @@ def alone(open_notebook: Callable[[list[str]], Notebook]) -> Views:
     return opened(open_notebook(CELLS))
 
 
+def test_every_image_is_held_against_ablation_and_the_lowest_is_named(views: Views) -> None:
+    line = views.space.locator(".hx-header .hx-faith")
+    expect(line).to_contain_text(
+        re.compile(
+            r"r = 0\.\d\d on average, but only −?0\.\d\d in pool 4 \(24 channels in 60 images\)"
+        )
+    )
+    expect(views.saved.locator(".hx-faith")).to_have_text("not checked against ablation")
+    views.space.locator(".hx-as-list summary").click()
+    point = views.space.locator(".hx-as-list button[data-point='3']")
+    expect(point).to_have_attribute("title", re.compile("agreement with ablation: r = "))
+
+
 def test_the_keyboard_goes_from_point_to_point_and_chooses(views: Views) -> None:
     views.plot.focus()
     press = views.page.keyboard.press

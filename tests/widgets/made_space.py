@@ -7,9 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from hexplain_widgets.evidence import ConceptInference, InferenceComparison, Provenance
+from hexplain_widgets.evidence import (
+    ConceptInference,
+    Faithfulness,
+    InferenceComparison,
+    Provenance,
+)
+from hexplain_widgets.metrics import faithfulness
 from tests.widgets.made import scene
-from tests.widgets.made_inference import MadeChain, draw, made_inference
+from tests.widgets.made_inference import CHANNELS, MadeChain, draw, made_inference
 
 SETS = ("pool", "hedge", "curb")
 CENTRES = {
@@ -51,6 +57,7 @@ def made_comparison(
         "provenance": Provenance("CHAIN", "VGG", "house", {"gates": 1000}, seed=0),
         "p_values": p_values(distances) if tested else None,
         "images": tuple(picture(i, int(s)) for i, s in enumerate(sets)) if images else (),
+        "estimates": draw("estimates").normal(size=(len(sets), CHANNELS)),
         "inferences": tuple(made_inference(name=names[s]) for s in sets) if inferences else (),
     }
     return InferenceComparison(**(made | fields))
@@ -89,3 +96,14 @@ class LevelChain(MadeChain):
     ) -> ConceptInference:
         self.targets.append(target)
         return super().explain(image, target, stopped)
+
+    def agreement(
+        self, comparison: InferenceComparison, point: int, image: Any,
+        stopped: Callable[[], bool] | None = None,
+    ) -> Faithfulness:  # fmt: skip
+        self.asked.append(f"agreement {point}")
+        estimates = comparison.estimates[point]
+        noise = draw("agreement", str(point)).normal(size=CHANNELS)
+        return faithfulness(
+            estimates, estimates + (5.0 if point == 3 else 0.4) * noise, seconds=0.01
+        )

@@ -20,7 +20,7 @@ from hexplain_widgets.widgets.inference_space import MOST_KEPT, InferenceSpace
 from hexplain_widgets.widgets.space_payload import coarser, point_name, space_payload
 from tests.widgets.answers import Answers
 from tests.widgets.made import scene
-from tests.widgets.made_inference import MARKUP, made_inference
+from tests.widgets.made_inference import CHANNELS, MARKUP, made_inference
 from tests.widgets.made_space import SETS, LevelChain, made_comparison
 
 
@@ -248,7 +248,9 @@ def test_an_inference_that_is_given_up_changes_nothing(
         ("infer", {"points": [True]}, "expected 1 to 6 of them by number"),
         ("infer", {"points": [60]}, "got point 60; expected a number from 0 to 59; choose it"),
         ("infer", {"points": [-1]}, "got point -1; expected a number from 0 to 59; choose it"),
-        ("explain", {}, "expected one of infer, cancel"),
+        ("check", {"point": 60}, "got point 60; expected a number from 0 to 59"),
+        ("check", {"point": [0]}, "expected 1 to 6 of them by number"),
+        ("explain", {}, "expected one of infer, check, cancel"),
     ],
 )
 def test_a_message_that_cannot_be_done_is_answered(
@@ -257,6 +259,27 @@ def test_a_message_that_cannot_be_done_is_answered(
     answer = Answers(live).ask(kind, **fields)
     assert answer["kind"] == "error"
     assert text in answer["text"]
+
+
+def test_a_point_is_held_against_ablation(live: InferenceSpace) -> None:
+    found = Answers(live).ask("check", point=2)
+    assert (found["count"], found["parts"]) == (CHANNELS, "channels")
+    assert live.checks == {"2": {name: found[name] for name in live.checks["2"]}}
+    agreements = live.evidence.agreements
+    assert agreements[2] == pytest.approx(found["r"], rel=1e-5)
+    assert [i for i, r in enumerate(agreements) if r is not None] == [2]
+
+
+def test_what_was_checked_comes_back_with_the_evidence(
+    live: InferenceSpace, tmp_path: Path
+) -> None:
+    Answers(live).ask("check", point=2)
+    hx.save(live.evidence, tmp_path / "space.hx")
+    again = InferenceSpace.from_evidence(hx.load(tmp_path / "space.hx"))
+    twin = live.snapshot()
+    for view in (again, twin):
+        assert view.checks["2"]["r"] == live.checks["2"]["r"]
+        view.close()
 
 
 def test_without_chain_and_images_the_view_says_how_to_have_them() -> None:

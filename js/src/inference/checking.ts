@@ -42,7 +42,7 @@ export class ConceptChecks {
     return this.session.check(spot(concept, part).key);
   }
 
-  run(concept: Concept, part: Part): Promise<void> {
+  run(concept: Concept, part: Part): Promise<boolean> {
     return this.checking.run(spot(concept, part));
   }
 }

@@ -58,12 +58,12 @@ export class Checking {
     if (next) void this.make(next, (kind, fields) => view.kernel.wish(kind, fields));
   }
 
-  /** Check what a person asks to have checked. */
-  run(one: Checkable): Promise<void> {
+  /** Check what a person asks to have checked; whether it was. */
+  run(one: Checkable): Promise<boolean> {
     return this.make(one, (kind, fields) => this.view.kernel.ask(kind, fields));
   }
 
-  private async make(one: Checkable, ask: Kernel["wish"]): Promise<void> {
+  private async make(one: Checkable, ask: Kernel["wish"]): Promise<boolean> {
     const { view } = this;
     this.running = one.key;
     view.told();
@@ -79,6 +79,7 @@ export class Checking {
     }
     this.running = null;
     view.told();
+    return view.check(one.key) !== null;
   }
 
   /** Whether a check only gave way to other work: a person's cancel ends those made unasked. */

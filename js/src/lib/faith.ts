@@ -8,6 +8,8 @@ export interface Check {
   count: number;
   parts: string;
   images?: number;
+  /** Where `r` is a mean over images: the one that agrees least. */
+  least?: { r: number; name: string };
   seconds?: number;
 }
 
@@ -43,7 +45,18 @@ export function told(check: Check, { subject, advice }: Wording): string {
   const size = `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
   const doubt = found === "poor" ? `: do not rely on ${advice}` : "";
   const agrees = `${subject === undefined ? "" : `${subject} `}${HOW[found]} with ablation`;
-  return `${agrees}: r = ${r.toFixed(2).replace("-", "−")} (${size})${doubt}`;
+  return `${agrees}: r = ${places(r)}${lowest(check)} (${size})${doubt}`;
+}
+
+/** A mean hides bad images: the lowest is said beside it. */
+function lowest({ least }: Check): string {
+  if (!least) return "";
+  const low = least.r < POOR ? `, but only ${places(least.r)}` : `, ${places(least.r)} at least`;
+  return ` on average${low} in ${least.name}`;
+}
+
+export function places(r: number): string {
+  return r.toFixed(2).replace("-", "−");
 }
 
 function time(seconds: number): string {

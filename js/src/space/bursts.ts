@@ -67,7 +67,7 @@ export class Bursts {
   private write(): void {
     const { session } = this;
     const { points, space, missing, live } = session;
-    const busy = session.kernel.busy.length > 0;
+    const busy = session.kernel.busy.includes("infer");
     const names = listed(points.map((i) => pointName(space, session.point(i))));
     const left = listed(missing.map((i) => pointName(space, session.point(i))));
     fill(

@@ -1,6 +1,7 @@
 // What the parts of the view share: the comparison, how it is turned, what is chosen, the kernel.
 import type { AnyModel } from "@anywidget/types";
 import { FIRST, type Turn } from "../layout/space.ts";
+import type { Check } from "../lib/faith.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import { type Point, readSpace, type Space, type SpacePayload } from "./payload.ts";
 import { type ChartsPayload, known } from "./subset.ts";
@@ -22,10 +23,11 @@ export interface State extends ViewState {
   space: SpacePayload;
   thumbnails: ThumbnailsPayload;
   charts: ChartsPayload;
+  checks: Record<string, Check>;
   view: Saved;
 }
 
-export type Change = "turn" | "arrangement" | "look" | "charts" | "pixels" | "busy";
+export type Change = "turn" | "arrangement" | "look" | "charts" | "pixels" | "checks" | "busy";
 export const MOST_CHARTS = 6;
 
 export class Session extends ViewSession<State, Change> {
@@ -40,6 +42,7 @@ export class Session extends ViewSession<State, Change> {
     super(model, complain, "", "busy");
     this.space = readSpace(model.get("space"));
     this.follow("view", () => this.tell("arrangement"));
+    this.follow("checks", () => this.tell("checks"));
     this.follow("charts", () => this.tell("charts"));
   }
 
@@ -74,6 +77,11 @@ export class Session extends ViewSession<State, Change> {
 
   point(i: number): Point {
     return this.space.points[i] as Point;
+  }
+
+  /** How far a point agrees with ablation, if it was checked. */
+  check(i: number): Check | null {
+    return this.model.get("checks")?.[i] ?? null;
   }
 
   get cell(): Pair | null {

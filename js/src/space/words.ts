@@ -1,4 +1,5 @@
 // Facts about a comparison in words: what is read on the screen and by a screen reader.
+import { type Check, places } from "../lib/faith.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Entry, Point, Space } from "./payload.ts";
 
@@ -38,10 +39,18 @@ export function spoken(space: Space, s: number, t: number): string {
   return `Between ${one} and ${other}: ${distance(entry)}${said}${entry.p ? `, ${entry.p}` : ""}`;
 }
 
+/** How far one image agrees with ablation, in short. */
+export function agreement({ r }: Check): string {
+  return r === null
+    ? "cannot be compared with ablation"
+    : `agreement with ablation: r = ${places(r)}`;
+}
+
 /** What a point is, when one comes to it by keyboard. */
-export function told(space: Space, point: Point, chosen: boolean): string {
+export function told(space: Space, point: Point, chosen: boolean, check: Check | null): string {
   const group = space.payload.groups[point.set];
   const where = point.at.map((value, axis) => `PC${axis + 1} ${number(value)}`).join(", ");
   const facts = `${point.number} of ${images(group?.images ?? 0)}; ${group?.concept} inferred`;
-  return `${pointName(space, point)}, ${facts}; ${where}${chosen ? "; chosen" : ""}`;
+  const faith = check ? `; ${agreement(check)}` : "";
+  return `${pointName(space, point)}, ${facts}; ${where}${faith}${chosen ? "; chosen" : ""}`;
 }
