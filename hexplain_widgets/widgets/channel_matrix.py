@@ -11,9 +11,10 @@ import traitlets
 
 from ..evidence import ChannelImportance
 from . import channel_questions as questions
-from ._base import View, synced
+from ._base import synced
 from .channel_choice import ChannelChoice, chip_of, expected
 from .channel_drawing import draw_matrix
+from .class_checks import ClassChecks, data_of, indices_of
 from .conversation import Content, Handler, Stop
 from .matrix_payload import matrix_payload
 from .payload import layer_fields
@@ -40,16 +41,19 @@ _ENTRIES = {
 }
 
 
-class ChannelMatrix(ChannelChoice, View):
+class ChannelMatrix(ChannelChoice, ClassChecks):
     """How much each channel of a layer matters for each class: `chip` is fitted.
 
     `classes` are names or indices, all if not given; `layer` is the deepest fitted one if not
     given. Weights are shown times the channel's mean activation, or as they are; classes and
-    channels can be sorted by similarity. Raises ValueError for unknown classes or layers,
-    TypeError for what is no Chip.
+    channels can be sorted by similarity. With labelled `data`, as for Chip.fit, the view says how
+    far the chosen class's importances agree with what the class loses without each channel
+    (Chip.agreement). Raises ValueError for unknown classes or layers and for `data` without the
+    model, TypeError for what is no Chip or no data that last.
     """
 
     bundle = "channel_matrix"
+    opened_by = "ChannelMatrix(chip)"
 
     matrix = synced(traitlets.Dict)
     layers = synced(traitlets.List)
@@ -57,10 +61,16 @@ class ChannelMatrix(ChannelChoice, View):
     view = synced(traitlets.Dict, from_json=_cleaned)
 
     def __init__(
-        self, chip: Any, classes: Sequence[int | str] | None = None, *, layer: str | None = None
+        self,
+        chip: Any,
+        classes: Sequence[int | str] | None = None,
+        *,
+        layer: str | None = None,
+        data: Any = None,
     ) -> None:
         self._classes = None if classes is None else list(classes)
-        self._open(chip_of(chip).matrix(self._classes, layer=layer), chip)
+        found = chip_of(chip).matrix(self._classes, layer=layer)
+        self._open(found, chip, data_of(data, chip))
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ChannelMatrix:
@@ -74,13 +84,15 @@ class ChannelMatrix(ChannelChoice, View):
         self._open(evidence, None)
         return self
 
-    def _open(self, evidence: ChannelImportance, chip: Any) -> None:
-        self._evidence, self._chip = evidence, chip
+    def _open(self, evidence: ChannelImportance, chip: Any, data: Any = None) -> None:
+        self._evidence, self._chip, self._data = evidence, chip, data
         super().__init__(
             matrix=matrix_payload(evidence),
             layers=[layer_fields(layer) for layer in chip.layers_] if chip else [],
             layer=evidence.layer,
             live=chip is not None,
+            targets=[] if chip is None else indices_of(self._classes, chip.classes_),
+            checkable=data is not None,
         )
 
     @property
@@ -104,6 +116,7 @@ class ChannelMatrix(ChannelChoice, View):
         """Return a twin of what is on the screen, without the Chip."""
         twin = type(self).from_evidence(self._evidence)
         twin.view, twin.layout, twin.channel = self.view, self.layout, self.channel
+        self._keep_checks(twin)
         return twin
 
     def export_png(self, path: str | Path) -> Path:
@@ -120,11 +133,11 @@ class ChannelMatrix(ChannelChoice, View):
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
-        return {"layer": self._change_layer}
+        return {"layer": self._change_layer, "check": self._check}
 
     def close(self) -> None:
         """Close the view and let go of the Chip."""
-        self._chip = None
+        self._let_go()
         super().close()
 
     def _change_layer(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
@@ -135,17 +148,14 @@ class ChannelMatrix(ChannelChoice, View):
         return {"layer": found.layer}
 
     def _asked(self, layer: str) -> ChannelImportance:
-        if self._chip is None:
-            raise ValueError(
-                "this view was opened from saved evidence, without a Chip; another layer takes it;"
-                " run ChannelMatrix(chip) to have it live"
-            )
-        found: ChannelImportance = self._chip.matrix(self._classes, layer=layer)
+        chip = self._ask("another layer")
+        found: ChannelImportance = chip.matrix(self._classes, layer=layer)
         return found
 
     def _show(self, evidence: ChannelImportance) -> None:
+        checks = self._still_true(evidence)
         self._evidence = evidence
-        self._publish(matrix=matrix_payload(evidence))
+        self._publish(matrix=matrix_payload(evidence), checks=checks)
         # outside the lock: linked views follow these two
         self.channel = None
         self.layer = evidence.layer

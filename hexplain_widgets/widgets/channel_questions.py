@@ -63,3 +63,14 @@ def channels_in(content: Content) -> tuple[int, ...]:
     if found is None:
         raise ValueError(f"got no channels; expected a list of channel numbers; {RELOAD}")
     return found
+
+
+def class_in(content: Content, names: Sequence[str]) -> int:
+    """Return the `target` of a message, a class by index; raises ValueError for another thing."""
+    target: Any = content.get("target")
+    if not questions.whole(target) or not 0 <= target < len(names):
+        raise ValueError(
+            f"got target {target!r:.60}; expected the index of a class, from 0 to"
+            f" {len(names) - 1}; choose one that is shown"
+        )
+    return int(target)

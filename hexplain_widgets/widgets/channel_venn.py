@@ -14,10 +14,11 @@ from jaxtyping import UInt8
 
 from ..evidence import ChannelOverlap, ChannelPortrait
 from . import channel_questions as questions
-from ._base import View, synced
+from ._base import synced
 from .channel_choice import ChannelChoice, chip_of, expected
 from .channel_drawing import draw_overlap
 from .channel_payload import PortraitCase, overlap_payload
+from .class_checks import ClassChecks, data_of, indices_of
 from .conversation import Content, Handler, Stop
 from .payload import layer_fields, picture_bytes
 from .view_state import ViewState, dotted_numbers, understood
@@ -36,17 +37,21 @@ _ENTRIES = {
 }
 
 
-class ChannelVenn(ChannelChoice, View):
+class ChannelVenn(ChannelChoice, ClassChecks):
     """Which important channels classes share: `chip` is fitted, `classes` are names or indices.
 
     Two or three classes are drawn as circles, more as an UpSet plot. A class's important channels
     are its `top` strongest, or all above `threshold` times its strongest. A region lists its
-    channels with the images where they are strongest and, with `image`, their maps on it. `layer`
-    is the deepest fitted one if not given. Raises ValueError for unknown classes or layers and
-    for a class without any important channel, TypeError for what is no Chip or image.
+    channels with the images where they are strongest and, with `image`, their maps on it. With
+    labelled `data`, as for Chip.fit, the view says how far each class's importances agree with what
+    the class loses without each channel (Chip.agreement). `layer` is the deepest fitted one if not
+    given. Raises ValueError for unknown classes or layers, for a class without any important
+    channel and for `image` or `data` without the model, TypeError for what is no Chip, image or
+    data that last.
     """
 
     bundle = "channel_venn"
+    opened_by = "ChannelVenn(chip, classes)"
 
     overlap = synced(traitlets.Dict)
     portraits = synced(traitlets.Dict)
@@ -65,11 +70,13 @@ class ChannelVenn(ChannelChoice, View):
         top: int = 10,
         threshold: float | None = None,
         layer: str | None = None,
+        data: Any = None,
     ) -> None:
-        shown = _looked_at(chip_of(chip), image)
+        shown, data = _looked_at(chip_of(chip), image), data_of(data, chip)
         found = chip.overlap(list(classes), layer=layer, **_limit(top, threshold))
         self._image = image
-        self._open(replace(found, image=shown), chip)
+        targets = indices_of(classes, chip.classes_)
+        self._open(replace(found, image=shown), chip, data, targets)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ChannelVenn:
@@ -83,8 +90,11 @@ class ChannelVenn(ChannelChoice, View):
         self._open(evidence, None)
         return self
 
-    def _open(self, evidence: ChannelOverlap, chip: Any) -> None:
+    def _open(
+        self, evidence: ChannelOverlap, chip: Any, data: Any = None, targets: Sequence[int] = ()
+    ) -> None:
         self._evidence, self._chip, self._case = evidence, chip, PortraitCase()
+        self._data = data
         super().__init__(
             overlap=overlap_payload(evidence),
             portraits=self._case.payload(evidence.layer, evidence.portraits),
@@ -93,6 +103,8 @@ class ChannelVenn(ChannelChoice, View):
             layers=[layer_fields(layer) for layer in chip.layers_] if chip else [],
             layer=evidence.layer,
             live=chip is not None,
+            targets=list(targets),
+            checkable=data is not None,
         )
 
     @property
@@ -116,6 +128,7 @@ class ChannelVenn(ChannelChoice, View):
             self._fetch(self._missing())
         twin = type(self).from_evidence(self._evidence)
         twin.view, twin.layout, twin.channel = self.view, self.layout, self.channel
+        self._keep_checks(twin)
         return twin
 
     def export_png(self, path: str | Path) -> Path:
@@ -125,16 +138,17 @@ class ChannelVenn(ChannelChoice, View):
 
     def turn_to(self, layer: str) -> None:
         """Show the same classes at another fitted layer."""
-        shown = self._evidence
-        self._show(self._asked(shown.classes, _limit(shown.top, shown.threshold), layer))
+        shown, targets = self._evidence, tuple(self.targets)
+        self._show(self._asked(targets, _limit(shown.top, shown.threshold), layer), targets)
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
-        return {"overlap": self._change, "portraits": self._portray}
+        return {"overlap": self._change, "portraits": self._portray, "check": self._check}
 
     def close(self) -> None:
         """Close the view and let go of the Chip."""
-        self._chip = self._image = None
+        self._let_go()
+        self._image = None
         super().close()
 
     def _change(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
@@ -145,7 +159,7 @@ class ChannelVenn(ChannelChoice, View):
         found = self._asked(classes, limit, layer)
         if stopped():
             raise CancelledError
-        self._show(found)
+        self._show(found, classes)
         return {"regions": len(self._evidence.regions)}
 
     def _portray(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
@@ -154,16 +168,8 @@ class ChannelVenn(ChannelChoice, View):
         self._fetch(channels, stopped)
         return {"channels": list(channels)}
 
-    def _ask(self, purpose: str) -> Any:
-        if self._chip is None:
-            raise ValueError(
-                f"this view was opened from saved evidence, without a Chip; {purpose} takes it;"
-                " run ChannelVenn(chip, classes) to have it live"
-            )
-        return self._chip
-
     def _asked(
-        self, classes: Sequence[int | str], limit: Mapping[str, Any], layer: str
+        self, classes: Sequence[int], limit: Mapping[str, Any], layer: str
     ) -> ChannelOverlap:
         found = self._ask("to compare other channels").overlap(list(classes), layer=layer, **limit)
         same = layer == self._evidence.layer
@@ -171,10 +177,16 @@ class ChannelVenn(ChannelChoice, View):
         whole: ChannelOverlap = replace(found, portraits=kept, image=self._evidence.image)
         return whole
 
-    def _show(self, evidence: ChannelOverlap) -> None:
+    def _show(self, evidence: ChannelOverlap, targets: Sequence[int]) -> None:
         turned = evidence.layer != self._evidence.layer
+        checks = self._still_true(evidence)
         self._evidence = evidence
-        self._publish(overlap=overlap_payload(evidence), portraits=self._portraits())
+        self._publish(
+            overlap=overlap_payload(evidence),
+            portraits=self._portraits(),
+            targets=list(targets),
+            checks=checks,
+        )
         # outside the lock: linked views follow these two
         if turned:
             self.channel = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hexplain_widgets.evidence import (
     ChannelImportance,
     ChannelOverlap,
     ChannelPortrait,
+    Faithfulness,
     Layer,
     Provenance,
 )
@@ -120,6 +122,27 @@ class MadeChip:
                     f"got channel {channel}; expected 0 to {here.shape[0] - 1}; choose another"
                 )
         return tuple(portrait(here, channel, image is not None) for channel in channels)
+
+    def agreement(
+        self,
+        target: int | str,
+        data: Any,
+        layer: str | None = None,
+        *,
+        images: int = 8,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Faithfulness:
+        """Each class agrees a little less than the one before, and less at the shallow layer."""
+        self.asked.append(f"agreement {target} {layer}")
+        self.before_answer()
+        if stopped():
+            raise CancelledError
+        here, index = self._layer(layer), self._indices([target])[0]
+        if target not in data:
+            raise ValueError(f"got data without an image of {self.classes_[index]!r}; pass some")
+        r = 0.95 - 0.2 * index - 0.1 * self.layers_.index(here)
+        drops = np.zeros(here.shape[0])
+        return Faithfulness(drops, drops, r, r, images=images, seconds=0.1)
 
     def _layer(self, name: str | None) -> Layer:
         if name is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hexplain_widgets.widgets.channel_drawing import signed_colours
 from hexplain_widgets.widgets.channel_matrix import ChannelMatrix
 from hexplain_widgets.widgets.matrix_payload import bytes_of, channel_order, class_order
 from tests.widgets.answers import Answers
-from tests.widgets.made_chip import CLASSES, LAYERS, MadeChip, wide_layer
+from tests.widgets.made_chip import CLASSES, LAYERS, PROVENANCE, MadeChip, wide_layer
 
 DEEP, SHALLOW = (layer.name for layer in LAYERS)
 ROWS = np.array([[4.0, 1, 0, 0], [0, 0, 2, 1], [3, 1, 0, 0], [0, 0, 1, 1]], np.float32)
@@ -179,7 +180,7 @@ def test_the_chosen_classes_stay_when_the_layer_changes(chip: MadeChip) -> None:
     [
         ("layer", {}, "expected one of features.29, features.22"),
         ("layer", {"layer": ["features.29"]}, "expected one of features.29, features.22"),
-        ("zoom", {}, "expected one of layer, cancel"),
+        ("zoom", {}, "expected one of layer, check, cancel"),
     ],
 )
 def test_a_message_that_cannot_be_done_is_answered_and_nothing_is_lost(
@@ -197,6 +198,108 @@ def test_a_view_of_saved_evidence_says_that_another_layer_takes_the_chip(chip: M
     answer = Answers(saved).ask("layer", layer=DEEP)
     assert "run ChannelMatrix(chip) to have it live" in answer["text"]
     saved.close()
+
+
+LABELLED = [0, 1, 2]  # the made Chip asks no more of data than which classes they have
+
+
+@pytest.fixture
+def held(chip: MadeChip) -> Iterator[ChannelMatrix]:
+    """Two classes, not in the order of the Chip's, that can be held against ablation."""
+    made = ChannelMatrix(chip, ["zebra", 0], data=LABELLED)
+    yield made
+    made.close()
+
+
+def test_a_class_is_held_against_ablation_by_its_index_among_the_chips(
+    held: ChannelMatrix,
+) -> None:
+    assert (held.targets, held.checkable) == ([2, 0], True)
+    answer = Answers(held).ask("check", target=2, layer=DEEP)
+    assert (answer["r"], answer["count"], answer["images"]) == (0.55, 64, 8)
+    assert held.checks["features.29|2"]["r"] == 0.55
+
+
+def test_checks_of_layers_stay_apart_and_stay(held: ChannelMatrix) -> None:
+    browser = Answers(held)
+    for layer in (DEEP, SHALLOW):
+        browser.ask("layer", layer=layer)
+        browser.ask("check", target=0, layer=layer)
+    found = {key: one["r"] for key, one in held.checks.items()}
+    assert found == {"features.29|0": 0.95, "features.22|0": 0.85}
+
+
+def test_checks_go_when_the_chip_is_fitted_otherwise(
+    held: ChannelMatrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Answers(held).ask("check", target=0, layer=DEEP)
+    sparser = replace(PROVENANCE, settings={"sparsity": 0.1})
+    monkeypatch.setattr("tests.widgets.made_chip.PROVENANCE", sparser)
+    held.layer = SHALLOW
+    assert held.checks == {}
+
+
+def test_two_classes_of_one_name_have_checks_of_their_own() -> None:
+    matrix = ChannelMatrix(MadeChip(["crane", "pony", "crane"]), data=LABELLED)
+    browser = Answers(matrix)
+    for target in matrix.targets:
+        browser.ask("check", target=target, layer=DEEP)
+    assert [one["r"] for one in matrix.checks.values()] == [0.95, 0.75, 0.55]
+    matrix.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"layer": DEEP}, "got target None; expected the index of a class, from 0 to 6; choose"),
+        ({"target": "zebra", "layer": DEEP}, "got target 'zebra'; expected the index of a class"),
+        ({"target": True, "layer": DEEP}, "got target True; expected the index of a class"),
+        ({"target": 7, "layer": DEEP}, "got target 7; expected the index of a class"),
+        ({"target": 0}, "expected one of features.29, features.22"),
+        ({"target": 6, "layer": DEEP}, "got data without an image of 'orchard'"),
+    ],
+)
+def test_a_check_that_cannot_be_made_is_answered_and_leaves_none(
+    held: ChannelMatrix, fields: dict[str, Any], text: str
+) -> None:
+    answer = Answers(held).ask("check", **fields)
+    assert answer["kind"] == "error"
+    assert text in answer["text"]
+    assert held.checks == {}
+
+
+def test_without_data_a_check_says_what_to_pass(matrix: ChannelMatrix) -> None:
+    answer = Answers(matrix).ask("check", target=0, layer=DEEP)
+    assert not matrix.checkable
+    assert "got no images to hold 'bullfrog' against; expected labelled ones" in answer["text"]
+    assert "pass data= to ChannelMatrix" in answer["text"]
+
+
+def test_a_view_of_saved_evidence_says_that_a_check_takes_the_chip(chip: MadeChip) -> None:
+    saved = ChannelMatrix.from_evidence(chip.matrix())
+    answer = Answers(saved).ask("check", target=0, layer=DEEP)
+    assert "to check against ablation takes it; run ChannelMatrix(chip)" in answer["text"]
+    saved.close()
+
+
+def test_a_snapshot_keeps_what_was_found_and_of_which_classes(held: ChannelMatrix) -> None:
+    Answers(held).ask("check", target=2, layer=DEEP)
+    twin = held.snapshot()
+    assert (twin.checks, twin.targets, twin.checkable) == (held.checks, [2, 0], False)
+    twin.close()
+
+
+def test_data_without_a_model_to_see_them_are_refused(chip: MadeChip) -> None:
+    chip.classifier_ = None
+    with pytest.raises(
+        ValueError, match="got data, but this Chip was loaded without its model; exp"
+    ):
+        ChannelMatrix(chip, data=LABELLED)
+
+
+def test_data_that_can_be_read_once_are_refused(chip: MadeChip) -> None:
+    with pytest.raises(TypeError, match=r"can be read once; expected .* list\(data\)"):
+        ChannelMatrix(chip, data=iter(LABELLED))
 
 
 def test_what_is_no_importance_is_refused() -> None:

@@ -192,6 +192,8 @@ def test_a_question_that_was_given_up_changes_nothing(chip: MadeChip) -> None:
         ("portraits", {}, "expected a list of channel numbers"),
         ("portraits", {"channels": ["1"]}, "expected 1 to 24 channel numbers"),
         ("portraits", {"channels": [64]}, "expected 0 to 63"),
+        ("check", {"target": 9, "layer": DEEP}, "expected the index of a class, from 0 to 6"),
+        ("check", {"target": 0, "layer": DEEP}, "pass data= to ChannelVenn"),
         ("shutdown", {}, "expected one of overlap, portraits"),
     ],
 )
@@ -207,7 +209,11 @@ def test_a_message_that_cannot_be_done_is_answered_and_nothing_is_lost(
 
 @pytest.mark.parametrize(
     ("kind", "fields"),
-    [("overlap", {"classes": [0], "top": 3, "layer": DEEP}), ("portraits", {"channels": [1]})],
+    [
+        ("overlap", {"classes": [0], "top": 3, "layer": DEEP}),
+        ("portraits", {"channels": [1]}),
+        ("check", {"target": 0, "layer": DEEP}),
+    ],
 )
 def test_a_view_of_saved_evidence_says_that_more_takes_the_chip(
     saved: ChannelVenn, kind: str, fields: dict[str, Any]
@@ -220,6 +226,57 @@ def test_a_view_of_saved_evidence_says_that_more_takes_the_chip(
 def test_a_view_of_saved_evidence_stays_at_its_layer(saved: ChannelVenn) -> None:
     with pytest.raises(ValueError, match="saved evidence holds one layer; open the view on"):
         saved.layer = SHALLOW
+
+
+LABELLED = [0, 1, 2, 3]  # the made Chip asks no more of data than which classes they have
+
+
+@pytest.fixture
+def held(chip: MadeChip) -> Iterator[ChannelVenn]:
+    """Classes that can be held against ablation."""
+    made = ChannelVenn(chip, ["zebra", 0], data=LABELLED)
+    yield made
+    made.close()
+
+
+def test_a_class_is_held_against_ablation(held: ChannelVenn) -> None:
+    answer = Answers(held).ask("check", target=held.targets[0], layer=DEEP)
+    assert (held.checkable, answer["r"]) == (True, 0.55)
+    assert held.checks["features.29|2"]["parts"] == "channels"
+
+
+def test_checks_stay_when_classes_and_layers_change(held: ChannelVenn) -> None:
+    browser = Answers(held)
+    browser.ask("check", target=2, layer=DEEP)
+    browser.ask("overlap", classes=[3, 1], top=3, layer=DEEP)
+    assert held.targets == [3, 1]
+    held.layer = SHALLOW
+    browser.ask("check", target=3, layer=SHALLOW)
+    assert (held.targets, set(held.checks)) == ([3, 1], {"features.29|2", "features.22|3"})
+
+
+def test_a_check_that_was_given_up_leaves_none(held: ChannelVenn, chip: MadeChip) -> None:
+    browser, running, go_on = Answers(held), threading.Event(), threading.Event()
+
+    def wait() -> None:
+        running.set()
+        assert go_on.wait(5)
+
+    chip.before_answer = wait
+    asked = browser.send("check", target=2, layer=DEEP)
+    assert running.wait(5)
+    assert browser.ask("cancel", of=asked)["cancelled"] is True
+    go_on.set()
+    chip.before_answer = lambda: None
+    browser.ask("check", target=0, layer=DEEP)
+    assert set(held.checks) == {"features.29|0"}
+
+
+def test_a_snapshot_keeps_what_was_found(held: ChannelVenn) -> None:
+    Answers(held).ask("check", target=0, layer=DEEP)
+    twin = held.snapshot()
+    assert (twin.checks, twin.targets, twin.checkable) == (held.checks, [2, 0], False)
+    twin.close()
 
 
 def test_an_unknown_class_is_refused(chip: MadeChip) -> None:
