@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from .evidence import Prediction
 from .guest import check_welcome, same_randomness, visiting
@@ -291,6 +290,9 @@ def _class_count(model: nn.Module) -> int | None:
 
 
 def _assumed_transform(model: nn.Module) -> tuple[Callable[[Any], Any], tuple[str, ...]]:
+    # here, for loading torchvision takes as long as torch itself
+    from torchvision.transforms import v2
+
     to_tensor = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
     if _class_count(model) == 1000:
         steps = [v2.Resize(256), v2.CenterCrop(224), *to_tensor]

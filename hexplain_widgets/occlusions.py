@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
-from torchvision.transforms.v2 import functional
 
 from .classifier import Classifier
 from .evidence import Occlusion
@@ -27,6 +26,9 @@ def _mean_colour(x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
 
 
 def _blurred(x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+    # here, for loading torchvision takes as long as torch itself
+    from torchvision.transforms.v2 import functional
+
     height, width = x.shape[2:]
     sigma = max(0.5, BLUR * min(height, width))
     # no further than the image's border can be reflected

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
-from torchvision.ops import stochastic_depth
 
 from .graph import Graph
 
@@ -104,11 +103,13 @@ POINTWISE_MODULES = (
 POINTWISE_FUNCTIONS = frozenset((
     F.relu, F.relu_, torch.relu, torch.relu_, F.relu6, F.hardtanh, F.silu, F.gelu, F.elu, F.selu,
     F.leaky_relu, F.prelu, F.softplus, F.hardswish, F.hardsigmoid, F.sigmoid, torch.sigmoid,
-    F.tanh, torch.tanh, F.mish, F.dropout, F.dropout2d, F.batch_norm, torch.clamp, stochastic_depth,
+    F.tanh, torch.tanh, F.mish, F.dropout, F.dropout2d, F.batch_norm, torch.clamp,
     operator.add, operator.iadd, operator.sub, operator.mul, operator.imul, operator.truediv,
     operator.neg, torch.add, torch.sub, torch.mul, torch.div, torch.abs,
     torch.permute, torch.transpose, F.linear,
 ))  # fmt: skip
+# By name: a network that calls these has loaded torchvision, which takes as long as torch itself.
+POINTWISE_ELSEWHERE = frozenset(("torchvision.ops.stochastic_depth.stochastic_depth",))
 POINTWISE_METHODS = frozenset((
     "relu", "relu_", "sigmoid", "sigmoid_", "tanh", "clamp", "clamp_", "add", "add_", "sub", "mul",
     "mul_", "div", "abs", "permute", "transpose", "contiguous", "clone", "detach", "float",
@@ -130,6 +131,11 @@ def _module_window(module: nn.Module) -> Window | None:
     return Window() if isinstance(module, POINTWISE_MODULES) else None
 
 
+def _dotted(function: Any) -> str:
+    """Return the full name of a function; of other things that can be called, what there is."""
+    return f"{function.__module__}.{getattr(function, '__qualname__', None)}"
+
+
 def _function_window(node: fx.Node) -> Window | None:
     given = dict(enumerate(node.args)) | dict(node.kwargs)
 
@@ -137,7 +143,7 @@ def _function_window(node: fx.Node) -> Window | None:
         value = given.get(name, given.get(place))
         return default if value is None else value
 
-    if node.target in POINTWISE_FUNCTIONS:
+    if node.target in POINTWISE_FUNCTIONS or _dotted(node.target) in POINTWISE_ELSEWHERE:
         return Window()
     if node.target in ALONG_CHANNELS:
         place = 2 if node.target in (torch.chunk, torch.split) else 1

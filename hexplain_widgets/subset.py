@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.linalg import lapack, solve_triangular
-from scipy.optimize import nnls
 
 # Steps of the exact search that are affordable; one looks at all pairs of columns that may follow.
 # Measured for the best 5 of 50 to 60 columns: 10 to 2,000 steps, 20 ms to 2 s; with coefficients
@@ -134,7 +133,7 @@ class _Search:
         """What the chosen columns and all that may follow explain with nonnegative coefficients."""
         some = [*node.chosen, *node.rest]
         root, point = _rooted(self.gram[np.ix_(some, some)], self.slope[some])
-        _, left = nnls(root, point)
+        _, left = _nonnegative(root, point)
         return float(point @ point - left**2)
 
     def _ends(self, node: _Node, left: int) -> None:
@@ -245,7 +244,7 @@ def _pursued_nonnegative(search: _Search, count: int) -> Iterator[tuple[int, ...
         if slope.max() <= 0:
             return
         chosen.append(int(slope.argmax()))
-        alpha = nnls(root[:, chosen], point)[0]
+        alpha, _ = _nonnegative(root[:, chosen], point)
         chosen = [c for c, a in zip(chosen, alpha, strict=True) if a > 0]
         yield tuple(sorted(chosen))
         slope = search.slope - search.gram[:, chosen] @ alpha[alpha > 0]
@@ -257,6 +256,17 @@ def _rooted(
     """Return columns and a target of n numbers that have the same products."""
     root = np.linalg.cholesky(gram + _ROUNDING * np.eye(len(gram))).T
     return root, solve_triangular(root, slope, trans="T")
+
+
+def _nonnegative(
+    root: Float[np.ndarray, "n k"], point: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " k"], float]:
+    """Return nonnegative coefficients of least squares, and the length of what they leave."""
+    # here, for loading scipy.optimize takes a tenth of a second
+    from scipy.optimize import nnls
+
+    alpha, left = nnls(root, point)
+    return alpha, float(left)
 
 
 Found = list[tuple[float, tuple[int, ...]]]

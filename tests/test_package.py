@@ -114,3 +114,14 @@ def test_importing_the_package_leaves_the_random_state_alone() -> None:
         "raise SystemExit(before != states())\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_first_view_loads_no_library_that_it_can_do_without() -> None:
+    code = (
+        "import sys, hexplain_widgets as hx\n"
+        "hx.DecompositionTree(hx.demo.classifier(), hx.demo.scene('house', seed=3).image)\n"
+        "heavy = {'torchvision', 'sklearn', 'scipy.stats', 'scipy.optimize'}\n"
+        "print(*sorted(heavy & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert found.stdout.decode().strip() == ""

@@ -99,7 +99,8 @@ def receptive_field_by_trying(model: nn.Module, layer: str, size: int) -> tuple[
 @pytest.mark.parametrize(
     ("name", "layer"),
     [("squeezenet1_1", "features.7"), ("resnet18", "layer1"), ("mobilenet_v2", "features.3"),
-     ("densenet121", "features.transition1.relu"), ("inception_v3", "Conv2d_4a_3x3")],
+     ("densenet121", "features.transition1.relu"), ("inception_v3", "Conv2d_4a_3x3"),
+     ("convnext_tiny", "features.1")],
 )  # fmt: skip
 def test_the_receptive_field_is_the_extent_of_the_gradient(name: str, layer: str) -> None:
     model = torchvision_network(name)
