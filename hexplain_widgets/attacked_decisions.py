@@ -143,7 +143,7 @@ def _notes(classifier: Classifier, attacked: Attacked) -> tuple[str, ...]:
     return (f"{outside:.1%} of the adversarial image's values are no pixels: outside 0 to 1.",)
 
 
-def _clip_notes(peaks: Float[np.ndarray, ...], bound: float | None) -> tuple[str, ...]:
+def _clip_notes(peaks: Float[np.ndarray, " ..."], bound: float | None) -> tuple[str, ...]:
     """Say how many peaks stand at the layer's upper clip, above which nothing is seen."""
     clipped = 0 if bound is None else int((peaks >= bound).sum())
     if not clipped:

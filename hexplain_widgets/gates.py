@@ -50,5 +50,5 @@ def _opened(
 def proximity(gates: Bool[np.ndarray, "*n k"]) -> Float[np.ndarray, "*n"]:
     """Return h(d) = exp(-|d - 1|² / sigma²) of Eq. 7 with sigma² = 0.5625 K."""
     closed = (~gates).sum(axis=-1)
-    near: Float[np.ndarray, ...] = np.exp(-closed / (WIDTH * gates.shape[-1]))
+    near: Float[np.ndarray, " ..."] = np.exp(-closed / (WIDTH * gates.shape[-1]))
     return near

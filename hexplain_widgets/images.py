@@ -49,7 +49,7 @@ def _read(path: Path) -> Image.Image:
         ) from cause
 
 
-def _bytes_of(array: np.ndarray[Any, Any]) -> UInt8[np.ndarray, ...]:
+def _bytes_of(array: np.ndarray[Any, Any]) -> UInt8[np.ndarray, " ..."]:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise ValueError(
             f"got a numpy image of shape {array.shape}; expected (H, W, 3) or (H, W); move the"

@@ -115,7 +115,7 @@ def _most(labels: Int[np.ndarray, "H W"], grid: _Grid) -> Int[np.ndarray, "h w"]
     return winner
 
 
-def _present(labels: Int[np.ndarray, ...]) -> list[int]:
+def _present(labels: Int[np.ndarray, " ..."]) -> list[int]:
     """The labels that occur, ascending; counting is several times faster than sorting."""
     found: list[int] = (np.flatnonzero(np.bincount(labels.ravel() - IGNORE)) + IGNORE).tolist()
     return found

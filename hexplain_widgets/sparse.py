@@ -111,7 +111,7 @@ def lasso(
     problem: Quadratic,
     sparsity: float | Float[np.ndarray, " c"],
     *,
-    penalties: Float[np.ndarray, ...] | None = None,
+    penalties: Float[np.ndarray, " ..."] | None = None,
     start: Float[np.ndarray, "c k"] | None = None,
     way: Way | None = None,
     device: str | torch.device | None = None,
@@ -179,7 +179,7 @@ def _shares(sparsity: float | Float[np.ndarray, " c"], classes: int) -> Float[np
 
 
 def _multipliers(
-    problem: Quadratic, penalties: Float[np.ndarray, ...] | None
+    problem: Quadratic, penalties: Float[np.ndarray, " ..."] | None
 ) -> Float[np.ndarray, "c k"]:
     classes, channels = problem.linear.shape
     found = np.asarray(1.0 if penalties is None else penalties, dtype=np.float64)

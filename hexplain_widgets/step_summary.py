@@ -43,11 +43,11 @@ def step_summary(deep: str, shallow: str, found: Sequence[Measured]) -> StepFait
     )
 
 
-def standard_error(values: Float[np.ndarray, n * m]) -> Float[np.ndarray, "*m"]:
+def standard_error(values: Float[np.ndarray, " n *m"]) -> Float[np.ndarray, "*m"]:
     """Return the standard error of the mean over the first axis, 0 for a single value."""
     if len(values) < 2:
         return np.zeros(values.shape[1:])
-    found: Float[np.ndarray, ...] = values.std(0, ddof=1) / len(values) ** 0.5
+    found: Float[np.ndarray, " ..."] = values.std(0, ddof=1) / len(values) ** 0.5
     return found
 
 

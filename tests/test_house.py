@@ -11,6 +11,7 @@ from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
@@ -241,6 +242,23 @@ def test_only_probe_and_guest_touch_hooks_and_methods_of_modules(path: Path) -> 
 def test_nothing_is_unpickled_printed_or_evaluated(path: Path) -> None:
     assert not {"pickle", "dill", "cloudpickle", "shelve"} & {other[0] for other in imports(path)}
     assert not {"torch.load", "print", "eval", "exec"} & set(calls(path))
+
+
+@every_module
+def test_the_axes_of_an_array_are_a_text(path: Path) -> None:
+    """Anything else after the comma resolves to no hint, and the signature goes unchecked.
+
+    ruff takes the quotes from one word and from dots: those begin with a space.
+    """
+    hints = [
+        node.slice.elts[1]
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Tuple)
+        and hasattr(jaxtyping, ast.unparse(node.value))
+    ]
+    texts = [h for h in hints if isinstance(h, ast.Constant) and isinstance(h.value, str)]
+    assert [ast.unparse(hint) for hint in hints] == [ast.unparse(text) for text in texts]
 
 
 @every_module

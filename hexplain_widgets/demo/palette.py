@@ -67,7 +67,7 @@ class Light:
     sun: Number = 0.5
 
     @property
-    def haze(self) -> Float[np.ndarray, 3]:
+    def haze(self) -> Float[np.ndarray, " 3"]:
         """The colour that distance fades to."""
         return np.array(self.horizon, dtype=np.float32)
 

@@ -24,11 +24,11 @@ class Example:
 
     pixels: UInt8[np.ndarray, "h w 3"]
     label: int
-    present: Bool[np.ndarray, e]
+    present: Bool[np.ndarray, " e"]
     maps: dict[str, np.ndarray]
 
 
-def present(found: Scene) -> Bool[np.ndarray, e]:
+def present(found: Scene) -> Bool[np.ndarray, " e"]:
     """Return which of `CONCEPTS` cover at least 0.6 % of the picture."""
     shares = [_shares(found.masks[level], len(LEGEND[level]))[1:] for level in ("object", "part")]
     return np.concatenate(shares) >= PRESENT

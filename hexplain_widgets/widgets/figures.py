@@ -84,7 +84,7 @@ def even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
     return np.asarray(step * np.arange(np.floor(low / step), np.ceil(high / step) + 1))
 
 
-def ticks_around(values: Float[np.ndarray, ...]) -> Float[np.ndarray, " n"]:
+def ticks_around(values: Float[np.ndarray, " ..."]) -> Float[np.ndarray, " n"]:
     """Return round numbers around all values and zero."""
     return even_ticks(float(values.min(initial=0)), float(values.max(initial=0)))
 
