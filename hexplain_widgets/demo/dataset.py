@@ -43,6 +43,11 @@ class Scenes(Dataset[tuple[Any, int]]):
     def __iter__(self) -> Iterator[tuple[Any, int]]:
         return (self[i] for i in range(self.n))
 
+    @property
+    def targets(self) -> list[int]:
+        """The class of every scene, without rendering any."""
+        return [i % len(SCENES) for i in range(self.n)]
+
     def __repr__(self) -> str:
         return f"Scenes({self.n}, seed={self.seed}, size={self.size})"
 

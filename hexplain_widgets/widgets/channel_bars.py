@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from ..classifier import nearest
 from ..evidence import ChannelImportance
 from .channel_choice import ChannelChoice, chip_of, expected
 from .channel_drawing import AGAINST, FOR, draw_bars
-from .conversation import EXPECTED
+from .check_controls import CheckControls
+from .class_checks import agreement_of, data_of, spot
+from .conversation import EXPECTED, Content, Stop
 from .export import Exportable
 from .figures import axis_of, framed, parts_of, span, ticks_around
 from .pen import ACCENT
-from .work_controls import alert
+from .work_controls import Requests, alert
 
 MOST_BARS = 40
 NONE = -1  # a list of ipywidgets shows nothing for None
@@ -33,18 +35,27 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
 
     Bars are weights times mean activation, signed, the largest sum for the class on top; `top`
     is how many are taken by size. A click on a bar, or the list beside it, sets `channel`.
-    Raises ValueError for an unknown class or layer, TypeError for what is no Chip.
+    With labelled `data`, as for Chip.fit, a button says how far the class's importances agree with
+    what it loses without each channel (Chip.agreement). Raises ValueError for an unknown class or
+    layer and for `data` without the model, TypeError for what is no Chip or no data that last.
     """
 
     _made: tuple[ipywidgets.Widget, ...] = ()
+    _requests: Requests | None = None  # a view that was refused never had one
 
     def __init__(
-        self, chip: Any, target: int | str, *, top: int = 12, layer: str | None = None
+        self,
+        chip: Any,
+        target: int | str,
+        *,
+        top: int = 12,
+        layer: str | None = None,
+        data: Any = None,
     ) -> None:
         evidence = chip_of(chip).matrix([target], layer=layer)
         names = tuple(chip.classes_)
         index = target if isinstance(target, int) else names.index(evidence.classes[0])
-        self._open(evidence, chip, names, index, top)
+        self._open(evidence, chip, names, index, top, data_of(data, chip))
 
     @classmethod
     def from_evidence(
@@ -60,9 +71,15 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
         return self
 
     def _open(
-        self, evidence: ChannelImportance, chip: Any, names: tuple[str, ...], index: int, top: int
+        self,
+        evidence: ChannelImportance,
+        chip: Any,
+        names: tuple[str, ...],
+        index: int,
+        top: int,
+        data: Any = None,
     ) -> None:
-        self._evidence, self._chip, self._echo = evidence, chip, False
+        self._evidence, self._chip, self._data, self._echo = evidence, chip, data, False
         self._shown: Int[np.ndarray, " n"] = np.arange(0)
         count = min(MOST_BARS, evidence.values.shape[1])
         self._class = ipywidgets.Dropdown(
@@ -75,6 +92,13 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
         self._where = ipywidgets.Dropdown(options=[evidence.layer], description="Layer")
         self._problem, self._table = ipywidgets.HTML(), ipywidgets.HTML()
         self._bars, self._figure = _figure()
+        self._checks: dict[str, Mapping[str, Any]] = {}
+        self._requests = requests = Requests({"check": self._answer_check})
+        self._agreement = CheckControls(
+            checkable=data is not None,
+            check=lambda: self._check(requests),
+            cancel=lambda: requests.cancel(self._agreement),
+        )
         super().__init__(layer=evidence.layer)
         self.children = self._parts()
         self._made = (*self.children[0].children, *self.children, *parts_of(self._figure))
@@ -88,7 +112,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
             self._where.value = self._evidence.layer
             controls.insert(1, self._where)
         row = ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap"))
-        return row, self._problem, self._figure, self._table
+        return row, self._agreement, self._problem, self._figure, self._table
 
     def _listen(self) -> None:
         self._class.observe(self._guarded(self._read), "value")
@@ -122,6 +146,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
         """Return a twin of what is on the screen, without the Chip."""
         twin = type(self).from_evidence(self._evidence, target=self._row(), top=self._top.value)
         twin.layout, twin.channel = self.layout, self.channel
+        twin._keep({} if self._known is None else {twin._spot: self._known})
         return twin
 
     def export_png(self, path: str | Path) -> Path:
@@ -139,7 +164,9 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the bars with all their parts, and let go of the Chip."""
-        self._chip = None
+        if self._requests is not None:
+            self._requests.close()
+        self._chip = self._data = None
         for part in self._made:
             part.close()
         super().close()
@@ -174,7 +201,35 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
         self._figure.layout.height = f"{_FRAME + _ROW * max(3, len(shown))}px"
         self._table.value = _table(self.target, self._shown, shown)
         self._problem.value = "" if len(shown) else _nothing(self.target, self._evidence)
+        self._say_agreement()
         self._mark()
+
+    @property
+    def _spot(self) -> str:
+        return spot(self._evidence.layer, self._class.value)
+
+    @property
+    def _known(self) -> Mapping[str, Any] | None:
+        """How far the class on the screen agrees with ablation, where it was checked."""
+        return self._checks.get(self._spot)
+
+    def _check(self, requests: Requests) -> None:
+        words = f"Checking {self.target} against ablation …"
+        content = {"target": self._class.value, "layer": self._evidence.layer}
+        requests.begin(self._agreement, "check", words, **content)
+
+    def _answer_check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        target, layer = content["target"], content["layer"]
+        found = agreement_of(self._chip, target, self._data, layer, stopped)
+        self._keep({**self._checks, spot(layer, target): found})
+        return found
+
+    def _keep(self, checks: dict[str, Mapping[str, Any]]) -> None:
+        self._checks = checks
+        self._say_agreement()
+
+    def _say_agreement(self) -> None:
+        self._agreement.show(self._known, self.target)
 
     def _mark(self, _: object = None) -> None:
         shown = self._shown.tolist()

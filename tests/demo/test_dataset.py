@@ -14,6 +14,12 @@ from hexplain_widgets.demo.network import preprocess
 from hexplain_widgets.demo.vocabulary import LEVELS, SCENES
 
 
+def test_labels_are_known_without_rendering_a_scene() -> None:
+    data = demo.scenes(23, size=16)
+    assert data.targets == [label for _, label in demo.scenes(23, size=16)]
+    assert not data._images
+
+
 def test_classes_are_balanced():
     counts = Counter(label for _, label in demo.scenes(30, size=16))
     assert counts == dict.fromkeys(range(len(SCENES)), 3)

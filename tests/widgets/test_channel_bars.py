@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hexplain_widgets.widgets.agreement_words import agreement_line
 from hexplain_widgets.widgets.channel_bars import ChannelBars
 from tests.widgets.made import MARKUP
 from tests.widgets.made_chip import LAYERS, MadeChip
@@ -192,3 +196,117 @@ def test_a_page_is_written(bars: ChannelBars, tmp_path: Path) -> None:
 def test_the_picture_for_slides_is_written(bars: ChannelBars, tmp_path: Path) -> None:
     with Image.open(bars.export_png(tmp_path / "bars.png")) as picture:
         assert picture.width == 1920
+
+
+LABELLED = [0, 1, 2]  # the made Chip asks no more of data than which classes they have
+
+
+@pytest.fixture
+def held(chip: MadeChip) -> Iterator[ChannelBars]:
+    """Bars of a class that can be held against ablation."""
+    made = ChannelBars(chip, "bullfrog", data=LABELLED)
+    yield made
+    made.close()
+
+
+def checked(bars: ChannelBars) -> str:
+    """Press the button and wait for what it says."""
+    bars._agreement.check.click()
+    wait(lambda: bool(bars._agreement.cancel.disabled))
+    return str(bars._agreement.line)
+
+
+def wait(found: Callable[[], bool]) -> None:
+    until = time.monotonic() + 5
+    while not found():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_class_is_held_against_ablation_when_asked(held: ChannelBars) -> None:
+    said = checked(held)
+    assert "bullfrog agrees with ablation: r = 0.95 (64 channels in 8 images, 0.1 s)" in said
+    assert held._agreement.check.layout.display == "none"
+
+
+def test_little_agreement_is_red_and_in_words(held: ChannelBars) -> None:
+    held.layer = SHALLOW
+    held._class.value = 2
+    said = checked(held)
+    assert "zebra agrees poorly with ablation: r = 0.45" in said
+    assert "do not rely on these importances" in said
+    assert "--jp-error-color1" in said
+
+
+def test_what_was_found_stays_with_its_class_and_layer(held: ChannelBars) -> None:
+    checked(held)
+    held.layer = SHALLOW
+    assert "not checked" in held._agreement.line
+    assert held._agreement.check.layout.display == ""
+    held.layer = DEEP
+    assert "bullfrog agrees with ablation: r = 0.95" in held._agreement.line
+    held._class.value = 1
+    assert "not checked" in held._agreement.line
+
+
+def test_a_class_without_images_in_the_data_is_told(held: ChannelBars) -> None:
+    held._class.value = 5
+    checked(held)
+    assert "got data without an image of &#x27;harbor&#x27;" in held._agreement.said
+    held._class.value = 0
+    assert held._agreement.said == ""
+
+
+def test_a_check_can_be_cancelled(held: ChannelBars, chip: MadeChip) -> None:
+    go_on = threading.Event()
+    chip.before_answer = lambda: bool(go_on.wait(5))
+    held._agreement.check.click()
+    assert "Checking bullfrog against ablation" in held._agreement.said
+    held._agreement.cancel.click()
+    wait(lambda: "Cancelled" in held._agreement.said)
+    go_on.set()
+    assert "not checked" in held._agreement.line
+
+
+def test_without_data_there_is_no_button_and_a_word_on_what_to_pass(bars: ChannelBars) -> None:
+    assert bars._agreement.check.layout.display == "none"
+    assert "ChannelBars(chip, target, data=images)" in bars._agreement.line
+
+
+def test_a_class_name_that_is_markup_is_escaped_in_the_line() -> None:
+    bars = ChannelBars(MadeChip([MARKUP, "pony"]), 0, data=LABELLED)
+    assert MARKUP not in checked(bars)
+    bars.close()
+
+
+def test_a_snapshot_keeps_what_was_found(held: ChannelBars) -> None:
+    said = checked(held)
+    twin = held.snapshot()
+    again = twin.snapshot()
+    assert twin._agreement.line == again._agreement.line == said
+    for one in (twin, again):
+        one.close()
+
+
+def test_data_that_can_be_read_once_are_refused(chip: MadeChip) -> None:
+    with pytest.raises(TypeError, match="got list_iterator as data, which can be read once"):
+        ChannelBars(chip, "zebra", data=iter(LABELLED))
+
+
+def check(r: float | None, images: int = 1, seconds: float = 0.3) -> dict[str, Any]:
+    return {"r": r, "count": 8, "parts": "channels", "images": images, "seconds": seconds}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (check(0.8), "✓</b> pond agrees with ablation: r = 0.80 (8 channels, 0.3 s)"),
+        (check(0.5), "≈</b> pond agrees in part with ablation: r = 0.50"),
+        (check(-0.12), "✗</b> pond agrees poorly with ablation: r = −0.12"),
+        (check(None, 3), "–</b> pond cannot be compared with ablation: all 8 channels in 3 images"),
+        (check(0.9, seconds=0.01), "(8 channels, &lt; 0.1 s)"),
+        (check(0.9, seconds=12.4), "(8 channels, 12 s)"),
+    ],
+)
+def test_the_line_says_how_far_a_class_agrees(found: dict[str, Any], words: str) -> None:
+    assert words in agreement_line(found, "pond")
