@@ -1,6 +1,7 @@
 // Channel importance: classes by channels as a heatmap that can be sorted, moved and zoomed.
 import type { AnyModel } from "@anywidget/types";
 import "./channel_matrix.css";
+import { agreementLine, ClassChecks } from "./channels/agreement.ts";
 import { workLine } from "./channels/parts.ts";
 import type { Banner } from "./lib/banner.ts";
 import { view } from "./lib/view.ts";
@@ -9,16 +10,18 @@ import { Session, type State } from "./matrix/session.ts";
 import { Table } from "./matrix/table.ts";
 import { Foot, header, toolbar } from "./matrix/tools.ts";
 
-const WORK = { layer: "Reading another layer" };
+const WORK = { layer: "Reading another layer", check: "Checking against ablation" };
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
+  const chosen = () => [session.row];
+  const checks = new ClassChecks(session, chosen);
   const grid = new Grid(session);
   const foot = new Foot(session);
-  const table = new Table(session);
+  const table = new Table(session, checks);
   const work = workLine(WORK);
   root.append(
-    header(session),
+    header(session, agreementLine(session, checks, "ChannelMatrix(chip", chosen)),
     toolbar(session, grid),
     grid.element,
     foot.element,
@@ -27,6 +30,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   );
   session.on((change) => change === "busy" && work.show(session.kernel));
   void session.load();
+  checks.start();
   return () => {
     for (const part of [grid, foot, session]) part.close();
     root.remove();

@@ -1,6 +1,7 @@
 // Channels that classes share: circles or columns, the table of regions, and a region's channels.
 import type { AnyModel } from "@anywidget/types";
 import "./channel_venn.css";
+import { agreementLine, ClassChecks } from "./channels/agreement.ts";
 import { layerName, layerSelect, workLine } from "./channels/parts.ts";
 import type { Banner } from "./lib/banner.ts";
 import { choiceOf } from "./lib/choice.ts";
@@ -14,17 +15,23 @@ import { LimitControl } from "./venn/limit.ts";
 import { RegionList } from "./venn/list.ts";
 import { MOST_CIRCLES, Session, type State } from "./venn/session.ts";
 
-const WORK = { overlap: "Comparing channels", portraits: "Fetching images of channels" };
+const WORK = {
+  overlap: "Comparing channels",
+  portraits: "Fetching images of channels",
+  check: "Checking against ablation",
+};
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
+  const places = () => [...session.overlap.classes.keys()];
+  const checks = new ClassChecks(session, () => (session.fetching ? [] : places()));
   const limit = new LimitControl(session);
   const plot = new Plot(session);
   const cards = new Cards(session);
   const work = workLine(WORK);
   root.append(
-    header(session),
-    h("div", { class: "hx-bar-line" }, new Classes(session).element, limit.element),
+    header(session, agreementLine(session, checks, "ChannelVenn(chip, classes", places)),
+    h("div", { class: "hx-bar-line" }, new Classes(session, checks).element, limit.element),
     h("div", { class: "hx-body" }, plot.element, cards.element),
     work.element,
   );
@@ -32,17 +39,18 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     if (change === "busy") work.show(session.kernel);
     else if (change === "channel") cards.emphasise();
     else if (change === "portraits") cards.fillIn();
-    else cards.draw();
+    else if (change !== "checks") cards.draw();
   });
   cards.draw();
   void cards.load().catch((error) => banner.show(error));
+  checks.start();
   return () => {
     for (const part of [limit, plot, cards, session]) part.close();
     root.remove();
   };
 }
 
-function header(session: Session): HTMLElement {
+function header(session: Session, agreement: HTMLElement): HTMLElement {
   const layers = layerSelect(session.layers, (layer) => void session.change({ layer }));
   const where = h("small", {});
   const show = () => {
@@ -57,7 +65,7 @@ function header(session: Session): HTMLElement {
   return h(
     "header",
     { class: "hx-header" },
-    title,
+    h("div", {}, title, agreement),
     h("div", { class: "hx-tools" }, session.live && layers.element),
   );
 }

@@ -6,7 +6,7 @@ import { Cancelled, KernelError, Unheard } from "../src/lib/kernel.ts";
 const FOUND: Check = { r: 0.9, count: 8, parts: "channels", seconds: 0.1 };
 
 /** A view of two concepts whose kernel answers as it is told. */
-function made(answer: (kind: "ask" | "wish", key: string) => Promise<Check>) {
+function made(answer: (kind: "ask" | "wish", key: string) => Promise<Check>, first?: number) {
   const asked: string[] = [];
   const complaints: unknown[] = [];
   const known = new Map<string, Check>();
@@ -25,7 +25,7 @@ function made(answer: (kind: "ask" | "wish", key: string) => Promise<Check>) {
     told: () => checking.consider(),
     wanted: () => ["a", "b"].map((key) => ({ key, fields: { key } })),
   };
-  const checking = new Checking(view as never, ["pictures"]);
+  const checking = new Checking(view as never, ["pictures"], first);
   return { checking, asked, complaints, busy };
 }
 
@@ -47,6 +47,17 @@ describe("checks against ablation", () => {
     await settled();
     await checking.run({ key: "b", fields: { key: "b" } });
     expect(asked).toEqual(["wish a", "ask b"]);
+  });
+
+  it("go on after a first one that may take longer, as long as the next is quick", async () => {
+    const { checking, asked } = made(() => Promise.resolve({ ...FOUND, seconds: 1.5 }), 2);
+    checking.start();
+    await settled();
+    expect(asked).toEqual(["wish a", "wish b"]);
+    const slow = made(() => Promise.resolve({ ...FOUND, seconds: 2.5 }), 2);
+    slow.checking.start();
+    await settled();
+    expect(slow.asked).toEqual(["wish a"]);
   });
 
   it("do not stand in the way of what a person waits for", async () => {

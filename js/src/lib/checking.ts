@@ -31,6 +31,8 @@ export class Checking {
     private readonly view: Checked,
     /** Questions that a check may be asked beside. */
     private readonly beside: readonly string[],
+    /** Seconds that the first check may take: it has to read images that the next ones know. */
+    private limit = QUICK,
   ) {}
 
   /** From now on check what is wanted. */
@@ -69,7 +71,8 @@ export class Checking {
     view.told();
     try {
       const found = (await ask("check", one.fields)) as unknown as Check;
-      this.slow = (found.seconds ?? 0) > QUICK;
+      this.slow = (found.seconds ?? 0) > this.limit;
+      this.limit = QUICK;
     } catch (error) {
       if (error instanceof Cancelled) this.slow ||= !this.gaveWay(error);
       else {

@@ -37,14 +37,15 @@ const HOW = { good: "agrees", fair: "agrees in part", poor: "agrees poorly" };
 
 export function told(check: Check, { subject, advice }: Wording): string {
   const { r, parts, seconds } = check;
+  const who = subject === undefined ? "" : `${subject} `;
   const over = (check.images ?? 1) > 1 ? ` in ${check.images} images` : "";
   const count = `${check.count} ${parts}${over}`;
   const found = verdict(check);
   if (r === null || found === "unknown")
-    return `cannot be compared with ablation: all ${count} weigh the same`;
+    return `${who}cannot be compared with ablation: all ${count} weigh the same`;
   const size = `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
   const doubt = found === "poor" ? `: do not rely on ${advice}` : "";
-  const agrees = `${subject === undefined ? "" : `${subject} `}${HOW[found]} with ablation`;
+  const agrees = `${who}${HOW[found]} with ablation`;
   return `${agrees}: r = ${places(r)}${lowest(check)} (${size})${doubt}`;
 }
 
@@ -95,6 +96,14 @@ export class FaithLine {
 export function faithLine(check: Check, wording: Wording): HTMLElement {
   const attributes = { class: "hx-faith", "data-verdict": verdict(check) };
   return h("p", attributes, ...marked(check, told(check, wording)));
+}
+
+/** The verdict where there is no room for the line, which is its title. */
+export function faithNote(check: Check, wording: Wording): HTMLElement {
+  const title = told(check, wording);
+  const attributes = { class: "hx-faith", "data-verdict": verdict(check), title };
+  const r = check.r === null ? "not known" : `r = ${places(check.r)}`;
+  return h("span", attributes, mark(verdict(check)), r);
 }
 
 function marked(check: Check, text: string): [HTMLElement, string] {

@@ -89,7 +89,7 @@ export class Grid {
   }
 
   private follow(change: Change): void {
-    if (change === "busy") return;
+    if (change === "busy" || change === "checks") return;
     if (change === "matrix") this.measure();
     if (change === "window") this.now = this.session.saved.window ?? this.now;
     if (change === "mark") this.showChosen();

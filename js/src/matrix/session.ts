@@ -1,6 +1,6 @@
 // The matrix, how it is sorted and scaled, the chosen cell, and the one under the pointer.
 import type { AnyModel } from "@anywidget/types";
-import { ChannelSession, type ChannelState } from "../channels/session.ts";
+import { CheckedSession, type CheckedState } from "../channels/checked.ts";
 import type { Window } from "../layout/matrix.ts";
 import {
   type Columns,
@@ -22,7 +22,7 @@ export interface Saved {
   table?: boolean;
 }
 
-export interface State extends ChannelState {
+export interface State extends CheckedState {
   matrix: MatrixPayload;
   view: Saved;
 }
@@ -33,13 +33,13 @@ export interface Cell {
   readonly channel: number;
 }
 
-export type Change = "matrix" | "order" | "window" | "mark" | "busy";
+export type Change = "matrix" | "order" | "window" | "mark" | "checks" | "busy";
 
 const SAVED =
   "This view was opened from saved evidence; another layer takes the fitted Chip; " +
   "run ChannelMatrix(chip) in a notebook to have it live.";
 
-export class Session extends ChannelSession<State, Change> {
+export class Session extends CheckedSession<State, Change> {
   weights: Weights | null = null;
   rows: Int32Array = new Int32Array(0);
   columns: Int32Array = new Int32Array(0);
@@ -53,6 +53,11 @@ export class Session extends ChannelSession<State, Change> {
     this.follow("matrix", () => void this.load());
     this.follow("channel", () => this.tell("mark"));
     this.follow("view", () => this.read());
+    this.follow("checks", () => this.tell("checks"));
+  }
+
+  get shown(): MatrixPayload {
+    return this.payload;
   }
 
   get payload(): MatrixPayload {

@@ -1,4 +1,5 @@
 // The rows of the matrix as a table, for those who read rather than look.
+import type { ClassChecks } from "../channels/agreement.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { number } from "../lib/words.ts";
 import type { Session } from "./session.ts";
@@ -7,10 +8,16 @@ import { fitted, sparsity } from "./words.ts";
 export class Table {
   readonly element = h("section", { class: "hx-table", "aria-label": "Classes", hidden: true });
   private readonly buttons: [number, HTMLButtonElement][] = [];
+  private readonly notes: [number, HTMLElement][] = [];
+  private noted = false;
 
-  constructor(private readonly session: Session) {
+  constructor(
+    private readonly session: Session,
+    private readonly checks: ClassChecks,
+  ) {
     session.on((change) => {
       if (change === "mark") this.emphasise();
+      else if (change === "checks") this.writeNotes();
       else if (change !== "busy") this.draw();
     });
   }
@@ -18,12 +25,14 @@ export class Table {
   private draw(): void {
     const { saved, rows } = this.session;
     this.element.hidden = !saved.table;
-    this.buttons.length = 0;
+    this.buttons.length = this.notes.length = 0;
     if (!saved.table) {
       fill(this.element);
       return;
     }
-    const heads = ["Class", "Non-zero", "R²", "Strongest channels"];
+    this.noted = this.session.checkable || rows.some((row) => this.checks.check(row) !== null);
+    const by = this.noted ? ["By ablation"] : [];
+    const heads = ["Class", "Non-zero", "R²", ...by, "Strongest channels"];
     fill(
       this.element,
       h(
@@ -34,6 +43,7 @@ export class Table {
       ),
     );
     this.emphasise();
+    this.writeNotes();
   }
 
   private row(row: number): HTMLElement {
@@ -47,14 +57,21 @@ export class Table {
       this.buttons.push([channel, one]);
       return one;
     });
+    const note = h("td", { class: "hx-agreement" });
+    this.notes.push([row, note]);
     return h(
       "tr",
       {},
       h("th", { scope: "row" }, payload.classes[row], flag ? h("small", {}, ` ⚑ ${flag}`) : null),
       h("td", {}, sparsity(payload, row)),
       h("td", { class: "hx-number" }, fitted(payload, row)),
+      this.noted && note,
       h("td", {}, h("div", { class: "hx-strongest" }, ...strongest)),
     );
+  }
+
+  private writeNotes(): void {
+    for (const [row, note] of this.notes) fill(note, this.checks.note(row) ?? "–");
   }
 
   private emphasise(): void {

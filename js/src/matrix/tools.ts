@@ -23,7 +23,7 @@ const COLUMNS: [Columns, string][] = [
   ["blocks", "similarity of classes"],
 ];
 
-export function header(session: Session): HTMLElement {
+export function header(session: Session, agreement: HTMLElement): HTMLElement {
   const layers = layerSelect(session.layers, (layer) => {
     session.kernel.cancel();
     void session.ask("layer", { layer });
@@ -39,7 +39,7 @@ export function header(session: Session): HTMLElement {
   show();
   const title = h("h2", { class: "hx-title" }, h("b", {}, "Channel importance"), where);
   const tools = h("div", { class: "hx-tools" }, session.live && layers.element);
-  return h("header", { class: "hx-header" }, title, tools);
+  return h("header", { class: "hx-header" }, h("div", {}, title, agreement), tools);
 }
 
 export function toolbar(session: Session, grid: Grid): HTMLElement {
@@ -123,7 +123,7 @@ export class Foot {
     );
     this.stop = followTheme(() => this.colour());
     session.on((change) => {
-      if (change === "busy") return;
+      if (change === "busy" || change === "checks") return;
       if (change !== "mark") this.write();
       this.read();
     });

@@ -1,4 +1,5 @@
 // Which classes are compared: each with its colour, one more to be found, any to be left out.
+import type { ClassChecks } from "../channels/agreement.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { searchField } from "../lib/search.ts";
 import { channels, type Session } from "./session.ts";
@@ -11,19 +12,37 @@ export function tint(i: number): string {
 export class Classes {
   readonly element = h("div", { class: "hx-classes", role: "group", "aria-label": "Classes" });
   private readonly chips = h("div", { class: "hx-chips", role: "list" });
+  private notes: HTMLElement[] = [];
 
-  constructor(private readonly session: Session) {
+  constructor(
+    private readonly session: Session,
+    private readonly checks: ClassChecks,
+  ) {
     const names = session.model.get("classes");
     this.element.append(this.chips);
     if (session.live)
       this.element.append(searchField("Add a class", names, (found) => this.add(names, found)));
-    session.on((change) => change === "overlap" && this.update());
+    session.on((change) => {
+      if (change === "overlap") this.update();
+      if (change === "checks") this.writeNotes();
+    });
     this.update();
   }
 
   private update(): void {
     const { overlap, live } = this.session;
+    this.notes = overlap.classes.map(() => h("span", { class: "hx-chip-note" }));
     fill(this.chips, ...overlap.classes.map((name, i) => this.chip(name, i, live)));
+    this.writeNotes();
+  }
+
+  private writeNotes(): void {
+    for (const [i, note] of this.notes.entries()) {
+      const found = this.checks.note(i);
+      note.hidden = !found && !this.session.checkable;
+      note.title = found ? "" : "not checked against ablation";
+      fill(note, found ?? "r = –");
+    }
   }
 
   private chip(name: string, i: number, live: boolean): HTMLElement {
@@ -37,6 +56,7 @@ export class Classes {
       dot,
       h("span", { class: "hx-name", title: name }, name),
       count,
+      this.notes[i],
       live && several && button("×", () => this.drop(i), { "aria-label": `Leave out ${name}` }),
     );
   }

@@ -1,6 +1,6 @@
 // The overlap as it comes from the kernel, the region that is looked at, and the portraits.
 import type { AnyModel } from "@anywidget/types";
-import { ChannelSession, type ChannelState } from "../channels/session.ts";
+import { CheckedSession, type CheckedState } from "../channels/checked.ts";
 import type { Group } from "../layout/upset.ts";
 import { type Buffer, bytesOf, decodeMap, type Grid } from "../lib/pixels.ts";
 
@@ -39,7 +39,7 @@ export interface Saved {
   sort?: "size" | "classes";
 }
 
-export interface State extends ChannelState {
+export interface State extends CheckedState {
   overlap: OverlapPayload;
   portraits: PortraitsPayload;
   image: Buffer;
@@ -59,7 +59,7 @@ export interface Portrait {
   readonly map: Grid | null;
 }
 
-export type Change = "overlap" | "region" | "channel" | "portraits" | "busy";
+export type Change = "overlap" | "region" | "channel" | "portraits" | "checks" | "busy";
 
 const SAVED =
   "This view was opened from saved evidence; asking for more takes the fitted Chip; " +
@@ -67,12 +67,13 @@ const SAVED =
 export const MOST_CIRCLES = 3;
 const BATCH = 4;
 
-export class Session extends ChannelSession<State, Change> {
+export class Session extends CheckedSession<State, Change> {
   regions: readonly Region[] = [];
   hovered: Region | null = null;
   /** Whether the last portraits asked for did not come. */
   stalled = false;
-  private fetching = false;
+  /** Whether portraits are on their way. */
+  fetching = false;
 
   constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
     super(model, complain, SAVED, "busy");
@@ -84,6 +85,11 @@ export class Session extends ChannelSession<State, Change> {
     this.follow("portraits", () => this.tell("portraits"));
     this.follow("channel", () => this.tell("channel"));
     this.follow("view", () => this.tell("region"));
+    this.follow("checks", () => this.tell("checks"));
+  }
+
+  get shown(): OverlapPayload {
+    return this.overlap;
   }
 
   get overlap(): OverlapPayload {
@@ -179,7 +185,8 @@ export class Session extends ChannelSession<State, Change> {
       if (this.stalled) break;
     }
     this.fetching = false;
-    if (this.stalled) this.tell("portraits");
+    // what has waited for them goes on
+    this.tell("portraits");
   }
 
   // survives other classes and another order

@@ -1,0 +1,122 @@
+// Classes held against ablation: which are asked for, and what the view says of them.
+import { type Checkable, Checking } from "../lib/checking.ts";
+import { setAttribute } from "../lib/dom.ts";
+import { type Check, FaithLine, faithNote, type State } from "../lib/faith.ts";
+import type { Kernel } from "../lib/kernel.ts";
+
+const ADVICE = "these importances";
+/** Seconds for the first class, whose images are read and whose network is looked over. */
+const FIRST = 5;
+
+interface Session {
+  readonly kernel: Kernel;
+  readonly checkable: boolean;
+  readonly shown: { classes: readonly string[] };
+  complain(error: unknown): void;
+  known(key: string): Check | null;
+  spot(place: number): Checkable | null;
+  on(listener: () => void): void;
+  tell(change: "checks"): void;
+}
+
+/** The checks of the classes shown, each by its place among them. */
+export class ClassChecks {
+  private readonly checking: Checking;
+
+  /** `wanted` are the places that should be known by now. */
+  constructor(
+    private readonly session: Session,
+    wanted: () => readonly number[],
+  ) {
+    const view = {
+      get live() {
+        return session.checkable;
+      },
+      kernel: session.kernel,
+      complain: session.complain,
+      check: (key: string) => session.known(key),
+      told: () => session.tell("checks"),
+      wanted: () => wanted().flatMap((place) => session.spot(place) ?? []),
+    };
+    this.checking = new Checking(view, [], FIRST);
+    session.on(() => this.checking.consider());
+  }
+
+  start(): void {
+    this.checking.start();
+  }
+
+  check(place: number): Check | null {
+    const spot = this.session.spot(place);
+    return spot && this.session.known(spot.key);
+  }
+
+  /** How the check of one of these classes stands, as long as it is not known. */
+  state(places: readonly number[]): State {
+    if (!this.session.checkable) return "still";
+    const running = (place: number) => {
+      const spot = this.session.spot(place);
+      return spot !== null && this.checking.state(spot.key) === "running";
+    };
+    return places.some(running) ? "running" : "idle";
+  }
+
+  /** Check these classes, as far as they are not known; a cancel ends it. */
+  async run(places: readonly number[]): Promise<void> {
+    for (const place of places) {
+      const spot = this.session.spot(place);
+      if (!spot || this.check(place)) continue;
+      await this.checking.run(spot);
+      if (!this.check(place)) return;
+    }
+  }
+
+  /** The verdict on a class in short; null where there is none. */
+  note(place: number): HTMLElement | null {
+    const check = this.check(place);
+    const subject = this.session.shown.classes[place] ?? "";
+    return check && faithNote(check, { subject, advice: ADVICE });
+  }
+}
+
+interface Named {
+  readonly name: string;
+  readonly check: Check | null;
+}
+
+/** The class that agrees least of those that are known, as the subject of a sentence. */
+export function lowest(classes: readonly Named[]): { check: Check; subject: string } | null {
+  const known = classes.flatMap(({ name, check }) => (check ? [{ name, check }] : []));
+  const [first] = [...known].sort((a, b) => (a.check.r ?? 2) - (b.check.r ?? 2));
+  if (!first) return null;
+  const { name, check } = first;
+  if (known.length === 1) return { check, subject: name };
+  const of = known.length < classes.length ? `the ${known.length} checked` : known.length;
+  return { check, subject: `${name}, the lowest of ${of},` };
+}
+
+/** The line under a view's title: of the class that agrees least of those at `places`. */
+export function agreementLine(
+  session: Session,
+  checks: ClassChecks,
+  view: string,
+  places: () => readonly number[],
+): HTMLElement {
+  const found = () =>
+    lowest(places().map((i) => ({ name: session.shown.classes[i] ?? "", check: checks.check(i) })));
+  const line = new FaithLine(
+    () => ({ subject: found()?.subject ?? "", advice: ADVICE }),
+    () => void checks.run(places()),
+  );
+  const write = () => {
+    const missing = places().filter((place) => !checks.check(place));
+    const open = session.checkable && missing.length > 0;
+    const check = open ? null : (found()?.check ?? null);
+    line.show(check, checks.state(missing));
+    const hint = `For this, pass labelled images when the view is made: ${view}, data=images)`;
+    setAttribute(line.element, "title", check || session.checkable ? null : hint);
+  };
+  session.on(write);
+  write();
+  return line.element;
+}
