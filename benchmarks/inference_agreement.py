@@ -66,7 +66,8 @@ class Some:
     """Some of the images of a concept set."""
 
     def __init__(self, folder: hx.MaskFolder, items: Sequence) -> None:
-        self.names, self.skipped, self._items = folder.names, folder.skipped, items
+        self.levels, self.names, self.skipped = folder.levels, folder.names, folder.skipped
+        self._items = items
 
     def __len__(self) -> int:
         return len(self._items)
