@@ -50,7 +50,8 @@ function made(checkable: boolean) {
     checkable,
     shown: { classes: ["a", "b", "c"] },
     kernel: { busy: [], ask: answer, wish: answer },
-    known: (key: string) => known[key] ?? null,
+    live: true,
+    check: (key: string) => known[key] ?? null,
     spot: (i: number) => {
       const target = targets[i];
       const layer = "conv5";

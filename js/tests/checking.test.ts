@@ -22,10 +22,12 @@ function made(answer: (kind: "ask" | "wish", key: string) => Promise<Check>, fir
     kernel: { busy, ask: put("ask"), wish: put("wish") },
     check: (key: string) => known.get(key) ?? null,
     complain: (error: unknown) => complaints.push(error),
+  };
+  const wishes = {
     told: () => checking.consider(),
     wanted: () => ["a", "b"].map((key) => ({ key, fields: { key } })),
   };
-  const checking = new Checking(view as never, ["pictures"], first);
+  const checking = new Checking(view as never, wishes, ["pictures"], first);
   return { checking, asked, complaints, busy };
 }
 

@@ -1,19 +1,15 @@
 // Classes held against ablation: which are asked for, and what the view says of them.
-import { type Checkable, Checking } from "../lib/checking.ts";
+import { type Checkable, type Checked, Checking } from "../lib/checking.ts";
 import { setAttribute } from "../lib/dom.ts";
 import { type Check, FaithLine, faithNote, type State } from "../lib/faith.ts";
-import type { Kernel } from "../lib/kernel.ts";
 
 const ADVICE = "these importances";
 /** Seconds for the first class, whose images are read and whose network is looked over. */
 const FIRST = 5;
 
-interface Session {
-  readonly kernel: Kernel;
+interface Session extends Checked {
   readonly checkable: boolean;
   readonly shown: { classes: readonly string[] };
-  complain(error: unknown): void;
-  known(key: string): Check | null;
   spot(place: number): Checkable | null;
   on(listener: () => void): void;
   tell(change: "checks"): void;
@@ -28,17 +24,11 @@ export class ClassChecks {
     private readonly session: Session,
     wanted: () => readonly number[],
   ) {
-    const view = {
-      get live() {
-        return session.checkable;
-      },
-      kernel: session.kernel,
-      complain: session.complain,
-      check: (key: string) => session.known(key),
+    const wishes = {
       told: () => session.tell("checks"),
-      wanted: () => wanted().flatMap((place) => session.spot(place) ?? []),
+      wanted: () => (session.checkable ? wanted() : []).flatMap((one) => session.spot(one) ?? []),
     };
-    this.checking = new Checking(view, [], FIRST);
+    this.checking = new Checking(session, wishes, [], FIRST);
     session.on(() => this.checking.consider());
   }
 
@@ -48,7 +38,7 @@ export class ClassChecks {
 
   check(place: number): Check | null {
     const spot = this.session.spot(place);
-    return spot && this.session.known(spot.key);
+    return spot && this.session.check(spot.key);
   }
 
   /** How the check of one of these classes stands, as long as it is not known. */
@@ -62,13 +52,8 @@ export class ClassChecks {
   }
 
   /** Check these classes, as far as they are not known; a cancel ends it. */
-  async run(places: readonly number[]): Promise<void> {
-    for (const place of places) {
-      const spot = this.session.spot(place);
-      if (!spot || this.check(place)) continue;
-      await this.checking.run(spot);
-      if (!this.check(place)) return;
-    }
+  run(places: readonly number[]): Promise<void> {
+    return this.checking.runAll(places.flatMap((place) => this.session.spot(place) ?? []));
   }
 
   /** The verdict on a class in short; null where there is none. */

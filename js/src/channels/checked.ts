@@ -30,7 +30,7 @@ export abstract class CheckedSession<
     return { key: `${layer}|${target}`, fields: { target, layer } };
   }
 
-  known(key: string): Check | null {
+  check(key: string): Check | null {
     return this.model.get("checks")?.[key] ?? null;
   }
 }

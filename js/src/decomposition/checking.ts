@@ -8,20 +8,14 @@ export class TreeChecks {
   private readonly checking: Checking;
 
   constructor(private readonly session: Session) {
-    const view = {
-      get live() {
-        return session.live;
-      },
-      kernel: session.kernel,
-      complain: session.complain,
-      check: (key: string) => session.check(key),
+    const wishes = {
       told: () => {
         session.tell("checks");
         void session.fetchPictures();
       },
       wanted: () => [session.tree.root, session.selected].filter(this.has, this).map(asked),
     };
-    this.checking = new Checking(view, ["pictures"]);
+    this.checking = new Checking(session, wishes, ["pictures"]);
   }
 
   start(): void {

@@ -11,17 +11,11 @@ export class MapChecks {
   private readonly checking: Checking;
 
   constructor(private readonly session: Session) {
-    const view = {
-      get live() {
-        return session.live;
-      },
-      kernel: session.kernel,
-      complain: session.complain,
-      check: (key: string) => session.check(key),
+    const wishes = {
       told: () => session.tell("checks"),
       wanted: () => (session.hovered === null ? [this.asked()] : []).filter((one) => one !== null),
     };
-    this.checking = new Checking(view, []);
+    this.checking = new Checking(session, wishes);
   }
 
   start(): void {

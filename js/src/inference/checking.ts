@@ -10,20 +10,14 @@ export class ConceptChecks {
   private readonly checking: Checking;
 
   constructor(private readonly session: Session) {
-    const view = {
-      get live() {
-        return session.live;
-      },
-      kernel: session.kernel,
-      complain: session.complain,
-      check: (key: string) => session.check(key),
+    const wishes = {
       told: () => session.tell("checks"),
       wanted: () => {
         const concepts = [session.inference.root, session.selected];
         return concepts.flatMap((one) => one.known.filter(inferred).map((part) => spot(one, part)));
       },
     };
-    this.checking = new Checking(view, []);
+    this.checking = new Checking(session, wishes);
     session.on((change) => {
       if (change === "inference") this.checking.forget();
       this.checking.consider();
@@ -42,8 +36,13 @@ export class ConceptChecks {
     return this.session.check(spot(concept, part).key);
   }
 
-  run(concept: Concept, part: Part): Promise<boolean> {
-    return this.checking.run(spot(concept, part));
+  run(concept: Concept, part: Part): void {
+    void this.checking.run(spot(concept, part));
+  }
+
+  /** Check a concept in every set that has it, as far as it is not known. */
+  runAll(concept: Concept): Promise<void> {
+    return this.checking.runAll(concept.known.map((part) => spot(concept, part)));
   }
 }
 

@@ -10,7 +10,7 @@ export function header(session: Session, checks: ConceptChecks): HTMLElement {
   const title = h("h2", { class: "hx-title" });
   const faith = new FaithLine(
     () => least(session)?.wording ?? WORDING,
-    () => void runAll(session, checks),
+    () => void checks.runAll(session.inference.root),
   );
   const writeFaith = () => {
     const { root } = session.inference;
@@ -55,11 +55,6 @@ function least(session: Session): { check: Check; wording: Wording } | null {
   if (found.length === 1) return { check: first.check, wording: WORDING };
   const subject = `${first.name}, the lowest of ${found.length},`;
   return { check: first.check, wording: { ...WORDING, subject } };
-}
-
-async function runAll(session: Session, checks: ConceptChecks): Promise<void> {
-  const { root } = session.inference;
-  for (const part of root.known) if (!session.check(`${part.set}|`)) await checks.run(root, part);
 }
 
 function told({ target, images }: Session["sets"][number]): string {

@@ -113,7 +113,7 @@ export class Panel {
     const { checks } = this;
     const line = new FaithLine(
       () => WORDING,
-      () => void checks.run(concept, part),
+      () => checks.run(concept, part),
     );
     const write = () => line.show(checks.check(concept, part), checks.state(concept, part));
     this.lines.push(write);

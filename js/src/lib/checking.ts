@@ -9,16 +9,19 @@ export interface Checkable {
   readonly fields: Fields;
 }
 
-/** What a view gives to have its checks made. */
+/** A view's session, as far as its checks need it. */
 export interface Checked {
   readonly live: boolean;
   readonly kernel: Kernel;
   check(key: string): Check | null;
   complain(error: unknown): void;
-  /** A check has begun or ended. */
-  told(): void;
+}
+
+export interface Wishes {
   /** What should be known by now, the most wanted first. */
   wanted(): readonly Checkable[];
+  /** A check has begun or ended. */
+  told(): void;
 }
 
 export class Checking {
@@ -29,8 +32,9 @@ export class Checking {
 
   constructor(
     private readonly view: Checked,
+    private readonly wishes: Wishes,
     /** Questions that a check may be asked beside. */
-    private readonly beside: readonly string[],
+    private readonly beside: readonly string[] = [],
     /** Seconds that the first check may take: it has to read images that the next ones know. */
     private limit = QUICK,
   ) {}
@@ -56,7 +60,7 @@ export class Checking {
     const { view } = this;
     if (!this.started || !view.live || this.slow || this.running !== null) return;
     if (view.kernel.busy.some((kind) => !this.beside.includes(kind))) return;
-    const next = view.wanted().find(({ key }) => !this.failed.has(key) && !view.check(key));
+    const next = this.wishes.wanted().find(({ key }) => !this.failed.has(key) && !view.check(key));
     if (next) void this.make(next, (kind, fields) => view.kernel.wish(kind, fields));
   }
 
@@ -65,10 +69,15 @@ export class Checking {
     return this.make(one, (kind, fields) => this.view.kernel.ask(kind, fields));
   }
 
+  /** Check those of these that are not known yet; a cancel ends it. */
+  async runAll(all: readonly Checkable[]): Promise<void> {
+    for (const one of all) if (!this.view.check(one.key) && !(await this.run(one))) return;
+  }
+
   private async make(one: Checkable, ask: Kernel["wish"]): Promise<boolean> {
     const { view } = this;
     this.running = one.key;
-    view.told();
+    this.wishes.told();
     try {
       const found = (await ask("check", one.fields)) as unknown as Check;
       this.slow = (found.seconds ?? 0) > this.limit;
@@ -81,7 +90,7 @@ export class Checking {
       }
     }
     this.running = null;
-    view.told();
+    this.wishes.told();
     return view.check(one.key) !== null;
   }
 

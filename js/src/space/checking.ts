@@ -7,17 +7,11 @@ export class PointChecks {
   private readonly checking: Checking;
 
   constructor(private readonly session: Session) {
-    const view = {
-      get live() {
-        return session.live;
-      },
-      kernel: session.kernel,
-      complain: session.complain,
-      check: (key: string) => session.check(Number(key)),
+    const wishes = {
       told: () => session.tell("checks"),
       wanted: () => [...session.points, ...session.space.points.keys()].map(asked),
     };
-    this.checking = new Checking(view, []);
+    this.checking = new Checking(session, wishes);
     session.on(() => this.checking.consider());
   }
 
@@ -32,9 +26,8 @@ export class PointChecks {
   }
 
   /** Check every point that was not checked yet; a cancel ends it. */
-  async runAll(): Promise<void> {
-    for (const i of this.session.space.points.keys())
-      if (!this.session.check(i) && !(await this.checking.run(asked(i)))) return;
+  runAll(): Promise<void> {
+    return this.checking.runAll([...this.session.space.points.keys()].map(asked));
   }
 }
 

@@ -80,7 +80,7 @@ export class Session extends ViewSession<State, Change> {
   }
 
   /** How far a point agrees with ablation, if it was checked. */
-  check(i: number): Check | null {
+  check(i: number | string): Check | null {
     return this.model.get("checks")?.[i] ?? null;
   }
 
