@@ -23,8 +23,9 @@ from tests.widgets.made_chip import MARKUP, MadeChip, wide_layer
 chip = MadeChip()
 """
 LINKED = """
-venn = ChannelVenn(chip, ["bullfrog", "tree frog", "zebra"], image=scene(96))
-matrix = ChannelMatrix(chip)
+data = range(7)  # the made Chip asks no more of data than which classes they have
+venn = ChannelVenn(chip, ["bullfrog", "tree frog", "zebra"], image=scene(96), data=data)
+matrix = ChannelMatrix(chip, data=data)
 bars = ChannelBars(chip, "bullfrog")
 link = link_channels(venn, matrix, bars, layers=True)
 """
@@ -43,6 +44,8 @@ class Views:
         self.grid = self.matrix.locator(".hx-grid")
         self.bars = self.page.locator(".bqplot rect.bar")
         self.readout = self.matrix.locator(".hx-readout")
+        self.faith = self.venn.locator(".hx-header .hx-faith")
+        self.row_faith = self.matrix.locator(".hx-header .hx-faith")
 
     def region(self, key: str) -> Locator:
         return self.venn.locator(f".hx-plot-stage [data-region='{key}']")
@@ -208,6 +211,7 @@ def test_a_layer_turns_all_views_and_clears_the_mark(views: Views) -> None:
     views.chosen(None)
     expect(views.venn.locator(".hx-title")).to_contain_text("features.22")
     expect(views.matrix.locator(".hx-title")).to_contain_text("32 channels")
+    expect(views.row_faith).to_contain_text("bullfrog agrees with ablation: r = 0.85 (32 channels")
 
 
 def test_a_class_is_added_and_left_out_again(alone: Views) -> None:
@@ -216,9 +220,13 @@ def test_a_class_is_added_and_left_out_again(alone: Views) -> None:
     search.press("Enter")
     alone.notebook.wait_kernel("venn.evidence.classes[-1]", "harbor")
     expect(alone.venn.locator(".hx-column").first).to_be_visible()
+    expect(alone.faith).to_contain_text("harbor, the lowest of 4, agrees poorly with ablation")
+    expect(alone.faith).to_contain_text("r = −0.05 (64 channels in 8 images, 0.1 s): do not rely")
     button(alone.venn, "Leave out harbor").click()
     alone.notebook.wait_kernel("len(venn.evidence.classes)", 3)
     expect(alone.region("0.1")).to_be_visible()
+    expect(alone.faith).to_contain_text("zebra, the lowest of 3, agrees in part with ablation")
+    expect(alone.venn.locator(".hx-chip-note").first).to_have_text("✓r = 0.95")
 
 
 def test_a_class_without_channels_is_told_and_nothing_is_lost(alone: Views) -> None:
@@ -340,6 +348,8 @@ def test_saved_views_without_a_kernel_show_all_they_had(alone: Views) -> None:
     alone.chosen(channel)
     alone.matrix.get_by_role("combobox", name="Channels by").select_option("blocks")
     alone.notebook.wait_kernel("matrix.view.get('columns')", "blocks")
+    expect(alone.faith).to_contain_text("r = 0.55")
+    expect(alone.row_faith).to_contain_text("r = 0.95")
     quiet(alone.page)
     alone.notebook.save()
     alone.notebook.reload(kernel=False)
@@ -348,6 +358,8 @@ def test_saved_views_without_a_kernel_show_all_they_had(alone: Views) -> None:
     expect(alone.matrix.get_by_role("combobox", name="Channels by")).to_have_value("blocks")
     expect(alone.readout).to_contain_text(f"channel {channel}:")
     expect(alone.bars.first).to_be_attached()
+    expect(alone.faith).to_contain_text("zebra, the lowest of 3, agrees in part with ablation")
+    expect(alone.row_faith).to_contain_text("bullfrog agrees with ablation: r = 0.95")
     alone.region("2").click()
     expect(alone.venn.locator(".hx-cards h3")).to_contain_text("Only zebra")
 
@@ -414,9 +426,9 @@ from hexplain_widgets.engines.chip import Chip
 data = hx.demo.scenes(40, seed=0)
 chip = Chip(layers=["stage4", "stage5"], gates_per_image=20).fit(hx.demo.classifier(), data)
 scene = hx.demo.scene("house", surroundings="pool", seed=3)
-venn = ChannelVenn(chip, ["house", "lake", "beach"], image=scene.image)
-matrix = ChannelMatrix(chip)
-bars = ChannelBars(chip, "house")
+venn = ChannelVenn(chip, ["house", "lake", "beach"], image=scene.image, data=data)
+matrix = ChannelMatrix(chip, data=data)
+bars = ChannelBars(chip, "house", data=data)
 link = link_channels(venn, matrix, bars, layers=True)
 """
 
@@ -434,6 +446,10 @@ def test_the_views_work_on_a_fitted_network(
     expect(card.locator(".hx-map canvas")).to_be_visible()
     card.locator("button").click()
     views.chosen(int(card.get_attribute("data-channel") or "-1"))
+    expect(views.faith).to_contain_text(re.compile(r"(agrees.* with ablation|Check against)"))
+    notebook.page.get_by_role("button", name="Check against ablation").last.click()
+    said = notebook.page.get_by_text(re.compile("house agrees .*with ablation: r = .*in 4 images"))
+    expect(said).to_be_visible(timeout=60_000)
     views.venn.get_by_role("combobox", name="Layer").select_option("stage4")
     for name in ("venn", "matrix", "bars"):
         notebook.wait_kernel(f"{name}.evidence.layer", "stage4")
