@@ -91,11 +91,14 @@ def strongest(
     maps: Float[Tensor, "b k h w"], alphas: Float[Tensor, "b k"], top_k: int, merge_iou: float
 ) -> tuple[list[list[int]], list[list[tuple[int, ...]]]]:
     """Return, for each decision, the strongest channels and those merged into each (sec. 4.1)."""
+    if merge_iou == 1:
+        kept = _unmerged(alphas, top_k)
+        return kept, [[()] * len(channels) for channels in kept]
     masks = _masks(maps).to(torch.float32)
     sizes = masks.sum(2)
     left = torch.where(alphas > 0, alphas, 0)
     rows = torch.arange(len(maps), device=maps.device)
-    kept: list[list[int]] = [[] for _ in maps]
+    kept = [[] for _ in maps]
     also: list[list[tuple[int, ...]]] = [[] for _ in maps]
     for _ in range(min(top_k, maps.shape[1])):
         best, channel = left.max(1)
@@ -111,6 +114,14 @@ def strongest(
         left = left.masked_fill(same, 0)
         left[rows, channel] = 0
     return kept, also
+
+
+def _unmerged(alphas: Float[Tensor, "b k"], top_k: int) -> list[list[int]]:
+    values, channels = torch.sort(
+        torch.where(alphas > 0, alphas, 0), dim=1, descending=True, stable=True
+    )
+    counts = (values[:, :top_k] > 0).sum(1).tolist()
+    return [row[:count] for row, count in zip(channels.tolist(), counts, strict=True)]
 
 
 def by_hand(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -34,45 +34,63 @@ class Kept:
         return found
 
 
-def kept_channels(probe: Probe, capture: Capture, index: int, top_k: int) -> Kept:
-    """Return the channels that stay where each decision keeps its `top_k`, down all layers.
+def kept_channels(
+    probe: Probe, capture: Capture, index: int, top_k: Sequence[int]
+) -> tuple[Kept, ...]:
+    """Return the channels that stay where each decision keeps its k strongest, down all layers.
 
-    A channel goes on once, from the peak of its strongest path, with the importance of all its
-    paths. Call it inside `guest.visiting`.
+    One answer for every k in `top_k`; a decision that several meet is taken apart once. A channel
+    goes on once, from the peak of its strongest path, with the importance of all its paths. Call
+    it inside `guest.visiting`.
     """
-    frontier = {Unit(index, 0, 0): 1.0}
-    found: dict[str, Float[np.ndarray, " k"]] = {}
+    frontiers = [{Unit(index, 0, 0): 1.0} for _ in top_k]
+    found: list[dict[str, Float[np.ndarray, " k"]]] = [{} for _ in top_k]
     deep: str | None = None
     for layer in capture.layers:
-        parts = _parts(probe, capture, (layer.name, deep), frontier, top_k)
-        importance = np.zeros(layer.shape[0])
-        peaks: dict[int, tuple[float, Unit]] = {}
-        for weight, unit in parts:
-            importance[unit.channel] += weight
-            peaks[unit.channel] = max(peaks.get(unit.channel, (0.0, unit)), (weight, unit))
-        found[layer.name], deep = importance, layer.name
-        frontier = {unit: float(importance[k]) for k, (_, unit) in peaks.items()}
-    return Kept(found)
+        # Not only those of the largest k: with fewer paths another can be the strongest.
+        units = dict.fromkeys(chain.from_iterable(frontiers))
+        parts = _parts(probe, capture, (layer.name, deep), list(units), max(top_k))
+        for i, k in enumerate(top_k):
+            worth = [
+                (weight * share, unit)
+                for decision, weight in frontiers[i].items()
+                for share, unit in parts[decision][:k]
+            ]
+            found[i][layer.name], frontiers[i] = _gathered(worth, layer.shape[0])
+        deep = layer.name
+    return tuple(map(Kept, found))
+
+
+def _gathered(
+    worth: Sequence[tuple[float, Unit]], channels: int
+) -> tuple[Float[np.ndarray, " k"], dict[Unit, float]]:
+    """Return the importance of a layer's channels, and the decisions that they go on with."""
+    importance = np.zeros(channels)
+    peaks: dict[int, tuple[float, Unit]] = {}
+    for weight, unit in worth:
+        importance[unit.channel] += weight
+        peaks[unit.channel] = max(peaks.get(unit.channel, (0.0, unit)), (weight, unit))
+    return importance, {unit: float(importance[k]) for k, (_, unit) in peaks.items()}
 
 
 def _parts(
     probe: Probe,
     capture: Capture,
     names: tuple[str, str | None],
-    frontier: Mapping[Unit, float],
+    units: Sequence[Unit],
     top_k: int,
-) -> list[tuple[float, Unit]]:
-    """Return the channels kept below these decisions, with what they are worth for the class."""
-    if not frontier:
-        return []
+) -> dict[Unit, list[tuple[float, Unit]]]:
+    """Return the strongest channels below each decision, strongest first, and their shares."""
+    if not units:
+        return {}
     segment = probe.segment(capture, *names)
-    found = []
-    for decided in segment.decide(list(frontier)):
+    found = {}
+    for decided in segment.decide(units):
         maps = decided.gradients * decided.activations
         weights = estimated(maps, segment.full[0] * segment.full[1])
         kept, also = strongest(maps, weights.contributions, top_k, 1.0)
         for unit, split in splits_of(decided, maps, weights, kept, also).items():
-            found += [(frontier[unit] * part.share, part.unit) for part in split.parts]
+            found[unit] = [(part.share, part.unit) for part in split.parts]
     return found
 
 

@@ -127,7 +127,7 @@ def test_what_is_kept_and_its_importance_are_the_literal_ones(model, inside, top
     probe, capture = inside
     index = int(capture.logits.argmax())
     with visiting(model):
-        kept = kept_channels(probe, capture, index, top_k)
+        (kept,) = kept_channels(probe, capture, index, [top_k])
     theirs = literal.importance(model, capture.x, LAYERS, index, top_k)
     for name in LAYERS:
         assert np.flatnonzero(kept.gates(name)).tolist() == sorted(theirs[name])
@@ -135,10 +135,26 @@ def test_what_is_kept_and_its_importance_are_the_literal_ones(model, inside, top
             assert kept.importance[name][channel] == pytest.approx(weight, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["plain", "resnet18"])
+def test_several_numbers_at_once_keep_what_each_alone_keeps(name: str) -> None:
+    model = plain(seed=3) if name == "plain" else torchvision_network(name)
+    probe = Probe(hx.Classifier(model))
+    capture = probe.capture(image(64), None)
+    index = int(capture.logits.argmax())
+    with visiting(model):
+        together = kept_channels(probe, capture, index, (1, 2, 4, 16))
+        alone = [kept_channels(probe, capture, index, (k,))[0] for k in (1, 2, 4, 16)]
+    for ours, theirs in zip(together, alone, strict=True):
+        for layer in capture.layers:
+            assert (ours.gates(layer.name) == theirs.gates(layer.name)).all()
+            one, other = ours.importance[layer.name], theirs.importance[layer.name]
+            assert np.allclose(one, other, rtol=1e-4)
+
+
 def test_with_every_channel_kept_importance_adds_up_to_one_at_each_layer(model, inside) -> None:
     probe, capture = inside
     with visiting(model):
-        kept = kept_channels(probe, capture, int(capture.logits.argmax()), 100)
+        (kept,) = kept_channels(probe, capture, int(capture.logits.argmax()), [100])
     assert [sum(kept.importance[name]) for name in LAYERS] == pytest.approx([1, 1, 1])
 
 

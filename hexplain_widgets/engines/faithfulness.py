@@ -132,14 +132,14 @@ class _Asking:
         draw = drawing(sample.key, "faithfulness", self.seed)
         with visiting(self.classifier.model):
             steps = tuple(self._steps(capture, index, draw))
-            kept = [kept_channels(self.probe, capture, index, k) for k in self.top_k]
+            most = max(*self.top_k, *self.removed)
+            *kept, ranked = kept_channels(self.probe, capture, index, (*self.top_k, most))
             ours = {
                 layer.name: np.stack([k.gates(layer.name) for k in kept]) for layer in self.layers
             }
             named = (
                 self._named(capture, ours), self._named(capture, random_gates(ours, draw))
             )  # fmt: skip
-            ranked = kept_channels(self.probe, capture, index, max(*self.top_k, *self.removed))
             survived = [
                 self._survived(capture, layer, index, ranked.importance[layer.name], draw)
                 for layer in self.layers
