@@ -665,6 +665,7 @@ MEMORY = """
 
 # So many vectors an image (225 of 512 values) that those kept of all would pass the bound by far.
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_ten_times_the_images_take_no_more_memory() -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(MEMORY)], capture_output=True, text=True, check=True,
