@@ -97,6 +97,14 @@ def test_dataclasses_of_fields_with_the_same_names_are_told_apart() -> None:
         Counts(np.ones(2), 2)
 
 
+def test_a_comparison_may_leave_the_answer_to_the_other_side() -> None:
+    @watched
+    def compared(one: object, other: object) -> bool:
+        return NotImplemented
+
+    assert compared(1, 2) is NotImplemented
+
+
 def test_inner_functions_are_checked_each_time_they_are_made() -> None:
     for count in (1, 2):
         with pytest.raises(TypeCheckError, match="parameter word=3"):

@@ -114,6 +114,8 @@ def _watched(fn: FunctionType, checks: Checks) -> Any:
                     return fn(*args, **kwargs)
                 raise _refused(fn, error) from error
             found = fn(*args, **kwargs)
+            if found is NotImplemented:  # what a comparison says that leaves it to the other side
+                return found
             try:
                 checks.result(found)
             except BeartypeCallHintViolation as error:

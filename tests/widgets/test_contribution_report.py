@@ -656,6 +656,8 @@ def test_contributions_say_how_far_they_agree_with_concepts_taken_out(one: Contr
     drops = 2 * one.values
     checked = ContributionReport.from_evidence(replace(one, drops=drops, baseline=None))
     card = checked.report["images"][0]
-    assert card["check"] == {"r": 1.0, "rank": 1.0, "count": len(drops), "parts": "concepts"}
+    assert card["check"] == {
+        "r": 1.0, "rank": 1.0, "count": len(drops), "parts": "concepts", "images": 1,
+    }  # fmt: skip
     plain = ContributionReport.from_evidence(one)
     assert plain.report["images"][0]["check"] is None
