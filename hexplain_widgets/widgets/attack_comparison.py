@@ -20,7 +20,7 @@ from .attack_concepts import ConceptControls
 from .attack_controls import AttackControls
 from .attack_drawing import draw_attack
 from .attack_parts import ImageParts, SetParts
-from .conversation import Content, Stop
+from .conversation import Content, Stop, answering
 from .decomposition_tree import DecompositionTree
 from .export import Exportable
 from .work_controls import Requests
@@ -267,12 +267,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
     # what is asked
 
     def _ask(self, purpose: str) -> Attacker:
-        if self._engine is None:
-            raise ValueError(
-                f"this view was opened from saved evidence, without a model; {purpose} takes the"
-                " model; run AttackComparison(model, image) to have it live"
-            )
-        return self._engine
+        return answering(self._engine, "model", purpose, "AttackComparison(model, image)")
 
     def _run_attack(self, attack: Attack, stopped: Stop) -> None:
         engine = self._ask("another attack")

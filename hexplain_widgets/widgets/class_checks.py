@@ -10,7 +10,7 @@ import traitlets
 
 from . import channel_questions as questions
 from ._base import View, synced
-from .conversation import Content, Stop
+from .conversation import Content, Stop, answering
 from .payload import faithfulness_fields
 
 
@@ -32,12 +32,7 @@ class ClassChecks(View):
     _evidence: Any
 
     def _ask(self, purpose: str) -> Any:
-        if self._chip is None:
-            raise ValueError(
-                f"this view was opened from saved evidence, without a Chip; {purpose} takes it;"
-                f" run {self.opened_by} to have it live"
-            )
-        return self._chip
+        return answering(self._chip, "Chip", purpose, self.opened_by)
 
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         chip, data = self._ask("to check against ablation"), self._data

@@ -22,7 +22,7 @@ from .contribution_payload import (
     report_payload,
 )
 from .contribution_reading import Reading
-from .conversation import Content, Handler, Stop
+from .conversation import Content, Handler, Stop, answering
 from .view_state import ViewState, understood
 
 CHARTS = ("waterfall", "bars", "pie")
@@ -216,12 +216,9 @@ class ContributionReport(View):
                 self._show(Reading.of((*self._reading.images, found)))
 
     def _ask(self, purpose: str) -> Explains:
-        if self._engine is None:
-            raise ValueError(
-                f"this report was opened from saved evidence, without an explainer; {purpose} takes"
-                " it; run ContributionReport(explainer, images) to have it live"
-            )
-        return self._engine
+        return answering(
+            self._engine, "explainer", purpose, "ContributionReport(explainer, images)"
+        )
 
     def _show(self, reading: Reading) -> None:
         self._reading = reading

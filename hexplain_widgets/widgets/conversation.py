@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
+T = TypeVar("T")
 Content = Mapping[str, Any]
 Stop = Callable[[], bool]
 Handler = Callable[[Content, Stop], Mapping[str, Any]]
@@ -107,6 +108,21 @@ class Conversation:
             known = _whole(other) and other in self._wanted
             self._wanted -= {other} if known else set()
         self._send({"kind": "result", "id": number, "cancelled": known})
+
+
+def answering(engine: T | None, kind: str, purpose: str, call: str) -> T:
+    """Return the engine that answers a view's questions.
+
+    Raises ValueError for a view of saved evidence, which has none: `purpose` is what it would be
+    for, `call` what opens a view with a `kind` of engine.
+    """
+    if engine is None:
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise ValueError(
+            f"this view was opened from saved evidence, without {article} {kind}; {purpose} takes"
+            f" the {kind}; run {call} to have it live"
+        )
+    return engine
 
 
 def _number_of(content: object) -> int | None:

@@ -19,7 +19,7 @@ from ..engines.decomposition import Decomposer
 from ..evidence import Decomposition
 from . import questions
 from ._base import View, synced
-from .conversation import Content, Handler, Stop
+from .conversation import Content, Handler, Stop, answering
 from .drawing import draw_decomposition, rows, strongest_line
 from .payload import (
     checks_payload,
@@ -216,12 +216,7 @@ class DecompositionTree(View):
         return {"pictures": len(paths)}
 
     def _ask(self, purpose: str) -> Decomposer:
-        if self._engine is None:
-            raise ValueError(
-                f"this view was opened from saved evidence, without a model; {purpose} takes the"
-                " model; run DecompositionTree(model, image) to have it live"
-            )
-        return self._engine
+        return answering(self._engine, "model", purpose, "DecompositionTree(model, image)")
 
     def _replace(self, engine: Decomposer, stopped: Stop) -> None:
         tree = engine.tree(max_nodes=self._max_nodes, stopped=stopped)

@@ -14,7 +14,7 @@ import ipywidgets
 from ..evidence import Failure, Occlusion, Prediction
 from ..failures import TOP
 from ..samples import length_of
-from .conversation import Content, Stop
+from .conversation import Content, Stop, answering
 from .decomposition_tree import DecompositionTree
 from .export import Exportable
 from .failure_asking import Analyst
@@ -267,12 +267,9 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         return failure, (wrong, right)
 
     def _ask(self) -> Analyst:
-        if self._engine is None:
-            raise ValueError(
-                "this view was opened from saved evidence, without a model; another class takes the"
-                " model; run FailureAnalysis(model, image, true=...) to have it live"
-            )
-        return self._engine
+        return answering(
+            self._engine, "model", "another class", "FailureAnalysis(model, image, true=...)"
+        )
 
     def _answer_true(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         total = length_of(self._ask().data)

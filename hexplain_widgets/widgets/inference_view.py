@@ -12,7 +12,7 @@ import traitlets
 from ..evidence import ConceptInference
 from . import questions
 from ._base import View, synced
-from .conversation import Content, Handler, Stop
+from .conversation import Content, Handler, Stop, answering
 from .inference_merging import Path, merged
 from .inference_payload import (
     checks_payload,
@@ -183,12 +183,7 @@ class InferenceView(View):
                 self._keep(place, (), found.pearson)
 
     def _ask(self, purpose: str) -> Any:
-        if self._chain is None:
-            raise ValueError(
-                f"this view was opened from saved evidence, without a Chain; {purpose} takes it;"
-                f" run {type(self).__name__}(chain, image) to have it live"
-            )
-        return self._chain
+        return answering(self._chain, "Chain", purpose, f"{type(self).__name__}(chain, image)")
 
     def _show(self, inferences: tuple[ConceptInference, ...]) -> None:
         with self._state_lock:

@@ -15,7 +15,7 @@ from ..evidence import HeatMap, HeatMapSheet, Localization, Provenance
 from ..provenance import versions
 from . import heatmap_questions as questions
 from ._base import View, synced
-from .conversation import Content, Handler, Stop
+from .conversation import Content, Handler, Stop, answering
 from .heatmap_asking import Explains, Found, Wanted, chosen_layers, chosen_methods, gathered
 from .heatmap_drawing import Look, draw_heatmaps
 from .heatmap_grid import HeatmapGrid, Key, sheet_of
@@ -197,12 +197,7 @@ class LayerHeatmaps(View):
                 self._publish(sheet=self._encoder.payload(self._grid))
 
     def _ask(self, purpose: str) -> Explains:
-        if self._engine is None:
-            raise ValueError(
-                f"this view was opened from saved evidence, without a model; {purpose} takes the"
-                " model; run LayerHeatmaps(chip, image) to have it live"
-            )
-        return self._engine
+        return answering(self._engine, "model", purpose, "LayerHeatmaps(chip, image)")
 
     def _complete(self) -> None:
         """Fetch what the view is to show and has not, for pages and pictures."""

@@ -16,7 +16,7 @@ from . import neuron_questions as questions
 from ._base import View, synced
 from .channel_choice import ChannelChoice, expected
 from .channel_questions import layer_in
-from .conversation import Content, Handler, Stop
+from .conversation import Content, Handler, Stop, answering
 from .figures import parts_of
 from .neuron_chart import layer_chart
 from .neuron_drawing import draw_neurons
@@ -234,12 +234,7 @@ class NeuronConceptGraph(ChannelChoice, View):
         return {"neurons": list(neurons)}
 
     def _ask(self, purpose: str) -> Any:
-        if self._hint is None:
-            raise ValueError(
-                f"this view was opened from saved evidence, without a Hint; {purpose} takes it;"
-                " run NeuronConceptGraph(hint) to have it live"
-            )
-        return self._hint
+        return answering(self._hint, "Hint", purpose, "NeuronConceptGraph(hint)")
 
     def _asked(
         self, layer: str, estimator: str, stopped: Stop = lambda: False

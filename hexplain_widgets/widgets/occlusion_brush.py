@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from ..evidence import Failure, Occlusion, Prediction
 from ..occlusions import FILLS, GRID, Occluder, mask_of
 from ._base import View, synced
-from .conversation import Content, Handler, Stop
+from .conversation import Content, Handler, Stop, answering
 from .payload import picture_bytes, prediction_fields, six_digits
 from .view_state import finite, understood
 
@@ -102,13 +102,10 @@ class OcclusionBrush(View):
         return {"covered": int(mask.sum())}
 
     def _found(self, mask: Any, fill: str) -> Occlusion:
-        if self._occluder is None:
-            raise ValueError(
-                "this view was opened from saved evidence, without a model; to cover a region takes"
-                " the model; run FailureAnalysis(model, image, true=...) to have it live"
-            )
+        call = "FailureAnalysis(model, image, true=...)"
+        occluder = answering(self._occluder, "model", "to cover a region", call)
         named, true = self._failure.named.index, self._failure.true.index
-        return self._occluder.occlusion(mask, fill, wrong=named, right=true)
+        return occluder.occlusion(mask, fill, wrong=named, right=true)
 
     def _take(self, found: Occlusion, stopped: Stop) -> None:
         if stopped():

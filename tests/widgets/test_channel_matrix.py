@@ -278,7 +278,7 @@ def test_without_data_a_check_says_what_to_pass(matrix: ChannelMatrix) -> None:
 def test_a_view_of_saved_evidence_says_that_a_check_takes_the_chip(chip: MadeChip) -> None:
     saved = ChannelMatrix.from_evidence(chip.matrix())
     answer = Answers(saved).ask("check", target=0, layer=DEEP)
-    assert "to check against ablation takes it; run ChannelMatrix(chip)" in answer["text"]
+    assert "to check against ablation takes the Chip; run ChannelMatrix(chip)" in answer["text"]
     saved.close()
 
 
