@@ -158,7 +158,8 @@ class Perturber:
         gates = self.gates(shallow, maps.shape[1])
         answers = self._answers(x, taken, shallow, deep, gates.opened, stopped)
         means = _numbers(spatial_means(maps)[0])
-        self._check(shallow, deep, taken, answers, means)
+        _check_finite(means, shallow, shallow)
+        self._check(shallow, deep, taken, answers)
         return Perturbed(gates.first(len(answers)), means, answers)
 
     def losses(
@@ -179,7 +180,7 @@ class Perturber:
         answers = self._answers(x, taken, shallow, deep, opened, stopped)
         if len(answers) < len(opened):
             raise CancelledError
-        self._check(shallow, deep, taken, answers, answers)
+        self._check(shallow, deep, taken, answers)
         lost: Float[np.ndarray, "k d"] = answers[0] - answers[1:]
         # A channel that is zero everywhere can leave nothing but rounding.
         lost[_numbers(maps[0].abs().amax((1, 2)) == 0).astype(bool)] = 0
@@ -205,14 +206,9 @@ class Perturber:
             yield ask(some)
 
     def _check(
-        self, shallow: str, deep: str | None, taken: Taken, answers: np.ndarray, means: np.ndarray
+        self, shallow: str, deep: str | None, taken: Taken, answers: Float[np.ndarray, "_g _d"]
     ) -> None:
-        for values, where in ((means, shallow), (answers, deep or "the output")):
-            if not np.isfinite(values).all():
-                raise ValueError(
-                    f"gates on {shallow} give NaN or infinite values at {where}; expected finite"
-                    " numbers; check the weights, or run the network in float32 with model.float()"
-                )
+        _check_finite(answers, shallow, deep or "the output")
         if deep is not None:
             own = _numbers(spatial_means(taken.maps[deep])[0])
             apart = np.abs(answers[0] - own).max()
@@ -222,6 +218,14 @@ class Perturber:
                     " network that answers the same to the same image was expected; look for"
                     " randomness or state in its forward"
                 )
+
+
+def _check_finite(values: np.ndarray, shallow: str, where: str) -> None:
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"gates on {shallow} give NaN or infinite values at {where}; expected finite"
+            " numbers; check the weights, or run the network in float32 with model.float()"
+        )
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:

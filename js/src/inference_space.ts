@@ -83,7 +83,7 @@ function faith(session: Session, checks: PointChecks): HTMLElement {
   );
   const write = () => {
     const known = space.points.flatMap((point, i): [string, Check][] => {
-      const check = session.check(i);
+      const check = session.check(String(i));
       return check ? [[pointName(space, point), check]] : [];
     });
     const all = known.length === space.points.length;

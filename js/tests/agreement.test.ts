@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ClassChecks, lowest } from "../src/channels/agreement.ts";
-import type { Check } from "../src/lib/faith.ts";
+import { ClassChecks } from "../src/channels/agreement.ts";
+import { type Check, lowest } from "../src/lib/faith.ts";
 
 const check = (r: number | null): Check => ({ r, count: 8, parts: "channels", seconds: 0.1 });
 const named = (name: string, r?: number | null) => ({

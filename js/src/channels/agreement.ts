@@ -1,7 +1,7 @@
 // Classes held against ablation: which are asked for, and what the view says of them.
 import { type Checkable, type Checked, Checking } from "../lib/checking.ts";
 import { setAttribute } from "../lib/dom.ts";
-import { type Check, FaithLine, faithNote, type State } from "../lib/faith.ts";
+import { type Check, FaithLine, faithNote, lowest, type State } from "../lib/faith.ts";
 
 const ADVICE = "these importances";
 /** Seconds for the first class, whose images are read and whose network is looked over. */
@@ -62,22 +62,6 @@ export class ClassChecks {
     const subject = this.session.shown.classes[place] ?? "";
     return check && faithNote(check, { subject, advice: ADVICE });
   }
-}
-
-interface Named {
-  readonly name: string;
-  readonly check: Check | null;
-}
-
-/** The class that agrees least of those that are known, as the subject of a sentence. */
-export function lowest(classes: readonly Named[]): { check: Check; subject: string } | null {
-  const known = classes.flatMap(({ name, check }) => (check ? [{ name, check }] : []));
-  const [first] = [...known].sort((a, b) => (a.check.r ?? 2) - (b.check.r ?? 2));
-  if (!first) return null;
-  const { name, check } = first;
-  if (known.length === 1) return { check, subject: name };
-  const of = known.length < classes.length ? `the ${known.length} checked` : known.length;
-  return { check, subject: `${name}, the lowest of ${of},` };
 }
 
 /** The line under a view's title: of the class that agrees least of those at `places`. */

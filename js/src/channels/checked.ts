@@ -1,10 +1,8 @@
 // What a view of classes keeps of how far each of them agrees with ablation.
 import type { Checkable } from "../lib/checking.ts";
-import type { Check } from "../lib/faith.ts";
 import { ChannelSession, type ChannelState } from "./session.ts";
 
 export interface CheckedState extends ChannelState {
-  checks: Record<string, Check>;
   /** Which of the Chip's classes are shown, by index. */
   targets: number[];
   checkable: boolean;
@@ -28,9 +26,5 @@ export abstract class CheckedSession<
     if (target === undefined) return null;
     const { layer } = this.shown;
     return { key: `${layer}|${target}`, fields: { target, layer } };
-  }
-
-  check(key: string): Check | null {
-    return this.model.get("checks")?.[key] ?? null;
   }
 }

@@ -1,6 +1,5 @@
 // What the parts of one view share: the tree, the arrangement, the kernel, and what is looked at.
 import type { AnyModel } from "@anywidget/types";
-import type { Check } from "../lib/faith.ts";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
@@ -12,7 +11,6 @@ export interface State extends ViewState {
   tree: TreePayload;
   image: Buffer;
   pictures: Pictures;
-  checks?: Record<string, Check>;
   classes: string[];
   view: Saved;
 }
@@ -62,11 +60,6 @@ export class Session extends ViewSession<State, Change> {
 
   get open(): ReadonlySet<string> {
     return this.arrangement.open(this.tree);
-  }
-
-  /** How far a node's contributions agree with ablation, if it was checked. */
-  check(key: string): Check | null {
-    return this.model.get("checks")?.[key] ?? null;
   }
 
   hover(node: TreeNode | null): void {

@@ -1,7 +1,6 @@
 // What the parts of one view share: the maps, the arrangement, the kernel, what is looked at.
 import type { AnyModel } from "@anywidget/types";
 import { type Shape, shapeOf, strongest } from "../layout/heat_grid.ts";
-import type { Check } from "../lib/faith.ts";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
@@ -13,7 +12,6 @@ export interface State extends ViewState {
   sheet: SheetPayload;
   image: Buffer;
   classes: string[];
-  checks?: Record<string, Check>;
   view: Saved;
 }
 
@@ -48,11 +46,6 @@ export class Session extends ViewSession<State, Change> {
       this.tell("arrangement");
       void this.fetch();
     });
-  }
-
-  /** How far a map's sum over channels agrees with ablation, if it was checked. */
-  check(key: string): Check | null {
-    return this.model.get("checks")?.[key] ?? null;
   }
 
   get columns(): string[] {

@@ -12,10 +12,7 @@ export class ConceptChecks {
   constructor(private readonly session: Session) {
     const wishes = {
       told: () => session.tell("checks"),
-      wanted: () => {
-        const concepts = [session.inference.root, session.selected];
-        return concepts.flatMap((one) => one.known.filter(inferred).map((part) => spot(one, part)));
-      },
+      wanted: () => [session.inference.root, session.selected].flatMap(spots),
     };
     this.checking = new Checking(session, wishes);
     session.on((change) => {
@@ -42,13 +39,13 @@ export class ConceptChecks {
 
   /** Check a concept in every set that has it, as far as it is not known. */
   runAll(concept: Concept): Promise<void> {
-    return this.checking.runAll(concept.known.map((part) => spot(concept, part)));
+    return this.checking.runAll(spots(concept));
   }
 }
 
-/** Whether there is a layer below that a concept can be checked against. */
-export function inferred(part: Part): boolean {
-  return part.inferred;
+/** A concept in every set in which it was inferred what it rests on. */
+function spots(concept: Concept): Checkable[] {
+  return concept.known.filter((part) => part.inferred).map((part) => spot(concept, part));
 }
 
 function spot(concept: Concept, part: Part): Checkable {

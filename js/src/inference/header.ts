@@ -1,6 +1,6 @@
 // What is explained, another class to explain, and what the kernel is doing.
 import { button, fill, h } from "../lib/dom.ts";
-import { type Check, FaithLine, type Wording } from "../lib/faith.ts";
+import { FaithLine, lowest } from "../lib/faith.ts";
 import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
 import { type ConceptChecks, WORDING } from "./checking.ts";
@@ -8,14 +8,16 @@ import type { Session } from "./session.ts";
 
 export function header(session: Session, checks: ConceptChecks): HTMLElement {
   const title = h("h2", { class: "hx-title" });
-  const faith = new FaithLine(
-    () => least(session)?.wording ?? WORDING,
-    () => void checks.runAll(session.inference.root),
-  );
+  const found = () => least(session, checks);
+  const wording = () => {
+    const subject = session.sets.length > 1 ? found()?.subject : undefined;
+    return subject === undefined ? WORDING : { ...WORDING, subject };
+  };
+  const faith = new FaithLine(wording, () => void checks.runAll(session.inference.root));
   const writeFaith = () => {
     const { root } = session.inference;
     const states = root.known.map((part) => checks.state(root, part));
-    faith.show(least(session)?.check ?? null, states.find((one) => one !== "idle") ?? "idle");
+    faith.show(found()?.check ?? null, states.find((one) => one !== "idle") ?? "idle");
   };
   const update = () => {
     const { sets } = session;
@@ -43,18 +45,14 @@ export function header(session: Session, checks: ConceptChecks): HTMLElement {
   return h("header", { class: "hx-header" }, heading, h("div", { class: "hx-tools" }, search));
 }
 
-/** The check of the decision that agrees least of all that are side by side, once all are known. */
-function least(session: Session): { check: Check; wording: Wording } | null {
-  const { inference, sets } = session;
-  const found = inference.root.known.flatMap((part) => {
-    const check = session.check(`${part.set}|`);
-    return check ? [{ check, name: sets[part.set]?.name ?? "" }] : [];
-  });
-  const [first] = found.sort((a, b) => (a.check.r ?? -2) - (b.check.r ?? -2));
-  if (!first || found.length < inference.root.known.length) return null;
-  if (found.length === 1) return { check: first.check, wording: WORDING };
-  const subject = `${first.name}, the lowest of ${found.length},`;
-  return { check: first.check, wording: { ...WORDING, subject } };
+/** The decision that agrees least of all that are side by side, once all are known. */
+function least({ inference, sets }: Session, checks: ConceptChecks) {
+  const { root } = inference;
+  const all = root.known.map((part) => ({
+    name: sets[part.set]?.name ?? "",
+    check: checks.check(root, part),
+  }));
+  return all.every((one) => one.check) ? lowest(all) : null;
 }
 
 function told({ target, images }: Session["sets"][number]): string {

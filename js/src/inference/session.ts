@@ -1,6 +1,5 @@
 // What the parts of one view share: the inferences, what is chosen and open, the kernel.
 import type { AnyModel } from "@anywidget/types";
-import type { Check } from "../lib/faith.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import { Painter, type Pictures } from "./painter.ts";
 import {
@@ -20,7 +19,6 @@ export interface Saved {
 export interface State extends ViewState {
   inference: InferencePayload;
   pictures: Pictures;
-  checks: Record<string, Check>;
   classes: string[];
   view: Saved;
 }
@@ -69,11 +67,6 @@ export class Session extends ViewSession<State, Change> {
 
   get open(): ReadonlySet<string> {
     return new Set(this.saved.open ?? this.inference.payload.open);
-  }
-
-  /** How far a concept agrees with ablation in a set, if it was checked. */
-  check(key: string): Check | null {
-    return this.model.get("checks")?.[key] ?? null;
   }
 
   select(concept: Concept): void {

@@ -46,11 +46,11 @@ export function told(check: Check, { subject, advice }: Wording): string {
   const size = `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
   const doubt = found === "poor" ? `: do not rely on ${advice}` : "";
   const agrees = `${who}${HOW[found]} with ablation`;
-  return `${agrees}: r = ${places(r)}${lowest(check)} (${size})${doubt}`;
+  return `${agrees}: r = ${places(r)}${andLeast(check)} (${size})${doubt}`;
 }
 
 /** A mean hides bad images: the lowest is said beside it. */
-function lowest({ least }: Check): string {
+function andLeast({ least }: Check): string {
   if (!least) return "";
   const low = least.r < POOR ? `, but only ${places(least.r)}` : `, ${places(least.r)} at least`;
   return ` on average${low} in ${least.name}`;
@@ -90,6 +90,22 @@ export class FaithLine {
     if (state === "still") return ["not checked against ablation"];
     return [button("Check against ablation", this.ask)];
   }
+}
+
+interface Named {
+  readonly name: string;
+  readonly check: Check | null;
+}
+
+/** What agrees least of all that is known side by side, as the subject of a sentence. */
+export function lowest(all: readonly Named[]): { check: Check; subject: string } | null {
+  const known = all.flatMap(({ name, check }) => (check ? [{ name, check }] : []));
+  const [first] = [...known].sort((a, b) => (a.check.r ?? 2) - (b.check.r ?? 2));
+  if (!first) return null;
+  const { name, check } = first;
+  if (known.length === 1) return { check, subject: name };
+  const of = known.length < all.length ? `the ${known.length} checked` : known.length;
+  return { check, subject: `${name}, the lowest of ${of},` };
 }
 
 /** The line of a check that is known, and stays. */

@@ -1,11 +1,14 @@
 // What the parts of a view share: the model, the kernel, and who is told of changes.
 import type { AnyModel } from "@anywidget/types";
+import type { Check } from "./faith.ts";
 import { Cancelled, type Fields, Kernel } from "./kernel.ts";
 
 export interface ViewState {
   [name: string]: unknown;
   live: boolean;
   view: object;
+  /** How far what is shown agrees with ablation, where it was checked. */
+  checks?: Record<string, Check>;
 }
 
 export abstract class ViewSession<S extends ViewState, C extends string> {
@@ -34,6 +37,11 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
 
   get live(): boolean {
     return this.model.get("live");
+  }
+
+  /** How far one thing shown agrees with ablation, if it was checked. */
+  check(key: string): Check | null {
+    return this.model.get("checks")?.[key] ?? null;
   }
 
   /** Change how the view is arranged; kept with the notebook. */

@@ -13,7 +13,7 @@ export function pointList(session: Session): HTMLElement {
     const on = session.points.includes(i);
     const name = button(pointName(space, point), () => session.choose(i, true), {
       "aria-pressed": String(on),
-      title: told(space, point, on, session.check(i)),
+      title: told(space, point, on, session.check(String(i))),
       "data-point": i,
     });
     name.addEventListener("pointerenter", () => session.look(i));

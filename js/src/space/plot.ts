@@ -68,7 +68,12 @@ export class Plot {
     const { session } = this;
     session.look(point);
     const chosen = session.points.includes(point);
-    this.news.textContent = told(session.space, session.point(point), chosen, session.check(point));
+    this.news.textContent = told(
+      session.space,
+      session.point(point),
+      chosen,
+      session.check(String(point)),
+    );
   }
 
   turn(next: Turn): void {

@@ -1,7 +1,6 @@
 // What the parts of the view share: the comparison, how it is turned, what is chosen, the kernel.
 import type { AnyModel } from "@anywidget/types";
 import { FIRST, type Turn } from "../layout/space.ts";
-import type { Check } from "../lib/faith.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import { type Point, readSpace, type Space, type SpacePayload } from "./payload.ts";
 import { type ChartsPayload, known } from "./subset.ts";
@@ -23,7 +22,6 @@ export interface State extends ViewState {
   space: SpacePayload;
   thumbnails: ThumbnailsPayload;
   charts: ChartsPayload;
-  checks: Record<string, Check>;
   view: Saved;
 }
 
@@ -77,11 +75,6 @@ export class Session extends ViewSession<State, Change> {
 
   point(i: number): Point {
     return this.space.points[i] as Point;
-  }
-
-  /** How far a point agrees with ablation, if it was checked. */
-  check(i: number | string): Check | null {
-    return this.model.get("checks")?.[i] ?? null;
   }
 
   get cell(): Pair | null {

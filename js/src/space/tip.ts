@@ -19,7 +19,7 @@ export class Tip {
   show(point: number | null, at: Seen | null, width: number, height: number): void {
     this.element.hidden = point === null || at === null;
     if (point === null || at === null) return;
-    const faith = this.session.check(point);
+    const faith = this.session.check(String(point));
     if (point !== this.shown || !this.pictured || faith !== this.faith) this.write(point);
     const [wide, tall] = [this.element.offsetWidth, this.element.offsetHeight];
     const right = at.x + BESIDE + wide <= width;
@@ -33,7 +33,7 @@ export class Tip {
     const one = this.session.point(point);
     const canvas = h("canvas", {});
     this.shown = point;
-    this.faith = this.session.check(point);
+    this.faith = this.session.check(String(point));
     this.pictured = thumbnails.paint(canvas, point, 2 * PICTURE);
     fill(
       this.element,
