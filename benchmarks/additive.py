@@ -42,12 +42,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from shared_heads import Shared
 
 import hexplain_widgets as hx
-from hexplain_widgets.additive_measures import part_errors, shares_by_ablation
-from hexplain_widgets.distilling import Distillation, started
+from hexplain_widgets.additive.distillation import Distillation, started
+from hexplain_widgets.additive.explainer_nets import small
+from hexplain_widgets.additive.measures import part_errors, shares_by_ablation
+from hexplain_widgets.atlas.gallery import FilterGallery
 from hexplain_widgets.evidence import ExplainerQuality
-from hexplain_widgets.explainer_nets import small
-from hexplain_widgets.filter_gallery import FilterGallery
-from hexplain_widgets.guest import visiting
+from hexplain_widgets.network.guest import visiting
 
 FIT_SEED, UNSEEN_SEED = 910, 911
 SEEDS = 3
@@ -129,9 +129,9 @@ def parts(world: World, quick: bool) -> None:
 
 def errors_of_rivals(engine: hx.AdditiveExplainer, images: Sequence[Any]) -> dict[str, float]:
     """Part errors of the prior itself, and of ours without its start."""
-    from hexplain_widgets.additive_report import without_each
-    from hexplain_widgets.distilling import explained_by
-    from hexplain_widgets.fitting import Gathering
+    from hexplain_widgets.additive.distillation import explained_by
+    from hexplain_widgets.additive.report import without_each
+    from hexplain_widgets.fitting.passes import Gathering
 
     fit, origin = engine._fitting, engine._fitted.origin
     gathering: Gathering = Gathering(

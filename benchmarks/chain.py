@@ -32,19 +32,19 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.gates import gates_for
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.infer import (
+from hexplain_widgets.chain.inference import (
     TOLERANCE,
     Gates,
     Perturbed,
     Perturber,
     inference_weights,
 )
-from hexplain_widgets.interpolation import Interpolation
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.sparse import Quadratic, lasso
-from hexplain_widgets.subset import best_subset
+from hexplain_widgets.chain.interpolation import Interpolation
+from hexplain_widgets.network.gates import gates_for
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.solvers.best_subset import best_subset
+from hexplain_widgets.solvers.lasso import Quadratic, lasso
 from tests.networks import image, seeded
 
 STAGES = ("features.8", "features.15", "features.22", "features.29")  # relu of conv2_2 to conv5_3

@@ -26,13 +26,13 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
+from hexplain_widgets.chip.statistics import GateQuestion, Gathered
+from hexplain_widgets.data.samples import Batch, Sample
 from hexplain_widgets.evidence import Layer
-from hexplain_widgets.gated import gated
-from hexplain_widgets.gates import gates_for
-from hexplain_widgets.gathering import GateQuestion, Gathered
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.samples import Batch, Sample
+from hexplain_widgets.network.gates import gates_for
+from hexplain_widgets.network.gating import gated
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
 from tests.networks import image, seeded
 
 ROWS = (  # network, layer, its usual name, gates, ratio measured elsewhere

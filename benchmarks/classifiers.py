@@ -35,7 +35,7 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hexplain_widgets.logistic import LinearClassifiers, fit_logistic
+from hexplain_widgets.solvers.logistic import LinearClassifiers, fit_logistic
 
 GAP = 1e-6
 TOLERANCES = (1e-4, 1e-5, 1e-6)

@@ -28,8 +28,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
+from hexplain_widgets.diagnosis.rivals import RIVALS
 from hexplain_widgets.evidence import FaithfulnessSummary
-from hexplain_widgets.rivals import RIVALS
 
 TENTH = 3  # place of one tenth among the fractions that are masked
 REFERENCE = 40  # images that means are taken over

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.filter_gallery import FilterGallery
+from hexplain_widgets.atlas.gallery import FilterGallery
 from tests.real.cases import CASES, classifier_of
 
 QUANTILES = (0.995, 0.98)

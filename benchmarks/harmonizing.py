@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.concepts import Labelled
+from hexplain_widgets.data.concept_sets import Labelled
 from tests.real.cases import CASES, classifier_of
 
 LAYERS = {

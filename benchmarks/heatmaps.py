@@ -20,10 +20,11 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.heatmaps import Looked, contested
-from hexplain_widgets.localize import upsampled
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.saliency import grad_cam, hires_cam, layer_cam
+from hexplain_widgets.chip.heatmaps import contested
+from hexplain_widgets.network.gradients import grad_cam, hires_cam, layer_cam
+from hexplain_widgets.network.localize import upsampled
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.network.probed_image import Looked
 
 Method = Callable[[hx.Classifier, Tensor, int], np.ndarray]
 REFERENCE = "Grad-CAM"

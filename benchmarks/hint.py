@@ -51,11 +51,11 @@ from pictures import (
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.concept_maps import above_lowest
-from hexplain_widgets.localize import THRESHOLDS, ious_by_threshold, upsampled
-from hexplain_widgets.metrics import pixel_auc, pointing_energy
-from hexplain_widgets.responsible import Saliency
-from hexplain_widgets.shapley import Scores
+from hexplain_widgets.diagnosis.localization import pixel_auc, pointing_energy
+from hexplain_widgets.hint.concept_maps import above_lowest
+from hexplain_widgets.hint.responsible import Saliency
+from hexplain_widgets.network.localize import THRESHOLDS, ious_by_threshold, upsampled
+from hexplain_widgets.solvers.shapley import Scores
 
 SHARES = (0.1, 0.2, 0.4, 0.8)
 TOP = 20

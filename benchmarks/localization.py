@@ -51,8 +51,13 @@ from pictures import (
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hexplain_widgets.localize import OVERLAP, THRESHOLDS, ious_by_threshold, upsampled
-from hexplain_widgets.metrics import energy_within, pixel_auc, pointing_energy, pointing_hit
+from hexplain_widgets.diagnosis.localization import (
+    energy_within,
+    pixel_auc,
+    pointing_energy,
+    pointing_hit,
+)
+from hexplain_widgets.network.localize import OVERLAP, THRESHOLDS, ious_by_threshold, upsampled
 
 Rows = dict[str, list[list[float]]]
 Methods = dict[str, Method]

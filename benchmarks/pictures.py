@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
 from hexplain_widgets.demo.vocabulary import LEGEND, SCENES
-from hexplain_widgets.localize import Box, box_of
+from hexplain_widgets.network.localize import Box, box_of
 from tests.real.cases import CASES, MEAN, STD, classifier_of
 
 # What makes a scene the scene it is: objects that are found there more often than in all others.

@@ -28,10 +28,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.few_concepts import FewConcepts, Place, offered, placed
-from hexplain_widgets.harmonize import Harmonized
-from hexplain_widgets.infer import Perturber, inference_weights
-from hexplain_widgets.probe import Probe
+from hexplain_widgets.chain.few_concepts import FewConcepts, Place, offered, placed
+from hexplain_widgets.chain.harmonize import Harmonized
+from hexplain_widgets.chain.inference import Perturber, inference_weights
+from hexplain_widgets.network.probe import Probe
 
 LEVELS, BOUNDS = ("object", "part", "material", "color"), (5, 5, 1, 1)
 SHARE, PIXELS = 0.01, 20

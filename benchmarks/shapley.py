@@ -29,9 +29,9 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hexplain_widgets import owen, permutations
-from hexplain_widgets.permutations import Limits, Linear, Paths, sample
-from hexplain_widgets.shapley import Scores, neuron_scores
+from hexplain_widgets.solvers import owen, permutations
+from hexplain_widgets.solvers.permutations import Limits, Linear, Paths, sample
+from hexplain_widgets.solvers.shapley import Scores, neuron_scores
 from tests.reference import shapley as reference
 
 ROWS, NEURONS, CONCEPTS, JUDGED = 20_000, 512, 4, 2_000

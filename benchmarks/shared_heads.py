@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 import hexplain_widgets as hx
-from hexplain_widgets.additive_question import Look, RowQuestion, keep_rows
-from hexplain_widgets.additive_rows import Rows, Seen
-from hexplain_widgets.concept_heads import heads_of
-from hexplain_widgets.fitting import batch_size
-from hexplain_widgets.gated import Gated, gated
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.samples import Batch, batches
+from hexplain_widgets.additive.additive_question import Look, RowQuestion, keep_rows
+from hexplain_widgets.additive.heads import heads_of
+from hexplain_widgets.additive.rows import Rows, Seen
+from hexplain_widgets.data.samples import Batch, batches
+from hexplain_widgets.fitting.passes import batch_size
+from hexplain_widgets.network.gating import Gated, gated
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
 
 GIBIBYTE = 2**30
 

@@ -31,7 +31,7 @@ from sklearn.linear_model import Lasso
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hexplain_widgets.sparse import Quadratic, Solution, lasso
+from hexplain_widgets.solvers.lasso import Quadratic, Solution, lasso
 
 SPARSITIES = (0.3, 0.1, 0.03, 0.01, 0.001)
 TOLERANCE = 1e-9

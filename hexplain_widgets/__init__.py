@@ -1,16 +1,18 @@
 """Explanations of CNNs that a person can use, live in the notebook."""
 
-from . import demo
-from .baselines import channel_means
-from .broden import Broden
-from .classifier import Classifier
-from .engines.additive import AdditiveExplainer
-from .engines.chain import Chain
-from .engines.chip import Chip
-from .engines.context import discriminative_degrees, measure_context
-from .engines.decomposition import Decomposer, decompose
-from .engines.faithfulness import measure_faithfulness
-from .engines.hint import Hint
+from .additive.engine import AdditiveExplainer
+from .atlas.labels import FilterLabels
+from .chain.engine import Chain
+from .chip.engine import Chip
+from .data.broden import Broden
+from .data.hierarchy.hierarchy import Hierarchy
+from .data.mask_folders import MaskFolder
+from .decomposition.engine import Decomposer, decompose
+from .diagnosis.baselines import channel_means
+from .diagnosis.context import discriminative_degrees, measure_context
+from .diagnosis.faithfulness import measure_faithfulness
+from .diagnosis.pixel_curves import insertion_deletion
+from .diagnosis.sanity import measure_randomisation
 from .evidence import (
     AdditiveReport,
     AttackedDecision,
@@ -50,13 +52,10 @@ from .evidence import (
     Provenance,
     RandomisationSummary,
 )
-from .filter_labels import FilterLabels
-from .hierarchy import Hierarchy
-from .mask_folders import MaskFolder
-from .pixel_curves import insertion_deletion
-from .probe import layers
-from .randomisation import measure_randomisation
-from .store import load, save
+from .evidence.store import load, save
+from .hint.engine import Hint
+from .network.classifier import Classifier
+from .network.probe import layers
 from .widgets import (
     AttackComparison,
     ChannelBars,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 import hexplain_widgets as hx
-from hexplain_widgets.concepts import Labelled
+from hexplain_widgets.data.concept_sets import Labelled
 
 SIDE = 16
 COLORS = ("red", "green", "blue", "white")

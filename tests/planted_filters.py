@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 import hexplain_widgets as hx
-from hexplain_widgets.concepts import Labelled
+from hexplain_widgets.data.concept_sets import Labelled
 
 SIDE = 56
 COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))

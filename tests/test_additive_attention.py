@@ -16,10 +16,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 import hexplain_widgets as hx
-from hexplain_widgets import store
-from hexplain_widgets.evidence import Contributions
-from hexplain_widgets.explained_image import attention_of
-from hexplain_widgets.guest import visiting
+from hexplain_widgets.additive.explained_image import attention_of
+from hexplain_widgets.evidence import Contributions, store
+from hexplain_widgets.network.guest import visiting
 from tests.reference import additive as paper
 
 CHANNELS = 4

@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from hexplain_widgets.additive_measures import (
+from hexplain_widgets.additive.distillation import prior_loss, prior_weight
+from hexplain_widgets.additive.explainer_nets import NETWORKS, Explainer, maker_of
+from hexplain_widgets.additive.measures import (
     accuracy,
     best_accuracy_threshold,
     entropies,
@@ -15,8 +17,6 @@ from hexplain_widgets.additive_measures import (
     relative_deviations,
     shares_by_ablation,
 )
-from hexplain_widgets.distilling import prior_loss, prior_weight
-from hexplain_widgets.explainer_nets import NETWORKS, Explainer, maker_of
 from tests.reference import additive as paper
 
 

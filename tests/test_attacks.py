@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.attacks import pgd
+from hexplain_widgets.diagnosis.attacks import pgd
 from tests.networks import image, plain
 
 

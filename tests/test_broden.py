@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from hexplain_widgets import demo
-from hexplain_widgets.broden import Broden
-from hexplain_widgets.colors import COLORS
-from hexplain_widgets.concepts import ConceptSet, Skipped, concept_set, label_maps
-from hexplain_widgets.resampling import shares
+from hexplain_widgets.data.broden import Broden
+from hexplain_widgets.data.colors import COLORS
+from hexplain_widgets.data.concept_sets import ConceptSet, Skipped, concept_set, label_maps
+from hexplain_widgets.data.label_maps import shares
 from tests.broden import CATEGORIES, BrodenWriter, red_green, save, write_table
 
 LEVELS = ("scene", "object", "part", "material", "texture", "color")

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import hexplain_widgets as hx
+from hexplain_widgets.chain.trees import of_a_class, shared_out
 from hexplain_widgets.evidence import InferredConcept
-from hexplain_widgets.inference_trees import of_a_class, shared_out
 from tests import chain_world as world
 
 

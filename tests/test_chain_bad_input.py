@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.harmonize import ALWAYS, NEVER
+from hexplain_widgets.chain.harmonize import ALWAYS, NEVER
 from tests import chain_world as world
 from tests.networks import image, plain
 

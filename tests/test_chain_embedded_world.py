@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import hexplain_widgets as hx
-from hexplain_widgets.inferring import Inferrer, Manner
-from hexplain_widgets.probe import Probe
+from hexplain_widgets.chain.inferring import Inferrer, Manner
+from hexplain_widgets.network.probe import Probe
 
 pytestmark = pytest.mark.slow
 

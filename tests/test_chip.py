@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 import hexplain_widgets as hx
-from hexplain_widgets import fitting, moments
-from hexplain_widgets.engines.chip import Chip
-from hexplain_widgets.gates import gates_for
-from hexplain_widgets.samples import Sample
-from hexplain_widgets.sparse import Quadratic, lasso
+from hexplain_widgets.chip.engine import Chip
+from hexplain_widgets.data.samples import Sample
+from hexplain_widgets.fitting import passes as fitting
+from hexplain_widgets.network.gates import gates_for
+from hexplain_widgets.solvers import moments
+from hexplain_widgets.solvers.lasso import Quadratic, lasso
 from tests.networks import Residual, image, plain, seeded
 from tests.reference import faithfulness as removing
 from tests.reference import gap, perturbed
@@ -473,7 +474,7 @@ def _interrupted_after(count: int) -> Iterator[Tensor]:
 
 KILLED = """
     import sys, time, torch
-    from hexplain_widgets.engines.chip import Chip
+    from hexplain_widgets.chip.engine import Chip
     from tests.networks import plain
     from tests.test_chip import IMAGES, SETTINGS
     torch.set_num_threads(1)
@@ -543,7 +544,7 @@ def test_a_full_device_is_an_error_that_says_so(tmp_path, whole, monkeypatch) ->
 MEMORY = """
     import resource, sys, torch
     from torch import nn
-    from hexplain_widgets.engines.chip import Chip
+    from hexplain_widgets.chip.engine import Chip
     from tests.networks import image
     torch.set_num_threads(1)
     wide = nn.Sequential(

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import hexplain_widgets as hx
-from hexplain_widgets.engines.chip import Chip
-from hexplain_widgets.gathering import KIND
-from hexplain_widgets.states import load_state, save_state
+from hexplain_widgets.chip.engine import Chip
+from hexplain_widgets.chip.statistics import KIND
+from hexplain_widgets.fitting.states import load_state, save_state
 from tests.networks import DataDependent, image, plain, seeded
 
 IMAGES = [(image(16, seed)[0], seed % 3) for seed in range(6)]

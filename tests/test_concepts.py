@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hexplain_widgets import demo
-from hexplain_widgets.concepts import (
+from hexplain_widgets.data.concept_sets import (
     IGNORE,
     ConceptSet,
     Labelled,

@@ -15,15 +15,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
-from hexplain_widgets import gated
-from hexplain_widgets.attacked_decisions import attacked_decision
-from hexplain_widgets.attacks import pgd
-from hexplain_widgets.concepts import Labelled
+from hexplain_widgets.atlas.gallery import FilterGallery
+from hexplain_widgets.data.concept_sets import Labelled
+from hexplain_widgets.diagnosis.attacked_decisions import attacked_decision
+from hexplain_widgets.diagnosis.attacks import pgd
+from hexplain_widgets.diagnosis.peak_responses import DeepestStage
 from hexplain_widgets.evidence import Evidence
-from hexplain_widgets.filter_gallery import FilterGallery
-from hexplain_widgets.peak_responses import DeepestStage
-from hexplain_widgets.segments import Segment
-from hexplain_widgets.store import load, save
+from hexplain_widgets.evidence.store import load, save
+from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network.segments import Segment
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
 
 Engine = Callable[[nn.Module, Tensor], Evidence]

@@ -10,9 +10,9 @@ from torch import nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import Node
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.segments import Unit, without_crops
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.network.segments import Unit, without_crops
 from tests.agreement import check_same
 from tests.networks import Attentive, DataDependent, Functional, image, plain, torchvision_network
 from tests.reference import gap

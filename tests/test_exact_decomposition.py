@@ -11,13 +11,13 @@ from jaxtyping import TypeCheckError
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
-from hexplain_widgets import removals
 from hexplain_widgets.evidence import Decomposition, Node
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.removals import Removal, on_segment
-from hexplain_widgets.segments import Unit, without_crops
-from hexplain_widgets.store import load, save
+from hexplain_widgets.evidence.store import load, save
+from hexplain_widgets.network import ablation as removals
+from hexplain_widgets.network.ablation import Removal, on_segment
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.network.segments import Unit, without_crops
 from tests.networks import (
     Attentive,
     DataDependent,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from hexplain_widgets.exemplars import EACH, SIDE, Exemplars, in_thumbnail
+from hexplain_widgets.fitting.exemplars import EACH, SIDE, Exemplars, in_thumbnail
 
 K = 5
 

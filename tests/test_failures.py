@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
+from hexplain_widgets.diagnosis.failures import Rivalry, failure_of, with_exemplars
 from hexplain_widgets.evidence import Failure
-from hexplain_widgets.failures import Rivalry, failure_of, with_exemplars
 from tests.networks import DataDependent, Functional, image, plain
 from tests.planted_failure import BLUE, EVEN, GREEN, RED, classifier, dog
 from tests.reference import gap

@@ -10,20 +10,20 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets import metrics
-from hexplain_widgets.contributions import Weighing
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.rivals import rival
-from hexplain_widgets.segments import Unit
-from hexplain_widgets.step_measures import FRACTIONS, masked_orders, measured_step
-from hexplain_widgets.store import load, save
-from hexplain_widgets.surrogates import (
+from hexplain_widgets.decomposition.contributions import Weighing
+from hexplain_widgets.diagnosis import localization as metrics
+from hexplain_widgets.diagnosis.rivals import rival
+from hexplain_widgets.diagnosis.step_measures import FRACTIONS, masked_orders, measured_step
+from hexplain_widgets.diagnosis.surrogates import (
     kept_channels,
     masked_logits,
     random_gates,
     without_strongest,
 )
+from hexplain_widgets.evidence.store import load, save
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.network.segments import Unit
 from tests.networks import image, plain, torchvision_network
 from tests.reference import faithfulness as literal
 from tests.reference import gap

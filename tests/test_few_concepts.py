@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
+from hexplain_widgets.chain.few_concepts import CLOSE, FewConcepts, Place, placed
+from hexplain_widgets.chain.harmonize import USELESS, Harmonized
 from hexplain_widgets.evidence import Layer
-from hexplain_widgets.few_concepts import CLOSE, FewConcepts, Place, placed
-from hexplain_widgets.harmonize import USELESS, Harmonized
 from tests.reference import chain as literal
 
 DRAW = np.random.default_rng(3)

@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from hexplain_widgets.concepts import Labelled
+from hexplain_widgets.atlas.gallery import FilterGallery
+from hexplain_widgets.atlas.maps import in_thumbnail
+from hexplain_widgets.data.concept_sets import Labelled
 from hexplain_widgets.evidence import FilterSheet
-from hexplain_widgets.exemplars import EACH, SIDE
-from hexplain_widgets.filter_gallery import FilterGallery
-from hexplain_widgets.filter_maps import in_thumbnail
+from hexplain_widgets.evidence.store import load, save
+from hexplain_widgets.fitting.exemplars import EACH, SIDE
 from hexplain_widgets.provenance import fingerprint
-from hexplain_widgets.store import load, save
 from tests.planted_filters import LAYER, NETWORK_FILTERS, PARTS, SILENT, Patches, network
 from tests.reference import filters as literal
 

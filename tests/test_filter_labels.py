@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from hexplain_widgets.filter_labels import MOST_NAME, FilterLabels
+from hexplain_widgets.atlas.labels import MOST_NAME, FilterLabels
 from hexplain_widgets.provenance import fingerprint
 
 LABELS = FilterLabels("features.17", 8, {3: "wheel", 1: "door <b>", 5: "wheel"}, "abc", (2, 7))

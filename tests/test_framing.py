@@ -11,9 +11,9 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from hexplain_widgets import demo
-from hexplain_widgets.classifier import Classifier
-from hexplain_widgets.framing import Framing
-from hexplain_widgets.resampling import majority
+from hexplain_widgets.data.framing import Framing
+from hexplain_widgets.data.label_maps import majority
+from hexplain_widgets.network.classifier import Classifier
 from tests.networks import plain
 
 CLOSE = 0.001

@@ -12,11 +12,13 @@ import torchvision
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from hexplain_widgets import channel_sums, channelwise, gated
-from hexplain_widgets.classifier import Classifier
-from hexplain_widgets.gated import Gated, Taken
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
+from hexplain_widgets.network import channel_sums
+from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network import linear_parts as channelwise
+from hexplain_widgets.network.classifier import Classifier
+from hexplain_widgets.network.gating import Gated, Taken
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
 from tests.networks import (
     Attentive,
     DataDependent,

@@ -17,22 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from hexplain_widgets import fitting
-from hexplain_widgets.classifier import Classifier
-from hexplain_widgets.concept_sums import ConceptSums
-from hexplain_widgets.concepts import IGNORE, Labelled, is_held_out
-from hexplain_widgets.fitting import Gathering
-from hexplain_widgets.harmonize import (
-    ALWAYS,
-    LOST,
-    NEVER,
-    UNTESTED,
-    Harmonized,
-    LabelQuestion,
-    harmonized,
-)
-from hexplain_widgets.interpolation import Interpolation
-from hexplain_widgets.labelled_pixels import labelled_pixels
+from hexplain_widgets.chain.harmonize import ALWAYS, LOST, NEVER, UNTESTED, Harmonized, harmonized
+from hexplain_widgets.chain.interpolation import Interpolation
+from hexplain_widgets.chain.statistics import ConceptSums, LabelQuestion
+from hexplain_widgets.data.concept_sets import IGNORE, Labelled, is_held_out
+from hexplain_widgets.data.labelled_pixels import labelled_pixels
+from hexplain_widgets.fitting import passes as fitting
+from hexplain_widgets.fitting.passes import Gathering
+from hexplain_widgets.network.classifier import Classifier
 from tests.networks import plain
 from tests.reference import chain as literal
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hexplain_widgets as hx
+from hexplain_widgets.data.hierarchy.hierarchy import Hierarchy
 from hexplain_widgets.demo.vocabulary import SCENES
-from hexplain_widgets.hierarchy import Hierarchy
 from tests import wordnets
 
 ANIMALS = {"animal": {"dog": ["husky", "pug"], "cat": ["tabby"]}, "pet": {"dog": None, "cat": []}}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 import hexplain_widgets as hx
-from hexplain_widgets import fitting
+from hexplain_widgets.fitting import passes as fitting
 from tests.networks import image, plain
 
 KINDS = {"animal": ["dog", "cat"], "vehicle": ["car", "bus"]}

@@ -10,9 +10,9 @@ import torch
 from sklearn.linear_model import Lasso
 from torch import Tensor, nn
 
-from hexplain_widgets.classifier import Classifier
-from hexplain_widgets.infer import Gates, Perturbed, Perturber, inference_weights
-from hexplain_widgets.probe import Probe
+from hexplain_widgets.chain.inference import Gates, Perturbed, Perturber, inference_weights
+from hexplain_widgets.network.classifier import Classifier
+from hexplain_widgets.network.probe import Probe
 from tests.networks import DataDependent, Residual, image, plain, seeded
 from tests.reference import chain as literal
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hexplain_widgets.classifier import Classifier
-from hexplain_widgets.level_layers import layers_of_levels, root_of
-from hexplain_widgets.probe import Probe
+from hexplain_widgets.chain.levels import layers_of_levels, root_of
+from hexplain_widgets.network.classifier import Classifier
+from hexplain_widgets.network.probe import Probe
 from tests.networks import image, plain
 
 FIVE = ("scene", "object", "part", "material", "color")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as drawn
 
-from hexplain_widgets.localize import (
+from hexplain_widgets.network.localize import (
     THRESHOLDS,
     agreement,
     best_threshold,

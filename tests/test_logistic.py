@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from hexplain_widgets import logistic
-from hexplain_widgets.logistic import LinearClassifiers, fit_logistic
-from hexplain_widgets.logloss import systematic
+from hexplain_widgets.solvers import logistic
+from hexplain_widgets.solvers.logistic import LinearClassifiers, fit_logistic
+from hexplain_widgets.solvers.logloss import systematic
 from tests.reference import logistic as literal
 
 

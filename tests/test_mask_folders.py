@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hexplain_widgets.colors import COLORS
-from hexplain_widgets.concepts import ConceptSet, Skipped, concept_set, label_maps
-from hexplain_widgets.mask_folders import MaskFolder
+from hexplain_widgets.data.colors import COLORS
+from hexplain_widgets.data.concept_sets import ConceptSet, Skipped, concept_set, label_maps
+from hexplain_widgets.data.mask_folders import MaskFolder
 
 NAMES = {0: "_background_", 1: "door", 2: "wheel"}
 LABELS = np.array([[0, 1, 1], [2, 2, 0]], np.uint8)

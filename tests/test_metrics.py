@@ -11,20 +11,18 @@ from scipy import stats
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.metrics import (
+from hexplain_widgets.diagnosis.localization import (
     ablation,
     energy_within,
-    faithfulness,
     localization_error,
-    pearson,
     pixel_auc,
     pointing_energy,
     pointing_hit,
-    spearman,
 )
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.segments import Unit
+from hexplain_widgets.evidence.faithfulness import faithfulness, pearson, spearman
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.network.segments import Unit
 from tests.networks import Attentive, image, plain
 from tests.reference import gap, pointing
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hexplain_widgets import gated
-from hexplain_widgets.classifier import Classifier
+from hexplain_widgets.chip.responses import Responses, Seen
+from hexplain_widgets.data.samples import batches
 from hexplain_widgets.evidence import Layer
-from hexplain_widgets.gates import gates_for
-from hexplain_widgets.moments import Moments, Rows
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.responses import Responses, Seen
-from hexplain_widgets.samples import batches
+from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network.classifier import Classifier
+from hexplain_widgets.network.gates import gates_for
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.solvers.moments import Moments, Rows
 from tests.networks import DataDependent, Residual, image, plain, seeded
 from tests.reference import perturbed
 from tests.reference.perturbed import Place, at_module

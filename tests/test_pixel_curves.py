@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.store import load, save
+from hexplain_widgets.evidence.store import load, save
 from tests.networks import image, plain
 from tests.reference import sanity as literal
 from tests.test_contract import check_untouched, fingerprint

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
 from tests.networks import (
     Attentive,
     DataDependent,

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.metrics import spearman
-from hexplain_widgets.pixel_attributions import PixelAttribution, pixel_map
-from hexplain_widgets.randomisation import shared_strongest
-from hexplain_widgets.redrawing import Redrawn, layers_from_top
-from hexplain_widgets.store import load, save
+from hexplain_widgets.diagnosis.pixel_attributions import PixelAttribution, pixel_map
+from hexplain_widgets.diagnosis.redrawing import Redrawn, layers_from_top
+from hexplain_widgets.diagnosis.sanity import shared_strongest
+from hexplain_widgets.evidence.faithfulness import spearman
+from hexplain_widgets.evidence.store import load, save
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
 from tests.reference import sanity as literal
 from tests.test_contract import check_untouched, fingerprint

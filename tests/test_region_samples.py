@@ -18,15 +18,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from hexplain_widgets import fitting
-from hexplain_widgets.classifier import Classifier
-from hexplain_widgets.fitting import Gathering
-from hexplain_widgets.hierarchy import Hierarchy
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.region_samples import BACKGROUND, RegionQuestion, Regions
-from hexplain_widgets.regions import Finding, InLayer, Origin, Seen
-from hexplain_widgets.reservoirs import Reservoir, hashes_of, image_number
-from hexplain_widgets.samples import Batch, Sample
+from hexplain_widgets.data.hierarchy.hierarchy import Hierarchy
+from hexplain_widgets.data.samples import Batch, Sample
+from hexplain_widgets.fitting import passes as fitting
+from hexplain_widgets.fitting.passes import Gathering
+from hexplain_widgets.hint.regions import Finding, InLayer, Origin, Seen
+from hexplain_widgets.hint.statistics import BACKGROUND, RegionQuestion, Regions
+from hexplain_widgets.network.classifier import Classifier
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.solvers.reservoirs import Reservoir, hashes_of, image_number
 from tests.networks import image, plain, seeded
 from tests.reference import responsible as literal
 from tests.reference.perturbed import at_module
@@ -379,7 +379,7 @@ def test_a_cluster_gives_what_one_machine_gives(client, whole, monkeypatch) -> N
 
 
 def test_running_out_of_memory_changes_nothing(whole, monkeypatch) -> None:
-    from hexplain_widgets.regions import RegionFinder
+    from hexplain_widgets.hint.regions import RegionFinder
 
     run, refused = RegionFinder._of, []
 
@@ -642,11 +642,11 @@ def test_regions_of_another_network_are_not_gone_on_with(whole) -> None:
 MEMORY = """
     import resource, torch
     from torch import nn
-    from hexplain_widgets.classifier import Classifier
-    from hexplain_widgets.fitting import Gathering
-    from hexplain_widgets.hierarchy import Hierarchy
-    from hexplain_widgets.region_samples import RegionQuestion
-    from hexplain_widgets.regions import Finding
+    from hexplain_widgets.network.classifier import Classifier
+    from hexplain_widgets.fitting.passes import Gathering
+    from hexplain_widgets.data.hierarchy.hierarchy import Hierarchy
+    from hexplain_widgets.hint.statistics import RegionQuestion
+    from hexplain_widgets.hint.regions import Finding
     from tests.networks import image
     torch.set_num_threads(1)
     wide = nn.Sequential(

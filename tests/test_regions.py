@@ -10,14 +10,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hexplain_widgets import gated
-from hexplain_widgets.classifier import Classifier
+from hexplain_widgets.arguments import check_finite
+from hexplain_widgets.data.samples import Batch, batches
 from hexplain_widgets.evidence import Concept
-from hexplain_widgets.probe import Probe
+from hexplain_widgets.hint.regions import Finding, Origin, RegionFinder, Seen
+from hexplain_widgets.hint.responsible import PLAIN, LayerSaliency, Saliency
+from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network.classifier import Classifier
+from hexplain_widgets.network.probe import Probe
 from hexplain_widgets.provenance import fingerprint as fingerprint_of
-from hexplain_widgets.regions import Finding, Origin, RegionFinder, Seen, check_finite
-from hexplain_widgets.responsible import PLAIN, LayerSaliency, Saliency
-from hexplain_widgets.samples import Batch, batches
 from tests.networks import DataDependent, Residual, image, plain, seeded
 from tests.reference import responsible as literal
 from tests.reference.perturbed import Place, at_module

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hexplain_widgets.concepts import IGNORE
-from hexplain_widgets.resampling import WHOLE, majority, shares
+from hexplain_widgets.data.concept_sets import IGNORE
+from hexplain_widgets.data.label_maps import WHOLE, majority, shares
 from tests.reference import label_cells as literal
 
 SIDES = st.integers(1, 7)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from hexplain_widgets.reservoirs import (
+from hexplain_widgets.solvers.reservoirs import (
     HELD_OUT,
     Reservoir,
     hashes_of,

@@ -12,12 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hexplain_widgets import gated, responsible
-from hexplain_widgets.classifier import Classifier
-from hexplain_widgets.gated import Taken
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.responsible import (
+from hexplain_widgets.hint import responsible
+from hexplain_widgets.hint.responsible import (
     Aggregate,
     LayerSaliency,
     Pairs,
@@ -26,6 +22,11 @@ from hexplain_widgets.responsible import (
     layers_without_place,
     responsibility,
 )
+from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network.classifier import Classifier
+from hexplain_widgets.network.gating import Taken
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
 from tests.networks import Attentive, DataDependent, Functional, Residual, image, plain, seeded
 from tests.reference import responsible as literal
 from tests.reference.perturbed import Place, at_function, at_module

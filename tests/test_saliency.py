@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.saliency import class_gradients, grad_cam, hires_cam, layer_cam
+from hexplain_widgets.network.gradients import class_gradients, grad_cam, hires_cam, layer_cam
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
 from tests.networks import image, plain, torchvision_network
 
 NETWORKS = (

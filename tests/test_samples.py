@@ -23,8 +23,8 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from hexplain_widgets.classifier import Classifier
-from hexplain_widgets.samples import Batch, Sample, batches, is_shuffled, length_of
+from hexplain_widgets.data.samples import Batch, Sample, batches, is_shuffled, length_of
+from hexplain_widgets.network.classifier import Classifier
 from tests.networks import image, plain
 
 NAMES = ["a", "b", "c", "d", "e"]

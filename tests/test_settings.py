@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hexplain_widgets.settings import at_least_one, count_of, one_of, positive, share
+from hexplain_widgets.arguments import at_least_one, count_of, one_of, positive, share
 
 # What users give is not what signatures ask for.
 pytestmark = pytest.mark.usefixtures("unchecked")

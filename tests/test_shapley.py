@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from hexplain_widgets.owen import owen_values
-from hexplain_widgets.permutations import Limits, Linear, Paths, Sampled, sample
-from hexplain_widgets.refitting import RIDGE
-from hexplain_widgets.shapley import ESTIMATORS, ablated, classifier_scores, neuron_scores
+from hexplain_widgets.solvers.owen import owen_values
+from hexplain_widgets.solvers.permutations import Limits, Linear, Paths, Sampled, sample
+from hexplain_widgets.solvers.refitting import RIDGE
+from hexplain_widgets.solvers.shapley import ESTIMATORS, ablated, classifier_scores, neuron_scores
 from tests.reference import shapley as reference
 
 
@@ -152,7 +152,7 @@ def test_owen_takes_many_weak_neurons_as_exactly_as_strong_ones(
 ) -> None:
     problem = normals(rows=60, neurons=200, strength=0.1)
     usual = neuron_scores("owen", *problem.given, background=problem.background).values
-    monkeypatch.setattr("hexplain_widgets.owen._NEGLIGIBLE", 0.0)
+    monkeypatch.setattr("hexplain_widgets.solvers.owen._NEGLIGIBLE", 0.0)
     exact = neuron_scores("owen", *problem.given, background=problem.background).values
     np.testing.assert_allclose(usual, exact, atol=0.005 * exact.max())
 
@@ -413,7 +413,7 @@ def test_concepts_that_do_not_fit_into_memory_at_once_are_taken_in_turn(
     problem, signs = refits()
     ask = {"background": problem.background, "signs": signs, "precision": 0.02, "most": 5000}
     together = neuron_scores(estimator, *problem.given, **ask)
-    monkeypatch.setattr("hexplain_widgets.shapley._HELD", 1)
+    monkeypatch.setattr("hexplain_widgets.solvers.shapley._HELD", 1)
     alone = neuron_scores(estimator, *problem.given, **ask)
     apart = np.abs(together.values - alone.values)
     assert (apart < 4 * np.hypot(together.errors, alone.errors)).all()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from hexplain_widgets import states
-from hexplain_widgets.states import load_state, save_state
+from hexplain_widgets.fitting import states
+from hexplain_widgets.fitting.states import load_state, save_state
 
 SETTINGS = {"layers": ["a", "b"], "seed": 3, "sparsity": 0.01, "none": None}
 ARRAYS = {

@@ -16,8 +16,15 @@ from hypothesis.extra import numpy as hnp
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from hexplain_widgets import store
-from hexplain_widgets.evidence import Decomposition, Evidence, Layer, Node, Prediction, Provenance
+from hexplain_widgets.evidence import (
+    Decomposition,
+    Evidence,
+    Layer,
+    Node,
+    Prediction,
+    Provenance,
+    store,
+)
 
 IN_ONE_FOLDER = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

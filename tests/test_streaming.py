@@ -14,8 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hexplain_widgets.samples import Batch, Sample
-from hexplain_widgets.streaming import (
+from hexplain_widgets.data.samples import Batch, Sample
+from hexplain_widgets.fitting.streaming import (
     accumulate,
     joined,
     over_cluster,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import OrthogonalMatchingPursuit
 
-from hexplain_widgets.subset import best_subset
+from hexplain_widgets.solvers.best_subset import best_subset
 from tests.reference import chain as literal
 
 

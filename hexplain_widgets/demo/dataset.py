@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
-from ..concepts import Skipped
+from ..data.concept_sets import Skipped
 from .network import SIZE
 from .scenes import Scene, check_size, scene
 from .vocabulary import LEGEND, LEVELS, SCENES

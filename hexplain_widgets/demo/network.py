@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..classifier import Classifier
+from ..network.classifier import Classifier
 from .vocabulary import SCENES
 
 SIZE = 112

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..hierarchy import Hierarchy
+from ..data.hierarchy.hierarchy import Hierarchy
 
 
 def hierarchy() -> Hierarchy:

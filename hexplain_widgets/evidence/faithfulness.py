@@ -116,3 +116,50 @@ class FaithfulnessSummary(Evidence):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
         return "\n".join(lines)
+
+
+def pearson(estimate: Float[np.ndarray, " k"], truth: Float[np.ndarray, " k"]) -> float:
+    """Return the Pearson correlation of two vectors (Eq. 12); NaN where one is constant."""
+    a, b = estimate - estimate.mean(), truth - truth.mean()
+    scale = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / scale if scale > 0 else float("nan")
+
+
+def spearman(estimate: Float[np.ndarray, " k"], truth: Float[np.ndarray, " k"]) -> float:
+    """Return the correlation of two vectors' ranks, ties at their mean; NaN where one is constant.
+
+    Of attribution maps before and after randomisation as of contributions (sec. 4.1, Fig. 8).
+    """
+    return pearson(_ranks(estimate), _ranks(truth))
+
+
+def _ranks(values: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+    # here, for loading scipy.stats takes a third of a second
+    from scipy.stats import rankdata
+
+    found: Float[np.ndarray, " k"] = rankdata(values)
+    return found
+
+
+def faithfulness(
+    estimates: Float[np.ndarray, " k"],
+    drops: Float[np.ndarray, " k"],
+    *,
+    parts: str = "channels",
+    baseline: str = "zero",
+    images: int = 1,
+    seconds: float = 0.0,
+) -> Faithfulness:
+    """Return how far estimated contributions agree with what is lost without each part (Eq. 12).
+
+    Raises ValueError where the two do not have one number of each part.
+    """
+    if estimates.shape != drops.shape:
+        raise ValueError(
+            f"got {estimates.size} estimates and {drops.size} drops; expected one of each for"
+            f" every one of the {parts}; compare the same {parts}"
+        )
+    one, other = np.asarray(estimates, np.float64), np.asarray(drops, np.float64)
+    found = (pearson(one, other), spearman(one, other))
+    r, ranks = (None if np.isnan(value) else value for value in found)
+    return Faithfulness(one, other, r, ranks, parts, baseline, seconds, images)

@@ -1,19 +1,19 @@
 """The views: each shows one kind of evidence and holds an engine only to ask it for more."""
 
-from .attack_comparison import AttackComparison as AttackComparison
-from .channel_bars import ChannelBars as ChannelBars
-from .channel_matrix import ChannelMatrix as ChannelMatrix
-from .channel_venn import ChannelVenn as ChannelVenn
-from .concept_sunburst import ConceptSunburst as ConceptSunburst
-from .concept_tree import ConceptTree as ConceptTree
-from .context_report import ContextReport as ContextReport
-from .contribution_report import ContributionReport as ContributionReport
-from .decomposition_tree import DecompositionTree as DecompositionTree
-from .failure_analysis import FailureAnalysis as FailureAnalysis
-from .faithfulness_report import FaithfulnessReport as FaithfulnessReport
-from .filter_labeler import FilterLabeler as FilterLabeler
-from .inference_space import InferenceSpace as InferenceSpace
-from .layer_heatmaps import LayerHeatmaps as LayerHeatmaps
-from .linking import link_channels as link_channels
-from .neuron_concept_graph import NeuronConceptGraph as NeuronConceptGraph
+from ._shared.linking import link_channels as link_channels
+from .attack_comparison.view import AttackComparison as AttackComparison
+from .channels.bars import ChannelBars as ChannelBars
+from .channels.matrix import ChannelMatrix as ChannelMatrix
+from .channels.venn import ChannelVenn as ChannelVenn
+from .concept_inference.concept_sunburst import ConceptSunburst as ConceptSunburst
+from .concept_inference.concept_tree import ConceptTree as ConceptTree
+from .context_report.view import ContextReport as ContextReport
+from .contribution_report.view import ContributionReport as ContributionReport
+from .decomposition_tree.view import DecompositionTree as DecompositionTree
+from .failure_analysis.view import FailureAnalysis as FailureAnalysis
+from .faithfulness_report.view import FaithfulnessReport as FaithfulnessReport
+from .filter_labeler.view import FilterLabeler as FilterLabeler
+from .inference_space.view import InferenceSpace as InferenceSpace
+from .layer_heatmaps.view import LayerHeatmaps as LayerHeatmaps
+from .neuron_concept_graph.view import NeuronConceptGraph as NeuronConceptGraph
 from .show import show as show

@@ -26,19 +26,19 @@ from ..evidence import (
     Localization,
     NeuronConcepts,
 )
-from .attack_comparison import AttackComparison
-from .channel_matrix import ChannelMatrix
-from .channel_venn import ChannelVenn
-from .concept_tree import ConceptTree
-from .context_report import ContextReport
-from .contribution_report import ContributionReport
-from .decomposition_tree import DecompositionTree
-from .failure_analysis import FailureAnalysis
-from .faithfulness_report import FaithfulnessReport
-from .filter_labeler import FilterLabeler
-from .inference_space import InferenceSpace
-from .layer_heatmaps import LayerHeatmaps
-from .neuron_concept_graph import NeuronConceptGraph
+from .attack_comparison.view import AttackComparison
+from .channels.matrix import ChannelMatrix
+from .channels.venn import ChannelVenn
+from .concept_inference.concept_tree import ConceptTree
+from .context_report.view import ContextReport
+from .contribution_report.view import ContributionReport
+from .decomposition_tree.view import DecompositionTree
+from .failure_analysis.view import FailureAnalysis
+from .faithfulness_report.view import FaithfulnessReport
+from .filter_labeler.view import FilterLabeler
+from .inference_space.view import InferenceSpace
+from .layer_heatmaps.view import LayerHeatmaps
+from .neuron_concept_graph.view import NeuronConceptGraph
 
 VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     Decomposition: DecompositionTree.from_evidence,

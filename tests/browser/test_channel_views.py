@@ -14,10 +14,10 @@ from tests.browser.offline import OfflinePage
 
 MADE = f"""
 import sys; sys.path.insert(0, {str(REPOSITORY)!r})
-from hexplain_widgets.widgets.channel_bars import ChannelBars
-from hexplain_widgets.widgets.channel_matrix import ChannelMatrix
-from hexplain_widgets.widgets.channel_venn import ChannelVenn
-from hexplain_widgets.widgets.linking import link_channels
+from hexplain_widgets.widgets.channels.bars import ChannelBars
+from hexplain_widgets.widgets.channels.matrix import ChannelMatrix
+from hexplain_widgets.widgets.channels.venn import ChannelVenn
+from hexplain_widgets.widgets._shared.linking import link_channels
 from tests.widgets.made import scene
 from tests.widgets.made_chip import MARKUP, MadeChip, wide_layer
 chip = MadeChip()
@@ -422,7 +422,7 @@ def test_offline_pages_show_the_views_and_ask_for_nothing(
 
 REAL = """
 import hexplain_widgets as hx
-from hexplain_widgets.engines.chip import Chip
+from hexplain_widgets.chip.engine import Chip
 data = hx.demo.scenes(40, seed=0)
 chip = Chip(layers=["stage4", "stage5"], gates_per_image=20).fit(hx.demo.classifier(), data)
 scene = hx.demo.scene("house", surroundings="pool", seed=3)

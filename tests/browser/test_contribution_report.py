@@ -17,7 +17,7 @@ from tests.browser.offline import OfflinePage
 
 MADE = f"""
 import sys; sys.path.insert(0, {str(REPOSITORY)!r})
-from hexplain_widgets.widgets.contribution_report import ContributionReport
+from hexplain_widgets.widgets.contribution_report.view import ContributionReport
 from tests.widgets.made_additive import MARKUP, MadeExplainer, images
 explainer = MadeExplainer()
 report = ContributionReport(explainer, images(2))

@@ -15,7 +15,7 @@ from tests.browser.offline import OfflinePage
 
 MADE = f"""
 import sys; sys.path.insert(0, {str(REPOSITORY)!r})
-from hexplain_widgets.widgets.filter_labeler import FilterLabeler
+from hexplain_widgets.widgets.filter_labeler.view import FilterLabeler
 from tests.widgets.made_filters import sheet
 labeler = FilterLabeler.from_evidence(sheet(320))
 """

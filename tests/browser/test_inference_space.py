@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from hexplain_widgets.widgets import space_geometry as geometry
+from hexplain_widgets.widgets.inference_space import geometry
 from tests.browser.lab import REPOSITORY, SCREENSHOTS, Lab, Notebook, Theme
 from tests.browser.offline import OfflinePage
 from tests.widgets.made_space import made_comparison

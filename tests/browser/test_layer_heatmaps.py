@@ -16,7 +16,7 @@ from tests.widgets.made import MARKUP
 ROOT = str(Path(__file__).parents[2])
 MADE = f"""
 import sys; sys.path.insert(0, {ROOT!r})
-from hexplain_widgets.widgets.layer_heatmaps import LayerHeatmaps
+from hexplain_widgets.widgets.layer_heatmaps.view import LayerHeatmaps
 from tests.widgets.made import scene
 from tests.widgets.made_heatmaps import MadeChip, made_sheet
 chip = MadeChip()
@@ -24,8 +24,8 @@ w = LayerHeatmaps(chip, scene(224))
 """
 REAL = """
 import hexplain_widgets as hx
-from hexplain_widgets.engines.chip import Chip
-from hexplain_widgets.widgets.layer_heatmaps import LayerHeatmaps
+from hexplain_widgets.chip.engine import Chip
+from hexplain_widgets.widgets.layer_heatmaps.view import LayerHeatmaps
 chip = Chip(layers=["stage5", "stage4"], gates_per_image=20)
 chip = chip.fit(hx.demo.classifier(), hx.demo.scenes(40, seed=0), progress=False)
 w = LayerHeatmaps(chip, hx.demo.scene("house", surroundings="pool", seed=3).image)

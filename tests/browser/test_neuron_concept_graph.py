@@ -14,7 +14,7 @@ from tests.browser.offline import OfflinePage
 
 MADE = f"""
 import sys; sys.path.insert(0, {str(REPOSITORY)!r})
-from hexplain_widgets.widgets.neuron_concept_graph import NeuronConceptGraph
+from hexplain_widgets.widgets.neuron_concept_graph.view import NeuronConceptGraph
 from tests.widgets.made_hint import MARKUP, MadeHint, images, large
 """
 SMALL = "hint = MadeHint()\ngraph = NeuronConceptGraph(hint, images=images(3))"

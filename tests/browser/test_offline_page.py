@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import traitlets
 
-from hexplain_widgets.widgets.export import write_html
+from hexplain_widgets.widgets._shared.export import write_html
 from tests.browser.offline import OfflinePage
 
 MARKUP = '<img src=x onerror="document.title=1"></script><!--<script>'

@@ -14,10 +14,10 @@ from torch import nn
 from torchvision.transforms import v2
 
 import hexplain_widgets as hx
-from hexplain_widgets.contributions import Weighing
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
-from hexplain_widgets.segments import Unit
+from hexplain_widgets.decomposition.contributions import Weighing
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
+from hexplain_widgets.network.segments import Unit
 from tests.real.cifar import resnet20, resnet56
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

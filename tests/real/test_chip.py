@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import hexplain_widgets as hx
-from hexplain_widgets.gated import gated
-from hexplain_widgets.guest import visiting
-from hexplain_widgets.probe import Probe
+from hexplain_widgets.network.gating import gated
+from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.probe import Probe
 from tests.real import tiny_imagenet
 from tests.real.cases import CASES, classifier_of
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hexplain_widgets.concepts import IGNORE, Labelled, label_maps
-from hexplain_widgets.mask_folders import MaskFolder
-from hexplain_widgets.resampling import majority, shares
+from hexplain_widgets.data.concept_sets import IGNORE, Labelled, label_maps
+from hexplain_widgets.data.label_maps import majority, shares
+from hexplain_widgets.data.mask_folders import MaskFolder
 
 
 def counts(data: MaskFolder, level: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torchvision
 
-from hexplain_widgets.hierarchy import Hierarchy
+from hexplain_widgets.data.hierarchy.hierarchy import Hierarchy
 
 NAMES = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V1.meta["categories"]
 TOGETHER = {"animal": 398, "dog": 118, "bird": 59, "vehicle": 67}

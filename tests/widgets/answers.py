@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from hexplain_widgets.widgets._base import View
+from hexplain_widgets.widgets._shared.view import View
 
 
 class Answers:

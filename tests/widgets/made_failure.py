@@ -6,13 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hexplain_widgets.evidence import (
-    Failure,
-    FilterPortrait,
-    Occlusion,
-    Prediction,
-    Provenance,
-)
+from hexplain_widgets.evidence import Failure, FilterPortrait, Occlusion, Prediction, Provenance
 from tests.widgets.made import scene
 from tests.widgets.made_attack import LAYER, tree
 

@@ -19,8 +19,8 @@ from hexplain_widgets.evidence import (
     Prediction,
     Provenance,
 )
-from hexplain_widgets.localize import upsampled
-from hexplain_widgets.metrics import faithfulness
+from hexplain_widgets.evidence.faithfulness import faithfulness
+from hexplain_widgets.network.localize import upsampled
 from tests.widgets.made import NAMES, STAGES, scene
 
 LOGITS = (9.4, 8.6, 7.9, 4.8, 3.9)

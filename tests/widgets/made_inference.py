@@ -18,7 +18,7 @@ from hexplain_widgets.evidence import (
     Prediction,
     Provenance,
 )
-from hexplain_widgets.metrics import faithfulness
+from hexplain_widgets.evidence.faithfulness import faithfulness
 from tests.widgets.made import scene
 
 CHANNELS = 24

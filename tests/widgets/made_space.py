@@ -13,7 +13,7 @@ from hexplain_widgets.evidence import (
     InferenceComparison,
     Provenance,
 )
-from hexplain_widgets.metrics import faithfulness
+from hexplain_widgets.evidence.faithfulness import faithfulness
 from tests.widgets.made import scene
 from tests.widgets.made_inference import CHANNELS, MadeChain, draw, made_inference
 

@@ -15,17 +15,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.attacks import pgd
+from hexplain_widgets.diagnosis.attacks import pgd
 from hexplain_widgets.widgets import AttackComparison, DecompositionTree, show
 from tests.networks import image, plain
 from tests.widgets.made import MARKUP
-from tests.widgets.made_attack import (
-    MadeFinder,
-    made_attack,
-    made_concept,
-    made_set,
-    withstood,
-)
+from tests.widgets.made_attack import MadeFinder, made_attack, made_concept, made_set, withstood
 
 
 def eventually(holds: Callable[[], bool]) -> None:

@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.evidence import Prediction, Provenance
-from hexplain_widgets.widgets.attack_charts import PeakCharts, error_lines
-from hexplain_widgets.widgets.attack_drawing import draw_attack
-from hexplain_widgets.widgets.attack_pictures import concept_pictures, figure, magnified
-from hexplain_widgets.widgets.attack_words import (
+from hexplain_widgets.widgets.attack_comparison.attack_pictures import (
+    concept_pictures,
+    figure,
+    magnified,
+)
+from hexplain_widgets.widgets.attack_comparison.charts import PeakCharts, error_lines
+from hexplain_widgets.widgets.attack_comparison.picture import draw_attack
+from hexplain_widgets.widgets.attack_comparison.words import (
     attack_words,
     concept_part,
     concept_words,

@@ -17,9 +17,9 @@ from hypothesis.extra.numpy import arrays
 from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
-from hexplain_widgets.widgets.channel_drawing import signed_colours
-from hexplain_widgets.widgets.channel_matrix import ChannelMatrix
-from hexplain_widgets.widgets.matrix_payload import bytes_of, channel_order, class_order
+from hexplain_widgets.widgets.channels.matrix import ChannelMatrix
+from hexplain_widgets.widgets.channels.payload import bytes_of, channel_order, class_order
+from hexplain_widgets.widgets.channels.picture import signed_colours
 from tests.widgets.answers import Answers
 from tests.widgets.made_chip import CLASSES, LAYERS, PROVENANCE, MadeChip, wide_layer
 

@@ -14,7 +14,7 @@ from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 from hexplain_widgets.evidence import ChannelImportance
-from hexplain_widgets.widgets.channel_venn import MOST_PORTRAITS, ChannelVenn
+from hexplain_widgets.widgets.channels.venn import MOST_PORTRAITS, ChannelVenn
 from tests.widgets.answers import Answers
 from tests.widgets.made import MARKUP, scene
 from tests.widgets.made_chip import LAYERS, MadeChip, overlap_of

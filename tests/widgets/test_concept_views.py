@@ -15,14 +15,14 @@ from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image, ImageColor
 
 import hexplain_widgets as hx
-from hexplain_widgets.widgets.concept_sunburst import ConceptSunburst
-from hexplain_widgets.widgets.concept_tree import ConceptTree
-from hexplain_widgets.widgets.inference_colours import concept_colours, paler
-from hexplain_widgets.widgets.inference_drawing import draw_tree
-from hexplain_widgets.widgets.inference_merging import first_open, merged, part_of
-from hexplain_widgets.widgets.inference_view import InferenceView
+from hexplain_widgets.widgets.concept_inference.colours import concept_colours, paler
+from hexplain_widgets.widgets.concept_inference.concept_sunburst import ConceptSunburst
+from hexplain_widgets.widgets.concept_inference.concept_tree import ConceptTree
+from hexplain_widgets.widgets.concept_inference.merging import first_open, merged, part_of
+from hexplain_widgets.widgets.concept_inference.sunburst_picture import REST, draw_sunbursts, slices
+from hexplain_widgets.widgets.concept_inference.tree_picture import draw_tree
+from hexplain_widgets.widgets.concept_inference.view import InferenceView
 from hexplain_widgets.widgets.show import show
-from hexplain_widgets.widgets.sunburst_drawing import REST, draw_sunbursts, slices
 from tests.widgets.answers import Answers
 from tests.widgets.made import scene
 from tests.widgets.made_inference import CHANNELS, LEVELS, MARKUP, MadeChain, made_inference

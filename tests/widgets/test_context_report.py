@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 import hexplain_widgets as hx
-from hexplain_widgets.store import load, save
-from hexplain_widgets.widgets.context_charts import (
+from hexplain_widgets.evidence.store import load, save
+from hexplain_widgets.widgets._shared.figures import parts_of
+from hexplain_widgets.widgets.context_report.charts import (
     AROUND,
     ITSELF,
     MOST_CLASSES,
@@ -22,7 +23,7 @@ from hexplain_widgets.widgets.context_charts import (
     distinct,
     figure_of_bars,
 )
-from hexplain_widgets.widgets.context_words import (
+from hexplain_widgets.widgets.context_report.words import (
     context_heading,
     context_table,
     context_verdict,
@@ -30,7 +31,6 @@ from hexplain_widgets.widgets.context_words import (
     degree_table,
     degree_verdict,
 )
-from hexplain_widgets.widgets.figures import parts_of
 from tests.widgets.made import MARKUP
 
 SOURCE = hx.Provenance("made", "Net", "made")

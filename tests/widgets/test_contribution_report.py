@@ -21,9 +21,9 @@ from PIL import Image
 
 import hexplain_widgets
 from hexplain_widgets.evidence import Contributions
-from hexplain_widgets.store import load, save
+from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.widgets import ContributionReport, show
-from hexplain_widgets.widgets.contribution_charts import (
+from hexplain_widgets.widgets.contribution_report.charts import (
     AGAINST,
     FOR,
     REST,
@@ -31,9 +31,9 @@ from hexplain_widgets.widgets.contribution_charts import (
     pie_data,
     sorted_sizes,
 )
-from hexplain_widgets.widgets.contribution_drawing import Look, draw_contributions, rows_of
-from hexplain_widgets.widgets.contribution_questions import MOST_BYTES, MOST_PIXELS
-from hexplain_widgets.widgets.contribution_reading import (
+from hexplain_widgets.widgets.contribution_report.messages import MOST_BYTES, MOST_PIXELS
+from hexplain_widgets.widgets.contribution_report.picture import Look, draw_contributions, rows_of
+from hexplain_widgets.widgets.contribution_report.reading import (
     MOST_ELEMENTS,
     MOST_IMAGES,
     Reading,

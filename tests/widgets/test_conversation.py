@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hexplain_widgets.widgets.conversation import Content, Conversation, Stop
+from hexplain_widgets.widgets._shared.conversation import Content, Conversation, Stop
 
 
 class Listener:

@@ -327,7 +327,7 @@ def test_a_page_of_a_live_view_says_how_far_its_decision_agrees_with_ablation(
 def test_without_its_bundle_a_view_says_how_to_build_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("hexplain_widgets.widgets._base.STATIC", tmp_path)
+    monkeypatch.setattr("hexplain_widgets.widgets._shared.view.STATIC", tmp_path)
     with pytest.raises(FileNotFoundError, match="install it with `pip install"):
         DecompositionTree.from_evidence(made_decomposition(levels=1))
 

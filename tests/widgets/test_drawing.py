@@ -8,8 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hexplain_widgets.widgets.drawing import draw_decomposition, percent, rows, strongest_line
-from hexplain_widgets.widgets.heat import crop_of, heat, map_box, tile
+from hexplain_widgets.pictures.heat import crop_of, heat, map_box, tile
+from hexplain_widgets.widgets.decomposition_tree.picture import (
+    draw_decomposition,
+    percent,
+    rows,
+    strongest_line,
+)
 from tests.widgets.made import MARKUP, made_decomposition
 
 TREE = made_decomposition(levels=4)

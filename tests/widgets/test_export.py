@@ -6,8 +6,8 @@ from pathlib import Path
 
 import ipywidgets
 
-from hexplain_widgets.widgets.channel_bars import ChannelBars
-from hexplain_widgets.widgets.export import write_html
+from hexplain_widgets.widgets._shared.export import write_html
+from hexplain_widgets.widgets.channels.bars import ChannelBars
 from tests.widgets.made_chip import MadeChip
 
 

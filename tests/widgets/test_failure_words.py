@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.evidence import Prediction
-from hexplain_widgets.widgets.failure_words import (
+from hexplain_widgets.widgets.failure_analysis.words import (
     agreement,
     channel_part,
     covered,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances
 
-from hexplain_widgets.widgets.figures import (
+from hexplain_widgets.widgets._shared.figures import (
     axis_of,
     decimals,
     even_ticks,

@@ -15,10 +15,10 @@ import pytest
 from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
-from hexplain_widgets.filter_labels import MOST_NAME, FilterLabels
-from hexplain_widgets.store import load, save
+from hexplain_widgets.atlas.labels import MOST_NAME, FilterLabels
+from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.widgets import FilterLabeler, show
-from hexplain_widgets.widgets.labeler_drawing import MOST, chosen, draw_filters, outlined
+from hexplain_widgets.widgets.filter_labeler.picture import MOST, chosen, draw_filters, outlined
 from tests.planted_filters import LAYER, Patches, network
 from tests.widgets.answers import Answers
 from tests.widgets.made import MARKUP

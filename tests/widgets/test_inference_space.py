@@ -16,8 +16,8 @@ from PIL import Image
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import InferenceComparison
-from hexplain_widgets.widgets.inference_space import MOST_KEPT, InferenceSpace
-from hexplain_widgets.widgets.space_payload import coarser, point_name, space_payload
+from hexplain_widgets.widgets.inference_space.payload import coarser, point_name, space_payload
+from hexplain_widgets.widgets.inference_space.view import MOST_KEPT, InferenceSpace
 from tests.widgets.answers import Answers
 from tests.widgets.made import scene
 from tests.widgets.made_inference import CHANNELS, MARKUP, made_inference

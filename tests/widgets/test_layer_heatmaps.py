@@ -15,11 +15,11 @@ from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 import hexplain_widgets as hx
-from hexplain_widgets.engines.chip import Chip
-from hexplain_widgets.widgets.heatmap_drawing import Look, draw_heatmaps, strongest
-from hexplain_widgets.widgets.heatmap_grid import HeatmapGrid, Spot
-from hexplain_widgets.widgets.heatmap_state import cleaned
-from hexplain_widgets.widgets.layer_heatmaps import LayerHeatmaps
+from hexplain_widgets.chip.engine import Chip
+from hexplain_widgets.widgets.layer_heatmaps.grid import HeatmapGrid, Spot
+from hexplain_widgets.widgets.layer_heatmaps.heatmap_state import cleaned
+from hexplain_widgets.widgets.layer_heatmaps.picture import Look, draw_heatmaps, strongest
+from hexplain_widgets.widgets.layer_heatmaps.view import LayerHeatmaps
 from tests.widgets.answers import Answers
 from tests.widgets.made import NAMES, scene
 from tests.widgets.made_heatmaps import (

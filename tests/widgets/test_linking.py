@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from hexplain_widgets.widgets.channel_bars import ChannelBars
-from hexplain_widgets.widgets.channel_choice import ChannelChoice
-from hexplain_widgets.widgets.channel_matrix import ChannelMatrix
-from hexplain_widgets.widgets.channel_venn import ChannelVenn
-from hexplain_widgets.widgets.linking import link_channels
+from hexplain_widgets.widgets._shared.linking import link_channels
+from hexplain_widgets.widgets.channels.bars import ChannelBars
+from hexplain_widgets.widgets.channels.choice import ChannelChoice
+from hexplain_widgets.widgets.channels.matrix import ChannelMatrix
+from hexplain_widgets.widgets.channels.venn import ChannelVenn
 from tests.widgets.answers import Answers
 from tests.widgets.made_chip import LAYERS, MadeChip
 

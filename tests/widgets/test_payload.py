@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hexplain_widgets.evidence import Decomposition, Node
-from hexplain_widgets.widgets.payload import (
+from hexplain_widgets.widgets._shared.payload import (
     dotted,
     picture_bytes,
     pictured,

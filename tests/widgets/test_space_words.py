@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.evidence import InferenceComparison
-from hexplain_widgets.widgets.space_words import p_words, remarks, verdict
+from hexplain_widgets.widgets.inference_space.words import p_words, remarks, verdict
 from tests.widgets.made_space import made_comparison
 
 NAMES = ("a", "b", "c", "d")

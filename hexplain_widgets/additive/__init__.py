@@ -1,0 +1,1 @@
+"""The additive explainer: how much each visual concept added to a score."""

@@ -1,0 +1,395 @@
+"""The additive explainer: what each visual concept added to a score, in the score's own units."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..arguments import at_least_one, not_negative, share, tuple_of
+from ..arguments import positive as positive_number
+from ..evidence import AdditiveReport, Contributions, Layer, Provenance
+from ..evidence.additive import FILTERS
+from ..fitting.passes import Gathering
+from ..network.classifier import Classifier
+from ..network.probe import Probe
+from ..provenance import versions
+from .additive_fit import AdditiveFit
+from .additive_question import RowAsker, RowQuestion, keep_rows
+from .concepts import EACH_FILTER, Source, source_of
+from .distillation import Losses, Schedule
+from .distilled import Distilled, load_distilled
+from .explained_image import contributions_of, explained_image
+from .explainer_nets import Maker, maker_of
+from .heads import LinearHeads, MapHeads
+from .report import Asked, report_of, without_each
+from .rows import Rows
+
+GIBIBYTE = 2**30
+PLAIN_BETA = 0.0
+
+
+class AdditiveExplainer:
+    """An additive model of one score, distilled from the network without labels.
+
+    `concepts` are what explains: `"heads"` of the network, or names of some of them; a
+    `FilterLabels`, its file, or a mapping from part to filters of `layer`; `"filters"`, each by
+    itself; a callable from the layer's maps to scores, called `names`; or a concept set, on which
+    linear heads are trained. `positive` keeps every alpha positive; `beta` is the weight of the
+    prior in the first epoch (Eq. 3). `network` weighs the concepts: `"small"`, the paper's
+    `"resnet152"`, or a callable that makes one from the numbers of channels and outputs. `cache` is
+    a folder in which what stays the same over epochs is kept for the next fit; beyond `memory`
+    bytes it lies in a file during this one. Raises ValueError for settings out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        concepts: Any = "heads",
+        layer: str | None = None,
+        names: Sequence[str] | None = None,
+        positive: bool = False,
+        beta: float = 0.2,
+        network: str | Maker = "small",
+        epochs: int = 60,
+        rate: float = 1e-3,
+        patience: int = 15,
+        held_out: float = 0.2,
+        seed: int = 0,
+        memory: int = 2 * GIBIBYTE,
+        cache: str | Path | None = None,
+    ) -> None:
+        self.concepts = concepts
+        self.layer = layer
+        self.names = None if names is None else tuple(names)
+        self.positive = bool(positive)
+        self.beta = not_negative("beta", beta)
+        self.network = network
+        self._maker = maker_of(network)
+        self.epochs = at_least_one("epochs", epochs)
+        self.rate = positive_number("rate", rate)
+        self.patience = at_least_one("patience", patience)
+        self.held_out = share("held_out", held_out)
+        self.seed = seed
+        self.memory = memory
+        self.cache = None if cache is None else Path(cache)
+        self.classifier_: Classifier | None = None
+        self._source = Source()
+        self._rows: Rows | None = None
+        self._fit: AdditiveFit | None = None
+        self._found: Distilled | None = None
+        self._asker: RowAsker | None = None
+
+    def __repr__(self) -> str:
+        if self._found is None:
+            return "AdditiveExplainer()"
+        origin = self._found.origin
+        return (
+            f"AdditiveExplainer({origin.output!r} by {len(self.names_)} concepts at"
+            f" {origin.layer.name}, {self.images_} images)"
+        )
+
+    def fit(
+        self,
+        classifier: nn.Module | Classifier,
+        data: Any,
+        *,
+        target: int | str | None = None,
+        resume: bool = False,
+        checkpoint: str | Path | None = None,
+        client: Any = None,
+        progress: bool = True,
+    ) -> AdditiveExplainer:
+        """Learn to explain one output from a Dataset, DataLoader or iterable of images.
+
+        `target` is a class, by name or index, or a concept head, by name; labels are used by
+        `report` alone. First every image is asked once what stays the same, then the explainer is
+        distilled from that. An interrupt keeps what was gathered and the epochs that were learned,
+        and `resume=True` goes on from there. `checkpoint` and `client` work as in `Chip.fit`.
+        Raises ValueError for an unknown target or several outputs without one, concepts that
+        cannot explain it, empty data, values that are not finite, and a loss that diverges.
+        """
+        guest = Classifier.of(classifier)
+        source = source_of(self.concepts, self.names, guest, self.layer)
+        before = self._taken_up(checkpoint) if resume else None
+        if before is not None:
+            before.check_network(guest.model)
+            before.check_output(target)
+        finished = self._fit if resume else None
+        self.classifier_, self._source = guest, source
+        self._begin(before)
+        save = None if checkpoint is None else lambda rows: rows.save(checkpoint)
+        question = self._question(target)
+        gathering = Gathering(question, guest, before, save=save, begun=self._begin)
+        if client is None:
+            gathering.run(data, progress=progress)
+        else:
+            gathering.run_on(client, data, progress=progress)
+        rows = self._gathered
+        keep_rows(self.cache, rows)
+        same = finished is not None and finished.rows.images == rows.images
+        self._fit = finished if same else self._fit_of(rows, guest)
+        self._learn(progress=progress)
+        return self
+
+    def _question(self, target: int | str | None) -> RowQuestion:
+        layer = self.layer or self._source.layer
+        source = self._source
+        return RowQuestion(target, layer, source.heads, source.chosen, self.memory, self.cache)
+
+    def _taken_up(self, checkpoint: str | Path | None) -> Rows | None:
+        if checkpoint is None or not Path(checkpoint).is_file():
+            return None if self._rows is None else self._rows.copy()
+        return Rows.load(checkpoint)
+
+    def _begin(self, rows: Rows | None) -> None:
+        self._rows = rows
+        self._fit, self._found, self._asker = None, None, None
+
+    @property
+    def _gathered(self) -> Rows:
+        if self._rows is None:
+            raise ValueError(
+                "this AdditiveExplainer was loaded without the data it was fitted on; they were"
+                " expected; fit it again, or name a cache= folder to have them at hand"
+            )
+        return self._rows
+
+    def _fit_of(self, rows: Rows, guest: Classifier) -> AdditiveFit:
+        return AdditiveFit(
+            rows, self._schedule(), self._maker, held_out=self.held_out,
+            labels=self._source.labels(rows.origin, guest.model), device=guest.device,
+        )  # fmt: skip
+
+    def _schedule(self) -> Schedule:
+        return Schedule(self.epochs, self.rate, self.beta, self.positive, self.patience, self.seed)
+
+    def _learn(self, *, progress: bool) -> None:
+        fit = self._fitting
+        ours = fit.distillation()
+        ours.run(progress=progress)
+        self._found = Distilled.of(fit, ours, self._source.notes)
+
+    @property
+    def _fitting(self) -> AdditiveFit:
+        if self._fit is None:
+            self._gathered  # noqa: B018 - says why there is none
+            raise self._unfitted()
+        return self._fit
+
+    def _unfitted(self) -> ValueError:
+        return ValueError(
+            "this AdditiveExplainer is not fitted to its end; a fitted one was expected; call"
+            " fit(classifier, data, target=...), with resume=True after an interrupt, or open a"
+            " saved one with AdditiveExplainer.load(path, model)"
+        )
+
+    @property
+    def _fitted(self) -> Distilled:
+        if self._found is None:
+            raise self._unfitted()
+        return self._found
+
+    @property
+    def names_(self) -> tuple[str, ...]:
+        """The concepts that explain."""
+        return self._fitted.elements.names
+
+    @property
+    def target_(self) -> str:
+        """The output that is explained."""
+        return self._fitted.origin.output
+
+    @property
+    def layer_(self) -> Layer:
+        """The layer that concepts and network share."""
+        return self._fitted.origin.layer
+
+    @property
+    def images_(self) -> int:
+        """How many images it was fitted on."""
+        return self._fitted.images
+
+    @property
+    def losses_(self) -> tuple[Losses, ...]:
+        """The losses of every epoch so far."""
+        return tuple(self._fitting.distillation().history)
+
+    def explain(self, image: Any, *, baseline: bool = False) -> Contributions:
+        """Return what each concept added to the score of an image (Eq. 1).
+
+        With `baseline` also by plain distillation, which is fitted when it is asked for first.
+        Raises ValueError without a fit, and without a network or (for the baseline) without data.
+        """
+        if baseline and self._fitted.plain is None:
+            self._learn_plain()
+        found, classifier = self._fitted, self._guest
+        prepared = classifier.prepare(image)
+        look = explained_image(self._asking, found, classifier, prepared)
+        return contributions_of(
+            look, found, classifier, prepared, self._provenance(), baseline=baseline
+        )
+
+    def _learn_plain(self) -> None:
+        if self._fit is None:
+            raise ValueError(
+                "this AdditiveExplainer has no baseline, and no data to fit one on; one that was"
+                " fitted here, or saved with its baseline, was expected; fit again, or ask with"
+                " baseline=False"
+            )
+        fit = self._fit
+        plain = fit.distillation(beta=PLAIN_BETA)
+        plain.run(progress=True)
+        self._found = self._fitted.with_plain(fit, plain)
+
+    @property
+    def _guest(self) -> Classifier:
+        if self.classifier_ is None:
+            raise ValueError(
+                "this AdditiveExplainer was loaded without its network; one was expected to explain"
+                " an image; open it with AdditiveExplainer.load(path, model)"
+            )
+        return self.classifier_
+
+    @property
+    def _asking(self) -> RowAsker:
+        if self._asker is None:
+            probe = Probe(self._guest)
+            self._asker = RowAsker(probe, self._fitted.origin, self._source.heads)
+        return self._asker
+
+    def report(self, data: Any, *, seeds: int = 3, progress: bool = True) -> AdditiveReport:
+        """Return figures on other images: ours against plain distillation (Tables 1-3).
+
+        Entropy of contributions, relative deviation, accuracy with a threshold chosen on held-out
+        images of the fit, and with filters the error of contributions against ablation; over
+        `seeds` seeds, whose explainers are fitted where they are new. Raises ValueError without a
+        network or the data of the fit, and for empty data.
+        """
+        fit, found, guest = self._fitting, self._fitted, self._guest
+        images = data if hasattr(data, "__len__") else list(data)
+        question = self._question(found.origin.output)
+        gathering: Gathering[Rows] = Gathering(question, guest, None, begun=_nothing)
+        gathering.run(images, progress=progress)
+        rows = gathering.gathered
+        if rows is None:
+            raise self._unfitted()
+        without = None
+        if found.origin.kind == FILTERS:
+            groups = found.elements.groups()
+            without = without_each(self._asking, guest, images, rows, groups)
+        chosen = range(self.seed, self.seed + at_least_one("seeds", seeds))
+        asked = Asked(rows, without)
+        return report_of(fit, asked, chosen, self._provenance(), progress=progress)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the explainer to a file, without data; return its path. Raises OSError."""
+        return self._fitted.save(path, self._saved_settings(), _trained(self._source))
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        model: nn.Module | Classifier | None = None,
+        *,
+        concepts: Any = None,
+        network: str | Maker | None = None,
+    ) -> AdditiveExplainer:
+        """Return a saved explainer; with the network it was fitted on, it explains images again.
+
+        A callable that read concepts or made the explaining network is not in the file: pass it
+        again. Raises FileNotFoundError, and ValueError for a damaged file or another network.
+        """
+        settings, arrays = load_distilled(path)
+        try:
+            engine = settings["engine"]
+            given = {
+                "concepts": concepts or engine["concepts"] or _heads_in(arrays),
+                "network": network or engine["network"],
+            }
+            found = cls(**{n: tuple_of(engine[n]) for n in _SETTINGS} | given)
+            found._found = Distilled.from_state(settings, arrays, found._maker)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"cannot load {path}: {error!s:.300}; a file written by AdditiveExplainer.save was"
+                " expected; take another copy, or fit again"
+            ) from error
+        return found if model is None else found.on(model)
+
+    def on(self, model: nn.Module | Classifier) -> AdditiveExplainer:
+        """Return this explainer with a network; raises ValueError for another than it explains."""
+        classifier = Classifier.of(model)
+        Rows(self._fitted.origin, self.memory).check_network(classifier.model)
+        found = copy.copy(self)
+        found.classifier_, found._asker = classifier, None
+        if self._fitted.origin.kind != FILTERS:
+            found._source = source_of(self.concepts, self.names, classifier, self.layer)
+        return found
+
+    def _provenance(self) -> Provenance:
+        settings = {n: _plain(getattr(self, n)) for n in _SETTINGS if n not in _NOT_SAID}
+        origin = self._fitted.origin
+        said = {**settings, "images": self.images_, "scaling": "mean absolute strength"}
+        return Provenance(
+            method="Additive explainer", model=origin.model, target=origin.output, seed=self.seed,
+            versions=versions(), settings=said,
+        )  # fmt: skip
+
+    def _saved_settings(self) -> dict[str, Any]:
+        names = self._source.heads.names if self._source.heads is not None else self.names
+        settings = {n: _plain(getattr(self, n)) for n in _SETTINGS}
+        network = self.network if isinstance(self.network, str) else None
+        return settings | {
+            "network": network, "names": names, "concepts": _named(self.concepts, self._fitted),
+        }  # fmt: skip
+
+
+_SETTINGS = (
+    "concepts", "layer", "names", "positive", "beta", "network", "epochs", "rate", "patience",
+    "held_out", "seed", "memory",
+)  # fmt: skip
+_HEADS = "heads."
+_NOT_SAID = ("names", "seed", "memory")
+
+
+def _nothing(_: Rows) -> None:
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as it can be said in evidence: what is no plain value by its type."""
+    if isinstance(value, list | tuple):
+        return tuple(map(str, value))
+    known = value is None or isinstance(value, bool | int | float | str)
+    return value if known else type(value).__name__
+
+
+def _named(concepts: Any, found: Distilled) -> Any:
+    """Return concepts as they can be saved, None for a callable or a concept set."""
+    if found.origin.kind == FILTERS:
+        return EACH_FILTER
+    plain = isinstance(concepts, list | tuple) and all(isinstance(n, str) for n in concepts)
+    return concepts if isinstance(concepts, str) or plain else None
+
+
+def _trained(source: Source) -> dict[str, np.ndarray]:
+    """Return heads that were trained here as arrays, to be saved with the explainer."""
+    heads = source.heads
+    if not isinstance(heads, MapHeads) or not isinstance(heads.of, LinearHeads):
+        return {}
+    return {n: t.double().cpu().numpy() for n, t in heads.of.state_dict(prefix=_HEADS).items()}
+
+
+def _heads_in(arrays: Mapping[str, np.ndarray]) -> LinearHeads:
+    if _HEADS + "weights" not in arrays:
+        raise ValueError(
+            "its concepts were read by a callable, which is not in the file; pass it again:"
+            " AdditiveExplainer.load(path, model, concepts=...)"
+        )
+    parts = (torch.from_numpy(np.array(arrays[_HEADS + n])) for n in ("weights", "bias"))
+    return LinearHeads(*parts)

@@ -1,0 +1,177 @@
+"""Concept heads: scores of concepts that are read off the maps of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ..arguments import nearest
+from ..network.classifier import Classifier
+from ..network.gating import Gated, gated
+from ..network.probe import Probe
+from ..provenance import fingerprint
+
+_METHOD, _NAMES = "concepts", "concept_names"
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads the scores of concepts; call it inside `guest.visiting`."""
+
+    def take(self, x: Float[Tensor, "n ch h w"]) -> Any:
+        """Look at a batch of images once."""
+
+    def read(
+        self, taken: Any, image: Int[Tensor, " r"], maps: Float[Tensor, "r k h w"]
+    ) -> Float[Tensor, "r e"]:
+        """Return the scores for other maps of the layer; `image` says of which image.
+
+        Differentiable in the maps where gradients are on.
+        """
+
+
+@runtime_checkable
+class Heads(Protocol):
+    """Named heads that share a layer with the network."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The concepts, one score each."""
+
+    @property
+    def identity(self) -> str:
+        """What tells these heads from others."""
+
+    def on(self, probe: Probe, x: Float[Tensor, "n ch h w"], layer: str) -> Reader:
+        """Return what reads the scores off a layer, tried on a batch of images."""
+
+
+class ConceptView(nn.Module):
+    """A network whose output is its `concepts` method: its heads, looked into like classes."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the concepts' logits `(n, e)`."""
+        found: Tensor = self.model.concepts(x)  # type: ignore[operator]
+        return found
+
+
+@dataclass(frozen=True)
+class ModelHeads:
+    """The heads of a network that has a method `concepts(x)` and the names `concept_names`."""
+
+    names: tuple[str, ...]
+    identity: str
+
+    def on(self, probe: Probe, x: Float[Tensor, "n ch h w"], layer: str) -> Reader:
+        """Return what reads the heads; raises ValueError where they do not depend on the layer."""
+        # Under `model`, the view has the network's modules: the same layer, one name longer.
+        view = Classifier(ConceptView(probe.classifier.model), transform=probe.classifier.transform)
+        return _ModelReader(gated(Probe(view), x, [f"model.{layer}"]), f"model.{layer}")
+
+
+@dataclass(frozen=True)
+class _ModelReader:
+    gates: Gated
+    layer: str
+
+    def take(self, x: Tensor) -> Any:
+        return self.gates.take(x)
+
+    def read(self, taken: Any, image: Tensor, maps: Tensor) -> Tensor:
+        return self.gates.behind(taken, self.layer, image, maps)
+
+
+@dataclass(frozen=True)
+class MapHeads:
+    """Heads given as one callable from maps `(n, K, H, W)` to scores `(n, e)`."""
+
+    names: tuple[str, ...]
+    identity: str
+    of: Callable[[Tensor], Tensor]
+
+    def on(self, probe: Probe, x: Float[Tensor, "n ch h w"], layer: str) -> Reader:
+        """Return what reads the heads off the layer's maps."""
+        return _MapReader(self)
+
+
+@dataclass(frozen=True)
+class _MapReader:
+    heads: MapHeads
+
+    def take(self, x: Tensor) -> None:
+        return None
+
+    def read(self, taken: None, image: Tensor, maps: Tensor) -> Tensor:
+        scores = self.heads.of(maps)
+        count = len(self.heads.names)
+        if not isinstance(scores, Tensor) or scores.shape != (len(maps), count):
+            raise ValueError(
+                f"the concepts' callable gave {_described(scores)} for maps {tuple(maps.shape)};"
+                f" expected scores ({len(maps)}, {count}), one for each name; name as many concepts"
+                " as it scores, or return a matrix"
+            )
+        return scores
+
+
+def _described(value: Any) -> str:
+    return f"{tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+
+
+class LinearHeads(nn.Module):
+    """Linear heads on the mean of a layer's maps over places."""
+
+    def __init__(self, weights: Float[Tensor, "e k"], bias: Float[Tensor, " e"]) -> None:
+        super().__init__()
+        self.register_buffer("weights", weights)
+        self.register_buffer("bias", bias)
+
+    def forward(self, maps: Float[Tensor, "n k h w"]) -> Float[Tensor, "n e"]:
+        """Return the logits of the concepts."""
+        weights, bias = self.get_buffer("weights"), self.get_buffer("bias")
+        return torch.addmm(bias.to(maps), maps.mean((2, 3)), weights.to(maps).T)
+
+
+def heads_of(model: nn.Module, chosen: Sequence[str] | None = None) -> ModelHeads:
+    """Return the network's own heads, all of them; `chosen` are checked to be among them.
+
+    Raises ValueError for a network without, and for an unknown name.
+    """
+    names = getattr(model, _NAMES, None)
+    if not callable(getattr(model, _METHOD, None)) or not names:
+        raise ValueError(
+            f"{type(model).__name__} has no concept heads; a method concepts(x) and the names"
+            " concept_names were expected for concepts='heads'; name filters of a layer"
+            " (hx.FilterLabeler), or pass a callable or a concept set as concepts="
+        )
+    for name in chosen or ():
+        if name not in names:
+            raise ValueError(
+                f"got the concept {name!r}, which is none of the {len(names)} heads of"
+                f" {type(model).__name__}; expected names of its heads; the nearest is"
+                f" {nearest(name, names)}"
+            )
+    return ModelHeads(tuple(map(str, names)), fingerprint(model))
+
+
+def callable_heads(function: Callable[[Tensor], Tensor], names: Sequence[str] | None) -> MapHeads:
+    """Return heads of a callable on a layer's maps; names are given, or its own `names`.
+
+    Raises ValueError where there are none, or one stands twice.
+    """
+    own = names or getattr(function, "names", None) or getattr(function, _NAMES, None)
+    if not own or isinstance(own, str) or len(set(own)) < len(tuple(own)):
+        raise ValueError(
+            f"got {own!r:.80} as the names of the concepts of a callable; expected one name for"
+            " each of its scores, each once; pass AdditiveExplainer(concepts=f, names=[...])"
+        )
+    known = fingerprint(function) if isinstance(function, nn.Module) else repr(function)
+    return MapHeads(tuple(map(str, own)), known, function)

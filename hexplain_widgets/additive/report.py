@@ -1,0 +1,174 @@
+"""The report of an additive explainer: ours against plain distillation, over seeds (Tables 1-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ..data.samples import batches
+from ..evidence import AdditiveReport, ExplainerQuality, Provenance
+from ..evidence.additive import FILTERS
+from ..fitting.passes import batch_size
+from ..network.classifier import Classifier
+from ..network.guest import visiting
+from .additive_fit import AdditiveFit
+from .additive_question import RowAsker
+from .distillation import Distillation, Examples, explained_by
+from .measures import (
+    accuracy,
+    best_accuracy_threshold,
+    entropies,
+    part_errors,
+    relative_deviations,
+    shares_by_ablation,
+)
+from .rows import UNLABELLED, Rows, Seen
+
+BY_LABEL = "images of the class against all others"
+BY_SIGN = "the network's own decision, its score above 0"
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A set of images to report on: its rows, and their scores without each concept's filters.
+
+    `without` is None where concepts cannot be taken out; its rows stand as those of `rows.all()`,
+    NaN for images that are no positives.
+    """
+
+    rows: Rows
+    without: Float[np.ndarray, "n p"] | None
+
+
+def ablated(
+    asker: RowAsker, classifier: Classifier, data: Iterable[object], groups: list[list[int]]
+) -> Iterator[tuple[bytes, Float[np.ndarray, " p"]]]:
+    """Yield each image's key and its scores without each group of filters."""
+    for batch in batches(data, classifier, size=batch_size(classifier)):
+        with visiting(classifier.model):
+            found = asker.look(batch.x).without(groups).double().cpu().numpy()
+        yield from zip((s.key for s in batch.samples), found, strict=True)
+
+
+def report_of(
+    fit: AdditiveFit, asked: Asked, seeds: Sequence[int], provenance: Provenance, *, progress: bool
+) -> AdditiveReport:
+    """Return the report on a set of images; explainers of seeds that are new are fitted first."""
+    seen, examples = asked.rows.all(), fit.of_rows(asked.rows)
+    judged = _Judged.of(fit, seen)
+    betas = (fit.schedule.beta, 0.0)
+    qualities = []
+    for beta in betas:
+        each = []
+        for seed in seeds:
+            distillation = fit.distillation(beta=beta, seed=seed)
+            distillation.run(progress=progress)
+            each.append(_quality(fit, distillation, examples, asked, judged))
+        qualities.append(_stacked(each))
+    origin = fit.rows.origin
+    own_threshold = best_accuracy_threshold(judged.choosing_scores, judged.choosing)
+    return AdditiveReport(
+        names=fit.elements.names, target=origin.output, layer=origin.layer.name,
+        seeds=tuple(seeds), ours=qualities[0], plain=qualities[1],
+        performer_accuracy=accuracy(seen.scores, judged.truth, own_threshold), truth=judged.by,
+        images=len(seen), positives=_measured(asked), provenance=provenance,
+        notes=(*fit.elements.notes, *_notes(fit, asked, judged)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What decisions are measured by: the truth, and that of the images that choose thresholds."""
+
+    truth: Bool[np.ndarray, " n"]
+    choosing: Bool[np.ndarray, " m"]
+    choosing_scores: Float[np.ndarray, " m"]
+    some: np.ndarray
+    by: str
+
+    @classmethod
+    def of(cls, fit: AdditiveFit, seen: Seen) -> _Judged:
+        own = fit.seen
+        some = np.flatnonzero(fit.held_out) if fit.held_out.any() else np.arange(len(own))
+        index = fit.rows.origin.index
+        labelled = index >= 0 and min(own.labels.min(), seen.labels.min()) != UNLABELLED
+        if labelled:
+            truth, choosing = seen.labels == index, own.labels[some] == index
+        else:
+            truth, choosing = seen.scores > 0, own.scores[some] > 0
+        return cls(truth, choosing, own.scores[some], some, BY_LABEL if labelled else BY_SIGN)
+
+
+def _quality(
+    fit: AdditiveFit, distillation: Distillation, examples: Examples, asked: Asked, judged: _Judged
+) -> tuple[float, float, float, np.ndarray | None]:
+    every = np.arange(len(examples.scores))
+    device = distillation.device
+    found, explained = explained_by(distillation.explainer, examples, every, device)
+    _, choosing = explained_by(distillation.explainer, fit.examples, judged.some, device)
+    threshold = best_accuracy_threshold(choosing, judged.choosing)
+    return (
+        float(entropies(found).mean()),
+        float(relative_deviations(examples.scores, explained).mean()),
+        accuracy(explained, judged.truth, threshold),
+        _errors(fit, found, examples.scores, asked),
+    )
+
+
+def _errors(
+    fit: AdditiveFit, found: np.ndarray, scores: np.ndarray, asked: Asked
+) -> np.ndarray | None:
+    if asked.without is None or not _measured(asked):
+        return None
+    truth = shares_by_ablation(scores, asked.without)
+    return part_errors(fit.elements.summed(found), truth, scores)
+
+
+def _measured(asked: Asked) -> int:
+    if asked.without is None:
+        return 0
+    truth = shares_by_ablation(asked.rows.all().scores, asked.without)
+    return int(np.isfinite(truth).all(1).sum())
+
+
+def _stacked(each: Sequence[tuple[float, float, float, np.ndarray | None]]) -> ExplainerQuality:
+    entropy, deviation, right, errors = zip(*each, strict=True)
+    known = [e for e in errors if e is not None]
+    return ExplainerQuality(
+        np.array(entropy), np.array(deviation), np.array(right), np.stack(known) if known else None
+    )
+
+
+def _notes(fit: AdditiveFit, asked: Asked, judged: _Judged) -> Iterator[str]:
+    if judged.truth.all() or not judged.truth.any():
+        yield "All images are judged alike: their accuracy says nothing."
+    if fit.rows.origin.kind != FILTERS:
+        yield "Heads cannot be taken out of the network: no error against ablation."
+    elif not _measured(asked):
+        yield "No image of the class with a positive score: no error against ablation."
+
+
+def without_each(
+    asker: RowAsker,
+    classifier: Classifier,
+    data: Iterable[object],
+    rows: Rows,
+    groups: list[list[int]],
+) -> Float[np.ndarray, "n p"]:
+    """Return every image's score without each group, NaN for images that are no positives.
+
+    Positives are images of the explained class (all, without labels) with a positive score.
+    """
+    seen = rows.all()
+    index = rows.origin.index
+    unlabelled = index < 0 or bool((seen.labels == UNLABELLED).any())
+    positive = (seen.scores > 0) & (unlabelled | (seen.labels == index))
+    at = {key.tobytes(): i for i, key in enumerate(seen.keys)}
+    found = np.full((len(seen), len(groups)), np.nan)
+    for key, scores in ablated(asker, classifier, data, groups):
+        if positive[at[key]]:
+            found[at[key]] = scores
+    return found

@@ -1,0 +1,88 @@
+"""Settings that an engine was given, checked: what came, what was expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def one_of(name: str, value: Any, known: Sequence[str]) -> Any:
+    """Return a value if it is one of those known; raises ValueError with the nearest."""
+    if value not in known:
+        raise ValueError(
+            f"got {name}={value!r}; expected one of {', '.join(map(repr, known))}; the nearest is"
+            f" {nearest(str(value), known)}"
+        )
+    return value
+
+
+def share(name: str, value: float) -> float:
+    """Return a value if it lies between 0 and 1, both excluded; raises ValueError."""
+    if not 0 < value < 1:
+        raise ValueError(
+            f"got {name}={value}; expected a share between 0 and 1; leave it out for the default"
+        )
+    return float(value)
+
+
+def at_least_one(name: str, value: int) -> int:
+    """Return a value if it is 1 or more; raises ValueError."""
+    if not 1 <= value < float("inf"):
+        raise ValueError(f"got {name}={value}; expected at least 1; leave it out for the default")
+    return int(value)
+
+
+def positive(name: str, value: float) -> float:
+    """Return a value if it is a positive finite number; raises ValueError."""
+    if not 0 < value < float("inf"):
+        raise ValueError(
+            f"got {name}={value}; expected a positive number; leave it out for the default"
+        )
+    return float(value)
+
+
+def not_negative(name: str, value: float) -> float:
+    """Return a value if it is 0 or a positive finite number; raises ValueError."""
+    if not 0 <= value < float("inf"):
+        raise ValueError(
+            f"got {name}={value}; expected 0 or a positive number; leave it out for the default"
+        )
+    return float(value)
+
+
+def count_of(top: int | float, whole: int) -> int:
+    """Return a number from 1 to `whole`, given as such or as a share below 1; raises ValueError."""
+    count = top if top >= 1 else top * whole
+    if not 0.5 < count <= whole:
+        raise ValueError(
+            f"got top={top}; expected 1 to {whole}, or a share of them below 1; 0.2 takes the"
+            " strongest fifth"
+        )
+    return int(top) if top >= 1 else round(count)
+
+
+def tuple_of(value: Any) -> Any:
+    """Return a list as a tuple, as it was before it was saved as JSON; anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the known names nearest to a misspelt one, quoted, for an error."""
+    names = list(dict.fromkeys(known))
+    lower = {n.lower(): n for n in reversed(names)}
+    close = [lower[n] for n in difflib.get_close_matches(name.lower(), list(lower), 5, 0.4)]
+    return ", ".join(repr(n) for n in (close or names[:5]))
+
+
+def check_finite(layer: str, *values: Tensor | None) -> None:
+    """Raise ValueError for NaN or infinite values of a layer."""
+    for tensor in values:
+        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(
+                f"the layer {layer} gives NaN or infinite values or gradients; expected finite"
+                " numbers; check the weights, or run the network in float32 with model.float()"
+            )

@@ -1,0 +1,1 @@
+"""What a channel stands for: the images and places that excite it, and the names people give it."""

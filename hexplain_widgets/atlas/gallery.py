@@ -1,0 +1,236 @@
+"""The filters of a layer over a data set: strongest images, regions, overlap with labelled parts.
+
+Regions and their overlap with parts are those of Net Dissection (Bau et al., 2017): the places
+above a high quantile of the filter's own values, the sum of intersections over that of unions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float32, Int16
+from torch import nn
+
+from ..arguments import at_least_one, share
+from ..data.concept_sets import ConceptSet, concept_set, label_maps
+from ..data.framing import Framing
+from ..data.samples import Batch, Sample, batches, length_of, picture_of_sample
+from ..evidence import FilterSheet, Layer, Provenance
+from ..fitting.passes import batch_size
+from ..fitting.streaming import accumulate
+from ..network.classifier import Classifier
+from ..network.probe import Probe
+from ..provenance import fingerprint, versions
+from .filter_parts import DRAWS, Overlap, overlap, part_grid
+from .maps import GRID, Kept, LayerMaps, MapSample, Strongest, labelled, regions_of
+
+# A part is suggested from this IoU on, at this quantile (Net Dissection).
+LEAST, QUANTILE = 0.04, 0.995
+MEMORY = 2**30
+
+Maps = Float32[np.ndarray, "n k h w"]
+
+
+class FilterGallery:
+    """Where each filter of a layer is strongest, and which labelled parts its regions overlap.
+
+    `layer` None is the last of the network's stages. A filter's region is where it is above the
+    `quantile` of its values over the data set, all interpolated to a grid over the image; a part
+    of the concept set's `level` is suggested from an IoU of `least` on. Where the maps of all
+    images take more than `memory` bytes, quantile and overlap are those of a sample. Raises
+    ValueError for settings out of range.
+    """
+
+    def __init__(
+        self,
+        layer: str | None = None,
+        *,
+        quantile: float = QUANTILE,
+        least: float = LEAST,
+        level: str = "part",
+        memory: int = MEMORY,
+        seed: int = 0,
+    ) -> None:
+        self.layer = layer
+        self.quantile = share("quantile", quantile)
+        self.least = share("least", least)
+        self.level = level
+        self.memory = at_least_one("memory", memory)
+        self.seed = seed
+        self._parts: tuple[str, ...] = ()
+        self._notes: tuple[str, ...] = ()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.images_ = 0
+        self.total_: int | None = None
+        self.whole_ = False
+        self._sample = MapSample(self.memory, self.seed)
+        self._elsewhere: MapSample | None = None
+        self._asker: LayerMaps | None = None
+        self._strongest = Strongest(0)
+
+    def fit(
+        self, model: nn.Module | Classifier, data: Any, *, parts: Any = None, progress: bool = True
+    ) -> FilterGallery:
+        """Go through the data; what was gathered before an interrupt is kept.
+
+        `parts` is a concept set to compare regions with, the data themselves if they are one. The
+        network is handed back as it came. Raises ValueError for data without an image, an unknown
+        layer, values that are not finite and a concept set without the level; TypeError for what
+        cannot be iterated.
+        """
+        labels = None if parts is None else self._labels(concept_set(parts))
+        if parts is None and isinstance(data, ConceptSet):
+            labels = self._own_labels(concept_set(data))
+        self._begin()
+        classifier = Classifier.of(model)
+        self.classifier_, self._network = classifier, fingerprint(classifier.model)
+        self._parts, self._notes = labels or ((), ())
+        self.total_ = length_of(data)
+        read = Labels(classifier, self.level, self._parts)
+        own = read if self._parts and parts is None else None
+        self._run(data, partial(self._keep, labels=own), progress)
+        if parts is not None:
+            self._elsewhere = MapSample(self.memory, self.seed)
+            self._run(parts, partial(self._keep_labelled, labels=read), progress)
+        self.whole_ = True
+        return self
+
+    def _labels(self, data: ConceptSet) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if self.level not in data.levels:
+            raise ValueError(
+                f"got a concept set with the levels {', '.join(data.levels)}; expected one with the"
+                f" level {self.level!r}; open it with MaskFolder(folder, level={self.level!r}), or"
+                " leave parts= out"
+            )
+        return data.names[self.level][1:], ()
+
+    def _own_labels(self, data: ConceptSet) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if self.level in data.levels:
+            return self._labels(data)
+        levels = ", ".join(data.levels)
+        return (), (
+            f"The images are labelled with {levels}, not with a {self.level}: none is suggested.",
+        )
+
+    def _run(self, data: Any, keep: Callable[[tuple[Batch, Maps]], None], progress: bool) -> None:
+        classifier = self.classifier_
+        source = batches(data, classifier, size=batch_size(classifier))
+        first = next(source, None)
+        if first is None:
+            raise ValueError(
+                "got data without a single image; expected at least one; check the folder or the"
+                " filter that made it"
+            )
+        asker = self._asking(first)
+        accumulate(chain([first], source), asker.of, keep, total=length_of(data), progress=progress)
+
+    def _asking(self, first: Batch) -> LayerMaps:
+        if self._asker is None:
+            self._asker = LayerMaps(Probe(self.classifier_), self.layer, first.x[:1])
+            self._strongest = Strongest(self._asker.layer.shape[0])
+        return self._asker
+
+    def _keep(self, seen: tuple[Batch, Maps], labels: Labels | None) -> None:
+        batch, maps = seen
+        self._strongest.add(
+            batch, maps, lambda i: picture_of_sample(batch.samples[i], self.classifier_)
+        )
+        for sample, own in zip(batch.samples, maps, strict=True):
+            said = None if labels is None else labels.of(sample)
+            self._sample.add(sample.key, Kept(own.copy(), said))
+        self.images_ += len(batch)
+
+    def _keep_labelled(self, seen: tuple[Batch, Maps], labels: Labels) -> None:
+        for sample, own in zip(seen[0].samples, seen[1], strict=True):
+            said = labels.of(sample)
+            if said is not None and self._elsewhere is not None:
+                self._elsewhere.add(sample.key, Kept(own.copy(), said))
+
+    @property
+    def layer_(self) -> Layer:
+        """The layer whose filters these are; raises ValueError before the first image."""
+        if self._asker is None:
+            raise ValueError(
+                "this FilterGallery has seen no image; expected one that is fitted; run"
+                " fit(model, data)"
+            )
+        return self._asker.layer
+
+    def sheet(self) -> FilterSheet:
+        """Return the filters with what was gathered; raises ValueError before the first image."""
+        layer = self.layer_
+        if not self.images_:
+            raise ValueError("no image was gathered yet; expected at least one; run fit again")
+        thresholds = self._sample.thresholds(self.quantile)
+        some, labels = labelled((self._elsewhere or self._sample).images())
+        found = self._overlap(thresholds, some, labels) if labels else None
+        return FilterSheet(
+            layer=layer, portraits=tuple(self._strongest.portraits(thresholds)),
+            quantile=self.quantile, images=self.images_,
+            provenance=self._provenance(len(labels)), parts=self._parts,
+            iou=None if found is None else found.iou,
+            chance=None if found is None else found.chance,
+            least=self.least, notes=tuple(self._said(layer, len(labels))),
+        )  # fmt: skip
+
+    def _overlap(
+        self,
+        thresholds: Float[np.ndarray, " k"],
+        images: Sequence[Kept],
+        labels: Sequence[Int16[np.ndarray, "_ y x"]],
+    ) -> Overlap:
+        def regions(i: int) -> np.ndarray:
+            return regions_of(images[i], thresholds)
+
+        return overlap(regions, labels, (len(thresholds), len(self._parts)), seed=self.seed)
+
+    def _said(self, layer: Layer, labels: int) -> Iterator[str]:
+        if not self.whole_ and self._elsewhere is not None:
+            yield f"Stopped by an interrupt: parts are those of {labels} labelled images."
+        elif not self.whole_:
+            of = "" if self.total_ is None else f" of {self.total_}"
+            yield f"Stopped by an interrupt: this is what {self.images_}{of} images show."
+        yield from self._notes
+        silent = int(self._strongest.silent.sum())
+        if silent:
+            never = "1 filter never fires" if silent == 1 else f"{silent} filters never fire"
+            yield f"{never}: one value at all places of all images."
+        if not self._sample.complete:
+            yield (
+                f"Thresholds are those of {len(self._sample)} images drawn from {self.images_},"
+                f" whose maps fit in {self.memory / 2**20:.0f} MiB."
+            )
+        if self._parts and labels < 2:
+            yield f"{labels} labelled images: chance cannot be told from finding."
+
+    def _provenance(self, labels: int) -> Provenance:
+        return Provenance(
+            method="filter gallery", model=type(self.classifier_.model).__name__, target="filters",
+            seed=self.seed, versions=versions(),
+            settings={
+                "quantile": self.quantile, "least": self.least, "level": self.level,
+                "grid": GRID, "draws": DRAWS, "labelled": labels, "network": self._network,
+            },
+        )  # fmt: skip
+
+
+class Labels:
+    """Reads the labels of a level, as the network sees the image."""
+
+    def __init__(self, classifier: Classifier, level: str, names: Sequence[str]) -> None:
+        self._framing = Framing(classifier)
+        self._level, self._names = level, ("", *names)
+
+    def of(self, sample: Sample) -> Int16[np.ndarray, "m y x"] | None:
+        """Return an image's labels on the grid, None where it has none at this level."""
+        item = sample.item
+        maps = () if item is None else label_maps(item, self._level, self._names)
+        if not maps:
+            return None
+        return part_grid(maps, self._framing.window((item.image.height, item.image.width)))

@@ -1,0 +1,243 @@
+"""The maps of a layer's filters over a data set: a bounded sample, and where each is strongest."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int16, Int64, UInt8
+from torch import Tensor
+
+from ..data.samples import Batch
+from ..evidence import FilterPortrait, Layer
+from ..fitting.exemplars import SIDE, Exemplars, Picture, printable
+from ..network.gating import Gated, gated
+from ..network.guest import visiting
+from ..network.probe import Probe
+from ..solvers.reservoirs import hashes_of, image_number
+
+Span = tuple[float, float]
+Size = tuple[int, int]
+WHOLE: Span = (0.0, 1.0)
+# Regions and labels are laid over each other on so many rows and columns of the network's input.
+GRID = 56
+# Values that are sorted at once.
+TOGETHER = 2**26
+
+
+def interpolated(
+    maps: Float32[np.ndarray, "k h w"], size: Size, rows: Span = WHOLE, columns: Span = WHOLE
+) -> Float32[np.ndarray, "k Y X"]:
+    """Return maps at the centres of `(Y, X)` pixels, bilinear, as torch with align_corners=False.
+
+    The pixels cover `rows` and `columns`, in shares of the maps' sides. Where cells are equal the
+    value between them is theirs to the last bit.
+    """
+    return _along(_along(maps, size[0], rows, 1), size[1], columns, 2)
+
+
+def _along(maps: np.ndarray, pixels: int, span: Span, axis: int) -> np.ndarray:
+    cells = maps.shape[axis]
+    share = span[0] + (span[1] - span[0]) * (np.arange(pixels) + 0.5) / pixels
+    at = np.clip(share * cells - 0.5, 0, cells - 1)
+    low = np.floor(at).astype(np.int64)
+    part = (at - low).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+    before = maps.take(low, axis)
+    after = maps.take(np.minimum(low + 1, cells - 1), axis)
+    return np.asarray(before + part * (after - before))
+
+
+class LayerMaps:
+    """Asks a network for the maps of one layer; `layer` None is the last of its stages."""
+
+    def __init__(self, probe: Probe, layer: str | None, x: Float[Tensor, "1 c h w"]) -> None:
+        self._probe = probe
+        found = probe.capture(x, None if layer is None else [layer])
+        self.layer: Layer = found.layers[0]
+        self._ways: dict[tuple[int, ...], Gated] = {}
+
+    def of(self, batch: Batch) -> tuple[Batch, Float32[np.ndarray, "n k h w"]]:
+        """Return the maps of a batch, half by half where it does not fit in memory.
+
+        Raises ValueError for values that are not finite.
+        """
+        try:
+            return batch, self._maps(batch.x)
+        except torch.cuda.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+            torch.cuda.empty_cache()
+            return batch, np.concatenate([self.of(half)[1] for half in batch.halves()])
+
+    def _maps(self, x: Float[Tensor, "n c h w"]) -> Float32[np.ndarray, "n k y x"]:
+        shape, classifier, name = tuple(x.shape[1:]), self._probe.classifier, self.layer.name
+        with visiting(classifier.model), torch.no_grad():
+            if shape not in self._ways:
+                self._ways[shape] = gated(self._probe, x[:2], [name])
+            taken = self._ways[shape].take(x)
+        classifier.check_logits(taken.logits, x)
+        maps = taken.maps[name].float()
+        if not bool(torch.isfinite(maps).all()):
+            raise ValueError(
+                f"the layer {name} gives NaN or infinite values; expected finite numbers; check"
+                " the weights, or run the network in float32 with model.float()"
+            )
+        return np.asarray(maps.cpu().numpy(), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """One image of a sample: its filters' maps, and its parts' labels where it has some."""
+
+    maps: Float32[np.ndarray, "k h w"]
+    labels: Int16[np.ndarray, "m y x"] | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return self.maps.nbytes + (0 if self.labels is None else self.labels.nbytes)
+
+
+class MapSample:
+    """The maps of as many images as fit in `memory` bytes: those with the smallest hashes."""
+
+    def __init__(self, memory: int, seed: int) -> None:
+        self.complete = True
+        self._memory, self._seed, self._used = memory, seed, 0
+        self._kept: dict[int, Kept] = {}
+        self._largest: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, key: bytes, kept: Kept) -> None:
+        """Take an image in; the same one twice counts once."""
+        image = np.array([image_number(key)], np.int64)
+        code = int(hashes_of(image, np.zeros(1, np.int64), salt=self._seed)[0])
+        if code in self._kept:
+            return
+        self._kept[code] = kept
+        self._used += kept.size
+        heapq.heappush(self._largest, -code)
+        while self._used > self._memory and len(self) > 1:
+            self._used -= self._kept.pop(-heapq.heappop(self._largest)).size
+            self.complete = False
+
+    def images(self) -> list[Kept]:
+        """Return the images, in the order of their hashes."""
+        return [self._kept[code] for code in sorted(self._kept)]
+
+    def thresholds(self, quantile: float) -> Float[np.ndarray, " k"]:
+        """Return each filter's quantile over all images, interpolated to the grid.
+
+        So a region covers the rest of all pixels, whatever the layer's resolution. Where a filter
+        is as high as it gets on all of the rest (a clipped one), it is just below that.
+        """
+        images = self.images()
+        filters = len(images[0].maps)
+        step = max(1, TOGETHER // (len(images) * GRID * GRID))
+        found = [
+            _thresholds(_values(images, slice(at, at + step)), quantile)
+            for at in range(0, filters, step)
+        ]
+        return np.concatenate(found)
+
+
+def _thresholds(values: Float32[np.ndarray, "k n"], quantile: float) -> Float[np.ndarray, " k"]:
+    found = np.quantile(values, quantile, axis=1)
+    lowest, highest = values.min(1), values.max(1)
+    clipped = (found >= highest) & (lowest < highest)
+    below = np.nextafter(highest, np.float32(-np.inf))
+    return np.asarray(np.where(clipped, below, found), np.float64)
+
+
+def _values(images: Sequence[Kept], some: slice) -> Float32[np.ndarray, "k n"]:
+    finer = [interpolated(one.maps[some], (GRID, GRID)) for one in images]
+    return np.concatenate([maps.reshape(len(maps), -1) for maps in finer], axis=1)
+
+
+class Strongest:
+    """The images in which each filter is strongest, with its map in each."""
+
+    def __init__(self, filters: int) -> None:
+        self._exemplars = Exemplars(filters)
+        self._lowest = np.full(filters, np.inf)
+        self._maps: dict[tuple[int, bytes], tuple[Float32[np.ndarray, "h w"], Size]] = {}
+
+    def add(
+        self,
+        batch: Batch,
+        maps: Float32[np.ndarray, "n k h w"],
+        picture: Callable[[int], Picture],
+    ) -> None:
+        """Take a batch of images; `picture(i)` shows the i-th and is asked only where it enters."""
+        keys = [sample.key for sample in batch.samples]
+        size = int(batch.x.shape[2]), int(batch.x.shape[3])
+        self._exemplars.add(maps.max((2, 3)).astype(np.float64), keys, picture)
+        self._lowest = np.minimum(self._lowest, maps.min((0, 2, 3)))
+        for key, own in zip(map(printable, keys), maps, strict=True):
+            for k in np.flatnonzero((self._exemplars.keys == key).any(1)).tolist():
+                self._maps.setdefault((k, key), (own[k].copy(), size))
+        self._forget()
+
+    def _forget(self) -> None:
+        used = {(k, key) for k, keys in enumerate(self._exemplars.keys.tolist()) for key in keys}
+        self._maps = {name: found for name, found in self._maps.items() if name in used}
+
+    @property
+    def silent(self) -> Bool[np.ndarray, " k"]:
+        """Which filters have one value at all places of all images."""
+        return np.asarray(self._exemplars.values[:, 0] <= self._lowest)
+
+    def keys(self, k: int) -> list[bytes]:
+        """Return which images a filter's portrait shows, strongest first."""
+        found: list[bytes] = self._exemplars.keys[k][self._seen(k)].tolist()
+        return found
+
+    def _seen(self, k: int) -> Int64[np.ndarray, " m"]:
+        if self.silent[k]:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(np.isfinite(self._exemplars.values[k]))
+
+    def portraits(self, thresholds: Float[np.ndarray, " k"]) -> Iterator[FilterPortrait]:
+        """Yield what is seen of every filter; nothing of one that is silent."""
+        opened: dict[bytes, Picture] = {}
+        for k, threshold in enumerate(thresholds.tolist()):
+            values, seen, keys = self._exemplars.values[k], self._seen(k), self.keys(k)
+            images = [self._picture(key, opened) for key in keys]
+            masks = [in_thumbnail(*self._maps[k, key]) > threshold for key in keys]
+            yield FilterPortrait(
+                filter=k, images=_stacked(images, (SIDE, SIDE, 3), np.uint8), values=values[seen],
+                masks=_stacked(masks, (SIDE, SIDE), np.bool_), threshold=threshold,
+            )  # fmt: skip
+
+    def _picture(self, key: bytes, opened: dict[bytes, Picture]) -> UInt8[np.ndarray, "h w 3"]:
+        if key not in opened:
+            opened[key] = self._exemplars.thumbnail(key)
+        return opened[key]
+
+
+def in_thumbnail(own: Float32[np.ndarray, "h w"], size: Size) -> Float32[np.ndarray, "y x"]:
+    """Return a map at the pixels of a thumbnail, the middle square of an image of `(H, W)`."""
+    rows, columns = ((0.5 - min(size) / side / 2, 0.5 + min(size) / side / 2) for side in size)
+    found: Float32[np.ndarray, "y x"]
+    found = interpolated(own[None], (SIDE, SIDE), rows, columns)[0]
+    return found
+
+
+def _stacked(found: Sequence[np.ndarray], shape: tuple[int, ...], kind: type) -> np.ndarray:
+    return np.stack(found) if found else np.zeros((0, *shape), kind)
+
+
+def regions_of(kept: Kept, thresholds: Float[np.ndarray, " k"]) -> Bool[np.ndarray, "k y x"]:
+    """Return where the filters are above their thresholds, on the grid."""
+    return np.asarray(interpolated(kept.maps, (GRID, GRID)) > thresholds[:, None, None])
+
+
+def labelled(images: Sequence[Kept]) -> tuple[list[Kept], list[Int16[np.ndarray, "m y x"]]]:
+    """Return the images that have labels, and their labels."""
+    some = [one for one in images if one.labels is not None]
+    return some, [one.labels for one in some if one.labels is not None]

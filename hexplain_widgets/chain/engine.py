@@ -1,0 +1,395 @@
+"""CHAIN: which concepts a decision rests on, from the scene down to colors."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..arguments import at_least_one, not_negative, share
+from ..data.concept_sets import concept_set
+from ..evidence import (
+    ConceptInference,
+    Faithfulness,
+    InferenceComparison,
+    InferredConcept,
+    Layer,
+    Prediction,
+    Provenance,
+)
+from ..fitting.passes import Gathering
+from ..fitting.states import restoring
+from ..fitting.streaming import never
+from ..network.classifier import Classifier, Prepared
+from ..network.images import thumbnail
+from ..network.probe import Probe
+from ..provenance import versions
+from .comparison import Compared, asked_of, compared
+from .harmonize import Harmonized, harmonized
+from .harmony import Harmony
+from .inference import Stop
+from .inference_checks import compared_again, compared_faithful, explained_again, faithful
+from .inferring import Inferrer, Manner
+from .levels import Levels, checked_levels, root_of
+from .statistics import ConceptSums, LabelQuestion
+from .trees import Grown, mean_of, of_a_class
+
+# How many concepts a concept may rest on: these at the finest levels, MANY at the others.
+FEW, MANY = {"material": 1, "texture": 1, "color": 1}, 5
+
+
+class Chain:
+    """The concepts that decisions rest on, inferred from deep layers to shallow ones.
+
+    `levels` pairs levels with layers, coarse to fine, None standing for the output; without it
+    scene is paired with the output, and object, part, material and color with the last four
+    stages. `gates` are drawn on each layer; a concept rests on at most `max_concepts` of the next
+    level (a number, or `{level: number}`; without it 5, for material, texture and color 1).
+    `harmonize_sparsity` is that of Eq. 1, `sparsity` of Eq. 8, both relative to the smallest
+    penalty that makes every weight zero. `place` is how much it counts in Eq. 19 that concepts lie
+    where the one does that rests on them; 0 is the equation as printed. `held_out` is the share of
+    labelled images that only test. Raises ValueError for settings out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        levels: Levels | None = None,
+        gates: int = 1000,
+        max_concepts: int | Mapping[str, int] | None = None,
+        harmonize_sparsity: float = 0.003,
+        sparsity: float = 0.01,
+        place: float = 1.5,
+        held_out: float = 0.3,
+        seed: int = 0,
+    ) -> None:
+        self.levels = checked_levels(levels)
+        self.gates = at_least_one("gates", gates)
+        self.max_concepts = max_concepts if max_concepts is None else _bounds(max_concepts)
+        self.harmonize_sparsity = share("harmonize_sparsity", harmonize_sparsity)
+        self.sparsity = share("sparsity", sparsity)
+        self.place = not_negative("place", place)
+        self.held_out = share("held_out", held_out)
+        self.seed = seed
+        self.classifier_: Classifier | None = None
+        self.skipped_: tuple[Any, ...] = ()
+        self._root = ""
+        self._sums: ConceptSums | None = None
+        self._found: Harmony | None = None
+        self._inferrer: Inferrer | None = None
+
+    def __repr__(self) -> str:
+        if self._sums is None:
+            return f"Chain(gates={self.gates})"
+        return f"Chain({', '.join((self._root, *self._sums.levels))}, {self._sums.images} images)"
+
+    def fit(
+        self, classifier: nn.Module | Classifier, concepts: Any, *,
+        group: Callable[[str], str] | None = None, resume: bool = False,
+        checkpoint: str | Path | None = None, client: Any = None, progress: bool = True,
+    ) -> Chain:  # fmt: skip
+        """Harmonise a concept set with the network's layers (Eq. 1).
+
+        `concepts` is a concept set: `hx.demo.scenes(...).concepts()`, `hx.Broden(folder)`,
+        `hx.MaskFolder(folder, level=...)` or any with their attributes. Images for which `group`
+        makes the same of their key are held out together. Resuming, checkpoints and clusters work
+        as in `Chip.fit`. Raises TypeError for what is no concept set; ValueError for a level
+        without labels, an unknown layer, layers that do not follow one another, and labels or
+        values that are none.
+        """
+        known = concept_set(concepts)
+        guest = Classifier.of(classifier)
+        before = self._taken_up(checkpoint) if resume else None
+        if before is not None:
+            before.check_network(guest.model)
+        self.classifier_ = guest
+        self._begin(before, root_of(self.levels, known.levels))
+        gathering = Gathering(
+            self._question(known.names, group), guest, before,
+            save=None if checkpoint is None else self._saving(checkpoint),
+            begun=lambda sums: self._begin(sums, self._root),
+        )  # fmt: skip
+        try:
+            if client is None:
+                gathering.run(concepts, progress=progress)
+            else:
+                gathering.run_on(client, concepts, progress=progress)
+        finally:
+            self.skipped_ = tuple(known.skipped)
+        return self
+
+    def _question(
+        self, names: Mapping[str, tuple[str, ...]], group: Callable[[str], str] | None
+    ) -> LabelQuestion:
+        given = self.levels
+        below = None if given is None else tuple((k, v) for k, v in given.items() if v is not None)
+        return LabelQuestion(below, names, held_out=self.held_out, seed=self.seed, group=group)
+
+    def _taken_up(self, checkpoint: str | Path | None) -> ConceptSums | None:
+        if checkpoint is None or not Path(checkpoint).is_file():
+            return None if self._sums is None else self._sums.copy()
+        return ConceptSums.load(checkpoint)[0]
+
+    def _saving(self, checkpoint: str | Path) -> Callable[[ConceptSums], object]:
+        return lambda sums: sums.save(checkpoint, self._settings())
+
+    def _begin(self, sums: ConceptSums | None, root: str) -> None:
+        self._sums, self._root = sums, root
+        self._found, self._inferrer = None, None
+
+    # what was harmonised
+
+    @property
+    def _fitted(self) -> ConceptSums:
+        if self._sums is None or not self._sums.images:
+            raise ValueError(
+                "this Chain has not seen a concept set; a fitted one was expected; call"
+                " chain.fit(classifier, concept_set), or open a saved one with Chain.load(path)"
+            )
+        return self._sums
+
+    @property
+    def _harmony(self) -> Harmony:
+        if self._found is None:
+            levels = self._fitted.levels.values()
+            found = tuple(harmonized(n, sparsity=self.harmonize_sparsity) for n in levels)
+            self._found = Harmony(self._root, self._fitted.origin.names, found)
+        return self._found
+
+    @property
+    def harmonized_(self) -> tuple[Harmonized, ...]:
+        """The concepts of each level below the output as directions of its layer."""
+        return self._harmony.levels
+
+    @property
+    def levels_(self) -> dict[str, Layer | None]:
+        """The levels, coarse to fine, with their layers; None is the output."""
+        below = {n: level.level.layer for n, level in self._fitted.levels.items()}
+        return {self._root: None, **below}
+
+    @property
+    def concepts_(self) -> dict[str, tuple[str, ...]]:
+        """The concepts of each level; those of the output are the classes."""
+        below = {n: level.level.concepts for n, level in self._fitted.levels.items()}
+        return {self._root: self._fitted.origin.names, **below}
+
+    @property
+    def precision_(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """By level and concept the average precision on held-out pixels, and that of a guess."""
+        return {
+            h.level: {
+                name: (float(h.precision[e]), float(h.chance[e]))
+                for e, name in enumerate(h.concepts)
+            }
+            for h in self.harmonized_
+        }
+
+    def merge(self, other: Chain) -> Chain:
+        """Return a Chain fitted on both concept sets, in whatever order.
+
+        Raises ValueError where networks, levels, concepts or the split differ.
+        """
+        sums = self._fitted.copy()
+        sums.merge(other._fitted)
+        found = copy.copy(self)
+        found.classifier_ = self.classifier_ or other.classifier_
+        found.skipped_ = self.skipped_ + other.skipped_
+        found._begin(sums, self._root)
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write sums and settings to a file; return its path. Raises OSError on failure."""
+        return self._fitted.save(path, self._settings())
+
+    @classmethod
+    def load(cls, path: str | Path, model: nn.Module | Classifier | None = None) -> Chain:
+        """Return a saved Chain; with the network it was fitted on, it explains images again.
+
+        Raises FileNotFoundError, and ValueError for a damaged file or another network.
+        """
+        sums, settings = ConceptSums.load(path)
+        with restoring("Chain", path):
+            found = cls(**{n: settings[n] for n in _SETTINGS})
+            root = str(settings["root"])
+        found._begin(sums, root)
+        return found if model is None else found.on(model)
+
+    def on(self, model: nn.Module | Classifier) -> Chain:
+        """Return this Chain with a network to explain with; raises ValueError for another."""
+        classifier = Classifier.of(model)
+        self._fitted.check_network(classifier.model)
+        found = copy.copy(self)
+        found.classifier_, found._inferrer = classifier, None
+        return found
+
+    def _settings(self) -> dict[str, Any]:
+        return {n: getattr(self, n) for n in _SETTINGS} | {"root": self._root}
+
+    # images
+
+    def explain(
+        self, image: Any, target: int | str | None = None, stopped: Stop | None = None
+    ) -> ConceptInference:
+        """Return what the network's decision for a class rests on, down to the last level.
+
+        `target` is a class name or index, the strongest class if not given. `stopped` is asked now
+        and then; once it says yes, the levels so far are returned. Raises ValueError for an unknown
+        class and without a network, IndexError for an index out of range.
+        """
+        return self._explained([image], target, "", stopped)
+
+    def explain_class(
+        self, images: Sequence[Any], target: int | str, name: str = "", stopped: Stop | None = None
+    ) -> ConceptInference:
+        """Return what decisions for a class rest on in at least half of the images.
+
+        `name` is what the set is called. Raises ValueError for no image, and like `explain`.
+        """
+        if not len(images):
+            raise ValueError(
+                "got no image to explain a class with; expected at least one; pass a list of images"
+            )
+        found = self._explained(list(images), target, name, stopped, whole=True)
+        if len(images) == 1:
+            note = "One image only: what is shared by a class shows with several."
+            found = replace(found, notes=(*found.notes, note))
+        return found
+
+    def _explained(
+        self, images: Sequence[Any], target: int | str | None, name: str, stopped: Stop | None,
+        *, whole: bool = False,
+    ) -> ConceptInference:  # fmt: skip
+        look, inferrer = self._ready(), self._inferring()
+        prepared = [look.prepare(image) for image in images]
+        logits = [look.logits(one.x)[0] for one in prepared]
+        index = int(logits[0].argmax()) if target is None else look.index_of(target, len(logits[0]))
+        grown = Grown(self.harmonized_, self._root)
+        inferred = inferrer.inferred([p.x for p in prepared], [index] * len(prepared),
+                                     stopped or never)  # fmt: skip
+        trees = [grown.tree(one, index, look.name(index)) for one in inferred]
+        said = [look.prediction(row, index) for row in logits[: len(trees)]]
+        root = of_a_class(trees) if whole else trees[0]
+        return self._evidence(prepared[: len(trees)], root, mean_of(said), name, whole)
+
+    def _evidence(
+        self, prepared: Sequence[Prepared], root: InferredConcept, said: Prediction, name: str,
+        whole: bool,
+    ) -> ConceptInference:  # fmt: skip
+        return ConceptInference(
+            image=prepared[0].shown, target=said, levels=tuple(self.levels_),
+            layers={n: layer for n, layer in self.levels_.items() if layer is not None}, root=root,
+            provenance=self._provenance(said.name),
+            images=tuple(thumbnail(p.shown) for p in prepared) if whole else (), name=name,
+            notes=self._notes(),
+        )  # fmt: skip
+
+    def faithfulness(
+        self, inference: ConceptInference, images: Any, path: tuple[int, ...] = (),
+        stopped: Stop | None = None,
+    ) -> Faithfulness:  # fmt: skip
+        """Return how far what channels add to a concept agrees with what it loses without each.
+
+        `images` is the image that was explained, or all of a class. The concept at `path` is held
+        against every channel of the next level's layer closed in turn. Raises IndexError for an
+        unknown path, ValueError for other images and for a concept that was not inferred further,
+        CancelledError once `stopped` says yes.
+        """
+        xs = [one.x for one in explained_again(self._ready(), inference, images)]
+        known = (self._inferring(), self._harmony)
+        return faithful(*known, inference, xs, tuple(path), stopped or never)
+
+    def compare(
+        self,
+        sets: Mapping[str, Sequence[Any]],
+        concept: str | int | Mapping[str, str | int],
+        level: str | None = None,
+        *,
+        inferences: bool = False,
+        stopped: Stop | None = None,
+    ) -> InferenceComparison:
+        """Return how far apart sets of images are in what a concept rests on (Eq. 23-25).
+
+        `concept` is one for all sets or one for each, `level` the level it is of, the first if not
+        given. With `inferences` every image is explained as well. Once `stopped` says yes, the
+        images so far are compared. Raises ValueError for an unknown level or concept, for the
+        last level, which nothing is inferred from, and for no images.
+        """
+        look = self._ready()
+        asked = asked_of(self._harmony, sets, concept, level)
+        found = compared(look, self._inferring(), asked, self.seed, stopped or never)
+        explained = () if not inferences else self._each(asked, len(found.sets), stopped)
+        return replace(
+            found, inferences=explained, notes=(*found.notes, *self._notes()),
+            provenance=self._provenance(", ".join(dict.fromkeys(asked.concepts))),
+        )  # fmt: skip
+
+    def agreement(
+        self, comparison: InferenceComparison, point: int, image: Any, stopped: Stop | None = None
+    ) -> Faithfulness:
+        """Return how far one image of a comparison agrees with closing each channel in turn.
+
+        `point` is its number, `image` the image that was compared. Raises ValueError for another
+        image and a comparison without estimates, CancelledError once `stopped` says yes.
+        """
+        x = compared_again(self._ready(), comparison, point, image)
+        known = (self._inferring(), self._harmony)
+        return compared_faithful(*known, comparison, x, point, stopped or never)
+
+    def _each(
+        self, asked: Compared, count: int, stopped: Stop | None
+    ) -> tuple[ConceptInference, ...]:
+        target = [None if asked.depth else n for n in asked.numbers]
+        pairs = [(i, t) for some, t in zip(asked.sets.values(), target, strict=True) for i in some]
+        return tuple(self.explain(i, t, stopped) for i, t in pairs[:count])
+
+    def _ready(self) -> Classifier:
+        self._fitted  # noqa: B018 - raises before the network is run
+        if self.classifier_ is None:
+            raise ValueError(
+                "this Chain was loaded without its network; one was expected to explain an image;"
+                " open it with Chain.load(path, model), or chain.on(model)"
+            )
+        return self.classifier_
+
+    def _inferring(self) -> Inferrer:
+        if self._inferrer is None:
+            self._inferrer = Inferrer(
+                Probe(self._ready()), self.harmonized_, [self._most(h) for h in self.harmonized_],
+                Manner(self.gates, self.sparsity, self.place, self.seed),
+            )  # fmt: skip
+        return self._inferrer
+
+    def _most(self, level: Harmonized) -> int:
+        usual = FEW.get(level.level, MANY)
+        if isinstance(self.max_concepts, Mapping):
+            return self.max_concepts.get(level.level, usual)
+        return usual if self.max_concepts is None else self.max_concepts
+
+    def _notes(self) -> tuple[str, ...]:
+        count = len(self.skipped_)
+        some = "file was" if count == 1 else "files were"
+        return (f"{count} {some} skipped in the concept set.",) if count else ()
+
+    def _provenance(self, target: str) -> Provenance:
+        plain = ("gates", "harmonize_sparsity", "sparsity", "place")
+        return Provenance(
+            method="CHAIN", model=self._fitted.origin.model, target=target, seed=self.seed,
+            versions=versions(),
+            settings={n: getattr(self, n) for n in plain} | {"images": self._fitted.images},
+        )  # fmt: skip
+
+
+_SETTINGS = (
+    "levels", "gates", "max_concepts", "harmonize_sparsity", "sparsity", "place", "held_out",
+    "seed",
+)  # fmt: skip
+
+
+def _bounds(most: int | Mapping[str, int]) -> int | dict[str, int]:
+    if isinstance(most, Mapping):
+        return {level: at_least_one(f"max_concepts[{level!r}]", n) for level, n in most.items()}
+    return at_least_one("max_concepts", most)

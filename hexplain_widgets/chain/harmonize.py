@@ -1,0 +1,134 @@
+"""Concepts as directions of a layer: sparse regression of labels on its vectors (CHAIN, Eq. 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ..evidence import Layer
+from ..solvers.lasso import Quadratic, lasso
+from .statistics import LevelSums
+
+NEVER = "no pixel of the fitted images is labelled with it"
+ALWAYS = "every labelled pixel of the fitted images carries it"
+LOST = "no channel is left at this sparsity"
+UNTESTED = "no held-out pixel is labelled with it"
+USELESS = "its map finds held-out pixels no better than chance"
+# Relative duality gap at which weights are done.
+TOLERANCE = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Harmonized:
+    """The concepts of one level as directions of its layer.
+
+    `weights[e]` and `bias[e]` make the map of a concept (Eq. 4): 1 on average where it is, 0 on
+    average elsewhere. `precision` is the average precision on held-out pixels, `chance` that of a
+    guess, the share of these that the concept covers; NaN where nothing is held out. `images`
+    counts fitted images with the concept. `flags` say by name what makes a concept doubtful;
+    `usable` are those with a direction.
+    """
+
+    level: str
+    layer: Layer
+    concepts: tuple[str, ...]
+    weights: Float[np.ndarray, "e k"]
+    bias: Float[np.ndarray, " e"]
+    precision: Float[np.ndarray, " e"]
+    chance: Float[np.ndarray, " e"]
+    images: Int[np.ndarray, " e"]
+    flags: Mapping[str, str]
+
+    @property
+    def usable(self) -> Bool[np.ndarray, " e"]:
+        """Which concepts have a direction."""
+        return np.asarray(self.weights.any(axis=1))
+
+    def map_of(self, maps: Float[np.ndarray, "k h w"], concept: int) -> Float[np.ndarray, "h w"]:
+        """Return a concept's map in an image from the layer's maps (Eq. 4)."""
+        found = np.tensordot(self.weights[concept], maps, 1) + self.bias[concept]
+        return np.asarray(found)
+
+
+def harmonized(sums: LevelSums, *, sparsity: float) -> Harmonized:
+    """Return every concept of a level as a direction, from gathered sums.
+
+    All labelled pixels make one Gram matrix, in which every pixel counts by its area, as in Eq. 1;
+    concept and rest count equally in the bias and the scale, through their means. (A Gram of each
+    concept, in which its few pixels have half the weight, gives directions of lower average
+    precision, 0.02 to 0.06 on the embedded world, and takes K² numbers a concept.) `sparsity` is
+    relative to the smallest penalty that makes every weight zero. Raises ValueError where no fitted
+    image is labelled at this level.
+    """
+    known = float(sums.known[0])
+    if known == 0:
+        raise ValueError(
+            f"no image for fitting is labelled at the level {sums.level.name!r}"
+            f" ({int(sums.labelled[1])} are held out); at least one was expected; leave the level"
+            " out, or give more images"
+        )
+    share, mean = sums.area / known, sums.sums / known
+    usable = (sums.area > 0) & (sums.area < known * (1 - 1e-12))
+    weights = np.zeros_like(sums.positive)
+    if usable.any():
+        weights[usable] = lasso(
+            _quadratic(sums, share[usable], mean, usable), sparsity, tolerance=TOLERANCE
+        ).weights
+    weights, bias = _scaled(sums, weights)
+    precision = _precision(sums, weights)
+    chance = _over(sums.held_area, np.broadcast_to(sums.held_known, sums.held_area.shape))
+    plain = Harmonized(
+        sums.level.name, sums.level.layer, sums.level.concepts, weights, bias, precision, chance,
+        sums.images.copy(), {},
+    )  # fmt: skip
+    return replace(plain, flags=_flags(plain, sums, known))
+
+
+def _quadratic(
+    sums: LevelSums,
+    share: Float[np.ndarray, " u"],
+    mean: Float[np.ndarray, " k"],
+    usable: Bool[np.ndarray, " e"],
+) -> Quadratic:
+    known = float(sums.known[0])
+    gram = sums.gram / known - np.outer(mean, mean)
+    linear = sums.positive[usable] / known - share[:, None] * mean
+    return Quadratic(gram[None], linear, share * (1 - share))
+
+
+def _scaled(
+    sums: LevelSums, weights: Float[np.ndarray, "e k"]
+) -> tuple[Float[np.ndarray, "e k"], Float[np.ndarray, " e"]]:
+    """Scale maps so that the mean over a concept's pixels is 1 and over the others 0."""
+    rest = sums.known[0] - sums.area
+    inside = _over((weights * sums.positive).sum(1), sums.area)
+    outside = _over((weights * (sums.sums - sums.positive)).sum(1), rest)
+    apart = np.where(weights.any(axis=1), inside - outside, 1.0)
+    return weights / apart[:, None], np.nan_to_num(-outside / apart)
+
+
+def _over(value: Float[np.ndarray, " e"], by: Float[np.ndarray, " e"]) -> Float[np.ndarray, " e"]:
+    return np.asarray(np.divide(value, by, out=np.full(len(value), np.nan), where=by > 0))
+
+
+def _precision(sums: LevelSums, weights: Float[np.ndarray, "e k"]) -> Float[np.ndarray, " e"]:
+    found = sums.samples.precision(weights, sums.held_area, float(sums.held_known[0]))
+    return np.where(weights.any(axis=1), found, np.nan)
+
+
+def _flags(found: Harmonized, sums: LevelSums, known: float) -> dict[str, str]:
+    reasons = (
+        (NEVER, sums.area == 0),
+        (ALWAYS, sums.area >= known * (1 - 1e-12)),
+        (LOST, ~found.usable),
+        (UNTESTED, np.isnan(found.precision)),
+        (USELESS, found.precision <= found.chance),
+    )
+    flags: dict[str, str] = {}
+    for reason, which in reasons:
+        for e in np.flatnonzero(which):
+            flags.setdefault(found.concepts[e], reason)
+    return flags

@@ -1,0 +1,423 @@
+"""What harmonising keeps of a concept set: sums over labelled pixels, which add up in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int
+from torch import Tensor, nn
+
+from ..data.concept_sets import is_held_out, label_maps
+from ..data.framing import Framing
+from ..data.label_maps import NEARLY, WHOLE, Window
+from ..data.labelled_pixels import LabelledPixels, labelled_pixels
+from ..data.samples import Batch, Sample
+from ..evidence import Layer
+from ..fitting.states import Arrays, Settings, load_state, save_state
+from ..fitting.streaming import Range, joined
+from ..network.classifier import Classifier
+from ..network.gating import Gated, gated
+from ..network.guest import visiting
+from ..network.probe import Probe
+from ..provenance import fingerprint
+from .interpolation import Interpolation
+from .levels import layers_of_levels
+from .pixel_samples import PixelSamples
+
+KIND = "Chain"
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level of concepts and the layer it is harmonised with; `concepts` are its labels from 1."""
+
+    name: str
+    layer: Layer
+    concepts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What sums belong to: only those of one network, its levels and one split add up."""
+
+    network: str
+    model: str
+    names: tuple[str, ...]
+    levels: tuple[Level, ...]
+    held_out: float
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSums:
+    """One image at one level: weighted sums over its labelled pixels, and over each concept's.
+
+    Every pixel weighs its share of the image's area. `labels[p]` is the label that `positive[p]`
+    and `area[p]` belong to.
+    """
+
+    gram: Float[np.ndarray, "k k"]
+    sums: Float[np.ndarray, " k"]
+    known: float
+    labels: Int[np.ndarray, " p"]
+    positive: Float[np.ndarray, "p k"]
+    area: Float[np.ndarray, " p"]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """One held-out image at one level: the layer's maps and its labels."""
+
+    maps: Float32[np.ndarray, "k h w"]
+    pixels: LabelledPixels
+    key: bytes
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one batch gave: each image at the levels at which it is labelled."""
+
+    images: Sequence[Mapping[str, LabelledSums | HeldOut]]
+
+
+@dataclass(eq=False)
+class LevelSums:
+    """Sums of one level over all images, in float64.
+
+    `gram`, `sums` and `known` are over all labelled pixels, `positive` and `area` over each
+    concept's; `images` counts the images that a concept was seen in, `held_known` and `held_area`
+    are areas in held-out images, `labelled` counts images as `[fitted, held out]`.
+    """
+
+    level: Level
+    gram: Float[np.ndarray, "k k"] = field(init=False)
+    sums: Float[np.ndarray, " k"] = field(init=False)
+    positive: Float[np.ndarray, "e k"] = field(init=False)
+    known: Float[np.ndarray, " 1"] = field(init=False)
+    area: Float[np.ndarray, " e"] = field(init=False)
+    images: Int[np.ndarray, " e"] = field(init=False)
+    held_known: Float[np.ndarray, " 1"] = field(init=False)
+    held_area: Float[np.ndarray, " e"] = field(init=False)
+    labelled: Int[np.ndarray, " 2"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        k, e = self.level.layer.shape[0], len(self.level.concepts)
+        self.gram, self.sums, self.positive = np.zeros((k, k)), np.zeros(k), np.zeros((e, k))
+        self.known, self.area = np.zeros(1), np.zeros(e)
+        self.held_known, self.held_area = np.zeros(1), np.zeros(e)
+        self.images, self.labelled = np.zeros(e, np.int64), np.zeros(2, np.int64)
+        self.samples = PixelSamples(k, e)
+
+    def add(self, seen: LabelledSums | HeldOut) -> None:
+        """Add what one image gave."""
+        if isinstance(seen, HeldOut):
+            self._hold_out(seen)
+            return
+        self.gram += seen.gram
+        self.sums += seen.sums
+        self.known += seen.known
+        places = seen.labels - 1
+        self.positive[places] += seen.positive
+        self.area[places] += seen.area
+        self.images[places] += 1
+        self.labelled[0] += 1
+
+    def _hold_out(self, seen: HeldOut) -> None:
+        self.samples.add(seen.maps, seen.pixels, seen.key)
+        self.held_known += seen.pixels.known.sum() * seen.pixels.area
+        for label in seen.pixels.present:
+            self.held_area[label - 1] += seen.pixels.of(label).sum() * seen.pixels.area
+        self.labelled[1] += 1
+
+    def merge(self, other: LevelSums) -> None:
+        """Add what other data gave."""
+        for name in _SUMS:
+            getattr(self, name)[...] += getattr(other, name)
+        self.samples.merge(other.samples)
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield everything as arrays by name, for saving."""
+        for name in _SUMS:
+            yield name, getattr(self, name)
+        for name, array in self.samples.arrays():
+            yield f"samples.{name}", array
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take sums that were saved; raises ValueError where their shapes are others."""
+        for name in _SUMS:
+            own = getattr(self, name)
+            if arrays[name].shape != own.shape:
+                raise ValueError(f"the sum {name} is not {own.shape}")
+            own[...] = arrays[name]
+        self.samples.restore(_below(arrays, "samples."))
+
+
+_SUMS = (
+    "gram", "sums", "positive", "known", "area", "images", "held_known", "held_area", "labelled",
+)  # fmt: skip
+
+
+class ConceptSums:
+    """Everything that harmonising keeps; its size does not depend on how many images there were.
+
+    `images` counts all, `done` are the ranges of the data that are in.
+    """
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.images = 0
+        self.done: list[Range] = []
+        self.levels = {level.name: LevelSums(level) for level in origin.levels}
+
+    @property
+    def settled(self) -> bool:
+        """Whether this is a time to save at: after every batch."""
+        return True
+
+    def add(self, seen: Seen, classifier: Classifier) -> None:
+        """Add what one batch gave."""
+        for image in seen.images:
+            for name, found in image.items():
+                self.levels[name].add(found)
+        count = len(seen.images)
+        self.images += count
+        at = self.done[-1][1] if self.done else 0
+        self.done = joined([*self.done, (at, at + count)])
+
+    def check_labels(self, batch: Batch) -> None:
+        """Raise ValueError for an image without label maps."""
+        if any(sample.item is None for sample in batch.samples):
+            raise ValueError(
+                "got images without label maps; the items of a concept set were expected, each"
+                " with .image and .masks; pass hx.demo.scenes(...).concepts(), Broden(folder) or"
+                " MaskFolder(folder, level=...)"
+            )
+
+    def merge(self, other: ConceptSums, *, same_data: bool = False) -> None:
+        """Add what other data, or another part of the same, gave; raises like `check_same`."""
+        self.check_same(other.origin)
+        self.done = joined([*self.done, *other.done]) if same_data else self.done
+        for name, sums in self.levels.items():
+            sums.merge(other.levels[name])
+        self.images += other.images
+
+    def check_same(self, other: Origin) -> None:
+        """Raise ValueError for the origin of another network, other levels or another split."""
+        for what, of in _SAME:
+            here, there = of(self.origin), of(other)
+            if here != there:
+                raise ValueError(
+                    f"got sums of another {what} ({there}); the same was expected ({here}); merge"
+                    " only what was fitted on one network with the same levels and settings"
+                )
+
+    def check_network(self, model: nn.Module) -> None:
+        """Raise ValueError for a network of other weights."""
+        self.check_same(replace(self.origin, network=fingerprint(model)))
+
+    def copy(self) -> ConceptSums:
+        """Return the same, to which other data can be added without changing this."""
+        found = ConceptSums(self.origin)
+        found.merge(self, same_data=True)
+        return found
+
+    def state(self) -> tuple[Settings, Arrays]:
+        """Return everything as JSON values and arrays."""
+        settings = {"origin": asdict(self.origin), "images": self.images, "done": self.done}
+        arrays = {
+            f"{i}.{name}": array
+            for i, sums in enumerate(self.levels.values())
+            for name, array in sums.arrays()
+        }
+        return settings, arrays
+
+    @classmethod
+    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> ConceptSums:
+        """Return what `state` gave; raises ValueError for what does not fit together."""
+        try:
+            found = cls(_origin(settings["origin"]))
+            found.images = int(settings["images"])
+            found.done = [(int(a), int(b)) for a, b in settings["done"]]
+            for i, sums in enumerate(found.levels.values()):
+                sums.restore(_below(arrays, f"{i}."))
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise ValueError(
+                f"cannot take up saved sums: {error!r:.200}; those of a fit were expected; take"
+                " another copy of the file, or fit again"
+            ) from error
+        return found
+
+    def save(self, path: str | Path, settings: Mapping[str, Any]) -> Path:
+        """Write everything and an engine's settings to a file in one step."""
+        own, arrays = self.state()
+        return save_state(path, KIND, {**own, "engine": dict(settings)}, arrays.items())
+
+    @classmethod
+    def load(cls, path: str | Path) -> tuple[ConceptSums, dict[str, Any]]:
+        """Return what `save` wrote, and the engine's settings."""
+        settings, arrays = load_state(path, KIND)
+        engine = settings.get("engine")
+        return cls.from_state(settings, arrays), engine if isinstance(engine, dict) else {}
+
+
+_SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
+    ("network, by the hash of its weights", lambda o: o.network),
+    ("choice of levels and layers", lambda o: [(n.name, n.layer.name) for n in o.levels]),
+    ("list of concepts", lambda o: [n.concepts for n in o.levels]),
+    ("split of the images", lambda o: (o.held_out, o.seed)),
+)
+
+
+def _below(arrays: Arrays, prefix: str) -> Arrays:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _origin(value: Mapping[str, Any]) -> Origin:
+    levels = tuple(
+        Level(str(n["name"]), Layer.of(n["layer"]), tuple(map(str, n["concepts"])))
+        for n in value["levels"]
+    )
+    return Origin(**{**value, "levels": levels, "names": tuple(map(str, value["names"]))})
+
+
+@dataclass(frozen=True)
+class LabelQuestion:
+    """What every image is asked: the sums of its labelled pixels at the layer of each level.
+
+    `layers` pairs levels with layers, coarse to fine (None: the usual pairs), `names` are the
+    concept set's at each level, 0 standing for none. `held_out` is the share of images that only
+    test, decided by a hash of their key and `seed`, or of what `group` makes of the key for images
+    that belong together.
+    """
+
+    layers: tuple[tuple[str, str], ...] | None
+    names: Mapping[str, tuple[str, ...]]
+    held_out: float = 0.3
+    seed: int = 0
+    group: Callable[[str], str] | None = None
+
+    def __post_init__(self) -> None:
+        is_held_out("", share=self.held_out, seed=self.seed)
+
+    def origin(self, probe: Probe, batch: Batch) -> Origin:
+        """Return what the sums belong to, found on a first image."""
+        classifier, x = probe.classifier, batch.x[:1]
+        paired = None if self.layers is None else dict(self.layers)
+        found = layers_of_levels(paired, tuple(self.names), probe, x)
+        levels = tuple(Level(n, layer, tuple(self.names[n][1:])) for n, layer in found)
+        count = classifier.logits(x).shape[1]
+        return Origin(
+            network=fingerprint(classifier.model), model=type(classifier.model).__name__,
+            names=tuple(classifier.name(i) for i in range(count)), levels=levels,
+            held_out=self.held_out, seed=self.seed,
+        )  # fmt: skip
+
+    def asker(self, probe: Probe, origin: Origin) -> LabelledLayers:
+        """Return what asks the network."""
+        return LabelledLayers(probe, origin, self.group)
+
+    def empty(self, origin: Origin) -> ConceptSums:
+        """Return sums without an image."""
+        return ConceptSums(origin)
+
+    def restored(self, settings: Settings, arrays: Arrays) -> ConceptSums:
+        """Return the sums of a saved state."""
+        return ConceptSums.from_state(settings, arrays)
+
+
+class LabelledLayers:
+    """Asks a network for the vectors of labelled pixels at its layers."""
+
+    def __init__(
+        self, probe: Probe, origin: Origin, group: Callable[[str], str] | None = None
+    ) -> None:
+        self._probe = probe
+        self._origin = origin
+        self._group = group
+        self._framing = Framing(probe.classifier)
+        self._ways: dict[tuple[int, ...], Gated] = {}
+
+    def of(self, batch: Batch) -> Seen:
+        """Return the sums of a batch, half by half where it does not fit in memory.
+
+        Raises ValueError for values that are not finite and labels that are none.
+        """
+        try:
+            maps = self._maps(batch.x)
+        except torch.cuda.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+            torch.cuda.empty_cache()
+            return Seen([image for half in batch.halves() for image in self.of(half).images])
+        return Seen([
+            self._image(sample, {name: m[i] for name, m in maps.items()})
+            for i, sample in enumerate(batch.samples)
+        ])  # fmt: skip
+
+    def _maps(self, x: Float[Tensor, "n c h w"]) -> dict[str, Tensor]:
+        shape = tuple(x.shape[1:])
+        layers = {level.layer.name for level in self._origin.levels}
+        with visiting(self._probe.classifier.model), torch.no_grad():
+            if shape not in self._ways:
+                self._ways[shape] = gated(self._probe, x[:2], sorted(layers))
+            taken = self._ways[shape].take(x)
+        self._probe.classifier.check_logits(taken.logits, x)
+        found = {name: _exact(taken.maps[name]) for name in layers}
+        for name, maps in found.items():
+            if not bool(torch.isfinite(maps).all()):
+                raise ValueError(
+                    f"the layer {name} gives NaN or infinite values; expected finite numbers; check"
+                    " the weights, or run the network in float32 with model.float()"
+                )
+        return found
+
+    def _image(
+        self, sample: Sample, maps: Mapping[str, Float[Tensor, "k h w"]]
+    ) -> dict[str, LabelledSums | HeldOut]:
+        item, size = sample.item, (sample.x.shape[2], sample.x.shape[3])
+        key = item.key if self._group is None else self._group(item.key)
+        held = is_held_out(key, share=self._origin.held_out, seed=self._origin.seed)
+        found: dict[str, LabelledSums | HeldOut] = {}
+        for level in self._origin.levels:
+            labels = label_maps(item, level.name, ("", *level.concepts))
+            if not labels:
+                continue
+            own = maps[level.layer.name]
+            pixels = labelled_pixels(
+                labels, (own.shape[1], own.shape[2]), limit=size, window=self._window(sample)
+            )
+            if pixels.known.any():
+                found[level.name] = self._kept(own, pixels, sample) if held else _sums(own, pixels)
+        return found
+
+    def _window(self, sample: Sample) -> Window:
+        window = self._framing.window((sample.item.image.height, sample.item.image.width))
+        return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
+
+    def _kept(
+        self, maps: Float[Tensor, "k h w"], pixels: LabelledPixels, sample: Sample
+    ) -> HeldOut:
+        return HeldOut(maps.float().cpu().numpy(), pixels, sample.key)
+
+
+def _exact(values: Tensor) -> Tensor:
+    """Return values in float64, on the CPU where the device has none."""
+    return (values.cpu() if values.device.type == "mps" else values).double()
+
+
+def _sums(maps: Float[Tensor, "k h w"], pixels: LabelledPixels) -> LabelledSums:
+    """Return the sums of one image, by the adjoint of the interpolation to its labels."""
+    which = np.stack([pixels.known, *(pixels.of(label) for label in pixels.present)])
+    weights = torch.from_numpy(which * np.float64(pixels.area)).to(maps.device)
+    interpolation = Interpolation.of((maps.shape[1], maps.shape[2]), pixels.size, maps.device)
+    masses = interpolation.masses(weights)
+    sums = torch.einsum("phw,khw->pk", masses, maps).cpu().numpy()
+    area = weights.sum((1, 2)).cpu().numpy()
+    gram = interpolation.gram(maps, weights[0]).cpu().numpy()
+    labels = np.array(pixels.present, np.int64)
+    return LabelledSums(gram, sums[0], float(area[0]), labels, sums[1:], area[1:])

@@ -1,0 +1,1 @@
+"""CHIP: which channels of a layer matter for a class, over a data set."""

@@ -1,0 +1,387 @@
+"""CHIP: which channels of a layer matter for a class, over a whole data set."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import nn
+
+from ..arguments import at_least_one, tuple_of
+from ..evidence import (
+    ChannelImportance,
+    ChannelOverlap,
+    ChannelPortrait,
+    Faithfulness,
+    HeatMap,
+    HeatMapSheet,
+    Layer,
+    Localization,
+    Provenance,
+)
+from ..fitting.passes import Gathering
+from ..fitting.states import restoring
+from ..fitting.streaming import never
+from ..network.classifier import Classifier
+from ..network.localize import Truth, best_threshold
+from ..network.probed_image import Gaze, Looked
+from ..provenance import versions
+from ..solvers.moments import Weighting
+from .class_losses import class_agreement
+from .heatmaps import DRAWINGS, Asked, asked_in_turn, checked_rivals, drawn, faithful, located
+from .importance import Class, Importance, checked_sparsity
+from .responses import Score
+from .statistics import GateQuestion, Gathered, check_goes_on
+
+METHODS = tuple(DRAWINGS)
+THRESHOLD = 0.2  # of a map's maximum, until a calibration set has found a better one
+GIBIBYTE = 2**30
+Stop = Callable[[], bool]
+
+
+class Chip:
+    """The importance of channels for classes, learned by closing channels at random.
+
+    `layers` are named in any order (default: one per stage). `gates_per_image` gates are drawn for
+    every image and layer. `sparsity` is the penalty as a fraction of the smallest that zeroes
+    everything. In a heatmap, each place counts as far as the class holds it against the image's
+    `rivals` strongest other classes; 0 is the paper's Eq. 10, on which boxes rest. `score` is what
+    the network's answer is measured by, `weighting` `"loyal"` (Eq. 11) or `"equal"` (all images
+    count alike for every class). `memory` bounds the bytes of a layer's matrices. Defaults are what
+    located best on three networks; the paper's are `score="probability", weighting="loyal",
+    rivals=0`. Raises ValueError for settings out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: Collection[str] | None = None,
+        gates_per_image: int = 100,
+        sparsity: float = 0.003,
+        rivals: int = 9,
+        score: Score = "logit",
+        weighting: Weighting = "equal",
+        seed: int = 0,
+        memory: int = 2 * GIBIBYTE,
+    ) -> None:
+        named = (layers,) if isinstance(layers, str) else layers
+        self.layers = None if named is None else tuple(named)
+        self.gates_per_image = gates_per_image
+        self.sparsity = checked_sparsity(sparsity)
+        self.rivals = checked_rivals(rivals)
+        self.score = score
+        self.weighting = weighting
+        self.seed = seed
+        self.memory = memory
+        self._question()
+        self.classifier_: Classifier | None = None
+        self.threshold_ = THRESHOLD
+        self._importance: Importance | None = None
+        self._gaze: Gaze | None = None
+
+    def __repr__(self) -> str:
+        seen = "" if self._importance is None else f", {self._importance.gathered.images} images"
+        return f"Chip(sparsity={self.sparsity:g}, {self.weighting} {self.score}{seen})"
+
+    def fit(
+        self,
+        classifier: nn.Module | Classifier,
+        data: Any,
+        *,
+        resume: bool = False,
+        checkpoint: str | Path | None = None,
+        client: Any = None,
+        progress: bool = True,
+    ) -> Chip:
+        """Learn from a Dataset, DataLoader or iterable of `(image, label)`; labels may be missing.
+
+        An interrupt keeps what has been gathered, and `resume=True` goes on from there, or from the
+        file `checkpoint`, which is written after every batch. `client` is a
+        `dask.distributed.Client` on whose workers the data are gone through in shards. Raises
+        ValueError for empty data, wrong labels, values that are not finite and a checkpoint of
+        another network; TypeError for what is no data; OSError where no checkpoint can be written.
+        """
+        guest = Classifier.of(classifier)
+        before = self._taken_up(checkpoint) if resume else None
+        if before is not None:
+            before.check_network(guest.model)
+        self.classifier_ = guest
+        self._begin(before)
+        save = None if checkpoint is None else lambda g: g.save(checkpoint, self._settings())
+        gathering = Gathering(self._question(), guest, before, save=save, begun=self._begin)
+        if client is None:
+            gathering.run(data, progress=progress)
+        else:
+            gathering.run_on(client, data, progress=progress)
+        return self
+
+    def _question(self) -> GateQuestion:
+        return GateQuestion(
+            self.layers, self.gates_per_image, self.score, self.weighting, self.seed, self.memory
+        )
+
+    def _taken_up(self, checkpoint: str | Path | None) -> Gathered | None:
+        if checkpoint is None or not Path(checkpoint).is_file():
+            # A copy: a refitted Chip may stand on the same sums.
+            return None if self._importance is None else self._importance.gathered.copy()
+        gathered, settings = Gathered.load(checkpoint)
+        check_goes_on(settings, self._question())
+        return gathered
+
+    def _begin(self, gathered: Gathered | None) -> None:
+        self._importance = None if gathered is None else Importance(gathered, self.sparsity)
+        self._gaze = None
+
+    @property
+    def _fitted(self) -> Importance:
+        if self._importance is None or not self._importance.gathered.images:
+            raise ValueError(
+                "this Chip has not seen any data; a fitted one was expected; call"
+                " chip.fit(classifier, data), or open a saved one with Chip.load(path)"
+            )
+        return self._importance
+
+    @property
+    def layers_(self) -> tuple[Layer, ...]:
+        """The fitted layers, deepest first."""
+        return self._fitted.layers
+
+    @property
+    def classes_(self) -> tuple[str, ...]:
+        """The names of all classes, by index."""
+        return self._fitted.classes
+
+    @property
+    def images_(self) -> int:
+        """How many images were seen."""
+        return self._fitted.gathered.images
+
+    def refit(self, *, sparsity: float) -> Chip:
+        """Return a Chip of another sparsity on the same statistics, without the network."""
+        other = copy.copy(self)
+        other.sparsity = checked_sparsity(sparsity)
+        other._importance = self._fitted.at(sparsity)
+        return other
+
+    def merge(self, other: Chip) -> Chip:
+        """Return a Chip fitted on both data sets, in whatever order.
+
+        Raises ValueError where networks (by the hash of their weights), layers, score or weighting
+        differ.
+        """
+        gathered = self._fitted.gathered.copy()
+        gathered.merge(other._fitted.gathered)
+        found = copy.copy(self)
+        found.classifier_ = self.classifier_ or other.classifier_
+        found._begin(gathered)
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write statistics and settings to a file; return its path. Raises OSError on failure."""
+        return self._fitted.gathered.save(path, self._settings())
+
+    @classmethod
+    def load(cls, path: str | Path, model: nn.Module | Classifier | None = None) -> Chip:
+        """Return a saved Chip; with the network it was fitted on, it explains images again.
+
+        Raises FileNotFoundError, and ValueError for a damaged file or another network.
+        """
+        gathered, settings = Gathered.load(path)
+        with restoring("Chip", path):
+            found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
+            found.threshold_ = float(settings["threshold"])
+        found._begin(gathered)
+        return found if model is None else found.on(model)
+
+    def on(self, model: nn.Module | Classifier) -> Chip:
+        """Return this Chip with a network to explain images with; raises ValueError for another."""
+        classifier = Classifier.of(model)
+        self._fitted.gathered.check_network(classifier.model)
+        found = copy.copy(self)
+        found.classifier_, found._gaze = classifier, None
+        return found
+
+    def _settings(self) -> dict[str, Any]:
+        return {n: getattr(self, n) for n in _SETTINGS} | {"threshold": self.threshold_}
+
+    # importance
+
+    def importance(self, layer: str | None = None) -> Float[np.ndarray, "c k"]:
+        """Return the weight of every channel of a layer (default: the deepest) for every class.
+
+        In score per unit of the channel's spatial mean (Eq. 11). Raises ValueError for a layer that
+        was not fitted.
+        """
+        name = self._fitted.layer(layer).name
+        return self._fitted.weights(name, range(len(self.classes_)))
+
+    def matrix(
+        self, classes: Sequence[Class] | None = None, layer: str | None = None
+    ) -> ChannelImportance:
+        """Return the importance of channels for classes (Fig. 9), with fit and doubts."""
+        name = self._fitted.layer(layer).name
+        return self._fitted.matrix(name, self._fitted.chosen(classes), self._provenance())
+
+    def overlap(
+        self,
+        classes: Sequence[Class],
+        top: int | None = 10,
+        threshold: float | None = None,
+        layer: str | None = None,
+    ) -> ChannelOverlap:
+        """Return which important channels classes share (Fig. 10).
+
+        Of each class the `top` with the largest weight times mean activation, or all above
+        `threshold` times the largest; channels that speak against a class are never among them. A
+        sparser fit (0.1) tells classes apart best. Raises ValueError for a class without any.
+        """
+        name = self._fitted.layer(layer).name
+        return self._fitted.overlap(
+            name, self._fitted.chosen(classes), top=None if threshold is not None else top,
+            threshold=threshold, provenance=self._provenance(),
+        )  # fmt: skip
+
+    def portraits(
+        self, channels: Sequence[int], layer: str | None = None, image: Any = None
+    ) -> tuple[ChannelPortrait, ...]:
+        """Return the strongest images of channels, and their maps on `image` if one is given."""
+        name = self._fitted.layer(layer).name
+        maps = None if image is None else self._look(image).activations(name)
+        return tuple(
+            self._fitted.portrait(name, k, None if maps is None else maps[k]) for k in channels
+        )
+
+    # images
+
+    def explain(self, image: Any, target: Class | None = None, layer: str | None = None) -> HeatMap:
+        """Return where channels that matter for a class fire in an image (Eq. 10), signed.
+
+        Default target: the strongest class; default layer: the deepest. Raises ValueError where no
+        channel is important, naming a sparsity at which some are, and without a network.
+        """
+        return self._draw("CHIP", image, target, layer)
+
+    def refine(self, image: Any, target: Class | None = None) -> HeatMap:
+        """Return the product of the first and last fitted layers' heatmaps at image size."""
+        return self._draw("Refined CHIP", image, target, None)
+
+    def guide(self, image: Any, target: Class | None = None, layer: str | None = None) -> HeatMap:
+        """Return a heatmap times guided backpropagation, at image size, with its picture."""
+        return self._draw("Guided CHIP", image, target, layer)
+
+    def faithfulness(
+        self, image: Any, target: Class | None = None, layer: str | None = None,
+        *, method: str = "CHIP",
+    ) -> Faithfulness:  # fmt: skip
+        """Return how far what channels add to a heatmap agrees with what the class's logit loses.
+
+        Of "CHIP" or "Grad-CAM": the other methods do not sum channels. Raises like `explain`.
+        """
+        return faithful(method, self._ask(self._look(image), target, layer))
+
+    def agreement(
+        self, target: Class, data: Any, layer: str | None = None, *, images: int = 8,
+        stopped: Stop | None = None,
+    ) -> Faithfulness:  # fmt: skip
+        """Return how far a class's importances agree with what its logit loses without channels.
+
+        In the mean over its first `images` images in labelled `data`. Raises ValueError where there
+        is none, CancelledError once `stopped` says yes.
+        """
+        known, name = self._fitted, self._fitted.layer(layer).name
+        return class_agreement(
+            self._looking(), known, data, known.index(target), name,
+            images=at_least_one("images", images), stopped=stopped or never,
+        )  # fmt: skip
+
+    def _draw(self, method: str, image: Any, target: Class | None, layer: str | None) -> HeatMap:
+        return drawn(method, self._ask(self._look(image), target, layer), self._provenance())
+
+    def _ask(self, looked: Looked, target: Class | None, layer: str | None) -> Asked:
+        index = looked.index_of(None) if target is None else self._fitted.index(target)
+        return Asked(looked, self._fitted, self._fitted.layer(layer).name, index, self.rivals)
+
+    def localize(
+        self, image: Any, target: Class | None = None, threshold: float | None = None, *,
+        layer: str | None = None, truth: Truth | None = None,
+    ) -> Localization:  # fmt: skip
+        """Return the largest connected part of the heatmap above `threshold` times its maximum.
+
+        The default threshold is what `calibrate` found, 0.2 before. `truth` is a box `(x0, y0, x1,
+        y1)` or a mask `(H, W)` in pixels of what the network saw, to measure the IoU with.
+        """
+        fraction = float(self.threshold_ if threshold is None else threshold)
+        asked = self._ask(self._look(image), target, layer)
+        return located("CHIP", asked, self._provenance(), threshold=fraction, truth=truth)
+
+    def calibrate(
+        self, examples: Iterable[tuple[Any, Class, Truth]], *, layer: str | None = None
+    ) -> float:
+        """Find the threshold whose regions agree best with known boxes or masks, and keep it.
+
+        `examples` are `(image, target, truth)` with the truth in pixels of what the network saw.
+        """
+        maps, truths, size = [], [], (1, 1)
+        for image, target, truth in examples:
+            asked = self._ask(self._look(image), target, layer)
+            maps.append(replace(asked, rivals=0).heat())
+            truths.append(truth)
+            size = asked.looked.size
+        self.threshold_ = best_threshold(maps, truths, size)
+        return self.threshold_
+
+    def heatmaps(
+        self, image: Any, targets: Sequence[Class] | None = None, *,
+        layers: Sequence[str] | None = None, methods: Sequence[str] = ("CHIP",),
+        localize: bool = False, stopped: Stop | None = None,
+    ) -> HeatMapSheet:  # fmt: skip
+        """Return heatmaps of one image: classes, layers and methods side by side (Fig. 3-8).
+
+        Default: the strongest class, all fitted layers. `stopped` is asked before each map; once it
+        says yes, what has been drawn is returned.
+        """
+        looked, provenance = self._look(image), self._provenance()
+        chosen = [self._fitted.layer(n) for n in layers or [n.name for n in self.layers_]]
+        classes = [looked.index_of(None)] if targets is None else self._fitted.chosen(targets)
+        maps, boxes = [], []
+        ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
+        for method, asked in asked_in_turn(methods, classes, names, ask, stopped):
+            maps.append(drawn(method, asked, provenance))
+            if localize:
+                boxes.append(located(method, asked, provenance, threshold=self.threshold_))
+        return HeatMapSheet(
+            image=looked.image, predictions=looked.predictions(), layers=tuple(chosen),
+            maps=tuple(maps), provenance=provenance, localizations=tuple(boxes),
+        )  # fmt: skip
+
+    def _look(self, image: Any) -> Looked:
+        return self._looking().at(image)
+
+    def _looking(self) -> Gaze:
+        if self.classifier_ is None:
+            raise ValueError(
+                "this Chip was loaded without its network; one was expected to explain an image;"
+                " open it with Chip.load(path, model), or chip.on(model)"
+            )
+        if self._gaze is None:
+            self._gaze = Gaze(self.classifier_, [n.name for n in self.layers_])
+        return self._gaze
+
+    def _provenance(self) -> Provenance:
+        origin = self._fitted.gathered.origin
+        settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layers", "seed", "memory")}
+        return Provenance(
+            method="CHIP", model=origin.model, target="all classes", seed=self.seed,
+            versions=versions(), settings={**settings, "images": self.images_},
+        )  # fmt: skip
+
+
+_SETTINGS = (
+    "layers", "gates_per_image", "sparsity", "rivals", "score", "weighting", "seed", "memory",
+)  # fmt: skip

@@ -1,0 +1,249 @@
+"""One image inside a network, and the heatmaps that can be drawn of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from ..arguments import nearest
+from ..evidence import Faithfulness, HeatMap, Localization, Provenance
+from ..evidence.faithfulness import faithfulness
+from ..network.gradients import (
+    picture_of_gradient,
+)
+from ..network.localize import Truth, agreement, box_of, note_on, region, upsampled
+from ..network.probed_image import Looked, _numbers
+from .importance import Importance
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A heatmap before it becomes evidence: signed values, whose layer, a picture, remarks."""
+
+    values: Float[np.ndarray, "h w"]
+    layer: str
+    picture: UInt8[np.ndarray, "H W 3"] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a heatmap is asked of: an image, weights, a layer, a class and how many rivals."""
+
+    looked: Looked
+    importance: Importance
+    layer: str
+    index: int
+    rivals: int = 0
+
+    def heat(self) -> Float[np.ndarray, "h w"]:
+        """Return the sum of the maps of the layer's important channels (CHIP, Eq. 10).
+
+        With rivals, each place counts as far as the class holds it against them.
+        """
+        own = self.looked.weighted(self.importance.strong(self.layer, self.index), self.layer)
+        rivals = self._against()
+        others = self.importance.weights(self.layer, rivals) if rivals else ()
+        return contested([own, *(self.looked.weighted(w, self.layer) for w in others)])
+
+    def _against(self) -> list[int]:
+        strongest = (p.index for p in self.looked.predictions(self.rivals + 1))
+        return [i for i in strongest if i != self.index][: self.rivals]
+
+
+def contested(maps: Sequence[Float[np.ndarray, "h w"]]) -> Float[np.ndarray, "h w"]:
+    """Return the first map, where positive times its share of all positive maps at that place."""
+    own = maps[0]
+    whole = sum((np.maximum(m, 0) for m in maps[1:]), np.maximum(own, 0))
+    share = np.divide(own, whole, out=np.ones_like(own), where=own > 0)
+    found: Float[np.ndarray, "h w"] = own * share
+    return found
+
+
+Draw = Callable[[Asked], Drawn]
+
+
+def chip(asked: Asked) -> Drawn:
+    """Draw where channels that matter for a class fire (CHIP, Eq. 10)."""
+    return Drawn(asked.heat(), asked.layer)
+
+
+def refined_chip(asked: Asked) -> Drawn:
+    """Draw the product of the first and the last layer's heatmaps (Eq. 10) at image size."""
+    layers = asked.importance.layers
+    if len(layers) == 1:
+        raise ValueError(
+            f"Refined CHIP takes two layers, and only {layers[0].name} was fitted; the first and"
+            " the last were expected; fit Chip() with layers=None, or name both"
+        )
+    names = layers[-1].name, layers[0].name
+    maps = [replace(asked, layer=name, rivals=0).heat() for name in names]
+    return Drawn(_product(maps, asked.looked.size), " × ".join(names))
+
+
+def guided_chip(asked: Asked) -> Drawn:
+    """Draw guided backpropagation times the heatmap."""
+    return _guided_by(asked, asked.heat())
+
+
+def grad_cam_of(asked: Asked) -> Drawn:
+    """Draw Grad-CAM at a layer."""
+    return Drawn(asked.looked.grad_cam(asked.layer, asked.index), asked.layer)
+
+
+def guided_grad_cam(asked: Asked) -> Drawn:
+    """Draw guided backpropagation times Grad-CAM (Selvaraju et al. 2017)."""
+    return _guided_by(asked, asked.looked.grad_cam(asked.layer, asked.index))
+
+
+def _guided_by(asked: Asked, heat: Float[np.ndarray, "h w"]) -> Drawn:
+    gradient, notes = asked.looked.guided(asked.index)
+    found = gradient * upsampled(np.maximum(heat, 0), asked.looked.size)
+    return Drawn(_strength(found), asked.layer, picture_of_gradient(found), notes)
+
+
+def guided_alone(asked: Asked) -> Drawn:
+    """Draw guided backpropagation of the class's logit at the pixels."""
+    gradient, notes = asked.looked.guided(asked.index)
+    return Drawn(_strength(gradient), asked.layer, picture_of_gradient(gradient), notes)
+
+
+DRAWINGS: dict[str, Draw] = {
+    "CHIP": chip,
+    "Refined CHIP": refined_chip,
+    "Guided CHIP": guided_chip,
+    "Grad-CAM": grad_cam_of,
+    "Guided Grad-CAM": guided_grad_cam,
+    "guided backpropagation": guided_alone,
+}
+# Methods that give one map for all layers.
+OF_THE_IMAGE = ("Refined CHIP", "guided backpropagation")
+
+
+def _product(maps: Sequence[Float[np.ndarray, "_ _"]], size: tuple[int, int]) -> np.ndarray:
+    product = np.ones(size)
+    for one in maps:
+        product *= upsampled(np.maximum(one, 0), size)
+    return product
+
+
+def _strength(gradient: Float[np.ndarray, "c H W"]) -> Float[np.ndarray, "H W"]:
+    """Return the size of a gradient at every pixel: the largest of its colours."""
+    found: Float[np.ndarray, "H W"] = np.abs(gradient).max(axis=0)
+    return found
+
+
+def drawn(method: str, asked: Asked, provenance: Provenance) -> HeatMap:
+    """Return a heatmap by the name of its method; raises ValueError for an unknown one."""
+    if method not in DRAWINGS:
+        raise ValueError(
+            f"got the method {method!r}; expected one of {', '.join(DRAWINGS)}; the nearest is"
+            f" {nearest(method, DRAWINGS)}"
+        )
+    found, name = DRAWINGS[method](asked), asked.importance.classes[asked.index]
+    settings = {**provenance.settings, "layer": found.layer}
+    if "CHIP" in method:
+        weights = asked.importance.weights(asked.layer, [asked.index])
+        settings |= {"channels": int(np.count_nonzero(weights)), "of": weights.shape[1]}
+    return HeatMap(
+        values=found.values,
+        layer=found.layer,
+        target=name,
+        method=method,
+        image=asked.looked.image,
+        provenance=replace(provenance, method=method, target=name, settings=settings),
+        index=asked.index,
+        picture=found.picture,
+        notes=found.notes,
+    )
+
+
+def _by_chip(asked: Asked) -> Float[np.ndarray, " k"]:
+    """Return what each channel adds to the class's heatmap, over all places (CHIP, Eq. 10)."""
+    weights = asked.importance.strong(asked.layer, asked.index)
+    found: Float[np.ndarray, " k"] = weights * asked.looked.activations(asked.layer).sum((1, 2))
+    return found
+
+
+def _by_grad_cam(asked: Asked) -> Float[np.ndarray, " k"]:
+    """Return what each channel adds to Grad-CAM, over all places."""
+    gradients, maps = asked.looked.gradients(asked.layer, asked.index)
+    found: Float[np.ndarray, " k"] = _numbers(gradients.mean((1, 2)) * maps.sum((1, 2)))
+    return found
+
+
+SUMS: dict[str, Callable[[Asked], Float[np.ndarray, " k"]]] = {
+    "CHIP": _by_chip,
+    "Grad-CAM": _by_grad_cam,
+}
+
+
+def faithful(method: str, asked: Asked) -> Faithfulness:
+    """Return how far a method's sum over channels agrees with the drops of the class's logit.
+
+    Raises ValueError for a method that does not sum channels.
+    """
+    if method not in SUMS:
+        raise ValueError(
+            f"got the method {method!r}; expected one that sums channels, {' or '.join(SUMS)};"
+            " ask for one of these"
+        )
+    estimates = SUMS[method](asked)
+    start = time.perf_counter()
+    drops = asked.looked.drops(asked.layer, asked.index)
+    return faithfulness(estimates, drops, seconds=time.perf_counter() - start)
+
+
+def asked_in_turn(
+    methods: Sequence[str], classes: Sequence[int], layers: Sequence[str],
+    ask: Callable[[int, str], Asked], stopped: Callable[[], bool] | None,
+) -> Iterator[tuple[str, Asked]]:  # fmt: skip
+    """Yield what each map of a sheet is drawn from, with its method, until `stopped` says yes."""
+    for method, target in product(methods, classes):
+        for layer in layers[:1] if method in OF_THE_IMAGE else layers:
+            if stopped is not None and stopped():
+                return
+            yield method, ask(target, layer)
+
+
+def located(
+    method: str,
+    asked: Asked,
+    provenance: Provenance,
+    *,
+    threshold: float,
+    truth: Truth | None = None,
+) -> Localization:
+    """Return the region a method's heatmap without rivals points at, with its IoU if it is known.
+
+    The region is at the image's size.
+    """
+    heat = drawn(method, replace(asked, rivals=0), provenance)
+    mask = region(upsampled(heat.values, asked.looked.size), threshold)
+    note = note_on(heat.values)
+    return Localization(
+        mask=mask,
+        box=box_of(mask),
+        threshold=threshold,
+        target=heat.target,
+        layer=heat.layer,
+        image=heat.image,
+        provenance=heat.provenance,
+        iou=None if truth is None else agreement(mask, truth),
+        notes=heat.notes + ((note,) if note else ()),
+    )
+
+
+def checked_rivals(rivals: int) -> int:
+    """Return a number of rivals if it is 0 or more; raises ValueError."""
+    if rivals < 0:
+        raise ValueError(
+            f"got rivals={rivals}; expected 0 or more of the image's other classes; 0 draws the"
+            " paper's Eq. 10, the default is 9"
+        )
+    return rivals

@@ -1,0 +1,226 @@
+"""The importance of channels, solved from gathered sums, class by class as it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from ..arguments import nearest
+from ..evidence import ChannelImportance, ChannelOverlap, ChannelPortrait, Layer, Provenance
+from ..solvers.lasso import lasso
+from .statistics import Gathered
+
+Class = int | str
+Weights = Mapping[tuple[str, int], Float[np.ndarray, " k"]]
+# Below this share of explained variance the view warns.
+POOR_FIT = 0.2
+
+
+class Importance:
+    """Weights of channels for classes at one sparsity (CHIP, Eq. 11).
+
+    `near` are weights of another sparsity to start from.
+    """
+
+    def __init__(self, gathered: Gathered, sparsity: float, near: Weights | None = None) -> None:
+        self.gathered = gathered
+        self.sparsity = sparsity
+        self._near = near or {}
+        self._found: dict[tuple[str, int], Float[np.ndarray, " k"]] = {}
+        self._fits: dict[tuple[str, int], float] = {}
+
+    def at(self, sparsity: float) -> Importance:
+        """Return the same at another sparsity, started from what is known here."""
+        return Importance(self.gathered, sparsity, {**self._near, **self._found})
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The fitted layers, deepest first."""
+        return self.gathered.origin.layers
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of all classes, by index."""
+        return self.gathered.origin.names
+
+    def layer(self, name: str | None) -> Layer:
+        """Return a fitted layer, the deepest for None; raises ValueError for another."""
+        known = {n.name: n for n in self.layers}
+        if name is None:
+            return self.layers[0]
+        if name not in known:
+            raise ValueError(
+                f"got the layer {name!r}, which was not fitted; expected one of {', '.join(known)}"
+                f" (the nearest: {nearest(name, known)}); fit it with Chip(layers=[...])"
+            )
+        return known[name]
+
+    def index(self, target: Class) -> int:
+        """Return the index of a class; raises ValueError or IndexError for an unknown one."""
+        if isinstance(target, str):
+            if self.classes.count(target) == 1:
+                return self.classes.index(target)
+            raise ValueError(
+                f"got the class {target!r}; expected a name that stands for one of"
+                f" {len(self.classes)} classes; the nearest are {nearest(target, self.classes)}"
+            )
+        if not 0 <= int(target) < len(self.classes):
+            raise IndexError(
+                f"got class {target}; expected an index from 0 to {len(self.classes) - 1}; see"
+                " chip.classes_"
+            )
+        return int(target)
+
+    def chosen(self, classes: Sequence[Class] | None) -> list[int]:
+        """Return the indices of classes, of all for None; raises ValueError for none or unknown."""
+        if classes is None:
+            return list(range(len(self.classes)))
+        if isinstance(classes, str) or not len(classes):
+            raise ValueError(
+                f"got classes={classes!r}; expected a list of at least one name or index; see"
+                " chip.classes_"
+            )
+        return [self.index(c) for c in dict.fromkeys(classes)]
+
+    def weights(self, layer: str, classes: Sequence[int]) -> Float[np.ndarray, "c k"]:
+        """Return the weights of every channel of a layer for some classes."""
+        missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._found]
+        for block in self.gathered.blocks(layer, missing):
+            self._solve(layer, block)
+        return np.stack([self._found[layer, c] for c in classes])
+
+    def _solve(self, layer: str, classes: Sequence[int]) -> None:
+        problem = self.gathered.quadratic(layer, classes)
+        keys = [(layer, c) for c in classes]
+        near = [self._near[k] for k in keys if k in self._near]
+        start = np.stack(near) if len(near) == len(keys) else None
+        found = lasso(problem, self.sparsity, start=start).weights
+        gram = problem.gram
+        for i, key in enumerate(keys):
+            w = found[i]
+            left = problem.power[i] - 2 * problem.linear[i] @ w + w @ gram[i % len(gram)] @ w
+            self._fits[key] = float(1 - left / problem.power[i]) if problem.power[i] > 0 else 0.0
+            self._found[key] = w
+
+    def strong(self, layer: str, index: int) -> Float[np.ndarray, " k"]:
+        """Return the weights of a class; raises ValueError where all of them are zero."""
+        found: Float[np.ndarray, " k"] = self.weights(layer, [index])[0]
+        if not found.any():
+            raise ValueError(self._all_zero(layer, index))
+        return found
+
+    def _all_zero(self, layer: str, index: int) -> str:
+        moved = self.gathered.quadratic(layer, [index]).linear.any()
+        advice = (
+            f"any below 1 leaves some: try chip.refit(sparsity={self.sparsity / 3:.2g})"
+            if moved
+            else "no sparsity would: closing channels never changed its score; choose another layer"
+        )
+        return (
+            f"no channel of {layer} is important for {self.classes[index]!r} at sparsity"
+            f" {self.sparsity:g}; at least one was expected; {advice}"
+        )
+
+    def matrix(
+        self, layer: str, classes: Sequence[int], provenance: Provenance
+    ) -> ChannelImportance:
+        """Return the importance of every channel of a layer for some classes (Fig. 9)."""
+        values = self.weights(layer, classes)
+        fit = np.array([self._fits[layer, c] for c in classes])
+        return ChannelImportance(
+            classes=tuple(self.classes[c] for c in classes),
+            values=values,
+            means=self.gathered.means(layer),
+            fit=fit,
+            layer=layer,
+            sparsity=float(self.sparsity),
+            provenance=provenance,
+            flags=self.flags(layer, classes),
+        )
+
+    def flags(self, layer: str, classes: Sequence[int]) -> dict[str, str]:
+        """Return by class name what makes its weights doubtful."""
+        self.weights(layer, classes)
+        found: dict[str, list[str]] = {}
+        for c in classes:
+            reasons = found.setdefault(self.classes[c], [])
+            if not self.gathered.labelled[c] and not self.gathered.predicted[c]:
+                reasons.append("never labelled nor predicted in the data")
+            if not self._found[layer, c].any():
+                reasons.append("no channel is left at this sparsity")
+            elif self._fits[layer, c] < POOR_FIT:
+                reasons.append(f"its weights explain {self._fits[layer, c]:.0%} of its score")
+        return {name: "; ".join(reasons) for name, reasons in found.items() if reasons}
+
+    def overlap(
+        self,
+        layer: str,
+        classes: Sequence[int],
+        *,
+        top: int | None,
+        threshold: float | None,
+        provenance: Provenance,
+    ) -> ChannelOverlap:
+        """Return the channels that classes share, of each class's `top` or above `threshold`."""
+        _check_choice(top, threshold)
+        means = self.gathered.means(layer)
+        strengths = [self.strong(layer, c) * means for c in classes]
+        chosen = [_important(s, top, threshold) for s in strengths]
+        names = tuple(self.classes[c] for c in classes)
+        pairs = list(zip(names, strengths, chosen, strict=True))
+        return ChannelOverlap(
+            classes=names,
+            channels={n: tuple(map(int, some)) for n, _, some in pairs},
+            weights={n: tuple(map(float, s[some])) for n, s, some in pairs},
+            layer=layer,
+            top=top,
+            threshold=threshold,
+            provenance=provenance,
+            notes=tuple(f"{n}: {text}" for n, text in self.flags(layer, classes).items()),
+        )
+
+    def portrait(
+        self, layer: str, channel: int, activation: Float[np.ndarray, "h w"] | None
+    ) -> ChannelPortrait:
+        """Return the images in which a channel is strongest; raises IndexError for no channel."""
+        count = self.layer(layer).shape[0]
+        if not 0 <= channel < count:
+            raise IndexError(
+                f"got channel {channel} of {layer}; expected 0 to {count - 1}; see"
+                " chip.importance(layer)"
+            )
+        images, values = self.gathered.exemplars(layer).of(channel)
+        empty = np.zeros((0, 1, 1, 3), np.uint8)
+        stacked = np.stack(images) if images else empty
+        return ChannelPortrait(layer, channel, stacked, np.array(values), activation)
+
+
+def checked_sparsity(sparsity: float) -> float:
+    """Return a sparsity if it is above 0 and at most 1; raises ValueError."""
+    if not 0 < sparsity <= 1:
+        raise ValueError(
+            f"got sparsity={sparsity}; expected a fraction above 0 and at most 1 of the penalty"
+            " that zeroes everything; the default is 0.01"
+        )
+    return sparsity
+
+
+def _check_choice(top: int | None, threshold: float | None) -> None:
+    if threshold is None and (top is None or top < 1):
+        raise ValueError(f"got top={top}; expected at least 1 channel; see chip.importance")
+    if threshold is not None and not 0 <= threshold < 1:
+        raise ValueError(
+            f"got threshold={threshold}; expected a fraction of the class's largest importance, 0"
+            " or more and below 1; the paper's is 0.001"
+        )
+
+
+def _important(
+    strength: Float[np.ndarray, " k"], top: int | None, threshold: float | None
+) -> np.ndarray:
+    """Return the channels that speak for a class, strongest first; zeros never fill a list."""
+    order = np.argsort(-strength, kind="stable")
+    kept = order[strength[order] > max(0.0, (threshold or 0.0) * float(strength.max()))]
+    return np.asarray(kept if threshold is not None else kept[:top])

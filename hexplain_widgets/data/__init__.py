@@ -1,0 +1,1 @@
+"""What users bring: images with labels, labelled pixels and concept sets."""

@@ -1,0 +1,186 @@
+"""The user's data, read once in batches: datasets, loaders and any iterable of images."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.utils.data import (
+    DataLoader,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+
+from ..network.classifier import Classifier
+from ..network.guest import OwnRandomness
+
+_RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+_KINDS = "a Dataset, a DataLoader or an iterable of images or of (image, label)"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One prepared image: `x` on the CPU, its label if it has one, and whether `x` was given.
+
+    `item` is the labelled image that it was made of, where the data are a concept set.
+    """
+
+    x: Float[Tensor, "1 c h w"]
+    label: int | None
+    given: bool
+    item: Any = None
+
+    @property
+    def key(self) -> bytes:
+        """What identifies the image: a hash of its size and its prepared pixels."""
+        pixels = self.x.to(torch.float32).contiguous().numpy()
+        found = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
+        found.update(pixels.data)
+        return found.digest()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one size, in the order of the data; `x` is on the network's device."""
+
+    x: Float[Tensor, "n c h w"]
+    samples: tuple[Sample, ...]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return the first and the second half of at least two images."""
+        at = len(self) // 2
+        return Batch(self.x[:at], self.samples[:at]), Batch(self.x[at:], self.samples[at:])
+
+
+def batches(data: Any, classifier: Classifier, *, size: int, skip: int = 0) -> Iterator[Batch]:
+    """Yield the data in batches of at most `size` images of one size, in order.
+
+    The first `skip` images are passed over. Raises TypeError for what cannot be iterated,
+    ValueError for labels and images that are none; the random state stays as it was.
+    """
+    samples = islice(_samples(data, classifier), skip, None)
+    waiting: list[Sample] = []
+    for sample in samples:
+        if waiting and (len(waiting) == size or sample.x.shape != waiting[0].x.shape):
+            yield _batch(waiting, classifier)
+            waiting = []
+        waiting.append(sample)
+    if waiting:
+        yield _batch(waiting, classifier)
+
+
+def _batch(samples: Sequence[Sample], classifier: Classifier) -> Batch:
+    x = torch.cat([s.x for s in samples])
+    return Batch(x.to(classifier.device, classifier.dtype), tuple(samples))
+
+
+def length_of(data: Any) -> int | None:
+    """Return how many images the data holds, None where it does not say."""
+    if isinstance(data, DataLoader):
+        return length_of(data.dataset)
+    if isinstance(data, Tensor):
+        return len(data)
+    return len(data) if isinstance(data, Sized) else None
+
+
+def is_shuffled(data: Any) -> bool:
+    """Whether the data come in another order every time, so that none can be passed over."""
+    if not isinstance(data, DataLoader):
+        return False
+    samplers = (data.sampler, getattr(data.batch_sampler, "sampler", None))
+    return any(isinstance(s, _RANDOM) for s in samplers)
+
+
+def _samples(data: Any, classifier: Classifier) -> Iterator[Sample]:
+    for item in _quietly(data):
+        if hasattr(item, "image") and hasattr(item, "masks"):
+            yield replace(_one(item.image, None, classifier), item=item)
+            continue
+        image, label = _parted(item)
+        if isinstance(image, Tensor) and image.ndim == 4:
+            yield from _several(image, label, classifier)
+        else:
+            yield _one(image, label, classifier)
+
+
+def _several(images: Tensor, labels: Any, classifier: Classifier) -> Iterator[Sample]:
+    each = [None] * len(images) if labels is None else list(labels)
+    if len(each) != len(images):
+        raise ValueError(
+            f"got {len(images)} images with {len(each)} labels in one batch; expected a label for"
+            " each; check the loader's collate function"
+        )
+    for image, label in zip(images, each, strict=True):
+        yield _one(image, label, classifier)
+
+
+def _one(image: Any, label: Any, classifier: Classifier) -> Sample:
+    x = classifier.prepared(image)
+    return Sample(x.detach().cpu(), _label(label, classifier), isinstance(image, Tensor))
+
+
+def picture_of_sample(sample: Sample, classifier: Classifier) -> UInt8[np.ndarray, "h w 3"]:
+    """Return a sample as it looks to a person."""
+    return classifier.shown(sample.x, given=sample.given)
+
+
+def _parted(item: Any) -> tuple[Any, Any]:
+    if isinstance(item, list | tuple):
+        if not item:
+            raise ValueError(f"got an empty {type(item).__name__} as an item; expected {_KINDS}")
+        return item[0], item[1] if len(item) > 1 else None
+    return item, None
+
+
+def _label(label: Any, classifier: Classifier) -> int | None:
+    if label is None:
+        return None
+    if isinstance(label, str):
+        return classifier.index_of(label, len(classifier.classes or ()))
+    try:
+        return operator.index(label)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(_no_label(label)) from error
+
+
+def _no_label(label: Any) -> str:
+    return (
+        f"got the label {str(label)[:60]!r} ({type(label).__name__}); expected a class index, a"
+        " class name or None; give (image, label), or the images alone"
+    )
+
+
+def _quietly(data: Any) -> Iterator[Any]:
+    """Yield the items of the data; what they draw at random is not taken from the global state."""
+    apart = OwnRandomness()
+    with apart:
+        items = _iterator(data)
+    while True:
+        with apart:
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item
+
+
+def _iterator(data: Any) -> Iterator[Any]:
+    if isinstance(data, str | bytes):
+        raise TypeError(f"got the text {data!r:.60} as data; expected {_KINDS}; open it first")
+    if isinstance(data, Iterable):
+        return iter(data)
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        return (data[i] for i in range(len(data)))
+    raise TypeError(f"got {type(data).__name__} as data; expected {_KINDS}; wrap it in a list")

@@ -1,0 +1,1 @@
+"""Hierarchical decomposition: a decision taken apart into channels and their channels."""

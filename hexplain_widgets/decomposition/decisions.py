@@ -1,0 +1,254 @@
+"""Decisions taken apart: contributions of channels (Eq. 3-5), merging of maps that overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..evidence import Layer, Node, Prediction
+from ..network.segments import Decided, Unit
+
+
+@dataclass(frozen=True)
+class Part:
+    """One channel of a decision: its unit, alpha, share, and activation map on a window."""
+
+    unit: Unit
+    alpha: float
+    share: float
+    patch: Float[np.ndarray, "h w"]
+    offset: tuple[int, int]
+    also: tuple[int, ...]
+    estimate: float | None = None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each channel adds to each decision of a batch: what children are chosen by.
+
+    `whole` of these contributions make up the decision: 1, or the cells of a map whose means they
+    are. Where they were measured, `estimates` are what the gradient foretells, and `agreements`
+    how the two correlate.
+    """
+
+    contributions: Float[Tensor, "b k"]
+    whole: int = 1
+    estimates: Float[Tensor, "b k"] | None = None
+    agreements: tuple[float | None, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """One decision taken apart: what all channels add, and the parts that were chosen.
+
+    `completeness` is the sum of all contributions over the decision's value.
+    """
+
+    alphas: Float[np.ndarray, " k"]
+    completeness: float | None
+    negated: bool
+    unclipped: bool
+    parts: tuple[Part, ...]
+    agreement: float | None = None
+
+    @property
+    def activated(self) -> int:
+        """The number of channels with a positive contribution."""
+        return int((self.alphas > 0).sum())
+
+
+def checked_top_k(top_k: int) -> int:
+    """Return a number of channels to keep; raises ValueError for one that is none."""
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise ValueError(
+            f"got top_k={top_k!r}; expected a whole number of at least 1; 3 is the paper's choice"
+        )
+    return top_k
+
+
+def checked_iou(merge_iou: float) -> float:
+    """Return an overlap from which maps merge; raises ValueError out of range."""
+    if not 0 < merge_iou <= 1:
+        raise ValueError(
+            f"got merge_iou={merge_iou!r}; expected an overlap above 0 and up to 1 (1 merges"
+            " nothing); 0.9 is the paper's choice"
+        )
+    return float(merge_iou)
+
+
+def _masks(maps: Float[Tensor, "b k h w"]) -> Bool[Tensor, "b k p"]:
+    flat = maps.flatten(2)
+    largest = flat.amax(2, keepdim=True)
+    return (flat >= largest / 2) & (largest > 0)
+
+
+def strongest(
+    maps: Float[Tensor, "b k h w"], alphas: Float[Tensor, "b k"], top_k: int, merge_iou: float
+) -> tuple[list[list[int]], list[list[tuple[int, ...]]]]:
+    """Return, for each decision, the strongest channels and those merged into each (sec. 4.1)."""
+    if merge_iou == 1:
+        kept = _unmerged(alphas, top_k)
+        return kept, [[()] * len(channels) for channels in kept]
+    masks = _masks(maps).to(torch.float32)
+    sizes = masks.sum(2)
+    left = torch.where(alphas > 0, alphas, 0)
+    rows = torch.arange(len(maps), device=maps.device)
+    kept = [[] for _ in maps]
+    also: list[list[tuple[int, ...]]] = [[] for _ in maps]
+    for _ in range(min(top_k, maps.shape[1])):
+        best, channel = left.max(1)
+        common = torch.bmm(masks, masks[rows, channel].unsqueeze(2)).squeeze(2)
+        overlap = common / (sizes + sizes[rows, channel, None] - common).clamp(min=1)
+        same = (overlap > merge_iou) & (left > 0)
+        same[rows, channel] = False
+        for i in torch.nonzero(best > 0).flatten().tolist():
+            kept[i].append(int(channel[i]))
+            order = torch.nonzero(same[i]).flatten()
+            order = order[torch.argsort(left[i, order], descending=True, stable=True)]
+            also[i].append(tuple(order.tolist()))
+        left = left.masked_fill(same, 0)
+        left[rows, channel] = 0
+    return kept, also
+
+
+def _unmerged(alphas: Float[Tensor, "b k"], top_k: int) -> list[list[int]]:
+    values, channels = torch.sort(
+        torch.where(alphas > 0, alphas, 0), dim=1, descending=True, stable=True
+    )
+    counts = (values[:, :top_k] > 0).sum(1).tolist()
+    return [row[:count] for row, count in zip(channels.tolist(), counts, strict=True)]
+
+
+def by_hand(
+    maps: Float[Tensor, "b k h w"], alphas: Float[Tensor, "b k"], channels: Sequence[int]
+) -> tuple[list[list[int]], list[list[tuple[int, ...]]]]:
+    """Return the same channels for each decision; raises ValueError for one that is silent."""
+    silent = [c for c in channels if float(maps[:, c].amax()) <= 0 and float(alphas[:, c]) <= 0]
+    if silent:
+        raise ValueError(
+            f"channel {silent[0]} adds nothing to this decision anywhere; a channel that supports"
+            " it at some place was expected; see Decomposer.candidates for the strongest"
+        )
+    return [list(channels) for _ in maps], [[()] * len(channels) for _ in maps]
+
+
+def splits_of(
+    decided: Decided,
+    maps: Float[Tensor, "b k h w"],
+    weights: Weights,
+    kept: Sequence[Sequence[int]],
+    also: Sequence[Sequence[tuple[int, ...]]],
+) -> dict[Unit, Split]:
+    """Return each decision of a batch with its parts."""
+    found = {}
+    host = weights.contributions.float().cpu().numpy()
+    for i, unit in enumerate(decided.units):
+        value = abs(decided.values[i])
+        total = float(host[i].sum(dtype=np.float64)) * weights.whole
+        found[unit] = Split(
+            alphas=host[i],
+            completeness=total / value if value else None,
+            negated=decided.signs[i] < 0,
+            unclipped=decided.unclipped[i],
+            parts=tuple(_parts(decided, maps, weights, i, host[i], kept[i], also[i])),
+            agreement=weights.agreements[i] if weights.agreements else None,
+        )
+    return found
+
+
+def _parts(
+    decided: Decided,
+    maps: Float[Tensor, "b k h w"],
+    weights: Weights,
+    i: int,
+    alphas: Float[np.ndarray, " k"],
+    kept: Sequence[int],
+    also: Sequence[tuple[int, ...]],
+) -> Iterator[Part]:
+    total = float(alphas[alphas > 0].sum())
+    patches = maps[i, list(kept)].float().cpu().numpy()
+    for channel, patch, merged in zip(kept, patches, also, strict=True):
+        y, x = _peak(patch, decided.activations[i, channel])
+        (top, left), alpha = decided.offsets[i], float(alphas[channel])
+        yield Part(
+            unit=Unit(channel, y + top, x + left),
+            alpha=alpha,
+            share=alpha / total if total > 0 else 0.0,
+            patch=patch.copy(),
+            offset=(top, left),
+            also=merged,
+            estimate=None if weights.estimates is None else float(weights.estimates[i, channel]),
+        )
+
+
+def _peak(patch: Float[np.ndarray, "h w"], activation: Float[Tensor, "h w"]) -> tuple[int, int]:
+    """Return where a channel supports a decision most (Eq. 5).
+
+    A channel that the gradient sees no support in, though the decision falls without it, peaks
+    where it is strongest itself.
+    """
+    support = patch if patch.max() > 0 else activation.float().abs().cpu().numpy()
+    y, x = np.unravel_index(int(support.argmax()), support.shape)
+    return int(y), int(x)
+
+
+def decomposed(node: Node, split: Split, children: tuple[Node, ...]) -> Node:
+    """Return a node with what taking it apart gave."""
+    return replace(
+        node,
+        activated=split.activated,
+        completeness=split.completeness,
+        agreement=split.agreement,
+        negated=split.negated,
+        unclipped=split.unclipped,
+        children=children,
+    )
+
+
+def notes_on(root: Node) -> list[str]:
+    """Return in words which decisions below a node were negated, and which taken before a clip."""
+    nodes = [node for _, node in root.walk()]
+    negated, unclipped = (sum(n.negated for n in nodes), sum(n.unclipped for n in nodes))
+    notes = []
+    if negated:
+        notes.append(f"{negated} of {len(nodes)} decisions are negative and were negated.")
+    if unclipped:
+        notes.append(
+            f"{unclipped} of {len(nodes)} decisions are clipped from above: the value before"
+            " the clip was taken apart."
+        )
+    return notes
+
+
+def checked_channels(layer: Layer, channels: Sequence[int]) -> None:
+    """Raise IndexError for a channel that a layer does not have."""
+    wrong = [c for c in channels if not 0 <= c < layer.shape[0]]
+    if wrong:
+        raise IndexError(
+            f"got channel {wrong[0]} of {layer.name}; expected 0 to {layer.shape[0] - 1};"
+            " see Decomposer.candidates for the strongest"
+        )
+
+
+def not_positive(chosen: Prediction, strongest: Sequence[Prediction]) -> ValueError:
+    """Return the error of a class whose logit is not positive, with those of which it is."""
+    offer = ", ".join(f"{p.name!r} ({p.logit:.2f})" for p in strongest if p.logit > 0)
+    advice = f"choose one of {offer}" if offer else "no class of this image has one: try another"
+    return ValueError(
+        f"the logit of {chosen.name!r} is {chosen.logit:.2f}; a positive one was expected,"
+        f" since only a decision in favour can be taken apart; {advice}"
+    )
+
+
+def cut_out(
+    gradient: Float[np.ndarray, "c h w"], offset: tuple[int, int], box: tuple[int, int, int, int]
+) -> Float[np.ndarray, "c bh bw"]:
+    """Return what a gradient, its corner at `offset` of the image, has in a box of the image."""
+    x0, y0, x1, y1 = box
+    y, x = offset
+    return gradient[:, y0 - y : y1 - y, x0 - x : x1 - x]

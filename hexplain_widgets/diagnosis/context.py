@@ -1,0 +1,364 @@
+"""What decisions rest on beside their object, and how far their channels belong to one class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from ..arguments import nearest, one_of
+from ..data.concept_sets import ConceptSet, concept_set, label_maps
+from ..data.framing import Framing
+from ..data.label_maps import NEARLY, WHOLE, Window, shares
+from ..data.label_overlap import elsewhere, nearest_label
+from ..data.samples import Batch, Sample, batches, length_of
+from ..decomposition.decisions import checked_top_k
+from ..evidence import ContextSummary, DegreeSummary, Layer, Provenance
+from ..fitting.streaming import until_stopped
+from ..network.classifier import Classifier
+from ..network.gates import drawing
+from ..network.guest import visiting
+from ..network.probe import Capture, Probe
+from ..provenance import versions
+from .discrimination import layer_degrees, shuffles
+from .selections import Selection, binarised, selections
+
+# Random places at which each map is put to know what chance gives.
+DRAWS = 10
+# What N_c of Eq. 13 counts: images that select a channel, or decisions in them that do.
+COUNTED = ("images", "decisions")
+Stop = Callable[[], bool]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What one image's maps lie on: how many on each label (0: on none), there and by chance."""
+
+    index: int
+    labels: Int[np.ndarray, " n"]
+    chance: Int[np.ndarray, " m"]
+    present: Int[np.ndarray, " p"]
+
+
+@dataclass(frozen=True)
+class _Chose:
+    """What one image's decisions select: by layer, how often each channel."""
+
+    key: bytes
+    index: int
+    chosen: tuple[Counter[int], ...]
+
+
+def measure_context(
+    model: nn.Module | Classifier,
+    images: Any,
+    *,
+    level: str,
+    layer: str | None = None,
+    target: int | str | None = None,
+    top_k: int = 3,
+    own: Mapping[int | str, str] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    stopped: Stop | None = None,
+) -> ContextSummary:
+    """Return which labelled regions the maps of a network's decisions lie on (Fig. 13-14).
+
+    `images` is a concept set that is labelled at `level`. Each image's named class, or `target`, is
+    taken apart down to `layer` (default: the stage before the last, conv4_3 in VGG-16), each
+    decision into its `top_k` channels. Every activation map, at half of its maximum, is given the
+    label of the region with the largest IoU. A label of the class's own name is its object, and
+    the others its context; `own` says which label that is where the names differ. The paper leaves
+    open at which threshold maps are binarised (half, as where they are merged) and what chance
+    gives: the same maps at random places of the same images. An interrupt, or `stopped` saying so,
+    ends it after the images seen so far. Raises TypeError for what is no concept set, ValueError
+    for an unknown level, label or layer and where no image could be used, and what a Classifier
+    raises.
+    """
+    data = _labelled_at(concept_set(images), level)
+    asked = _Context(Classifier.of(model), data, level, layer, target, checked_top_k(top_k), seed)
+    owned = asked.owned(own or {})
+    notes: list[str] = []
+    seen = list(until_stopped(asked.each(progress), stopped, notes))
+    return asked.summary(seen, owned, notes)
+
+
+def _labelled_at(data: ConceptSet, level: str) -> ConceptSet:
+    if level not in data.levels:
+        raise ValueError(
+            f"got the level {level!r}, at which the concept set has no labels; expected one of"
+            f" {', '.join(data.levels)}; the nearest is {nearest(level, data.levels)}"
+        )
+    return data
+
+
+class _Asking:
+    """Takes the decisions of one network apart, image after image."""
+
+    def __init__(
+        self, classifier: Classifier, target: int | str | None, top_k: int, seed: int
+    ) -> None:
+        self.classifier, self.target, self.top_k, self.seed = classifier, target, top_k, seed
+        self.probe = Probe(classifier)
+        self.left_out: Counter[str] = Counter()
+
+    def _index(self, capture: Capture) -> int | None:
+        """Return the class that is taken apart, None where nothing speaks for it."""
+        logits = capture.logits[0]
+        index = (
+            int(logits.argmax())
+            if self.target is None
+            else self.classifier.index_of(self.target, len(logits))
+        )
+        if float(logits[index]) > 0:
+            return index
+        self.left_out[
+            "its class has no positive logit, so that there is nothing to take apart"
+        ] += 1
+        return None
+
+    def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:
+        said = (f"{n} images left out: {why}." for why, n in self.left_out.items())
+        return (*self.classifier.notes, *said, *notes)
+
+    def _none_seen(self) -> ValueError:
+        why = "; ".join(f"{n} left out: {why}" for why, n in self.left_out.items())
+        return ValueError(
+            f"got no image that could be taken apart{f' ({why})' if why else ''}; expected at least"
+            " one; pass more images, and let the first one be finished"
+        )
+
+    def _provenance(self, method: str, settings: Mapping[str, Any]) -> Provenance:
+        return Provenance(
+            method=method,
+            model=type(self.classifier.model).__name__,
+            target="the class that each image is given"
+            if self.target is None
+            else str(self.target),
+            settings={"top_k": self.top_k, **settings},
+            seed=self.seed,
+            versions=versions(),
+        )
+
+
+class _Context(_Asking):
+    """Asks which labelled regions an image's maps lie on."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        data: ConceptSet,
+        level: str,
+        layer: str | None,
+        target: int | str | None,
+        top_k: int,
+        seed: int,
+    ) -> None:
+        super().__init__(classifier, target, top_k, seed)
+        self._data, self._level, self._name = data, level, layer
+        self._names = tuple(data.names[level])
+        self._framing = Framing(classifier)
+        self._layers: tuple[Layer, ...] = ()
+
+    def owned(self, own: Mapping[int | str, str]) -> dict[int, int]:
+        """Return the label of each class that was given one; raises for unknown names."""
+        count = len(self.classifier.classes or ()) or 2**31
+        for label in own.values():
+            one_of("own", label, self._names[1:])
+        return {
+            self.classifier.index_of(name, count): self._names.index(label)
+            for name, label in own.items()
+        }
+
+    def each(self, progress: bool) -> Iterator[_Looked]:
+        """Yield what every image shows that is labelled and has a decision to take apart."""
+        bar = tqdm(total=length_of(self._data), unit="image", disable=not progress)
+        with bar:
+            for batch in batches(self._data, self.classifier, size=1):
+                found = self._looked(batch.x, batch.samples[0])
+                if found is not None:
+                    yield found
+                bar.update()
+
+    def _looked(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _Looked | None:
+        maps = label_maps(sample.item, self._level, self._names)
+        if not maps:
+            self.left_out[f"not labelled at the level {self._level}"] += 1
+            return None
+        capture = self.probe.capture(x, self._down(x))
+        self._layers = capture.layers
+        index = self._index(capture)
+        if index is None:
+            return None
+        layer = capture.layers[-1]
+        size = (layer.shape[1], layer.shape[2])
+        with visiting(self.classifier.model):
+            *_, last = selections(self.probe, capture, index, self.top_k)
+        masks = np.array([binarised(part, size) for part in last.parts]).reshape(-1, *size)
+        regions = shares(maps, size, window=self._window(sample))
+        draw = drawing(sample.key, "context", self.seed)
+        return _Looked(
+            index,
+            nearest_label(masks, regions),
+            nearest_label(elsewhere(masks, draw, DRAWS), regions),
+            regions.labels[regions.values.any((1, 2))],
+        )
+
+    def _window(self, sample: Sample) -> Window:
+        window = self._framing.window((sample.item.image.height, sample.item.image.width))
+        return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
+
+    def _down(self, x: Float[Tensor, "1 c h w"]) -> list[str]:
+        """Return the layers that decisions are taken down through, the one asked for last."""
+        if not self._layers:
+            stages = [one.name for one in self.probe.capture(x).layers]
+            last = self._name or stages[min(1, len(stages) - 1)]
+            order = [one.name for one in self.probe.capture(x, [*stages, last]).layers]
+            return order[: order.index(last) + 1]
+        return [one.name for one in self._layers]
+
+    def summary(
+        self, seen: Sequence[_Looked], owned: Mapping[int, int], notes: Sequence[str]
+    ) -> ContextSummary:
+        """Return what all images gave, class by class."""
+        if not seen:
+            raise self._none_seen()
+        classes = sorted({one.index for one in seen})
+        count = len(self._names)
+        rows = [[one for one in seen if one.index == index] for index in classes]
+        found, chance = (
+            np.array([_counts([getattr(one, side) for one in row], count) for row in rows])
+            for side in ("labels", "chance")
+        )
+        present = np.array([_counts([one.present for one in row], count) for row in rows])
+        return ContextSummary(
+            level=self._level,
+            layer=self._layers[-1],
+            classes=tuple(self.classifier.name(index) for index in classes),
+            labels=self._names[1:],
+            images=np.array([len(row) for row in rows]),
+            counts=found[:, 1:],
+            elsewhere=found[:, 0],
+            chance=chance[:, 1:] / DRAWS,
+            present=present[:, 1:],
+            own=np.array([self._own(index, owned) - 1 for index in classes]),
+            provenance=self._provenance(
+                "context of decisions", {"level": self._level, "layer": self._layers[-1].name}
+            ),
+            notes=self._notes((*notes, *self._skipped())),
+        )
+
+    def _skipped(self) -> tuple[str, ...]:
+        count = len(self._data.skipped)
+        return (f"{count} files could not be read.",) if count else ()
+
+    def _own(self, index: int, owned: Mapping[int, int]) -> int:
+        """Return the label of a class's own object, 0 where there is none."""
+        plain = {_plain(name): label for label, name in enumerate(self._names) if label}
+        return owned.get(index, plain.get(_plain(self.classifier.name(index)), 0))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", " ").strip()
+
+
+def _counts(found: Sequence[Int[np.ndarray, " _"]], count: int) -> Int[np.ndarray, " l"]:
+    return np.bincount(np.concatenate(found), minlength=count)
+
+
+def discriminative_degrees(
+    model: nn.Module | Classifier,
+    images: Any,
+    *,
+    layers: Collection[str] | None = None,
+    top_k: int = 3,
+    counted: str = "images",
+    seed: int = 0,
+    progress: bool = True,
+    stopped: Stop | None = None,
+) -> DegreeSummary:
+    """Return how far the channels that decisions select belong to single classes (Eq. 13).
+
+    `images` is any data of images or `(image, label)`. Each image's named class is taken apart down
+    through `layers` (default: all stages), each decision into its `top_k` channels; an image counts
+    for its label, or for the class it is named where it has none. D = max_c N_c / sum_c N_c of
+    every channel that is selected at all, and its mean over them, stand beside what they are when
+    the images' classes are shuffled. The paper leaves open whether a channel that several decisions
+    of an image select counts once (`counted="images"`) or each time ("decisions"), and over which
+    channels the mean goes. An interrupt, or `stopped` saying so, ends it after the images seen so
+    far. Raises ValueError for settings out of range, an unknown layer and where no image could be
+    used, and what a Classifier raises.
+    """
+    asked = _Degrees(Classifier.of(model), layers, checked_top_k(top_k), counted, seed)
+    notes: list[str] = []
+    seen = list(until_stopped(asked.each(images, progress), stopped, notes))
+    return asked.summary(seen, notes)
+
+
+class _Degrees(_Asking):
+    """Asks which channels the decisions of an image select, layer by layer."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        names: Collection[str] | None,
+        top_k: int,
+        counted: str,
+        seed: int,
+    ) -> None:
+        super().__init__(classifier, None, top_k, seed)
+        self._names, self._counted = names, one_of("counted", counted, COUNTED)
+        self._layers: tuple[Layer, ...] = ()
+
+    def each(self, images: Any, progress: bool) -> Iterator[_Chose]:
+        """Yield what every image's decisions select."""
+        with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
+            for batch in batches(images, self.classifier, size=1):
+                found = self._chose(batch)
+                if found is not None:
+                    yield found
+                bar.update()
+
+    def _chose(self, batch: Batch) -> _Chose | None:
+        capture = self.probe.capture(batch.x, self._names)
+        self._layers = capture.layers
+        index, (sample,) = self._index(capture), batch.samples
+        if index is None:
+            return None
+        with visiting(self.classifier.model):
+            found = tuple(map(self._times, selections(self.probe, capture, index, self.top_k)))
+        return _Chose(sample.key, index if sample.label is None else sample.label, found)
+
+    def _times(self, selection: Selection) -> Counter[int]:
+        times = Counter(part.unit.channel for part in selection.parts)
+        return times if self._counted == "decisions" else Counter(times.keys())
+
+    def summary(self, seen: Sequence[_Chose], notes: Sequence[str]) -> DegreeSummary:
+        """Return what all images gave, with what chance gives.
+
+        Classes are shuffled between images in the order of their keys, not of the data.
+        """
+        if not seen:
+            raise self._none_seen()
+        ordered = sorted(seen, key=lambda one: one.key)
+        classes, own = np.unique([one.index for one in ordered], return_inverse=True)
+        shuffled = shuffles(own, self.seed)
+        settings = {"counted": self._counted, "layers": tuple(one.name for one in self._layers)}
+        return DegreeSummary(
+            classes=tuple(self.classifier.name(int(index)) for index in classes),
+            images=np.bincount(own),
+            layers=tuple(
+                layer_degrees(layer, [one.chosen[i] for one in ordered], own, shuffled)
+                for i, layer in enumerate(self._layers)
+            ),
+            counted=self._counted,
+            provenance=self._provenance("discriminative degree", settings),
+            notes=self._notes(notes),
+        )

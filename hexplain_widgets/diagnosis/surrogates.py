@@ -1,0 +1,126 @@
+"""Surrogates: the network with only those channels open that a decomposition keeps (sec. 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..decomposition.contributions import estimated
+from ..decomposition.decisions import splits_of, strongest
+from ..network.probe import Capture, Probe
+from ..network.segments import Unit
+
+Gates = Mapping[str, Bool[np.ndarray, "n k"]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which channels a decomposition keeps, and the importance of each for the class.
+
+    Importance is the product of shares along a path from the class, summed over paths (Fig. 10).
+    """
+
+    importance: Mapping[str, Float[np.ndarray, " k"]]
+
+    def gates(self, layer: str) -> Bool[np.ndarray, " k"]:
+        """Return which channels of a layer stay open."""
+        found: Bool[np.ndarray, " k"] = self.importance[layer] > 0
+        return found
+
+
+def kept_channels(
+    probe: Probe, capture: Capture, index: int, top_k: Sequence[int]
+) -> tuple[Kept, ...]:
+    """Return the channels that stay where each decision keeps its k strongest, down all layers.
+
+    One answer for every k in `top_k`; a decision that several meet is taken apart once. A channel
+    goes on once, from the peak of its strongest path, with the importance of all its paths. Call
+    it inside `guest.visiting`.
+    """
+    frontiers = [{Unit(index, 0, 0): 1.0} for _ in top_k]
+    found: list[dict[str, Float[np.ndarray, " k"]]] = [{} for _ in top_k]
+    deep: str | None = None
+    for layer in capture.layers:
+        # Not only those of the largest k: with fewer paths another can be the strongest.
+        units = dict.fromkeys(chain.from_iterable(frontiers))
+        parts = _parts(probe, capture, (layer.name, deep), list(units), max(top_k))
+        for i, k in enumerate(top_k):
+            worth = [
+                (weight * share, unit)
+                for decision, weight in frontiers[i].items()
+                for share, unit in parts[decision][:k]
+            ]
+            found[i][layer.name], frontiers[i] = _gathered(worth, layer.shape[0])
+        deep = layer.name
+    return tuple(map(Kept, found))
+
+
+def _gathered(
+    worth: Sequence[tuple[float, Unit]], channels: int
+) -> tuple[Float[np.ndarray, " k"], dict[Unit, float]]:
+    """Return the importance of a layer's channels, and the decisions that they go on with."""
+    importance = np.zeros(channels)
+    peaks: dict[int, tuple[float, Unit]] = {}
+    for weight, unit in worth:
+        importance[unit.channel] += weight
+        peaks[unit.channel] = max(peaks.get(unit.channel, (0.0, unit)), (weight, unit))
+    return importance, {unit: float(importance[k]) for k, (_, unit) in peaks.items()}
+
+
+def _parts(
+    probe: Probe,
+    capture: Capture,
+    names: tuple[str, str | None],
+    units: Sequence[Unit],
+    top_k: int,
+) -> dict[Unit, list[tuple[float, Unit]]]:
+    """Return the strongest channels below each decision, strongest first, and their shares."""
+    if not units:
+        return {}
+    segment = probe.segment(capture, *names)
+    found = {}
+    for decided in segment.decide(units):
+        maps = decided.gradients * decided.activations
+        weights = estimated(maps, segment.full[0] * segment.full[1])
+        kept, also = strongest(maps, weights.contributions, top_k, 1.0)
+        for unit, split in splits_of(decided, maps, weights, kept, also).items():
+            found[unit] = [(part.share, part.unit) for part in split.parts]
+    return found
+
+
+def masked_logits(probe: Probe, capture: Capture, gates: Gates) -> Float[Tensor, "n c"]:
+    """Return the logits with channels of several layers masked at once, `(n, K)` gates of each.
+
+    Each layer is computed from the masked one before it. Call it inside `guest.visiting`.
+    """
+    names = [layer.name for layer in reversed(capture.layers) if layer.name in gates]
+    maps = _masked(capture.maps[names[0]], gates[names[0]])
+    for shallow, deep in pairwise(names):
+        maps = _masked(probe.segment(capture, shallow, deep).forward(maps), gates[deep])
+    return probe.segment(capture, names[-1], None).forward(maps)
+
+
+def _masked(maps: Float[Tensor, "b k h w"], gates: Bool[np.ndarray, "n k"]) -> Tensor:
+    return maps * torch.from_numpy(gates).to(maps)[:, :, None, None]
+
+
+def random_gates(like: Gates, draw: np.random.Generator) -> Gates:
+    """Return random gates that leave as many channels of each layer open as these."""
+    return {name: np.stack([draw.permutation(row) for row in rows]) for name, rows in like.items()}
+
+
+def without_strongest(
+    scores: Float[np.ndarray, " k"], counts: Sequence[int]
+) -> Bool[np.ndarray, "n k"]:
+    """Return gates with the `counts` channels of the largest scores closed, one row of each."""
+    order = np.argsort(-scores, kind="stable")
+    gates = np.ones((len(counts), len(scores)), dtype=bool)
+    for row, count in zip(gates, counts, strict=True):
+        row[order[:count]] = False
+    return gates

@@ -1,1 +1,0 @@
-"""The engines: each takes a network and images and returns evidence."""

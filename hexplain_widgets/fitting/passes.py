@@ -1,0 +1,237 @@
+"""Going through a data set: here, or on the workers of a Dask cluster, and on after a break."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from torch.utils.data import DataLoader, Subset
+
+from ..data.samples import Batch, batches, is_shuffled, length_of
+from ..network.classifier import Classifier
+from ..network.probe import Probe
+from .states import Arrays, Settings
+from .streaming import Range, accumulate, joined, over_cluster, shards_of, uninterrupted, without
+
+# Images that go through the network at once.
+BATCH, BATCH_DEVICE = 8, 64
+# Shards of a cluster: small enough to spread, large enough for their sums to be worth sending.
+SHARDS_PER_WORKER, LEAST_SHARD = 8, 64
+
+State = tuple[Settings, Arrays]
+
+
+@runtime_checkable
+class Sums(Protocol):
+    """What a fit keeps of the data; it adds up in any order."""
+
+    images: int
+    done: list[Range]
+
+    @property
+    def origin(self) -> Any:
+        """What network and question the sums belong to."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether this is a time to save at."""
+
+    def add(self, seen: Any, classifier: Classifier) -> None:
+        """Add what one batch gave."""
+
+    def merge(self, other: Any, *, same_data: bool = False) -> None:
+        """Add what other data, or another part of the same, gave."""
+
+    def check_same(self, other: Any) -> None:
+        """Raise ValueError for the origin of another network or question."""
+
+    def check_labels(self, batch: Batch) -> None:
+        """Raise ValueError for a label that is no class of the network."""
+
+    def state(self) -> State:
+        """Return everything as JSON values and arrays."""
+
+
+S = TypeVar("S", bound=Sums)
+Kept = TypeVar("Kept", bound=Sums, covariant=True)
+
+
+@runtime_checkable
+class Asker(Protocol):
+    """Asks a network about batches of images."""
+
+    def of(self, batch: Batch) -> Any:
+        """Return what the network answers for a batch."""
+
+
+@runtime_checkable
+class Question(Protocol[Kept]):
+    """What every image is asked, and what is kept of the answers."""
+
+    def origin(self, probe: Probe, batch: Batch) -> Any:
+        """Return what the answers belong to, found on a first image."""
+
+    def asker(self, probe: Probe, origin: Any) -> Asker:
+        """Return what asks the network."""
+
+    def empty(self, origin: Any) -> Kept:
+        """Return sums without an image."""
+
+    def restored(self, settings: Settings, arrays: Arrays) -> Kept:
+        """Return the sums of a saved state."""
+
+
+class Gathering(Generic[S]):
+    """A fit under way: `gathered` is None before the first image, and whole at any time after."""
+
+    def __init__(
+        self,
+        question: Question[S],
+        classifier: Classifier,
+        gathered: S | None,
+        *,
+        save: Callable[[S], object] | None = None,
+        begun: Callable[[S], object],
+    ) -> None:
+        self.gathered = gathered
+        self._question = question
+        self._classifier = classifier
+        self._probe = Probe(classifier)
+        self._save = save
+        self._begun = begun
+
+    def run(self, data: Any, *, progress: bool) -> None:
+        """Go through the data here, after the images that are done already."""
+        skip = self._done_at_the_start(data)
+        size = batch_size(self._classifier)
+        source = batches(data, self._classifier, size=size, skip=skip)
+        first = next(source, None)
+        if first is None:
+            return self._nothing_more()
+        asker = self._question.asker(self._probe, self._open(first).origin)
+        accumulate(
+            chain([first], source), lambda batch: asker.of(self._checked(batch)), self._keep,
+            total=length_of(data), begun=skip, progress=progress,
+        )  # fmt: skip
+        self._saved(last=True)
+
+    def _open(self, first: Batch) -> S:
+        origin = self._question.origin(self._probe, first)
+        if self.gathered is None:
+            self.gathered = self._question.empty(origin)
+        self.gathered.check_same(origin)
+        self._begun(self.gathered)
+        return self.gathered
+
+    def _checked(self, batch: Batch) -> Batch:
+        self._sums.check_labels(batch)
+        return batch
+
+    @property
+    def _sums(self) -> S:
+        if self.gathered is None:
+            raise RuntimeError("nothing is gathered yet; a first image was expected; run it")
+        return self.gathered
+
+    def _keep(self, seen: Any) -> None:
+        self._sums.add(seen, self._classifier)
+        self._saved()
+
+    def _saved(self, *, last: bool = False) -> None:
+        if self._save is not None and (last or self._sums.settled):
+            self._save(self._sums)
+
+    def _done_at_the_start(self, data: Any) -> int:
+        done = self.gathered.done if self.gathered is not None else []
+        if not done:
+            return 0
+        if is_shuffled(data):
+            raise ValueError(
+                "got a shuffled loader to go on with; the same order as before was expected; pass"
+                " DataLoader(..., shuffle=False), or start again without resume"
+            )
+        if len(done) > 1 or done[0][0] > 0:
+            raise ValueError(
+                "some shards of the data are done and others are not; the cluster that did them was"
+                " expected; pass client= again, or start again without resume"
+            )
+        return done[0][1]
+
+    def _nothing_more(self) -> None:
+        if self.gathered is None or not self.gathered.images:
+            raise ValueError(
+                "got data without a single image; expected at least one; check the folder or the"
+                " filter that made it"
+            )
+
+    def run_on(self, client: Any, data: Any, *, progress: bool) -> None:
+        """Go through the data on a Dask cluster, shard by shard."""
+        data = _indexed(data)
+        total = len(data)
+        done = self.gathered.done if self.gathered is not None else []
+        first = next(batches(Subset(data, range(min(total, 1))), self._classifier, size=1), None)
+        if first is None:
+            return self._nothing_more()
+        origin = self._open(first).origin
+        shards = shards_of(without(total, done), _shard_size(total, client))
+        shared = (self._classifier, data, self._question, origin)
+        for ranges, state in over_cluster(
+            client,
+            gathered_shard,
+            partial(merged_states, self._question),
+            shards,
+            shared=shared,
+            progress=progress,
+        ):
+            part = self._question.restored(*state)
+            uninterrupted(partial(self._keep_shards, ranges, part))
+
+    def _keep_shards(self, ranges: Sequence[tuple[int, int]], part: S) -> None:
+        part.done = joined(ranges)
+        self._sums.merge(part, same_data=True)
+        self._saved(last=True)
+
+
+def batch_size(classifier: Classifier) -> int:
+    """Return how many images go through a network at once on its device."""
+    return BATCH if classifier.device.type == "cpu" else BATCH_DEVICE
+
+
+def _indexed(data: Any) -> Any:
+    data = data.dataset if isinstance(data, DataLoader) else data
+    if not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
+        raise TypeError(
+            f"got {type(data).__name__} as data for a cluster; expected a Dataset with a length,"
+            " from which every worker takes its shards; wrap it in a list or a Dataset"
+        )
+    return data
+
+
+def _shard_size(total: int, client: Any) -> int:
+    workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+    return max(LEAST_SHARD, -(-total // (workers * SHARDS_PER_WORKER)))
+
+
+def gathered_shard(
+    first: int, last: int, classifier: Classifier, data: Any, question: Question[S], origin: Any
+) -> State:
+    """Return what a shard of the data gives, on the worker that runs it."""
+    gathered = question.empty(origin)
+    asker = question.asker(Probe(classifier), origin)
+    for batch in _shard(data, first, last, classifier):
+        gathered.check_labels(batch)
+        gathered.add(asker.of(batch), classifier)
+    return gathered.state()
+
+
+def _shard(data: Any, first: int, last: int, classifier: Classifier) -> Iterator[Batch]:
+    return batches(Subset(data, range(first, last)), classifier, size=batch_size(classifier))
+
+
+def merged_states(question: Question[S], one: State, other: State) -> State:
+    """Return the sum of what two shards gave."""
+    gathered = question.restored(*one)
+    gathered.merge(question.restored(*other), same_data=True)
+    return gathered.state()

@@ -1,0 +1,1 @@
+"""HINT: which channels serve which concepts of a hierarchy."""

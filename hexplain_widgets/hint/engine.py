@@ -1,0 +1,391 @@
+"""HINT: which neurons answer for which concepts of an is-a hierarchy."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from itertools import product, takewhile
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from jaxtyping import Float
+from torch import nn
+
+from ..arguments import at_least_one, count_of, nearest, one_of, positive, share, tuple_of
+from ..data.hierarchy.hierarchy import Hierarchy
+from ..evidence import (
+    ClassifierQuality,
+    Concept,
+    ConceptScore,
+    HeatMap,
+    Layer,
+    Localization,
+    NeuronConcepts,
+    NeuronPortrait,
+    Provenance,
+)
+from ..fitting.passes import Gathering
+from ..fitting.states import restoring
+from ..network.classifier import Classifier
+from ..network.localize import Truth, best_threshold
+from ..network.probed_image import Gaze, Looked
+from ..provenance import versions
+from ..solvers.shapley import ESTIMATORS
+from .associations import Associations, Stop, Weighing, linked
+from .concept_maps import above_lowest, concept_map, concept_region, portrait_of
+from .regions import Finding
+from .responsible import Aggregate, Saliency
+from .statistics import RegionQuestion, Regions
+
+STAGES = "stages"
+# Of the way from a concept map's lowest value to its highest, until calibrated.
+THRESHOLD = 0.5
+
+
+class Hint:
+    """The neurons that serve the concepts of a hierarchy, learned from responsible regions.
+
+    `layer` is one name, several, `"stages"` for the last layer of each stage, or None for the last
+    of them. Regions are found by `saliency` at the layer, over channels by `aggregate`, where the
+    map is above `threshold` of its range; `samples` counts SmoothGrad's noisy copies and the steps
+    of integrated gradients. Of each concept at most `vectors` region vectors are kept. `penalty`
+    is that of the concepts' classifiers (Eq. 1), `shapley` the estimator of the neurons' scores
+    (Eq. 2). Raises ValueError for settings out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        layer: str | Collection[str] | None = None,
+        saliency: Saliency = "gradient_x_input",
+        aggregate: Aggregate = "norm",
+        threshold: float = 0.5,
+        shapley: str = "owen",
+        samples: int = 4,
+        vectors: int = 1000,
+        penalty: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        self.layer = layer if layer is None or isinstance(layer, str) else tuple(layer)
+        self.saliency = one_of("saliency", saliency, get_args(Saliency))
+        self.aggregate = one_of("aggregate", aggregate, get_args(Aggregate))
+        self.threshold = share("threshold", threshold)
+        self.shapley = one_of("shapley", shapley, ESTIMATORS)
+        self.samples = at_least_one("samples", samples)
+        self.vectors = at_least_one("vectors", vectors)
+        self.penalty = positive("penalty", penalty)
+        self.seed = seed
+        self.classifier_: Classifier | None = None
+        self.threshold_ = THRESHOLD
+        self._found: dict[str, Associations] = {}
+        self._shown: str | None = None
+        self._gaze: Gaze | None = None
+
+    def __repr__(self) -> str:
+        seen = "" if not self._found else f", {self._regions.images} images"
+        return f"Hint({self.saliency}, {self.shapley}{seen})"
+
+    def fit(
+        self,
+        classifier: nn.Module | Classifier,
+        data: Any,
+        hierarchy: Any,
+        *,
+        resume: bool = False,
+        checkpoint: str | Path | None = None,
+        client: Any = None,
+        progress: bool = True,
+    ) -> Hint:
+        """Learn from a Dataset, DataLoader or iterable of `(image, label)`.
+
+        `hierarchy` is a nested dict, a `networkx.DiGraph`, the path of a JSON file or a Hierarchy
+        whose leaves are classes of the network; an image without a label counts for the class that
+        the network names. Resuming, checkpoints and clusters work as in `Chip.fit`. Raises
+        ValueError for a hierarchy that does not fit the network, empty data, wrong labels and
+        values that are not finite; TypeError for what is no data or no hierarchy.
+        """
+        question = self._question(Hierarchy.of(hierarchy))
+        guest = Classifier.of(classifier)
+        before = self._taken_up(checkpoint) if resume else None
+        if before is not None:
+            before.check_network(guest.model)
+        self.classifier_ = guest
+        self._begin(before)
+        save = None if checkpoint is None else lambda r: r.save(checkpoint, self._settings())
+        gathering = Gathering(question, guest, before, save=save, begun=self._begin)
+        if client is None:
+            gathering.run(data, progress=progress)
+        else:
+            gathering.run_on(client, data, progress=progress)
+        return self
+
+    def _question(self, hierarchy: Hierarchy) -> RegionQuestion:
+        finding = Finding(
+            self.saliency, self.aggregate, self.threshold, self.samples, self.vectors, self.seed
+        )
+        named = (self.layer,) if isinstance(self.layer, str) else self.layer
+        layers = None if self.layer in (None, STAGES) else named
+        return RegionQuestion(layers, hierarchy, finding, only_last=self.layer is None)
+
+    def _taken_up(self, checkpoint: str | Path | None) -> Regions | None:
+        if checkpoint is None or not Path(checkpoint).is_file():
+            return self._regions.copy() if self._found else None
+        return Regions.load(checkpoint)[0]
+
+    def _begin(self, regions: Regions | None) -> None:
+        layers = () if regions is None else regions.origin.layers
+        self._found = {
+            n.name: Associations(regions, n, self._weighing()) for n in layers if regions
+        }
+        self._shown = None
+        names = [n.name for n in layers]
+        self._gaze = Gaze(self.classifier_, names) if self.classifier_ and names else None
+
+    def _weighing(self) -> Weighing:
+        return Weighing(self.shapley, self.penalty, self.seed)
+
+    @property
+    def _regions(self) -> Regions:
+        return next(iter(self._found.values())).regions
+
+    @property
+    def _fitted(self) -> Associations:
+        if not self._found or not self._regions.images:
+            raise ValueError(
+                "this Hint has not seen any data; a fitted one was expected; call"
+                " hint.fit(classifier, data, hierarchy), or open a saved one with Hint.load(path)"
+            )
+        return next(iter(self._found.values())) if self._shown is None else self._found[self._shown]
+
+    # other layers, estimators, networks
+
+    @property
+    def layer_(self) -> Layer:
+        """The layer that is shown."""
+        return self._fitted.layer
+
+    @property
+    def layers_(self) -> tuple[Layer, ...]:
+        """The fitted layers, deepest first."""
+        return self._fitted.regions.origin.layers
+
+    @property
+    def concepts_(self) -> tuple[Concept, ...]:
+        """The concepts of the hierarchy, parents first."""
+        return self._fitted.concepts
+
+    @property
+    def images_(self) -> int:
+        """How many images were seen."""
+        return self._fitted.regions.images
+
+    @property
+    def estimator(self) -> str:
+        """How neurons are scored."""
+        return self._fitted.weighing.estimator
+
+    def at(self, layer: str) -> Hint:
+        """Return this Hint at another fitted layer; raises ValueError for one that was not."""
+        if layer not in self._found:
+            known = ", ".join(self._found)
+            raise ValueError(
+                f"got the layer {layer!r}, which was not fitted; expected one of {known} (the"
+                f" nearest: {nearest(layer, self._found)}); fit it with Hint(layer=[...])"
+            )
+        found = copy.copy(self)
+        found._shown = layer
+        return found
+
+    def using(self, estimator: str) -> Hint:
+        """Return this Hint with neurons scored by another estimator of `ESTIMATORS`."""
+        found = copy.copy(self)
+        found.shapley = one_of("estimator", estimator, ESTIMATORS)
+        found._found = {
+            n: a.using(replace(a.weighing, estimator=estimator)) for n, a in self._found.items()
+        }
+        return found
+
+    def narrowed(self, top: int | float) -> Hint:
+        """Return this Hint with classifiers of each concept's strongest neurons only (Tables 1-2).
+
+        `top` is a number of neurons, or below 1 a share of the layer's.
+        """
+        self._fitted  # noqa: B018 - raises before anything is worked out
+        found = copy.copy(self)
+        found._found = {
+            n: a.narrowed(count_of(top, a.layer.shape[0])) for n, a in self._found.items()
+        }
+        return found
+
+    def merge(self, other: Hint) -> Hint:
+        """Return a Hint fitted on both data sets, in whatever order.
+
+        Raises ValueError where networks, hierarchies, layers or settings differ.
+        """
+        regions = self._fitted.regions.copy()
+        regions.merge(other._fitted.regions)
+        found = copy.copy(self)
+        found.classifier_ = self.classifier_ or other.classifier_
+        found._begin(regions)
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write regions and settings to a file; return its path. Raises OSError on failure."""
+        return self._fitted.regions.save(path, self._settings())
+
+    @classmethod
+    def load(cls, path: str | Path, model: nn.Module | Classifier | None = None) -> Hint:
+        """Return a saved Hint; with the network it was fitted on, it explains images again.
+
+        Raises FileNotFoundError, and ValueError for a damaged file or another network.
+        """
+        regions, settings = Regions.load(path)
+        with restoring("Hint", path):
+            found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
+            found.threshold_ = float(settings["region_threshold"])
+        found._begin(regions)
+        return found if model is None else found.on(model)
+
+    def on(self, model: nn.Module | Classifier) -> Hint:
+        """Return this Hint with a network to explain images with; raises ValueError for another."""
+        classifier = Classifier.of(model)
+        self._fitted.regions.check_network(classifier.model)
+        found = copy.copy(self)
+        found.classifier_ = classifier
+        found._gaze = Gaze(classifier, [n.name for n in self.layers_])
+        return found
+
+    def _settings(self) -> dict[str, Any]:
+        return {n: getattr(self, n) for n in _SETTINGS} | {"region_threshold": self.threshold_}
+
+    # neurons and concepts
+
+    @property
+    def scores(self) -> Float[np.ndarray, "k e"]:
+        """What each neuron contributes to each concept (Eq. 2), concepts as in `concepts_`."""
+        found: Float[np.ndarray, "k e"] = self._fitted.scores.values
+        return found
+
+    def neurons(self, concept: str, top: int = 10) -> tuple[ConceptScore, ...]:
+        """Return the neurons that contribute most to a concept, strongest first.
+
+        Raises ValueError for an unknown concept.
+        """
+        return self._fitted.neurons(self._fitted.index(concept), top)
+
+    def concepts(self, neuron: int, top: int = 10) -> tuple[ConceptScore, ...]:
+        """Return the concepts that a neuron contributes most to, strongest first.
+
+        Raises IndexError for a neuron that the layer does not have.
+        """
+        return self._fitted.served(neuron, top)
+
+    def quality(self, concept: str) -> ClassifierQuality:
+        """Return how well a concept's classifier does on images that were held out."""
+        return self._fitted.qualities[self._fitted.index(concept)]
+
+    def f1(self, concept: str) -> float:
+        """Return the F1 of a concept's classifier on images that were held out."""
+        return self.quality(concept).f1
+
+    def portraits(self, neurons: Iterable[int]) -> tuple[NeuronPortrait, ...]:
+        """Return the regions of the data set in which some neurons of the layer are strongest."""
+        kept, name = self._fitted.regions.exemplars(self.layer_.name), self.layer_.name
+        return tuple(portrait_of(kept, name, int(k)) for k in neurons)
+
+    def associations(
+        self,
+        concepts: Sequence[str] | None = None,
+        top: int = 10,
+        *,
+        images: Sequence[Any] = (),
+        maps_of: Sequence[str] = (),
+        stopped: Stop | None = None,
+    ) -> NeuronConcepts:
+        """Return what the `top` neurons of each concept contribute to all of them (Fig. 2).
+
+        `images` are shown with the maps of the concepts `maps_of`. `stopped` is asked before each
+        map; once it says yes, what has been drawn is returned. Raises ValueError for an unknown
+        concept.
+        """
+        found = linked(self._found, self.layer_.name, concepts, top, stopped)
+        return replace(
+            found, provenance=self._provenance("all concepts"),
+            portraits=self.portraits(found.neurons), maps=self._maps(images, maps_of, stopped),
+        )  # fmt: skip
+
+    def _maps(
+        self, images: Sequence[Any], concepts: Sequence[str], stopped: Stop | None
+    ) -> tuple[HeatMap, ...]:
+        pairs = takewhile(lambda _: stopped is None or not stopped(), product(images, concepts))
+        return tuple(self.explain(image, concept) for image, concept in pairs)
+
+    # images
+
+    def explainable(self) -> tuple[str, ...]:
+        """Return the concepts that have a classifier to look for them with, parents first."""
+        pairs = zip(self.concepts_, self._fitted.usable, strict=True)
+        return tuple(concept.name for concept, usable in pairs if usable)
+
+    def explain(self, image: Any, concept: str) -> HeatMap:
+        """Return where the concept's classifier finds it: its logit at each place of the layer.
+
+        Positive where the classifier holds the concept for likelier than not. Raises ValueError
+        for an unknown concept, one without a classifier, and without a network.
+        """
+        e = self._fitted.index(concept)
+        return concept_map(self._look(image), self._fitted, e, self._provenance(concept))
+
+    def localize(
+        self,
+        image: Any,
+        concept: str,
+        threshold: float | None = None,
+        *,
+        truth: Truth | None = None,
+    ) -> Localization:
+        """Return the largest connected part of the concept map above a share of its range.
+
+        The default is what `calibrate` found, 0.5 before. `truth` is a box `(x0, y0, x1, y1)` or a
+        mask `(H, W)` in pixels of what the network saw, to measure the IoU with.
+        """
+        heat = self.explain(image, concept)
+        return concept_region(heat, self.threshold_ if threshold is None else threshold, truth)
+
+    def calibrate(self, examples: Iterable[tuple[Any, str, Truth]]) -> float:
+        """Find the threshold whose regions agree best with known boxes or masks, and keep it.
+
+        `examples` are `(image, concept, truth)` with the truth in pixels of what the network saw.
+        """
+        maps, truths, size = [], [], (1, 1)
+        for image, concept, truth in examples:
+            heat = self.explain(image, concept)
+            maps.append(above_lowest(heat.values))
+            truths.append(truth)
+            size = heat.image.shape[0], heat.image.shape[1]
+        self.threshold_ = best_threshold(maps, truths, size)
+        return self.threshold_
+
+    def _look(self, image: Any) -> Looked:
+        self._fitted  # noqa: B018 - raises before the network is run
+        if self._gaze is None:
+            raise ValueError(
+                "this Hint was loaded without its network; one was expected to explain an image;"
+                " open it with Hint.load(path, model), or hint.on(model)"
+            )
+        return self._gaze.at(image)
+
+    def _provenance(self, target: str) -> Provenance:
+        settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layer", "seed")}
+        return Provenance(
+            method="HINT", model=self._regions.origin.model, target=target, seed=self.seed,
+            versions=versions(), settings={**settings, "images": self.images_},
+        )  # fmt: skip
+
+
+_SETTINGS = (
+    "layer", "saliency", "aggregate", "threshold", "shapley", "samples", "vectors", "penalty",
+    "seed",
+)  # fmt: skip

@@ -1,0 +1,396 @@
+"""Gated layers: what a network answers when some channels of a layer are closed.
+
+The network runs once up to the layer; behind it only what a gate touches is run again, and where
+that begins linearly, each channel's part is computed once and summed over the open ones.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, fx
+
+from .backends import Traced
+from .channel_sums import MOST_PARTS, Mixing, Parts, mixing_of, parts_of
+from .linear_parts import LinearHead, Products, head_of
+from .probe import Capture, Probe
+from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, rounding
+
+# Cells of gated maps run at once on an accelerator, where a large batch is what pays.
+BATCH_CELLS_DEVICE = 2**28
+# Rows of a head without space: they cost little, and a matrix product wants many.
+HEAD_ROWS = 4096
+CHECKED_GATES = 4
+# Gates of an image from which the parts of its channels are worth their making, and gates whose
+# sums are made at once: the parts are read from memory for each such batch.
+FEW_GATES, SUMMED_GATES = 16, 64
+
+Ask = Callable[[Bool[Tensor, "n g k"]], Float[Tensor, "n g d"]]
+# From the images of rows and the values of nodes for them to the value of a deeper node.
+Finish = Callable[[Int[Tensor, " r"], Mapping[fx.Node, Tensor]], Float[Tensor, "r ..."]]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A batch of images inside a network: what every gate starts from."""
+
+    logits: Float[Tensor, "n c"]
+    maps: Mapping[str, Tensor]
+    captures: Sequence[Capture] = ()
+    beyond: Mapping[str, Mapping[fx.Node, Any]] = field(default_factory=dict)
+
+
+class Gated(ABC):
+    """Layers of a network whose channels can be closed; call it inside `guest.visiting`."""
+
+    @abstractmethod
+    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+        """Run the network once on a batch of images."""
+
+    @abstractmethod
+    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
+        """Return what answers gates on a layer: as `means` for a deeper one, else as `answers`.
+
+        What all gates have in common is computed once, when the first are asked, and kept as long.
+        Raises ValueError where `deep` does not depend on `layer`.
+        """
+
+    def answers(
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g c"]:
+        """Return the logits of every image for every gate on a layer."""
+        return self.asking(taken, layer)(gates)
+
+    def means(
+        self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
+    ) -> Float[Tensor, "n g d"]:
+        """Return the spatial means of a deeper layer's channels for every gate on a layer.
+
+        In float32 at least. Raises ValueError where `deep` does not depend on `layer`.
+        """
+        return self.asking(taken, layer, deep)(gates)
+
+    @abstractmethod
+    def behind(
+        self,
+        taken: Taken,
+        layer: str,
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> Float[Tensor, "r c"]:
+        """Return the logits with other maps in the place of a layer's, `image` says of which image.
+
+        Differentiable in the maps where gradients are on.
+        """
+
+    def linked(self, layers: Sequence[str]) -> bool:
+        """Whether each of these layers, shallowest first, is all that the next ones depend on."""
+        return False
+
+    def through(
+        self,
+        taken: Taken,
+        layers: Sequence[str],
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> tuple[list[Tensor], Float[Tensor, "r c"]]:
+        """Return the maps of linked layers from those of the first, and the logits behind them.
+
+        Each is computed from the one before, so that gradients lead from the logits to all.
+        """
+        raise NotImplementedError(f"{type(self).__name__} links no layers; ask `linked` first")
+
+
+def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> Gated:
+    """Return the fastest way to gate these layers that gives the network's own answers for `x`."""
+    if probe.traced is not None:
+        found = _OnGraph(probe.traced, layers)
+        # A forward that is written for one image at a time may fail in any way on several.
+        with suppress(RuntimeError, IndexError, TypeError, ValueError, KeyError):
+            if found.agrees(x):
+                return found
+    return _OnReplays(probe, layers)
+
+
+class _OnGraph(Gated):
+    """Gates on the graph of a traced network, batches of images at once."""
+
+    def __init__(self, traced: Traced, layers: Sequence[str]) -> None:
+        self._graph = traced.graph
+        self._nodes = {name: traced.known(name) for name in layers}
+        self._crossing = {name: traced.crossing(node) for name, node in self._nodes.items()}
+        self._heads: dict[str, LinearHead | None] = {
+            name: head_of(self._graph, node) for name, node in self._nodes.items()
+        }
+        self._summed: set[str] = set()
+        self._of_each: set[fx.Node] = set()
+
+    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+        others = {n for nodes in self._crossing.values() for n in nodes}
+        wanted = {*self._nodes.values(), self._graph.result, *others}
+        values = self._graph.run({self._graph.image: x}, wanted)
+        return Taken(
+            values[self._graph.result],
+            {name: values[node] for name, node in self._nodes.items()},
+            beyond={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
+        )
+
+    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
+        end, maps = self._end(layer, deep), taken.maps[layer]
+        head = self._heads[layer] if deep is None else None
+        if head is not None:
+            return partial(_from_products, head, head.products(maps))
+        finish = partial(self._until, end, taken, layer)
+        copied = partial(_copied, finish, self._nodes[layer], maps)
+        mixing = self._mixing(layer, end) if layer in self._summed else None
+        if mixing is None:
+            return copied
+        summed = partial(_from_parts, finish, parts_of(mixing, maps))
+        return lambda gates: (copied if gates.shape[1] < FEW_GATES else summed)(gates)
+
+    def _mixing(self, layer: str, end: fx.Node) -> Mixing | None:
+        return mixing_of(self._graph, self._nodes[layer], end)
+
+    def _end(self, layer: str, deep: str | None) -> fx.Node:
+        end: fx.Node = self._graph.result if deep is None else self._nodes[deep]
+        if deep is not None and end not in self._graph.behind(self._nodes[layer]):
+            raise not_behind(deep, layer)
+        return end
+
+    def behind(
+        self,
+        taken: Taken,
+        layer: str,
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> Float[Tensor, "r c"]:
+        given = {self._nodes[layer]: maps}
+        return self._until(self._graph.result, taken, layer, image, given)
+
+    def _until(
+        self,
+        end: fx.Node,
+        taken: Taken,
+        layer: str,
+        image: Int[Tensor, " r"],
+        given: Mapping[fx.Node, Tensor],
+    ) -> Float[Tensor, "r ..."]:
+        others = {n: v[image] if n in self._of_each else v for n, v in taken.beyond[layer].items()}
+        out: Tensor = self._graph.run({**given, **others}, {end})[end]
+        return out
+
+    def linked(self, layers: Sequence[str]) -> bool:
+        nodes = [self._nodes[name] for name in layers]
+        return all(
+            deep in self._graph.behind(shallow)
+            and not set(self._crossing[name]) & (self._graph.behind(nodes[0]) | {nodes[0]})
+            for shallow, deep, name in zip(nodes, nodes[1:], layers[1:], strict=False)
+        )
+
+    def through(
+        self,
+        taken: Taken,
+        layers: Sequence[str],
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> tuple[list[Tensor], Float[Tensor, "r c"]]:
+        found = [maps]
+        for name, after in pairwise(layers):
+            given = {self._nodes[name]: found[-1]}
+            found.append(self._until(self._nodes[after], taken, name, image, given))
+        return found, self.behind(taken, layers[-1], image, found[-1])
+
+    def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
+        """Whether open gates give the network's own logits; drops the sums that give others."""
+        taken = self.take(x)
+        self._of_each = self._images_in(x[:1])
+        for layer, maps in taken.maps.items():
+            gates = _few_gates(maps)
+            finish = partial(self._until, self._graph.result, taken, layer)
+            whole = _copied(finish, self._nodes[layer], maps, gates)
+            if not _close(whole[:, 0], taken.logits):
+                return False
+            if self._heads[layer] and not _close(self.answers(taken, layer, gates), whole):
+                self._heads[layer] = None
+            if self._sums_agree(taken, layer, gates[:1], whole[:1]):
+                self._summed.add(layer)
+        return True
+
+    def _sums_agree(
+        self, taken: Taken, layer: str, gates: Bool[Tensor, "1 g k"], whole: Float[Tensor, "1 g c"]
+    ) -> bool:
+        """Whether the parts of a layer's channels can be kept and add up to the same answers."""
+        mixing, maps = self._mixing(layer, self._graph.result), taken.maps[layer]
+        if mixing is None:
+            return False
+        finish = partial(self._until, self._graph.result, taken, layer)
+        # What follows may ask for an order in memory that the sums do not have.
+        with suppress(RuntimeError):
+            if mixing.length(maps[:1]) <= MOST_PARTS:
+                return _close(_from_parts(finish, parts_of(mixing, maps), gates), whole)
+        return False
+
+    def _images_in(self, x: Float[Tensor, "1 ch h w"]) -> set[fx.Node]:
+        """Return the nodes beside the layers whose first axis counts images: two make it longer."""
+        one, two = (self.take(x.expand(n, *x.shape[1:])).beyond for n in (1, 2))
+        return {
+            node
+            for name, values in one.items()
+            for node, value in values.items()
+            if isinstance(value, Tensor) and value.shape[:1] != two[name][node].shape[:1]
+        }
+
+
+class _OnReplays(Gated):
+    """Gates on the segments of one image after the other."""
+
+    def __init__(self, probe: Probe, layers: Sequence[str]) -> None:
+        self._probe = probe
+        self._layers = tuple(layers)
+
+    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+        captures = [self._probe.capture(one[None], self._layers) for one in x]
+        maps = {n: torch.cat([c.maps[n] for c in captures]) for n in self._layers}
+        return Taken(torch.cat([c.logits for c in captures]), maps, captures)
+
+    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
+        order = [n.name for n in taken.captures[0].layers]
+        if deep is not None and order.index(deep) >= order.index(layer):
+            raise not_behind(deep, layer)
+
+        def ask(gates: Bool[Tensor, "n g k"]) -> Float[Tensor, "n g d"]:
+            pairs = zip(taken.captures, gates, strict=True)
+            return torch.stack(
+                [self._of_one(capture, layer, deep, some) for capture, some in pairs]
+            )
+
+        return ask
+
+    def _of_one(
+        self, capture: Capture, layer: str, deep: str | None, gates: Bool[Tensor, "g k"]
+    ) -> Float[Tensor, "g c"]:
+        segment: Segment = self._probe.segment(capture, layer, deep)
+        maps = capture.maps[layer]
+
+        def run(part: slice) -> Tensor:
+            return _read(segment.forward(maps * gates[part, :, None, None]))
+
+        return in_batches(run, len(gates), rows_at_once(maps))
+
+    def behind(
+        self,
+        taken: Taken,
+        layer: str,
+        image: Int[Tensor, " r"],
+        maps: Float[Tensor, "r k h w"],
+    ) -> Float[Tensor, "r c"]:
+        found: Tensor = torch.zeros(len(maps), taken.logits.shape[1], device=maps.device)
+        found = found.to(taken.logits.dtype)
+        for i in image.unique().tolist():
+            rows = torch.nonzero(image == i)[:, 0]
+            segment = self._probe.segment(taken.captures[i], layer, None)
+            found = found.index_copy(0, rows, segment.run(maps[rows]))
+        return found
+
+
+def not_behind(deep: str, layer: str) -> ValueError:
+    """Return the error of a layer that does not depend on the gated one."""
+    return ValueError(
+        f"{deep} does not depend on {layer}; expected layers that follow one another; see hx.layers"
+        " for their order"
+    )
+
+
+def _from_products(
+    head: LinearHead, products: Products, gates: Bool[Tensor, "n g k"]
+) -> Float[Tensor, "n g c"]:
+    rows = torch.cat([products.rows(i, some) for i, some in enumerate(gates)])
+    out = in_batches(lambda part: head.behind(rows[part]), len(rows), HEAD_ROWS)
+    return out.view(*gates.shape[:2], -1)
+
+
+def _copied(
+    finish: Finish, node: fx.Node, maps: Float[Tensor, "n k h w"], gates: Bool[Tensor, "n g k"]
+) -> Float[Tensor, "n g d"]:
+    """Run what is behind a layer again on gated copies of its maps."""
+    flat = gates.flatten(0, 1)
+    image = torch.arange(len(maps), device=maps.device).repeat_interleave(gates.shape[1])
+
+    def run(part: slice) -> Tensor:
+        rows = maps[image[part]] * flat[part, :, None, None]
+        return _read(finish(image[part], {node: rows}))
+
+    return in_batches(run, len(flat), rows_at_once(maps)).view(*gates.shape[:2], -1)
+
+
+def _from_parts(
+    finish: Finish, parts: Callable[[int], Parts], gates: Bool[Tensor, "n g k"]
+) -> Float[Tensor, "n g d"]:
+    """Begin at the first sums over channels, whose parts no gate changes."""
+
+    def of_image(i: int, part: slice) -> Tensor:
+        own, some = parts(i), gates[i, part]
+        sums, image = own.summed(some), torch.full((len(some),), i, device=some.device)
+
+        def run(rows: slice) -> Tensor:
+            given = {n: v[rows] for n, v in sums.items()} | own.copied(some[rows])
+            return _read(finish(image[rows], given))
+
+        return in_batches(run, len(some), min(map(rows_at_once, sums.values())))
+
+    n, g = gates.shape[:2]
+    return torch.stack([in_batches(partial(of_image, i), g, SUMMED_GATES) for i in range(n)])
+
+
+def _read(out: Float[Tensor, "r ..."]) -> Float[Tensor, "r d"]:
+    return spatial_means(out) if out.ndim == 4 else out
+
+
+def spatial_means(maps: Float[Tensor, "n k h w"]) -> Float[Tensor, "n k"]:
+    """Return every channel's mean over space, in float32 at least."""
+    return (maps if maps.dtype == torch.float64 else maps.float()).mean((2, 3))
+
+
+def rows_at_once(maps: Float[Tensor, "n k h w"]) -> int:
+    """Return how many maps of a layer are run at once on their device."""
+    _, k, h, w = maps.shape
+    cells = BATCH_CELLS if maps.device.type == "cpu" else BATCH_CELLS_DEVICE
+    return max(1, cells // (max(k, INNER_CHANNELS) * h * w))
+
+
+def in_batches(run: Callable[[slice], Tensor], count: int, size: int) -> Float[Tensor, "r ..."]:
+    """Run rows batch by batch; a batch that does not fit the device's memory is halved."""
+    found: list[Tensor] = []
+    done = 0
+    while done < count:
+        try:
+            found.append(run(slice(done, done + size)))
+        except torch.cuda.OutOfMemoryError:
+            if size == 1:
+                raise
+            size //= 2
+            torch.cuda.empty_cache()
+            continue
+        done += size
+    return torch.cat(found)
+
+
+def _few_gates(maps: Float[Tensor, "n k h w"]) -> Bool[Tensor, "n g k"]:
+    """All open, all closed, and every second or third channel closed."""
+    n, k = maps.shape[:2]
+    number = torch.arange(k, device=maps.device)
+    gates = torch.stack([number >= 0, number < 0, number % 2 > 0, number % 3 > 0])
+    return gates.expand(n, CHECKED_GATES, k)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    scale = float(other.abs().max())
+    return one.shape == other.shape and bool(((one - other).abs() <= rounding(other) * scale).all())

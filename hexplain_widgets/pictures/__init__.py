@@ -1,0 +1,1 @@
+"""Drawing and colour without widgets: heat over an image, pages to print."""

@@ -1,0 +1,1 @@
+"""Numbers only: regressions, subsets, Shapley values and sums over rows."""

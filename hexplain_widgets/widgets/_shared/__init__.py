@@ -1,0 +1,1 @@
+"""What all views share: their state, messages, controls, figures and export."""

@@ -1,0 +1,1 @@
+"""The view of an image before and after an attack."""

@@ -1,0 +1,95 @@
+"""What a comparison asks the network for: attacks, trees of both images, peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ...arguments import at_least_one
+from ...diagnosis.attacked_decisions import Attack, SetAttack, adversarial_image, attacked_decision
+from ...diagnosis.attacks import pgd
+from ...diagnosis.peak_responses import DeepestStage
+from ...evidence import AttackedDecision, AttackedSet
+from ...network.classifier import Classifier
+from .._shared.conversation import Stop
+from ..decomposition_tree.view import DecompositionTree
+from .attack_concepts import concept_sought
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attack did, the live tree of its image, and the image as the network takes it."""
+
+    evidence: AttackedDecision
+    tree: DecompositionTree
+    adversarial: Tensor
+
+
+class Attacker:
+    """Attacks one image, or a set of them, and takes apart what comes of it.
+
+    `top_k` and `layers` are those of the trees, `channels` how many are compared for each class.
+    With `hint`, a concept is `sought` in both images. Raises what Decomposer and `concept_sought`
+    raise.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        image: Any,
+        *,
+        top_k: int,
+        layers: Collection[str] | None,
+        channels: int,
+        hint: Any,
+        concept: str | None,
+    ) -> None:
+        self.classifier = Classifier.of(model)
+        self.channels = at_least_one("channels", channels)
+        self._image, self._given = self.classifier.prepare(image), isinstance(image, Tensor)
+        self._top_k, self._layers = top_k, layers
+        self._stage = DeepestStage(self.classifier, layers)
+        self.sought = concept_sought(hint, concept, self._image.x, self._named)
+        self.original = self._tree(self._image)
+        self._before = self.original.evidence
+
+    def decision(self, attack: Attack, stopped: Stop) -> Outcome | None:
+        """Return what an attack did; None once stopped."""
+        attacked = attack(self.classifier, self._image, stopped)
+        if stopped():
+            return None
+        maps = () if self.sought is None else self.sought.maps(attacked.adversarial)
+        after = self._tree(adversarial_image(self.classifier, attacked, given=self._given))
+        found = attacked_decision(
+            attacked, self._stage, self._before, after.evidence, top=self.channels, concept=maps
+        )
+        return Outcome(found, after, attacked.adversarial)
+
+    def over(
+        self,
+        images: Any,
+        attack: Attack,
+        *,
+        stopped: Stop,
+        progress: bool,
+        done: Callable[[int], object],
+    ) -> AttackedSet:
+        """Return the peaks over a set; `done` is told how many images were attacked so far."""
+        engine = SetAttack(self.classifier, attack, self.channels, self._layers)
+        return engine.over(images, progress=progress, stopped=stopped, done=done)
+
+    def _tree(self, image: Any) -> DecompositionTree:
+        layers = None if self._layers is None else list(self._layers)
+        return DecompositionTree(self.classifier, image, top_k=self._top_k, layers=layers)
+
+    def _named(self) -> str:
+        logits = self.classifier.logits(self._image.x)[0]
+        return self.classifier.name(int(logits.argmax()))
+
+
+def pgd_with(settings: dict[str, Any]) -> Attack:
+    """Return PGD with these settings."""
+    return lambda classifier, image, stopped: pgd(classifier, image, stopped=stopped, **settings)

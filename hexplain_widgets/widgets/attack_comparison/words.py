@@ -1,0 +1,278 @@
+"""What a comparison before and after an attack says in words."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import expit
+
+from ...evidence import AttackedDecision, AttackedSet, HeatMap, Prediction
+from ...pictures.page import percent
+from .attack_pictures import concept_pictures, figure, magnified
+
+_SOFT = "color: var(--jp-ui-font-color2)"
+_ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
+_TEXT = "font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color1)"
+OWN = {"attack", "budget", "steps", "target", "channels", "norm"}
+
+
+def outcome(evidence: AttackedDecision) -> str:
+    """Return in one sentence what the image is named before and after."""
+    before, after = evidence.before.target, evidence.after.target
+    goal = evidence.goal[-1] if evidence.goal else None
+    if before.index == after.index:
+        aim = "" if goal is None or goal.index == after.index else f", not {goal.name}"
+        return (
+            f"The attack did not come through: the image is still named {after.name}{aim}"
+            f" ({percent(before.probability)} before, {percent(after.probability)} after)."
+        )
+    named = (
+        f"Named {before.name} ({percent(before.probability)}) before, {after.name}"
+        f" ({percent(after.probability)}) after the attack"
+    )
+    if evidence.came_through or goal is None:
+        return f"{named}."
+    return f"The attack did not reach {goal.name} ({percent(goal.probability)} after). {named}."
+
+
+def pairs(evidence: AttackedDecision) -> tuple[tuple[str, float, float], ...]:
+    """Return the compared classes, each with its probability before and after."""
+    found = zip(evidence.classes, *evidence.probabilities, strict=True)
+    return tuple((name, float(before), float(after)) for name, before, after in found)
+
+
+def size_words(evidence: AttackedDecision) -> str:
+    """Return in one sentence how large the change is."""
+    largest = _of_255(evidence.largest)
+    if evidence.size == 0:
+        return "Nothing was changed."
+    if evidence.norm == "linf":
+        return f"Changed by at most {_of_255(evidence.size)} of a pixel's range."
+    return (
+        f"The change is {evidence.size:.3g} long (L2, pixels from 0 to 1): at most {largest} of a"
+        " pixel's range."
+    )
+
+
+def attack_words(evidence: AttackedDecision | AttackedSet) -> str:
+    """Return in one sentence how the images were attacked."""
+    settings = evidence.provenance.settings
+    name, budget = settings.get("attack", "given"), settings.get("budget")
+    if not isinstance(budget, float):
+        return "The attack was given." if name == "given" else f"The attack is {name}."
+    bound = f"{_of_255(budget)} of each pixel" if evidence.norm == "linf" else f"{budget:.3g} (L2)"
+    return (
+        f"{name}, budget {bound}, {settings.get('steps')} steps,"
+        f" seed {evidence.provenance.seed}{_aim(evidence)}."
+    )
+
+
+def _aim(evidence: AttackedDecision | AttackedSet) -> str:
+    goal = evidence.provenance.settings.get("target")
+    if isinstance(goal, int) and (isinstance(evidence, AttackedSet) or evidence.goal):
+        named = (
+            evidence.classes[goal] if isinstance(evidence, AttackedSet) else evidence.goal[-1].name
+        )
+        return f", towards {named}"
+    away = "its class" if isinstance(evidence, AttackedSet) else evidence.before.target.name
+    return f", away from {away}"
+
+
+def _of_255(size: float) -> str:
+    return f"{255 * size:.3g}/255"
+
+
+def peaks_words(name: str, before: float, after: float) -> str:
+    """Return how far the mean peak of a class's channels fell or rose."""
+    mean = f"mean peak {before:.3g} before, {after:.3g} after"
+    if before <= 0 or before == after:
+        return f"{name}: {mean}"
+    verb = "falls" if after < before else "rises"
+    return f"{name}: {mean}: {verb} by {percent(abs(after - before) / before)}"
+
+
+def set_words(found: AttackedSet) -> str:
+    """Return over how many images the figures are, and how many were left out."""
+    if not found.images:
+        return "No image was attacked."
+    through = len(found.peaks)
+    images = f"{found.images} image{'s' if found.images != 1 else ''}"
+    if not through:
+        return f"The attack came through in none of {images}: there are no peaks to compare."
+    left = (
+        "all of them are counted"
+        if not found.withstood
+        else f"{found.withstood} withstood and {'is' if found.withstood == 1 else 'are'} left out"
+    )
+    return f"The attack came through in {through} of {images}; {left}."
+
+
+# parts of a page
+
+
+def header(evidence: AttackedDecision) -> str:
+    """Return the head of the view: what was named, how large the change is, three pictures."""
+    before, after = evidence.before.target, evidence.after.target
+    lines = [outcome(evidence), size_words(evidence), attack_words(evidence), *evidence.notes]
+    said = "<br>".join(map(html.escape, lines[1:]))
+    change, factor = magnified(evidence.change)
+    pictures = (
+        figure(evidence.before.image, _named("Original", before), f"original: {before.name}"),
+        figure(evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}"),
+        figure(
+            change,
+            f"<b>Change × {factor}</b><br><span style='{_SOFT}'>grey is no change</span>",
+            f"the change, magnified {factor} times",
+        ),
+    )
+    weight = "600" if evidence.came_through else "400"
+    return (
+        f"<div style='{_TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
+        f"{html.escape(lines[0])}</div><div style='{_SOFT}'>{said}</div>"
+        f"<div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
+    )
+
+
+def _named(what: str, prediction: Prediction) -> str:
+    return (
+        f"<b>{what}</b><br>{html.escape(prediction.name)}"
+        f" <span style='{_SOFT}'>{percent(prediction.probability)}</span>"
+    )
+
+
+def _bars(evidence: AttackedDecision) -> str:
+    """The probability of each compared class in both images."""
+    rows = "".join(
+        f"<tr><th scope='row' style='text-align: left; padding-right: 16px'>{html.escape(name)}"
+        f"</th>{_share(before)}{_share(after)}</tr>"
+        for name, before, after in _with_goal(evidence)
+    )
+    return (
+        "<table style='align-self: flex-start; border-spacing: 0 4px; flex: 1 1 260px;"
+        " max-width: 420px'><tr><th></th><th scope='col' style='text-align: left'>original</th>"
+        f"<th scope='col' style='text-align: left'>adversarial</th></tr>{rows}</table>"
+    )
+
+
+def _share(probability: float) -> str:
+    wide = 100 * min(1.0, max(0.0, probability))
+    return (
+        f"<td style='width: 38%; padding-right: 12px'>{percent(probability)}<div style='background:"
+        " var(--jp-layout-color2); border-radius: 3px'><div style='background:"
+        f" var(--jp-brand-color1); border-radius: 3px; height: 6px; width: {wide:.1f}%'></div>"
+        "</div></td>"
+    )
+
+
+def _with_goal(evidence: AttackedDecision) -> list[tuple[str, float, float]]:
+    found = list(pairs(evidence))
+    if evidence.goal and evidence.goal[0].name not in evidence.classes:
+        before, after = (one.probability for one in evidence.goal)
+        found.append((evidence.goal[0].name, before, after))
+    return found
+
+
+def concept_words(maps: Sequence[HeatMap]) -> tuple[str, ...]:
+    """Return how far a concept's score fell or rose, one sentence each, nothing without two maps.
+
+    Of the strongest place, whose logit is the score of the image, and of the mean place.
+    """
+    if len(maps) < 2:
+        return ()
+    strongest, mean = ([float(kind(one.values)) for one in maps[:2]] for kind in (np.max, np.mean))
+    before, after = (percent(float(expit(logit))) for logit in strongest)
+    return (
+        f"At its strongest place the logit {_moved(*strongest)}.",
+        f"There it is {before} likely before, {after} after.",
+        f"On the mean of all places the logit {_moved(*mean)}.",
+    )
+
+
+def _moved(before: float, after: float) -> str:
+    first, last = f"{before:.3g}", f"{after:.3g}"
+    if first == last:
+        return f"stays at {first}"
+    return f"{'falls' if after < before else 'rises'} from {first} to {last}"
+
+
+def _concept_notes(maps: Sequence[HeatMap]) -> list[str]:
+    """What has to be said of maps, of both at once where it is the same."""
+    shared = [note for note in maps[0].notes if all(note in one.notes for one in maps)]
+    own = [
+        f"{what}: {note}"
+        for what, one in zip(("Original", "Adversarial"), maps, strict=False)
+        for note in one.notes
+        if note not in shared
+    ]
+    return shared + own
+
+
+def concept_part(evidence: AttackedDecision) -> str:
+    """Return HINT's maps of a concept on both images as part of a page, empty without them."""
+    if not evidence.concept:
+        return ""
+    name = html.escape(evidence.concept[0].target)
+    words = (" ".join(concept_words(evidence.concept)), *_concept_notes(evidence.concept))
+    said = "<br>".join(map(html.escape, words))
+    pictures, largest = concept_pictures(evidence.concept)
+    parts = []
+    for what, one, pixels in zip(
+        ("Original", "Adversarial"), evidence.concept, pictures, strict=False
+    ):
+        strongest = f"{float(one.values.max()):.3g}"
+        caption = f"<b>{what}</b><br><span style='{_SOFT}'>up to {strongest}</span>"
+        parts.append(figure(pixels, caption, f"{what}: where {one.target} is, up to {strongest}"))
+    layer = html.escape(evidence.concept[0].layer)
+    return (
+        f"<div style='{_TEXT}'><b>Where HINT sees {name}</b> <span style='{_SOFT}'>logit at each"
+        f" place of {layer}, warm for and blue against, both on one scale up to ±{largest:.3g}"
+        f"</span><div>{said}</div><div style='{_ROW}'>{''.join(parts)}</div></div>"
+    )
+
+
+def peaks_table(evidence: AttackedDecision) -> str:
+    """Return every channel with its contribution and both peaks as a table."""
+    rows = "".join(
+        f"<tr><td>{html.escape(name)}</td><th scope='row'>#{channel}</th><td>{added:.3g}</td>"
+        f"<td>{before:.3g}</td><td>{after:.3g}</td></tr>"
+        for c, name in enumerate(evidence.classes)
+        for channel, added, before, after in zip(
+            evidence.channels[c],
+            evidence.contributions[c],
+            evidence.peaks[0, c],
+            evidence.peaks[1, c],
+            strict=True,
+        )
+    )
+    return _table(
+        "Peaks as a table", ("class", "channel", "contribution", "original", "adversarial"), rows
+    )
+
+
+def set_table(found: AttackedSet) -> str:
+    """Return the means with their standard errors as a table, empty without an image."""
+    if not len(found.peaks):
+        return ""
+    rows = "".join(
+        f"<tr><td>{name}</td><th scope='row'>{rank + 1}</th>"
+        f"{_mean(found, 0, c, rank)}{_mean(found, 1, c, rank)}</tr>"
+        for c, name in enumerate(("class before", "class after"))
+        for rank in range(found.peaks.shape[3])
+    )
+    return _table("Means as a table", ("", "rank", "original", "adversarial"), rows)
+
+
+def _mean(found: AttackedSet, image: int, c: int, rank: int) -> str:
+    error = found.errors[image, c, rank]
+    spread = "" if np.isnan(error) else f" ± {error:.2g}"
+    return f"<td>{found.means[image, c, rank]:.3g}{spread}</td>"
+
+
+def _table(title: str, heads: tuple[str, ...], rows: str) -> str:
+    columns = "".join(f"<th scope='col' style='padding-right: 16px'>{head}</th>" for head in heads)
+    return (
+        f"<details style='{_TEXT}'><summary>{title}</summary>"
+        f"<table style='text-align: left'><tr>{columns}</tr>{rows}</table></details>"
+    )

@@ -1,0 +1,1 @@
+"""The views of which channels matter for which class: bars, matrix and Venn diagram."""

@@ -1,0 +1,325 @@
+"""Bars of the channels that matter most for a class, drawn by bqplot."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bqplot
+import ipywidgets
+import numpy as np
+from jaxtyping import Float, Int
+
+from ...arguments import nearest
+from ...evidence import ChannelImportance
+from ...pictures.page import ACCENT
+from .._shared.check_controls import CheckControls
+from .._shared.controls import Requests, alert
+from .._shared.conversation import EXPECTED, Content, Stop
+from .._shared.export import Exportable
+from .._shared.figures import axis_of, framed, parts_of, span, ticks_around
+from .choice import ChannelChoice, chip_of, expected
+from .class_checks import agreement_of, data_of, spot
+from .picture import AGAINST, FOR, draw_bars
+
+MOST_BARS = 40
+NONE = -1  # a list of ipywidgets shows nothing for None
+_ROW, _FRAME = 22, 74  # pixels per bar, and around all of them
+
+
+class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
+    """The channels that matter most for one class: `chip` is fitted, `target` a name or index.
+
+    Bars are weights times mean activation, signed, the largest sum for the class on top; `top`
+    is how many are taken by size. A click on a bar, or the list beside it, sets `channel`.
+    With labelled `data`, as for Chip.fit, a button says how far the class's importances agree with
+    what it loses without each channel (Chip.agreement). Raises ValueError for an unknown class or
+    layer and for `data` without the model, TypeError for what is no Chip or no data that last.
+    """
+
+    _made: tuple[ipywidgets.Widget, ...] = ()
+    _requests: Requests | None = None  # a view that was refused never had one
+
+    def __init__(
+        self,
+        chip: Any,
+        target: int | str,
+        *,
+        top: int = 12,
+        layer: str | None = None,
+        data: Any = None,
+    ) -> None:
+        evidence = chip_of(chip).matrix([target], layer=layer)
+        names = tuple(chip.classes_)
+        index = target if isinstance(target, int) else names.index(evidence.classes[0])
+        self._open(evidence, chip, names, index, top, data_of(data, chip))
+
+    @classmethod
+    def from_evidence(
+        cls, evidence: Any, *, target: int | str | None = None, top: int = 12
+    ) -> ChannelBars:
+        """Return the bars of a saved ChannelImportance; `target` is its first class if not given.
+
+        Raises TypeError for what is no ChannelImportance, ValueError for a class it has not.
+        """
+        expected(evidence, ChannelImportance, "chip.matrix()")
+        self = cls.__new__(cls)
+        self._open(evidence, None, evidence.classes, _index(evidence.classes, target), top)
+        return self
+
+    def _open(
+        self,
+        evidence: ChannelImportance,
+        chip: Any,
+        names: tuple[str, ...],
+        index: int,
+        top: int,
+        data: Any = None,
+    ) -> None:
+        self._evidence, self._chip, self._data, self._echo = evidence, chip, data, False
+        self._shown: Int[np.ndarray, " n"] = np.arange(0)
+        count = min(MOST_BARS, evidence.values.shape[1])
+        self._class = ipywidgets.Dropdown(
+            options=[(name, i) for i, name in enumerate(names)], value=index, description="Class"
+        )
+        self._top = ipywidgets.IntSlider(
+            value=min(top, count), min=1, max=count, description="Channels", continuous_update=False
+        )
+        self._chosen = ipywidgets.Dropdown(description="Chosen")
+        self._where = ipywidgets.Dropdown(options=[evidence.layer], description="Layer")
+        self._problem, self._table = ipywidgets.HTML(), ipywidgets.HTML()
+        self._bars, self._figure = _figure()
+        self._checks: dict[str, Mapping[str, Any]] = {}
+        self._requests = requests = Requests({"check": self._answer_check})
+        self._agreement = CheckControls(
+            checkable=data is not None,
+            check=lambda: self._check(requests),
+            cancel=lambda: requests.cancel(self._agreement),
+        )
+        super().__init__(layer=evidence.layer)
+        self.children = self._parts()
+        self._made = (*self.children[0].children, *self.children, *parts_of(self._figure))
+        self._listen()
+        self._draw()
+
+    def _parts(self) -> tuple[ipywidgets.Widget, ...]:
+        controls = [self._class, self._top, self._chosen]
+        if len(self.layer_names) > 1:
+            self._where.options = self.layer_names
+            self._where.value = self._evidence.layer
+            controls.insert(1, self._where)
+        row = ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap"))
+        return row, self._agreement, self._problem, self._figure, self._table
+
+    def _listen(self) -> None:
+        self._class.observe(self._guarded(self._read), "value")
+        self._where.observe(self._guarded(self._switch), "value")
+        self._top.observe(self._guarded(self._draw), "value")
+        self._chosen.observe(self._choose, "value")
+        self._bars.observe(self._pick, "selected")
+        self.observe(self._mark, "channel")
+
+    @property
+    def evidence(self) -> ChannelImportance:
+        """The importance whose bars are on the screen."""
+        found: ChannelImportance = self._evidence
+        return found
+
+    @property
+    def target(self) -> str:
+        """Name of the class whose bars are on the screen."""
+        name: str = self._class.label
+        return name
+
+    def __repr__(self) -> str:
+        return f"ChannelBars({self.target!r}, {len(self._shown)} channels, layer {self.layer!r})"
+
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return f"Channels of {self.target}"
+
+    def snapshot(self) -> ChannelBars:
+        """Return a twin of what is on the screen, without the Chip."""
+        twin = type(self).from_evidence(self._evidence, target=self._row(), top=self._top.value)
+        twin.layout, twin.channel = self.layout, self.channel
+        twin._keep({} if self._known is None else {twin._spot: self._known})
+        return twin
+
+    def export_png(self, path: str | Path) -> Path:
+        """Write the bars as a picture for slides and print, 1920 pixels wide."""
+        picture = draw_bars(self.target, self._shown, self._values()[self._shown], self._evidence)
+        picture.save(path, format="PNG")
+        return Path(path)
+
+    def turn_to(self, layer: str) -> None:
+        """Show the same class at another fitted layer."""
+        self._evidence = self._chip.matrix([self._class.value], layer=layer)
+        self.channel = None
+        self.layer = self._where.value = layer
+        self._draw()
+
+    def close(self) -> None:
+        """Close the bars with all their parts, and let go of the Chip."""
+        if self._requests is not None:
+            self._requests.close()
+        self._chip = self._data = None
+        for part in self._made:
+            part.close()
+        super().close()
+
+    def _row(self) -> int:
+        return 0 if self._chip is not None else int(self._class.value)
+
+    def _values(self) -> Float[np.ndarray, " k"]:
+        found: Float[np.ndarray, " k"] = self._evidence.values[self._row()] * self._evidence.means
+        return found
+
+    def _read(self) -> None:
+        if self._chip is not None:
+            self._evidence = self._chip.matrix([self._class.value], layer=self.layer)
+        self._draw()
+
+    def _switch(self) -> None:
+        if not self._echo:
+            self.layer = self._where.value
+
+    def _draw(self) -> None:
+        values = self._values()
+        self._shown = _strongest(values, self._top.value)
+        shown = values[self._shown]
+        with self._own(), self._bars.hold_sync():
+            self._bars.selected = None
+            self._bars.x = [f"#{k}" for k in self._shown]
+            self._bars.y = shown
+            self._bars.colors = [FOR if value > 0 else AGAINST for value in shown] or [FOR]
+            self._chosen.options = [("none", NONE), *((f"#{k}", int(k)) for k in self._shown)]
+        span(self._figure.axes[1], ticks_around(shown))
+        self._figure.layout.height = f"{_FRAME + _ROW * max(3, len(shown))}px"
+        self._table.value = _table(self.target, self._shown, shown)
+        self._problem.value = "" if len(shown) else _nothing(self.target, self._evidence)
+        self._say_agreement()
+        self._mark()
+
+    @property
+    def _spot(self) -> str:
+        return spot(self._evidence.layer, self._class.value)
+
+    @property
+    def _known(self) -> Mapping[str, Any] | None:
+        """How far the class on the screen agrees with ablation, where it was checked."""
+        return self._checks.get(self._spot)
+
+    def _check(self, requests: Requests) -> None:
+        words = f"Checking {self.target} against ablation …"
+        content = {"target": self._class.value, "layer": self._evidence.layer}
+        requests.begin(self._agreement, "check", words, **content)
+
+    def _answer_check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        target, layer = content["target"], content["layer"]
+        found = agreement_of(self._chip, target, self._data, layer, stopped)
+        self._keep({**self._checks, spot(layer, target): found})
+        return found
+
+    def _keep(self, checks: dict[str, Mapping[str, Any]]) -> None:
+        self._checks = checks
+        self._say_agreement()
+
+    def _say_agreement(self) -> None:
+        self._agreement.show(self._known, self.target)
+
+    def _mark(self, _: object = None) -> None:
+        shown = self._shown.tolist()
+        known = self.channel in shown
+        with self._own():
+            self._bars.selected = [shown.index(self.channel)] if known else None
+            self._chosen.value = self.channel if known else NONE
+
+    def _pick(self, change: Any) -> None:
+        if not self._echo:
+            selected = change["new"]
+            some = selected is not None and len(selected) > 0
+            self.channel = int(self._shown[int(selected[-1])]) if some else None
+
+    def _choose(self, change: Any) -> None:
+        if not self._echo:
+            self.channel = None if change["new"] in (NONE, None) else change["new"]
+
+    @contextmanager
+    def _own(self) -> Iterator[None]:
+        """Changes of the parts in here are the view's own, not the person's."""
+        before, self._echo = self._echo, True
+        try:
+            yield
+        finally:
+            self._echo = before
+
+    def _guarded(self, work: Callable[[], None]) -> Callable[[object], None]:
+        def run(_: object) -> None:
+            try:
+                work()
+            except EXPECTED as error:
+                self._problem.value = alert(str(error))
+
+        return run
+
+
+def _index(names: tuple[str, ...], target: int | str | None) -> int:
+    if target is None:
+        return 0
+    if isinstance(target, str) and target in names:
+        return names.index(target)
+    if isinstance(target, int) and 0 <= target < len(names):
+        return target
+    raise ValueError(
+        f"got the class {target!r}; expected one of {len(names)} names or an index below that;"
+        f" the nearest are {nearest(str(target), names)}"
+    )
+
+
+def _strongest(values: Float[np.ndarray, " k"], top: int) -> Int[np.ndarray, " n"]:
+    largest = np.argsort(-np.abs(values), kind="stable")[:top]
+    kept = largest[values[largest] != 0]
+    return np.asarray(kept[np.argsort(-values[kept], kind="stable")], dtype=np.int64)
+
+
+def _figure() -> tuple[Any, Any]:
+    x, y = bqplot.OrdinalScale(reverse=True), bqplot.LinearScale()
+    bars = bqplot.Bars(
+        x=[],
+        y=[],
+        scales={"x": x, "y": y},
+        orientation="horizontal",
+        padding=0.25,
+        interactions={"click": "select", "hover": "tooltip"},
+        selected_style={"stroke": ACCENT, "stroke-width": "3px", "opacity": 1},
+        unselected_style={"opacity": 0.55},
+        tooltip=bqplot.Tooltip(
+            fields=["x", "y"], labels=["channel", "importance"], formats=["", ".4g"]
+        ),
+    )
+    axes = [axis_of(x, upright=True, grid_lines="none"), axis_of(y, "weight × mean activation")]
+    margin = {"top": 8, "bottom": 52, "left": 64, "right": 24}
+    return bars, framed([bars], axes, margin, "auto", padding_y=0.025, max_aspect_ratio=100)
+
+
+def _table(target: str, channels: Int[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> str:
+    rows = "".join(
+        f"<tr><th scope='row'>#{channel}</th><td>{value:.4g}</td></tr>"
+        for channel, value in zip(channels, values, strict=True)
+    )
+    return (
+        f"<details><summary>Channels of {html.escape(target)} as a table</summary><table>"
+        "<tr><th scope='col'>channel</th><th scope='col'>weight × mean activation</th></tr>"
+        f"{rows}</table></details>"
+    )
+
+
+def _nothing(target: str, evidence: ChannelImportance) -> str:
+    return alert(
+        f"no channel of {evidence.layer} has a weight for {target} at sparsity"
+        f" {evidence.sparsity:.3g}; at least one was expected; refit with a smaller sparsity"
+    )

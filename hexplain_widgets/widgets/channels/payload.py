@@ -1,0 +1,98 @@
+"""What travels to the matrix view: every weight in one byte, and the orders to sort by."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+from scipy.spatial.distance import pdist
+
+from ...evidence import ChannelImportance
+from .._shared.payload import six_digits
+
+ZERO, STEPS = 128, 127
+STRONGEST = 5
+
+
+def matrix_payload(evidence: ChannelImportance) -> dict[str, Any]:
+    """Return the matrix with everything that is told of its rows and columns.
+
+    `data` is one byte per weight, row by row, compressed: `q` stands for
+    `sign(q - 128) * ((q - 128) / 127)² * peaks[row]`, finer for small weights; zero is exact and
+    nothing else is zero.
+    """
+    values = evidence.values
+    scaled = values * evidence.means
+    order = class_order(scaled)
+    return {
+        "layer": evidence.layer,
+        "classes": list(evidence.classes),
+        "channels": int(values.shape[1]),
+        "sparsity": six_digits(evidence.sparsity),
+        "data": zlib.compress(bytes_of(values).tobytes(), 6),
+        "means": np.asarray(evidence.means, dtype="<f4").tobytes(),
+        **_row_facts(evidence, scaled),
+        "shared": np.count_nonzero(values > 0, axis=0).tolist(),
+        "alike": order.tolist(),
+        "blocks": channel_order(scaled, order).tolist(),
+        "notes": list(evidence.notes),
+        "model": evidence.provenance.model,
+    }
+
+
+def bytes_of(values: Float[np.ndarray, "c k"]) -> UInt8[np.ndarray, "c k"]:
+    """Return signed weights as bytes around 128, by the square root of their part of the row."""
+    peaks = np.abs(values).max(axis=1, keepdims=True, initial=0)
+    part = np.sqrt(np.abs(values) / np.where(peaks > 0, peaks, 1))
+    size = np.clip(np.rint(part * STEPS), np.where(values != 0, 1, 0), STEPS)
+    return np.asarray(ZERO + np.sign(values) * size, dtype=np.uint8)
+
+
+def class_order(rows: Float[np.ndarray, "c k"]) -> Int[np.ndarray, " c"]:
+    """Return the classes so that similar ones stand together.
+
+    Average linkage of cosine distances, leaves ordered so that neighbours are as similar as can
+    be; a class without any weight is as far from all others as one that shares no channel.
+    """
+    if len(rows) < 3:
+        return np.arange(len(rows))
+    # the cosine of a row without any weight is not a number
+    distances = np.clip(np.nan_to_num(pdist(rows, "cosine"), nan=1.0), 0, 2)
+    tree = optimal_leaf_ordering(linkage(distances, "average"), distances)
+    return np.asarray(leaves_list(tree), dtype=np.int64)
+
+
+def channel_order(
+    rows: Float[np.ndarray, "c k"], order: Int[np.ndarray, " c"]
+) -> Int[np.ndarray, " k"]:
+    """Return the channels by the class they matter most for, in the classes' `order`.
+
+    Within a class the strongest come first; channels that matter for none come last.
+    """
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    best = rows.max(axis=0)
+    home = np.where(best > 0, place[rows.argmax(axis=0)], len(order))
+    return np.lexsort((np.arange(len(best)), -best, home))
+
+
+def _row_facts(
+    evidence: ChannelImportance, scaled: Float[np.ndarray, "c k"]
+) -> dict[str, list[Any]]:
+    values = evidence.values
+    peaks = np.abs(values).max(axis=1, initial=0)
+    return {
+        "peaks": [six_digits(float(peak)) for peak in peaks],
+        "nonzero": np.count_nonzero(values, axis=1).tolist(),
+        "fit": [six_digits(float(fit)) if np.isfinite(fit) else None for fit in evidence.fit],
+        "flags": [evidence.flags.get(name, "") for name in evidence.classes],
+        "strongest": [_strongest(row) for row in scaled],
+    }
+
+
+def _strongest(row: Float[np.ndarray, " k"]) -> list[list[float | int]]:
+    first = np.argsort(-np.abs(row), kind="stable")[:STRONGEST]
+    return [[int(k), six_digits(float(row[k]))] for k in first if row[k] != 0]

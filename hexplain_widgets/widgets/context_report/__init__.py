@@ -1,0 +1,1 @@
+"""The view of what surroundings do to a decision."""

@@ -1,0 +1,128 @@
+"""The charts of a report on context: bars of labels class by class, degrees layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import bqplot
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ...evidence import ContextSummary, DegreeSummary
+from ...pictures.page import short
+from .._shared.figures import INK, PADDING, axis_of, decimals, even_ticks, framed
+from ..faithfulness_report.charts import FEW, OURS, RANDOM, TRUTH, Chart
+
+AROUND, ITSELF = OURS, TRUTH
+MOST_LABELS, MOST_CLASSES = 5, 12
+_NAME, _ROW, _FRAME = 18, 27, 48  # letters of a label; pixels a bar, and around all of them
+_TICK = 0.42  # half of the length of a mark at chance, in bars
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The most frequent labels of one class as values; `own` marks the class's own object."""
+
+    title: str
+    told: str
+    names: tuple[str, ...]
+    shares: Float[np.ndarray, " n"]
+    chance: Float[np.ndarray, " n"]
+    own: Bool[np.ndarray, " n"]
+
+    @property
+    def colours(self) -> list[str]:
+        """A colour for each bar: one for the object itself, one for what is around it."""
+        return [ITSELF if own else AROUND for own in self.own]
+
+
+def classes_shown(summary: ContextSummary) -> list[int]:
+    """Return the places of the classes with most images, in the order of the classes."""
+    most = np.argsort(-summary.images, kind="stable")[:MOST_CLASSES]
+    return sorted(int(place) for place in most)
+
+
+def bars_of(summary: ContextSummary, place: int) -> Bars:
+    """Return the bars of a class: its own object first, then the labels around it (Fig. 14)."""
+    own = int(summary.own[place])
+    around = summary.context(place, MOST_LABELS)
+    at = [own, *around] if own >= 0 else list(around)
+    count, maps = int(summary.images[place]), int(summary.maps[place])
+    told = f"{count} image{'' if count == 1 else 's'}, {maps} maps"
+    return Bars(
+        summary.classes[place],
+        told,
+        tuple(summary.labels[i] for i in at),
+        summary.shares[place, at],
+        summary.chance_shares[place, at],
+        np.array([i == own for i in at], dtype=bool),
+    )
+
+
+def degree_chart(summary: DegreeSummary) -> Chart:
+    """Discriminative degrees from the shallowest layer to the deepest, and by chance (Fig. 15)."""
+    layers = summary.layers[::-1]
+    x = np.arange(len(layers), dtype=np.float64)
+    few = len(layers) <= FEW
+    return Chart(
+        "Discriminative degree",
+        "1: every channel that is selected belongs to one class. Mean over those channels.",
+        "layer, from the pixels up" if few else "way from the pixels to the logits",
+        "mean degree D",
+        tuple(one.layer.name for one in layers),
+        x if few else x / max(1, len(x) - 1),
+        {
+            "selected channels": np.array([one.degree for one in layers]),
+            "classes shuffled": np.array([one.chance for one in layers]),
+        },
+        {"selected channels": OURS, "classes shuffled": RANDOM},
+    )
+
+
+def largest(charts: Sequence[Bars]) -> float:
+    """Return the largest value of several charts, so that they have one scale."""
+    return max((float(max(one.shares.max(initial=0), one.chance.max(initial=0))) for one in charts),
+               default=1.0)  # fmt: skip
+
+
+def figure_of_bars(chart: Bars, high: float) -> Any:
+    """Return a class's bars as a figure, the first on top; marks across them stand at chance."""
+    ticks = even_ticks(0.0, high)
+    y, x = bqplot.OrdinalScale(), bqplot.LinearScale(min=0.0, max=float(ticks[-1]))
+    names = distinct(chart.names)
+    y.domain = names[::-1]
+    rows = bqplot.LinearScale(min=0.0, max=float(max(1, len(names))))
+    bars = bqplot.Bars(
+        x=names, y=chart.shares.astype(np.float64), scales={"x": y, "y": x},
+        orientation="horizontal", padding=PADDING, colors=chart.colours or [AROUND],
+    )  # fmt: skip
+    middles = len(names) - 0.5 - np.arange(len(names))
+    marks = bqplot.Lines(
+        x=np.stack([chart.chance, chart.chance], 1) if names else np.zeros((1, 2)),
+        y=np.stack([middles - _TICK, middles + _TICK], 1) if names else np.zeros((1, 2)),
+        scales={"x": x, "y": rows}, colors=[INK], stroke_width=2.5, visible=bool(names),
+    )  # fmt: skip
+    margin = {"top": 4, "bottom": 34, "left": 138, "right": 26}
+    height = f"{_FRAME + _ROW * max(2, len(names))}px"
+    return framed([bars, marks], _axes(y, x, ticks), margin, height)
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return names cut to their room; those that fall together keep their place.
+
+    >>> distinct(["sky", "sky", "sea"])
+    ['sky', '2. sky', 'sea']
+    """
+    found: list[str] = []
+    for place, name in enumerate(names, 1):
+        cut = short(name, _NAME)
+        found.append(f"{place}. {cut}" if cut in found else cut)
+    return found
+
+
+def _axes(y: Any, x: Any, ticks: Float[np.ndarray, " t"]) -> list[Any]:
+    percent = f".{max(0, int(decimals(ticks)[1:-1]) - 2)}%" if "f" in decimals(ticks) else ".0%"
+    across = axis_of(x, tick_values=ticks, tick_format=percent)
+    return [axis_of(y, upright=True, grid_lines="none"), across]

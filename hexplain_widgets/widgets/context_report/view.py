@@ -1,0 +1,158 @@
+"""The report on context and on discriminative degrees (Fig. 13-15)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from ...diagnosis.context import discriminative_degrees, measure_context
+from ...evidence import ContextSummary, DegreeSummary
+from .._shared.export import Exportable
+from .._shared.figures import parts_of
+from ..faithfulness_report.charts import figure_of
+from ..faithfulness_report.words import legend
+from .charts import Bars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
+from .picture import draw_context
+from .words import context_heading, context_table, degree_heading, degree_table
+
+Shown = ContextSummary | DegreeSummary
+_STYLE = """<style>
+.hx-context-report { container-type: inline-size; padding: 4px 14px 14px; line-height: 1.4; }
+.hx-context-report h2 { font-size: 1.55em; font-weight: 400; margin: 12px 0 4px; }
+.hx-context-report h2 small { font-size: 0.62em; margin-left: 0.6em; opacity: 0.7; }
+.hx-context-report h3 { font-size: 1.1em; font-weight: 650; margin: 8px 0 0; }
+.hx-context-report h3 small { font-weight: 400; margin-left: 0.5em; opacity: 0.7; }
+.hx-context-report p { margin: 0 0 4px; }
+.hx-context-report :is(.hx-told, .hx-note) { color: var(--jp-ui-font-color2); }
+.hx-context-report .hx-key { display: inline-flex; align-items: center; gap: 6px; }
+.hx-context-report .hx-key { margin-right: 14px; }
+.hx-context-report .hx-key i { width: 16px; height: 10px; border-radius: 2px; }
+.hx-context-report .hx-key .hx-chance { width: 3px; height: 16px; }
+.hx-context-report .hx-key .hx-chance { background: var(--jp-ui-font-color1); }
+.hx-context-report table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.hx-context-report caption { text-align: left; color: var(--jp-ui-font-color2); }
+.hx-context-report :is(th, td) { padding: 3px 16px 3px 0; text-align: right; }
+.hx-context-report :is(th:first-child, .hx-context :is(td, th):last-child) { text-align: left; }
+.hx-context-report th { font-weight: 500; white-space: nowrap; }
+.hx-context-report thead th { border-bottom: 1px solid var(--jp-border-color1); }
+.hx-context-report summary { cursor: pointer; color: var(--jp-ui-font-color2); }
+.hx-context-report .widget-html-content { line-height: 1.4; overflow-x: auto; }
+</style>"""
+_COLUMNS = "repeat(auto-fill, minmax(min(100%, 330px), 1fr))"
+
+
+class ContextReport(Exportable, ipywidgets.VBox):
+    """What a network's decisions rest on beside their object, and whether channels belong to one.
+
+    `images` is a concept set that is labelled at `level`; with `degrees` the discriminative degrees
+    over the same images are measured too. `settings` are those of `measure_context` (`layer`,
+    `target`, `top_k`, `own`, `seed`). Raises what it raises.
+    """
+
+    _made: tuple[ipywidgets.Widget, ...] = ()
+
+    def __init__(
+        self, model: Any, images: Any, *, level: str, degrees: bool = True, **settings: Any
+    ) -> None:
+        found: list[Shown] = [measure_context(model, images, level=level, **settings)]
+        if degrees:
+            common = ("top_k", "seed", "progress", "stopped")
+            shared = {name: settings[name] for name in common if name in settings}
+            found.append(discriminative_degrees(model, images, **shared))
+        self._open(found)
+
+    @classmethod
+    def from_evidence(cls, *evidence: Any) -> ContextReport:
+        """Return the report of saved evidence, without a model: of context, of degrees, or both.
+
+        Raises TypeError for what is neither a ContextSummary nor a DegreeSummary.
+        """
+        wrong = [one for one in evidence if not isinstance(one, Shown)]
+        if wrong or not evidence:
+            raise TypeError(
+                f"got {type(wrong[0]).__name__ if wrong else 'nothing'} as evidence; expected a"
+                " ContextSummary or a DegreeSummary; make one with measure_context(...) or"
+                " discriminative_degrees(...), or open one with load(path)"
+            )
+        self = cls.__new__(cls)
+        self._open(list(evidence))
+        return self
+
+    def _open(self, evidence: Sequence[Shown]) -> None:
+        self._evidence = tuple(evidence)
+        self._own: list[Any] = []
+        children = [ipywidgets.HTML(_STYLE)]
+        for one in evidence:
+            children += (
+                self._context(one) if isinstance(one, ContextSummary) else self._degrees(one)
+            )
+        super().__init__(children)
+        self.add_class("hx-context-report")
+        self._made = (*self.children, *self._own)
+
+    def _context(self, summary: ContextSummary) -> list[ipywidgets.Widget]:
+        charts = [bars_of(summary, place) for place in classes_shown(summary)]
+        high = largest(charts)
+        panels = ipywidgets.GridBox(
+            [self._bars(chart, high) for chart in charts],
+            layout=ipywidgets.Layout(
+                grid_template_columns=_COLUMNS, grid_gap="8px 28px", width="100%"
+            ),
+        )
+        head, foot = context_heading(summary), context_table(summary)
+        return [ipywidgets.HTML(head), panels, ipywidgets.HTML(foot)]
+
+    def _bars(self, chart: Bars, high: float) -> ipywidgets.Widget:
+        head = ipywidgets.HTML(legend(chart.title, {}, chart.told))
+        figure = figure_of_bars(chart, high)
+        panel = ipywidgets.VBox([head, figure], layout=ipywidgets.Layout(min_width="0"))
+        self._own += [head, panel, *parts_of(figure)]
+        return panel
+
+    def _degrees(self, summary: DegreeSummary) -> list[ipywidgets.Widget]:
+        chart = degree_chart(summary)
+        figure = figure_of(chart)
+        figure.layout.max_width = "760px"
+        self._own += parts_of(figure)
+        head = degree_heading(summary) + legend(chart.title, chart.colours, chart.told)
+        return [ipywidgets.HTML(head), figure, ipywidgets.HTML(degree_table(summary))]
+
+    @property
+    def evidence(self) -> tuple[Shown, ...]:
+        """The evidence that is on the screen: context, degrees, or both."""
+        return self._evidence
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(
+            f"context of {len(one.classes)} classes"
+            if isinstance(one, ContextSummary)
+            else f"degrees of {len(one.layers)} layers"
+            for one in self._evidence
+        )
+        return f"ContextReport({kinds})"
+
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return f"Context: {self._model()}"
+
+    def snapshot(self) -> ContextReport:
+        """Return a twin of what is on the screen."""
+        return type(self).from_evidence(*self._evidence)
+
+    def export_png(self, path: str | Path) -> Path:
+        """Write the report as a picture for slides and print, 1920 pixels wide."""
+        draw_context(self._evidence).save(path, format="PNG")
+        return Path(path)
+
+    def _model(self) -> str:
+        return self._evidence[0].provenance.model
+
+    def close(self) -> None:
+        """Close the report with all its parts."""
+        for part in self._made:
+            part.close()
+        super().close()

@@ -1,0 +1,1 @@
+"""The view of what each concept added to a score."""

@@ -1,0 +1,141 @@
+"""What travels to the report of contributions: numbers and names as JSON, maps as bytes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ...evidence import Contributions
+from ...evidence.faithfulness import faithfulness
+from .._shared.payload import faithfulness_fields, picture_bytes, quantized, six_digits
+from .reading import (
+    Reading,
+    attention,
+    beside,
+    entropies,
+    explained,
+    folded_words,
+    typical,
+    warning,
+)
+
+# How elements are called, one and several of them.
+ELEMENTS = {"filters": ("filter", "filters"), "heads": ("head", "heads")}
+FEWEST_CHECKED = 3  # concepts: two always lie on a line
+_NOWHERE = np.zeros((0, 0))
+
+
+def report_payload(reading: Reading, target: str) -> dict[str, Any]:
+    """Return names in their order and, per image, every number and sentence of its card.
+
+    `shown` concepts stand alone; `values` are in logits, as exact as they were worked out.
+    """
+    first = reading.images[0] if reading.images else None
+    return {
+        "target": target,
+        "layer": first.layer if first else "",
+        "kind": first.kind if first else "",
+        "names": list(reading.names),
+        "shown": reading.shown,
+        "typical": typical(reading.images),
+        "notes": list(shared_notes(reading)),
+        "images": [_card(reading, one) for one in reading.images],
+    }
+
+
+def shared_notes(reading: Reading) -> tuple[str, ...]:
+    """Return the notes that all images have, each once."""
+    first = reading.images[0].notes if reading.images else ()
+    every = [one.notes for one in reading.images]
+    return tuple(dict.fromkeys(n for n in first if all(n in notes for notes in every)))
+
+
+def pictures_payload(reading: Reading) -> dict[str, Any]:
+    """Return the images, of any sizes, in one buffer, with `[start, length]` of each."""
+    coded = [picture_bytes(one.image) for one in reading.images]
+    starts = [0, *itertools.accumulate(map(len, coded))]
+    places = [[start, len(data)] for start, data in zip(starts, coded, strict=False)]
+    return {"places": places, "data": b"".join(coded)}
+
+
+def maps_payload(reading: Reading) -> dict[str, Any]:
+    """Return the maps image by image, concepts in their order and then the folded ones' sum.
+
+    A byte `q` of `data` is the value `(q - zero) * step`.
+    """
+    return _coded(values for one in reading.images for values in _maps(reading, one))
+
+
+def attention_payload(reading: Reading) -> dict[str, Any]:
+    """Return Grad-CAM image by image, as `maps_payload` does; of no extent where there is none."""
+    return _coded([_NOWHERE if i.attention is None else i.attention for i in reading.images])
+
+
+def _coded(maps: Iterable[Float[np.ndarray, "_ _"]]) -> dict[str, Any]:
+    coded = [quantized(values) for values in maps]
+    return {
+        "extent": [list(pixels.shape) for pixels, _, _ in coded],
+        "zero": [zero for _, zero, _ in coded],
+        "step": [step for _, _, step in coded],
+        "data": b"".join(pixels.tobytes() for pixels, _, _ in coded),
+    }
+
+
+def _maps(reading: Reading, one: Contributions) -> Iterator[Float[np.ndarray, "H W"]]:
+    yield from (one.maps[i] for i in reading.order)
+    yield reading.others_map(one)
+
+
+def _card(reading: Reading, one: Contributions) -> dict[str, Any]:
+    return {
+        **_numbers(reading, one),
+        "probability": _probability(one),
+        "elements": _counts(reading, one),
+        "explained": explained(one),
+        "warning": warning(one),
+        "beside": beside(reading, one),
+        "folded": folded_words(reading, one),
+        "slices": [list(one_slice) for one_slice in reading.slices(one)],
+        "entropies": entropies(one),
+        "attention": attention(one),
+        "check": _check(one),
+        "notes": [note for note in one.notes if note not in shared_notes(reading)],
+        "baseline": None if one.baseline is None else _numbers(reading, one.baseline),
+    }
+
+
+def _numbers(reading: Reading, one: Contributions) -> dict[str, Any]:
+    return {
+        "values": list(reading.values(one)),
+        "others": reading.others(one),
+        "bias": float(one.bias),
+        "unexplained": float(one.unexplained),
+        "score": float(one.score),
+    }
+
+
+def _counts(reading: Reading, one: Contributions) -> list[str]:
+    """How many elements each concept sums over, or which one it is, in words."""
+    single, several = ELEMENTS.get(one.kind, ("element", "elements"))
+    mine = [np.flatnonzero(one.owners == i) for i in reading.order]
+    return [
+        f"{single} {one.elements[of[0]]}" if len(of) == 1 else f"{len(of)} {several}" for of in mine
+    ]
+
+
+def _probability(one: Contributions) -> float | None:
+    found = (p.probability for p in one.predictions if p.index == one.index)
+    likely = next(found, None)
+    return None if likely is None else six_digits(likely)
+
+
+def _check(one: Contributions) -> dict[str, Any] | None:
+    """How far contributions agree with what the score loses without each concept."""
+    if one.drops is None or len(one.drops) < FEWEST_CHECKED:
+        return None
+    found = faithfulness(one.values, one.drops, parts="concepts")
+    return {name: v for name, v in faithfulness_fields(found).items() if name != "seconds"}

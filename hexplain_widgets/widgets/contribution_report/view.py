@@ -1,0 +1,257 @@
+"""The report of an additive explainer: what each concept added to the score of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import ipywidgets
+import traitlets
+
+from ...evidence import Contributions
+from .._shared.conversation import Content, Handler, Stop, answering
+from .._shared.state import ViewState, understood
+from .._shared.view import View, synced
+from . import messages as questions
+from .charts import ContributionCharts
+from .payload import attention_payload, maps_payload, pictures_payload, report_payload
+from .picture import Look, draw_contributions
+from .reading import Reading
+
+CHARTS = ("waterfall", "bars", "pie")
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A fitted explainer: it takes an image to its contributions and knows its target."""
+
+    target_: Any
+
+    def explain(self, image: Any, /, *, baseline: bool) -> Contributions:
+        """Return the contributions of one image, with those of plain distillation if wished."""
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_ENTRIES = {
+    "chart": lambda value: isinstance(value, str) and value in CHARTS,
+    "all": _is_bool,
+    "compare": _is_bool,
+    "table": _is_bool,
+    "attention": _is_bool,
+}
+
+
+def _cleaned(state: object, _: object = None) -> ViewState:
+    return understood(state, _ENTRIES)
+
+
+def _figures() -> Any:
+    return traitlets.List().tag(sync=True, **ipywidgets.widget_serialization)
+
+
+class ContributionReport(View):
+    """What each concept added to the score of each image, in logits, from bias to score.
+
+    `explainer` is a fitted `hx.AdditiveExplainer`, `images` one image or a list of at most 24;
+    with `baseline` each is explained by plain distillation, too, where the explainer has it.
+    `concept` is the chosen concept, whose maps lie over the images, or None. Small contributions
+    are folded into "others". With `attention` in `view`, Grad-CAM of the score stands beside them.
+    Raises TypeError for what is no fitted explainer, ValueError for too many images.
+    """
+
+    bundle = "contribution_report"
+
+    report = synced(traitlets.Dict)
+    pictures = synced(traitlets.Dict)
+    maps = synced(traitlets.Dict)
+    attention = synced(traitlets.Dict)
+    live = synced(traitlets.Bool)
+    concept = synced(traitlets.Unicode, allow_none=True, default_value=None)
+    view = synced(traitlets.Dict, from_json=_cleaned)
+    bars = _figures()
+    pies = _figures()
+    spreads = _figures()
+
+    def __init__(self, explainer: Any, images: Any = (), *, baseline: bool = True) -> None:
+        engine = explainer_of(explainer)
+        given = list(images) if isinstance(images, list | tuple) else [images]
+        found = tuple(engine.explain(image, baseline=baseline) for image in given)
+        self._open(Reading.of(found), engine, baseline)
+
+    @classmethod
+    def from_evidence(cls, evidence: Any) -> ContributionReport:
+        """Return a report of saved Contributions, one or a list, without a model.
+
+        Raises TypeError for anything else, ValueError for an empty list and for contributions to
+        different targets or of different concepts.
+        """
+        given = list(evidence) if isinstance(evidence, list | tuple) else [evidence]
+        if not given:
+            raise ValueError(
+                "got an empty list; expected at least one Contributions;"
+                " make one with explainer.explain(image)"
+            )
+        return cls._of(Reading.of([_contributions(one) for one in given]))
+
+    @classmethod
+    def _of(cls, reading: Reading) -> ContributionReport:
+        self = cls.__new__(cls)
+        self._open(reading, None, True)
+        return self
+
+    def _open(self, reading: Reading, engine: Explains | None, baseline: bool) -> None:
+        self._reading, self._engine, self._baseline = reading, engine, baseline
+        self._target = reading.images[0].target if reading.images else str(_target(engine))
+        self._charts = ContributionCharts()
+        super().__init__(live=engine is not None, **self._payloads(reading))
+
+    @property
+    def contributions(self) -> tuple[Contributions, ...]:
+        """The contributions on the screen, from left to right."""
+        return self._reading.images
+
+    @property
+    def evidence(self) -> Contributions | tuple[Contributions, ...]:
+        """The contributions on the screen, or all of them where there are several images."""
+        every = self._reading.images
+        return every[0] if len(every) == 1 else every
+
+    def __repr__(self) -> str:
+        count = len(self._reading.images)
+        images = "1 image" if count == 1 else f"{count} images"
+        return (
+            f"ContributionReport({self._target!r}, {len(self._reading.names)} concepts, {images})"
+        )
+
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return f"What added to {self._target}"
+
+    def add(self, image: Any) -> None:
+        """Explain another image, or take its saved Contributions, and show it beside the others.
+
+        Raises ValueError where the view has no explainer, or the contributions are not of the same
+        target and concepts.
+        """
+        if isinstance(image, Contributions):
+            self._append(image, None)
+        else:
+            engine = self._ask("to explain another image")
+            self._append(engine.explain(image, baseline=self._baseline), engine)
+
+    def remove(self, place: int) -> None:
+        """Take the image at a place from the report; raises IndexError where there is none."""
+        with self._state_lock:
+            images = self._reading.images
+            if not 0 <= place < len(images):
+                raise IndexError(
+                    f"got the image {place}; expected a place below {len(images)};"
+                    " images are counted from 0"
+                )
+            self._show(Reading.of(images[:place] + images[place + 1 :]))
+
+    def snapshot(self) -> ContributionReport:
+        """Return a twin of what is on the screen, without the explainer."""
+        twin = type(self)._of(self._reading)
+        twin._target = self._target
+        twin.report = self.report
+        twin.concept, twin.view, twin.layout = self.concept, self.view, self.layout
+        return twin
+
+    def export_png(self, path: str | Path) -> Path:
+        """Write what is on the screen as a picture for slides and print, 1920 pixels wide."""
+        picture = draw_contributions(self._reading, Look.of(self.view, self.concept))
+        picture.save(path, format="PNG")
+        return Path(path)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return what answers each kind of message."""
+        return {"add": self._add, "remove": self._remove}
+
+    def close(self) -> None:
+        """Close the view with its charts, and let go of the explainer."""
+        self._engine = None
+        if self._conversation is not None:
+            self._charts.close()
+        super().close()
+
+    @traitlets.validate("concept")
+    def _known_concept(self, proposal: Any) -> str | None:
+        name: str | None = proposal["value"]
+        known = self._reading.names
+        if name is not None and name not in known:
+            raise ValueError(
+                f"got the concept {name!r:.80}; expected one of {len(known)}:"
+                f" {', '.join(known[:6])}{' …' if len(known) > 6 else ''}; choose one of these"
+            )
+        return name
+
+    def _add(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        engine = self._ask("to explain another image")
+        picture = questions.image_in(content)
+        found = engine.explain(picture, baseline=self._baseline)
+        if stopped():
+            raise CancelledError
+        self._append(found, engine)
+        return {"images": len(self._reading.images)}
+
+    def _remove(self, content: Content, _: Stop) -> Mapping[str, Any]:
+        self.remove(questions.place_in(content, len(self._reading.images)))
+        return {"images": len(self._reading.images)}
+
+    def _append(self, found: Contributions, engine: Explains | None) -> None:
+        with self._state_lock:
+            if engine is self._engine or engine is None:
+                self._show(Reading.of((*self._reading.images, found)))
+
+    def _ask(self, purpose: str) -> Explains:
+        return answering(
+            self._engine, "explainer", purpose, "ContributionReport(explainer, images)"
+        )
+
+    def _show(self, reading: Reading) -> None:
+        self._reading = reading
+        chosen = self.concept if self.concept in reading.names else None
+        self._publish(concept=chosen, **self._payloads(reading))
+        self._charts.sweep()  # only now that the view has let go of them
+
+    def _payloads(self, reading: Reading) -> dict[str, Any]:
+        self._charts.fill(reading)
+        return {
+            "report": report_payload(reading, self._target),
+            "pictures": pictures_payload(reading),
+            "maps": maps_payload(reading),
+            "attention": attention_payload(reading),
+            "bars": list(self._charts.bars),
+            "pies": list(self._charts.pies),
+            "spreads": list(self._charts.spreads),
+        }
+
+
+def explainer_of(explainer: Any) -> Explains:
+    """Return a fitted explainer as it is; raises TypeError for another thing."""
+    if not isinstance(explainer, Explains):
+        raise TypeError(
+            f"got {type(explainer).__name__} as explainer; expected a fitted AdditiveExplainer;"
+            " make one with AdditiveExplainer().fit(model, data, target=...)"
+        )
+    return explainer
+
+
+def _target(engine: Explains | None) -> Any:
+    return "" if engine is None else engine.target_
+
+
+def _contributions(evidence: Any) -> Contributions:
+    if not isinstance(evidence, Contributions):
+        raise TypeError(
+            f"got {type(evidence).__name__} as evidence; expected Contributions, one or a list;"
+            " make one with explainer.explain(image) or open a saved one with load(path)"
+        )
+    return evidence

@@ -1,0 +1,1 @@
+"""The view of a decision taken apart into channels."""

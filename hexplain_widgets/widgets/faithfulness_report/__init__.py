@@ -1,0 +1,1 @@
+"""The view of how faithful explanations are over images."""

@@ -1,0 +1,139 @@
+"""The report on faithfulness: Table 1 and the curves of Fig. 6, 7, 9 and 10."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+
+from ...diagnosis.faithfulness import measure_faithfulness
+from ...evidence import FaithfulnessSummary
+from .._shared.export import Exportable
+from .._shared.figures import parts_of
+from .charts import Chart, figure_of, masked_chart, sorted_chart, surrogate_chart, survival_chart
+from .picture import draw_faithfulness
+from .words import heading, legend, numbers, table
+
+_STYLE = """<style>
+.hx-faithfulness { container-type: inline-size; padding: 4px 14px 14px; line-height: 1.4; }
+.hx-faithfulness h2 { font-size: 1.55em; font-weight: 400; margin: 8px 0 4px; }
+.hx-faithfulness h2 small { font-size: 0.62em; margin-left: 0.6em; opacity: 0.7; }
+.hx-faithfulness h3 { font-size: 1.1em; font-weight: 650; margin: 10px 0 2px; }
+.hx-faithfulness p { margin: 0 0 4px; }
+.hx-faithfulness .hx-told, .hx-faithfulness .hx-note { color: var(--jp-ui-font-color2); }
+.hx-faithfulness .hx-key { display: inline-flex; align-items: center; gap: 6px; }
+.hx-faithfulness .hx-key { margin-right: 14px; }
+.hx-faithfulness .hx-key i { width: 16px; height: 4px; border-radius: 2px; }
+.hx-faithfulness table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.hx-faithfulness caption { text-align: left; color: var(--jp-ui-font-color2); padding-bottom: 4px; }
+.hx-faithfulness :is(th, td) { padding: 3px 12px 3px 0; text-align: right; white-space: nowrap; }
+.hx-faithfulness th:first-child { text-align: left; font-weight: 500; }
+.hx-faithfulness thead th { border-bottom: 1px solid var(--jp-border-color1); }
+.hx-faithfulness summary { cursor: pointer; color: var(--jp-ui-font-color2); }
+.hx-faithfulness .widget-html-content { line-height: 1.4; overflow-x: auto; }
+</style>"""
+_COLUMNS = "repeat(auto-fill, minmax(min(100%, 310px), 1fr))"
+
+
+class FaithfulnessReport(Exportable, ipywidgets.VBox):
+    """How far decompositions of a network's decisions are true: `model` on one or many `images`.
+
+    A table of correlations with ablation, and what happens to decisions when channels are masked,
+    kept or removed, step by step; `settings` are those of `measure_faithfulness` (`rivals`,
+    `top_k`, `removed`, `seed`). Raises what it raises.
+    """
+
+    _made: tuple[ipywidgets.Widget, ...] = ()
+
+    def __init__(
+        self, model: Any, images: Any, *, layers: Sequence[str] | None = None, **settings: Any
+    ) -> None:
+        self._open(measure_faithfulness(model, images, layers=layers, **settings))
+
+    @classmethod
+    def from_evidence(cls, evidence: Any) -> FaithfulnessReport:
+        """Return the report of a saved FaithfulnessSummary, without a model.
+
+        Raises TypeError for what is no FaithfulnessSummary.
+        """
+        if not isinstance(evidence, FaithfulnessSummary):
+            raise TypeError(
+                f"got {type(evidence).__name__} as evidence; expected a FaithfulnessSummary;"
+                " make one with measure_faithfulness(model, images) or open one with load(path)"
+            )
+        self = cls.__new__(cls)
+        self._open(evidence)
+        return self
+
+    def _open(self, evidence: FaithfulnessSummary) -> None:
+        self._evidence = evidence
+        self._figures: list[Any] = []
+        head = ipywidgets.HTML(_STYLE + heading(evidence))
+        correlations = ipywidgets.HTML(table(evidence))
+        steps = ipywidgets.Stack([self._step(i) for i in range(len(evidence.steps))])
+        steps.selected_index = 0
+        names = [f"{step.deep} → {step.shallow}" for step in evidence.steps]
+        choice = ipywidgets.ToggleButtons(options=names, style={"button_width": "auto"})
+        choice.layout.margin = "10px 0 0"
+        # in the browser, so that steps are chosen without a kernel too
+        link = ipywidgets.jslink((choice, "index"), (steps, "selected_index"))
+        last = _grid([self._panel(surrogate_chart(evidence))])
+        super().__init__([head, correlations, choice, steps, last])
+        self.add_class("hx-faithfulness")
+        parts = (part for figure in self._figures for part in parts_of(figure))
+        self._made = (*self.children, link, *parts)
+
+    def _step(self, place: int) -> ipywidgets.Widget:
+        step = self._evidence.steps[place]
+        charts = masked_chart(step), sorted_chart(step), survival_chart(self._evidence, place)
+        return _grid([self._panel(chart) for chart in charts])
+
+    def _panel(self, chart: Chart) -> ipywidgets.Widget:
+        head = ipywidgets.HTML(legend(chart.title, chart.colours, chart.told))
+        figure = figure_of(chart)
+        self._figures.append(figure)
+        lines = {name: values.tolist() for name, values in chart.lines.items()}
+        foot = ipywidgets.HTML(numbers(chart.x_name, chart.places, lines))
+        return ipywidgets.VBox([head, figure, foot], layout=ipywidgets.Layout(min_width="0"))
+
+    @property
+    def evidence(self) -> FaithfulnessSummary:
+        """The figures that are on the screen."""
+        return self._evidence
+
+    def __repr__(self) -> str:
+        steps, images = len(self._evidence.steps), self._evidence.images
+        return f"FaithfulnessReport({images} images, {steps} steps)"
+
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        return f"Faithfulness: {self._model()}"
+
+    def snapshot(self) -> FaithfulnessReport:
+        """Return a twin of what is on the screen."""
+        twin = type(self).from_evidence(self._evidence)
+        twin.children[2].index = self.children[2].index
+        return twin
+
+    def export_png(self, path: str | Path) -> Path:
+        """Write the report of the step on the screen as a picture, 1920 pixels wide."""
+        place = int(self.children[2].index or 0)
+        draw_faithfulness(self._evidence, place).save(path, format="PNG")
+        return Path(path)
+
+    def _model(self) -> str:
+        return self._evidence.provenance.model
+
+    def close(self) -> None:
+        """Close the report with all its parts."""
+        for part in self._made:
+            part.close()
+        super().close()
+
+
+def _grid(children: Sequence[ipywidgets.Widget]) -> ipywidgets.Widget:
+    layout = ipywidgets.Layout(grid_template_columns=_COLUMNS, grid_gap="8px 28px", width="100%")
+    return ipywidgets.GridBox(list(children), layout=layout)

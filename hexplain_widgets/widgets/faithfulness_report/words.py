@@ -1,0 +1,106 @@
+"""What a report on faithfulness says: its verdict in a sentence, its table, its legends."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+
+from ...evidence import ESTIMATORS, FaithfulnessSummary, StepFaithfulness
+
+GOOD, POOR = 0.8, 0.5
+POOR_COLOUR = "var(--jp-error-color1)"
+LONG = {
+    "AA": "average activation",
+    "MA": "maximum activation",
+    "AG": "average gradient",
+    "MG": "maximum gradient",
+}
+
+
+def heading(summary: FaithfulnessSummary) -> str:
+    """Return the head of the report, with its verdict in words, as HTML."""
+    images = "one image" if summary.images == 1 else f"{summary.images} images"
+    title = f"<h2>How far to trust this? <small>{images}</small></h2>"
+    notes = "".join(f"<p class='hx-note'>{html.escape(note)}</p>" for note in summary.notes)
+    return f"{title}<p role='status'>{verdict(summary)}</p>{notes}"
+
+
+def verdict(summary: FaithfulnessSummary) -> str:
+    """Return in a sentence what the weakest step is, and on a single image, as HTML."""
+    known = [step for step in summary.steps if step.counted[0]]
+    if not known:
+        return "No step could be compared with ablation: contributions are all the same."
+    weak = min(known, key=lambda step: float(step.pearson[0]))
+    r, low = float(weak.pearson[0]), min(float(step.lowest[0]) for step in known)
+    how = "agree" if r >= GOOD else "agree in part" if r >= POOR else "agree poorly"
+    said = f"Contributions {how} with ablation at every step: r is at least {_number(r)}"
+    said = said if r >= POOR else f"Contributions {how} with ablation at {name_of(weak)}: {_r(r)}"
+    single = "" if summary.images == 1 else f"; on a single image it falls to {_number(low)}"
+    red = f" style='color:{POOR_COLOUR};font-weight:600'" if min(r, low) < POOR else ""
+    return f"<span{red}>{said}{single}.</span>"
+
+
+def name_of(step: StepFaithfulness) -> str:
+    """Return what a step leads from and to, as HTML."""
+    return f"{html.escape(step.deep)} → {html.escape(step.shallow)}"
+
+
+def table(summary: FaithfulnessSummary) -> str:
+    """Return Table 1 with the lowest image, ranks and numbers of channels, as HTML."""
+    heads = [f"<abbr title='{LONG[name]}'>{name}</abbr>" for name in ESTIMATORS]
+    heads = ["step", *heads, "lowest", "ranks", "activated", "overlapping", "channels"]
+    head = "".join(f"<th scope='col'>{text}</th>" for text in heads)
+    rows = "".join(_row(step) for step in summary.steps)
+    return (
+        "<table class='hx-table'><caption>Correlation with ablation to zero, mean over images ±"
+        f" its standard error</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _row(step: StepFaithfulness) -> str:
+    cells = [
+        _cell(float(r), f"{_number(float(r))} ± {_number(float(e))}" if e else _number(float(r)))
+        if count else "<td>–</td>"
+        for r, e, count in zip(step.pearson, step.errors, step.counted, strict=True)
+    ]  # fmt: skip
+    low = float(step.lowest[0])
+    cells += [_cell(low, _number(low)), f"<td>{_number(step.ranks)}</td>"]
+    cells += [f"<td>{n:.3g}</td>" for n in (step.activated, step.overlapping, step.channels)]
+    return f"<tr><th scope='row'>{name_of(step)}</th>{''.join(cells)}</tr>"
+
+
+def _cell(value: float, text: str) -> str:
+    poor = f" style='color:{POOR_COLOUR};font-weight:600'" if value < POOR else ""
+    return f"<td{poor}>{text}</td>"
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _r(value: float) -> str:
+    return f"r = {_number(value)}"
+
+
+def legend(title: str, lines: Mapping[str, str], told: str) -> str:
+    """Return the head of a chart: what it shows, the colours of its lines, what it tells."""
+    marks = "".join(
+        f"<span class='hx-key'><i style='background:{colour}'></i>{html.escape(name)}</span>"
+        for name, colour in lines.items()
+    )
+    return f"<h3>{html.escape(title)}</h3><p class='hx-told'>{told}</p><p>{marks}</p>"
+
+
+def numbers(x_name: str, x: Sequence[str], lines: Mapping[str, Sequence[float]]) -> str:
+    """Return the numbers of a chart as a table to unfold, for who cannot see it."""
+    head = "".join(f"<th scope='col'>{html.escape(name)}</th>" for name in (x_name, *lines))
+    rows = "".join(
+        f"<tr><th scope='row'>{html.escape(label)}</th>"
+        + "".join(f"<td>{_number(float(values[i]))}</td>" for values in lines.values())
+        + "</tr>"
+        for i, label in enumerate(x)
+    )
+    return (
+        "<details><summary>As numbers</summary><table class='hx-table'>"
+        f"<tr>{head}</tr>{rows}</table></details>"
+    )

@@ -1,0 +1,1 @@
+"""The view of many inferences as points in space."""

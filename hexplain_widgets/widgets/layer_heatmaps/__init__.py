@@ -1,0 +1,1 @@
+"""The view of heatmaps: images by layers and classes."""

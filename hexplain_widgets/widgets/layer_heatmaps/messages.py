@@ -1,0 +1,103 @@
+"""What a heatmap view may ask: its messages, checked before anything is done for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...arguments import nearest
+from ...chip.heatmaps import SUMS
+from .._shared.conversation import RELOAD
+from ..decomposition_tree.messages import target_in, whole
+from .heatmap_asking import Wanted
+
+Content = Mapping[str, Any]
+MOST_CLASSES = 24
+SUMMED = tuple(SUMS)  # methods that sum channels, so that each can be taken out
+
+
+def wanted_in(
+    content: Content, methods: Sequence[str], layers: Sequence[str], classes: Sequence[str]
+) -> Wanted:
+    """Return the maps that a message asks for; raises ValueError for what there is not."""
+    method, boxes = content.get("method"), content.get("boxes", False)
+    if method not in methods or not isinstance(boxes, bool):
+        raise ValueError(
+            f"got method {method!r:.60} and boxes {boxes!r:.20}; expected one of"
+            f" {', '.join(methods)}, and true or false; {RELOAD}"
+        )
+    return Wanted(str(method), _targets(content, classes), _layers(content, layers), boxes)
+
+
+def spot_in(
+    content: Content, layers: Sequence[str], classes: Sequence[str]
+) -> tuple[str, int, str]:
+    """Return the method, class and layer of one map that a message asks of; raises ValueError."""
+    target, layer = content.get("target"), content.get("layer")
+    wanted = wanted_in({**content, "classes": [target], "layers": [layer]}, SUMMED, layers, classes)
+    return wanted.method, wanted.targets[0], wanted.layers[0]
+
+
+def sparsity_in(content: Content) -> float:
+    """Return the `sparsity` of a message; raises ValueError out of range."""
+    return checked_sparsity(content.get("sparsity"))
+
+
+def checked_sparsity(sparsity: Any) -> float:
+    """Return a sparsity above 0 and up to 1; raises ValueError for another value."""
+    number = isinstance(sparsity, int | float) and not isinstance(sparsity, bool)
+    if not number or not math.isfinite(sparsity) or not 0 < sparsity <= 1:
+        raise ValueError(
+            f"got sparsity {sparsity!r:.60}; expected a number above 0 and up to 1, the fraction of"
+            " the smallest penalty that zeroes every channel; 0.01 is usual"
+        )
+    return float(sparsity)
+
+
+def class_in(content: Content, classes: Sequence[str]) -> int:
+    """Return the index of the `target` of a message; raises ValueError for no class."""
+    return class_index(target_in(content), classes)
+
+
+def class_index(target: int | str, classes: Sequence[str]) -> int:
+    """Return the index of a class given by name or index; raises ValueError with the nearest."""
+    if not isinstance(target, str):
+        if not 0 <= target < len(classes):
+            raise ValueError(
+                f"got class {target}; expected an index from 0 to {len(classes) - 1};"
+                " choose one in that range, or a name"
+            )
+        return int(target)
+    found = [i for i, name in enumerate(classes) if name == target]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(
+            f"got the class name {target!r:.60}, which stands for {len(found)} classes; expected"
+            f" one; give its index: {', '.join(map(str, found))}"
+        )
+    raise ValueError(
+        f"got the unknown class {target!r:.60}; expected one of {len(classes)} names; the nearest"
+        f" are {nearest(target, classes)}"
+    )
+
+
+def _targets(content: Content, classes: Sequence[str]) -> tuple[int, ...]:
+    given: Any = content.get("classes")
+    good = isinstance(given, list) and all(whole(c) and 0 <= c < len(classes) for c in given)
+    if not good or not 1 <= len(given) <= MOST_CLASSES:
+        raise ValueError(
+            f"got classes {given!r:.60}; expected 1 to {MOST_CLASSES} indices below"
+            f" {len(classes)}; choose them from the list"
+        )
+    return tuple(dict.fromkeys(given))
+
+
+def _layers(content: Content, layers: Sequence[str]) -> tuple[str, ...]:
+    given = content.get("layers", list(layers))
+    if not isinstance(given, list) or not given or not all(name in layers for name in given):
+        raise ValueError(
+            f"got layers {given!r:.60}; expected some of {', '.join(layers)}; {RELOAD}"
+        )
+    return tuple(name for name in layers if name in given)

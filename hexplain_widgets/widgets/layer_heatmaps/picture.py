@@ -1,0 +1,233 @@
+"""Heatmaps as a picture, drawn from the maps alone: for slides and for print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from ...network.localize import upsampled
+from ...pictures.heat import heat, pale
+from ...pictures.page import FINER, SOFT, WELL, Pen, Point, percent, short, stage_name
+from .grid import Cell, HeatmapGrid, Key, Spot
+
+WIDTH, MARGIN, NAMES, GAP = 1920, 48, 210, 16
+HEAD, LINE, FOOT = 150, 34, 100
+LARGEST = 420  # pixels a side up to which a map is enlarged
+ABREAST = 4  # maps side by side where there is one per class
+OPACITY = 0.9
+BOX = "#ffffff"
+RAMP = 480
+NUMBER = "{:.3g}"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What of a grid is on the screen, and how: `targets` are the classes, with their names."""
+
+    method: str
+    targets: Mapping[Key, str]
+    scale: str = "map"
+    opacity: float = OPACITY
+    boxes: bool = False
+    signed: bool = False
+
+    @classmethod
+    def of(cls, view: Mapping[str, Any], grid: HeatmapGrid, classes: Sequence[str]) -> Look:
+        """Return the look that a saved arrangement describes; `classes` are names by index."""
+        known = grid.targets()
+        targets = {key: known.get(key) or _named(key, classes) for key in view.get("classes", ())}
+        return cls(
+            method=view.get("method", grid.methods[0] if grid.methods else ""),
+            targets=targets,
+            scale=view.get("scale", "map"),
+            opacity=view.get("opacity", OPACITY),
+            boxes=view.get("boxes", False),
+            signed=view.get("signed", False),
+        )
+
+
+def _named(key: Key, classes: Sequence[str]) -> str:
+    return classes[key] if isinstance(key, int) and 0 <= key < len(classes) else str(key)
+
+
+def strongest(grid: HeatmapGrid, look: Look, spot: Spot) -> float:
+    """Return the value that the strongest colour of a map stands for; 1 where all is zero."""
+    peers = [s for s in _spots(grid, look) if _share_scale(look.scale, s, spot)]
+    values = [grid.cells[s].heatmap.values for s in peers if s in grid.cells]
+    size = np.abs if look.signed else np.asarray
+    return max((float(size(v).max(initial=0)) for v in values), default=0.0) or 1.0
+
+
+def _share_scale(scale: str, one: Spot, other: Spot) -> bool:
+    return scale == "all" or one == other or (scale == "layer" and one.layer == other.layer)
+
+
+def _spots(grid: HeatmapGrid, look: Look) -> Iterator[Spot]:
+    for target in look.targets:
+        yield from (Spot(look.method, target, layer) for layer in grid.columns(look.method))
+
+
+def overlay(
+    cell: Cell,
+    image: UInt8[np.ndarray, "h w 3"],
+    size: tuple[int, int],
+    look: Look,
+    largest: float,
+) -> Image.Image:
+    """Return a map over its image, `size` `(width, height)` pixels; a picture as it is."""
+    if cell.heatmap.picture is not None:
+        return Image.fromarray(cell.heatmap.picture).resize(size, Image.Resampling.BICUBIC)
+    ground = Image.fromarray(pale(image)).resize(size, Image.Resampling.BILINEAR)
+    over = heat(_scaled(cell.heatmap.values, image.shape[:2], look, largest))
+    over[..., 3] = np.rint(over[..., 3] * look.opacity)
+    layer = Image.fromarray(over).resize(size, Image.Resampling.BILINEAR)
+    ground.paste(layer, mask=layer.getchannel("A"))
+    return ground
+
+
+def _scaled(
+    values: Float[np.ndarray, "mh mw"], size: tuple[int, ...], look: Look, largest: float
+) -> Float[np.ndarray, "h w"]:
+    kept = values if look.signed else np.maximum(values, 0)
+    return upsampled(kept.astype(np.float64), (size[0], size[1])) / largest
+
+
+def draw_heatmaps(grid: HeatmapGrid, look: Look) -> Image.Image:
+    """Return the maps of a look as a picture 1920 pixels wide, a row per class.
+
+    Where a method gives one map per class the classes stand side by side. Raises ValueError for a
+    look without a map.
+    """
+    if not any(spot in grid.cells for spot in _spots(grid, look)):
+        raise ValueError(
+            f"got no map of {look.method} for {', '.join(look.targets.values()) or 'no class'};"
+            " expected at least one on the screen; choose a class and a method that has maps"
+        )
+    columns = grid.columns(look.method)
+    rows = [[(target, layer) for layer in columns] for target in look.targets]
+    if len(columns) == 1:
+        one_each = [row[0] for row in rows]
+        rows = [one_each[i : i + ABREAST] for i in range(0, len(one_each), ABREAST)]
+    return _Drawing(grid, look, rows, named=len(columns) > 1).finished()
+
+
+class _Drawing:
+    def __init__(
+        self, grid: HeatmapGrid, look: Look, rows: list[list[tuple[Key, str]]], *, named: bool
+    ) -> None:
+        self.grid, self.look, self.rows, self.named = grid, look, rows, named
+        self.left = MARGIN + (NAMES if named else 0)
+        across = max(map(len, rows))
+        room = (WIDTH - MARGIN - self.left - GAP * (across - 1)) / across
+        height, width = grid.image.shape[:2]
+        self.size = (min(room, LARGEST), min(room, LARGEST) * height / width)
+        self.row = self.size[1] + LINE + (GAP if named else LINE + GAP)
+        total = round(HEAD + LINE + self.row * len(rows) + FOOT)
+        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, total * FINER), "white"))
+
+    def finished(self) -> Image.Image:
+        self._title()
+        if self.named:
+            self._heads()
+        for i, row in enumerate(self.rows):
+            self._row(row, HEAD + LINE + i * self.row)
+        self._legend(HEAD + LINE + self.row * len(self.rows) + GAP)
+        width, height = self.pen.canvas.size
+        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+
+    def _title(self) -> None:
+        names = ", ".join(self.look.targets.values())
+        self.pen.text((MARGIN, 78), f"Where is {short(names, 54)}?", 48)
+        sparsity = self.grid.sparsity
+        facts = [self.look.method, "" if sparsity is None else f"sparsity {sparsity:.3g}"]
+        self.pen.text((WIDTH - MARGIN, 78), ",  ".join(filter(None, facts)), 26, SOFT, "rs")
+
+    def _heads(self) -> None:
+        layers = {layer.name: layer for layer in self.grid.layers}
+        for i, (_, name) in enumerate(self.rows[0]):
+            layer, x = layers.get(name), self.left + i * (self.size[0] + GAP)
+            room = round(self.size[0] / 11)
+            self.pen.text((x, HEAD), short(stage_name(layer) if layer else name, room), 24)
+            if layer:
+                cells = f"{layer.shape[1]} x {layer.shape[2]}"
+                self.pen.text((x + self.size[0], HEAD), cells, 18, SOFT, "rs")
+                self.pen.text((x, HEAD + 22), short(layer.name, room + 4), 17, SOFT)
+
+    def _row(self, row: list[tuple[Key, str]], y: float) -> None:
+        for i, (target, layer) in enumerate(row):
+            at = (self.left + i * (self.size[0] + GAP), y)
+            if not self.named:
+                self._name(target, at)
+                at = (at[0], y + LINE)
+            self._cell(Spot(self.look.method, target, layer), at)
+        if self.named:
+            self._name(row[0][0], (MARGIN, y + 4))
+
+    def _name(self, target: Key, at: Point) -> None:
+        name = self.look.targets[target]
+        likely = next((p.probability for p in self.grid.predictions if p.index == target), None)
+        self.pen.text((at[0], at[1] + 22), short(name, 15 if self.named else 30), 26)
+        if likely is None:
+            return
+        if self.named:
+            self.pen.text((at[0], at[1] + 50), percent(likely), 20, SOFT)
+        else:
+            end = (at[0] + self.size[0], at[1] + 22)
+            self.pen.text(end, percent(likely), 20, SOFT, "rs")
+
+    def _cell(self, spot: Spot, at: Point) -> None:
+        cell, below = self.grid.cells.get(spot), (at[0], at[1] + self.size[1] + 22)
+        if cell is None:
+            self.pen.box(at, self.size, WELL)
+            self.pen.text(below, "no map", 17, SOFT)
+            return
+        largest = strongest(self.grid, self.look, spot)
+        pixels = (round(self.size[0] * FINER), round(self.size[1] * FINER))
+        self.pen.picture(at, overlay(cell, self.grid.image, pixels, self.look, largest))
+        if self.look.boxes and cell.localization is not None:
+            self._box(cell.localization.box, at)
+        self._caption(cell, below, largest)
+
+    def _caption(self, cell: Cell, at: Point, largest: float) -> None:
+        if cell.heatmap.picture is None:
+            self.pen.text(at, f"up to {NUMBER.format(cell.heatmap.values.max())}", 17, SOFT)
+        if cell.channels is not None:
+            counted = f"{cell.channels[0]} of {cell.channels[1]} channels"
+            room = self.size[0] > 230
+            words = counted if room else f"{cell.channels[0]} / {cell.channels[1]}"
+            self.pen.text((at[0] + self.size[0], at[1]), words, 17, SOFT, "rs")
+
+    def _box(self, box: tuple[int, int, int, int], at: Point) -> None:
+        if box[2] <= box[0]:
+            return
+        k = self.size[0] / self.grid.image.shape[1]
+        start = (at[0] + box[0] * k, at[1] + box[1] * k)
+        self.pen.outline(start, ((box[2] - box[0]) * k, (box[3] - box[1]) * k), 4, "#000000")
+        inner = (start[0] + 1, start[1] + 1)
+        size = ((box[2] - box[0]) * k - 2, (box[3] - box[1]) * k - 2)
+        self.pen.outline(inner, size, 2, BOX)
+
+    def _legend(self, y: float) -> None:
+        spots = [s for s in _spots(self.grid, self.look) if s in self.grid.cells]
+        coloured = [s for s in spots if self.grid.cells[s].heatmap.picture is None]
+        if not coloured:
+            return
+        ramp = heat(np.linspace(-1.0 if self.look.signed else 0.0, 1, 512)[None].repeat(24, 0))
+        ground = Image.new("RGB", ramp.shape[1::-1], "#9a9a9a")
+        over = Image.fromarray(ramp)
+        ground.paste(over, mask=over.getchannel("A"))
+        self.pen.picture((self.left, y), ground.resize((RAMP * FINER, 12 * FINER)))
+        low, high = self._ends(strongest(self.grid, self.look, coloured[0]))
+        self.pen.text((self.left, y + 34), low, 18, SOFT)
+        self.pen.text((self.left + RAMP, y + 34), high, 18, SOFT, "rs")
+
+    def _ends(self, largest: float) -> tuple[str, str]:
+        """The words at both ends of the scale."""
+        if self.look.scale == "all":
+            return NUMBER.format(-largest if self.look.signed else 0), NUMBER.format(largest)
+        return "as far against" if self.look.signed else "0", f"largest of each {self.look.scale}"

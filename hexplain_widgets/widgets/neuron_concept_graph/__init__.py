@@ -1,0 +1,1 @@
+"""The view of which neurons serve which concepts."""

@@ -1,0 +1,55 @@
+"""What the view of neurons and concepts may ask: its messages, checked before they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...arguments import nearest
+from ..decomposition_tree.messages import whole
+
+Content = Mapping[str, Any]
+
+MOST_NEURONS = 24
+
+
+def concept_in(content: Content, known: Sequence[str]) -> str:
+    """Return the `concept` of a message; raises ValueError for what is none of the view's."""
+    return known_concept(content.get("concept"), known)
+
+
+def known_concept(name: object, known: Sequence[str]) -> str:
+    """Return a concept's name; raises ValueError with the nearest where the view has it not."""
+    if isinstance(name, str) and name in known:
+        return name
+    raise ValueError(
+        f"got the concept {name!r:.60}; expected one of {len(known)} of this view;"
+        f" the nearest are {nearest(str(name)[:60], known)}"
+    )
+
+
+def estimator_in(content: Content, known: Sequence[str]) -> str:
+    """Return the `estimator` of a message; raises ValueError for one the view cannot turn to."""
+    return known_estimator(content.get("estimator"), known)
+
+
+def known_estimator(name: object, known: Sequence[str]) -> str:
+    """Return an estimator's name; raises ValueError for one the view cannot turn to."""
+    if isinstance(name, str) and name in known:
+        return name
+    raise ValueError(
+        f"got the estimator {name!r:.60}; expected one of {', '.join(known)};"
+        " saved evidence holds one; open the view on a fitted Hint for the others"
+    )
+
+
+def neurons_in(content: Content) -> tuple[int, ...]:
+    """Return the `neurons` of a message; raises ValueError for what is no neuron."""
+    neurons: Any = content.get("neurons")
+    good = isinstance(neurons, list) and all(whole(k) and k >= 0 for k in neurons)
+    if not good or not 1 <= len(neurons) <= MOST_NEURONS:
+        raise ValueError(
+            f"got neurons {neurons!r:.60}; expected 1 to {MOST_NEURONS} neuron numbers;"
+            " choose them in the graph"
+        )
+    return tuple(dict.fromkeys(neurons))
