@@ -40,7 +40,7 @@ from hexplain_widgets.chain.inference import (
     inference_weights,
 )
 from hexplain_widgets.chain.interpolation import Interpolation
-from hexplain_widgets.network.gates import gates_for
+from hexplain_widgets.network.gating import gates_for
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
 from hexplain_widgets.solvers.best_subset import best_subset

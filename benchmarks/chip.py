@@ -29,8 +29,7 @@ import hexplain_widgets as hx
 from hexplain_widgets.chip.statistics import GateQuestion, Gathered
 from hexplain_widgets.data.samples import Batch, Sample
 from hexplain_widgets.evidence import Layer
-from hexplain_widgets.network.gates import gates_for
-from hexplain_widgets.network.gating import gated
+from hexplain_widgets.network.gating import gated, gates_for
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
 from tests.networks import image, seeded

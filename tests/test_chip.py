@@ -24,7 +24,7 @@ import hexplain_widgets as hx
 from hexplain_widgets.chip.engine import Chip
 from hexplain_widgets.data.samples import Sample
 from hexplain_widgets.fitting import passes as fitting
-from hexplain_widgets.network.gates import gates_for
+from hexplain_widgets.network.gating import gates_for
 from hexplain_widgets.solvers import moments
 from hexplain_widgets.solvers.lasso import Quadratic, lasso
 from tests.networks import Residual, image, plain, seeded

@@ -12,8 +12,8 @@ import torchvision
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from hexplain_widgets.network import channel_sums
 from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network import linear_parts as channel_sums
 from hexplain_widgets.network import linear_parts as channelwise
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.gating import Gated, Taken

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from hexplain_widgets.network.gates import gates_for, proximity
+from hexplain_widgets.network.gating import gates_for, proximity
 from tests.reference import perturbed
 
 K = 8

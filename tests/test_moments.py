@@ -15,7 +15,7 @@ from hexplain_widgets.data.samples import batches
 from hexplain_widgets.evidence import Layer
 from hexplain_widgets.network import gating as gated
 from hexplain_widgets.network.classifier import Classifier
-from hexplain_widgets.network.gates import gates_for
+from hexplain_widgets.network.gating import gates_for
 from hexplain_widgets.network.probe import Probe
 from hexplain_widgets.solvers.moments import Moments, Rows
 from tests.networks import DataDependent, Residual, image, plain, seeded

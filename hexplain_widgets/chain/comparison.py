@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from ..evidence import InferenceComparison, Provenance
-from ..network.classifier import Classifier, Prepared
-from ..network.images import thumbnail
+from ..network.classifier import Classifier, Prepared, thumbnail
 from .distances import distances, p_values, principal
 from .harmony import Harmony
 from .inference import Stop

@@ -24,8 +24,7 @@ from ..evidence import (
 from ..fitting.passes import Gathering
 from ..fitting.states import restoring
 from ..fitting.streaming import never
-from ..network.classifier import Classifier, Prepared
-from ..network.images import thumbnail
+from ..network.classifier import Classifier, Prepared, thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
 from .comparison import Compared, asked_of, compared

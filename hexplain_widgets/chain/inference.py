@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..network.gates import gates_for, proximity
-from ..network.gating import Gated, Taken, gated, spatial_means
+from ..network.gating import Gated, Taken, gated, gates_for, proximity, spatial_means
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..network.segments import rounding

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ..evidence import ConceptInference, Faithfulness, InferenceComparison
 from ..evidence.faithfulness import faithfulness
-from ..network.classifier import Classifier, Prepared
-from ..network.images import thumbnail
+from ..network.classifier import Classifier, Prepared, thumbnail
 from .harmony import Harmony
 from .inference import Stop
 from .inferring import Inferrer

@@ -15,8 +15,7 @@ from torch.nn import functional as F
 from ..data.samples import Batch
 from ..evidence import Layer
 from ..network.classifier import Classifier
-from ..network.gates import gates_for, proximity
-from ..network.gating import Gated, Taken, gated
+from ..network.gating import Gated, Taken, gated, gates_for, proximity
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..solvers.moments import Rows

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
-from ..network.images import picture_of
+from ..network.classifier import picture_of
 
 # Berlin and Kay's basic color terms; a label of a color map is a place in this list, from 1.
 COLORS = (

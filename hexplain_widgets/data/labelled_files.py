@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int
 from PIL import Image, UnidentifiedImageError
 
-from ..network.images import picture_of
+from ..network.classifier import picture_of
 from .colors import COLORS, color_map
 from .concept_sets import NO_NAME, Labelled, Skipped
 

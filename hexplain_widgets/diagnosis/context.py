@@ -22,7 +22,7 @@ from ..decomposition.decisions import checked_top_k
 from ..evidence import ContextSummary, DegreeSummary, Layer, Provenance
 from ..fitting.streaming import until_stopped
 from ..network.classifier import Classifier
-from ..network.gates import drawing
+from ..network.gating import drawing
 from ..network.guest import visiting
 from ..network.probe import Capture, Probe
 from ..provenance import versions

@@ -37,18 +37,18 @@ def layer_degrees(
     `chosen` says of each image how often it counts for which channel; `classes` run from 0.
     """
     shape = int(classes.max()) + 1, layer.shape[0]
-    own = _counts(chosen, classes, shape)
+    own = _class_counts(chosen, classes, shape)
     mine = degrees(own)
     if not len(mine):
         return LayerDegrees(layer, own, 0.0, 0.0, 0.0, 0.0)
-    chance = np.array([degrees(_counts(chosen, other, shape)).mean() for other in shuffled])
+    chance = np.array([degrees(_class_counts(chosen, other, shape)).mean() for other in shuffled])
     error = float(mine.std(ddof=1) / len(mine) ** 0.5) if len(mine) > 1 else 0.0
     return LayerDegrees(
         layer, own, float(mine.mean()), error, float(chance.mean()), float(chance.std())
     )
 
 
-def _counts(
+def _class_counts(
     chosen: Sequence[Mapping[int, int]], classes: Int[np.ndarray, " n"], shape: tuple[int, int]
 ) -> Int[np.ndarray, "c k"]:
     found = np.zeros(shape, dtype=np.int64)

@@ -19,7 +19,7 @@ from ..decomposition.contributions import Weighing, estimated
 from ..evidence import FaithfulnessSummary, Layer, Provenance
 from ..fitting.streaming import until_stopped
 from ..network.classifier import Classifier
-from ..network.gates import drawing
+from ..network.gating import drawing
 from ..network.guest import visiting
 from ..network.probe import Capture, Probe
 from ..network.segments import Unit

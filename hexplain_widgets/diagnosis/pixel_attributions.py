@@ -13,8 +13,7 @@ from torch import Tensor
 
 from ..arguments import one_of
 from ..network.classifier import Classifier
-from ..network.gates import drawing
-from ..network.gating import in_batches
+from ..network.gating import drawing, in_batches
 from ..network.gradients import GuidedReLU
 from ..network.guest import visiting
 from ..network.probe import Probe

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from ..arguments import at_least_one, one_of
 from ..evidence import HeatMap, PixelCurves, Provenance
 from ..network.classifier import Classifier
-from ..network.gates import drawing
-from ..network.gating import in_batches
+from ..network.gating import drawing, in_batches
 from ..network.localize import ROUNDING, checked, upsampled
 from ..provenance import versions
 

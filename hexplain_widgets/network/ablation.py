@@ -20,11 +20,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from .channel_sums import Sum, apart, first, sum_of_convolution, sum_of_linear, sums_channels
-from .cones import Cone, cone_of, convolution, convolved
 from .gating import in_batches
 from .graph import Graph
+from .linear_parts import Sum, apart, first, sum_of_convolution, sum_of_linear, sums_channels
 from .probe import Capture, Probe
+from .receptive import Cone, cone_of, convolution, convolved
 from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, Unit, rounding
 
 # Numbers of the widest map run at once on an accelerator, where a large batch is what pays.

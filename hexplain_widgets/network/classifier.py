@@ -2,24 +2,127 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
 from ..arguments import nearest
 from ..evidence import Prediction
 from .guest import check_welcome, same_randomness, visiting
-from .images import batch_of, bytes_in_range, picture_of
 
+_KINDS = "a path, a PIL image, a numpy array (H x W x 3) or a tensor (3 x H x W, preprocessed)"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def picture_of(image: Any, *, mode: str = "RGB") -> Image.Image:
+    """Return a path, PIL image or numpy array as a PIL image of this mode, upright.
+
+    Arrays are `H x W x 3` or `H x W`, uint8 or float in 0..1. Raises FileNotFoundError, TypeError
+    for what is no image, ValueError for an array of another shape, range or type.
+    """
+    if isinstance(image, str | os.PathLike):
+        image = _read(Path(image))
+    elif isinstance(image, np.ndarray):
+        image = Image.fromarray(_bytes_of(image))
+    if not isinstance(image, Image.Image):
+        raise TypeError(
+            f"got {type(image).__name__} as an image; expected {_KINDS}; convert it to one of these"
+        )
+    return ImageOps.exif_transpose(image).convert(mode)
+
+
+def _read(path: Path) -> Image.Image:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no file at {str(path)!r}; expected a picture there; check the path, relative paths"
+            f" start at {str(Path.cwd())!r}"
+        )
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            return opened
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as cause:
+        raise ValueError(
+            f"{str(path)!r} is not a picture that can be read ({cause}); expected a PNG, JPEG or"
+            " other format that Pillow knows; open it in a viewer, or save it again as PNG"
+        ) from cause
+
+
+def _bytes_of(array: np.ndarray[Any, Any]) -> UInt8[np.ndarray, " ..."]:
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+        raise ValueError(
+            f"got a numpy image of shape {array.shape}; expected (H, W, 3) or (H, W); move the"
+            " channels to the end with array.transpose(1, 2, 0), or drop the extra ones"
+        )
+    if 0 in array.shape:
+        raise ValueError(f"got an empty image of shape {array.shape}; expected pixels; check it")
+    if array.dtype == np.uint8:
+        return array
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(
+            f"got a numpy image of {array.dtype}; expected uint8, or floats from 0 to 1; convert"
+            " it with array.astype('uint8')"
+        )
+    low, high = float(np.min(array)), float(np.max(array))
+    if not (low >= 0.0 and high <= 1.0):
+        raise ValueError(
+            f"got a float image with values from {low:.3g} to {high:.3g}; expected 0 to 1; divide"
+            " by 255, or pass a preprocessed image as a tensor"
+        )
+    return np.asarray(np.round(array * 255), dtype=np.uint8)
+
+
+def batch_of(image: Tensor) -> Float[Tensor, "1 c h w"]:
+    """Return a preprocessed tensor `3 x H x W` or `1 x 3 x H x W` as a batch of one.
+
+    Raises ValueError for another shape, for integers and for values that are not finite.
+    """
+    if image.ndim not in (3, 4) or (image.ndim == 4 and image.shape[0] != 1) or 0 in image.shape:
+        raise ValueError(
+            f"got a tensor of shape {tuple(image.shape)}; expected one preprocessed image,"
+            " 3 x H x W or 1 x 3 x H x W; pick one from the batch with x[i]"
+        )
+    if not image.is_floating_point():
+        raise ValueError(
+            f"got a tensor of {image.dtype}; a tensor is taken as already preprocessed, in floats;"
+            " pass the picture itself (path, PIL image, uint8 array) to have it prepared"
+        )
+    if not bool(torch.isfinite(image).all()):
+        raise ValueError(
+            "got an image with NaN or infinite values; expected finite numbers; check how it was"
+            " normalised (a standard deviation of 0?)"
+        )
+    return image.detach().reshape(1, *image.shape[-3:])
+
+
+def bytes_in_range(
+    x: Float[Tensor, "1 c h w"], low: Float[Tensor, " c"], high: Float[Tensor, " c"]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Return a prepared image as it looks: `low` becomes black, `high` white, per channel."""
+    span = (high - low)[:, None, None]
+    unit = (x[0].float().cpu() - low[:, None, None]) / span
+    rgb = unit if unit.shape[0] == 3 else unit.mean(0, keepdim=True).expand(3, -1, -1)
+    pixels: UInt8[np.ndarray, "h w 3"]
+    pixels = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    return pixels
+
+
+def thumbnail(shown: UInt8[np.ndarray, "h w 3"], side: int = 96) -> UInt8[np.ndarray, "_h _w 3"]:
+    """Return an image shrunk to at most `side` pixels a side; a smaller one as it is."""
+    whole = Image.fromarray(np.ascontiguousarray(shown))
+    whole.thumbnail((side, side), Image.Resampling.BILINEAR)
+    found: UInt8[np.ndarray, "_h _w 3"] = np.array(whole)
+    return found
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ that begins linearly, each channel's part is computed once and summed over the o
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,13 +15,22 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, fx
 
 from .backends import Traced
-from .channel_sums import MOST_PARTS, Mixing, Parts, mixing_of, parts_of
-from .linear_parts import LinearHead, Products, head_of
+from .linear_parts import (
+    MOST_PARTS,
+    LinearHead,
+    Mixing,
+    Parts,
+    Products,
+    head_of,
+    mixing_of,
+    parts_of,
+)
 from .probe import Capture, Probe
 from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, rounding
 
@@ -32,10 +42,11 @@ CHECKED_GATES = 4
 # Gates of an image from which the parts of its channels are worth their making, and gates whose
 # sums are made at once: the parts are read from memory for each such batch.
 FEW_GATES, SUMMED_GATES = 16, 64
-
 Ask = Callable[[Bool[Tensor, "n g k"]], Float[Tensor, "n g d"]]
 # From the images of rows and the values of nodes for them to the value of a deeper node.
 Finish = Callable[[Int[Tensor, " r"], Mapping[fx.Node, Tensor]], Float[Tensor, "r ..."]]
+# sigma^2 in Eq. 7 per channel: it must grow with the layer's width, or all weights vanish.
+WIDTH = 0.5625
 
 
 @dataclass(frozen=True)
@@ -394,3 +405,46 @@ def _few_gates(maps: Float[Tensor, "n k h w"]) -> Bool[Tensor, "n g k"]:
 def _close(one: Tensor, other: Tensor) -> bool:
     scale = float(other.abs().max())
     return one.shape == other.shape and bool(((one - other).abs() <= rounding(other) * scale).all())
+
+
+def gates_for(
+    image: bytes, layer: str, *, count: int, channels: int, seed: int
+) -> Bool[np.ndarray, "count channels"]:
+    """Return the gates of one image at one layer, True where a channel stays open.
+
+    The first row is all open. In each other row the number of open channels is uniform in
+    1..`channels`, and which they are is drawn without replacement. `image` identifies the image by
+    its content, so that neither batches nor the order of the data change what is drawn.
+    """
+    draw = drawing(image, layer, seed)
+    gates = np.ones((count, channels), dtype=bool)
+    gates[1:] = _opened(draw, count - 1, channels)
+    return gates
+
+
+def drawing(image: bytes, name: str, seed: int) -> np.random.Generator:
+    """Return what draws for one image and purpose, whatever is drawn for others and when."""
+    return np.random.Generator(np.random.Philox(key=_key(image, name, seed)))
+
+
+def _key(image: bytes, name: str, seed: int) -> int:
+    text = b"\0".join((image, name.encode(), str(seed).encode()))
+    return int.from_bytes(hashlib.blake2b(text, digest_size=16).digest(), "little")
+
+
+def _opened(
+    draw: np.random.Generator, count: int, channels: int
+) -> Bool[np.ndarray, "count channels"]:
+    """A threshold uniform in 0..1 opens a number uniform in 0..K; rows without any are redrawn."""
+    gates = draw.random((count, channels), np.float32) < draw.random((count, 1), np.float32)
+    empty = ~gates.any(axis=1)
+    if empty.any():
+        gates[empty] = _opened(draw, int(empty.sum()), channels)
+    return gates
+
+
+def proximity(gates: Bool[np.ndarray, "*n k"]) -> Float[np.ndarray, "*n"]:
+    """Return h(d) = exp(-|d - 1|² / sigma²) of Eq. 7 with sigma² = 0.5625 K."""
+    closed = (~gates).sum(axis=-1)
+    near: Float[np.ndarray, " ..."] = np.exp(-closed / (WIDTH * gates.shape[-1]))
+    return near

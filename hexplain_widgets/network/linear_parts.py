@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -10,8 +12,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from .graph import Graph
-from .stages import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES
+from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph
+from .receptive import Cone, convolution, is_convolution
 
 _MODULES = (
     nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.BatchNorm2d,
@@ -22,6 +24,8 @@ _FUNCTIONS = ACTIVATION_FUNCTIONS | {
     F.dropout, F.dropout2d,
 }  # fmt: skip
 _OVER_SPACE = ((2, 3), (3, 2), (-2, -1), (-1, -2))
+# Numbers of one image that the parts of all channels may take together.
+MOST_PARTS = 2**27
 
 
 @dataclass(frozen=True)
@@ -133,3 +137,191 @@ def _is_mean(node: fx.Node) -> bool:
 def _arg(node: fx.Node, place: int, name: str) -> Any:
     value = node.kwargs.get(name, node.args[place] if len(node.args) > place else None)
     return tuple(value) if isinstance(value, list | tuple) else value
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A linear operation's result as a sum over channels, each one `weight[k] @ change[k]`."""
+
+    base: Float[Tensor, "1 ..."]
+    weight: Float[Tensor, "k o p"]
+    change: Float[Tensor, "k p c"]
+
+    def parts(self, channels: slice = slice(None)) -> Float[Tensor, "n c o"]:
+        """Return the parts of these channels, the numbers of one cell side by side."""
+        weight, change = self.weight[channels], self.change[channels]
+        return torch.bmm(change.transpose(1, 2), weight.transpose(1, 2))
+
+    def without(self, channels: slice) -> Float[Tensor, "n1 ..."]:
+        """Return the result without each of these channels, and with all of them last."""
+        # A matrix times a single column is read in its own order only from the other side.
+        if self.change.shape[2] == 1:
+            parts = self.parts(channels)
+        else:
+            parts = torch.bmm(self.weight[channels], self.change[channels])
+        return torch.cat([self.base - parts.view(-1, *self.base.shape[1:]), self.base])
+
+
+def sum_of_convolution(
+    module: nn.Conv2d, padded: Float[Tensor, "2 k h w"], base: Float[Tensor, "1 o y x"]
+) -> Sum:
+    """Return what a convolution sums, from what it sees of open and of closed channels.
+
+    `padded` has the padding already, `base` is the result for open channels.
+    """
+    k, o = padded.shape[1], module.out_channels
+    change = F.unfold(
+        padded[:1] - padded[1:], module.weight.shape[2:], module.dilation, 0, module.stride
+    )
+    weight = module.weight.view(o, k, -1).transpose(0, 1)
+    return Sum(base, weight, change.view(k, weight.shape[2], -1))
+
+
+def sum_of_linear(module: nn.Linear, own: Float[Tensor, "2 f"], k: int) -> Sum:
+    """Return what a linear layer sums, from its input for open and for closed channels."""
+    weight = module.weight.view(module.out_features, k, -1).transpose(0, 1)
+    return Sum(module(own[:1]), weight, (own[0] - own[1]).view(k, -1, 1))
+
+
+def apart(graph: Graph, start: fx.Node, nodes: Sequence[fx.Node]) -> set[fx.Node]:
+    """Return the nodes of which a channel depends on the same channel of `start` only."""
+    alone = {start}
+    for node in nodes:
+        if alone.issuperset(node.all_input_nodes) and _keeps_apart(graph, node):
+            alone.add(node)
+    return alone
+
+
+def _keeps_apart(graph: Graph, node: fx.Node) -> bool:
+    module = graph.module(node)
+    if isinstance(module, nn.Conv2d):
+        return module.groups == module.in_channels == module.out_channels
+    return len(node.all_input_nodes) == 1 and channelwise(graph, node)
+
+
+def first(node: fx.Node, alone: Collection[fx.Node]) -> bool:
+    """Whether a node is the first that mixes channels which were apart until then."""
+    return node not in alone and set(alone).issuperset(node.all_input_nodes)
+
+
+def sums_channels(graph: Graph, node: fx.Node) -> bool:
+    """Whether a node is a convolution of all channels."""
+    return is_convolution(graph, node) and convolution(graph, node).groups == 1
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Where the channels of `start` first mix on the way to a deeper node.
+
+    `sums` are the convolutions that do it and are worth being summed by channel, `others` the nodes
+    before them that something else uses too.
+    """
+
+    graph: Graph
+    start: fx.Node
+    sums: Sequence[fx.Node]
+    others: Sequence[fx.Node]
+    channels_last: bool
+
+    def length(self, maps: Float[Tensor, "1 k h w"]) -> int:
+        """Return how many numbers the parts of one image are."""
+        bases = self.graph.run({self.start: maps}, set(self.sums))
+        return int(maps.shape[1] * sum(base.numel() for base in bases.values()))
+
+    def parts(self, maps: Float[Tensor, "1 k h w"]) -> Parts:
+        """Return what all gates on one image have in common."""
+        wanted = {*self.others, *(node.all_input_nodes[0] for node in self.sums)}
+        both = torch.cat([maps, torch.zeros_like(maps)])
+        own = self.graph.run({self.start: both}, wanted)
+        sums = {n: self._sum(n, own[n.all_input_nodes[0]]) for n in self.sums}
+        last = self.channels_last and maps.device.type == "cpu"
+        return Parts({n: own[n] for n in self.others}, sums, last)
+
+    def _sum(self, node: fx.Node, own: Float[Tensor, "2 k h w"]) -> Summed:
+        (source,) = node.all_input_nodes
+        base = self.graph.step(node, {source: own[:1]})
+        sizes = {source: own.shape, node: base.shape}
+        padded = Cone(self.graph, sizes).padded(node, own)
+        each = sum_of_convolution(convolution(self.graph, node), padded, base)
+        return Summed(base, each.parts().flatten(1))
+
+
+@dataclass(frozen=True)
+class Summed:
+    """A convolution's result for open channels, and each channel's part with its channels last."""
+
+    base: Float[Tensor, "1 o y x"]
+    parts: Float[Tensor, "k yxo"]
+
+    def behind(self, closed: Float[Tensor, "g k"], *, channels_last: bool) -> Tensor:
+        """Return the result `(g, o, y, x)` for each gate, in the memory order that is asked."""
+        _, o, y, x = self.base.shape
+        base = self.base.permute(0, 2, 3, 1).reshape(1, -1)
+        rows = torch.addmm(base, closed, self.parts, alpha=-1)
+        maps = rows.view(-1, y, x, o).permute(0, 3, 1, 2)
+        return maps if channels_last else maps.contiguous()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all gates on a layer have in common for one image.
+
+    `own` are values with all channels open and with all closed, `sums` those of `Mixing.sums`.
+    """
+
+    own: Mapping[fx.Node, Float[Tensor, "2 ..."]]
+    sums: Mapping[fx.Node, Summed]
+    channels_last: bool
+
+    def summed(self, gates: Bool[Tensor, "g k"]) -> dict[fx.Node, Tensor]:
+        """Return the results of the first sums for each gate."""
+        found: dict[fx.Node, Tensor] = {}
+        for node, each in self.sums.items():
+            closed = (~gates).to(each.parts.dtype)
+            found[node] = each.behind(closed, channels_last=self.channels_last)
+        return found
+
+    def copied(self, gates: Bool[Tensor, "g k"]) -> dict[fx.Node, Tensor]:
+        """Return gated copies of what is used beside the first sums."""
+        return {node: _gated(own, gates) for node, own in self.own.items()}
+
+
+def _gated(own: Float[Tensor, "2 ..."], gates: Bool[Tensor, "g k"]) -> Float[Tensor, "g ..."]:
+    by_channel = own.reshape(2, gates.shape[1], -1)
+    rows = torch.where(gates[:, :, None], by_channel[0], by_channel[1])
+    return rows.view(len(gates), *own.shape[1:])
+
+
+def mixing_of(graph: Graph, start: fx.Node, end: fx.Node) -> Mixing | None:
+    """Return where channels first mix on the way to `end`, None where summing does not pay.
+
+    A kernel of one cell costs no more for every gate than its sum over channels does.
+    """
+    inside = graph.behind(start)
+    nodes = [n for n in graph.needed([end], {start}) if n in inside]
+    alone = apart(graph, start, nodes)
+    sums = [n for n in nodes if first(n, alone) and _worth(graph, n)]
+    if not sums:
+        return None
+    users = [n for n in nodes if n not in alone and n not in sums]
+    used = {source for n in users for source in n.all_input_nodes}
+    others = [n for n in (start, *nodes) if n in alone and n in used]
+    return Mixing(graph, start, sums, others, not any(_needs_order(n) for n in nodes))
+
+
+def parts_of(mixing: Mixing, maps: Float[Tensor, "n k h w"]) -> Callable[[int], Parts]:
+    """Return what gives the parts of an image by number; those of the last one are kept."""
+    return lru_cache(maxsize=1)(lambda image: mixing.parts(maps[image : image + 1]))
+
+
+def _worth(graph: Graph, node: fx.Node) -> bool:
+    if not sums_channels(graph, node):
+        return False
+    rows, columns = convolution(graph, node).weight.shape[2:]
+    return rows * columns > 1
+
+
+def _needs_order(node: fx.Node) -> bool:
+    """Whether an operation takes its input's numbers in their own order only."""
+    target: Any = node.target
+    return node.op == "call_method" and target == "view"

@@ -17,14 +17,12 @@ from torch import Tensor, nn
 
 from ..arguments import nearest
 from ..evidence import Layer, LayerTable
-from .backends import Traced
+from .backends import Recording, Traced
 from .classifier import Classifier
-from .graph import trace
+from .graph import Site, Survey, trace
 from .guest import visiting
 from .receptive import Field
-from .recording import Recording
 from .segments import Segment, Way
-from .stages import Site, Survey
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from .admm import Batch, relative_gap, some_of
 # 220 of them active: half of the classes take one, nearly all others two, the last three.
 _STEPS = 5
 # Keeps the system of linearly dependent channels solvable, against a mean diagonal of 1.
-_RIDGE = 1e-12
+_NEWTON_RIDGE = 1e-12
 
 
 def semismooth(
@@ -52,7 +52,7 @@ def _solved(
     active = signs.nonzero()[:, 0]
     if len(active):
         block = gram.index_select(0, active).index_select(1, active)
-        block.diagonal().add_(_RIDGE)
+        block.diagonal().add_(_NEWTON_RIDGE)
         factor, failed = torch.linalg.cholesky_ex(block)
         solution = torch.cholesky_solve(right[active, None], factor)[:, 0]
         found[active] = torch.where(failed == 0, solution, torch.nan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from .merging import MergedConcept, Path
+from .merging import ConceptPath, MergedConcept
 
 Key = tuple[int, str]
 
@@ -24,7 +24,7 @@ _PALER = 0.2  # how much paler a level is than the one above it
 _SHADES = (0.0, 0.12, -0.08, 0.2)  # and the concepts of one parent among each other
 
 
-def concept_colours(root: MergedConcept, levels: tuple[str, ...]) -> dict[Path, str]:
+def concept_colours(root: MergedConcept, levels: tuple[str, ...]) -> dict[ConceptPath, str]:
     """Return a colour `#rrggbb` for every concept: by its level and name, wherever it stands.
 
     Below the first level a concept has a shade of the parent it weighs most in. At the level
@@ -49,7 +49,7 @@ def _colour(name: str, level: str, depth: int, place: int, parent: str | None) -
 def _heaviest_parents(root: MergedConcept, depth: int) -> list[tuple[str, Key]]:
     """The names at a level, those that weigh most first, with the parent each weighs most in."""
     sizes: dict[str, dict[Key, float]] = defaultdict(lambda: defaultdict(float))
-    above: dict[Path, Key] = {}
+    above: dict[ConceptPath, Key] = {}
     for path, one in root.walk():
         above[path] = (one.depth, one.concept)
         if one.depth == depth:

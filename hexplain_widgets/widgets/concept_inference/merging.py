@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...evidence import ConceptInference, InferredConcept
 
-Path = tuple[int, ...]
+ConceptPath = tuple[int, ...]
 Found = tuple[InferredConcept | None, ...]
 MOST_ROWS = 8  # of a tree that is shown whole at first
 
@@ -30,13 +30,13 @@ class MergedConcept:
         """Pairs `(set, what it says)` of those sets that have the concept here."""
         return tuple((s, one) for s, one in enumerate(self.found) if one is not None)
 
-    def walk(self, path: Path = ()) -> Iterator[tuple[Path, MergedConcept]]:
+    def walk(self, path: ConceptPath = ()) -> Iterator[tuple[ConceptPath, MergedConcept]]:
         """Yield `(path, concept)` of this one and all below it, parents first."""
         yield path, self
         for i, child in enumerate(self.children):
             yield from child.walk((*path, i))
 
-    def node(self, path: Path) -> MergedConcept:
+    def node(self, path: ConceptPath) -> MergedConcept:
         """Return the concept at `path`, or the last one on the way there that exists."""
         if not path or path[0] >= len(self.children):
             return self
@@ -51,7 +51,7 @@ def merged(inferences: Sequence[ConceptInference]) -> MergedConcept:
     return _merged(tuple(one.root for one in inferences), 0)
 
 
-def first_open(root: MergedConcept) -> list[Path]:
+def first_open(root: MergedConcept) -> list[ConceptPath]:
     """Return which concepts are open at first: all where they are few, else the strongest branch.
 
     What stands deeper in the other branches is open too, and seen once they are.

@@ -8,10 +8,10 @@ from typing import Any
 from ...evidence import ConceptInference
 from .._shared.conversation import RELOAD
 from ..decomposition_tree.messages import whole
-from .merging import MergedConcept, Path
+from .merging import ConceptPath, MergedConcept
 
 
-def spot_in(content: Mapping[str, Any], root: MergedConcept) -> tuple[int, Path]:
+def spot_in(content: Mapping[str, Any], root: MergedConcept) -> tuple[int, ConceptPath]:
     """Return the `set` and `path` of a message.
 
     Raises ValueError for what is no place of the tree, and for a set without a concept there.
@@ -29,7 +29,9 @@ def spot_in(content: Mapping[str, Any], root: MergedConcept) -> tuple[int, Path]
     return int(place), tuple(path)
 
 
-def own_path(inference: ConceptInference, root: MergedConcept, place: int, path: Path) -> Path:
+def own_path(
+    inference: ConceptInference, root: MergedConcept, place: int, path: ConceptPath
+) -> ConceptPath:
     """Return where a concept of the merged tree stands in the tree of its own set."""
     found = root.node(path).found[place]
     return next(own for own, one in inference.root.walk() if one is found)

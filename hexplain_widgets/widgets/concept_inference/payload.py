@@ -18,7 +18,7 @@ from .._shared.payload import (
     six_digits,
 )
 from .colours import concept_colours
-from .merging import MergedConcept, Path, first_open, merged, part_of
+from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
 
 MOST_THUMBNAILS = 24
 
@@ -65,7 +65,7 @@ def checks_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     }
 
 
-def spot(place: int, path: Path) -> str:
+def spot(place: int, path: ConceptPath) -> str:
     """Return what a concept of the merged tree is called in a set's checks."""
     return f"{place}|{dotted(path)}"
 
@@ -112,7 +112,7 @@ def _layer(inferences: Sequence[ConceptInference], level: str) -> dict[str, Any]
     return None if found is None else layer_fields(found)
 
 
-def _parts(walked: list[tuple[Path, MergedConcept]], maps: _Maps) -> dict[str, list[Any]]:
+def _parts(walked: list[tuple[ConceptPath, MergedConcept]], maps: _Maps) -> dict[str, list[Any]]:
     at = dict(walked)
     rows = [
         (i, s, found, at[path[:-1]].found[s] if path else None)

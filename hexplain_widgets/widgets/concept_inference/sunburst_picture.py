@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ...evidence import ConceptInference, InferredConcept
 from ...pictures.page import FINER, INK, SOFT, Pen, percent, short
 from .colours import concept_colours, is_light
-from .merging import MergedConcept, Path, merged
+from .merging import ConceptPath, MergedConcept, merged
 from .tree_picture import AGAINST, map_over
 
 WIDTH, MARGIN, HEAD, GAP = 1920, 48, 150, 40
@@ -26,7 +26,7 @@ _GAUGE, _GAP = 5.0, 1.5
 class Slice:
     """A slice from `start` to `end` in parts of the turn; `unexplained` is what its gauge shows."""
 
-    path: Path
+    path: ConceptPath
     start: float
     end: float
     unexplained: float | None = None
@@ -47,7 +47,7 @@ def slices(node: MergedConcept, place: int) -> Iterator[Slice]:
 
 
 def _slices(
-    node: MergedConcept, place: int, path: Path, start: float, end: float
+    node: MergedConcept, place: int, path: ConceptPath, start: float, end: float
 ) -> Iterator[Slice]:
     found = node.found[place]
     if found is None:
@@ -78,12 +78,12 @@ def draw_sunbursts(
 
 class _Drawing:
     def __init__(
-        self, inferences: Sequence[ConceptInference], names: Sequence[str], zoom: Path
+        self, inferences: Sequence[ConceptInference], names: Sequence[str], zoom: ConceptPath
     ) -> None:
         self.inferences, self.names = inferences, names
         root, levels = merged(inferences), inferences[0].levels
         self.centre = root.node(zoom)
-        self.colours: Mapping[Path, str] = {
+        self.colours: Mapping[ConceptPath, str] = {
             path[len(zoom) :]: colour
             for path, colour in concept_colours(root, levels).items()
             if path[: len(zoom)] == zoom

@@ -13,7 +13,7 @@ from ...network.localize import upsampled
 from ...pictures.heat import cropped, heat, pale
 from ...pictures.page import FINER, INK, LINE, SOFT, WELL, Pen, percent, short
 from ..decomposition_tree.picture import rows
-from .merging import MergedConcept, Path, first_open, merged, part_of
+from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
 
 WIDTH, MARGIN, HEAD = 1920, 48, 190
 GAP, GUTTER, FOOT = 26, 84, 60
@@ -65,7 +65,7 @@ class _Drawing:
         inferences: Sequence[ConceptInference],
         names: Sequence[str],
         root: MergedConcept,
-        opened: Collection[Path],
+        opened: Collection[ConceptPath],
     ) -> None:
         self.inferences, self.names, self.root = inferences, names, root
         self.rows = rows(root, opened, 0.0)
@@ -90,7 +90,7 @@ class _Drawing:
         width, height = self.pen.canvas.size
         return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
 
-    def _place(self, path: Path) -> tuple[float, float]:
+    def _place(self, path: ConceptPath) -> tuple[float, float]:
         x = MARGIN + len(path) * (self.card + GUTTER)
         return x, HEAD + self.rows[path] * (self.tall + GAP)
 
@@ -107,7 +107,7 @@ class _Drawing:
             self.pen.text((x, HEAD - 46), level.capitalize(), 28)
             self.pen.text((x, HEAD - 18), short(layer.name if layer else "output", 24), 20, SOFT)
 
-    def _links(self, path: Path) -> None:
+    def _links(self, path: ConceptPath) -> None:
         """The links to the children of a concept, one strand for each set."""
         node = self.root.node(path)
         x, y = self._place(path)
@@ -126,7 +126,7 @@ class _Drawing:
     def _tint(self, place: int) -> str:
         return LINE if len(self.inferences) == 1 else SETS[place]
 
-    def _card(self, path: Path) -> None:
+    def _card(self, path: ConceptPath) -> None:
         node = self.root.node(path)
         x, y = self._place(path)
         self.pen.box((x - 6, y - 6), (self.card + 12, self.tall + 12), "#ffffff")
@@ -198,7 +198,7 @@ class _Drawing:
             x += 50 + 13 * len(short(name, 18))
 
 
-def _path(text: str) -> Path:
+def _path(text: str) -> ConceptPath:
     return tuple(int(i) for i in text.split(".") if i)
 
 

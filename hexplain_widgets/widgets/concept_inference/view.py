@@ -15,7 +15,7 @@ from .._shared.payload import faithfulness_fields
 from .._shared.state import ViewState, dotted_numbers, understood
 from .._shared.view import View, synced
 from ..decomposition_tree import messages as questions
-from .merging import Path, merged
+from .merging import ConceptPath, merged
 from .messages import own_path, spot_in
 from .payload import checks_payload, inference_payload, pictures_payload, set_name, spot
 from .sources import Source, chain_of, checked, evidence_of, sources_of
@@ -157,7 +157,7 @@ class InferenceView(View):
                 self._keep(place, own, found.pearson)
         return faithfulness_fields(found)
 
-    def _keep(self, place: int, path: Path, agreement: float | None) -> None:
+    def _keep(self, place: int, path: ConceptPath, agreement: float | None) -> None:
         """Keep with the evidence how far a concept agrees with ablation, and show it."""
         every = list(self._inferences)
         concept = replace(every[place].node(path), agreement=agreement)
