@@ -29,7 +29,8 @@ from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hexplain_widgets.solvers import owen, permutations
+from hexplain_widgets.solvers import permutations
+from hexplain_widgets.solvers import shapley as owen
 from hexplain_widgets.solvers.permutations import Limits, Linear, Paths, sample
 from hexplain_widgets.solvers.shapley import Scores, neuron_scores
 from tests.reference import shapley as reference

@@ -14,8 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from hexplain_widgets.solvers import logistic
-from hexplain_widgets.solvers.logistic import LinearClassifiers, fit_logistic
-from hexplain_widgets.solvers.logloss import systematic
+from hexplain_widgets.solvers.logistic import LinearClassifiers, fit_logistic, systematic
 from tests.reference import logistic as literal
 
 

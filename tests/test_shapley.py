@@ -10,10 +10,14 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from hexplain_widgets.solvers.owen import owen_values
-from hexplain_widgets.solvers.permutations import Limits, Linear, Paths, Sampled, sample
-from hexplain_widgets.solvers.refitting import RIDGE
-from hexplain_widgets.solvers.shapley import ESTIMATORS, ablated, classifier_scores, neuron_scores
+from hexplain_widgets.solvers.permutations import RIDGE, Limits, Linear, Paths, Sampled, sample
+from hexplain_widgets.solvers.shapley import (
+    ESTIMATORS,
+    ablated,
+    classifier_scores,
+    neuron_scores,
+    owen_values,
+)
 from tests.reference import shapley as reference
 
 
@@ -152,7 +156,7 @@ def test_owen_takes_many_weak_neurons_as_exactly_as_strong_ones(
 ) -> None:
     problem = normals(rows=60, neurons=200, strength=0.1)
     usual = neuron_scores("owen", *problem.given, background=problem.background).values
-    monkeypatch.setattr("hexplain_widgets.solvers.owen._NEGLIGIBLE", 0.0)
+    monkeypatch.setattr("hexplain_widgets.solvers.shapley._NEGLIGIBLE", 0.0)
     exact = neuron_scores("owen", *problem.given, background=problem.background).values
     np.testing.assert_allclose(usual, exact, atol=0.005 * exact.max())
 

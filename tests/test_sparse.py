@@ -13,9 +13,7 @@ from sklearn.linear_model import Lasso
 from torch import Tensor
 
 from hexplain_widgets.solvers import lasso as sparse
-from hexplain_widgets.solvers.admm import Batch
-from hexplain_widgets.solvers.lasso import Quadratic, Solution, lasso
-from hexplain_widgets.solvers.semismooth import semismooth
+from hexplain_widgets.solvers.lasso import Batch, Quadratic, Solution, lasso, semismooth
 from tests.reference import chip
 
 SPARSITIES = (0.9, 0.3, 0.1, 0.01, 0.001, 0.0001)

@@ -3,26 +3,411 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.linalg import lapack
 from torch import Tensor
 
-from .admm import LOOK, Batch, admm, some_of
-from .coordinate_descent import Single, descend
-from .semismooth import semismooth
-
+# Relaxation; steps between two looks at the residuals; the first look that may change rho, each
+# next one twice as late, so that rho comes to rest; and when to give up.
+_RELAXATION, LOOK, STEPS = 1.7, 10, 1000
+# Bounds of rho against the mean diagonal: below, rounding could make a singular Gram negative.
+_RHO = (1e-6, 1e6)
+# Tolerance of the first sweeps, how many sweeps and Newton steps make a round, and by how much a
+# round that did not suffice makes the next one longer.
+_FIRST, _SWEEPS, _NEWTON, _LONGER = 1e-3, 50, 2, 1.1
+# Keeps the Newton system of linearly dependent channels solvable, against its mean diagonal.
+_RIDGE = 1e-12
+# Steps until a class is given back as it is. Measured after ten steps of ADMM, 512 channels, 20 to
+# 220 of them active: half of the classes take one, nearly all others two, the last three.
+_STEPS = 5
+# Keeps the system of linearly dependent channels solvable, against a mean diagonal of 1.
+_NEWTON_RIDGE = 1e-12
 Way = Literal["coordinate descent", "ADMM"]
-
 # A channel whose variance is below this fraction of the largest one never fires: what is left of
 # it is the rounding of the centring.
 _ROUNDING = 1e-14
 # Rounds of coordinate descent before other ways are tried, and before it gives up.
 _FEW, _ROUNDS = 15, 60
+
+
+def duality_gap(fitted: Any, curved: Any, size: Any, scale: Any, power: Any) -> Any:
+    """Return how far the objective can be above its minimum, arrays or tensors of any shape.
+
+    `fitted` is `linear w`, `curved` is `w gram w`, `size` is `lambda |w|_1`. The dual point is the
+    residual times `scale <= 1`. The power takes no part at the optimum, where the scale is 1, so
+    its rounding does no harm.
+    """
+    error = (power - 2 * fitted + curved).clip(min=0)
+    return size - scale * (fitted - curved) + (1 - scale) ** 2 / 2 * error
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Classes to solve: minimise `w gram w / 2 - linear w + sum_k threshold_k |w_k|` for each.
+
+    `power` is the squared error at zero; the gap is asked relative to `reference`. A threshold of
+    infinity holds a weight at zero. All float64 on one device.
+    """
+
+    linear: Float[Tensor, "c k"]
+    power: Float[Tensor, " c"]
+    threshold: Float[Tensor, "c k"]
+    reference: Float[Tensor, " c"]
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """`x` fits, `z` is sparse, `u` is the scaled multiplier (Boyd et al. 2011; `-q` in CHIP)."""
+
+    x: Float[Tensor, "c k"]
+    z: Float[Tensor, "c k"]
+    u: Float[Tensor, "c k"]
+    rho: Float[Tensor, " c"]
+    primal: Float[Tensor, " c"]
+    dual: Float[Tensor, " c"]
+
+
+class _Shared:
+    """One Gram for all classes, factorised once for all that have the same rho, as all begin.
+
+    Once they differ, one eigendecomposition serves every class and every rho.
+    """
+
+    def __init__(self, gram: Float[Tensor, "k k"]) -> None:
+        self._gram = gram
+        self._inverse: Tensor | None = None
+
+    @cached_property
+    def _turned(self) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
+        values, vectors = torch.linalg.eigh(self._gram)
+        return values.clamp(min=0), vectors
+
+    def prepare(self, rho: Float[Tensor, " c"], changed: Bool[Tensor, " c"]) -> None:
+        self._rho = rho
+        self._inverse = _inverse(self._gram, rho[:1])[0] if bool((rho == rho[0]).all()) else None
+
+    def solve(self, right: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
+        if self._inverse is not None:
+            return right @ self._inverse
+        values, vectors = self._turned
+        return torch.mm((right @ vectors) / (values + self._rho[:, None]), vectors.T)
+
+    def product(self, w: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
+        return w @ self._gram
+
+    def keep(self, which: Bool[Tensor, " c"]) -> None:
+        self._rho = self._rho[which]
+
+
+class _Own:
+    """A Gram for each class: inverses from a Cholesky factor, made again where rho changes."""
+
+    def __init__(self, gram: Float[Tensor, "c k k"]) -> None:
+        self._gram = gram
+        self._inverse = torch.empty_like(gram)
+
+    def prepare(self, rho: Float[Tensor, " c"], changed: Bool[Tensor, " c"]) -> None:
+        self._inverse[changed] = _inverse(self._gram[changed], rho[changed])
+
+    def solve(self, right: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
+        return torch.bmm(right[:, None], self._inverse)[:, 0]
+
+    def product(self, w: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
+        return torch.bmm(w[:, None], self._gram)[:, 0]
+
+    def keep(self, which: Bool[Tensor, " c"]) -> None:
+        self._gram, self._inverse = self._gram[which], self._inverse[which]
+
+
+def _inverse(gram: Float[Tensor, "... k k"], rho: Float[Tensor, " c"]) -> Float[Tensor, "c k k"]:
+    added = torch.diag_embed(rho[:, None].expand(-1, gram.shape[-1]))
+    return torch.cholesky_inverse(torch.linalg.cholesky(gram + added))
+
+
+def admm(
+    gram: Float[Tensor, "g k k"],
+    batch: Batch,
+    start: Float[Tensor, "c k"],
+    tolerance: float,
+    at_most: int = STEPS,
+) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
+    """Return weights, relative duality gaps and steps of every class.
+
+    A class is done when its primal and dual residuals are below the root of `tolerance` and its
+    gap is below `tolerance`; one that is not done after `at_most` steps is returned with its gap.
+    Each class has a rho of its own, balanced between its two residuals. `gram` is one for all
+    classes or one for each, with a mean diagonal near 1.
+    """
+    equations = _Shared(gram[0]) if len(gram) == 1 else _Own(gram)
+    place = torch.arange(len(start), device=start.device)
+    weights, gaps = start.clone(), torch.full_like(batch.power, torch.inf)
+    steps, going = torch.zeros_like(place), torch.ones_like(place, dtype=torch.bool)
+    state, balance = _begin(equations.product(start), batch, start), LOOK
+    equations.prepare(state.rho, going)
+    for step in range(1, at_most + 1):
+        state = _step(equations.solve, batch, state)
+        if step % LOOK:
+            continue
+        gap = relative_gap(equations.product(state.z), batch, state.z)
+        better = going & (gap < gaps[place])
+        weights[place[better]], gaps[place[better]] = state.z[better], gap[better]
+        steps[place[going]] = step
+        small = torch.maximum(state.primal, state.dual) <= tolerance**0.5
+        going = going & ~(small & (gaps[place] <= tolerance))
+        left = int(going.sum())
+        if left == 0:
+            break
+        if 2 * left <= len(going):  # not at every one that is done: the Grams are copied
+            place, state, batch = place[going], some_of(state, going), some_of(batch, going)
+            equations.keep(going)
+            going = going[going]
+        if step == balance:
+            state, changed = _balanced(state)
+            equations.prepare(state.rho, changed)
+            balance *= 2
+    return weights, gaps, steps
+
+
+def _begin(product: Float[Tensor, "c k"], batch: Batch, start: Float[Tensor, "c k"]) -> _State:
+    slope = batch.linear - product
+    u = torch.maximum(torch.minimum(slope, batch.threshold), -batch.threshold)
+    nothing = torch.zeros_like(batch.power)
+    return _State(start, start, u, nothing + 1, nothing, nothing)
+
+
+def some_of(group: Any, which: Bool[Tensor, " c"]) -> Any:
+    """Return some of the classes of a group."""
+    return replace(group, **{f.name: getattr(group, f.name)[which] for f in fields(group)})
+
+
+def _step(solve: Callable[[Tensor], Tensor], batch: Batch, state: _State) -> _State:
+    rho = state.rho[:, None]
+    x = solve(batch.linear + rho * (state.z - state.u))
+    relaxed = _RELAXATION * x + (1 - _RELAXATION) * state.z
+    moved = relaxed + state.u
+    z = moved.sign() * (moved.abs() - batch.threshold / rho).clamp(min=0)
+    u = moved - z
+    largest = torch.maximum(x.norm(dim=1), z.norm(dim=1))
+    primal = (x - z).norm(dim=1) / largest.clamp(min=1e-300)
+    dual = (z - state.z).norm(dim=1) / u.norm(dim=1).clamp(min=1e-300)
+    return _State(x, z, u, state.rho, primal, dual)
+
+
+def _balanced(state: _State) -> tuple[_State, Bool[Tensor, " c"]]:
+    ratio = (state.primal / state.dual.clamp(min=1e-300)).sqrt().clamp(0.1, 10)
+    wished = (state.rho * ratio).clamp(*_RHO)
+    changed = (ratio > 1.5) | (ratio < 1 / 1.5)
+    rho = torch.where(changed, wished, state.rho)
+    return replace(state, rho=rho, u=state.u * (state.rho / rho)[:, None]), changed
+
+
+def relative_gap(
+    product: Float[Tensor, "c k"], batch: Batch, w: Float[Tensor, "c k"]
+) -> Float[Tensor, " c"]:
+    """Return how far every class may be above its minimum; `product` is `w gram`."""
+    slope = (batch.linear - product).abs()
+    scale = (batch.threshold / slope.clamp(min=1e-300)).amin(dim=1).clamp(max=1)
+    size = (w.abs() * torch.where(w == 0, 0, batch.threshold)).sum(dim=1)
+    fitted, curved = (batch.linear * w).sum(dim=1), (product * w).sum(dim=1)
+    gap: Tensor = duality_gap(fitted, curved, size, scale, batch.power)
+    return torch.where(batch.reference > 0, gap / batch.reference, torch.zeros_like(gap))
+
+
+@dataclass(frozen=True, eq=False)
+class Single:
+    """One class: minimise `w gram w / 2 - linear w + share |w|_1`.
+
+    `power` is the squared error at zero; the gap is asked relative to `reference`.
+    """
+
+    gram: Float[np.ndarray, "k k"]
+    linear: Float[np.ndarray, " k"]
+    power: float
+    share: float
+    reference: float
+
+
+def descend(
+    one: Single, w: Float[np.ndarray, " k"], rounds: int, tolerance: float
+) -> tuple[Float[np.ndarray, " k"], float, int]:
+    """Return weights, their relative duality gap and the number of sweeps, starting at `w`.
+
+    A round is sweeps, which find the active channels, and Newton steps, which finish them; there
+    are at most `rounds`. scikit-learn warns of sweeps that were cut short: the gap is the judge.
+    Measured at K = 512, against sweeps alone to the same gap: as fast for answers of up to 50
+    channels, twice as fast for 150, 40 to 100 times for 450 of an ill-conditioned Gram. A path of
+    falling sparsities before that gains nothing.
+    """
+    steps, accuracy, at_most = 0, _FIRST, float(_SWEEPS)
+    gap = _relative_gap(one, w)
+    for _ in range(rounds):
+        if gap <= tolerance:
+            break
+        w, taken = _sweeps(one, w, accuracy, int(at_most))
+        for _ in range(_NEWTON):
+            w, done = _newton(one, w)
+            if done:
+                break
+        gap = _relative_gap(one, w)
+        steps, accuracy, at_most = steps + taken, max(accuracy / 10, 1e-15), at_most * _LONGER
+    return w, gap, steps
+
+
+def _sweeps(
+    one: Single, w: Float[np.ndarray, " k"], accuracy: float, at_most: int
+) -> tuple[Float[np.ndarray, " k"], int]:
+    """Coordinate descent on the Gram by scikit-learn, which asks of the rows only their number."""
+    # here, for loading scikit-learn takes as long as all of this package
+    from sklearn.linear_model import enet_path
+
+    # scikit-learn takes its tolerance relative to the power, of which noise may be the most
+    noise = max(1.0, one.power / (2 * one.reference))
+    _, path, _, sweeps = enet_path(
+        np.zeros((1, len(w)), order="F"),
+        np.array([np.sqrt(one.power)]),
+        l1_ratio=1.0,
+        alphas=[one.share],
+        precompute=one.gram,
+        Xy=one.linear,
+        coef_init=w.copy(),
+        check_input=False,
+        return_n_iter=True,
+        tol=accuracy / noise,
+        max_iter=at_most,
+        random_state=0,  # or it draws from the global state, for an order that it does not use
+    )
+    return np.ascontiguousarray(path[:, 0]), int(sweeps[0])
+
+
+def _newton(one: Single, w: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], bool]:
+    """Solve for the active channels at their signs; say whether no sign stood in the way.
+
+    Where one does, the best point on the way is taken, or the end with the turned channels zero.
+    """
+    active = np.flatnonzero(w)
+    if len(active) == 0:
+        return w, True
+    v = w[active]
+    block = one.gram[np.ix_(active, active)]
+    slope = one.linear[active] - block @ v
+    step = _solve(block, slope - one.share * np.sign(v))
+    if step is None:
+        return w, True
+    end = v + step
+    done = bool((end * v > 0).all())
+    moved = w.copy()
+    moved[active] = end if done else _on_the_way(v, step, slope, block, one.share)
+    return moved, done
+
+
+def _solve(
+    block: Float[np.ndarray, "s s"], right: Float[np.ndarray, " s"]
+) -> Float[np.ndarray, " s"] | None:
+    ridged = block + _RIDGE * np.trace(block) / len(block) * np.eye(len(block))
+    factor, failed = lapack.dpotrf(ridged, lower=1, overwrite_a=1, clean=0)
+    if failed:
+        return None
+    step: Float[np.ndarray, " s"] = lapack.dpotrs(factor, right, lower=1)[0]
+    return step if np.isfinite(step).all() else None
+
+
+def _on_the_way(
+    v: Float[np.ndarray, " s"],
+    step: Float[np.ndarray, " s"],
+    slope: Float[np.ndarray, " s"],
+    block: Float[np.ndarray, "s s"],
+    share: float,
+) -> Float[np.ndarray, " s"]:
+    """The lowest of: every point where a channel reaches zero, the end, the end cut at zero."""
+    reached = np.divide(-v, step, where=step != 0, out=np.ones_like(v))
+    reached = np.where((reached > 0) & (reached < 1), reached, 1.0)
+    times = np.unique(np.append(reached, 1.0))
+    along = v[:, None] + step[:, None] * times
+    heights = times * (times * (step @ block @ step) / 2 - slope @ step)
+    heights += share * np.abs(along).sum(axis=0)
+    best = int(heights.argmin())
+    cut = np.where((v + step) * v > 0, v + step, 0.0)
+    change = cut - v
+    height = change @ block @ change / 2 - slope @ change + share * np.abs(cut).sum()
+    if height < heights[best]:
+        return cut
+    at_zero = (reached == times[best]) & (times[best] < 1)
+    return np.where(at_zero, 0.0, along[:, best])
+
+
+def _relative_gap(one: Single, w: Float[np.ndarray, " k"]) -> float:
+    if one.reference == 0:
+        return 0.0
+    active = np.flatnonzero(w)
+    # few active channels: their rows are much less to read than the whole matrix
+    few = 4 * len(active) < len(w)
+    product: Float[np.ndarray, " k"] = w[active] @ one.gram[active] if few else one.gram @ w
+    steepest = np.abs(one.linear - product).max()
+    scale = min(1.0, one.share / steepest) if steepest > 0 else 1.0
+    size = one.share * np.abs(w).sum()
+    gap = duality_gap(one.linear @ w, product @ w, size, scale, np.float64(one.power))
+    return float(gap) / one.reference
+
+
+def semismooth(
+    gram: Float[Tensor, "k k"], batch: Batch, start: Float[Tensor, "c k"], tolerance: float
+) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
+    """Return weights, their relative duality gaps and the steps of every class.
+
+    A step solves for the active channels at their signs; then a channel whose sign turned is
+    dropped, and one whose slope is above its threshold becomes active. A class is done when its gap
+    is below `tolerance`; one that is not after a few steps is returned as its best step was, where
+    that is infinitely far if no system could be solved. `gram` has a mean diagonal near 1.
+    """
+    weights, gaps = start.clone(), torch.full_like(batch.power, torch.inf)
+    place = torch.arange(len(start), device=start.device)
+    steps, signs = torch.zeros_like(place), start.sign()
+    for _ in range(_STEPS):
+        right = batch.linear - torch.where(signs == 0, 0, batch.threshold) * signs
+        w = torch.stack([_solved(gram, *one) for one in zip(right, signs, strict=True)])
+        product = w @ gram
+        gap = relative_gap(product, batch, w)
+        better = gap < gaps[place]
+        weights[place[better]], gaps[place[better]] = w[better], gap[better]
+        steps[place] += 1
+        going = ~(gap <= tolerance)
+        if not going.any():
+            break
+        signs = _turned(signs, w, batch.linear - product, batch.threshold)[going]
+        place, batch = place[going], some_of(batch, going)
+    return weights, gaps, steps
+
+
+def _solved(
+    gram: Float[Tensor, "k k"], right: Float[Tensor, " k"], signs: Float[Tensor, " k"]
+) -> Float[Tensor, " k"]:
+    """Return the weights of one class; NaN where its system has no answer."""
+    found = torch.zeros_like(right)
+    active = signs.nonzero()[:, 0]
+    if len(active):
+        block = gram.index_select(0, active).index_select(1, active)
+        block.diagonal().add_(_NEWTON_RIDGE)
+        factor, failed = torch.linalg.cholesky_ex(block)
+        solution = torch.cholesky_solve(right[active, None], factor)[:, 0]
+        found[active] = torch.where(failed == 0, solution, torch.nan)
+    return found
+
+
+def _turned(
+    signs: Float[Tensor, "c k"],
+    w: Float[Tensor, "c k"],
+    slope: Float[Tensor, "c k"],
+    threshold: Float[Tensor, "c k"],
+) -> Float[Tensor, "c k"]:
+    kept = torch.where(w * signs > 0, signs, 0)
+    return torch.where((signs == 0) & (slope.abs() > threshold), slope.sign(), kept)
 
 
 @dataclass(frozen=True, eq=False)
