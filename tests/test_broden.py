@@ -13,8 +13,7 @@ from PIL import Image
 
 from hexplain_widgets import demo
 from hexplain_widgets.data.broden import Broden
-from hexplain_widgets.data.colors import COLORS
-from hexplain_widgets.data.concept_sets import ConceptSet, Skipped, concept_set, label_maps
+from hexplain_widgets.data.concept_sets import COLORS, ConceptSet, Skipped, concept_set, label_maps
 from hexplain_widgets.data.label_maps import shares
 from tests.broden import CATEGORIES, BrodenWriter, red_green, save, write_table
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hexplain_widgets.data.colors import COLORS, color_map
+from hexplain_widgets.data.concept_sets import COLORS, color_map
 from hexplain_widgets.demo import vocabulary
 from hexplain_widgets.demo.palette import SHADES, tint
 

@@ -11,8 +11,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from hexplain_widgets import demo
-from hexplain_widgets.data.framing import Framing
-from hexplain_widgets.data.label_maps import majority
+from hexplain_widgets.data.label_maps import Framing, majority
 from hexplain_widgets.network.classifier import Classifier
 from tests.networks import plain
 

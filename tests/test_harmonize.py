@@ -21,7 +21,7 @@ from hexplain_widgets.chain.harmonize import ALWAYS, LOST, NEVER, UNTESTED, Harm
 from hexplain_widgets.chain.interpolation import Interpolation
 from hexplain_widgets.chain.statistics import ConceptSums, LabelQuestion
 from hexplain_widgets.data.concept_sets import IGNORE, Labelled, is_held_out
-from hexplain_widgets.data.labelled_pixels import labelled_pixels
+from hexplain_widgets.data.label_maps import labelled_pixels
 from hexplain_widgets.fitting import passes as fitting
 from hexplain_widgets.fitting.passes import Gathering
 from hexplain_widgets.network.classifier import Classifier

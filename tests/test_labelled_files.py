@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from hexplain_widgets.data.concept_sets import Skipped
-from hexplain_widgets.data.labelled_files import outside
+from hexplain_widgets.data.concept_sets import Skipped, outside
 from hexplain_widgets.data.mask_folders import MaskFolder
 
 SIZE = 96

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hexplain_widgets.data.colors import COLORS
-from hexplain_widgets.data.concept_sets import ConceptSet, Skipped, concept_set, label_maps
+from hexplain_widgets.data.concept_sets import COLORS, ConceptSet, Skipped, concept_set, label_maps
 from hexplain_widgets.data.mask_folders import MaskFolder
 
 NAMES = {0: "_background_", 1: "door", 2: "wheel"}

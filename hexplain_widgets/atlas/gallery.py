@@ -17,7 +17,7 @@ from torch import nn
 
 from ..arguments import at_least_one, share
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
-from ..data.framing import Framing
+from ..data.label_maps import Framing
 from ..data.samples import Batch, Sample, batches, length_of, picture_of_sample
 from ..evidence import FilterSheet, Layer, Provenance
 from ..fitting.passes import batch_size

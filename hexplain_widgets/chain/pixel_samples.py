@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
 
-from ..data.labelled_pixels import LabelledPixels
+from ..data.label_maps import LabelledPixels
 from ..solvers.reservoirs import Reservoir, hashes_of, image_number, packed, unpack
 from .interpolation import Interpolation
 

@@ -13,9 +13,7 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
 from ..data.concept_sets import is_held_out, label_maps
-from ..data.framing import Framing
-from ..data.label_maps import NEARLY, WHOLE, Window
-from ..data.labelled_pixels import LabelledPixels, labelled_pixels
+from ..data.label_maps import NEARLY, WHOLE, Framing, LabelledPixels, Window, labelled_pixels
 from ..data.samples import Batch, Sample
 from ..evidence import Layer
 from ..fitting.states import Arrays, Settings, load_state, save_state

@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from .concept_sets import IGNORE, LEVELS, NO_NAME, NONE
-from .labelled_files import (
+from .concept_sets import (
+    IGNORE,
+    LEVELS,
+    NO_NAME,
+    NONE,
     UNKNOWN,
     Damaged,
     Entry,

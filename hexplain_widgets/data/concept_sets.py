@@ -3,25 +3,74 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import struct
+import warnings
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int
-from PIL import Image
+from jaxtyping import Float, Int
+from PIL import Image, UnidentifiedImageError
+
+from ..network.classifier import picture_of
 
 # Coarse to fine, as far as a set has them; the order of Net Dissection and CHAIN.
 LEVELS = ("scene", "object", "part", "material", "texture", "color")
 NONE = 0  # a label: none of the level's concepts
 IGNORE = -1  # a label: nobody said what is here, which is no negative example
 NO_NAME = "none"  # what stands at NONE among a level's names
-
 _NEEDED = ("levels", "names", "skipped", "__len__", "__iter__")
 _EXPECTED = (
     "a concept set (levels, names, skipped, its length and its items), as hx.demo.scenes(...)"
     ".concepts(), Broden(folder) or MaskFolder(folder, level=...)"
 )
+# Berlin and Kay's basic color terms; a label of a color map is a place in this list, from 1.
+COLORS = (
+    "red", "orange", "yellow", "green", "blue", "purple",
+    "pink", "brown", "white", "gray", "black",
+)  # fmt: skip
+STEPS = 64  # each of red, green and blue is read in this many steps
+# Linear sRGB to cone responses, and their cube roots to Oklab (B. Ottosson, "A perceptual color
+# space for image processing", 2020; also CSS Color Module Level 4).
+_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+# The rule: the first row that holds names the color. Each row asks for a hue (degrees, from-to), a
+# least lightness (black 0, white 1) and a least chroma (gray 0, the purest red 0.26).
+_RULE: tuple[tuple[str, tuple[int, int], float, float], ...] = (
+    ("pink", (0, 18), 0.60, 0), ("red", (0, 18), 0, 0),
+    ("pink", (18, 38), 0.68, 0), ("red", (18, 38), 0, 0.11), ("brown", (18, 38), 0, 0),
+    ("orange", (38, 80), 0.60, 0.11), ("yellow", (80, 115), 0.70, 0.08),
+    ("white", (38, 95), 0.90, 0), ("yellow", (95, 115), 0.90, 0), ("brown", (38, 100), 0, 0),
+    ("green", (80, 190), 0, 0),
+    ("blue", (190, 290), 0, 0),
+    ("pink", (320, 335), 0.75, 0), ("purple", (290, 335), 0, 0),
+    ("pink", (335, 360), 0.50, 0), ("purple", (335, 360), 0, 0),
+)  # fmt: skip
+# Before any hue: what is too dark, or has too little chroma, to have one.
+_NO_HUE, _BLACK_BELOW, _DARK_CHROMA, _WHITE_FROM, _PITCH = 0.035, 0.32, 0.05, 0.90, 0.20
+UNKNOWN = -2  # in a table of labels: a value that stands for no label
+# What Pillow raises on damaged files, and on those that would unpack to too much.
+_DAMAGE = (
+    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
+    Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
+LabelMap = Int[np.ndarray, "_ _"]
+Size = tuple[int, int]
 
 
 @runtime_checkable
@@ -168,3 +217,232 @@ def is_held_out(key: str, *, share: float = 0.3, seed: int = 0) -> bool:
     text = b"\0".join((str(seed).encode(), key.encode("utf-8", "surrogateescape")))
     drawn = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
     return drawn < share * 2**64
+
+
+def color_map(image: Image.Image) -> Int[np.ndarray, "h w"]:
+    """Return the color term of every pixel as a place in `COLORS`, from 1, int32.
+
+    A pixel is rounded to one of 64 steps a channel and taken to Oklab: lightness L, chroma C and
+    hue. It is black below L 0.2, or below 0.32 with C under 0.05; with C under 0.035 it is white
+    from L 0.9 and else gray; the rest is named by sectors of hue, some of them divided by lightness
+    (pink above red, orange above brown) and chroma. The rule knows nothing of the scene's light: a
+    white wall at sunset is orange or pink.
+    """
+    codes = np.asarray(picture_of(image)) // np.uint8(256 // STEPS)
+    red, green, blue = (codes[..., i].astype(np.int32) for i in range(3))
+    found: Int[np.ndarray, "h w"] = _table()[(red * STEPS + green) * STEPS + blue]
+    return found
+
+
+@cache
+def _table() -> Int[np.ndarray, " n"]:
+    middle = (np.arange(STEPS) + 0.5) / STEPS
+    rgb = np.stack(np.meshgrid(middle, middle, middle, indexing="ij"), -1).reshape(-1, 3)
+    return _terms(*_lightness_chroma_hue(rgb))
+
+
+def _lightness_chroma_hue(rgb: Float[np.ndarray, "n 3"]) -> tuple[np.ndarray, ...]:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    lightness, a, b = np.array(_LAB) @ np.cbrt(np.array(_CONES) @ linear.T)
+    return lightness, np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
+
+
+def _terms(
+    lightness: Float[np.ndarray, " n"],
+    chroma: Float[np.ndarray, " n"],
+    hue: Float[np.ndarray, " n"],
+) -> Int[np.ndarray, " n"]:
+    black = (lightness < _PITCH) | ((lightness < _BLACK_BELOW) & (chroma < _DARK_CHROMA))
+    faint = chroma < _NO_HUE
+    asked = [("black", black), ("white", faint & (lightness >= _WHITE_FROM)), ("gray", faint)]
+    asked += [
+        (name, (hue >= h0) & (hue < h1) & (lightness >= least) & (chroma >= pure))
+        for name, (h0, h1), least, pure in _RULE
+    ]
+    labels = [np.int32(COLORS.index(name) + 1) for name, _ in asked]
+    found: Int[np.ndarray, " n"] = np.select([holds for _, holds in asked], labels, np.int32(0))
+    return found
+
+
+class Damaged(Exception):
+    """A file that cannot be used, and why, in words that follow its name."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} {reason}")
+        self.path, self.reason = path, reason
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item before it is read: its key, its picture by path, and readers of its label maps.
+
+    `size` is the picture's `(height, width)` where the source says it. A reader takes the size of
+    the picture and returns a map, or raises Damaged.
+    """
+
+    key: str
+    path: str
+    size: Size | None
+    labels: Mapping[str, Sequence[Callable[[Size], LabelMap]]]
+
+
+class LabelledFiles(ABC):
+    """A concept set that lies in a folder; base of those by format.
+
+    Items are read when they are asked for and kept nowhere. What cannot be read is passed over
+    and listed in `skipped`: a damaged mask takes its level out of its item, a damaged picture the
+    whole item. Where no level is "color", the colors are computed from the pixels.
+    """
+
+    def __init__(
+        self, root: Path, names: Mapping[str, tuple[str, ...]], *, computed_colors: bool
+    ) -> None:
+        self.root = root
+        self._computed_colors = computed_colors and "color" not in names
+        colors = {"color": (NO_NAME, *COLORS)} if self._computed_colors else {}
+        self.names: Mapping[str, tuple[str, ...]] = {**names, **colors}
+        self._skipped: dict[tuple[str, str | None], Skipped] = {}
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels, coarse to fine."""
+        return tuple(self.names)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What could not be read in the passes so far, each file once."""
+        return tuple(self._skipped.values())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} images, levels {', '.join(self.levels)})"
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many images are listed, readable or not."""
+
+    @abstractmethod
+    def _entry(self, index: int) -> Entry:
+        """What is known of an item before its files are opened; raises Damaged."""
+
+    def __iter__(self) -> Iterator[Labelled]:
+        for index in range(len(self)):
+            found = self._read(index)
+            if found is not None:
+                yield found
+
+    def __getitem__(self, index: int) -> Labelled:
+        """Return one item; raises IndexError, and ValueError for one that cannot be read."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(
+                f"index is {index}; expected below {len(self)}, the number of images; take a"
+                " smaller one"
+            )
+        found = self._read(index % len(self))
+        if found is None:
+            last = list(self._skipped.values())[-1]
+            raise ValueError(
+                f"item {index} cannot be read: {last.path} {last.reason}; expected a picture with"
+                " labels; repair the file, or iterate, which passes over it"
+            )
+        return found
+
+    def _read(self, index: int) -> Labelled | None:
+        try:
+            entry = self._entry(index)
+            image = read_picture(self.root, entry.path, entry.size)
+        except Damaged as damage:
+            self._skip(damage)
+            return None
+        masks = self._labelled(entry, (image.height, image.width))
+        if self._computed_colors:
+            masks["color"] = (color_map(image),)
+        return Labelled(entry.key, image, masks) if masks else None
+
+    def _labelled(self, entry: Entry, size: Size) -> dict[str, tuple[LabelMap, ...]]:
+        masks: dict[str, tuple[LabelMap, ...]] = {}
+        for level, readers in entry.labels.items():
+            try:
+                masks[level] = tuple(read(size) for read in readers)
+            except Damaged as damage:
+                self._skip(damage, level)
+        return masks
+
+    def _skip(self, damage: Damaged, level: str | None = None) -> None:
+        found = Skipped(damage.path, damage.reason, level)
+        # Found again in every pass, and last in the list where it was found last.
+        self._skipped.pop((found.path, level), None)
+        self._skipped[found.path, level] = found
+
+
+def outside(name: str) -> bool:
+    """Whether a path from a file leads out of the folder it is relative to, by its words."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or bool(PureWindowsPath(name).drive)
+
+
+def read_picture(root: Path, name: str, size: Size | None) -> Image.Image:
+    """Return a picture in RGB, upright; raises Damaged, also where its `(h, w)` is another."""
+    with _opened(root, name, size) as file:
+        return picture_of(file)
+
+
+def read_indices(root: Path, name: str, size: Size) -> Int[np.ndarray, "h w"]:
+    """Return the values of an indexed or grey mask; raises Damaged."""
+    with _opened(root, name, size) as file:
+        if file.mode not in ("P", "L", "1") and not file.mode.startswith("I"):
+            raise Damaged(name, f"has {file.mode} colors; a palette or grey values were expected")
+        return np.asarray(file).astype(np.int32)
+
+
+def read_red_green(root: Path, name: str, size: Size) -> Int[np.ndarray, "h w"]:
+    """Return the numbers of a mask of colors, red + 256 green; raises Damaged."""
+    with _opened(root, name, size) as file:
+        if file.mode not in ("RGB", "RGBA", "P"):
+            raise Damaged(name, f"has {file.mode} pixels; red, green and blue were expected")
+        pixels = np.asarray(file.convert("RGB")).astype(np.int32)
+        return pixels[..., 0] + 256 * pixels[..., 1]
+
+
+def translated(
+    values: Int[np.ndarray, "h w"], table: Int[np.ndarray, " n"], name: str, *, why: str
+) -> Int[np.ndarray, "h w"]:
+    """Return the labels of a mask's values; raises Damaged for one that the table does not have."""
+    known = np.concatenate([table, np.array([UNKNOWN], table.dtype)])
+    found: Int[np.ndarray, "h w"] = known[values.clip(-1, len(table))]
+    if (found == UNKNOWN).any():
+        raise Damaged(name, f"has the value {values[found == UNKNOWN].min()}; {why}")
+    return found
+
+
+@contextmanager
+def _opened(root: Path, name: str, size: Size | None) -> Iterator[Image.Image]:
+    """Open and decode a picture; one of another size is refused before it is decoded."""
+    if not os.path.isfile(root / name):
+        raise Damaged(name, "is missing")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(root / name) as file:
+                _check_size(file, name, size)
+                file.load()
+                yield file
+    except _DAMAGE as cause:
+        raise Damaged(name, _why(cause)) from cause
+
+
+def _check_size(file: Image.Image, name: str, size: Size | None) -> None:
+    found = (file.height, file.width)
+    if size is not None and found != size:
+        raise Damaged(
+            name,
+            f"is {found[0]} pixels high and {found[1]} wide; {size[0]} and {size[1]} were expected",
+        )
+
+
+def _why(cause: BaseException) -> str:
+    if isinstance(cause, UnidentifiedImageError):
+        return "is no picture that Pillow knows"
+    if isinstance(cause, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return "has more pixels than Pillow's limit (PIL.Image.MAX_IMAGE_PIXELS)"
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return f"cannot be decoded ({text})"

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
+from PIL import Image
 from scipy import sparse
 
-from .concept_sets import IGNORE
+from ..network.classifier import Classifier
+from .concept_sets import IGNORE, NONE
 
 # The part of the image that the cells cover: left, top, right, bottom in shares of its sides.
 Window = tuple[float, float, float, float]
+Size = tuple[int, int]
+WHITE = 255
+GOLDEN = 0.618033988749895  # whose multiples spread most evenly between whole numbers
+# Near its border an image that is resized repeats pixels, so that a ramp is flat there.
+_BORDER = 0.05
+
+
 WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -157,3 +167,181 @@ def _side(pixels: int, cells: int, start: float, end: float) -> _Side:
 
 # A window that differs less from the whole image, in shares of its sides, is the whole image.
 NEARLY = 0.003
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPixels:
+    """The labels of an image's pixels at one level, several where several maps say something."""
+
+    labels: Int[np.ndarray, "m Y X"]
+
+    @property
+    def size(self) -> Size:
+        """Rows and columns of pixels."""
+        return self.labels.shape[1], self.labels.shape[2]
+
+    @cached_property
+    def known(self) -> Bool[np.ndarray, "Y X"]:
+        """Which pixels are labelled at all, be it with none of the concepts."""
+        return np.asarray((self.labels != IGNORE).any(0))
+
+    @cached_property
+    def present(self) -> tuple[int, ...]:
+        """The labels of concepts that occur, ascending."""
+        counts = np.bincount(self.labels.ravel() - IGNORE)
+        return tuple(int(n) + IGNORE for n in np.flatnonzero(counts) if n + IGNORE > 0)
+
+    def of(self, label: int) -> Bool[np.ndarray, "Y X"]:
+        """Which pixels carry a label."""
+        return np.asarray((self.labels == label).any(0))
+
+    @property
+    def area(self) -> float:
+        """The share of the image that a pixel covers: so much it counts, at any resolution."""
+        return 1 / float(np.prod(self.size))
+
+    def members(self, places: Int[np.ndarray, " n"], count: int) -> Bool[np.ndarray, "n {count}"]:
+        """Say for some pixels which of `count` concepts they carry; label 1 is the first."""
+        found = np.zeros((len(places), count + 1), dtype=bool)
+        for labels in self.labels.reshape(len(self.labels), -1)[:, places]:
+            found[np.arange(len(places)), labels.clip(0)] = True
+        return found[:, 1:]
+
+
+def labelled_pixels(
+    maps: Sequence[Int[np.ndarray, "_ _"]], cells: Size, *, limit: Size, window: Window = WHOLE
+) -> LabelledPixels:
+    """Return the labels of an image at the finer of a layer's `cells` and the label maps' own size.
+
+    Never finer than `limit`, the network's input, nor coarser than the layer. `window` is what the
+    network sees of the image. Where the size changes, the majority of what a pixel covers decides.
+    Raises ValueError for no map and for maps of different sizes.
+    """
+    own = max((m.shape for m in maps), default=(1, 1))
+    seen = (abs(window[3] - window[1]), abs(window[2] - window[0]))
+    size = [
+        max(c, min(round(n * s), most))
+        for c, n, s, most in zip(cells, own, seen, limit, strict=True)
+    ]
+    if window == WHOLE and {m.shape for m in maps} == {(size[0], size[1])}:
+        return LabelledPixels(np.stack(list(maps)))
+    return LabelledPixels(majority(maps, (size[0], size[1]), window=window))
+
+
+def ious_with(masks: Bool[np.ndarray, "n h w"], regions: CellShares) -> Float[np.ndarray, "n p"]:
+    """Return the IoU of every mask with the region of every label.
+
+    Areas are exact: a cell counts by the shares of it that a label covers and that is labelled at
+    all, so that the layer's resolution costs no small region.
+    """
+    flat = masks.reshape(len(masks), -1).astype(np.float64)
+    areas = regions.values.reshape(len(regions.labels), -1).astype(np.float64)
+    both = flat @ areas.T
+    own = flat @ regions.known.ravel().astype(np.float64)
+    union = own[:, None] + areas.sum(1) - both
+    found: Float[np.ndarray, "n p"]
+    found = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
+    return found
+
+
+def nearest_label(masks: Bool[np.ndarray, "n h w"], regions: CellShares) -> Int[np.ndarray, " n"]:
+    """Return for every mask the label of the region with the largest IoU (sec. 4.2, Fig. 13).
+
+    0 for a mask that lies on no region; of equal ones the smallest label.
+    """
+    if not len(regions.labels):
+        return np.full(len(masks), NONE)
+    ious = ious_with(masks, regions)
+    best = regions.labels[ious.argmax(1)].astype(np.int64)
+    found: Int[np.ndarray, " n"] = np.where(ious.max(1) > 0, best, NONE)
+    return found
+
+
+def elsewhere(
+    masks: Bool[np.ndarray, "n h w"], draw: np.random.Generator, draws: int
+) -> Bool[np.ndarray, "m h w"]:
+    """Return every mask at `draws` random places: the same shape, wrapped at the image's sides.
+
+    What such masks lie on is what chance gives: the sizes of maps and regions are the same, only
+    where a map is says nothing.
+    """
+    n, h, w = masks.shape
+    shifts = zip(draw.integers(0, h, n * draws), draw.integers(0, w, n * draws), strict=True)
+    moved = [np.roll(masks[i % n], (int(dy), int(dx)), (0, 1)) for i, (dy, dx) in enumerate(shifts)]
+    return np.stack(moved) if moved else masks[:0]
+
+
+class Framing:
+    """The window of an image that a classifier's transform shows to the network.
+
+    Found by sending ramps from black to white through the transform: their values say from where
+    in the image each prepared pixel comes. Labels that are cut out by the same window (`window=` in
+    `resampling`) lie where the network sees what they name.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self._windows: dict[tuple[int, int], Window] = {}
+
+    def window(self, size: tuple[int, int]) -> Window:
+        """Return left, top, right and bottom of what the network sees, in shares of the sides.
+
+        `size` is the image's `(height, width)`. Values beyond 0 and 1 are padding; where left and
+        right are exchanged, the image is mirrored. Exact to two thousandths of a side. Raises
+        ValueError for a transform that turns or bends images or their grey levels, or that leaves
+        nothing of them.
+        """
+        if size not in self._windows:
+            self._windows[size] = self._found(*size)
+        return self._windows[size]
+
+    def _found(self, height: int, width: int) -> Window:
+        x0, x1 = self._ends(self._positions(_ramp(height, width)), 1 / width)
+        y0, y1 = self._ends(self._positions(_ramp(width, height).T).T, 1 / height)
+        return (x0, y0, x1, y1)
+
+    def _positions(self, ramp: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
+        """Where on the ramp each prepared pixel lies, 0 to 1; NaN in the padding."""
+        black, white = (self._through(np.full_like(ramp, level)) for level in (0, WHITE))
+        span = white - black
+        # Padding is the same whatever the image is.
+        span[np.abs(span) <= 0.99 * np.abs(span).max()] = np.nan
+        # Resizing rounds up, which the ramp and its negative show with opposite signs.
+        there, back = self._through(ramp), self._through(WHITE - ramp)
+        found: Float[np.ndarray, "h w"] = ((there - black) / span + (white - back) / span) / 2
+        return found
+
+    def _through(self, grey: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
+        x = self._classifier.prepared(Image.fromarray(grey))
+        found: Float[np.ndarray, "h w"] = x[0].double().mean(0).cpu().numpy()
+        return found
+
+    def _ends(self, position: Float[np.ndarray, "h w"], pixel: float) -> tuple[float, float]:
+        """Where the columns of a prepared image begin and end, from the positions they show."""
+        height, width = position.shape
+        y, x = ((np.arange(n) + 0.5) / n for n in (height, width))
+        used = np.isfinite(position) & (np.abs(position - 0.5) < 0.5 - _BORDER)
+        rows = np.stack([np.ones_like(position), np.broadcast_to(x, position.shape),
+                         np.broadcast_to(y[:, None], position.shape)], -1)[used]  # fmt: skip
+        if len(rows) < 3:
+            raise ValueError(self._not_framed("leaves nothing of"))
+        (start, along, aside), *_ = np.linalg.lstsq(rows, position[used], rcond=None)
+        error = np.abs(rows @ (start, along, aside) - position[used]).max()
+        allowed = 2 / WHITE + pixel
+        if error > allowed or abs(aside) > allowed or abs(along) <= allowed:
+            raise ValueError(self._not_framed("turns or bends"))
+        return float(start), float(start + along)
+
+    def _not_framed(self, what: str) -> str:
+        return (
+            f"the transform of {self._classifier!r} {what} images, so that their labels cannot be"
+            " laid over what the network sees; expected one that resizes, crops, pads or mirrors"
+            " them and scales their values; leave turning and augmenting out of it"
+        )
+
+
+def _ramp(height: int, width: int) -> UInt8[np.ndarray, "height width"]:
+    """Black to white from left to right; rows are rounded at different levels, which evens out."""
+    levels = WHITE * (np.arange(width) + 0.5) / width
+    rounding = (np.arange(height) * GOLDEN) % 1
+    return np.floor(levels + rounding[:, None]).clip(0, WHITE).astype(np.uint8)

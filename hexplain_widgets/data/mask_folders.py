@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from .concept_sets import IGNORE, NO_NAME, NONE
-from .labelled_files import (
+from .concept_sets import (
+    IGNORE,
+    NO_NAME,
+    NONE,
     UNKNOWN,
     Damaged,
     Entry,

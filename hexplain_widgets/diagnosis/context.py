@@ -14,9 +14,7 @@ from tqdm.auto import tqdm
 
 from ..arguments import nearest, one_of
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
-from ..data.framing import Framing
-from ..data.label_maps import NEARLY, WHOLE, Window, shares
-from ..data.label_overlap import elsewhere, nearest_label
+from ..data.label_maps import NEARLY, WHOLE, Framing, Window, elsewhere, nearest_label, shares
 from ..data.samples import Batch, Sample, batches, length_of
 from ..decomposition.decisions import checked_top_k
 from ..evidence import ContextSummary, DegreeSummary, Layer, Provenance
