@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hexplain_widgets.data.samples import Batch, Sample
-from hexplain_widgets.fitting.streaming import (
+from hexplain_widgets.fitting.passes import (
     accumulate,
     joined,
     over_cluster,

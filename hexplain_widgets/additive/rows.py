@@ -15,8 +15,8 @@ from torch import nn
 
 from ..data.samples import Batch
 from ..evidence import Layer
+from ..fitting.passes import Range, joined
 from ..fitting.states import Arrays, Settings, load_state, save_state
-from ..fitting.streaming import Range, joined
 from ..network.classifier import Classifier
 from ..provenance import fingerprint
 from .map_store import MapStore

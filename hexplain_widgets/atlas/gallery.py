@@ -20,8 +20,7 @@ from ..data.concept_sets import ConceptSet, concept_set, label_maps
 from ..data.label_maps import Framing
 from ..data.samples import Batch, Sample, batches, length_of, picture_of_sample
 from ..evidence import FilterSheet, Layer, Provenance
-from ..fitting.passes import batch_size
-from ..fitting.streaming import accumulate
+from ..fitting.passes import accumulate, batch_size
 from ..network.classifier import Classifier
 from ..network.probe import Probe
 from ..provenance import fingerprint, versions

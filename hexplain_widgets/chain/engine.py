@@ -21,9 +21,8 @@ from ..evidence import (
     Prediction,
     Provenance,
 )
-from ..fitting.passes import Gathering
+from ..fitting.passes import Gathering, never
 from ..fitting.states import restoring
-from ..fitting.streaming import never
 from ..network.classifier import Classifier, Prepared, thumbnail
 from ..network.probe import Probe
 from ..provenance import versions

@@ -16,8 +16,8 @@ from ..data.concept_sets import is_held_out, label_maps
 from ..data.label_maps import NEARLY, WHOLE, Framing, LabelledPixels, Window, labelled_pixels
 from ..data.samples import Batch, Sample
 from ..evidence import Layer
+from ..fitting.passes import Range, joined
 from ..fitting.states import Arrays, Settings, load_state, save_state
-from ..fitting.streaming import Range, joined
 from ..network.classifier import Classifier
 from ..network.gating import Gated, gated
 from ..network.guest import visiting

@@ -25,9 +25,8 @@ from ..evidence import (
     Localization,
     Provenance,
 )
-from ..fitting.passes import Gathering
+from ..fitting.passes import Gathering, never
 from ..fitting.states import restoring
-from ..fitting.streaming import never
 from ..network.classifier import Classifier
 from ..network.localize import Truth, best_threshold
 from ..network.probed_image import Gaze, Looked

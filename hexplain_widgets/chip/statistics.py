@@ -14,8 +14,8 @@ from torch import nn
 from ..data.samples import Batch, picture_of_sample
 from ..evidence import Layer
 from ..fitting.exemplars import Exemplars
+from ..fitting.passes import Range, joined
 from ..fitting.states import Arrays, Settings, load_state, save_state
-from ..fitting.streaming import Range, joined
 from ..network.classifier import Classifier
 from ..network.probe import Probe
 from ..provenance import fingerprint

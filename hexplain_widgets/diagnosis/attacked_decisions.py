@@ -15,7 +15,7 @@ from torch import Tensor
 from ..arguments import at_least_one
 from ..data.samples import batches, length_of
 from ..evidence import AttackedDecision, AttackedSet, Decomposition, HeatMap, Layer, Provenance
-from ..fitting.streaming import accumulate
+from ..fitting.passes import accumulate
 from ..network.classifier import Classifier, Prepared
 from ..provenance import versions
 from .attacks import Attacked, Stop, attacked_by, pgd

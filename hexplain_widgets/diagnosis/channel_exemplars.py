@@ -15,8 +15,7 @@ from ..atlas.maps import Kept, LayerMaps, MapSample, Strongest
 from ..data.samples import Batch, batches, length_of, picture_of_sample
 from ..evidence import FilterPortrait
 from ..fitting.exemplars import printable
-from ..fitting.passes import batch_size
-from ..fitting.streaming import accumulate
+from ..fitting.passes import accumulate, batch_size
 from ..network.classifier import Classifier
 from ..network.probe import Probe
 

@@ -18,7 +18,7 @@ from ..data.label_maps import NEARLY, WHOLE, Framing, Window, elsewhere, nearest
 from ..data.samples import Batch, Sample, batches, length_of
 from ..decomposition.decisions import checked_top_k
 from ..evidence import ContextSummary, DegreeSummary, Layer, Provenance
-from ..fitting.streaming import until_stopped
+from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier
 from ..network.gating import drawing
 from ..network.guest import visiting

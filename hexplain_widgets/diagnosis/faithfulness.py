@@ -17,7 +17,7 @@ from ..arguments import at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
 from ..decomposition.contributions import Weighing, estimated
 from ..evidence import FaithfulnessSummary, Layer, Provenance
-from ..fitting.streaming import until_stopped
+from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier
 from ..network.gating import drawing
 from ..network.guest import visiting

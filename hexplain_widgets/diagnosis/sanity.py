@@ -15,7 +15,7 @@ from ..data.samples import Sample, batches, length_of
 from ..decomposition.decisions import checked_top_k
 from ..evidence import Provenance, RandomisationSummary
 from ..evidence.faithfulness import spearman
-from ..fitting.streaming import until_stopped
+from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier
 from ..provenance import versions
 from .pixel_attributions import METHODS, SAMPLES, PixelAttribution, pixel_map

@@ -16,8 +16,8 @@ from ..data.hierarchy.hierarchy import Hierarchy
 from ..data.samples import Batch, picture_of_sample
 from ..evidence import Concept, Layer
 from ..fitting.exemplars import Exemplars, in_thumbnail
+from ..fitting.passes import Range, joined
 from ..fitting.states import Arrays, Settings, load_state, save_state
-from ..fitting.streaming import Range, joined
 from ..network.classifier import Classifier
 from ..network.probe import Probe
 from ..provenance import fingerprint
