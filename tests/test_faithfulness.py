@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.decomposition.contributions import Weighing
+from hexplain_widgets.decomposition.decisions import Weighing
 from hexplain_widgets.diagnosis import localization as metrics
 from hexplain_widgets.diagnosis.rivals import rival
 from hexplain_widgets.diagnosis.step_measures import FRACTIONS, masked_orders, measured_step

@@ -19,10 +19,11 @@ from ..network.guest import visiting
 from ..network.probe import Probe
 from ..network.segments import Decided, Segment, Unit
 from ..provenance import versions
-from .contributions import METHODS, Weighing
 from .decisions import (
+    METHODS,
     Part,
     Split,
+    Weighing,
     by_hand,
     checked_channels,
     checked_iou,

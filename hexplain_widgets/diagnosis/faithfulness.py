@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ..arguments import at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
-from ..decomposition.contributions import Weighing, estimated
+from ..decomposition.decisions import Weighing, estimated
 from ..evidence import FaithfulnessSummary, Layer, Provenance
 from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier

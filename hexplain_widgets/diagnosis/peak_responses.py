@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..decomposition.contributions import estimated
+from ..decomposition.decisions import estimated
 from ..evidence import Layer
 from ..network.classifier import Classifier
 from ..network.guest import visiting

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from ..decomposition.contributions import estimated
-from ..decomposition.decisions import Part, splits_of, strongest
+from ..decomposition.decisions import Part, estimated, splits_of, strongest
 from ..evidence import Layer
 from ..network.probe import Capture, Probe
 from ..network.segments import Unit

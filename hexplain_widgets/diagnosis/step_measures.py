@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..decomposition.contributions import Weighing, estimated
-from ..decomposition.decisions import splits_of, strongest
+from ..decomposition.decisions import Weighing, estimated, splits_of, strongest
 from ..evidence import Faithfulness
 from ..network.segments import Decided, Segment, Unit
 

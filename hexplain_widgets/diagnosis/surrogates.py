@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..decomposition.contributions import estimated
-from ..decomposition.decisions import splits_of, strongest
+from ..decomposition.decisions import estimated, splits_of, strongest
 from ..network.probe import Capture, Probe
 from ..network.segments import Unit
 

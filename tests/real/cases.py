@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 import hexplain_widgets as hx
-from hexplain_widgets.decomposition.contributions import Weighing
+from hexplain_widgets.decomposition.decisions import Weighing
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
 from hexplain_widgets.network.segments import Unit

@@ -14,7 +14,7 @@ import traitlets
 from jaxtyping import UInt8
 from PIL import Image
 
-from ...decomposition.contributions import METHODS
+from ...decomposition.decisions import METHODS
 from ...decomposition.engine import Decomposer
 from ...evidence import Decomposition
 from .._shared.conversation import Content, Handler, Stop, answering
