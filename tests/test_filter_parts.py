@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hexplain_widgets.atlas.filter_parts import Agreement, exchanges, overlap, part_grid
+from hexplain_widgets.atlas.gallery import Agreement, exchanges, overlap, part_grid
 from hexplain_widgets.atlas.maps import GRID, Kept, MapSample, interpolated, regions_of
 from tests.reference import filters as literal
 
