@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hexplain_widgets.chip.responses import Responses, Seen
+from hexplain_widgets.chip.statistics import Responses, Seen
 from hexplain_widgets.data.samples import batches
 from hexplain_widgets.evidence import Layer
 from hexplain_widgets.network import gating as gated

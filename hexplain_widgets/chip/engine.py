@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Subset
 
 from ..arguments import at_least_one, tuple_of
+from ..data.samples import batches
 from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
@@ -25,6 +30,7 @@ from ..evidence import (
     Localization,
     Provenance,
 )
+from ..evidence.faithfulness import faithfulness
 from ..fitting.passes import Gathering, never
 from ..fitting.states import restoring
 from ..network.classifier import Classifier
@@ -32,16 +38,55 @@ from ..network.localize import Truth, best_threshold
 from ..network.probed_image import Gaze, Looked
 from ..provenance import versions
 from ..solvers.moments import Weighting
-from .class_losses import class_agreement
 from .heatmaps import DRAWINGS, Asked, asked_in_turn, checked_rivals, drawn, faithful, located
 from .importance import Class, Importance, checked_sparsity
-from .responses import Score
-from .statistics import GateQuestion, Gathered, check_goes_on
+from .statistics import GateQuestion, Gathered, Score, check_goes_on
 
+Stop = Callable[[], bool]
 METHODS = tuple(DRAWINGS)
 THRESHOLD = 0.2  # of a map's maximum, until a calibration set has found a better one
 GIBIBYTE = 2**30
-Stop = Callable[[], bool]
+
+
+def class_agreement(
+    gaze: Gaze, importance: Importance, data: Any, target: int, layer: str, *, images: int,
+    stopped: Stop,
+) -> Faithfulness:  # fmt: skip
+    """Return how far a class's importances agree with its logit's mean drops without channels.
+
+    An importance is a weight times the channel's mean activation. Drops are those in the first
+    `images` images of the class. Raises ValueError where the data have none, CancelledError where
+    `stopped` says yes.
+    """
+    start = time.perf_counter()
+    some = islice(_of_the_class(data, target, gaze.classifier, stopped), images)
+    drops = [gaze.at(x).drops(layer, target) for x in some]
+    if not drops:
+        raise ValueError(
+            f"got data without an image of {importance.classes[target]!r}; expected labelled images"
+            f" with some of the class (label {target}); pass the data that the Chip was fitted on"
+        )
+    weighted = importance.weights(layer, [target])[0] * importance.gathered.means(layer)
+    seconds = time.perf_counter() - start
+    return faithfulness(weighted, np.mean(drops, axis=0), images=len(drops), seconds=seconds)
+
+
+def _of_the_class(
+    data: Any, target: int, classifier: Classifier, stopped: Stop
+) -> Iterator[Tensor]:
+    for batch in batches(_narrowed(data, target), classifier, size=1):
+        if stopped():
+            raise CancelledError
+        if batch.samples[0].label == target:
+            yield batch.x
+
+
+def _narrowed(data: Any, target: int) -> Any:
+    """The images of a class alone, where a data set tells labels without opening images."""
+    labels = getattr(data, "targets", None)
+    if not isinstance(data, Dataset) or labels is None:
+        return data
+    return Subset(data, [i for i, label in enumerate(labels) if int(label) == target])
 
 
 class Chip:
