@@ -52,8 +52,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
 from hexplain_widgets.diagnosis.localization import pixel_auc, pointing_energy
-from hexplain_widgets.hint.concept_maps import above_lowest
-from hexplain_widgets.hint.responsible import Saliency
+from hexplain_widgets.hint.engine import above_lowest
+from hexplain_widgets.hint.regions import Saliency
 from hexplain_widgets.network.localize import THRESHOLDS, ious_by_threshold, upsampled
 from hexplain_widgets.solvers.shapley import Scores
 

@@ -13,8 +13,15 @@ from torch import Tensor, nn
 from hexplain_widgets.arguments import check_finite
 from hexplain_widgets.data.samples import Batch, batches
 from hexplain_widgets.evidence import Concept
-from hexplain_widgets.hint.regions import Finding, Origin, RegionFinder, Seen
-from hexplain_widgets.hint.responsible import PLAIN, LayerSaliency, Saliency
+from hexplain_widgets.hint.regions import (
+    PLAIN,
+    Finding,
+    LayerSaliency,
+    Origin,
+    RegionFinder,
+    Saliency,
+    Seen,
+)
 from hexplain_widgets.network import gating as gated
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.probe import Probe

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hexplain_widgets.hint import responsible
-from hexplain_widgets.hint.responsible import (
+from hexplain_widgets.hint import regions as responsible
+from hexplain_widgets.hint.regions import (
     Aggregate,
     LayerSaliency,
     Pairs,

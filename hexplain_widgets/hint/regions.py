@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,9 +18,297 @@ from torch import Tensor
 from ..arguments import check_finite
 from ..data.samples import Batch
 from ..evidence import Concept, Layer
+from ..network.gating import Gated, Taken, gated, in_batches, rows_at_once
+from ..network.gradients import GuidedReLU
 from ..network.guest import visiting
 from ..network.probe import Probe
-from .responsible import Aggregate, LayerSaliency, Pairs, Saliency, responsibility
+
+Saliency = Literal[
+    "gradient", "gradient_x_input", "guided_backpropagation", "integrated_gradients", "smoothgrad"
+]
+Aggregate = Literal["norm", "positive_norm", "sum", "max", "abs_sum", "abs_max"]
+# Standard deviation of SmoothGrad's noise as a share of the image's range (Smilkov et al. 2017).
+NOISE = 0.15
+# Above this percentile a saliency map is cut off before it is normalised.
+CUT = 0.99
+# A map that differs less over space than this share of its size is the same everywhere.
+CONSTANT = 1e-4
+# Shuffled places that move the logits by less than this share of what other maps do are alike.
+ALIKE = 0.02
+AGGREGATES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "norm": lambda s: s.norm(dim=1),
+    "positive_norm": lambda s: s.clamp(min=0).norm(dim=1),
+    "sum": lambda s: s.sum(1),
+    "max": lambda s: s.amax(1),
+    "abs_sum": lambda s: s.abs().sum(1),
+    "abs_max": lambda s: s.abs().amax(1),
+}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images asked about concepts: pair `p` asks image `image[p]` about classes `member[p]`."""
+
+    image: Int[Tensor, " p"]
+    member: Bool[Tensor, "p c"]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def turns(self, images: Int[Tensor, " r"]) -> list[Int[Tensor, " t"]]:
+        """Return the pairs of these images: the first of each, then the second of each, ..."""
+        found: list[list[int]] = []
+        seen = dict.fromkeys(images.tolist(), 0)
+        for p, image in enumerate(self.image.tolist()):
+            if image in seen:
+                turn, seen[image] = seen[image], seen[image] + 1
+                if turn == len(found):
+                    found.append([])
+                found[turn].append(p)
+        return [torch.tensor(turn, device=self.image.device) for turn in found]
+
+
+def concept_logits(
+    logits: Float[Tensor, "p c"], member: Bool[Tensor, "p c"]
+) -> Float[Tensor, " p"]:
+    """Return the logit of each row's concept: the logsumexp of its classes' logits."""
+    return logits.masked_fill(~member, -torch.inf).logsumexp(1)
+
+
+class LayerSaliency:
+    """Saliency of concepts, stopped at a layer instead of at the pixels.
+
+    `samples` counts SmoothGrad's noisy copies and the steps of integrated gradients. At layers in
+    `multiplied` the gradient knows no place: there it is multiplied by the layer's maps.
+    Call everything but the constructor inside `guest.visiting`.
+    """
+
+    def __init__(
+        self,
+        probe: Probe,
+        layers: Sequence[str],
+        method: Saliency,
+        *,
+        samples: int,
+        seed: int,
+        multiplied: Sequence[str] = (),
+    ) -> None:
+        self._probe = probe
+        self._layers = tuple(layers)
+        self._method = method
+        self._samples = samples
+        self._seed = seed
+        self._multiplied = frozenset(multiplied)
+        self._ways: dict[tuple[int, ...], Gated] = {}
+
+    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+        """Run the network once on a batch of images, without gradients."""
+        with torch.no_grad():
+            return self._way(x).take(x)
+
+    def _way(self, x: Tensor) -> Gated:
+        shape = tuple(x.shape[1:])
+        if shape not in self._ways:
+            with torch.no_grad():
+                self._ways[shape] = gated(self._probe, x[:2], self._layers)
+        return self._ways[shape]
+
+    def of(
+        self, x: Float[Tensor, "n ch H W"], keys: Sequence[bytes], taken: Taken, pairs: Pairs
+    ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
+        """Return the saliency of every pair at every layer; `keys` identify the images."""
+        if self._method == "smoothgrad":
+            found = self._smooth(x, keys, pairs)
+        else:
+            found = _METHODS[self._method](self, x, taken, pairs)
+        return {n: s * taken.maps[n][pairs.image] if n in self._multiplied else s
+                for n, s in found.items()}  # fmt: skip
+
+    def _smooth(
+        self, x: Tensor, keys: Sequence[bytes], pairs: Pairs
+    ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
+        """SmoothGrad as the paper changes it: the mean of d f^e(x') / d z' over noisy x'."""
+        found: dict[str, Tensor] = {}
+        spread = NOISE * (x.amax((1, 2, 3)) - x.amin((1, 2, 3)))
+        for noise in self._noises(x, keys):
+            noisy = x + spread[:, None, None, None] * noise
+            taken = self.take(noisy)
+            for name, gradient in self._gradients(noisy, taken, pairs).items():
+                part = gradient / self._samples
+                found[name] = found[name] + part if name in found else part
+        return found
+
+    def _noises(self, x: Tensor, keys: Sequence[bytes]) -> Any:
+        draws = [torch.Generator().manual_seed(_seed(key, self._seed)) for key in keys]
+        for _ in range(self._samples):
+            each = [torch.randn(x.shape[1:], generator=draw) for draw in draws]
+            yield torch.stack(each).to(x.device, x.dtype)
+
+    def _gradients(
+        self,
+        x: Tensor,
+        taken: Taken,
+        pairs: Pairs,
+        mode: AbstractContextManager[Any] | None = None,
+    ) -> dict[str, Float[Tensor, "p k h w"]]:
+        """Return d f^e / d z of every pair at every layer: at once where layers are linked."""
+        upwards = self._layers[::-1]
+        if not self._way(x).linked(upwards):
+            return {n: self.gradient(x, taken, n, pairs, mode=mode) for n in self._layers}
+        step = rows_at_once(taken.maps[upwards[0]])
+        found = {n: m.new_zeros(len(pairs), *m.shape[1:]) for n, m in taken.maps.items()}
+        for images in torch.arange(len(x), device=x.device).split(step):
+            with torch.enable_grad(), mode or nullcontext():
+                rows = taken.maps[upwards[0]][images].detach().requires_grad_()
+                maps, logits = self._way(x).through(taken, upwards, images, rows)
+            self._backwards(pairs, images, maps, logits, [found[n] for n in upwards])
+        return found
+
+    def _backwards(
+        self,
+        pairs: Pairs,
+        images: Int[Tensor, " r"],
+        maps: Sequence[Tensor],
+        logits: Float[Tensor, "r c"],
+        found: Sequence[Tensor],
+    ) -> None:
+        """Go back once for the first concept of all images, then for their second, and so on."""
+        turns = pairs.turns(images)
+        for i, some in enumerate(turns):
+            row = pairs.image[some] - images[0]
+            with torch.enable_grad():
+                value = concept_logits(_in_full(logits)[row], pairs.member[some]).sum()
+            more = i < len(turns) - 1
+            gradients = torch.autograd.grad(value, list(maps), retain_graph=more)
+            for kept, gradient in zip(found, gradients, strict=True):
+                kept[some] = gradient[row]
+
+    def gradient(
+        self,
+        x: Tensor,
+        taken: Taken,
+        layer: str,
+        pairs: Pairs,
+        *,
+        at: float = 1.0,
+        mode: AbstractContextManager[Any] | None = None,
+    ) -> Float[Tensor, "p k h w"]:
+        """Return d f^e / d z of every pair, with the layer's maps scaled by `at`."""
+        way, maps = self._way(x), taken.maps[layer]
+
+        def run(part: slice) -> Tensor:
+            image = pairs.image[part]
+            rows = (at * maps[image]).detach().requires_grad_()
+            with torch.enable_grad(), mode or nullcontext():
+                logits = way.behind(taken, layer, image, rows)
+                value = concept_logits(_in_full(logits), pairs.member[part]).sum()
+            return torch.autograd.grad(value, rows)[0]
+
+        return in_batches(run, len(pairs), rows_at_once(maps))
+
+    def shuffled(self, x: Tensor, taken: Taken, layer: str) -> float:
+        """Return how far shuffling the places of random maps moves the logits.
+
+        As a share of how far other random maps do; infinite where those do not move them either.
+        """
+        maps = _random_like(taken.maps[layer][:1])
+        image = torch.zeros(len(maps), dtype=torch.long, device=maps.device)
+        with torch.no_grad():
+            one, moved, other = _in_full(self._way(x).behind(taken, layer, image, maps))
+        apart = float((other - one).abs().max())
+        return float((moved - one).abs().max()) / apart if apart > 0 else math.inf
+
+    def _gradient_x_input(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
+        found = self._gradients(x, taken, pairs)
+        return {n: g * taken.maps[n][pairs.image] for n, g in found.items()}
+
+    def _guided(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
+        return self._gradients(x, taken, pairs, GuidedReLU())
+
+    def _integrated(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
+        """The path runs from an empty layer to its maps; steps are taken at their middles."""
+        steps = [(i + 0.5) / self._samples for i in range(self._samples)]
+        return {
+            n: sum(self.gradient(x, taken, n, pairs, at=at) for at in steps)
+            / self._samples * maps[pairs.image]
+            for n, maps in taken.maps.items()
+        }  # fmt: skip
+
+
+_METHODS: Mapping[str, Callable[..., dict[str, Tensor]]] = {
+    "gradient": LayerSaliency._gradients,
+    "gradient_x_input": LayerSaliency._gradient_x_input,
+    "guided_backpropagation": LayerSaliency._guided,
+    "integrated_gradients": LayerSaliency._integrated,
+}
+
+
+# Methods that hold no factor of the layer's maps: they know no place where the gradient has none.
+PLAIN = ("gradient", "guided_backpropagation", "smoothgrad")
+
+
+def _in_full(logits: Tensor) -> Tensor:
+    return logits if logits.dtype is torch.float64 else logits.float()
+
+
+def _seed(key: bytes, seed: int) -> int:
+    digest = hashlib.blake2b(key + str(seed).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def layers_without_place(
+    probe: Probe, x: Float[Tensor, "1 ch h w"], layers: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the layers behind which places are not told apart: shuffled, they give the same.
+
+    So it is where global pooling follows, whatever else is done place by place in between. The
+    gradient there is the same everywhere, or knows only which units behind a place are open. It is
+    looked for on random maps: an image's own may be 0, or alike everywhere.
+    """
+    saliency = LayerSaliency(probe, layers, "gradient", samples=1, seed=0)
+    with visiting(probe.classifier.model):
+        taken = saliency.take(x)
+        return tuple(n for n in layers if saliency.shuffled(x, taken, n) <= ALIKE)
+
+
+def _random_like(maps: Float[Tensor, "1 k h w"]) -> Float[Tensor, "3 k h w"]:
+    """Return random maps, the same with their places shuffled, and others."""
+    draw = torch.Generator().manual_seed(0)
+    noise = torch.randn((2, *maps.shape[1:]), generator=draw)
+    order = torch.randperm(noise[0, 0].numel(), generator=draw)
+    moved = noise[:1].flatten(2)[..., order].view_as(noise[:1])
+    three = torch.cat([noise[:1], moved, noise[1:]]).to(maps.device, maps.dtype)
+    return three * (float(maps.float().square().mean().sqrt()) or 1.0)
+
+
+def responsibility(
+    saliency: Float[Tensor, "p k h w"], aggregate: Aggregate
+) -> Float[Tensor, "p h w"]:
+    """Return saliency over channels as one map in 0..1; a flat map is 0 everywhere.
+
+    0 is the map's minimum, 1 its 99th percentile, at which it is clipped.
+    """
+    found = AGGREGATES[aggregate](saliency.double() if saliency.device.type != "mps" else saliency)
+    flat = found.flatten(1)
+    low, high = flat.amin(1), _cut(flat)
+    span = high - low
+    usable = span > CONSTANT * torch.maximum(high.abs(), low.abs())
+    scaled = ((flat - low[:, None]) / span.where(usable, torch.ones_like(span))[:, None]).clamp(
+        0, 1
+    )
+    return (scaled * usable[:, None]).view(found.shape)
+
+
+def _cut(flat: Float[Tensor, "p s"]) -> Float[Tensor, " p"]:
+    """Return the 99th percentile of each row, between its neighbours where it falls between two.
+
+    By the few values above it: `torch.quantile` sorts all, and takes no more than 2**24 of them.
+    """
+    last = flat.shape[1] - 1
+    above = last - int(CUT * last)
+    top = flat.topk(above + 1, dim=1).values
+    below, beside = top[:, above], top[:, max(above - 1, 0)]
+    return below + (beside - below) * (CUT * last - int(CUT * last))
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,17 @@ from ..network.classifier import Classifier
 from ..network.probe import Probe
 from ..provenance import fingerprint
 from ..solvers.reservoirs import Reservoir, hashes_of, image_number, packed, unpack
-from .regions import Finding, InLayer, Origin, RegionFinder, Seen
-from .responsible import PLAIN, Aggregate, Saliency, layers_without_place
+from .regions import (
+    PLAIN,
+    Aggregate,
+    Finding,
+    InLayer,
+    Origin,
+    RegionFinder,
+    Saliency,
+    Seen,
+    layers_without_place,
+)
 
 KIND = "Hint"
 # The background is every concept's negative: its sample is this many times as large as a concept's.
