@@ -39,7 +39,7 @@ from hexplain_widgets.chain.inference import (
     Perturber,
     inference_weights,
 )
-from hexplain_widgets.chain.interpolation import Interpolation
+from hexplain_widgets.chain.statistics import Interpolation
 from hexplain_widgets.network.gating import gates_for
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe

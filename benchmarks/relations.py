@@ -28,9 +28,15 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.chain.few_concepts import FewConcepts, Place, offered, placed
 from hexplain_widgets.chain.harmonize import Harmonized
-from hexplain_widgets.chain.inference import Perturber, inference_weights
+from hexplain_widgets.chain.inference import (
+    FewConcepts,
+    Perturber,
+    Place,
+    inference_weights,
+    offered,
+    placed,
+)
 from hexplain_widgets.network.probe import Probe
 
 LEVELS, BOUNDS = ("object", "part", "material", "color"), (5, 5, 1, 1)

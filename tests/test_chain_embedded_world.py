@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hexplain_widgets as hx
-from hexplain_widgets.chain.inferring import Inferrer, Manner
+from hexplain_widgets.chain.inference import Inferrer, Manner
 from hexplain_widgets.network.probe import Probe
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from hexplain_widgets.chain.distances import distances, p_values, principal
+from hexplain_widgets.chain.comparison import distances, p_values, principal
 
 DRAW = np.random.default_rng(0)
 WEIGHTS = DRAW.normal(size=(12, 7))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import nnls
 
-from hexplain_widgets.chain.few_concepts import CLOSE, FewConcepts, Place, placed
 from hexplain_widgets.chain.harmonize import USELESS, Harmonized
+from hexplain_widgets.chain.inference import CLOSE, FewConcepts, Place, placed
 from hexplain_widgets.evidence import Layer
 from tests.reference import chain as literal
 

@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from hexplain_widgets.chain.harmonize import ALWAYS, LOST, NEVER, UNTESTED, Harmonized, harmonized
-from hexplain_widgets.chain.interpolation import Interpolation
-from hexplain_widgets.chain.statistics import ConceptSums, LabelQuestion
+from hexplain_widgets.chain.statistics import ConceptSums, Interpolation, LabelQuestion
 from hexplain_widgets.data.concept_sets import IGNORE, Labelled, is_held_out
 from hexplain_widgets.data.label_maps import labelled_pixels
 from hexplain_widgets.fitting import passes as fitting

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+from scipy.special import softmax
 from torch import Tensor
 
 from ..network.gating import Gated, Taken, gated, gates_for, proximity, spatial_means
 from ..network.guest import visiting
+from ..network.localize import upsampled
 from ..network.probe import Probe
 from ..network.segments import rounding
+from ..solvers.best_subset import Subset, best_subset
 from ..solvers.lasso import Quadratic, Way, lasso
 from ..solvers.moments import CONSTANT
+from .harmonize import USELESS, Harmonized
 
 Stop = Callable[[], bool]
 # Gates that are answered between two looks at whether to stop.
@@ -29,6 +34,15 @@ TOLERANCE = 1e-7
 # From so many concepts with the same gates on, ADMM's one factor and Newton steps after it are
 # faster than coordinate descent for each: 4 at a sparsity of 0.01, 8 at 0.03, above 16 at 0.1.
 MANY = 8
+# Below this share of the best slope a concept is no candidate where places count: it would be
+# taken for what it leaves out of others. This and CLAIM were chosen on the embedded world.
+CLOSE = 0.7
+# How much more of a map makes e times the claim on a place.
+CLAIM = 0.25
+# A weight below this share of the largest explains nothing.
+NEGLIGIBLE = 1e-3
+# At most so many images are solved together: their answers to all gates are in memory.
+TOGETHER = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,3 +320,277 @@ def _fit(problem: Quadratic, v: Float[np.ndarray, "e k"]) -> Float[np.ndarray, "
     share = np.divide(left, problem.power, where=problem.power > 0, out=np.ones(len(left)))
     found: Float[np.ndarray, " e"] = 1 - share
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where concepts lie in an image, at one resolution, each centred and of unit length.
+
+    `parent` is the map of the concept that is inferred, `offered[j]` that of a concept it may rest
+    on. `weight` is how much places count beside directions.
+    """
+
+    parent: Float[np.ndarray, " p"]
+    offered: Float[np.ndarray, "n p"]
+    weight: float
+
+
+class FewConcepts:
+    """Explains inference weights at a layer by at most `most` of the concepts of its level."""
+
+    def __init__(self, level: Harmonized, most: int) -> None:
+        self._level = level
+        self._most = most
+        self._some = np.flatnonzero(offered(level))
+        self._columns = _unit(level.weights[self._some])
+
+    def maps(self, activations: Float[np.ndarray, "k h w"]) -> Float[np.ndarray, "n p"]:
+        """Return where the offered concepts lie in an image, centred and of unit length.
+
+        Each place is shared among the concepts by how strongly their maps claim it (a softmax): a
+        map is 1 where its concept is and 0 elsewhere only on average.
+        """
+        found = np.tensordot(self._level.weights[self._some], activations, 1)
+        found += self._level.bias[self._some][:, None, None]
+        flat: Float[np.ndarray, "n p"] = found.reshape(len(found), activations[0].size)
+        claimed = softmax(flat / CLAIM, axis=0) if len(flat) else flat
+        return _unit(claimed - claimed.mean(axis=1, keepdims=True))
+
+    def resting(self, weights: Float[np.ndarray, " k"], place: Place | None = None) -> Subset:
+        """Return the contribution weight of every concept of the level, 0 for most.
+
+        Without a place the best subset by Eq. 19 as printed, of either sign. With one, directions
+        and places count together: `|w - Phi alpha|²/|w|² + weight² |m - Psi alpha|²` is minimised
+        over nonnegative weights, where `m` is the place of the parent and `Psi` are those of the
+        concepts. `unexplained` is the share of |w|² that the chosen directions leave.
+        """
+        length = float(np.linalg.norm(weights))
+        if place is None or length == 0 or not place.parent.any() or not len(self._some):
+            return self._spread(best_subset(self._columns.T, weights, self._most))
+        target = np.concatenate([weights / length, place.weight * place.parent])
+        columns = np.concatenate([self._columns, place.weight * place.offered], axis=1)
+        close = _close(columns @ target)
+        if not len(close):
+            return self._spread(Subset(np.zeros(len(self._some)), 1.0, True))
+        few = best_subset(columns[close].T, target, self._most, nonnegative=True)
+        alpha = np.zeros(len(self._some))
+        alpha[close] = few.alpha * length / np.linalg.norm(columns[close], axis=1)
+        return self._spread(Subset(alpha, self._left(alpha != 0, weights), few.exact))
+
+    def _left(self, chosen: Bool[np.ndarray, " n"], weights: Float[np.ndarray, " k"]) -> float:
+        columns = self._columns[chosen].T
+        fitted = columns @ np.linalg.lstsq(columns, weights)[0]
+        return float(np.clip(1 - fitted @ fitted / (weights @ weights), 0, 1))
+
+    def _spread(self, few: Subset) -> Subset:
+        alpha = np.zeros(len(self._level.concepts))
+        small = np.abs(few.alpha) < NEGLIGIBLE * np.abs(few.alpha).max(initial=0.0)
+        alpha[self._some] = np.where(small, 0.0, few.alpha)
+        return Subset(alpha, few.unexplained, few.exact)
+
+
+def offered(level: Harmonized) -> Bool[np.ndarray, " e"]:
+    """Return which concepts of a level can be rested on: those with a direction of any use."""
+    useless = np.array([level.flags.get(name) == USELESS for name in level.concepts])
+    found: Bool[np.ndarray, " e"] = level.usable & ~useless
+    return found
+
+
+def placed(map_: Float[np.ndarray, "h w"], size: tuple[int, int]) -> Float[np.ndarray, " p"]:
+    """Return where a concept lies, at another resolution: its map from 0 to 1, centred, unit."""
+    found = np.clip(upsampled(map_, size), 0, 1).ravel()
+    own: Float[np.ndarray, "1 p"] = (found - found.mean())[None]
+    unit: Float[np.ndarray, " p"] = _unit(own)[0]
+    return unit
+
+
+def _unit(rows: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    found: Float[np.ndarray, "n k"] = rows / np.where(length > 1e-12, length, np.inf)
+    return found
+
+
+def _close(slope: Float[np.ndarray, " n"]) -> Int[np.ndarray, " c"]:
+    found: Int[np.ndarray, " c"] = np.flatnonzero((slope > 0) & (slope >= CLOSE * slope.max()))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one concept rests on in an image: its inference weights, and concepts that give them.
+
+    `estimates` are what each channel adds to it by its weight, which is times the channel's mean.
+    `few.alpha[j]` is the contribution weight of concept `j` of the next level, 0 for most.
+    """
+
+    weights: Float[np.ndarray, " k"]
+    estimates: Float[np.ndarray, " k"]
+    few: Subset
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """One image: the steps of each level below the output, and each level's maps.
+
+    `steps[0]` has the target's step at 0, `steps[i]` those of concepts of level `i - 1`, both by
+    number. `activations[i]` are the maps of the layer of level `i`.
+    """
+
+    steps: Sequence[Mapping[int, Step]]
+    activations: Sequence[Float[np.ndarray, "_k _h _w"]]
+
+
+class Weighed(NamedTuple):
+    """One concept in an image: its unit inference weights, and what each channel adds to it."""
+
+    unit: Float[np.ndarray, " k"]
+    estimates: Float[np.ndarray, " k"]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How inference goes: gates a layer, the sparsity of Eq. 8, how much places count in Eq. 19."""
+
+    gates: int
+    sparsity: float
+    place: float
+    seed: int
+
+
+class Inferrer:
+    """Infers images from the output down; `levels` are harmonised, coarse to fine.
+
+    All images have the same gates on a layer, so that one matrix serves all of them. `most` is the
+    bound of Eq. 19 at each level.
+    """
+
+    def __init__(
+        self, probe: Probe, levels: Sequence[Harmonized], most: Sequence[int], manner: Manner
+    ) -> None:
+        names = [level.layer.name for level in levels]
+        self._levels = tuple(levels)
+        self._manner = manner
+        self._perturber = Perturber(probe, names, count=manner.gates, seed=manner.seed)
+        self._few = [FewConcepts(level, n) for level, n in zip(levels, most, strict=True)]
+
+    def inferred(
+        self, images: Sequence[Float[Tensor, "1 ch h w"]], targets: Sequence[int], stopped: Stop
+    ) -> Iterator[Inferred]:
+        """Yield images inferred down to the last level, or as far as `stopped` allows.
+
+        Images that were not begun are left out.
+        """
+        for some in _blocks(len(images), stopped):
+            yield from self._down(images[some], targets[some], stopped)
+
+    def _down(
+        self, images: Sequence[Tensor], targets: Sequence[int], stopped: Stop
+    ) -> list[Inferred]:
+        taken = [self._perturber.take(x) for x in images]
+        found = [Inferred([], self._activations(t)) for t in taken]
+        wanted = [[target] for target in targets]
+        for level in range(len(self._levels)):
+            pairs = zip(images, taken, strict=True)
+            asked = [self._perturbed(x, t, level, stopped) for x, t in pairs]
+            if stopped():
+                break
+            rows = [
+                self._rows(one.answers.shape[1], some, level)
+                for one, some in zip(asked, wanted, strict=True)
+            ]
+            solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
+            found = [
+                Inferred([*one.steps, self._steps(one, some, weights, level)], one.activations)
+                for one, some, weights in zip(found, wanted, solved, strict=True)
+            ]
+            wanted = [sorted(_chosen(one.steps[-1])) for one in found]
+        return found
+
+    def weights(
+        self,
+        images: Sequence[Float[Tensor, "1 ch h w"]],
+        numbers: Sequence[int],
+        level: int,
+        stopped: Stop,
+    ) -> Iterator[Weighed]:
+        """Yield the inference weights of one concept in each image (Eq. 20-25).
+
+        `level` is that which is gated; `numbers[i]` is the place of image `i`'s concept in the one
+        above, or of its class. Ends where `stopped` says so.
+        """
+        for some in _blocks(len(images), stopped):
+            asked = [self._one(x, level, stopped) for x in images[some]]
+            if stopped():
+                return
+            pairs = zip(asked, numbers[some], strict=True)
+            rows = [self._rows(one.answers.shape[1], [number], level) for one, number in pairs]
+            solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
+            for one, found in zip(asked, solved, strict=True):
+                yield Weighed(found.unit[0], found.weights[0] * one.means)
+
+    def lost(
+        self, x: Float[Tensor, "1 ch h w"], number: int, level: int, stopped: Stop
+    ) -> Float[np.ndarray, " k"]:
+        """Return what one concept loses in an image without each channel of a level's layer.
+
+        Numbers and `level` are as in `weights`. Raises CancelledError where `stopped` says yes.
+        """
+        taken = self._perturber.take(x)
+        losses = self._perturber.losses(x, taken, *self._layers_of(level), stopped)
+        found: Float[np.ndarray, " k"] = losses @ self._rows(losses.shape[1], [number], level)[0]
+        return found
+
+    def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbed:
+        return self._perturbed(x, self._perturber.take(x), level, stopped)
+
+    def _activations(self, taken: Taken) -> list[np.ndarray]:
+        return [
+            taken.maps[level.layer.name][0].detach().double().cpu().numpy()
+            for level in self._levels
+        ]
+
+    def _perturbed(self, x: Tensor, taken: Taken, level: int, stopped: Stop) -> Perturbed:
+        return self._perturber.perturbed(x, taken, *self._layers_of(level), stopped)
+
+    def _layers_of(self, level: int) -> tuple[str, str | None]:
+        """The layer that is gated, and the one that answers; None are the logits."""
+        deep = self._levels[level - 1].layer.name if level else None
+        return self._levels[level].layer.name, deep
+
+    def _rows(self, width: int, wanted: Sequence[int], level: int) -> Float[np.ndarray, "e d"]:
+        """Concepts as rows over the channels, or the `width` logits, that answer."""
+        if level:
+            found: Float[np.ndarray, "e d"] = self._levels[level - 1].weights[list(wanted)]
+            return found
+        return np.eye(width)[list(wanted)]
+
+    def _steps(
+        self, image: Inferred, wanted: Sequence[int], solved: InferredWeights, level: int
+    ) -> dict[int, Step]:
+        places = self._places(image, wanted, level)
+        few = self._few[level]
+        means = image.activations[level].mean((1, 2))
+        return {
+            concept: Step(weights, weights * means, few.resting(weights, place))
+            for concept, weights, place in zip(wanted, solved.weights, places, strict=True)
+        }
+
+    def _places(self, image: Inferred, wanted: Sequence[int], level: int) -> list[Place | None]:
+        if level == 0 or self._manner.place == 0:
+            return [None] * len(wanted)
+        here, above = image.activations[level], image.activations[level - 1]
+        size = (here.shape[1], here.shape[2])
+        offered = self._few[level].maps(here)
+        parents = (self._levels[level - 1].map_of(above, e) for e in wanted)
+        return [Place(placed(one, size), offered, self._manner.place) for one in parents]
+
+
+def _blocks(count: int, stopped: Stop) -> Iterator[slice]:
+    for at in range(0, count, TOGETHER):
+        if at and stopped():
+            return
+        yield slice(at, at + TOGETHER)
+
+
+def _chosen(steps: Mapping[int, Step]) -> set[int]:
+    return {int(j) for step in steps.values() for j in np.flatnonzero(step.few.alpha)}

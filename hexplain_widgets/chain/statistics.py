@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import product as product_of
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..data.concept_sets import is_held_out, label_maps
 from ..data.label_maps import NEARLY, WHOLE, Framing, LabelledPixels, Window, labelled_pixels
@@ -23,11 +25,207 @@ from ..network.gating import Gated, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..provenance import fingerprint
-from .interpolation import Interpolation
+from ..solvers.reservoirs import Reservoir, hashes_of, image_number, packed, unpack
 from .levels import layers_of_levels
-from .pixel_samples import PixelSamples
 
+Size = tuple[int, int]
+_NEAR = (-1, 0, 1)
+# Pixels kept of all that are labelled, and of each concept: at least and at most so many, fewer
+# where there are many concepts, so that a level's samples keep at most so many numbers.
+ALL, LEAST, MOST, NUMBERS = 10_000, 50, 300, 2**26
 KIND = "Chain"
+
+
+@dataclass(frozen=True, eq=False)
+class Interpolation:
+    """From `(h, w)` cells to `(Y, X)` pixels, as torch interpolates with align_corners=False.
+
+    `rows` and `columns` say what each pixel takes of each cell along its axis: pixel `(Y, X)` is
+    `sum rows[Y, y] columns[X, x] cell[y, x]`. A pixel sees two neighbours at most, so that with a
+    weight for each pixel `U^T W U` couples a cell with its eight neighbours alone.
+    """
+
+    rows: Float[Tensor, "Y h"]
+    columns: Float[Tensor, "X w"]
+
+    @classmethod
+    def of(cls, cells: Size, pixels: Size, device: torch.device | str = "cpu") -> Interpolation:
+        """Return the interpolation between two sizes, in float64; raises ValueError.
+
+        Pixels are at least as many as cells along each axis: of fewer, some cells say nothing.
+        """
+        if any(p < c or c < 1 for c, p in zip(cells, pixels, strict=True)):
+            raise ValueError(
+                f"got {pixels} pixels for a map of {cells} cells; expected at least as many along"
+                " each side; bring labels to the map's size first"
+            )
+        rows, columns = (
+            F.interpolate(torch.eye(c, dtype=torch.float64)[None], size=p, mode="linear")[0].T
+            for c, p in zip(cells, pixels, strict=True)
+        )
+        return cls(rows.contiguous().to(device), columns.contiguous().to(device))
+
+    def masses(self, weights: Float[Tensor, "*p Y X"]) -> Float[Tensor, "*p h w"]:
+        """Return how much every cell counts when pixels have these weights: the adjoint, U^T w."""
+        return self.rows.T @ weights @ self.columns
+
+    def couplings(self, weights: Float[Tensor, "Y X"]) -> Float[Tensor, "3 3 h w"]:
+        """Return U^T diag(w) U.
+
+        Entry `[1 + dy, 1 + dx, y, x]` couples the cells `(y, x)` and `(y + dy, x + dx)`.
+        """
+        rows, columns = _paired(self.rows), _paired(self.columns)
+        across = torch.einsum("YX,bXx->bYx", weights, columns)
+        return torch.einsum("aYy,bYx->abyx", rows, across)
+
+    def gram(
+        self, maps: Float[Tensor, "k h w"], weights: Float[Tensor, "Y X"]
+    ) -> Float[Tensor, "k k"]:
+        """Return the sum over pixels of weight x vector x vector^T."""
+        near = self.couplings(weights)
+        cells = F.pad(maps, (1, 1, 1, 1)).flatten(1).T.contiguous()
+        width = maps.shape[2] + 2
+        y, x = torch.nonzero(near[1, 1], as_tuple=True)
+        place = (y + 1) * width + x + 1
+        product = torch.zeros(len(place), len(maps), dtype=maps.dtype, device=maps.device)
+        for dy, dx in product_of(_NEAR, _NEAR):
+            share = near[1 + dy, 1 + dx, y, x, None].to(maps.dtype)
+            product.addcmul_(share, cells[place + dy * width + dx])
+        return cells[place].T @ product
+
+    def at(self, maps: Float[Tensor, "k h w"], places: Int[Tensor, " n"]) -> Float[Tensor, "n k"]:
+        """Return the vectors at some pixels, numbered along the rows."""
+        width = len(self.columns)
+        cells = maps.flatten(1).T.contiguous()
+        found = torch.zeros(len(places), len(maps), dtype=maps.dtype, device=maps.device)
+        pairs = _ends(self.rows[places // width]), _ends(self.columns[places % width])
+        for (y, down), (x, right) in product_of(*pairs):
+            found.addcmul_((down * right)[:, None].to(maps.dtype), cells[y * maps.shape[2] + x])
+        return found
+
+
+def _ends(shares: Float[Tensor, "n h"]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return the two cells along an axis that pixels take something of, and how much."""
+    first = (shares > 0).int().argmax(1)
+    last = (first + 1).clamp(max=shares.shape[1] - 1)
+    of_first = shares.gather(1, first[:, None])[:, 0]
+    return (first, of_first), (last, 1 - of_first)
+
+
+def _paired(weights: Float[Tensor, "Y h"]) -> Float[Tensor, "3 Y h"]:
+    """Return the products of what a pixel takes of a cell and of the one before, itself, behind."""
+    padded = F.pad(weights, (1, 1))
+    count = weights.shape[1]
+    return torch.stack([weights * padded[:, 1 + d : 1 + d + count] for d in _NEAR])
+
+
+class PixelSamples:
+    """Vectors of held-out pixels: of all that are labelled, and of each concept's own.
+
+    A row is the pixel's vector, its area as a share of its image, and for the first sample which
+    concepts it carries, in bytes.
+    """
+
+    def __init__(self, channels: int, concepts: int) -> None:
+        own = max(LEAST, min(MOST, NUMBERS // (concepts * (channels + 1))))
+        self._channels, self._concepts = channels, concepts
+        self._kept = [Reservoir(ALL, channels + 1 + -(-concepts // 8))]
+        self._kept += [Reservoir(own, channels + 1) for _ in range(concepts)]
+
+    def add(
+        self,
+        maps: Float32[np.ndarray, "k h w"],
+        pixels: LabelledPixels,
+        key: bytes,
+    ) -> None:
+        """Take in the pixels of a held-out image; `key` identifies it."""
+        finding = _Vectors(maps, pixels)
+        image = np.int64(image_number(key))
+        self._put(0, np.flatnonzero(pixels.known), image, finding)
+        for label in pixels.present:
+            self._put(label, np.flatnonzero(pixels.of(label)), image, finding)
+
+    def _put(
+        self, label: int, places: Int[np.ndarray, " n"], image: np.int64, finding: _Vectors
+    ) -> None:
+        reservoir = self._kept[label]
+        images = np.full(len(places), image)
+        hashes = hashes_of(images, places, salt=label)
+        wanted = reservoir.wanted(hashes)
+        if not wanted.any():
+            return
+        smallest = np.argsort(hashes[wanted])[: reservoir.size]
+        some = np.flatnonzero(wanted)[smallest]
+        rows = [finding.vectors(places[some]), finding.areas(len(some))]
+        if label == 0:
+            members = finding.pixels.members(places[some], self._concepts)
+            rows.append(np.packbits(members, axis=1).astype(np.float32))
+        reservoir.add(hashes[some], images[some], np.concatenate(rows, axis=1))
+
+    def merge(self, other: PixelSamples) -> None:
+        """Take in what other data gave."""
+        for one, more in zip(self._kept, other._kept, strict=True):
+            one.merge(more)
+
+    def precision(
+        self, weights: Float[np.ndarray, "e k"], mass: Float[np.ndarray, " e"], known: float
+    ) -> Float[np.ndarray, " e"]:
+        """Return the average precision of every concept's map; NaN for one without two sides.
+
+        `mass` is the area of each concept in the held-out images and `known` all that is labelled:
+        the samples are weighted so that they stand for these.
+        """
+        every = self._kept[0].vectors
+        codes = every[:, self._channels + 1 :].astype(np.uint8)
+        carried = np.unpackbits(codes, axis=1, count=self._concepts).astype(bool)
+        found = np.full(len(weights), np.nan)
+        for e, w in enumerate(weights):
+            own, others = self._kept[e + 1].vectors, every[~carried[:, e], : self._channels + 1]
+            if len(own) and len(others):
+                found[e] = self._average(own, others, w, mass[e], known - mass[e])
+        return found
+
+    def _average(
+        self, own: np.ndarray, others: np.ndarray, weights: np.ndarray, mass: float, rest: float
+    ) -> float:
+        # here, for loading scikit-learn takes as long as all of this package
+        from sklearn.metrics import average_precision_score
+
+        rows = np.concatenate([own, others])
+        here = np.arange(len(rows)) < len(own)
+        area = rows[:, self._channels].astype(np.float64)
+        area[here] *= mass / area[here].sum()
+        area[~here] *= rest / area[~here].sum()
+        scores = rows[:, : self._channels].astype(np.float64) @ weights
+        return float(average_precision_score(here, scores, sample_weight=area))
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield everything as arrays by name, for saving."""
+        for part, some in (("all", self._kept[:1]), ("own", self._kept[1:])):
+            for name, array in packed(some):
+                yield f"{part}.{name}", array
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take samples that were saved; raises ValueError and KeyError where they do not fit."""
+        for part, some in (("all", self._kept[:1]), ("own", self._kept[1:])):
+            names = ("lengths", "hashes", "images", "vectors")
+            unpack(some, {name: arrays[f"{part}.{name}"] for name in names})
+
+
+class _Vectors:
+    """The vectors of an image's pixels, interpolated where they are asked for."""
+
+    def __init__(self, maps: Float32[np.ndarray, "k h w"], pixels: LabelledPixels) -> None:
+        self.pixels = pixels
+        self._maps = torch.from_numpy(maps)
+        self._interpolation = Interpolation.of((maps.shape[1], maps.shape[2]), pixels.size)
+
+    def vectors(self, places: Int[np.ndarray, " n"]) -> Float32[np.ndarray, "n k"]:
+        found = self._interpolation.at(self._maps, torch.from_numpy(places))
+        return np.asarray(found.numpy(), np.float32)
+
+    def areas(self, count: int) -> Float32[np.ndarray, "{count} 1"]:
+        return np.full((count, 1), self.pixels.area, np.float32)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ..evidence import InferredConcept, Prediction
 from .harmonize import Harmonized
-from .inferring import Inferred, Step
+from .inference import Inferred, Step
 
 OUTPUT = "output"
 # A class rests on what at least this share of its images rest on.
