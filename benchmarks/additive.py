@@ -42,8 +42,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from shared_heads import Shared
 
 import hexplain_widgets as hx
-from hexplain_widgets.additive.distillation import Distillation, started
-from hexplain_widgets.additive.explainer_nets import small
+from hexplain_widgets.additive.distillation import Distillation, small, started
 from hexplain_widgets.additive.measures import part_errors, shares_by_ablation
 from hexplain_widgets.atlas.gallery import FilterGallery
 from hexplain_widgets.evidence import ExplainerQuality

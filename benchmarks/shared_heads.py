@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 import hexplain_widgets as hx
-from hexplain_widgets.additive.additive_question import Look, RowQuestion, keep_rows
 from hexplain_widgets.additive.heads import heads_of
-from hexplain_widgets.additive.rows import Rows, Seen
+from hexplain_widgets.additive.rows import Look, RowQuestion, Rows, Seen, keep_rows
 from hexplain_widgets.data.samples import Batch, batches
 from hexplain_widgets.fitting.passes import batch_size
 from hexplain_widgets.network.gating import Gated, gated

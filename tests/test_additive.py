@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import hexplain_widgets as hx
-from hexplain_widgets.additive.additive_question import RowQuestion
 from hexplain_widgets.additive.concepts import source_of
 from hexplain_widgets.additive.distillation import Distillation
+from hexplain_widgets.additive.rows import RowQuestion
 from hexplain_widgets.fitting import passes as fitting
 from hexplain_widgets.fitting.passes import Gathering
 from tests.reference import additive as paper
@@ -178,7 +178,7 @@ def test_maps_beyond_the_memory_lie_in_a_file_and_give_the_same_answer(
 def test_the_next_fit_takes_from_the_cache_what_it_knows(tmp_path, monkeypatch) -> None:
     first = fitted(cache=tmp_path)
     monkeypatch.setattr(
-        "hexplain_widgets.additive.additive_question.RowAsker._of",
+        "hexplain_widgets.additive.rows.RowAsker._of",
         lambda *_: pytest.fail("the network was asked again"),
     )
     again = fitted(cache=tmp_path)

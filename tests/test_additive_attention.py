@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 import hexplain_widgets as hx
-from hexplain_widgets.additive.explained_image import attention_of
+from hexplain_widgets.additive.engine import attention_of
 from hexplain_widgets.evidence import Contributions, store
 from hexplain_widgets.network.guest import visiting
 from tests.reference import additive as paper

@@ -7,8 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from hexplain_widgets.additive.distillation import prior_loss, prior_weight
-from hexplain_widgets.additive.explainer_nets import NETWORKS, Explainer, maker_of
+from hexplain_widgets.additive.distillation import (
+    NETWORKS,
+    Explainer,
+    maker_of,
+    prior_loss,
+    prior_weight,
+)
 from hexplain_widgets.additive.measures import (
     accuracy,
     best_accuracy_threshold,

@@ -12,9 +12,8 @@ from torch import nn
 from ..atlas.labels import FilterLabels
 from ..data.concept_sets import concept_set
 from ..network.classifier import Classifier
-from .heads import Heads, callable_heads, heads_of
+from .heads import Heads, callable_heads, heads_of, trained_heads
 from .rows import Origin
-from .trained_heads import trained_heads
 
 OWN_HEADS, EACH_FILTER = "heads", "filters"
 _EXPECTED = (

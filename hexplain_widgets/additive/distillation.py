@@ -4,24 +4,130 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from ..arguments import one_of
+from ..atlas.labels import FilterLabels
+from ..data.concept_sets import is_held_out
+from ..evidence.additive import FILTERS
+from ..fitting.states import Arrays, Settings, load_state, save_state
 from ..network.guest import same_randomness
-from .explainer_nets import Explainer, Maker
+from .measures import relative_deviations
+from .rows import Origin, Rows, Seen, origin_of
 
+WIDTH = 32
+Maker = Callable[[int, int], nn.Module]
 BATCH = 32
 # A loss that is so many times what predicting the mean gives has left the valley for good.
 DIVERGED = 1e4
 # Gradients below this are rounding: Adam would make whole steps of them.
 SLIGHT = 1e-4
+OTHERS = "other filters"
+# Spread below this share of its size: a concept that is the same in every image.
+CONSTANT = 1e-6
+KIND = "AdditiveExplainer"
+OURS, PLAIN = "ours", "plain"
+
+
+class _Block(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.second(F.relu(self.first(x))))
+
+
+def small(channels: int, outputs: int) -> nn.Module:
+    """Return a small residual network on a feature map: 1x1, one block, mean over places."""
+    return nn.Sequential(
+        nn.Conv2d(channels, WIDTH, 1), nn.ReLU(), _Block(WIDTH),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTH, outputs),
+    )  # fmt: skip
+
+
+def resnet152(channels: int, outputs: int) -> nn.Module:
+    """Return the paper's ResNet-152 on a feature map: without the first max pooling."""
+    from torchvision.models import resnet152 as make
+
+    found: Any = make(num_classes=outputs)
+    found.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    found.maxpool = nn.Identity()
+    net: nn.Module = found
+    return net
+
+
+NETWORKS: dict[str, Maker] = {"small": small, "resnet152": resnet152}
+
+
+def maker_of(network: str | Maker) -> Maker:
+    """Return what makes a network from the numbers of channels and outputs; raises ValueError."""
+    return network if callable(network) else NETWORKS[one_of("network", network, tuple(NETWORKS))]
+
+
+class Explainer(nn.Module):
+    """The additive model: `score = sum_i alpha_i(x) y_i + bias` with alpha from a network (Eq. 1).
+
+    Maps are divided by `loudness`, their root mean square; alpha counts in steps of `unit` from
+    `start`, and is positive where `positive` (softplus). The network's last linear layer begins at
+    zero where there is a start, so that alpha begins there.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        outputs: int,
+        loudness: float,
+        unit: float,
+        positive: bool,
+        start: Float[Tensor, " e"] | None = None,
+        bias: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.net, self.loudness, self.unit, self.positive = net, loudness, unit, positive
+        begin = torch.zeros(outputs) if start is None else self._before(start.float() / unit)
+        self.start = nn.Parameter(begin)
+        self.bias = nn.Parameter(torch.tensor(float(bias) / unit))
+        if start is not None:
+            _silence(net)
+
+    def _before(self, alpha: Tensor) -> Tensor:
+        """Return what becomes `alpha` in the forward pass."""
+        if not self.positive:
+            return alpha
+        least = alpha.clamp(min=1e-3)
+        return least + torch.log(-torch.expm1(-least))
+
+    def forward(self, maps: Float[Tensor, "n k h w"]) -> Float[Tensor, "n e"]:
+        """Return alpha for each image and concept."""
+        raw = self.start + self.net(maps / self.loudness)
+        return self.unit * (F.softplus(raw) if self.positive else raw)
+
+    @property
+    def intercept(self) -> Tensor:
+        """The bias `b`, in units of the score."""
+        return self.bias * self.unit
+
+
+def _silence(net: nn.Module) -> None:
+    linear = [m for m in net.modules() if isinstance(m, nn.Linear)]
+    if linear:
+        nn.init.zeros_(linear[-1].weight)
+        if linear[-1].bias is not None:
+            nn.init.zeros_(linear[-1].bias)
 
 
 @dataclass(frozen=True)
@@ -256,3 +362,279 @@ def explained_by(
             found.append((explainer(maps) * strengths).double().cpu().numpy())
     contributions = np.concatenate(found)
     return contributions, contributions.sum(1) + explainer.intercept.item()
+
+
+@dataclass(frozen=True, eq=False)
+class Elements:
+    """Which elements explain, in what units, and which concept each counts for.
+
+    `used[e]` are their numbers, `scales[e]` the mean absolute strength that each is divided by.
+    """
+
+    names: tuple[str, ...]
+    used: Int[np.ndarray, " e"]
+    owners: Int[np.ndarray, " e"]
+    scales: Float[np.ndarray, " e"]
+    notes: tuple[str, ...] = ()
+
+    def summed(self, values: Float[np.ndarray, "*n e"]) -> Float[np.ndarray, "*n c"]:
+        """Return the sums over each concept's elements."""
+        member = self.owners[:, None] == np.arange(len(self.names))
+        found: Float[np.ndarray, "*n c"] = values @ member.astype(values.dtype)
+        return found
+
+    def groups(self) -> list[list[int]]:
+        """Return the numbers of each concept's elements."""
+        return [self.used[self.owners == i].tolist() for i in range(len(self.names))]
+
+
+def elements_of(
+    origin: Origin, strengths: Float[np.ndarray, "n e"], labels: FilterLabels | None
+) -> Elements:
+    """Return the elements that are not constant, by concept.
+
+    Raises ValueError where nothing is left.
+    """
+    spread, size = strengths.std(0), np.abs(strengths).mean(0)
+    varies = spread > CONSTANT * np.maximum(size, np.finfo(float).tiny)
+    used = np.flatnonzero(varies)
+    if not len(used):
+        raise ValueError(
+            f"all {strengths.shape[1]} concepts are the same in all {len(strengths)} images;"
+            " concepts that vary were expected to explain a score that does; pass more images, or"
+            " other concepts"
+        )
+    names, owners = _owners(origin, labels, used)
+    return Elements(names, used, owners, size[used], _constant(origin, labels, ~varies))
+
+
+def _owners(
+    origin: Origin, labels: FilterLabels | None, used: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray]:
+    if labels is None:
+        title = "filter {}" if origin.kind == FILTERS else "{}"
+        return tuple(title.format(origin.elements[k]) for k in used), np.arange(len(used))
+    own = [labels.names.get(int(k), OTHERS) for k in used]
+    parts = tuple(p for p in labels.parts if p in own)
+    names = (*parts, OTHERS) if OTHERS in own and OTHERS not in parts else parts
+    return names, np.array([names.index(n) for n in own])
+
+
+def _constant(
+    origin: Origin, labels: FilterLabels | None, constant: Bool[np.ndarray, " e"]
+) -> tuple[str, ...]:
+    if not constant.any():
+        return ()
+    which = [origin.elements[k] for k in np.flatnonzero(constant)]
+    what = "Filters" if origin.kind == FILTERS else "Concepts"
+    few = ", ".join(which[:8]) + (", …" if len(which) > 8 else "")
+    return (f"{what} that are the same in every image add nothing and are left out: {few}.",)
+
+
+class AdditiveFit:
+    """Explainers of one set of rows: ours and plain distillation, for any seed, each fitted once.
+
+    `labels` give filters to parts. `schedule` is that of ours; plain distillation has beta 0.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        schedule: Schedule,
+        maker: Maker,
+        *,
+        held_out: float,
+        labels: FilterLabels | None,
+        device: torch.device,
+    ) -> None:
+        self.rows, self.schedule, self.maker = rows, schedule, maker
+        self._share, self._labels, self._device = held_out, labels, device
+        self._found: dict[tuple[float, int], Distillation] = {}
+
+    @cached_property
+    def seen(self) -> Seen:
+        """All rows, ordered by image."""
+        return self.rows.all()
+
+    @cached_property
+    def elements(self) -> Elements:
+        """What explains."""
+        return elements_of(self.rows.origin, self.seen.strengths, self._labels)
+
+    @cached_property
+    def held_out(self) -> Bool[np.ndarray, " n"]:
+        """Which images choose the epoch and thresholds; drawn by a hash of each image."""
+        drawn = [
+            is_held_out(key.tobytes().hex(), share=self._share, seed=self.schedule.seed)
+            for key in self.seen.keys
+        ]
+        found = np.array(drawn)
+        # Too few images to hold any out, or to keep any.
+        return found if 0 < found.sum() < len(found) else np.zeros(len(found), dtype=bool)
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The rows in the units that explainers learn in."""
+        return self.of_rows(self.rows, self.held_out)
+
+    def of_rows(self, rows: Rows, held_out: Bool[np.ndarray, " n"] | None = None) -> Examples:
+        """Return rows of the same origin in the units that explainers learn in."""
+        seen, used = rows.all(), self.elements.used
+        none = np.zeros(len(seen), dtype=bool)
+        return Examples(
+            seen.maps, rows.places(), seen.strengths[:, used] / self.elements.scales,
+            seen.priors[:, used] * self.elements.scales, seen.scores,
+            none if held_out is None else held_out, rows.origin.kind == FILTERS,
+        )  # fmt: skip
+
+    def distillation(self, *, beta: float | None = None, seed: int | None = None) -> Distillation:
+        """Return a distillation, begun if it was not; run it to its end before it is asked."""
+        schedule = replace(
+            self.schedule,
+            beta=self.schedule.beta if beta is None else beta,
+            seed=self.schedule.seed if seed is None else seed,
+        )
+        key = (schedule.beta, schedule.seed)
+        if key not in self._found:
+            explainer = started(self.maker, self.examples, schedule)
+            self._found[key] = Distillation(explainer, self.examples, schedule, self._device)
+        return self._found[key]
+
+    def without_prior(self) -> int:
+        """Return how many images have no prior at all: theirs is left out of the loss."""
+        priors = self.examples.priors.clip(0) if self.schedule.positive else self.examples.priors
+        return int((priors == 0).all(1).sum())
+
+    def deviation(self, distillation: Distillation) -> float:
+        """Return the mean relative deviation on held-out images (all, where none are)."""
+        some = np.flatnonzero(self.held_out) if self.held_out.any() else np.arange(len(self.seen))
+        _, explained = explained_by(distillation.explainer, self.examples, some, self._device)
+        return float(relative_deviations(self.seen.scores[some], explained).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Distilled:
+    """Explainers of one output, with and (once it was asked for) without the prior.
+
+    `deviation` and `plain_deviation` are their mean relative deviations on held-out images, `span`
+    the lowest and the highest score of the data.
+    """
+
+    origin: Origin
+    elements: Elements
+    ours: Explainer
+    deviation: float
+    span: tuple[float, float]
+    images: int
+    plain: Explainer | None = None
+    plain_deviation: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, fit: AdditiveFit, ours: Distillation, notes: tuple[str, ...]) -> Distilled:
+        """Return what a finished fit found."""
+        scores = fit.seen.scores
+        return cls(
+            fit.rows.origin, fit.elements, ours.explainer, fit.deviation(ours),
+            (float(scores.min()), float(scores.max())), fit.rows.images,
+            notes=(*notes, *fit.elements.notes, *_without_prior(fit)),
+        )  # fmt: skip
+
+    def with_plain(self, fit: AdditiveFit, plain: Distillation) -> Distilled:
+        """Return the same with a finished plain distillation."""
+        return replace(self, plain=plain.explainer, plain_deviation=fit.deviation(plain))
+
+    def save(
+        self, path: str | Path, settings: Mapping[str, Any], more: Mapping[str, np.ndarray]
+    ) -> Path:
+        """Write everything, an engine's settings and more arrays to a file in one step."""
+        own = {
+            "engine": dict(settings), "origin": asdict(self.origin), "names": self.elements.names,
+            "deviation": self.deviation, "span": self.span, "images": self.images,
+            "plain_deviation": self.plain_deviation, "notes": self.notes,
+            "element_notes": self.elements.notes,
+            "shapes": {n: _shape(e) for n, e in self._explainers()},
+        }  # fmt: skip
+        return save_state(path, KIND, own, {**dict(self._arrays()), **more}.items())
+
+    def _explainers(self) -> Iterator[tuple[str, Explainer]]:
+        yield OURS, self.ours
+        if self.plain is not None:
+            yield PLAIN, self.plain
+
+    def _arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        yield "used", self.elements.used.astype(np.int64)
+        yield "owners", self.elements.owners.astype(np.int64)
+        yield "scales", self.elements.scales
+        for name, explainer in self._explainers():
+            for part, tensor in explainer.state_dict().items():
+                yield f"{name}.{part}", tensor.detach().cpu().numpy()
+
+    @classmethod
+    def from_state(cls, settings: Settings, arrays: Arrays, maker: Maker) -> Distilled:
+        """Return what `save` wrote; raises what the conversion of its fields raises."""
+        elements = Elements(
+            tuple(map(str, settings["names"])), np.array(arrays["used"]),
+            np.array(arrays["owners"]), np.array(arrays["scales"]),
+            tuple(map(str, settings["element_notes"])),
+        )  # fmt: skip
+        origin = origin_of(settings["origin"])
+        explainers = {
+            name: _restored(name, shape, origin, elements, arrays, maker)
+            for name, shape in settings["shapes"].items()
+        }
+        low, high = map(float, settings["span"])
+        plain = settings["plain_deviation"]
+        return cls(
+            origin, elements, explainers[OURS], float(settings["deviation"]), (low, high),
+            int(settings["images"]), explainers.get(PLAIN), None if plain is None else float(plain),
+            tuple(map(str, settings["notes"])),
+        )  # fmt: skip
+
+
+def load_distilled(path: str | Path) -> tuple[Settings, Arrays]:
+    """Return the settings and arrays of a saved explainer; raises like `load_state`."""
+    return load_state(path, KIND)
+
+
+def _shape(explainer: Explainer) -> dict[str, float | bool]:
+    return {
+        "loudness": explainer.loudness,
+        "unit": explainer.unit,
+        "positive": explainer.positive,
+    }
+
+
+def _restored(
+    name: str,
+    shape: Mapping[str, Any],
+    origin: Origin,
+    elements: Elements,
+    arrays: Arrays,
+    maker: Maker,
+) -> Explainer:
+    count, before = len(elements.used), f"{name}."
+    with torch.inference_mode(False), same_randomness():
+        found = Explainer(
+            maker(origin.layer.shape[0], count), outputs=count, loudness=float(shape["loudness"]),
+            unit=float(shape["unit"]), positive=bool(shape["positive"]),
+        )  # fmt: skip
+        found.load_state_dict(_below(before, arrays))
+    return found.eval()
+
+
+def _below(before: str, arrays: Arrays) -> dict[str, torch.Tensor]:
+    return {
+        n.removeprefix(before): torch.from_numpy(np.array(a))
+        for n, a in arrays.items()
+        if n.startswith(before)
+    }
+
+
+def _without_prior(fit: AdditiveFit) -> tuple[str, ...]:
+    count = fit.without_prior()
+    if not count or not fit.schedule.beta:
+        return ()
+    return (
+        f"In {count} of {len(fit.seen)} images no concept has a prior weight: theirs was left out.",
+    )

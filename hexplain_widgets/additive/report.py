@@ -14,9 +14,7 @@ from ..evidence.additive import FILTERS
 from ..fitting.passes import batch_size
 from ..network.classifier import Classifier
 from ..network.guest import visiting
-from .additive_fit import AdditiveFit
-from .additive_question import RowAsker
-from .distillation import Distillation, Examples, explained_by
+from .distillation import AdditiveFit, Distillation, Examples, explained_by
 from .measures import (
     accuracy,
     best_accuracy_threshold,
@@ -25,7 +23,7 @@ from .measures import (
     relative_deviations,
     shares_by_ablation,
 )
-from .rows import UNLABELLED, Rows, Seen
+from .rows import UNLABELLED, RowAsker, Rows, Seen
 
 BY_LABEL = "images of the class against all others"
 BY_SIGN = "the network's own decision, its score above 0"

@@ -4,26 +4,89 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, UInt8
-from torch import nn
+import torch
+from jaxtyping import Float, Float32, Int, Int64, UInt8
+from torch import Tensor, nn
 
+from ..arguments import check_finite, nearest
 from ..data.samples import Batch
 from ..evidence import Layer
+from ..evidence.additive import FILTERS, HEADS
 from ..fitting.passes import Range, joined
 from ..fitting.states import Arrays, Settings, load_state, save_state
 from ..network.classifier import Classifier
+from ..network.gating import Gated, gated
+from ..network.guest import visiting
+from ..network.probe import Probe
 from ..provenance import fingerprint
-from .map_store import MapStore
+from .heads import Heads, Reader
 
 KIND = "AdditiveRows"
 UNLABELLED = -1
 _FIELDS = ("keys", "strengths", "priors", "scores", "labels")
+
+
+class MapStore:
+    """Maps `(n, K, H, W)` appended batch by batch; beyond `memory` bytes they lie in a file.
+
+    The file is gone with the store.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self.memory = memory
+        self._parts: list[np.ndarray] = []
+        self._file: Path | None = None
+        self._shape: tuple[int, ...] = ()
+        self._written = 0
+
+    def __len__(self) -> int:
+        return self._written + sum(map(len, self._parts))
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the maps lie in a file."""
+        return self._file is not None
+
+    def append(self, maps: Float32[np.ndarray, "n k h w"]) -> None:
+        """Add the maps of a batch; raises ValueError for maps of another size."""
+        shape = tuple(maps.shape[1:])
+        if self._shape and shape != self._shape:
+            raise ValueError(
+                f"got feature maps of {shape} after maps of {self._shape}; images of one size were"
+                " expected; give the classifier a transform that brings them to one"
+            )
+        self._shape = shape
+        self._parts.append(np.ascontiguousarray(maps, dtype=np.float32))
+        if self.on_disk or sum(p.nbytes for p in self._parts) > self.memory:
+            self._write()
+
+    def _write(self) -> None:
+        if self._file is None:
+            folder = tempfile.mkdtemp(prefix="hexplain-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._file = Path(folder) / "maps"
+        with self._file.open("ab") as file:
+            for part in self._parts:
+                file.write(part.data)
+                self._written += len(part)
+        self._parts = []
+
+    def array(self) -> Float32[np.ndarray, "n k h w"]:
+        """Return all maps, in the order they came; of a file as a view into it."""
+        if self._file is not None:
+            return np.memmap(self._file, np.float32, "r", shape=(self._written, *self._shape))
+        if len(self._parts) > 1:
+            self._parts = [np.concatenate(self._parts)]
+        return self._parts[0] if self._parts else np.zeros((0, 0, 0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -219,3 +282,262 @@ def _checked(seen: Seen) -> Seen:
     if len(set(counts)) > 1 or seen.strengths.shape != seen.priors.shape:
         raise ValueError(f"rows of {counts} images, with equally many of each expected")
     return seen
+
+
+@dataclass(frozen=True)
+class RowQuestion:
+    """Which output is explained, by what: the filters of a layer, or heads on it.
+
+    `chosen` are those of the heads that explain (default: all but the output itself).
+    """
+
+    target: int | str | None
+    layer: str | None
+    heads: Heads | None
+    chosen: tuple[str, ...] | None
+    memory: int
+    cache: Path | None = None
+
+    def origin(self, probe: Probe, batch: Batch) -> Origin:
+        """Return what the rows belong to, found on a first image.
+
+        Raises ValueError for an unknown target or layer, and for several outputs without a target.
+        """
+        capture = probe.capture(batch.x[:1], None if self.layer is None else [self.layer])
+        layer = capture.layers[0]
+        probe.segment(capture, layer.name, None)
+        classifier = probe.classifier
+        count = capture.logits.shape[1]
+        output, index = self._output(classifier, count)
+        return Origin(
+            network=fingerprint(classifier.model), model=type(classifier.model).__name__,
+            classes=tuple(classifier.name(i) for i in range(count)), layer=layer, output=output,
+            index=index, kind=FILTERS if self.heads is None else HEADS,
+            elements=self._elements(layer, output, index),
+            identity="" if self.heads is None else self.heads.identity,
+        )  # fmt: skip
+
+    def _output(self, classifier: Classifier, count: int) -> tuple[str, int]:
+        """Return the output's name and its class, or minus one less than its number as a head."""
+        if self.target is None:
+            if count > 1:
+                raise ValueError(
+                    f"the network has {count} outputs and no target was given; the name or index"
+                    " of the one to explain was expected; pass fit(..., target=...)"
+                )
+            return classifier.name(0), 0
+        own = () if self.heads is None else self.heads.names
+        named = classifier.classes or ()
+        if isinstance(self.target, str) and self.target not in named and own:
+            if self.target not in own:
+                raise ValueError(
+                    f"got the target {self.target!r}, which is neither a class nor a concept head;"
+                    " expected one of them; the nearest is"
+                    f" {nearest(self.target, [*named, *own])}"
+                )
+            return self.target, -1 - own.index(self.target)
+        index = classifier.index_of(self.target, count)
+        return classifier.name(index), index
+
+    def _elements(self, layer: Layer, output: str, index: int) -> tuple[str, ...]:
+        if self.heads is None:
+            return tuple(str(k) for k in range(layer.shape[0]))
+        chosen = self.heads.names if self.chosen is None else self.chosen
+        found = tuple(n for n in chosen if index >= 0 or n != output)
+        if not found:
+            raise ValueError(
+                f"no concept is left to explain {output!r} by; at least one other than itself was"
+                " expected; name more concepts"
+            )
+        return found
+
+    def asker(self, probe: Probe, origin: Origin) -> RowAsker:
+        """Return what asks the network."""
+        return RowAsker(probe, origin, self.heads, known_rows(self.cache, origin))
+
+    def empty(self, origin: Origin) -> Rows:
+        """Return rows without an image."""
+        return Rows(origin, self.memory)
+
+    def restored(self, settings: Settings, arrays: Arrays) -> Rows:
+        """Return the rows of a saved state."""
+        return Rows.from_state(settings, arrays)
+
+
+def cached(folder: Path, origin: Origin) -> Path:
+    """Return the file in a cache folder that rows of this origin lie in."""
+    return folder / f"{origin.key}.hx"
+
+
+def keep_rows(folder: Path | None, rows: Rows) -> None:
+    """Leave rows in a cache folder for the next fit, where it does not hold all of them."""
+    if folder is None:
+        return
+    known = known_rows(folder, rows.origin)
+    if not all(key.tobytes() in known.at for key in rows.all().keys):
+        folder.mkdir(parents=True, exist_ok=True)
+        rows.save(cached(folder, rows.origin))
+
+
+def known_rows(folder: Path | None, origin: Origin) -> KnownRows:
+    """Return what a cache folder knows already; nothing without a folder or a file."""
+    path = None if folder is None else cached(folder, origin)
+    return KnownRows() if path is None or not path.is_file() else KnownRows.of(Rows.load(path))
+
+
+@dataclass(frozen=True, eq=False)
+class KnownRows:
+    """Rows of an earlier fit, by image."""
+
+    rows: Seen | None = None
+    places: np.ndarray | None = None
+    at: dict[bytes, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Rows) -> KnownRows:
+        """Return rows ready to be looked up."""
+        found = rows.all()
+        return cls(found, rows.places(), {key.tobytes(): i for i, key in enumerate(found.keys)})
+
+    def of_batch(self, batch: Batch) -> Seen | None:
+        """Return the rows of a batch if every one of its images is known."""
+        keys = [s.key for s in batch.samples]
+        if self.rows is None or self.places is None or not all(k in self.at for k in keys):
+            return None
+        some = np.array([self.at[k] for k in keys])
+        return Seen(
+            self.rows.keys[some], np.array(self.rows.maps[self.places[some]]),
+            self.rows.strengths[some], self.rows.priors[some], self.rows.scores[some],
+            _labels(batch),
+        )  # fmt: skip
+
+
+class RowAsker:
+    """Asks a network for the rows of batches of images."""
+
+    def __init__(
+        self, probe: Probe, origin: Origin, heads: Heads | None, known: KnownRows | None = None
+    ) -> None:
+        self._probe, self._origin, self._heads = probe, origin, heads
+        self._known = known or KnownRows()
+        self._ways: tuple[Gated, Reader | None] | None = None
+        self.asked = 0
+        names = () if heads is None else heads.names
+        self._some = [] if heads is None else [names.index(n) for n in origin.elements]
+
+    def of(self, batch: Batch) -> Seen:
+        """Return the rows of a batch, half by half where it does not fit in memory.
+
+        Raises ValueError for values that are not finite.
+        """
+        known = self._known.of_batch(batch)
+        if known is not None:
+            return known
+        try:
+            return self._of(batch)
+        except torch.cuda.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+        torch.cuda.empty_cache()
+        one, other = (self.of(half) for half in batch.halves())
+        return Seen(**{n: np.concatenate([v, getattr(other, n)]) for n, v in one.__dict__.items()})
+
+    def _of(self, batch: Batch) -> Seen:
+        with visiting(self._probe.classifier.model):
+            looked = self.look(batch.x)
+            self.asked += len(batch)
+            strengths, priors = looked.strengths_and_priors()
+        check_finite(self._origin.layer.name, looked.maps, strengths, priors, looked.score)
+        return Seen(
+            keys=np.stack([np.frombuffer(s.key, np.uint8) for s in batch.samples]),
+            maps=looked.maps.detach().float().cpu().numpy(), strengths=_numbers(strengths),
+            priors=_numbers(priors), scores=_numbers(looked.score), labels=_labels(batch),
+        )  # fmt: skip
+
+    def look(self, x: Float[Tensor, "n ch h w"]) -> Look:
+        """Return images inside the network; call it inside `guest.visiting`."""
+        gates, reader = self._ready(x)
+        taken = gates.take(x)
+        self._probe.classifier.check_logits(taken.logits, x)
+        read = None if reader is None else reader.take(x)
+        maps = taken.maps[self._origin.layer.name].detach().clone().requires_grad_()
+        return Look(self, taken, read, maps)
+
+    def _ready(self, x: Tensor) -> tuple[Gated, Reader | None]:
+        if self._ways is None:
+            layer = self._origin.layer.name
+            reader = None if self._heads is None else self._heads.on(self._probe, x, layer)
+            self._ways = gated(self._probe, x, [layer]), reader
+        return self._ways
+
+    def answers(self, look: Look, image: Int[Tensor, " r"], maps: Tensor) -> Float[Tensor, " r"]:
+        """Return the explained output for other maps in the place of the layer's."""
+        gates, reader = self._ready(look.maps)
+        if self._origin.index >= 0:
+            logits = gates.behind(look.taken, self._origin.layer.name, image, maps)
+            return logits[:, self._origin.index]
+        return self._read(reader, look, image, maps)[:, -1 - self._origin.index]
+
+    def concepts(self, look: Look, image: Int[Tensor, " r"], maps: Tensor) -> Tensor:
+        """Return the scores of the heads that explain, `(r, e)`."""
+        _, reader = self._ready(look.maps)
+        return self._read(reader, look, image, maps)[:, self._some]
+
+    def _read(self, reader: Any, look: Look, image: Tensor, maps: Tensor) -> Tensor:
+        found: Tensor = reader.read(look.read, image, maps)
+        return found
+
+
+class Look:
+    """A batch of images inside the network; `maps` `(n, K, H, W)` are what gradients are of."""
+
+    def __init__(self, asker: RowAsker, taken: Any, read: Any, maps: Tensor) -> None:
+        self._asker, self.taken, self.read, self.maps = asker, taken, read, maps
+        self._each = torch.arange(len(maps), device=maps.device)
+        with torch.enable_grad():
+            score = asker.answers(self, self._each, maps)
+            (self.gradient,) = torch.autograd.grad(score.sum(), maps)
+        self.score: Tensor = score.detach()
+
+    def strengths_and_priors(self) -> tuple[Float[Tensor, "n e"], Float[Tensor, "n e"]]:
+        """Return `y_i` and the prior weights `w_i` of all elements (Eq. 5, or section 3.1)."""
+        if self._asker._heads is None:
+            return self.maps.detach().sum((2, 3)), self.gradient.mean((2, 3))
+        strengths, gradients = self.of_heads()
+        return strengths, torch.stack([self._weight(j) for j in gradients], 1)
+
+    def of_heads(self) -> tuple[Float[Tensor, "n e"], list[Tensor]]:
+        """Return the heads' scores and the gradient of each at the layer, `(n, K, H, W)`."""
+        with torch.enable_grad():
+            scores = self._asker.concepts(self, self._each, self.maps)
+            each = scores.sum(0)
+            gradients = [
+                torch.autograd.grad(one, self.maps, retain_graph=True, allow_unused=True)[0]
+                for one in each
+            ]
+        nothing = torch.zeros_like(self.maps)
+        return scores.detach(), [nothing if g is None else g for g in gradients]
+
+    def _weight(self, gradient: Tensor) -> Float[Tensor, " n"]:
+        """Return the change of the output per change of a concept, pushed along the concept."""
+        own, both = gradient.square().sum((1, 2, 3)), (gradient * self.gradient).sum((1, 2, 3))
+        return torch.where(own > 0, both / own.clamp(min=torch.finfo(own.dtype).tiny), 0.0)
+
+    def without(self, groups: list[list[int]]) -> Float[Tensor, "n p"]:
+        """Return the output with the filters of each group removed."""
+        found = []
+        with torch.no_grad():
+            for group in groups:
+                maps = self.maps.detach().clone()
+                maps[:, group] = 0
+                found.append(self._asker.answers(self, self._each, maps))
+        return torch.stack(found, 1)
+
+
+def _labels(batch: Batch) -> np.ndarray:
+    each = [UNLABELLED if s.label is None else s.label for s in batch.samples]
+    return np.array(each, dtype=np.int64)
+
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return np.asarray(tensor.detach().double().cpu())
