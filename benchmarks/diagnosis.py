@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
 from hexplain_widgets.demo import network, train
-from hexplain_widgets.diagnosis.pixel_attributions import METHODS, PixelAttribution, pixel_map
+from hexplain_widgets.diagnosis.sanity import METHODS, PixelAttribution, pixel_map
 
 # A network of 1,000 scenes that stay as they are learns them by heart in so many epochs.
 BY_HEART = ("--seed", "1", "--scenes", "1000", "--epochs", "30", "--unvaried")

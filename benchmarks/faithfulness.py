@@ -28,7 +28,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.rivals import RIVALS
+from hexplain_widgets.diagnosis.surrogates import RIVALS
 from hexplain_widgets.evidence import FaithfulnessSummary
 
 TENTH = 3  # place of one tenth among the fractions that are masked

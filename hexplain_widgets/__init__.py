@@ -8,9 +8,8 @@ from .data.broden import Broden
 from .data.hierarchy.hierarchy import Hierarchy
 from .data.mask_folders import MaskFolder
 from .decomposition.engine import Decomposer, decompose
-from .diagnosis.baselines import channel_means
 from .diagnosis.context import discriminative_degrees, measure_context
-from .diagnosis.faithfulness import measure_faithfulness
+from .diagnosis.faithfulness import channel_means, measure_faithfulness
 from .diagnosis.pixel_curves import insertion_deletion
 from .diagnosis.sanity import measure_randomisation
 from .evidence import (

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.occlusions import GRID
+from hexplain_widgets.diagnosis.failures import GRID
 
 CLASSES = ("cat", "dog", "bird")
 RED, GREEN, BLUE, EVEN = range(4)

@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.attacked_decisions import (
+from hexplain_widgets.diagnosis.attacks import (
+    Attacked,
+    DeepestStage,
     SetAttack,
     attack_of,
     attacked_decision,
     attacked_set,
+    pgd,
 )
-from hexplain_widgets.diagnosis.attacks import Attacked, pgd
-from hexplain_widgets.diagnosis.peak_responses import DeepestStage
 from hexplain_widgets.evidence import AttackedDecision, AttackedSet
 from tests.networks import image, plain
 from tests.test_contract import check_untouched, fingerprint

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import hexplain_widgets as hx
 from hexplain_widgets.atlas.gallery import FilterGallery
-from hexplain_widgets.diagnosis.channel_exemplars import exemplars_of
+from hexplain_widgets.diagnosis.failures import exemplars_of
 from tests.networks import image, plain
 from tests.planted_failure import EVEN, GREEN, RED, classifier
 

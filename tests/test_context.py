@@ -13,7 +13,7 @@ from torch import nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.data.concept_sets import Labelled
-from hexplain_widgets.diagnosis.discrimination import degrees
+from hexplain_widgets.diagnosis.context import degrees
 from hexplain_widgets.evidence.store import load, save
 from tests.networks import image, plain
 from tests.reference import context as literal

@@ -17,9 +17,7 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.atlas.gallery import FilterGallery
 from hexplain_widgets.data.concept_sets import Labelled
-from hexplain_widgets.diagnosis.attacked_decisions import attacked_decision
-from hexplain_widgets.diagnosis.attacks import pgd
-from hexplain_widgets.diagnosis.peak_responses import DeepestStage
+from hexplain_widgets.diagnosis.attacks import DeepestStage, attacked_decision, pgd
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.network import gating as gated

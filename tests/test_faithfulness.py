@@ -12,12 +12,12 @@ from torch import nn
 import hexplain_widgets as hx
 from hexplain_widgets.decomposition.decisions import Weighing
 from hexplain_widgets.diagnosis import localization as metrics
-from hexplain_widgets.diagnosis.rivals import rival
-from hexplain_widgets.diagnosis.step_measures import FRACTIONS, masked_orders, measured_step
+from hexplain_widgets.diagnosis.faithfulness import FRACTIONS, masked_orders, measured_step
 from hexplain_widgets.diagnosis.surrogates import (
     kept_channels,
     masked_logits,
     random_gates,
+    rival,
     without_strongest,
 )
 from hexplain_widgets.evidence.store import load, save

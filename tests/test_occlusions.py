@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.occlusions import GRID, Occluder, mask_of
+from hexplain_widgets.diagnosis.failures import GRID, Occluder, mask_of
 from tests.networks import image, plain
 from tests.planted_failure import classifier, dog, ear
 from tests.test_contract import check_untouched, fingerprint, in_use

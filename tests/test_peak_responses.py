@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.peak_responses import Deepest, DeepestStage, compared
+from hexplain_widgets.diagnosis.attacks import Deepest, DeepestStage, compared
 from tests.networks import DataDependent, image, plain
 from tests.reference import peaks as literal
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.pixel_attributions import METHODS, PixelAttribution, pixel_map
+from hexplain_widgets.diagnosis.sanity import METHODS, PixelAttribution, pixel_map
 from tests.networks import DataDependent, Functional, image, plain
 from tests.reference import sanity as literal
 from tests.test_contract import check_untouched, fingerprint

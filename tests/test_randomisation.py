@@ -10,9 +10,13 @@ import torch
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.pixel_attributions import PixelAttribution, pixel_map
-from hexplain_widgets.diagnosis.redrawing import Redrawn, layers_from_top
-from hexplain_widgets.diagnosis.sanity import shared_strongest
+from hexplain_widgets.diagnosis.sanity import (
+    PixelAttribution,
+    Redrawn,
+    layers_from_top,
+    pixel_map,
+    shared_strongest,
+)
 from hexplain_widgets.evidence.faithfulness import spearman
 from hexplain_widgets.evidence.store import load, save
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -16,23 +16,139 @@ from ..arguments import nearest, one_of
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
 from ..data.label_maps import NEARLY, WHOLE, Framing, Window, elsewhere, nearest_label, shares
 from ..data.samples import Batch, Sample, batches, length_of
-from ..decomposition.decisions import checked_top_k
-from ..evidence import ContextSummary, DegreeSummary, Layer, Provenance
+from ..decomposition.decisions import Part, checked_top_k, estimated, splits_of, strongest
+from ..evidence import ContextSummary, DegreeSummary, Layer, LayerDegrees, Provenance
 from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier
 from ..network.gating import drawing
 from ..network.guest import visiting
 from ..network.probe import Capture, Probe
+from ..network.segments import Unit
 from ..provenance import versions
-from .discrimination import layer_degrees, shuffles
-from .selections import Selection, binarised, selections
 
+# Shuffles of the images' classes over which the chance level is averaged.
+SHUFFLES = 10
 # Random places at which each map is put to know what chance gives.
 DRAWS = 10
 # What N_c of Eq. 13 counts: images that select a channel, or decisions in them that do.
 COUNTED = ("images", "decisions")
 Stop = Callable[[], bool]
 Item = TypeVar("Item")
+
+
+def degrees(counts: Int[np.ndarray, "c k"]) -> Float[np.ndarray, " s"]:
+    """Return D = max_c N_c / sum_c N_c of every channel that is selected at all (Eq. 13)."""
+    some = counts[:, counts.sum(0) > 0]
+    found: Float[np.ndarray, " s"] = some.max(0) / some.sum(0)
+    return found
+
+
+def shuffles(classes: Int[np.ndarray, " n"], seed: int) -> list[Int[np.ndarray, " n"]]:
+    """Return the images' classes, `SHUFFLES` times dealt out anew between the images."""
+    draw = np.random.default_rng(seed)
+    return [draw.permutation(classes) for _ in range(SHUFFLES)]
+
+
+def layer_degrees(
+    layer: Layer,
+    chosen: Sequence[Mapping[int, int]],
+    classes: Int[np.ndarray, " n"],
+    shuffled: Sequence[Int[np.ndarray, " n"]],
+) -> LayerDegrees:
+    """Return the degrees of a layer's channels, and what they are for shuffled classes.
+
+    `chosen` says of each image how often it counts for which channel; `classes` run from 0.
+    """
+    shape = int(classes.max()) + 1, layer.shape[0]
+    own = _class_counts(chosen, classes, shape)
+    mine = degrees(own)
+    if not len(mine):
+        return LayerDegrees(layer, own, 0.0, 0.0, 0.0, 0.0)
+    chance = np.array([degrees(_class_counts(chosen, other, shape)).mean() for other in shuffled])
+    error = float(mine.std(ddof=1) / len(mine) ** 0.5) if len(mine) > 1 else 0.0
+    return LayerDegrees(
+        layer, own, float(mine.mean()), error, float(chance.mean()), float(chance.std())
+    )
+
+
+def _class_counts(
+    chosen: Sequence[Mapping[int, int]], classes: Int[np.ndarray, " n"], shape: tuple[int, int]
+) -> Int[np.ndarray, "c k"]:
+    found = np.zeros(shape, dtype=np.int64)
+    for index, one in zip(classes.tolist(), chosen, strict=True):
+        for channel, times in one.items():
+            found[index, channel] += times
+    return found
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The channels of one layer that the decisions above it select, decision by decision.
+
+    A decision that several paths of the tree lead to is taken apart once; `paths` counts, for each
+    of `parts`, how many lead there.
+    """
+
+    layer: Layer
+    parts: tuple[Part, ...]
+    paths: tuple[int, ...]
+
+    @property
+    def channels(self) -> frozenset[int]:
+        """The channels that are selected at all."""
+        return frozenset(part.unit.channel for part in self.parts)
+
+
+def selections(
+    probe: Probe, capture: Capture, index: int, top_k: int, *, merge_iou: float = 1.0
+) -> Iterator[Selection]:
+    """Yield what the decision for a class is made of at each captured layer, from the deepest down.
+
+    Each decision selects its `top_k` channels of largest contribution (Eq. 4) and goes on from
+    their peaks (Eq. 5). Maps that overlap are not merged unless `merge_iou` is below 1: merging is
+    for pictures (sec. 4.1). Call it inside `guest.visiting`.
+    """
+    frontier, deep = {Unit(index, 0, 0): 1}, None
+    for layer in capture.layers:
+        found = list(_selected(probe, capture, (layer.name, deep), frontier, top_k, merge_iou))
+        parts, paths = tuple(part for part, _ in found), tuple(count for _, count in found)
+        yield Selection(layer, parts, paths)
+        frontier, deep = {}, layer.name
+        for part, count in found:
+            frontier[part.unit] = frontier.get(part.unit, 0) + count
+
+
+def _selected(
+    probe: Probe,
+    capture: Capture,
+    names: tuple[str, str | None],
+    frontier: dict[Unit, int],
+    top_k: int,
+    merge_iou: float,
+) -> Iterator[tuple[Part, int]]:
+    if not frontier:
+        return
+    segment = probe.segment(capture, *names)
+    for decided in segment.decide(list(frontier)):
+        maps = decided.gradients * decided.activations
+        weights = estimated(maps, segment.full[0] * segment.full[1])
+        kept, also = strongest(maps, weights.contributions, top_k, merge_iou)
+        for unit, split in splits_of(decided, maps, weights, kept, also).items():
+            yield from ((part, frontier[unit]) for part in split.parts)
+
+
+def binarised(part: Part, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
+    """Return where a channel's activation map has at least half of its maximum (sec. 4.1).
+
+    `size` is the layer's, outside the window of the map nothing is. Nowhere where the map is not
+    positive.
+    """
+    found = np.zeros(size, dtype=bool)
+    largest = float(part.patch.max())
+    if largest > 0:
+        (top, left), (h, w) = part.offset, part.patch.shape
+        found[top : top + h, left : left + w] = part.patch >= largest / 2
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,28 +2,229 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Float32, Int, UInt8
 from torch import Tensor
 
-from ..arguments import at_least_one
-from ..evidence import Decomposition, Failure, Layer, Prediction, Provenance
+from ..arguments import at_least_one, one_of, share
+from ..atlas.maps import Kept, LayerMaps, MapSample, Strongest
+from ..data.samples import Batch, batches, length_of, picture_of_sample
+from ..evidence import (
+    Decomposition,
+    Failure,
+    FilterPortrait,
+    Layer,
+    Occlusion,
+    Prediction,
+    Provenance,
+)
+from ..fitting.exemplars import printable
+from ..fitting.passes import accumulate, batch_size
 from ..network.ablation import Removal
 from ..network.classifier import Classifier
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..network.segments import Unit
 from ..provenance import versions
-from .channel_exemplars import QUANTILE, exemplars_of
 from .surrogates import masked_logits
 
+# A channel's region is where it is above this quantile of its values (Net Dissection).
+QUANTILE = 0.99
+MEMORY = 2**28
+Portraits = tuple[tuple[FilterPortrait, ...], tuple[tuple[str, ...], ...]]
+Maps = Float32[np.ndarray, "n k h w"]
+# Regions are given on so many rows and columns over the image.
+GRID = 56
+# A blur this wide, as a share of the image's smaller side, leaves no part to be told.
+BLUR = 1 / 12
 METHOD = "failure analysis (Fig. 11)"
 TOP = 8
+
+
+def exemplars_of(
+    model: Any,
+    data: Any,
+    layer: str,
+    channels: Sequence[int],
+    *,
+    quantile: float = QUANTILE,
+    progress: bool = True,
+    done: Callable[[int], object] = int,
+) -> Portraits:
+    """Return the images in which each channel's peak is highest, and the names of their classes.
+
+    `data` is any Dataset, DataLoader or iterable; a name is empty where an image has no label. A
+    region is where the channel is above the `quantile` of its values over the data. `done` is told
+    how many images were seen. Raises ValueError for data without an image and what data of another
+    kind raise.
+    """
+    classifier = Classifier.of(model)
+    gathered = _Gathered(classifier, channels, share("quantile", quantile), done)
+    source = batches(data, classifier, size=batch_size(classifier))
+    first = next(source, None)
+    if first is None:
+        raise ValueError(
+            "got data without a single image; expected at least one; check the folder or the"
+            " filter that made it"
+        )
+    asker = LayerMaps(Probe(classifier), layer, first.x[:1])
+    accumulate(
+        chain([first], source), asker.of, gathered.keep, total=length_of(data), progress=progress
+    )
+    return gathered.portraits(), gathered.labels()
+
+
+class _Gathered:
+    """What is kept of the data: maps of the wanted channels, their strongest images, labels."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        channels: Sequence[int],
+        quantile: float,
+        done: Callable[[int], object],
+    ) -> None:
+        self._classifier, self._channels, self._quantile = classifier, list(channels), quantile
+        self._strongest = Strongest(len(self._channels))
+        self._sample = MapSample(MEMORY, 0)
+        self._names: dict[bytes, str] = {}
+        self._done, self._images = done, 0
+
+    def keep(self, seen: tuple[Batch, Maps]) -> None:
+        """Take a batch in."""
+        batch, maps = seen
+        own = np.ascontiguousarray(maps[:, self._channels])
+        self._strongest.add(
+            batch, own, lambda i: picture_of_sample(batch.samples[i], self._classifier)
+        )
+        for sample, each in zip(batch.samples, own, strict=True):
+            self._sample.add(sample.key, Kept(each.copy()))
+            named = "" if sample.label is None else self._classifier.name(sample.label)
+            self._names[printable(sample.key)] = named
+        self._images += len(batch)
+        self._done(self._images)
+
+    def portraits(self) -> tuple[FilterPortrait, ...]:
+        """Return what is seen of every wanted channel; nothing of one that is silent."""
+        found = self._strongest.portraits(self._sample.thresholds(self._quantile))
+        return tuple(
+            replace(portrait, filter=channel)
+            for channel, portrait in zip(self._channels, found, strict=True)
+        )
+
+    def labels(self) -> tuple[tuple[str, ...], ...]:
+        """Return the name of each shown image's class."""
+        return tuple(
+            tuple(self._names[key] for key in self._strongest.keys(i))
+            for i in range(len(self._channels))
+        )
+
+
+def _mean_colour(x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+    return x.mean((2, 3), keepdim=True).expand_as(x)
+
+
+def _blurred(x: Float[Tensor, "1 c h w"]) -> Float[Tensor, "1 c h w"]:
+    # here, for loading torchvision takes as long as torch itself
+    from torchvision.transforms.v2 import functional
+
+    height, width = x.shape[2:]
+    sigma = max(0.5, BLUR * min(height, width))
+    # no further than the image's border can be reflected
+    reach = min(round(3 * sigma), min(height, width) - 1)
+    blurred: Tensor = functional.gaussian_blur(x.float(), [2 * reach + 1] * 2, [sigma] * 2)
+    return blurred.to(x)
+
+
+FILLS: Mapping[str, Callable[[Tensor], Tensor]] = {"mean": _mean_colour, "blur": _blurred}
+
+
+class Occluder:
+    """Covers regions of one image and asks the network what it then names.
+
+    `given` says that the image came prepared.
+    """
+
+    def __init__(
+        self, classifier: Classifier, x: Float[Tensor, "1 c h w"], *, given: bool = False
+    ) -> None:
+        self._classifier, self._x, self._given = classifier, x, given
+
+    @cached_property
+    def fills(self) -> Mapping[str, Float[Tensor, "1 c h w"]]:
+        """The whole image as each fill would cover it, prepared."""
+        return {name: fill(self._x) for name, fill in FILLS.items()}
+
+    def shown(self, fill: str) -> UInt8[np.ndarray, "h w 3"]:
+        """Return how the image looks where it is wholly covered."""
+        return self._looks(self.fills[fill])
+
+    def covered(self, mask: Any, fill: str = "mean") -> Float[Tensor, "1 c h w"]:
+        """Return the prepared image with the cells of `mask` `(56, 56)` covered.
+
+        Raises ValueError for a mask of another shape or type and for an unknown fill.
+        """
+        one_of("fill", fill, tuple(FILLS))
+        cells = torch.from_numpy(checked_mask(mask)).to(self._x.device)
+        rows, columns = (
+            (torch.arange(side, device=self._x.device) * 2 + 1) * GRID // (2 * side)
+            for side in self._x.shape[2:]
+        )
+        return torch.where(cells[rows][:, columns], self.fills[fill], self._x)
+
+    def occlusion(
+        self, mask: Any, fill: str = "mean", *, wrong: int | str, right: int | str
+    ) -> Occlusion:
+        """Return what is named with a region covered, and both classes; raises like `covered`."""
+        x = self.covered(mask, fill)
+        logits = self._classifier.logits(x)[0]
+        pair = (self._classifier.index_of(target, len(logits)) for target in (wrong, right))
+        before, true = (self._classifier.prediction(logits, index) for index in pair)
+        return Occlusion(
+            mask=checked_mask(mask),
+            fill=fill,
+            image=self._looks(x),
+            named=self._classifier.prediction(logits, int(logits.argmax())),
+            wrong=before,
+            right=true,
+        )
+
+    def _looks(self, x: Tensor) -> UInt8[np.ndarray, "h w 3"]:
+        return self._classifier.shown(x, given=self._given)
+
+
+def checked_mask(mask: Any) -> Bool[np.ndarray, "56 56"]:
+    """Return a mask as it came; raises ValueError for another shape or type."""
+    found = np.asarray(mask)
+    if found.shape != (GRID, GRID) or found.dtype != np.bool_:
+        raise ValueError(
+            f"got a mask of shape {found.shape} and type {found.dtype}; expected {GRID} x {GRID}"
+            " booleans, a cell of a grid over the image each; resize it, and compare it with 0"
+        )
+    return found
+
+
+def mask_of(data: Any) -> Bool[np.ndarray, "56 56"]:
+    """Return a mask from its cells as bytes, row by row, 1 where covered; raises ValueError."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ValueError(
+            f"got a mask of type {type(data).__name__}; expected {GRID * GRID} bytes, one for each"
+            " cell; send the mask as a binary buffer"
+        )
+    cells = np.frombuffer(data, np.uint8)
+    if len(cells) != GRID * GRID or cells.max(initial=0) > 1:
+        raise ValueError(
+            f"got a mask of {len(cells)} bytes up to {cells.max(initial=0)}; expected"
+            f" {GRID * GRID} bytes of 0 or 1, one for each cell of {GRID} x {GRID}; send it again"
+        )
+    return np.asarray(cells.reshape(GRID, GRID) == 1)
 
 
 @dataclass(frozen=True)

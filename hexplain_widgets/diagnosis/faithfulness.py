@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor, nn
@@ -15,25 +16,189 @@ from tqdm.auto import tqdm
 
 from ..arguments import at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
-from ..decomposition.decisions import Weighing, estimated
-from ..evidence import FaithfulnessSummary, Layer, Provenance
+from ..decomposition.decisions import Weighing, estimated, splits_of, strongest
+from ..evidence import Faithfulness, FaithfulnessSummary, Layer, Provenance, StepFaithfulness
+from ..evidence.faithfulness import pearson
 from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier
 from ..network.gating import drawing
 from ..network.guest import visiting
 from ..network.probe import Capture, Probe
-from ..network.segments import Unit
+from ..network.segments import Decided, Segment, Unit
 from ..provenance import versions
-from .baselines import channel_means
-from .rivals import RIVALS, rival
-from .step_measures import Measured, measured_step
-from .step_summary import step_summary
-from .surrogates import kept_channels, masked_logits, random_gates, without_strongest
+from .surrogates import RIVALS, kept_channels, masked_logits, random_gates, rival, without_strongest
 
+MERGE_IOU = 0.9
+# Shares of a layer's channels that are masked (Fig. 6).
+FRACTIONS = np.array([0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0])
+POINTS = 101  # of a curve of sorted contributions
 TOP_K = (1, 2, 4, 8, 16)
 REMOVED = (1, 2, 4, 8, 16, 32)
 OURS, DIRECT, RANDOM = "hierarchical", "gradient × activation", "random"
 Stop = Callable[[], bool]
+
+
+def channel_means(
+    model: nn.Module | Classifier, images: Any, *, layers: Collection[str] | None = None
+) -> dict[str, Float[Tensor, " k"]]:
+    """Return every channel's mean over images and space, by layer (default: one per stage).
+
+    `images` is data of images or `(image, label)`; it should not be the image that is explained,
+    whose own means make the step before a pooling meaningless. Raises ValueError where there is no
+    image, and what Probe.capture raises.
+    """
+    classifier = Classifier.of(model)
+    probe = Probe(classifier)
+    sums: dict[str, Float[Tensor, " k"]] = {}
+    count = 0
+    for batch in batches(images, classifier, size=1):
+        capture = probe.capture(batch.x, layers)
+        for name, maps in capture.maps.items():
+            means = maps[0].double().mean((1, 2)).cpu()
+            sums[name] = sums.get(name, torch.zeros_like(means)) + means
+        count += 1
+    if not count:
+        raise ValueError("got no image; expected at least one to take means of; pass some images")
+    return {name: total / count for name, total in sums.items()}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One decision at one step; rows of `estimates` are AA, MA, AG and MG (Table 1).
+
+    `remaining` is what is left of the decision, as a share of it, where `FRACTIONS` of the channels
+    are masked: the most important, the least important, random ones. `next` is the peak of the
+    strongest channel, None where no channel speaks for the decision.
+    """
+
+    estimates: Float[np.ndarray, "4 k"]
+    found: Faithfulness
+    remaining: Float[np.ndarray, "3 f"]
+    activated: int
+    overlapping: int
+    next: Unit | None
+
+
+def estimators(
+    decided: Decided, removed: Float[Tensor, "1 k h w"], full: tuple[int, int]
+) -> Float[Tensor, "4 k"]:
+    """Return the four estimates of each channel's contribution to one decision (Table 1).
+
+    Average and maximum of gradient times what is removed (the activation, or its part above the
+    mean), average and maximum of the gradient, over the whole map of `full` cells.
+    """
+    gradients, maps = decided.gradients[0], decided.gradients[0] * removed[0]
+    whole = gradients.shape[1:] == full
+    cells = full[0] * full[1]
+
+    def largest(values: Tensor) -> Tensor:
+        # Outside the window that a decision depends on, gradients are zero.
+        return values.amax((1, 2)) if whole else values.amax((1, 2)).clamp(min=0)
+
+    means = [values.sum((1, 2)) / cells for values in (maps, gradients)]
+    return torch.stack([means[0], largest(maps), means[1], largest(gradients)]).double()
+
+
+def masked_orders(
+    scores: Float[np.ndarray, " k"], draw: np.random.Generator
+) -> Float[np.ndarray, "3 f k"]:
+    """Return which channels are open: most, least important, random ones masked by `FRACTIONS`."""
+    k = len(scores)
+    falling = np.argsort(-scores, kind="stable")
+    gates = np.ones((3, len(FRACTIONS), k))
+    for row, order in enumerate((falling, falling[::-1], draw.permutation(k))):
+        for i, fraction in enumerate(FRACTIONS):
+            gates[row, i, order[: round(fraction * k)]] = 0
+    return gates
+
+
+def remaining(
+    segment: Segment, decided: Decided, gates: Float[np.ndarray, "3 f k"]
+) -> Float[np.ndarray, "3 f"]:
+    """Return what is left of one decision with channels masked, as a share of it (Fig. 6)."""
+    (unit,) = decided.units
+    maps, values = segment.around(unit)
+    flat = torch.from_numpy(gates.reshape(-1, gates.shape[2])).to(maps)
+    left = values(maps * flat[:, :, None, None], decided.unclipped[0]).double().cpu().numpy()
+    value = decided.values[0] or np.inf  # of a decision that is 0, nothing is left
+    found: Float[np.ndarray, "3 f"] = left.reshape(gates.shape[:2]) / value
+    return found
+
+
+def measured_step(
+    weighing: Weighing,
+    segment: Segment,
+    names: tuple[str, str | None],
+    unit: Unit,
+    draw: np.random.Generator,
+) -> Measured:
+    """Return one decision's contributions beside what is true; call it inside `guest.visiting`."""
+    (decided,) = segment.decide([unit])
+    maps = decided.gradients * decided.activations
+    weights = estimated(maps, segment.full[0] * segment.full[1])
+    removed = weighing.removed(names[0], decided)
+    estimates = estimators(decided, removed, segment.full).cpu().numpy()
+    kept, also = strongest(maps, weights.contributions, maps.shape[1], MERGE_IOU)
+    split = splits_of(decided, maps, weights, [kept[0][:1]], [also[0][:1]])[unit]
+    return Measured(
+        estimates=estimates,
+        found=weighing.faithfulness(segment, names, decided),
+        remaining=remaining(segment, decided, masked_orders(estimates[0], draw)),
+        activated=split.activated,
+        overlapping=sum(map(len, also[0])),
+        next=split.parts[0].unit if split.parts else None,
+    )
+
+
+def step_summary(deep: str, shallow: str, found: Sequence[Measured]) -> StepFaithfulness:
+    """Return the figures of one step over the images that got that far down (Table 1, Fig. 6-7).
+
+    `deep` is "logits" at the top. Correlations are over the images where they are defined, and 0
+    where there is none.
+    """
+    rows = np.array([[pearson(e, one.found.drops) for e in one.estimates] for one in found])
+    left = np.array([one.remaining for one in found])
+    curves = np.array([_sorted(one) for one in found])
+    ranks = [one.found.spearman for one in found if one.found.spearman is not None]
+    return StepFaithfulness(
+        deep=deep,
+        shallow=shallow,
+        channels=found[0].estimates.shape[1],
+        pearson=_over(rows, np.mean),
+        errors=_over(rows, lambda column: standard_error(column[:, None])[0]),
+        lowest=_over(rows, np.min),
+        counted=np.isfinite(rows).sum(0),
+        ranks=float(np.mean(ranks)) if ranks else 0.0,
+        fractions=FRACTIONS,
+        remaining=left.mean(0),
+        remaining_errors=standard_error(left),
+        estimates=curves[:, 0].mean(0),
+        drops=curves[:, 1].mean(0),
+        activated=float(np.mean([one.activated for one in found])),
+        overlapping=float(np.mean([one.overlapping for one in found])),
+    )
+
+
+def standard_error(values: Float[np.ndarray, " n *m"]) -> Float[np.ndarray, "*m"]:
+    """Return the standard error of the mean over the first axis, 0 for a single value."""
+    if len(values) < 2:
+        return np.zeros(values.shape[1:])
+    found: Float[np.ndarray, " ..."] = values.std(0, ddof=1) / len(values) ** 0.5
+    return found
+
+
+def _over(rows: Float[np.ndarray, "n m"], take: object) -> Float[np.ndarray, " m"]:
+    columns = [column[np.isfinite(column)] for column in rows.T]
+    return np.array([float(take(c)) if len(c) else 0.0 for c in columns])  # type: ignore[operator]
+
+
+def _sorted(one: Measured) -> Float[np.ndarray, "2 p"]:
+    """Return both sides sorted by size, at even ranks, in shares of the largest drop (Fig. 7)."""
+    sides = one.found.estimates, one.found.drops
+    largest = float(np.abs(one.found.drops).max()) or 1.0
+    places = np.linspace(0, 1, len(sides[0]))
+    at = np.linspace(0, 1, POINTS)
+    return np.stack([np.interp(at, places, np.sort(side)[::-1] / largest) for side in sides])
 
 
 @dataclass(frozen=True)

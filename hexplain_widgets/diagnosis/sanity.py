@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from tqdm.auto import tqdm
 
 from ..arguments import at_least_one, one_of
@@ -17,11 +21,23 @@ from ..evidence import Provenance, RandomisationSummary
 from ..evidence.faithfulness import spearman
 from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier
+from ..network.gating import drawing, in_batches
+from ..network.gradients import GuidedReLU
+from ..network.guest import same_randomness, visiting
+from ..network.probe import Probe
+from ..network.segments import Unit
 from ..provenance import versions
-from .pixel_attributions import METHODS, SAMPLES, PixelAttribution, pixel_map
-from .redrawing import Redrawn
-from .step_summary import standard_error
+from .context import selections
+from .faithfulness import standard_error
 
+# Standard deviation of SmoothGrad's noise as a share of the image's range (Smilkov et al. 2017).
+NOISE = 0.15
+# Noisy copies of SmoothGrad, and steps from black to the image of integrated gradients.
+SAMPLES = 20
+TOGETHER = 16
+GAP = "gAP"
+Kind = Callable[["PixelAttribution", Tensor, int, bytes], Tensor]
+State = Mapping[str, Tensor]
 # Of a network with more layers, so many places of the cascade are looked at.
 PLACES = 10
 # Of every map so large a share of pixels, its strongest, is looked for among the other map's.
@@ -29,6 +45,211 @@ STRONGEST = 0.05
 Stop = Callable[[], bool]
 Rows = Float[np.ndarray, "m n"]
 Map = Float[np.ndarray, "h w"]
+
+
+class PixelAttribution:
+    """Asks one network which pixels of an image a class's logit goes by.
+
+    `layers` are those that gAP goes down through (default: all stages), `top_k` channels of each
+    decision; `seed` is of SmoothGrad's noise.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        *,
+        layers: Collection[str] | None = None,
+        top_k: int = 3,
+        samples: int = SAMPLES,
+        seed: int = 0,
+    ) -> None:
+        self.classifier, self._layers, self._top_k = classifier, layers, top_k
+        self._samples, self._seed = samples, seed
+        self._probe: Probe | None = None
+
+    def of(
+        self, method: str, x: Float[Tensor, "1 c h w"], index: int, key: bytes = b""
+    ) -> Float[np.ndarray, "c h w"]:
+        """Return the attribution of a class's logit to every value of a prepared image, signed.
+
+        `key` identifies the image, for what is drawn at random. Raises ValueError for an unknown
+        method and what `Probe.capture` raises.
+        """
+        kind = METHODS[one_of("methods", method, tuple(METHODS))]
+        with visiting(self.classifier.model):
+            found = kind(self, x, index, key)
+        values: Float[np.ndarray, "c h w"] = found[0].detach().double().cpu().numpy()
+        return values
+
+    def _gradients(
+        self, x: Tensor, index: int, mode: AbstractContextManager[Any] | None = None
+    ) -> Float[Tensor, "n c h w"]:
+        def run(some: slice) -> Tensor:
+            pixels = x[some].detach().clone().requires_grad_()
+            with torch.enable_grad(), mode or nullcontext():
+                # a network that changes its input in place may do so with a copy
+                value = self.classifier.model(pixels * 1)[:, index].sum()
+            return torch.autograd.grad(value, pixels)[0]
+
+        return in_batches(run, len(x), TOGETHER)
+
+    def gradient(self, x: Tensor, index: int, key: bytes) -> Tensor:
+        """Return the gradient (Simonyan et al. 2014)."""
+        return self._gradients(x, index)
+
+    def guided(self, x: Tensor, index: int, key: bytes) -> Tensor:
+        """Return guided backpropagation (Springenberg et al. 2015)."""
+        return self._gradients(x, index, GuidedReLU())
+
+    def smooth(self, x: Tensor, index: int, key: bytes) -> Tensor:
+        """Return the mean gradient of noisy copies (SmoothGrad, Smilkov et al. 2017)."""
+        draw = drawing(key, "SmoothGrad", self._seed)
+        noise = torch.from_numpy(draw.standard_normal((self._samples, *x.shape[1:])))
+        spread = NOISE * (x.max() - x.min())
+        return self._gradients(x + spread * noise.to(x), index).mean(0, keepdim=True)
+
+    def integrated(self, x: Tensor, index: int, key: bytes) -> Tensor:
+        """Return gradients from black to the image, times their difference.
+
+        Steps are taken at their middles (Integrated Gradients, Sundararajan et al. 2017).
+        """
+        black, _ = self.classifier.extent(x)
+        at = (torch.arange(self._samples, dtype=torch.float64) + 0.5) / self._samples
+        path = black + at.to(x)[:, None, None, None] * (x - black)
+        return self._gradients(path, index).mean(0, keepdim=True) * (x - black)
+
+    def gap(self, x: Tensor, index: int, key: bytes) -> Tensor:
+        """Return the sum of the gradients of all decisions at the data layer (sec. 4.1, Fig. 8).
+
+        The decision is taken apart down to the shallowest layer; every unit that is selected there
+        adds its gradient at the pixels, once for each path of the tree that leads to it.
+        """
+        self._probe = self._probe or Probe(self.classifier)
+        capture = self._probe.capture(x, self._layers)
+        *_, last = selections(self._probe, capture, index, self._top_k)
+        paths: dict[Unit, int] = {}
+        for part, count in zip(last.parts, last.paths, strict=True):
+            paths[part.unit] = paths.get(part.unit, 0) + count
+        found = torch.zeros_like(x)
+        segment = self._probe.segment(capture, None, last.layer.name)
+        for decided in segment.decide(list(paths)):
+            h, w = decided.gradients.shape[2:]
+            for i, unit in enumerate(decided.units):
+                top, left = decided.offsets[i]
+                part_of = found[0, :, top : top + h, left : left + w]
+                part_of += paths[unit] * decided.gradients[i]
+        return found
+
+
+METHODS: Mapping[str, Kind] = {
+    GAP: PixelAttribution.gap,
+    "gradient": PixelAttribution.gradient,
+    "SmoothGrad": PixelAttribution.smooth,
+    "guided backpropagation": PixelAttribution.guided,
+    "integrated gradients": PixelAttribution.integrated,
+}
+
+
+def pixel_map(values: Float[np.ndarray, "c h w"], *, signed: bool) -> Float[np.ndarray, "h w"]:
+    """Return one value a pixel: the sum over colours, of absolute values unless `signed`."""
+    found: Float[np.ndarray, "h w"] = (values if signed else np.abs(values)).sum(0)
+    return found
+
+
+class _Uses(TorchFunctionMode):
+    """Notes in which order a network's tensors are used, by their last use."""
+
+    def __init__(self, known: Iterable[int]) -> None:
+        super().__init__()
+        self._known = frozenset(known)
+        self.order: dict[int, None] = {}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        for value in (*args, *(kwargs or {}).values()):
+            if isinstance(value, Tensor) and id(value) in self._known:
+                self.order.pop(id(value), None)
+                self.order[id(value)] = None
+        return func(*args, **(kwargs or {}))
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers that are a module's own."""
+    own = {**module._parameters, **module._buffers}
+    return {name: tensor for name, tensor in own.items() if tensor is not None}
+
+
+def layers_from_top(model: nn.Module, x: Float[Tensor, "1 c h w"]) -> list[list[str]]:
+    """Return the layers with weights that an image passes, the last one first.
+
+    Each is the name of a module with weights, and those of the normalisations that follow it.
+    """
+    owner = {id(t): name for name, m in model.named_modules() for t in _tensors(m).values()}
+    uses = _Uses(owner)
+    with visiting(model), torch.no_grad(), uses:
+        model(x)
+    names = list(dict.fromkeys(owner[tensor] for tensor in reversed(uses.order)))[::-1]
+    found: list[list[str]] = []
+    for name in names:
+        weights = model.get_submodule(name).parameters(recurse=False)
+        if not found or any(p.ndim > 1 for p in weights):
+            found.append([])
+        found[-1].append(name)
+    return found[::-1]
+
+
+class Redrawn:
+    """A copy of a network whose topmost layers' weights are drawn anew, as many as are asked for.
+
+    Every module draws as it did when it was made (`reset_parameters`): weights and biases, and the
+    statistics of batch norms go back to 0 and 1. What a layer draws depends on `seed` and its place
+    alone. `kept` names modules that cannot draw. The network itself is never touched.
+    """
+
+    def __init__(self, model: nn.Module, x: Float[Tensor, "1 c h w"], *, seed: int = 0) -> None:
+        self.layers = layers_from_top(model, x)
+        with visiting(model):
+            self.model = copy.deepcopy(model)
+        named = [name for layer in self.layers for name in layer]
+        self.kept = tuple(
+            n for n in named if not hasattr(model.get_submodule(n), "reset_parameters")
+        )
+        own = {name: _state(self.model, name) for name in named}
+        drawn = self._drawn(seed)
+        self._states = [{n: (own[n], drawn[n]) for n in layer} for layer in self.layers]
+        self.turn(0)
+
+    def _drawn(self, seed: int) -> dict[str, State]:
+        found = {}
+        with same_randomness(), torch.inference_mode(False):
+            for place, layer in enumerate(self.layers):
+                torch.manual_seed(seed * 10**6 + place)
+                for name in layer:
+                    module = self.model.get_submodule(name)
+                    if name not in self.kept:
+                        for tensor in _tensors(module).values():
+                            tensor.data = tensor.data.clone()
+                        module.reset_parameters()  # type: ignore[operator]
+                    found[name] = _state(self.model, name)
+        return found
+
+    def turn(self, count: int) -> nn.Module:
+        """Return the copy with its `count` topmost layers drawn anew, the others as they were."""
+        for place, layer in enumerate(self._states):
+            for name, (own, drawn) in layer.items():
+                wanted = drawn if place < count else own
+                for key, tensor in _tensors(self.model.get_submodule(name)).items():
+                    tensor.data = wanted[key]
+        return self.model
+
+
+def _state(model: nn.Module, name: str) -> State:
+    return {key: tensor.data for key, tensor in _tensors(model.get_submodule(name)).items()}
 
 
 class _Seen(NamedTuple):

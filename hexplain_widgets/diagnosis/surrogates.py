@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..decomposition.decisions import estimated, splits_of, strongest
+from ..network.classifier import Classifier
 from ..network.probe import Capture, Probe
 from ..network.segments import Unit
 
 Gates = Mapping[str, Bool[np.ndarray, "n k"]]
+STEPS = 20  # of the path from black to the image
+Rival = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -123,3 +129,70 @@ def without_strongest(
     for row, count in zip(gates, counts, strict=True):
         row[order[:count]] = False
     return gates
+
+
+def _captum() -> Any:
+    try:
+        import captum.attr
+    except ImportError as error:
+        raise ImportError(
+            "conductance, internal influence and LRP come from captum, which is not installed;"
+            " expected it beside this package; pip install 'hexplain_widgets[compare]', or ask for"
+            " no rivals"
+        ) from error
+    return captum.attr
+
+
+RIVALS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "conductance": lambda captum, model, layer: captum.LayerConductance(model, layer),
+    "internal influence": lambda captum, model, layer: captum.InternalInfluence(model, layer),
+    "LRP": lambda captum, model, layer: captum.LayerLRP(model, layer),
+}
+
+
+@contextmanager
+def _without_traces(model: nn.Module) -> Iterator[None]:
+    """Take back the attributes that captum leaves on modules."""
+    before = [(m, set(m.__dict__)) for m in model.modules()]
+    try:
+        yield
+    finally:
+        for module, names in before:
+            for name in set(module.__dict__) - names:
+                delattr(module, name)
+
+
+def _with_rule(model: nn.Module, layer: str) -> nn.Module:
+    """Return the last operation up to a layer's end that LRP has a rule for; ReLUs pass it on."""
+    inside = set(model.get_submodule(layer).modules())
+    leaves = [m for m in model.modules() if not list(m.children())]
+    last = max((i for i, m in enumerate(leaves) if m in inside), default=-1)
+    ruled = [m for m in leaves[: last + 1] if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
+    return ruled[-1] if ruled else model.get_submodule(layer)
+
+
+def rival(
+    name: str, classifier: Classifier, x: Float[Tensor, "1 c h w"], layer: str, index: int
+) -> Float[np.ndarray, " k"]:
+    """Return a rival's importance of a layer's channels, summed over space.
+
+    Paths begin at a black image. Raises ImportError without captum, ValueError where the method
+    does not work on this network. Call it inside `guest.visiting`.
+    """
+    captum, model = _captum(), classifier.model
+    low, _ = classifier.extent(x)
+    path = {"baselines": low.expand_as(x), "n_steps": STEPS, "internal_batch_size": 4}
+    lrp = name == "LRP"
+    try:
+        module = _with_rule(model, layer) if lrp else model.get_submodule(layer)
+        with _without_traces(model), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require")
+            method = RIVALS[name](captum, model, module)
+            found = method.attribute(x, target=index, **({} if lrp else path))
+        scores: Float[np.ndarray, " k"] = found.detach()[0].sum((1, 2)).double().cpu().numpy()
+    except (RuntimeError, TypeError, AttributeError, AssertionError, IndexError) as error:
+        raise ValueError(
+            f"{name} gave no answer at {layer} ({error}); expected a module that captum can follow;"
+            " leave it out of rivals"
+        ) from error
+    return scores

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hexplain_widgets.diagnosis.occlusions import GRID, Occluder
+from hexplain_widgets.diagnosis.failures import GRID, Occluder
 from hexplain_widgets.widgets.failure_analysis.brush import OcclusionBrush
 from tests.planted_failure import classifier, dog, ear
 from tests.test_failures import failure

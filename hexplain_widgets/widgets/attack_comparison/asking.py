@@ -9,9 +9,14 @@ from typing import Any
 from torch import Tensor
 
 from ...arguments import at_least_one
-from ...diagnosis.attacked_decisions import Attack, SetAttack, adversarial_image, attacked_decision
-from ...diagnosis.attacks import pgd
-from ...diagnosis.peak_responses import DeepestStage
+from ...diagnosis.attacks import (
+    Attack,
+    DeepestStage,
+    SetAttack,
+    adversarial_image,
+    attacked_decision,
+    pgd,
+)
 from ...evidence import AttackedDecision, AttackedSet
 from ...network.classifier import Classifier
 from .._shared.conversation import Stop

@@ -12,8 +12,7 @@ from typing import Any
 import ipywidgets
 
 from ...data.samples import length_of
-from ...diagnosis.attacked_decisions import TOP, Attack, attack_of
-from ...diagnosis.attacks import Norm
+from ...diagnosis.attacks import TOP, Attack, Norm, attack_of
 from ...evidence import AttackedDecision, AttackedSet
 from .._shared.controls import Requests
 from .._shared.conversation import Content, Stop, answering

@@ -8,8 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ...arguments import at_least_one
-from ...diagnosis.failures import Rivalry, failure_of, with_exemplars
-from ...diagnosis.occlusions import Occluder
+from ...diagnosis.failures import Occluder, Rivalry, failure_of, with_exemplars
 from ...evidence import Failure, Prediction
 from ...network.classifier import Classifier
 from ..decomposition_tree.view import DecompositionTree

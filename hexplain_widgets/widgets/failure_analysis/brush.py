@@ -11,7 +11,7 @@ import numpy as np
 import traitlets
 from jaxtyping import UInt8
 
-from ...diagnosis.occlusions import FILLS, GRID, Occluder, mask_of
+from ...diagnosis.failures import FILLS, GRID, Occluder, mask_of
 from ...evidence import Failure, Occlusion, Prediction
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.payload import picture_bytes, prediction_fields, six_digits
