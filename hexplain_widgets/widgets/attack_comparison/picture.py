@@ -9,18 +9,21 @@ from jaxtyping import Float
 from PIL import Image
 
 from ...evidence import AttackedDecision, AttackedSet
-from ...pictures.page import SOFT, Pen, percent, short
-from ...pictures.page_drawing import (
+from ...pictures.page import (
     CHART,
     GAP,
     MARGIN,
     PICTURE,
+    SOFT,
     WIDTH,
     Number,
+    Pen,
     finished,
     grouped_bars,
     page_of,
+    percent,
     pictures,
+    short,
     stacked,
     swatches,
 )

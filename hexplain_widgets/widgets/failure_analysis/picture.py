@@ -9,15 +9,18 @@ import numpy as np
 from PIL import Image
 
 from ...evidence import Failure
-from ...pictures.page import INK, SOFT, Pen, short
-from ...pictures.page_drawing import (
+from ...pictures.page import (
     CHART,
+    INK,
     MARGIN,
+    SOFT,
     WIDTH,
+    Pen,
     finished,
     grouped_bars,
     page_of,
     pictures,
+    short,
     stacked,
 )
 from .._shared.figures import ticks_around
