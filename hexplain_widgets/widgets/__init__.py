@@ -5,8 +5,8 @@ from .attack_comparison.view import AttackComparison as AttackComparison
 from .channels.bars import ChannelBars as ChannelBars
 from .channels.matrix import ChannelMatrix as ChannelMatrix
 from .channels.venn import ChannelVenn as ChannelVenn
-from .concept_inference.concept_sunburst import ConceptSunburst as ConceptSunburst
-from .concept_inference.concept_tree import ConceptTree as ConceptTree
+from .concept_inference.view import ConceptSunburst as ConceptSunburst
+from .concept_inference.view import ConceptTree as ConceptTree
 from .context_report.view import ContextReport as ContextReport
 from .contribution_report.view import ContributionReport as ContributionReport
 from .decomposition_tree.view import DecompositionTree as DecompositionTree

@@ -29,7 +29,7 @@ from ..evidence import (
 from .attack_comparison.view import AttackComparison
 from .channels.matrix import ChannelMatrix
 from .channels.venn import ChannelVenn
-from .concept_inference.concept_tree import ConceptTree
+from .concept_inference.view import ConceptTree
 from .context_report.view import ContextReport
 from .contribution_report.view import ContributionReport
 from .decomposition_tree.view import DecompositionTree

@@ -14,8 +14,8 @@ from tests.browser.offline import OfflinePage
 
 MADE = f"""
 import sys; sys.path.insert(0, {str(REPOSITORY)!r})
-from hexplain_widgets.widgets.concept_inference.concept_sunburst import ConceptSunburst
-from hexplain_widgets.widgets.concept_inference.concept_tree import ConceptTree
+from hexplain_widgets.widgets.concept_inference.view import ConceptSunburst
+from hexplain_widgets.widgets.concept_inference.view import ConceptTree
 from tests.widgets.made import scene
 from tests.widgets.made_inference import MARKUP, MadeChain, made_inference
 chain = MadeChain()

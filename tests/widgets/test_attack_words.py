@@ -8,18 +8,16 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.evidence import Prediction, Provenance
-from hexplain_widgets.widgets.attack_comparison.attack_pictures import (
-    concept_pictures,
-    figure,
-    magnified,
-)
 from hexplain_widgets.widgets.attack_comparison.charts import PeakCharts, error_lines
 from hexplain_widgets.widgets.attack_comparison.picture import draw_attack
 from hexplain_widgets.widgets.attack_comparison.words import (
     attack_words,
     concept_part,
+    concept_pictures,
     concept_words,
+    figure,
     header,
+    magnified,
     outcome,
     peaks_table,
     peaks_words,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hexplain_widgets.widgets._shared.agreement_words import agreement_line
+from hexplain_widgets.widgets._shared.controls import agreement_line
 from hexplain_widgets.widgets.channels.bars import ChannelBars
 from tests.widgets.made import MARKUP
 from tests.widgets.made_chip import LAYERS, MadeChip

@@ -16,12 +16,14 @@ from PIL import Image, ImageColor
 
 import hexplain_widgets as hx
 from hexplain_widgets.widgets.concept_inference.colours import concept_colours, paler
-from hexplain_widgets.widgets.concept_inference.concept_sunburst import ConceptSunburst
-from hexplain_widgets.widgets.concept_inference.concept_tree import ConceptTree
 from hexplain_widgets.widgets.concept_inference.merging import first_open, merged, part_of
 from hexplain_widgets.widgets.concept_inference.sunburst_picture import REST, draw_sunbursts, slices
 from hexplain_widgets.widgets.concept_inference.tree_picture import draw_tree
-from hexplain_widgets.widgets.concept_inference.view import InferenceView
+from hexplain_widgets.widgets.concept_inference.view import (
+    ConceptSunburst,
+    ConceptTree,
+    InferenceView,
+)
 from hexplain_widgets.widgets.show import show
 from tests.widgets.answers import Answers
 from tests.widgets.made import scene

@@ -17,7 +17,7 @@ from PIL import Image
 import hexplain_widgets as hx
 from hexplain_widgets.chip.engine import Chip
 from hexplain_widgets.widgets.layer_heatmaps.grid import HeatmapGrid, Spot
-from hexplain_widgets.widgets.layer_heatmaps.heatmap_state import cleaned
+from hexplain_widgets.widgets.layer_heatmaps.messages import cleaned
 from hexplain_widgets.widgets.layer_heatmaps.picture import Look, draw_heatmaps, strongest
 from hexplain_widgets.widgets.layer_heatmaps.view import LayerHeatmaps
 from tests.widgets.answers import Answers

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.widgets.inference_space import geometry
-from hexplain_widgets.widgets.inference_space.space_markers import SHAPES, colour, marker
+from hexplain_widgets.widgets.inference_space.picture import SHAPES, colour, marker
 from tests.widgets.made_space import made_comparison
 
 TURNS = [(0.0, 0.0), (32.0, 20.0), (-120.0, -65.0), (180.0, 90.0)]

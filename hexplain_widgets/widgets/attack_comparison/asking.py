@@ -21,7 +21,7 @@ from ...evidence import AttackedDecision, AttackedSet
 from ...network.classifier import Classifier
 from .._shared.conversation import Stop
 from ..decomposition_tree.view import DecompositionTree
-from .attack_concepts import concept_sought
+from .parts import concept_sought
 
 
 @dataclass(frozen=True)

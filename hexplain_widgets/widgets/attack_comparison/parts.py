@@ -3,17 +3,254 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import ipywidgets
+from torch import Tensor
 
-from ...evidence import AttackedDecision, AttackedSet
+from ...diagnosis.attacks import BUDGETS
+from ...evidence import AttackedDecision, AttackedSet, HeatMap
+from .._shared.controls import WorkControls, button
 from .._shared.tree_pair import TreePair, caption
 from ..decomposition_tree.view import DecompositionTree
-from .attack_concepts import ConceptControls
 from .charts import PeakCharts
 from .words import attack_words, concept_part, header, peaks_table, set_table, set_words
+
+_UNITS = {"linf": ("Budget, of 255", 255.0), "l2": ("Budget, length", 1.0)}
+
+
+@runtime_checkable
+class FindsConcepts(Protocol):
+    """A fitted Hint: it finds a concept in an image."""
+
+    def explain(self, image: Any, concept: str) -> HeatMap:
+        """Return where the concept is."""
+
+    def explainable(self) -> tuple[str, ...]:
+        """Return the concepts that can be looked for."""
+
+
+class ConceptSought:
+    """A concept of a fitted Hint that is looked for in a prepared image and in changed ones.
+
+    `names` are the concepts that can be. Raises what `Hint.explain` raises.
+    """
+
+    def __init__(self, hint: FindsConcepts, image: Tensor, concept: str) -> None:
+        self._hint, self._image, self._concept = hint, image, concept
+        self.names = hint.explainable()
+        self._original = hint.explain(image, concept)
+
+    def another(self, concept: str) -> ConceptSought:
+        """Return the same with another concept."""
+        return ConceptSought(self._hint, self._image, concept)
+
+    def maps(self, changed: Tensor) -> tuple[HeatMap, HeatMap]:
+        """Return where the concept is in the image, and where in the changed one."""
+        return self._original, self._hint.explain(changed, self._concept)
+
+
+def concept_sought(
+    hint: Any, concept: str | None, image: Tensor, named: Callable[[], str]
+) -> ConceptSought | None:
+    """Return what is looked for first, None without a Hint.
+
+    Without `concept` it is the class that is `named` where the Hint knows it, its first concept if
+    not. Raises TypeError for what is no Hint, ValueError for a concept without a Hint, for a Hint
+    that can look for nothing, and what `Hint.explain` raises.
+    """
+    if hint is None:
+        _check_alone(concept)
+        return None
+    if not isinstance(hint, FindsConcepts):
+        raise TypeError(
+            f"got {type(hint).__name__} as hint; expected a fitted Hint;"
+            " make one with Hint().fit(model, data, hierarchy)"
+        )
+    return ConceptSought(hint, image, _first(hint, named()) if concept is None else concept)
+
+
+def _check_alone(concept: str | None) -> None:
+    if concept is not None:
+        raise ValueError(
+            "got concept= without hint=; expected a Hint to look for it; pass a fitted one as hint="
+        )
+
+
+def _first(hint: FindsConcepts, named: str) -> str:
+    names = hint.explainable()
+    if not names:
+        raise ValueError(
+            "got a Hint without a classifier of any concept; expected at least one; fit it on"
+            " images of several concepts"
+        )
+    return named if named in names else names[0]
+
+
+class ConceptControls(WorkControls):
+    """Which concept is looked for; `chosen` is told the name of another, `cancel` drops it."""
+
+    def __init__(
+        self, names: Sequence[str], *, chosen: Callable[[str], None], cancel: Callable[[], None]
+    ) -> None:
+        self._chosen, self._press_cancel = chosen, cancel
+        self._shown, self._working = names[0], False
+        self.concept = ipywidgets.Dropdown(
+            options=names,
+            description="HINT's concept",
+            style={"description_width": "initial"},
+            layout=ipywidgets.Layout(width="320px"),
+        )
+        self.cancel, self._said = button("Cancel", cancel), ipywidgets.HTML()
+        self._row = ipywidgets.HBox(
+            [self.concept, self.cancel, self._said],
+            layout=ipywidgets.Layout(flex_flow="row wrap", overflow="visible", grid_gap="0 8px"),
+        )
+        super().__init__([self._row])
+        self.concept.observe(self._read, "value")
+        self.at_rest()
+
+    def take(self, name: str) -> None:
+        """Show which concept is on the screen, unless another is just looked for."""
+        self._shown = name
+        if not self._working:
+            self.concept.value = name
+
+    def close(self) -> None:
+        """Close the controls with all their parts."""
+        for part in (*self._row.children, self._row):
+            part.close()
+        super().close()
+
+    def _offer(self, *, working: bool) -> None:
+        self._working = working
+        self.cancel.layout.display = "" if working else "none"
+        if not working:  # what was not found is not on the screen
+            self.concept.value = self._shown
+
+    def _read(self, change: Any) -> None:
+        if change["new"] != self._shown:
+            self._chosen(change["new"])
+        elif self._working:
+            self._press_cancel()
+
+
+class AttackControls(WorkControls):
+    """What another attack is asked for with; `settings()` are those of `attacks.pgd`.
+
+    `attack`, `over` and `cancel` are called when their buttons are pressed; without images there is
+    no button for a set. `classes` are offered as targets, none where there are no names.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        images: int | None,
+        *,
+        attack: Callable[[], None],
+        over: Callable[[], None] | None,
+        cancel: Callable[[], None],
+    ) -> None:
+        self._classes = tuple(classes)
+        self.norm, self.budget = _norm(), _field(ipywidgets.FloatText(), "", "170px")
+        self.target = _target(self._classes)
+        self.steps = _field(ipywidgets.IntText(20), "Steps", "110px")
+        self.seed = _field(ipywidgets.IntText(0), "Seed", "110px")
+        self.attack = button("Attack", attack, "primary")
+        self.over = button(_set_name(images), over or cancel)
+        self.cancel = button("Cancel", cancel)
+        self._said = ipywidgets.HTML()
+        row = ipywidgets.HBox(
+            [
+                *(self.norm, self.budget, self.target, self.steps, self.seed, self.attack),
+                *([self.over] if over else []),
+                self.cancel,
+            ],
+            layout=ipywidgets.Layout(flex_flow="row wrap", overflow="visible"),
+        )
+        super().__init__([row, self._said])
+        self._row = row
+        self._read_norm()
+        self.norm.observe(self._read_norm, "value")
+        self.at_rest()
+
+    def settings(self) -> dict[str, Any]:
+        """Return what `attacks.pgd` takes beside model and image."""
+        _, unit = _UNITS[self.norm.value]
+        return {
+            "target": self._target(),
+            "norm": self.norm.value,
+            "budget": self.budget.value / unit,
+            "steps": self.steps.value,
+            "seed": self.seed.value,
+        }
+
+    def take(self, settings: Mapping[str, Any]) -> None:
+        """Show the settings of an attack that was made; its target is a class index or None."""
+        norm = settings.get("norm", "linf")
+        self.norm.value = norm
+        if isinstance(settings.get("budget"), float):
+            self.budget.value = round(settings["budget"] * _UNITS[norm][1], 6)
+        self.target.value = self._written(settings.get("target"))
+        for part, given in ((self.steps, "steps"), (self.seed, "seed")):
+            if isinstance(settings.get(given), int):
+                part.value = settings[given]
+
+    def close(self) -> None:
+        """Close the controls with all their parts."""
+        for part in (*self._row.children, self.over, self._row, self._said):
+            part.close()
+        super().close()
+
+    def _offer(self, *, working: bool) -> None:
+        self.attack.disabled = self.over.disabled = working
+        self.cancel.disabled = not working
+
+    def _target(self) -> int | str | None:
+        """The class that was written: a name, or an index where there are no names like it."""
+        written = self.target.value.strip()
+        if written in self.target.options or not written.isdecimal():
+            return written or None
+        return int(written)
+
+    def _written(self, target: Any) -> str:
+        """A class by its name, by its index where that is the only way to tell it from others."""
+        if not isinstance(target, int):
+            return ""
+        known = target < len(self._classes)
+        name = self._classes[target] if known else ""
+        return name if known and self._classes.count(name) == 1 else str(target)
+
+    def _read_norm(self, _: object = None) -> None:
+        norm = self.norm.value
+        self.budget.description, unit = _UNITS[norm]
+        self.budget.value = BUDGETS[norm] * unit
+
+
+def _set_name(images: int | None) -> str:
+    return "Attack the set" if images is None else f"Attack the set ({images})"
+
+
+def _field(part: Any, name: str, wide: str) -> Any:
+    """A control with its name and width; the name takes the room that it needs."""
+    part.description, part.layout.width = name, wide
+    part.style.description_width = "initial"
+    return part
+
+
+def _norm() -> Any:
+    options = [("each pixel (L∞)", "linf"), ("length (L2)", "l2")]
+    return _field(ipywidgets.Dropdown(options=options), "Change", "210px")
+
+
+def _target(classes: tuple[str, ...]) -> Any:
+    offered = ipywidgets.Combobox(
+        options=tuple(dict.fromkeys(classes)),
+        placeholder="any other class",
+        continuous_update=False,
+    )
+    return _field(offered, "Towards", "240px")
 
 
 class ImageParts:

@@ -29,9 +29,17 @@ from ...pictures.page import (
 )
 from .._shared.figures import ticks_around
 from ..decomposition_tree.picture import draw_decomposition
-from .attack_pictures import concept_pictures, magnified
 from .charts import AFTER, BEFORE, ordinal
-from .words import attack_words, concept_words, outcome, peaks_words, set_words, size_words
+from .words import (
+    attack_words,
+    concept_pictures,
+    concept_words,
+    magnified,
+    outcome,
+    peaks_words,
+    set_words,
+    size_words,
+)
 
 Path = tuple[int, ...]
 HEAD = 200

@@ -19,9 +19,7 @@ from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
 from ..decomposition_tree.view import DecompositionTree
 from .asking import Attacker, Outcome, pgd_with
-from .attack_concepts import ConceptControls
-from .attack_controls import AttackControls
-from .parts import ImageParts, SetParts
+from .parts import AttackControls, ConceptControls, ImageParts, SetParts
 from .picture import draw_attack
 
 

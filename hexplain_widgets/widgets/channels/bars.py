@@ -16,13 +16,11 @@ from jaxtyping import Float, Int
 from ...arguments import nearest
 from ...evidence import ChannelImportance
 from ...pictures.page import ACCENT
-from .._shared.check_controls import CheckControls
-from .._shared.controls import Requests, alert
+from .._shared.controls import CheckControls, Requests, alert
 from .._shared.conversation import EXPECTED, Content, Stop
 from .._shared.export import Exportable
 from .._shared.figures import axis_of, framed, parts_of, span, ticks_around
-from .choice import ChannelChoice, chip_of, expected
-from .class_checks import agreement_of, data_of, spot
+from .choice import ChannelChoice, agreement_of, chip_of, data_of, expected, spot
 from .picture import AGAINST, FOR, draw_bars
 
 MOST_BARS = 40

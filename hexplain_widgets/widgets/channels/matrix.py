@@ -16,8 +16,7 @@ from .._shared.state import ViewState, finite, understood
 from .._shared.view import synced
 from ..decomposition_tree.messages import whole
 from . import messages as questions
-from .choice import ChannelChoice, chip_of, expected
-from .class_checks import ClassChecks, data_of, indices_of
+from .choice import ChannelChoice, ClassChecks, chip_of, data_of, expected, indices_of
 from .payload import matrix_payload
 from .picture import draw_matrix
 

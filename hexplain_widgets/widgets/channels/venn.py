@@ -18,9 +18,8 @@ from .._shared.payload import layer_fields, picture_bytes
 from .._shared.state import ViewState, dotted_numbers, understood
 from .._shared.view import synced
 from . import messages as questions
-from .channel_payload import PortraitCase, overlap_payload
-from .choice import ChannelChoice, chip_of, expected
-from .class_checks import ClassChecks, data_of, indices_of
+from .choice import ChannelChoice, ClassChecks, chip_of, data_of, expected, indices_of
+from .payload import PortraitCase, overlap_payload
 from .picture import draw_overlap
 
 MOST_PORTRAITS = 48

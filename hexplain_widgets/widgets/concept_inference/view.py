@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import traitlets
@@ -19,6 +20,11 @@ from .merging import ConceptPath, merged
 from .messages import own_path, spot_in
 from .payload import checks_payload, inference_payload, pictures_payload, set_name, spot
 from .sources import Source, chain_of, checked, evidence_of, sources_of
+from .sunburst_picture import draw_sunbursts
+from .tree_picture import draw_tree
+
+MOST_SETS = 6
+MOST_CHARTS = 12
 
 
 def open_paths(value: object) -> bool:
@@ -189,3 +195,48 @@ class InferenceView(View):
                 pictures=pictures_payload(inferences),
                 checks=self._checks(),
             )
+
+
+class ConceptTree(InferenceView):
+    """Which concepts a decision rests on, down to colors: `chain` is fitted, `image` of any kind.
+
+    `image` may also be a list of images, `{name: image}`, sets of images `{name: [images]}` with
+    a `target`, or ready ConceptInference in the place of any of them: all share one tree, in which
+    each concept shows what it is to each. `target` is a class name or index, each image's
+    strongest class if not given. Raises TypeError for what is no Chain or image, ValueError for an
+    unknown class or more than six side by side.
+    """
+
+    bundle = "concept_tree"
+    most = MOST_SETS
+
+    def __init__(self, chain: Any, image: Any, *, target: int | str | None = None) -> None:
+        self._start(chain, image, target)
+
+    def export_png(self, path: str | Path) -> Path:
+        """Write the tree as a picture for slides and print, 1920 pixels wide."""
+        draw_tree(self.inferences, self.set_names, self.view.get("open")).save(path, format="PNG")
+        return Path(path)
+
+
+class ConceptSunburst(InferenceView):
+    """Which concepts decisions rest on, as rings: `chain` is fitted, `images` one or several.
+
+    `images` is an image of any kind, a list of them, `{name: image}`, sets of images
+    `{name: [images]}` with a `target`, or ready ConceptInference in the place of any of them; each
+    has a chart. `target` is a class name or index, each image's strongest class if not given.
+    Raises TypeError for what is no Chain or image, ValueError for an unknown class or more than
+    twelve charts.
+    """
+
+    bundle = "concept_sunburst"
+    most = MOST_CHARTS
+
+    def __init__(self, chain: Any, images: Any, *, target: int | str | None = None) -> None:
+        self._start(chain, images, target)
+
+    def export_png(self, path: str | Path) -> Path:
+        """Write the charts as a picture for slides and print, 1920 pixels wide."""
+        zoom = self.view.get("zoom", "")
+        draw_sunbursts(self.inferences, self.set_names, zoom).save(path, format="PNG")
+        return Path(path)

@@ -2,13 +2,123 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets
+import numpy as np
 
-from ...evidence import Failure
-from .failure_charts import DecidingChart
-from .words import channel_part, table
+from ...evidence import Failure, Prediction
+from .._shared.controls import WorkControls, button
+from .._shared.figures import (
+    INK,
+    grouped_bars,
+    parts_of,
+    span,
+    swatches,
+    ticks_around,
+    upright_bars,
+)
+from .words import RIGHT, WRONG, channel_part, layer, table
+
+
+class DecidingChart(ipywidgets.VBox):
+    """Two bars for each channel, one of each class; `chosen` is told which channel is clicked."""
+
+    def __init__(self, chosen: Callable[[int], object]) -> None:
+        self._legend = ipywidgets.HTML()
+        self._bars = grouped_bars([WRONG, RIGHT], "adds", "+.3g")
+        self._bars.on_element_click(lambda _, event: chosen(int(event["data"]["index"])))
+        self.figure = upright_bars(self._bars, label="logit", left=56, height="250px")
+        super().__init__([self._legend, self.figure])
+
+    def show(self, failure: Failure) -> None:
+        """Show what the channels add to both logits."""
+        values = failure.contributions[:, failure.channels].astype(np.float64)
+        span(self.figure.axes[1], ticks_around(values))
+        with self._bars.hold_sync():
+            self._bars.x, self._bars.y = [f"#{k}" for k in failure.channels], values
+        self._legend.value = legend(failure)
+
+    def close(self) -> None:
+        """Close the chart with all that it is made of."""
+        for part in (*parts_of(self.figure), self._legend):
+            part.close()
+        super().close()
+
+
+def legend(failure: Failure) -> str:
+    """Return what the bars are, with their colours, as markup."""
+    named = ((WRONG, f"to {failure.named.name}"), (RIGHT, f"to {failure.true.name}"))
+    title = html.escape(f"What channels of {layer(failure)} add")
+    return (
+        "<div style='display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 14px;"
+        f" line-height: 1.4; color: {INK}'><b>{title}</b>{swatches(named)}</div>"
+    )
+
+
+class FailureControls(WorkControls):
+    """Where another class is taken as the true one; `compare` is told its name or index."""
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        *,
+        compare: Callable[[int | str], None],
+        cancel: Callable[[], None],
+    ) -> None:
+        self._runner_up: Prediction | None = None
+        self.true = ipywidgets.Combobox(
+            options=tuple(dict.fromkeys(classes)),
+            placeholder="a class",
+            description="Should be",
+            continuous_update=False,
+            style={"description_width": "initial"},
+            layout=ipywidgets.Layout(width="260px"),
+        )
+        self.compare = button("Compare", lambda: compare(self.chosen))
+        self.runner_up = button("", self._offer_taken(compare), "primary")
+        self.cancel = button("Cancel", cancel)
+        self._said = ipywidgets.HTML()
+        self._row = ipywidgets.HBox(
+            [self.runner_up, self.true, self.compare, self.cancel],
+            layout=ipywidgets.Layout(flex_flow="row wrap", overflow="visible"),
+        )
+        super().__init__([self._row, self._said])
+        self.at_rest()
+
+    @property
+    def chosen(self) -> int | str:
+        """The class that was written: a name, or an index where there are no names like it."""
+        written: str = self.true.value.strip()
+        if written in self.true.options or not written.isdecimal():
+            return written
+        return int(written)
+
+    def take(self, true: str, runner_up: Prediction | None) -> None:
+        """Show which class is the true one, and offer the runner-up where there is one."""
+        self.true.value, self._runner_up = true, runner_up
+        self.runner_up.description = "" if runner_up is None else f"Compare with {runner_up.name}"
+        self.runner_up.layout.display = "none" if runner_up is None else ""
+
+    def close(self) -> None:
+        """Close the controls with all their parts."""
+        for part in (*self._row.children, self._row, self._said):
+            part.close()
+        super().close()
+
+    def _offer_taken(self, compare: Callable[[int | str], None]) -> Callable[[], None]:
+        def taken() -> None:
+            if self._runner_up is not None:
+                compare(self._runner_up.index)
+
+        return taken
+
+    def _offer(self, *, working: bool) -> None:
+        self.compare.disabled = self.runner_up.disabled = working
+        self.cancel.disabled = not working
+        self.cancel.layout.display = "" if working else "none"
 
 
 class ChannelParts(ipywidgets.VBox):

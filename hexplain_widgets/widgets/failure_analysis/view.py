@@ -21,8 +21,7 @@ from .._shared.tree_pair import TreePair, abreast, caption
 from ..decomposition_tree.view import DecompositionTree
 from .asking import Analyst
 from .brush import OcclusionBrush
-from .failure_controls import FailureControls
-from .parts import ChannelParts
+from .parts import ChannelParts, FailureControls
 from .picture import draw_failure
 from .words import head, no_tree, nothing_wrong
 

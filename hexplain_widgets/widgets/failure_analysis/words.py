@@ -13,7 +13,7 @@ from ...evidence import Failure, FilterPortrait, HeatMap, Occlusion, Prediction
 from ...evidence.faithfulness import pearson
 from ...pictures.heat import pale
 from ...pictures.page import percent
-from ..attack_comparison.attack_pictures import concept_pictures, figure
+from ..attack_comparison.words import concept_pictures, figure
 
 # Okabe and Ito's vermilion and blue, told apart by the colour-blind
 WRONG, RIGHT = "#d55e00", "#0072b2"

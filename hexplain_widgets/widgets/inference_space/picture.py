@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,14 +13,14 @@ from PIL import Image, ImageDraw, ImageFont
 from ...evidence import InferenceComparison
 from ...pictures.page import ACCENT, FINER, INK, LINE, SOFT, WELL, Pen, Point, percent, short
 from ..concept_inference.colours import paler
+from ..concept_inference.tree_picture import SETS
 from . import geometry
 from .payload import point_name
-from .space_markers import colour, marker
 from .words import apart, listed, p_value, remarks, verdict
 
+Outline = tuple[tuple[float, float], ...]
 WIDTH, HEIGHT, MARGIN, HEAD = 1920, 1080, 48, 130
 PLOT = (1120, 880)
-SIDE = MARGIN + PLOT[0] + 40
 TURN = {"yaw": 32.0, "pitch": 20.0, "zoom": 1.0}
 MOST_SETS = 12
 _MARK, _FILL = 10.0, 38
@@ -27,6 +28,51 @@ _AWAY = 30  # from an axis to its name
 _LEAN = 0.4  # from here on the name stands beside its axis, not below it
 _RINGS = ([0, 1, 2], [0, 1], [0, 2])  # axes of an outline: of the whole, and of two rings in it
 _TALLEST = 64.0  # of a row of the table
+
+
+def colour(place: int) -> str:
+    """Return the colour of a set, as the other views of concept inference have it."""
+    return SETS[place % len(SETS)]
+
+
+def marker(place: int) -> Outline:
+    """Return the corners of a set's mark around zero, y downward, all of about the same area."""
+    return SHAPES[place % len(SHAPES)]
+
+
+def _regular(corners: int, radius: float, turn: float = 0.0) -> Outline:
+    angles = [2 * math.pi * (i / corners + turn) for i in range(corners)]
+    return tuple((radius * math.sin(a), -radius * math.cos(a)) for a in angles)
+
+
+def _star() -> Outline:
+    angles = [math.pi * i / 5 for i in range(10)]
+    return tuple(
+        ((0.72 if i % 2 else 1.5) * math.sin(a), -(0.72 if i % 2 else 1.5) * math.cos(a))
+        for i, a in enumerate(angles)
+    )
+
+
+def _cross() -> Outline:
+    a, b = 0.45, 1.2
+    return (
+        (-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a),
+        (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a),
+    )  # fmt: skip
+
+
+SHAPES: tuple[Outline, ...] = (
+    _regular(32, 1.0),
+    _regular(3, 1.52),
+    _regular(4, 1.26, 0.125),
+    _regular(4, 1.28),
+    _cross(),
+    _regular(3, 1.52, 0.5),
+    _star(),
+)
+
+
+SIDE = MARGIN + PLOT[0] + 40
 
 
 def draw_space(evidence: InferenceComparison, view: Mapping[str, Any]) -> Image.Image:

@@ -17,9 +17,18 @@ from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.payload import faithfulness_fields, picture_bytes
 from .._shared.view import View, synced
 from . import messages as questions
-from .grid import HeatmapGrid, Key, sheet_of
-from .heatmap_asking import Explains, Found, Wanted, chosen_layers, chosen_methods, gathered
-from .heatmap_state import cleaned
+from .grid import (
+    Explains,
+    Found,
+    HeatmapGrid,
+    Key,
+    Wanted,
+    chosen_layers,
+    chosen_methods,
+    gathered,
+    sheet_of,
+)
+from .messages import cleaned
 from .payload import Encoder
 from .picture import Look, draw_heatmaps
 
