@@ -53,9 +53,13 @@ class _Block(nn.Module):
 def small(channels: int, outputs: int) -> nn.Module:
     """Return a small residual network on a feature map: 1x1, one block, mean over places."""
     return nn.Sequential(
-        nn.Conv2d(channels, WIDTH, 1), nn.ReLU(), _Block(WIDTH),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTH, outputs),
-    )  # fmt: skip
+        nn.Conv2d(channels, WIDTH, 1),
+        nn.ReLU(),
+        _Block(WIDTH),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(WIDTH, outputs),
+    )
 
 
 def resnet152(channels: int, outputs: int) -> nn.Module:
@@ -214,9 +218,14 @@ def started(maker: Maker, examples: Examples, schedule: Schedule) -> Explainer:
     with torch.inference_mode(False), same_randomness():
         torch.manual_seed(schedule.seed)
         return Explainer(
-            maker(examples.maps.shape[1], elements), outputs=elements, loudness=loudness,
-            unit=unit, positive=schedule.positive, start=start, bias=bias,
-        )  # fmt: skip
+            maker(examples.maps.shape[1], elements),
+            outputs=elements,
+            loudness=loudness,
+            unit=unit,
+            positive=schedule.positive,
+            start=start,
+            bias=bias,
+        )
 
 
 def _start(examples: Examples, schedule: Schedule) -> tuple[Tensor | None, float]:
@@ -275,10 +284,17 @@ class Distillation:
 
         Raises ValueError for a loss that diverges.
         """
-        with torch.inference_mode(False), torch.enable_grad(), same_randomness(), tqdm(
-            total=self.schedule.epochs, initial=len(self.history), unit="epoch",
-            disable=not progress,
-        ) as bar:  # fmt: skip
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            same_randomness(),
+            tqdm(
+                total=self.schedule.epochs,
+                initial=len(self.history),
+                unit="epoch",
+                disable=not progress,
+            ) as bar,
+        ):
             while not self.over:
                 self.epoch()
                 last = self.history[-1]
@@ -380,8 +396,7 @@ class Elements:
     def summed(self, values: Float[np.ndarray, "*n e"]) -> Float[np.ndarray, "*n c"]:
         """Return the sums over each concept's elements."""
         member = self.owners[:, None] == np.arange(len(self.names))
-        found: Float[np.ndarray, "*n c"] = values @ member.astype(values.dtype)
-        return found
+        return values @ member.astype(values.dtype)
 
     def groups(self) -> list[list[int]]:
         """Return the numbers of each concept's elements."""
@@ -482,10 +497,14 @@ class AdditiveFit:
         seen, used = rows.all(), self.elements.used
         none = np.zeros(len(seen), dtype=bool)
         return Examples(
-            seen.maps, rows.places(), seen.strengths[:, used] / self.elements.scales,
-            seen.priors[:, used] * self.elements.scales, seen.scores,
-            none if held_out is None else held_out, rows.origin.kind == FILTERS,
-        )  # fmt: skip
+            seen.maps,
+            rows.places(),
+            seen.strengths[:, used] / self.elements.scales,
+            seen.priors[:, used] * self.elements.scales,
+            seen.scores,
+            none if held_out is None else held_out,
+            rows.origin.kind == FILTERS,
+        )
 
     def distillation(self, *, beta: float | None = None, seed: int | None = None) -> Distillation:
         """Return a distillation, begun if it was not; run it to its end before it is asked."""
@@ -535,10 +554,14 @@ class Distilled:
         """Return what a finished fit found."""
         scores = fit.seen.scores
         return cls(
-            fit.rows.origin, fit.elements, ours.explainer, fit.deviation(ours),
-            (float(scores.min()), float(scores.max())), fit.rows.images,
+            fit.rows.origin,
+            fit.elements,
+            ours.explainer,
+            fit.deviation(ours),
+            (float(scores.min()), float(scores.max())),
+            fit.rows.images,
             notes=(*notes, *fit.elements.notes, *_without_prior(fit)),
-        )  # fmt: skip
+        )
 
     def with_plain(self, fit: AdditiveFit, plain: Distillation) -> Distilled:
         """Return the same with a finished plain distillation."""
@@ -549,12 +572,17 @@ class Distilled:
     ) -> Path:
         """Write everything, an engine's settings and more arrays to a file in one step."""
         own = {
-            "engine": dict(settings), "origin": asdict(self.origin), "names": self.elements.names,
-            "deviation": self.deviation, "span": self.span, "images": self.images,
-            "plain_deviation": self.plain_deviation, "notes": self.notes,
+            "engine": dict(settings),
+            "origin": asdict(self.origin),
+            "names": self.elements.names,
+            "deviation": self.deviation,
+            "span": self.span,
+            "images": self.images,
+            "plain_deviation": self.plain_deviation,
+            "notes": self.notes,
             "element_notes": self.elements.notes,
             "shapes": {n: _shape(e) for n, e in self._explainers()},
-        }  # fmt: skip
+        }
         return save_state(path, KIND, own, {**dict(self._arrays()), **more}.items())
 
     def _explainers(self) -> Iterator[tuple[str, Explainer]]:
@@ -574,10 +602,12 @@ class Distilled:
     def from_state(cls, settings: Settings, arrays: Arrays, maker: Maker) -> Distilled:
         """Return what `save` wrote; raises what the conversion of its fields raises."""
         elements = Elements(
-            tuple(map(str, settings["names"])), np.array(arrays["used"]),
-            np.array(arrays["owners"]), np.array(arrays["scales"]),
+            tuple(map(str, settings["names"])),
+            np.array(arrays["used"]),
+            np.array(arrays["owners"]),
+            np.array(arrays["scales"]),
             tuple(map(str, settings["element_notes"])),
-        )  # fmt: skip
+        )
         origin = origin_of(settings["origin"])
         explainers = {
             name: _restored(name, shape, origin, elements, arrays, maker)
@@ -586,10 +616,16 @@ class Distilled:
         low, high = map(float, settings["span"])
         plain = settings["plain_deviation"]
         return cls(
-            origin, elements, explainers[OURS], float(settings["deviation"]), (low, high),
-            int(settings["images"]), explainers.get(PLAIN), None if plain is None else float(plain),
+            origin,
+            elements,
+            explainers[OURS],
+            float(settings["deviation"]),
+            (low, high),
+            int(settings["images"]),
+            explainers.get(PLAIN),
+            None if plain is None else float(plain),
             tuple(map(str, settings["notes"])),
-        )  # fmt: skip
+        )
 
 
 def load_distilled(path: str | Path) -> tuple[Settings, Arrays]:
@@ -616,9 +652,12 @@ def _restored(
     count, before = len(elements.used), f"{name}."
     with torch.inference_mode(False), same_randomness():
         found = Explainer(
-            maker(origin.layer.shape[0], count), outputs=count, loudness=float(shape["loudness"]),
-            unit=float(shape["unit"]), positive=bool(shape["positive"]),
-        )  # fmt: skip
+            maker(origin.layer.shape[0], count),
+            outputs=count,
+            loudness=float(shape["loudness"]),
+            unit=float(shape["unit"]),
+            positive=bool(shape["positive"]),
+        )
         found.load_state_dict(_below(before, arrays))
     return found.eval()
 

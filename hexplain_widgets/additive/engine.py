@@ -109,8 +109,7 @@ def _drops(look: Look, distilled: Distilled) -> Float[np.ndarray, " n"] | None:
     if distilled.origin.kind != FILTERS or len(groups) > MOST_REMOVED:
         return None
     without = look.without(groups)[0].double().cpu().numpy()
-    found: Float[np.ndarray, " n"] = float(look.score[0]) - without
-    return found
+    return float(look.score[0]) - without
 
 
 class _Read:
@@ -143,16 +142,31 @@ class _Read:
         rest = math.fsum([score, -bias, *(-v for v in values.tolist())])
         logits = self.look.taken.logits[0]
         return Contributions(
-            names=elements.names, values=values, bias=bias, unexplained=rest, score=score,
-            target=origin.output, index=origin.index, layer=origin.layer.name, kind=origin.kind,
-            weights=alpha, strengths=self.strengths, scales=elements.scales,
-            owners=elements.owners, elements=tuple(map(int, elements.used)),
-            maps=self._maps(alpha), image=self.prepared.shown,
-            predictions=tuple(self.classifier.ranked(logits, 5)), provenance=self.provenance,
-            deviation=deviation, span=self.distilled.span[1] - self.distilled.span[0],
-            notes=(*self.distilled.notes, *self._said(rest)), attention=self.attention,
-            attention_note=self.attention_note, drops=self.drops,
-        )  # fmt: skip
+            names=elements.names,
+            values=values,
+            bias=bias,
+            unexplained=rest,
+            score=score,
+            target=origin.output,
+            index=origin.index,
+            layer=origin.layer.name,
+            kind=origin.kind,
+            weights=alpha,
+            strengths=self.strengths,
+            scales=elements.scales,
+            owners=elements.owners,
+            elements=tuple(map(int, elements.used)),
+            maps=self._maps(alpha),
+            image=self.prepared.shown,
+            predictions=tuple(self.classifier.ranked(logits, 5)),
+            provenance=self.provenance,
+            deviation=deviation,
+            span=self.distilled.span[1] - self.distilled.span[0],
+            notes=(*self.distilled.notes, *self._said(rest)),
+            attention=self.attention,
+            attention_note=self.attention_note,
+            drops=self.drops,
+        )
 
     def _alpha(self, explainer: Explainer) -> Float[np.ndarray, " e"]:
         explainer.eval()
@@ -306,9 +320,13 @@ class AdditiveExplainer:
 
     def _fit_of(self, rows: Rows, guest: Classifier) -> AdditiveFit:
         return AdditiveFit(
-            rows, self._schedule(), self._maker, held_out=self.held_out,
-            labels=self._source.labels(rows.origin, guest.model), device=guest.device,
-        )  # fmt: skip
+            rows,
+            self._schedule(),
+            self._maker,
+            held_out=self.held_out,
+            labels=self._source.labels(rows.origin, guest.model),
+            device=guest.device,
+        )
 
     def _schedule(self) -> Schedule:
         return Schedule(self.epochs, self.rate, self.beta, self.positive, self.patience, self.seed)
@@ -480,23 +498,39 @@ class AdditiveExplainer:
         origin = self._fitted.origin
         said = {**settings, "images": self.images_, "scaling": "mean absolute strength"}
         return Provenance(
-            method="Additive explainer", model=origin.model, target=origin.output, seed=self.seed,
-            versions=versions(), settings=said,
-        )  # fmt: skip
+            method="Additive explainer",
+            model=origin.model,
+            target=origin.output,
+            seed=self.seed,
+            versions=versions(),
+            settings=said,
+        )
 
     def _saved_settings(self) -> dict[str, Any]:
         names = self._source.heads.names if self._source.heads is not None else self.names
         settings = {n: _plain(getattr(self, n)) for n in _SETTINGS}
         network = self.network if isinstance(self.network, str) else None
         return settings | {
-            "network": network, "names": names, "concepts": _named(self.concepts, self._fitted),
-        }  # fmt: skip
+            "network": network,
+            "names": names,
+            "concepts": _named(self.concepts, self._fitted),
+        }
 
 
 _SETTINGS = (
-    "concepts", "layer", "names", "positive", "beta", "network", "epochs", "rate", "patience",
-    "held_out", "seed", "memory",
-)  # fmt: skip
+    "concepts",
+    "layer",
+    "names",
+    "positive",
+    "beta",
+    "network",
+    "epochs",
+    "rate",
+    "patience",
+    "held_out",
+    "seed",
+    "memory",
+)
 
 
 _HEADS = "heads."

@@ -72,8 +72,7 @@ class ConceptView(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the concepts' logits `(n, e)`."""
-        found: Tensor = self.model.concepts(x)  # type: ignore[operator]
-        return found
+        return self.model.concepts(x)  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -261,10 +260,8 @@ def _present(maps: list[np.ndarray], count: int) -> np.ndarray:
     shares = np.max([_shares(m, count) for m in maps], axis=0)
     known: Bool[np.ndarray, ""] = np.asarray(any((m != IGNORE).any() for m in maps))
     signs = np.where(shares >= PRESENT, 1, np.where(shares <= ABSENT, -1, 0))
-    found: np.ndarray = (signs * known).astype(np.int8)
-    return found
+    return (signs * known).astype(np.int8)
 
 
 def _shares(labels: np.ndarray, count: int) -> np.ndarray:
-    found: np.ndarray = np.bincount(labels.clip(0).ravel(), minlength=count)[1:] / labels.size
-    return found
+    return np.bincount(labels.clip(0).ravel(), minlength=count)[1:] / labels.size

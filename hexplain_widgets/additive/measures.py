@@ -15,8 +15,7 @@ def entropies(contributions: Float[np.ndarray, "n e"]) -> Float[np.ndarray, " n"
     totals = sizes.sum(1, keepdims=True)
     shares = np.divide(sizes, totals, out=np.zeros_like(sizes), where=totals > 0)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    found: Float[np.ndarray, " n"] = -(shares * logs).sum(1)
-    return found
+    return -(shares * logs).sum(1)
 
 
 def relative_deviations(

@@ -69,12 +69,19 @@ def report_of(
     origin = fit.rows.origin
     own_threshold = best_accuracy_threshold(judged.choosing_scores, judged.choosing)
     return AdditiveReport(
-        names=fit.elements.names, target=origin.output, layer=origin.layer.name,
-        seeds=tuple(seeds), ours=qualities[0], plain=qualities[1],
-        performer_accuracy=accuracy(seen.scores, judged.truth, own_threshold), truth=judged.by,
-        images=len(seen), positives=_measured(asked), provenance=provenance,
+        names=fit.elements.names,
+        target=origin.output,
+        layer=origin.layer.name,
+        seeds=tuple(seeds),
+        ours=qualities[0],
+        plain=qualities[1],
+        performer_accuracy=accuracy(seen.scores, judged.truth, own_threshold),
+        truth=judged.by,
+        images=len(seen),
+        positives=_measured(asked),
+        provenance=provenance,
         notes=(*fit.elements.notes, *_notes(fit, asked, judged)),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -189,8 +189,7 @@ class Rows:
 
     def places(self) -> Int64[np.ndarray, " n"]:
         """Return where the maps of each of the ordered rows lie in `all().maps`."""
-        found: Int64[np.ndarray, " n"] = np.lexsort(self._column("keys").T[::-1]).astype(np.int64)
-        return found
+        return np.lexsort(self._column("keys").T[::-1]).astype(np.int64)
 
     def _column(self, name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in self._parts])
@@ -270,11 +269,16 @@ _SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
 def origin_of(value: Mapping[str, Any]) -> Origin:
     """Return an origin from its fields as JSON values; raises what their conversion raises."""
     return Origin(
-        network=str(value["network"]), model=str(value["model"]),
-        classes=tuple(map(str, value["classes"])), layer=Layer.of(value["layer"]),
-        output=str(value["output"]), index=int(value["index"]), kind=str(value["kind"]),
-        elements=tuple(map(str, value["elements"])), identity=str(value["identity"]),
-    )  # fmt: skip
+        network=str(value["network"]),
+        model=str(value["model"]),
+        classes=tuple(map(str, value["classes"])),
+        layer=Layer.of(value["layer"]),
+        output=str(value["output"]),
+        index=int(value["index"]),
+        kind=str(value["kind"]),
+        elements=tuple(map(str, value["elements"])),
+        identity=str(value["identity"]),
+    )
 
 
 def _checked(seen: Seen) -> Seen:
@@ -310,12 +314,16 @@ class RowQuestion:
         count = capture.logits.shape[1]
         output, index = self._output(classifier, count)
         return Origin(
-            network=fingerprint(classifier.model), model=type(classifier.model).__name__,
-            classes=tuple(classifier.name(i) for i in range(count)), layer=layer, output=output,
-            index=index, kind=FILTERS if self.heads is None else HEADS,
+            network=fingerprint(classifier.model),
+            model=type(classifier.model).__name__,
+            classes=tuple(classifier.name(i) for i in range(count)),
+            layer=layer,
+            output=output,
+            index=index,
+            kind=FILTERS if self.heads is None else HEADS,
             elements=self._elements(layer, output, index),
             identity="" if self.heads is None else self.heads.identity,
-        )  # fmt: skip
+        )
 
     def _output(self, classifier: Classifier, count: int) -> tuple[str, int]:
         """Return the output's name and its class, or minus one less than its number as a head."""
@@ -406,10 +414,13 @@ class KnownRows:
             return None
         some = np.array([self.at[k] for k in keys])
         return Seen(
-            self.rows.keys[some], np.array(self.rows.maps[self.places[some]]),
-            self.rows.strengths[some], self.rows.priors[some], self.rows.scores[some],
+            self.rows.keys[some],
+            np.array(self.rows.maps[self.places[some]]),
+            self.rows.strengths[some],
+            self.rows.priors[some],
+            self.rows.scores[some],
             _labels(batch),
-        )  # fmt: skip
+        )
 
 
 class RowAsker:
@@ -450,9 +461,12 @@ class RowAsker:
         check_finite(self._origin.layer.name, looked.maps, strengths, priors, looked.score)
         return Seen(
             keys=np.stack([np.frombuffer(s.key, np.uint8) for s in batch.samples]),
-            maps=looked.maps.detach().float().cpu().numpy(), strengths=_numbers(strengths),
-            priors=_numbers(priors), scores=_numbers(looked.score), labels=_labels(batch),
-        )  # fmt: skip
+            maps=looked.maps.detach().float().cpu().numpy(),
+            strengths=_numbers(strengths),
+            priors=_numbers(priors),
+            scores=_numbers(looked.score),
+            labels=_labels(batch),
+        )
 
     def look(self, x: Float[Tensor, "n ch h w"]) -> Look:
         """Return images inside the network; call it inside `guest.visiting`."""
@@ -484,8 +498,7 @@ class RowAsker:
         return self._read(reader, look, image, maps)[:, self._some]
 
     def _read(self, reader: Any, look: Look, image: Tensor, maps: Tensor) -> Tensor:
-        found: Tensor = reader.read(look.read, image, maps)
-        return found
+        return reader.read(look.read, image, maps)
 
 
 class Look:

@@ -261,13 +261,17 @@ class FilterGallery:
         some, labels = labelled((self._elsewhere or self._sample).images())
         found = self._overlap(thresholds, some, labels) if labels else None
         return FilterSheet(
-            layer=layer, portraits=tuple(self._strongest.portraits(thresholds)),
-            quantile=self.quantile, images=self.images_,
-            provenance=self._provenance(len(labels)), parts=self._parts,
+            layer=layer,
+            portraits=tuple(self._strongest.portraits(thresholds)),
+            quantile=self.quantile,
+            images=self.images_,
+            provenance=self._provenance(len(labels)),
+            parts=self._parts,
             iou=None if found is None else found.iou,
             chance=None if found is None else found.chance,
-            least=self.least, notes=tuple(self._said(layer, len(labels))),
-        )  # fmt: skip
+            least=self.least,
+            notes=tuple(self._said(layer, len(labels))),
+        )
 
     def _overlap(
         self,
@@ -301,13 +305,21 @@ class FilterGallery:
 
     def _provenance(self, labels: int) -> Provenance:
         return Provenance(
-            method="filter gallery", model=type(self.classifier_.model).__name__, target="filters",
-            seed=self.seed, versions=versions(),
+            method="filter gallery",
+            model=type(self.classifier_.model).__name__,
+            target="filters",
+            seed=self.seed,
+            versions=versions(),
             settings={
-                "quantile": self.quantile, "least": self.least, "level": self.level,
-                "grid": GRID, "draws": DRAWS, "labelled": labels, "network": self._network,
+                "quantile": self.quantile,
+                "least": self.least,
+                "level": self.level,
+                "grid": GRID,
+                "draws": DRAWS,
+                "labelled": labels,
+                "network": self._network,
             },
-        )  # fmt: skip
+        )
 
 
 class Labels:

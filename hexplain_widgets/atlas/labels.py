@@ -56,9 +56,13 @@ class FilterLabels:
         target = Path(path)
         names = {str(k): self.names[k] for k in sorted(self.names)}
         value = {
-            "format": FORMAT, "layer": self.layer, "filters": self.filters,
-            "network": self.network, "names": names, "without": sorted(self.without),
-        }  # fmt: skip
+            "format": FORMAT,
+            "layer": self.layer,
+            "filters": self.filters,
+            "network": self.network,
+            "names": names,
+            "without": sorted(self.without),
+        }
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         try:
             partial.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -90,11 +94,12 @@ class FilterLabels:
             raise ValueError(f"its format is {value['format']!r}, {FORMAT} at most was expected")
         network = value["network"]
         return cls(
-            str(value["layer"]), int(value["filters"]),
+            str(value["layer"]),
+            int(value["filters"]),
             {int(k): str(name) for k, name in value["names"].items()},
             None if network is None else str(network),
             tuple(int(k) for k in value.get("without", ())),
-        )  # fmt: skip
+        )
 
     def check_fits(self, layer: str, filters: int, model: nn.Module | str | None = None) -> None:
         """Raise ValueError where the labels are of another layer or another network.

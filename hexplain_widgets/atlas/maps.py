@@ -194,8 +194,7 @@ class Strongest:
 
     def keys(self, k: int) -> list[bytes]:
         """Return which images a filter's portrait shows, strongest first."""
-        found: list[bytes] = self._exemplars.keys[k][self._seen(k)].tolist()
-        return found
+        return self._exemplars.keys[k][self._seen(k)].tolist()
 
     def _seen(self, k: int) -> Int64[np.ndarray, " m"]:
         if self.silent[k]:
@@ -210,9 +209,12 @@ class Strongest:
             images = [self._picture(key, opened) for key in keys]
             masks = [in_thumbnail(*self._maps[k, key]) > threshold for key in keys]
             yield FilterPortrait(
-                filter=k, images=_stacked(images, (SIDE, SIDE, 3), np.uint8), values=values[seen],
-                masks=_stacked(masks, (SIDE, SIDE), np.bool_), threshold=threshold,
-            )  # fmt: skip
+                filter=k,
+                images=_stacked(images, (SIDE, SIDE, 3), np.uint8),
+                values=values[seen],
+                masks=_stacked(masks, (SIDE, SIDE), np.bool_),
+                threshold=threshold,
+            )
 
     def _picture(self, key: bytes, opened: dict[bytes, Picture]) -> UInt8[np.ndarray, "h w 3"]:
         if key not in opened:
@@ -223,9 +225,7 @@ class Strongest:
 def in_thumbnail(own: Float32[np.ndarray, "h w"], size: Size) -> Float32[np.ndarray, "y x"]:
     """Return a map at the pixels of a thumbnail, the middle square of an image of `(H, W)`."""
     rows, columns = ((0.5 - min(size) / side / 2, 0.5 + min(size) / side / 2) for side in size)
-    found: Float32[np.ndarray, "y x"]
-    found = interpolated(own[None], (SIDE, SIDE), rows, columns)[0]
-    return found
+    return interpolated(own[None], (SIDE, SIDE), rows, columns)[0]
 
 
 def _stacked(found: Sequence[np.ndarray], shape: tuple[int, ...], kind: type) -> np.ndarray:

@@ -73,8 +73,9 @@ def p_values(
     for s, t in combinations(range(count), 2):
         both = weights[(sets == s) | (sets == t)]
         first = int((sets == s).sum())
-        found[s, t] = found[t, s] = _share_as_far(both, sets[(sets == s) | (sets == t)] == s,
-                                                  first, random, draws)  # fmt: skip
+        found[s, t] = found[t, s] = _share_as_far(
+            both, sets[(sets == s) | (sets == t)] == s, first, random, draws
+        )
     return found
 
 
@@ -135,11 +136,12 @@ def asked_of(
     depth = harmony.depth(level)
     numbers = [harmony.number(depth, each[name]) for name in sets]
     return Compared(
-        sets={name: tuple(some) for name, some in sets.items()}, depth=depth,
+        sets={name: tuple(some) for name, some in sets.items()},
+        depth=depth,
         level=harmony.names[depth],
         concepts=tuple(harmony.concepts(depth)[n] for n in numbers),
         numbers=tuple(numbers),
-    )  # fmt: skip
+    )
 
 
 def compared(
@@ -174,13 +176,18 @@ def _measured(
 ) -> InferenceComparison:
     names, space, count = tuple(asked.sets)[: len(kept)], principal(weights), len(kept)
     return InferenceComparison(
-        points=space.points, sets=of, names=names, concepts=asked.concepts[:count],
-        level=asked.level, distances=distances(weights, of, count),
+        points=space.points,
+        sets=of,
+        names=names,
+        concepts=asked.concepts[:count],
+        level=asked.level,
+        distances=distances(weights, of, count),
         explained_variance=space.explained_variance,
         provenance=Provenance("CHAIN", "", ""),
-        p_values=p_values(weights, of, count, seed=seed), images=_pictures(prepared, len(of)),
+        p_values=p_values(weights, of, count, seed=seed),
+        images=_pictures(prepared, len(of)),
         flags=_flags(names, weights, of),
-    )  # fmt: skip
+    )
 
 
 def _pictures(prepared: Sequence[Prepared], count: int) -> tuple[UInt8[np.ndarray, "h w 3"], ...]:

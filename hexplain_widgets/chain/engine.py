@@ -172,10 +172,16 @@ class Chain:
         return f"Chain({', '.join((self._root, *self._sums.levels))}, {self._sums.images} images)"
 
     def fit(
-        self, classifier: nn.Module | Classifier, concepts: Any, *,
-        group: Callable[[str], str] | None = None, resume: bool = False,
-        checkpoint: str | Path | None = None, client: Any = None, progress: bool = True,
-    ) -> Chain:  # fmt: skip
+        self,
+        classifier: nn.Module | Classifier,
+        concepts: Any,
+        *,
+        group: Callable[[str], str] | None = None,
+        resume: bool = False,
+        checkpoint: str | Path | None = None,
+        client: Any = None,
+        progress: bool = True,
+    ) -> Chain:
         """Harmonise a concept set with the network's layers (Eq. 1).
 
         `concepts` is a concept set: `hx.demo.scenes(...).concepts()`, `hx.Broden(folder)`,
@@ -193,10 +199,12 @@ class Chain:
         self.classifier_ = guest
         self._begin(before, root_of(self.levels, known.levels))
         gathering = Gathering(
-            self._question(known.names, group), guest, before,
+            self._question(known.names, group),
+            guest,
+            before,
             save=None if checkpoint is None else self._saving(checkpoint),
             begun=lambda sums: self._begin(sums, self._root),
-        )  # fmt: skip
+        )
         try:
             if client is None:
                 gathering.run(concepts, progress=progress)
@@ -344,37 +352,54 @@ class Chain:
         return found
 
     def _explained(
-        self, images: Sequence[Any], target: int | str | None, name: str, stopped: Stop | None,
-        *, whole: bool = False,
-    ) -> ConceptInference:  # fmt: skip
+        self,
+        images: Sequence[Any],
+        target: int | str | None,
+        name: str,
+        stopped: Stop | None,
+        *,
+        whole: bool = False,
+    ) -> ConceptInference:
         look, inferrer = self._ready(), self._inferring()
         prepared = [look.prepare(image) for image in images]
         logits = [look.logits(one.x)[0] for one in prepared]
         index = int(logits[0].argmax()) if target is None else look.index_of(target, len(logits[0]))
         grown = Grown(self.harmonized_, self._root)
-        inferred = inferrer.inferred([p.x for p in prepared], [index] * len(prepared),
-                                     stopped or never)  # fmt: skip
+        inferred = inferrer.inferred(
+            [p.x for p in prepared], [index] * len(prepared), stopped or never
+        )
         trees = [grown.tree(one, index, look.name(index)) for one in inferred]
         said = [look.prediction(row, index) for row in logits[: len(trees)]]
         root = of_a_class(trees) if whole else trees[0]
         return self._evidence(prepared[: len(trees)], root, mean_of(said), name, whole)
 
     def _evidence(
-        self, prepared: Sequence[Prepared], root: InferredConcept, said: Prediction, name: str,
+        self,
+        prepared: Sequence[Prepared],
+        root: InferredConcept,
+        said: Prediction,
+        name: str,
         whole: bool,
-    ) -> ConceptInference:  # fmt: skip
+    ) -> ConceptInference:
         return ConceptInference(
-            image=prepared[0].shown, target=said, levels=tuple(self.levels_),
-            layers={n: layer for n, layer in self.levels_.items() if layer is not None}, root=root,
+            image=prepared[0].shown,
+            target=said,
+            levels=tuple(self.levels_),
+            layers={n: layer for n, layer in self.levels_.items() if layer is not None},
+            root=root,
             provenance=self._provenance(said.name),
-            images=tuple(thumbnail(p.shown) for p in prepared) if whole else (), name=name,
+            images=tuple(thumbnail(p.shown) for p in prepared) if whole else (),
+            name=name,
             notes=self._notes(),
-        )  # fmt: skip
+        )
 
     def faithfulness(
-        self, inference: ConceptInference, images: Any, path: tuple[int, ...] = (),
+        self,
+        inference: ConceptInference,
+        images: Any,
+        path: tuple[int, ...] = (),
         stopped: Stop | None = None,
-    ) -> Faithfulness:  # fmt: skip
+    ) -> Faithfulness:
         """Return how far what channels add to a concept agrees with what it loses without each.
 
         `images` is the image that was explained, or all of a class. The concept at `path` is held
@@ -407,9 +432,11 @@ class Chain:
         found = compared(look, self._inferring(), asked, self.seed, stopped or never)
         explained = () if not inferences else self._each(asked, len(found.sets), stopped)
         return replace(
-            found, inferences=explained, notes=(*found.notes, *self._notes()),
+            found,
+            inferences=explained,
+            notes=(*found.notes, *self._notes()),
             provenance=self._provenance(", ".join(dict.fromkeys(asked.concepts))),
-        )  # fmt: skip
+        )
 
     def agreement(
         self, comparison: InferenceComparison, point: int, image: Any, stopped: Stop | None = None
@@ -442,9 +469,11 @@ class Chain:
     def _inferring(self) -> Inferrer:
         if self._inferrer is None:
             self._inferrer = Inferrer(
-                Probe(self._ready()), self.harmonized_, [self._most(h) for h in self.harmonized_],
+                Probe(self._ready()),
+                self.harmonized_,
+                [self._most(h) for h in self.harmonized_],
                 Manner(self.gates, self.sparsity, self.place, self.seed),
-            )  # fmt: skip
+            )
         return self._inferrer
 
     def _most(self, level: Harmonized) -> int:
@@ -461,16 +490,25 @@ class Chain:
     def _provenance(self, target: str) -> Provenance:
         plain = ("gates", "harmonize_sparsity", "sparsity", "place")
         return Provenance(
-            method="CHAIN", model=self._fitted.origin.model, target=target, seed=self.seed,
+            method="CHAIN",
+            model=self._fitted.origin.model,
+            target=target,
+            seed=self.seed,
             versions=versions(),
             settings={n: getattr(self, n) for n in plain} | {"images": self._fitted.images},
-        )  # fmt: skip
+        )
 
 
 _SETTINGS = (
-    "levels", "gates", "max_concepts", "harmonize_sparsity", "sparsity", "place", "held_out",
+    "levels",
+    "gates",
+    "max_concepts",
+    "harmonize_sparsity",
+    "sparsity",
+    "place",
+    "held_out",
     "seed",
-)  # fmt: skip
+)
 
 
 def _bounds(most: int | Mapping[str, int]) -> int | dict[str, int]:

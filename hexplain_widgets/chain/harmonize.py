@@ -82,9 +82,16 @@ def harmonized(sums: LevelSums, *, sparsity: float) -> Harmonized:
     precision = _precision(sums, weights)
     chance = _over(sums.held_area, np.broadcast_to(sums.held_known, sums.held_area.shape))
     plain = Harmonized(
-        sums.level.name, sums.level.layer, sums.level.concepts, weights, bias, precision, chance,
-        sums.images.copy(), {},
-    )  # fmt: skip
+        sums.level.name,
+        sums.level.layer,
+        sums.level.concepts,
+        weights,
+        bias,
+        precision,
+        chance,
+        sums.images.copy(),
+        {},
+    )
     return replace(plain, flags=_flags(plain, sums, known))
 
 

@@ -66,8 +66,7 @@ class Gates:
         """Return every gate less the mean gate, times its weight: sums over gates are centred."""
         total = self.near.sum()
         centred = self.opened - (self.near @ self.opened) / total
-        found: Float[np.ndarray, "g k"] = centred * self.near[:, None]
-        return found
+        return centred * self.near[:, None]
 
     @cached_property
     def gram(self) -> Float[np.ndarray, "k k"]:
@@ -109,8 +108,7 @@ class InferredWeights:
     def unit(self) -> Float[np.ndarray, "e k"]:
         """The weights at unit length (Eq. 20-25); zeros stay zero."""
         length = np.linalg.norm(self.weights, axis=1, keepdims=True)
-        found: Float[np.ndarray, "e k"] = self.weights / np.where(length > 0, length, 1)
-        return found
+        return self.weights / np.where(length > 0, length, 1)
 
 
 class Perturber:
@@ -200,18 +198,28 @@ class Perturber:
         return lost
 
     def _answers(
-        self, x: Tensor, taken: Taken, shallow: str, deep: str | None,
-        opened: Bool[np.ndarray, "g k"], stopped: Stop | None,
-    ) -> Float[np.ndarray, "_some d"]:  # fmt: skip
+        self,
+        x: Tensor,
+        taken: Taken,
+        shallow: str,
+        deep: str | None,
+        opened: Bool[np.ndarray, "g k"],
+        stopped: Stop | None,
+    ) -> Float[np.ndarray, "_some d"]:
         gates = torch.from_numpy(opened).to(taken.maps[shallow].device)[None]
         with visiting(self._probe.classifier.model), torch.no_grad():
             parts = list(self._answered(x, taken, shallow, deep, gates, stopped))
         return _numbers(torch.cat(parts, 1)[0])
 
     def _answered(
-        self, x: Tensor, taken: Taken, shallow: str, deep: str | None, opened: Tensor,
+        self,
+        x: Tensor,
+        taken: Taken,
+        shallow: str,
+        deep: str | None,
+        opened: Tensor,
         stopped: Stop | None,
-    ) -> Iterator[Float[Tensor, "1 g d"]]:  # fmt: skip
+    ) -> Iterator[Float[Tensor, "1 g d"]]:
         ask = self._way(x).asking(taken, shallow, deep)
         for done, some in enumerate(opened.split(AT_ONCE, 1)):
             if done and stopped is not None and stopped():
@@ -302,8 +310,7 @@ def _asked(one: Perturbed, concepts: Float[np.ndarray, "e d"]) -> Float[np.ndarr
             f"got concepts of shape {concepts.shape}, answers of {one.answers.shape[1]} channels;"
             " expected one row of weights for each concept; use those of the answering layer"
         )
-    found: Float[np.ndarray, "e g"] = concepts @ one.answers.T
-    return found
+    return concepts @ one.answers.T
 
 
 def _quadratic(gates: Gates, answers: Float[np.ndarray, "e g"]) -> Quadratic:
@@ -318,8 +325,7 @@ def _quadratic(gates: Gates, answers: Float[np.ndarray, "e g"]) -> Quadratic:
 def _fit(problem: Quadratic, v: Float[np.ndarray, "e k"]) -> Float[np.ndarray, " e"]:
     left = problem.power - 2 * (problem.linear * v).sum(1) + ((v @ problem.gram[0]) * v).sum(1)
     share = np.divide(left, problem.power, where=problem.power > 0, out=np.ones(len(left)))
-    found: Float[np.ndarray, " e"] = 1 - share
-    return found
+    return 1 - share
 
 
 @dataclass(frozen=True, eq=False)
@@ -392,8 +398,7 @@ class FewConcepts:
 def offered(level: Harmonized) -> Bool[np.ndarray, " e"]:
     """Return which concepts of a level can be rested on: those with a direction of any use."""
     useless = np.array([level.flags.get(name) == USELESS for name in level.concepts])
-    found: Bool[np.ndarray, " e"] = level.usable & ~useless
-    return found
+    return level.usable & ~useless
 
 
 def placed(map_: Float[np.ndarray, "h w"], size: tuple[int, int]) -> Float[np.ndarray, " p"]:
@@ -406,13 +411,11 @@ def placed(map_: Float[np.ndarray, "h w"], size: tuple[int, int]) -> Float[np.nd
 
 def _unit(rows: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
-    found: Float[np.ndarray, "n k"] = rows / np.where(length > 1e-12, length, np.inf)
-    return found
+    return rows / np.where(length > 1e-12, length, np.inf)
 
 
 def _close(slope: Float[np.ndarray, " n"]) -> Int[np.ndarray, " c"]:
-    found: Int[np.ndarray, " c"] = np.flatnonzero((slope > 0) & (slope >= CLOSE * slope.max()))
-    return found
+    return np.flatnonzero((slope > 0) & (slope >= CLOSE * slope.max()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -537,8 +540,7 @@ class Inferrer:
         """
         taken = self._perturber.take(x)
         losses = self._perturber.losses(x, taken, *self._layers_of(level), stopped)
-        found: Float[np.ndarray, " k"] = losses @ self._rows(losses.shape[1], [number], level)[0]
-        return found
+        return losses @ self._rows(losses.shape[1], [number], level)[0]
 
     def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbed:
         return self._perturbed(x, self._perturber.take(x), level, stopped)
@@ -560,8 +562,7 @@ class Inferrer:
     def _rows(self, width: int, wanted: Sequence[int], level: int) -> Float[np.ndarray, "e d"]:
         """Concepts as rows over the channels, or the `width` logits, that answer."""
         if level:
-            found: Float[np.ndarray, "e d"] = self._levels[level - 1].weights[list(wanted)]
-            return found
+            return self._levels[level - 1].weights[list(wanted)]
         return np.eye(width)[list(wanted)]
 
     def _steps(

@@ -354,8 +354,16 @@ class LevelSums:
 
 
 _SUMS = (
-    "gram", "sums", "positive", "known", "area", "images", "held_known", "held_area", "labelled",
-)  # fmt: skip
+    "gram",
+    "sums",
+    "positive",
+    "known",
+    "area",
+    "images",
+    "held_known",
+    "held_area",
+    "labelled",
+)
 
 
 class ConceptSums:
@@ -508,10 +516,13 @@ class LabelQuestion:
         levels = tuple(Level(n, layer, tuple(self.names[n][1:])) for n, layer in found)
         count = classifier.logits(x).shape[1]
         return Origin(
-            network=fingerprint(classifier.model), model=type(classifier.model).__name__,
-            names=tuple(classifier.name(i) for i in range(count)), levels=levels,
-            held_out=self.held_out, seed=self.seed,
-        )  # fmt: skip
+            network=fingerprint(classifier.model),
+            model=type(classifier.model).__name__,
+            names=tuple(classifier.name(i) for i in range(count)),
+            levels=levels,
+            held_out=self.held_out,
+            seed=self.seed,
+        )
 
     def asker(self, probe: Probe, origin: Origin) -> LabelledLayers:
         """Return what asks the network."""
@@ -550,10 +561,12 @@ class LabelledLayers:
                 raise
             torch.cuda.empty_cache()
             return Seen([image for half in batch.halves() for image in self.of(half).images])
-        return Seen([
-            self._image(sample, {name: m[i] for name, m in maps.items()})
-            for i, sample in enumerate(batch.samples)
-        ])  # fmt: skip
+        return Seen(
+            [
+                self._image(sample, {name: m[i] for name, m in maps.items()})
+                for i, sample in enumerate(batch.samples)
+            ]
+        )
 
     def _maps(self, x: Float[Tensor, "n c h w"]) -> dict[str, Tensor]:
         shape = tuple(x.shape[1:])

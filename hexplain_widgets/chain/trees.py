@@ -43,19 +43,28 @@ class Grown:
             if step.few.alpha[j] != 0
         ]
         return replace(
-            concept, unexplained=step.few.unexplained, estimates=step.estimates,
-            children=shared_out(children), flag=concept.flag or _flag(step),
-        )  # fmt: skip
+            concept,
+            unexplained=step.few.unexplained,
+            estimates=step.estimates,
+            children=shared_out(children),
+            flag=concept.flag or _flag(step),
+        )
 
     def _child(self, image: Inferred, depth: int, number: int, weight: float) -> InferredConcept:
         level = self.levels[depth]
         name = level.concepts[number]
         heat = level.map_of(image.activations[depth], number).astype(np.float32)
         bare = InferredConcept(
-            name, level.level, level.layer.name, weight, 1.0, heatmap=heat,
-            precision=_number(level.precision[number]), chance=_number(level.chance[number]),
+            name,
+            level.level,
+            level.layer.name,
+            weight,
+            1.0,
+            heatmap=heat,
+            precision=_number(level.precision[number]),
+            chance=_number(level.chance[number]),
             flag=level.flags.get(name),
-        )  # fmt: skip
+        )
         return self._with_children(bare, image, depth + 1, number)
 
 
@@ -109,9 +118,13 @@ def _common(found: Mapping[int, InferredConcept], images: int) -> InferredConcep
     every = tuple(found.values())
     left = [one.unexplained for one in every if one.unexplained is not None]
     return replace(
-        every[0], weight=float(np.mean([one.weight for one in every])), share=1.0, heatmap=None,
+        every[0],
+        weight=float(np.mean([one.weight for one in every])),
+        share=1.0,
+        heatmap=None,
         unexplained=float(np.mean(left)) if left else None,
-        estimates=_mean([one.estimates for one in every]), found_in=tuple(found),
+        estimates=_mean([one.estimates for one in every]),
+        found_in=tuple(found),
         flag=next((one.flag for one in every if one.flag), None),
         children=shared_out(sorted(shared, key=lambda one: -one.weight)),
-    )  # fmt: skip
+    )

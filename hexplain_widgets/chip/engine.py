@@ -49,9 +49,15 @@ GIBIBYTE = 2**30
 
 
 def class_agreement(
-    gaze: Gaze, importance: Importance, data: Any, target: int, layer: str, *, images: int,
+    gaze: Gaze,
+    importance: Importance,
+    data: Any,
+    target: int,
+    layer: str,
+    *,
+    images: int,
     stopped: Stop,
-) -> Faithfulness:  # fmt: skip
+) -> Faithfulness:
     """Return how far a class's importances agree with its logit's mean drops without channels.
 
     An importance is a weight times the channel's mean activation. Drops are those in the first
@@ -287,9 +293,12 @@ class Chip:
         """
         name = self._fitted.layer(layer).name
         return self._fitted.overlap(
-            name, self._fitted.chosen(classes), top=None if threshold is not None else top,
-            threshold=threshold, provenance=self._provenance(),
-        )  # fmt: skip
+            name,
+            self._fitted.chosen(classes),
+            top=None if threshold is not None else top,
+            threshold=threshold,
+            provenance=self._provenance(),
+        )
 
     def portraits(
         self, channels: Sequence[int], layer: str | None = None, image: Any = None
@@ -320,9 +329,13 @@ class Chip:
         return self._draw("Guided CHIP", image, target, layer)
 
     def faithfulness(
-        self, image: Any, target: Class | None = None, layer: str | None = None,
-        *, method: str = "CHIP",
-    ) -> Faithfulness:  # fmt: skip
+        self,
+        image: Any,
+        target: Class | None = None,
+        layer: str | None = None,
+        *,
+        method: str = "CHIP",
+    ) -> Faithfulness:
         """Return how far what channels add to a heatmap agrees with what the class's logit loses.
 
         Of "CHIP" or "Grad-CAM": the other methods do not sum channels. Raises like `explain`.
@@ -330,9 +343,14 @@ class Chip:
         return faithful(method, self._ask(self._look(image), target, layer))
 
     def agreement(
-        self, target: Class, data: Any, layer: str | None = None, *, images: int = 8,
+        self,
+        target: Class,
+        data: Any,
+        layer: str | None = None,
+        *,
+        images: int = 8,
         stopped: Stop | None = None,
-    ) -> Faithfulness:  # fmt: skip
+    ) -> Faithfulness:
         """Return how far a class's importances agree with what its logit loses without channels.
 
         In the mean over its first `images` images in labelled `data`. Raises ValueError where there
@@ -340,9 +358,14 @@ class Chip:
         """
         known, name = self._fitted, self._fitted.layer(layer).name
         return class_agreement(
-            self._looking(), known, data, known.index(target), name,
-            images=at_least_one("images", images), stopped=stopped or never,
-        )  # fmt: skip
+            self._looking(),
+            known,
+            data,
+            known.index(target),
+            name,
+            images=at_least_one("images", images),
+            stopped=stopped or never,
+        )
 
     def _draw(self, method: str, image: Any, target: Class | None, layer: str | None) -> HeatMap:
         return drawn(method, self._ask(self._look(image), target, layer), self._provenance())
@@ -352,9 +375,14 @@ class Chip:
         return Asked(looked, self._fitted, self._fitted.layer(layer).name, index, self.rivals)
 
     def localize(
-        self, image: Any, target: Class | None = None, threshold: float | None = None, *,
-        layer: str | None = None, truth: Truth | None = None,
-    ) -> Localization:  # fmt: skip
+        self,
+        image: Any,
+        target: Class | None = None,
+        threshold: float | None = None,
+        *,
+        layer: str | None = None,
+        truth: Truth | None = None,
+    ) -> Localization:
         """Return the largest connected part of the heatmap above `threshold` times its maximum.
 
         The default threshold is what `calibrate` found, 0.2 before. `truth` is a box `(x0, y0, x1,
@@ -381,10 +409,15 @@ class Chip:
         return self.threshold_
 
     def heatmaps(
-        self, image: Any, targets: Sequence[Class] | None = None, *,
-        layers: Sequence[str] | None = None, methods: Sequence[str] = ("CHIP",),
-        localize: bool = False, stopped: Stop | None = None,
-    ) -> HeatMapSheet:  # fmt: skip
+        self,
+        image: Any,
+        targets: Sequence[Class] | None = None,
+        *,
+        layers: Sequence[str] | None = None,
+        methods: Sequence[str] = ("CHIP",),
+        localize: bool = False,
+        stopped: Stop | None = None,
+    ) -> HeatMapSheet:
         """Return heatmaps of one image: classes, layers and methods side by side (Fig. 3-8).
 
         Default: the strongest class, all fitted layers. `stopped` is asked before each map; once it
@@ -400,9 +433,13 @@ class Chip:
             if localize:
                 boxes.append(located(method, asked, provenance, threshold=self.threshold_))
         return HeatMapSheet(
-            image=looked.image, predictions=looked.predictions(), layers=tuple(chosen),
-            maps=tuple(maps), provenance=provenance, localizations=tuple(boxes),
-        )  # fmt: skip
+            image=looked.image,
+            predictions=looked.predictions(),
+            layers=tuple(chosen),
+            maps=tuple(maps),
+            provenance=provenance,
+            localizations=tuple(boxes),
+        )
 
     def _look(self, image: Any) -> Looked:
         return self._looking().at(image)
@@ -421,11 +458,22 @@ class Chip:
         origin = self._fitted.gathered.origin
         settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layers", "seed", "memory")}
         return Provenance(
-            method="CHIP", model=origin.model, target="all classes", seed=self.seed,
-            versions=versions(), settings={**settings, "images": self.images_},
-        )  # fmt: skip
+            method="CHIP",
+            model=origin.model,
+            target="all classes",
+            seed=self.seed,
+            versions=versions(),
+            settings={**settings, "images": self.images_},
+        )
 
 
 _SETTINGS = (
-    "layers", "gates_per_image", "sparsity", "rivals", "score", "weighting", "seed", "memory",
-)  # fmt: skip
+    "layers",
+    "gates_per_image",
+    "sparsity",
+    "rivals",
+    "score",
+    "weighting",
+    "seed",
+    "memory",
+)

@@ -61,8 +61,7 @@ def contested(maps: Sequence[Float[np.ndarray, "h w"]]) -> Float[np.ndarray, "h 
     own = maps[0]
     whole = sum((np.maximum(m, 0) for m in maps[1:]), np.maximum(own, 0))
     share = np.divide(own, whole, out=np.ones_like(own), where=own > 0)
-    found: Float[np.ndarray, "h w"] = own * share
-    return found
+    return own * share
 
 
 Draw = Callable[[Asked], Drawn]
@@ -134,8 +133,7 @@ def _product(maps: Sequence[Float[np.ndarray, "_ _"]], size: tuple[int, int]) ->
 
 def _strength(gradient: Float[np.ndarray, "c H W"]) -> Float[np.ndarray, "H W"]:
     """Return the size of a gradient at every pixel: the largest of its colours."""
-    found: Float[np.ndarray, "H W"] = np.abs(gradient).max(axis=0)
-    return found
+    return np.abs(gradient).max(axis=0)
 
 
 def drawn(method: str, asked: Asked, provenance: Provenance) -> HeatMap:
@@ -166,15 +164,13 @@ def drawn(method: str, asked: Asked, provenance: Provenance) -> HeatMap:
 def _by_chip(asked: Asked) -> Float[np.ndarray, " k"]:
     """Return what each channel adds to the class's heatmap, over all places (CHIP, Eq. 10)."""
     weights = asked.importance.strong(asked.layer, asked.index)
-    found: Float[np.ndarray, " k"] = weights * asked.looked.activations(asked.layer).sum((1, 2))
-    return found
+    return weights * asked.looked.activations(asked.layer).sum((1, 2))
 
 
 def _by_grad_cam(asked: Asked) -> Float[np.ndarray, " k"]:
     """Return what each channel adds to Grad-CAM, over all places."""
     gradients, maps = asked.looked.gradients(asked.layer, asked.index)
-    found: Float[np.ndarray, " k"] = _numbers(gradients.mean((1, 2)) * maps.sum((1, 2)))
-    return found
+    return _numbers(gradients.mean((1, 2)) * maps.sum((1, 2)))
 
 
 SUMS: dict[str, Callable[[Asked], Float[np.ndarray, " k"]]] = {
@@ -200,9 +196,12 @@ def faithful(method: str, asked: Asked) -> Faithfulness:
 
 
 def asked_in_turn(
-    methods: Sequence[str], classes: Sequence[int], layers: Sequence[str],
-    ask: Callable[[int, str], Asked], stopped: Callable[[], bool] | None,
-) -> Iterator[tuple[str, Asked]]:  # fmt: skip
+    methods: Sequence[str],
+    classes: Sequence[int],
+    layers: Sequence[str],
+    ask: Callable[[int, str], Asked],
+    stopped: Callable[[], bool] | None,
+) -> Iterator[tuple[str, Asked]]:
     """Yield what each map of a sheet is drawn from, with its method, until `stopped` says yes."""
     for method, target in product(methods, classes):
         for layer in layers[:1] if method in OF_THE_IMAGE else layers:

@@ -276,8 +276,12 @@ class Gathered:
 
     def state(self) -> tuple[Settings, Arrays]:
         """Return everything as JSON values and arrays."""
-        settings = {"origin": asdict(self.origin), "images": self.images, "memory": self.memory,
-                    "done": self.done}  # fmt: skip
+        settings = {
+            "origin": asdict(self.origin),
+            "images": self.images,
+            "memory": self.memory,
+            "done": self.done,
+        }
         return settings, dict(self._arrays())
 
     def _arrays(self) -> Iterator[tuple[str, np.ndarray]]:
@@ -376,9 +380,12 @@ class GateQuestion:
     def asker(self, probe: Probe, origin: Origin) -> Responses:
         """Return what asks the network."""
         return Responses(
-            probe, origin.layers, gates_per_image=self.gates_per_image, score=self.score,
+            probe,
+            origin.layers,
+            gates_per_image=self.gates_per_image,
+            score=self.score,
             seed=self.seed,
-        )  # fmt: skip
+        )
 
     def empty(self, origin: Origin) -> Gathered:
         """Return sums without an image."""
@@ -394,10 +401,14 @@ class GateQuestion:
         classifier, count = probe.classifier, capture.logits.shape[1]
         names = tuple(classifier.name(i) for i in range(count))
         return Origin(
-            network=fingerprint(classifier.model), model=type(classifier.model).__name__,
-            names=names, classes=count, layers=capture.layers, score=self.score,
+            network=fingerprint(classifier.model),
+            model=type(classifier.model).__name__,
+            names=names,
+            classes=count,
+            layers=capture.layers,
+            score=self.score,
             weighting=self.weighting,
-        )  # fmt: skip
+        )
 
 
 def check_goes_on(settings: Mapping[str, Any], question: GateQuestion) -> None:

@@ -33,9 +33,18 @@ _EXPECTED = (
 )
 # Berlin and Kay's basic color terms; a label of a color map is a place in this list, from 1.
 COLORS = (
-    "red", "orange", "yellow", "green", "blue", "purple",
-    "pink", "brown", "white", "gray", "black",
-)  # fmt: skip
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "pink",
+    "brown",
+    "white",
+    "gray",
+    "black",
+)
 STEPS = 64  # each of red, green and blue is read in this many steps
 # Linear sRGB to cone responses, and their cube roots to Oklab (B. Ottosson, "A perceptual color
 # space for image processing", 2020; also CSS Color Module Level 4).
@@ -52,23 +61,37 @@ _LAB = (
 # The rule: the first row that holds names the color. Each row asks for a hue (degrees, from-to), a
 # least lightness (black 0, white 1) and a least chroma (gray 0, the purest red 0.26).
 _RULE: tuple[tuple[str, tuple[int, int], float, float], ...] = (
-    ("pink", (0, 18), 0.60, 0), ("red", (0, 18), 0, 0),
-    ("pink", (18, 38), 0.68, 0), ("red", (18, 38), 0, 0.11), ("brown", (18, 38), 0, 0),
-    ("orange", (38, 80), 0.60, 0.11), ("yellow", (80, 115), 0.70, 0.08),
-    ("white", (38, 95), 0.90, 0), ("yellow", (95, 115), 0.90, 0), ("brown", (38, 100), 0, 0),
+    ("pink", (0, 18), 0.60, 0),
+    ("red", (0, 18), 0, 0),
+    ("pink", (18, 38), 0.68, 0),
+    ("red", (18, 38), 0, 0.11),
+    ("brown", (18, 38), 0, 0),
+    ("orange", (38, 80), 0.60, 0.11),
+    ("yellow", (80, 115), 0.70, 0.08),
+    ("white", (38, 95), 0.90, 0),
+    ("yellow", (95, 115), 0.90, 0),
+    ("brown", (38, 100), 0, 0),
     ("green", (80, 190), 0, 0),
     ("blue", (190, 290), 0, 0),
-    ("pink", (320, 335), 0.75, 0), ("purple", (290, 335), 0, 0),
-    ("pink", (335, 360), 0.50, 0), ("purple", (335, 360), 0, 0),
-)  # fmt: skip
+    ("pink", (320, 335), 0.75, 0),
+    ("purple", (290, 335), 0, 0),
+    ("pink", (335, 360), 0.50, 0),
+    ("purple", (335, 360), 0, 0),
+)
 # Before any hue: what is too dark, or has too little chroma, to have one.
 _NO_HUE, _BLACK_BELOW, _DARK_CHROMA, _WHITE_FROM, _PITCH = 0.035, 0.32, 0.05, 0.90, 0.20
 UNKNOWN = -2  # in a table of labels: a value that stands for no label
 # What Pillow raises on damaged files, and on those that would unpack to too much.
 _DAMAGE = (
-    OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
-    Image.DecompressionBombError, Image.DecompressionBombWarning,
-)  # fmt: skip
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 LabelMap = Int[np.ndarray, "_ _"]
 Size = tuple[int, int]
 
@@ -230,8 +253,7 @@ def color_map(image: Image.Image) -> Int[np.ndarray, "h w"]:
     """
     codes = np.asarray(picture_of(image)) // np.uint8(256 // STEPS)
     red, green, blue = (codes[..., i].astype(np.int32) for i in range(3))
-    found: Int[np.ndarray, "h w"] = _table()[(red * STEPS + green) * STEPS + blue]
-    return found
+    return _table()[(red * STEPS + green) * STEPS + blue]
 
 
 @cache
@@ -260,8 +282,7 @@ def _terms(
         for name, (h0, h1), least, pure in _RULE
     ]
     labels = [np.int32(COLORS.index(name) + 1) for name, _ in asked]
-    found: Int[np.ndarray, " n"] = np.select([holds for _, holds in asked], labels, np.int32(0))
-    return found
+    return np.select([holds for _, holds in asked], labels, np.int32(0))
 
 
 class Damaged(Exception):

@@ -42,8 +42,7 @@ class CellShares:
     def of(self, label: int) -> Float[np.ndarray, "h w"]:
         """Return the shares of one label, zeros where it does not occur."""
         at = np.flatnonzero(self.labels == label)
-        found: Float[np.ndarray, "h w"] = self.values[at[0]] if len(at) else 0 * self.known
-        return found
+        return self.values[at[0]] if len(at) else 0 * self.known
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +64,7 @@ class _Grid:
 
     @property
     def cells(self) -> Float[np.ndarray, "h w"]:
-        found: Float[np.ndarray, "h w"] = self.rows.cells[:, None] * self.columns.cells
-        return found
+        return self.rows.cells[:, None] * self.columns.cells
 
     def areas(self, mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
         """The area of each cell under a mask."""
@@ -75,8 +73,7 @@ class _Grid:
 
     def shares(self, mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
         """The share of each cell under a mask."""
-        found: Float[np.ndarray, "h w"] = (self.areas(mask) / self.cells).astype(np.float32)
-        return found
+        return (self.areas(mask) / self.cells).astype(np.float32)
 
 
 def shares(
@@ -127,8 +124,7 @@ def _most(labels: Int[np.ndarray, "H W"], grid: _Grid) -> Int[np.ndarray, "h w"]
 
 def _present(labels: Int[np.ndarray, " ..."]) -> list[int]:
     """The labels that occur, ascending; counting is several times faster than sorting."""
-    found: list[int] = (np.flatnonzero(np.bincount(labels.ravel() - IGNORE)) + IGNORE).tolist()
-    return found
+    return (np.flatnonzero(np.bincount(labels.ravel() - IGNORE)) + IGNORE).tolist()
 
 
 def _stacked(maps: Sequence[Int[np.ndarray, "_ _"]]) -> Int[np.ndarray, "m H W"]:
@@ -239,9 +235,7 @@ def ious_with(masks: Bool[np.ndarray, "n h w"], regions: CellShares) -> Float[np
     both = flat @ areas.T
     own = flat @ regions.known.ravel().astype(np.float64)
     union = own[:, None] + areas.sum(1) - both
-    found: Float[np.ndarray, "n p"]
-    found = np.divide(both, union, out=np.zeros_like(both), where=union > 0)
-    return found
+    return np.divide(both, union, out=np.zeros_like(both), where=union > 0)
 
 
 def nearest_label(masks: Bool[np.ndarray, "n h w"], regions: CellShares) -> Int[np.ndarray, " n"]:
@@ -253,8 +247,7 @@ def nearest_label(masks: Bool[np.ndarray, "n h w"], regions: CellShares) -> Int[
         return np.full(len(masks), NONE)
     ious = ious_with(masks, regions)
     best = regions.labels[ious.argmax(1)].astype(np.int64)
-    found: Int[np.ndarray, " n"] = np.where(ious.max(1) > 0, best, NONE)
-    return found
+    return np.where(ious.max(1) > 0, best, NONE)
 
 
 def elsewhere(
@@ -308,21 +301,25 @@ class Framing:
         span[np.abs(span) <= 0.99 * np.abs(span).max()] = np.nan
         # Resizing rounds up, which the ramp and its negative show with opposite signs.
         there, back = self._through(ramp), self._through(WHITE - ramp)
-        found: Float[np.ndarray, "h w"] = ((there - black) / span + (white - back) / span) / 2
-        return found
+        return ((there - black) / span + (white - back) / span) / 2
 
     def _through(self, grey: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
         x = self._classifier.prepared(Image.fromarray(grey))
-        found: Float[np.ndarray, "h w"] = x[0].double().mean(0).cpu().numpy()
-        return found
+        return x[0].double().mean(0).cpu().numpy()
 
     def _ends(self, position: Float[np.ndarray, "h w"], pixel: float) -> tuple[float, float]:
         """Where the columns of a prepared image begin and end, from the positions they show."""
         height, width = position.shape
         y, x = ((np.arange(n) + 0.5) / n for n in (height, width))
         used = np.isfinite(position) & (np.abs(position - 0.5) < 0.5 - _BORDER)
-        rows = np.stack([np.ones_like(position), np.broadcast_to(x, position.shape),
-                         np.broadcast_to(y[:, None], position.shape)], -1)[used]  # fmt: skip
+        rows = np.stack(
+            [
+                np.ones_like(position),
+                np.broadcast_to(x, position.shape),
+                np.broadcast_to(y[:, None], position.shape),
+            ],
+            -1,
+        )[used]
         if len(rows) < 3:
             raise ValueError(self._not_framed("leaves nothing of"))
         (start, along, aside), *_ = np.linalg.lstsq(rows, position[used], rcond=None)

@@ -215,10 +215,17 @@ class Decomposer:
         h, w = self._prepared.shown.shape[:2]
         unit = Unit(self.target.index, 0, 0)
         decision = Node(
-            layer=LOGITS, channel=unit.channel, position=(0, 0), value=self.target.logit,
-            contribution=self.target.logit, share=1.0, patch=np.zeros((1, 1), np.float32),
-            offset=(0, 0), shape=(1, 1), box=(0, 0, w, h),
-        )  # fmt: skip
+            layer=LOGITS,
+            channel=unit.channel,
+            position=(0, 0),
+            value=self.target.logit,
+            contribution=self.target.logit,
+            share=1.0,
+            patch=np.zeros((1, 1), np.float32),
+            offset=(0, 0),
+            shape=(1, 1),
+            box=(0, 0, w, h),
+        )
         return self._grown(decision, unit, splits, 0)
 
     def _grown(
@@ -238,12 +245,19 @@ class Decomposer:
         layer = self._layers[level]
         unit = part.unit
         return Node(
-            layer=layer.name, channel=unit.channel, position=(unit.y, unit.x),
+            layer=layer.name,
+            channel=unit.channel,
+            position=(unit.y, unit.x),
             value=float(self._capture.maps[layer.name][0, unit.channel, unit.y, unit.x]),
-            contribution=part.alpha, share=part.share, patch=part.patch, offset=part.offset,
-            shape=(layer.shape[1], layer.shape[2]), box=self._box(layer.name, unit),
-            also=part.also, estimate=part.estimate,
-        )  # fmt: skip
+            contribution=part.alpha,
+            share=part.share,
+            patch=part.patch,
+            offset=part.offset,
+            shape=(layer.shape[1], layer.shape[2]),
+            box=self._box(layer.name, unit),
+            also=part.also,
+            estimate=part.estimate,
+        )
 
     def _box(self, layer: str, unit: Unit) -> tuple[int, int, int, int]:
         h, w = self._prepared.shown.shape[:2]

@@ -34,8 +34,7 @@ def _cells() -> Field:
 
 def cell(row: np.ndarray, column: np.ndarray) -> Field:
     """Return one random value in -1..1 per integer cell, the same for the same cell."""
-    found: Field = _cells()[row.astype(np.int64) & 63, column.astype(np.int64) & 63]
-    return found
+    return _cells()[row.astype(np.int64) & 63, column.astype(np.int64) & 63]
 
 
 @dataclass(frozen=True)
@@ -96,5 +95,4 @@ class GroundPatch(Patch):
         x = (self.u * (FEATURE / du) + self.shift[0] * TILE).astype(np.int32) & tile
         y = (self.v * (FEATURE / dv) + self.shift[1] * TILE).astype(np.int32) & tile
         near = np.clip(1.5 * min(du, dv) / np.asarray(self.pixel), 0, 1)
-        found: Field = table[y, x] * near
-        return found
+        return table[y, x] * near

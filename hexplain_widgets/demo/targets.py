@@ -61,8 +61,7 @@ def _cells(labels: Int[np.ndarray, "h w"], grid: int, count: int) -> Bool[np.nda
     rows = np.arange(labels.shape[0]) // step
     cell = rows[:, None] * grid + rows
     hits = np.bincount((labels * grid * grid + cell).ravel(), minlength=count * grid * grid)
-    found: np.ndarray = hits.reshape(count, grid, grid) >= CELL_PRESENT * step * step
-    return found
+    return hits.reshape(count, grid, grid) >= CELL_PRESENT * step * step
 
 
 @dataclass(frozen=True)

@@ -98,10 +98,14 @@ def pgd(
         found = way.best(classifier, pixels, draw)
         after = classifier.logits(pixels.shown(found))[0]
     return Attacked(
-        x, pixels.shown(found), classifier.prediction(logits, away),
-        classifier.prediction(after, int(after.argmax())), float(_length(found, norm)), norm,
+        x,
+        pixels.shown(found),
+        classifier.prediction(logits, away),
+        classifier.prediction(after, int(after.argmax())),
+        float(_length(found, norm)),
+        norm,
         {"attack": "PGD", "budget": bound, "steps": steps, "target": goal, "seed": seed},
-    )  # fmt: skip
+    )
 
 
 def attacked_by(model: Any, image: Any, attack: Callable[..., Any]) -> Attacked:
@@ -249,8 +253,7 @@ class Deepest:
     def peaks(self) -> Float[np.ndarray, " k"]:
         """The largest value of each channel's own map, in the layer's units (Fig. 12 b)."""
         maps = self.capture.maps[self.layer.name][0]
-        found: Float[np.ndarray, " k"] = maps.detach().float().amax((1, 2)).cpu().numpy()
-        return found
+        return maps.detach().float().amax((1, 2)).cpu().numpy()
 
     def contributions(self, index: int) -> Float[np.ndarray, " k"]:
         """Return what each channel adds to the logit of a class (Eq. 4)."""
@@ -258,10 +261,7 @@ class Deepest:
         with visiting(self.classifier.model):
             (decided,) = self.segment.decide([Unit(index, 0, 0)])
         maps = decided.gradients * decided.activations * decided.signs[0]
-        found: Float[np.ndarray, " k"] = (
-            estimated(maps, height * width).contributions[0].float().cpu().numpy()
-        )
-        return found
+        return estimated(maps, height * width).contributions[0].float().cpu().numpy()
 
     def probability(self, index: int) -> float:
         """Return the softmax probability of a class."""

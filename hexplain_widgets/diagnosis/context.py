@@ -39,8 +39,7 @@ Item = TypeVar("Item")
 def degrees(counts: Int[np.ndarray, "c k"]) -> Float[np.ndarray, " s"]:
     """Return D = max_c N_c / sum_c N_c of every channel that is selected at all (Eq. 13)."""
     some = counts[:, counts.sum(0) > 0]
-    found: Float[np.ndarray, " s"] = some.max(0) / some.sum(0)
-    return found
+    return some.max(0) / some.sum(0)
 
 
 def shuffles(classes: Int[np.ndarray, " n"], seed: int) -> list[Int[np.ndarray, " n"]]:

@@ -300,8 +300,7 @@ class Rivalry:
         for decided in self._segment.decide([Unit(index, 0, 0) for index in pair]):
             sums = (decided.gradients * decided.activations).sum((2, 3)).float()
             rows.append(sums * torch.tensor(decided.signs, device=sums.device)[:, None])
-        found: Float[np.ndarray, "2 k"] = torch.cat(rows).cpu().numpy()
-        return found
+        return torch.cat(rows).cpu().numpy()
 
     def _drops(self, pair: tuple[int, int]) -> Float[np.ndarray, "2 k"]:
         removal = Removal(self._probe, self._capture, self._segment, self.layer.name, None)

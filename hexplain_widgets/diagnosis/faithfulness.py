@@ -121,8 +121,7 @@ def remaining(
     flat = torch.from_numpy(gates.reshape(-1, gates.shape[2])).to(maps)
     left = values(maps * flat[:, :, None, None], decided.unclipped[0]).double().cpu().numpy()
     value = decided.values[0] or np.inf  # of a decision that is 0, nothing is left
-    found: Float[np.ndarray, "3 f"] = left.reshape(gates.shape[:2]) / value
-    return found
+    return left.reshape(gates.shape[:2]) / value
 
 
 def measured_step(
@@ -183,8 +182,7 @@ def standard_error(values: Float[np.ndarray, " n *m"]) -> Float[np.ndarray, "*m"
     """Return the standard error of the mean over the first axis, 0 for a single value."""
     if len(values) < 2:
         return np.zeros(values.shape[1:])
-    found: Float[np.ndarray, " ..."] = values.std(0, ddof=1) / len(values) ** 0.5
-    return found
+    return values.std(0, ddof=1) / len(values) ** 0.5
 
 
 def _over(rows: Float[np.ndarray, "n m"], take: object) -> Float[np.ndarray, " m"]:
@@ -297,9 +295,7 @@ class _Asking:
             ours = {
                 layer.name: np.stack([k.gates(layer.name) for k in kept]) for layer in self.layers
             }
-            named = (
-                self._named(capture, ours), self._named(capture, random_gates(ours, draw))
-            )  # fmt: skip
+            named = (self._named(capture, ours), self._named(capture, random_gates(ours, draw)))
             survived = [
                 self._survived(capture, layer, index, ranked.importance[layer.name], draw)
                 for layer in self.layers
@@ -348,15 +344,13 @@ class _Asking:
         ]
         rows = [without_strongest(s, self.removed) for s in (*scores, draw.random(layer.shape[0]))]
         named = self._named(capture, {layer.name: np.concatenate(rows)})
-        found: Bool[np.ndarray, "o n"] = (np.array(named) == index).reshape(len(rows), -1)
-        return found
+        return (np.array(named) == index).reshape(len(rows), -1)
 
     def _direct(self, capture: Capture, layer: Layer, index: int) -> Float[np.ndarray, " k"]:
         segment = self.probe.segment(capture, layer.name, None)
         (decided,) = segment.decide([Unit(index, 0, 0)])
         weights = estimated(decided.gradients * decided.activations, 1)
-        found: Float[np.ndarray, " k"] = weights.contributions[0].double().cpu().numpy()
-        return found
+        return weights.contributions[0].double().cpu().numpy()
 
     def summary(self, seen: Sequence[_Seen], notes: Sequence[str]) -> FaithfulnessSummary:
         """Return what all images gave."""

@@ -39,8 +39,7 @@ def pointing_energy(
     positive. Raises ValueError for a map that is empty or not finite.
     """
     rows, columns = (_shares(n, m) for n, m in zip(cells, values.shape, strict=True))
-    found: Float[np.ndarray, "rows columns"] = rows @ _energy(values) @ columns.T
-    return found
+    return rows @ _energy(values) @ columns.T
 
 
 def _shares(cells: int, length: int) -> Float[np.ndarray, "cells length"]:

@@ -154,8 +154,7 @@ class _Player:
     @property
     def shares(self) -> Float[np.ndarray, " s"]:
         """Which shares of the pixels have gone or come."""
-        found: Float[np.ndarray, " s"] = self._counts / self._counts[-1]
-        return found
+        return self._counts / self._counts[-1]
 
     def of(self, order: Int[np.ndarray, " p"]) -> _Played:
         """Return both curves of an order of the pixels."""
@@ -176,8 +175,7 @@ class _Player:
 
         logits = in_batches(run, len(masks), TOGETHER).double()
         chances = logits.softmax(1) if logits.shape[1] > 1 else logits.sigmoid()
-        found: Float[np.ndarray, " s"] = chances[:, self.index].cpu().numpy()
-        return found
+        return chances[:, self.index].cpu().numpy()
 
 
 def _ground(classifier: Classifier, x: Float[Tensor, "1 c h w"], name: str) -> Tensor:

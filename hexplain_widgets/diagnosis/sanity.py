@@ -152,8 +152,7 @@ METHODS: Mapping[str, Kind] = {
 
 def pixel_map(values: Float[np.ndarray, "c h w"], *, signed: bool) -> Float[np.ndarray, "h w"]:
     """Return one value a pixel: the sum over colours, of absolute values unless `signed`."""
-    found: Float[np.ndarray, "h w"] = (values if signed else np.abs(values)).sum(0)
-    return found
+    return (values if signed else np.abs(values)).sum(0)
 
 
 class _Uses(TorchFunctionMode):
@@ -430,8 +429,7 @@ def _strongest(values: Map, count: int) -> Map:
     sizes = np.abs(values)
     edge = np.partition(sizes, -count, axis=None)[-count]
     above, last = sizes > edge, sizes == edge
-    found: Map = above + last * (count - above.sum()) / last.sum()
-    return found
+    return above + last * (count - above.sum()) / last.sum()
 
 
 def _compared(before: Sequence[Map], columns: Sequence[Sequence[Map]]) -> _Seen:

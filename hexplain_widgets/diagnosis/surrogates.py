@@ -35,8 +35,7 @@ class Kept:
 
     def gates(self, layer: str) -> Bool[np.ndarray, " k"]:
         """Return which channels of a layer stay open."""
-        found: Bool[np.ndarray, " k"] = self.importance[layer] > 0
-        return found
+        return self.importance[layer] > 0
 
 
 def kept_channels(

@@ -92,12 +92,11 @@ class AttackedSet(Evidence):
     @property
     def means(self) -> Float[np.ndarray, "2 2 k"]:
         """The mean peak by image, class and rank; NaN where no attack came through."""
-        found: Float[np.ndarray, "2 2 k"] = (
+        return (
             self.peaks.mean(0, dtype=np.float64)
             if len(self.peaks)
             else np.full(self.peaks.shape[1:], np.nan)
         )
-        return found
 
     @property
     def errors(self) -> Float[np.ndarray, "2 2 k"]:
@@ -105,7 +104,4 @@ class AttackedSet(Evidence):
         count = len(self.peaks)
         if count < 2:
             return np.full(self.peaks.shape[1:], np.nan)
-        found: Float[np.ndarray, "2 2 k"] = self.peaks.std(0, ddof=1, dtype=np.float64) / np.sqrt(
-            count
-        )
-        return found
+        return self.peaks.std(0, ddof=1, dtype=np.float64) / np.sqrt(count)

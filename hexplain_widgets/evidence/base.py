@@ -95,10 +95,15 @@ class LayerTable(tuple[Layer, ...]):
     def __repr__(self) -> str:
         rows = [("layer", "type", "shape", "stage", "receptive field")]
         rows += [
-            (r.name, r.type, "x".join(map(str, r.shape)), str(r.stage or ""),
-             "x".join(map(str, r.receptive_field)) if r.receptive_field else "everything")
+            (
+                r.name,
+                r.type,
+                "x".join(map(str, r.shape)),
+                str(r.stage or ""),
+                "x".join(map(str, r.receptive_field)) if r.receptive_field else "everything",
+            )
             for r in self
-        ]  # fmt: skip
+        ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
         return "\n".join(lines)

@@ -41,26 +41,22 @@ class ContextSummary(Evidence):
     @property
     def maps(self) -> Int[np.ndarray, " c"]:
         """How many maps each class has."""
-        found: Int[np.ndarray, " c"] = self.counts.sum(1) + self.elsewhere
-        return found
+        return self.counts.sum(1) + self.elsewhere
 
     @property
     def shares(self) -> Float[np.ndarray, "c l"]:
         """The share of a class's maps that each label has; rows add up to 1 less `elsewhere`."""
-        found: Float[np.ndarray, "c l"] = self.counts / np.maximum(self.maps, 1)[:, None]
-        return found
+        return self.counts / np.maximum(self.maps, 1)[:, None]
 
     @property
     def chance_shares(self) -> Float[np.ndarray, "c l"]:
         """The shares that the same maps would have at random places."""
-        found: Float[np.ndarray, "c l"] = self.chance / np.maximum(self.maps, 1)[:, None]
-        return found
+        return self.chance / np.maximum(self.maps, 1)[:, None]
 
     @property
     def above_chance(self) -> Float[np.ndarray, "c l"]:
         """By how much each share is larger than at random places."""
-        found: Float[np.ndarray, "c l"] = self.shares - self.chance_shares
-        return found
+        return self.shares - self.chance_shares
 
     @property
     def on_itself(self) -> tuple[float, float] | None:
@@ -130,8 +126,7 @@ class LayerDegrees(Evidence):
     def degrees(self) -> Float[np.ndarray, " s"]:
         """D of each selected channel: the largest N_c over their sum, 1/C to 1 (Eq. 13)."""
         counts = self.counts[:, self.selected]
-        found: Float[np.ndarray, " s"] = counts.max(0) / counts.sum(0)
-        return found
+        return counts.max(0) / counts.sum(0)
 
 
 @dataclass(frozen=True, eq=False)

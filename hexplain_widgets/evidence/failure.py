@@ -70,8 +70,7 @@ class Failure(Evidence):
     @property
     def image(self) -> UInt8[np.ndarray, "H W 3"]:
         """What the network saw, for showing."""
-        found: UInt8[np.ndarray, "H W 3"] = self.wrong.image
-        return found
+        return self.wrong.image
 
     @property
     def named(self) -> Prediction:
@@ -81,8 +80,7 @@ class Failure(Evidence):
     @property
     def differences(self) -> Float[np.ndarray, " k"]:
         """How much more each channel adds to the wrong logit than to the right one."""
-        found: Float[np.ndarray, " k"] = self.contributions[0] - self.contributions[1]
-        return found
+        return self.contributions[0] - self.contributions[1]
 
     @property
     def deciding(self) -> int:

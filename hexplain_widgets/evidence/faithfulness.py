@@ -137,8 +137,7 @@ def _ranks(values: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
     # here, for loading scipy.stats takes a third of a second
     from scipy.stats import rankdata
 
-    found: Float[np.ndarray, " k"] = rankdata(values)
-    return found
+    return rankdata(values)
 
 
 def faithfulness(

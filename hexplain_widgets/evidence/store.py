@@ -175,8 +175,7 @@ def _from_entry(entry: Any, arrays: Arrays) -> Evidence:
         raise _Unreadable(f"it holds {entry.get('kind')!r}, not one of {sorted(_kinds())}")
     if entry.get("digest") != _digest(entry.get("value"), arrays):
         raise _Unreadable("its content does not match its digest: it was damaged or edited")
-    found: Evidence = _decoded(entry.get("value"), kind, arrays, kind.__name__)
-    return found
+    return _decoded(entry.get("value"), kind, arrays, kind.__name__)
 
 
 def _decoded(value: Any, hint: Any, arrays: Arrays, at: str) -> Any:

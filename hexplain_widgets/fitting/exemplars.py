@@ -117,8 +117,7 @@ def in_thumbnail(
     What lies outside the middle square is moved to its border.
     """
     whole, side = np.array(size, np.float64), min(size)
-    found: Float[np.ndarray, "*n 2"] = ((places - 0.5) * whole / side + 0.5).clip(0, 1)
-    return found
+    return ((places - 0.5) * whole / side + 0.5).clip(0, 1)
 
 
 def printable(key: bytes) -> bytes:

@@ -264,9 +264,13 @@ class Gathering(Generic[S]):
             return self._nothing_more()
         asker = self._question.asker(self._probe, self._open(first).origin)
         accumulate(
-            chain([first], source), lambda batch: asker.of(self._checked(batch)), self._keep,
-            total=length_of(data), begun=skip, progress=progress,
-        )  # fmt: skip
+            chain([first], source),
+            lambda batch: asker.of(self._checked(batch)),
+            self._keep,
+            total=length_of(data),
+            begun=skip,
+            progress=progress,
+        )
         self._saved(last=True)
 
     def _open(self, first: Batch) -> S:

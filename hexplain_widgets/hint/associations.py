@@ -138,10 +138,11 @@ class Associations:
         if usable.any():
             allowed, some = self.weighing.allowed, torch.from_numpy(usable)
             found = fit_logistic(
-                torch.from_numpy(fitted.rows), torch.from_numpy(fitted.signs[usable]),
+                torch.from_numpy(fitted.rows),
+                torch.from_numpy(fitted.signs[usable]),
                 penalty=self.weighing.penalty,
                 allowed=None if allowed is None else torch.from_numpy(allowed[usable]),
-            )  # fmt: skip
+            )
             weights[some], bias[some] = found.weights, found.bias
         return LinearClassifiers(weights, bias)
 
@@ -169,10 +170,15 @@ class Associations:
         precision = right / (right + wrong) if right + wrong else 0.0
         f1, chance = _f1(right, wrong, own), _f1(own, other, own)
         return ClassifierQuality(
-            precision=precision, recall=right / own if own else 0.0, f1=f1, chance=chance,
-            fitted_f1=_f1(fitted[0], fitted[1], fitted[2]), regions=own, others=other,
+            precision=precision,
+            recall=right / own if own else 0.0,
+            f1=f1,
+            chance=chance,
+            fitted_f1=_f1(fitted[0], fitted[1], fitted[2]),
+            regions=own,
+            others=other,
             flag=self._flag(i, own, other, f1, chance),
-        )  # fmt: skip
+        )
 
     def _flag(self, i: int, own: int, other: int, f1: float, chance: float) -> str | None:
         images = int(self.regions.labelled[i])
@@ -206,10 +212,15 @@ class Associations:
             return Scores(np.zeros(shape), None, self.weighing.estimator, None)
         few = self.table.sample(SCORED, self.weighing.seed)
         found = neuron_scores(
-            self.weighing.estimator, few.rows, self.classifiers.weights[usable],
-            self.classifiers.bias[usable], background=few.rows, signs=few.signs[usable],
-            seed=self.weighing.seed, stopped=stopped,
-        )  # fmt: skip
+            self.weighing.estimator,
+            few.rows,
+            self.classifiers.weights[usable],
+            self.classifiers.bias[usable],
+            background=few.rows,
+            signs=few.signs[usable],
+            seed=self.weighing.seed,
+            stopped=stopped,
+        )
         values, errors = (_widened(part, usable) for part in (found.values, found.errors))
         return replace(found, values=values, errors=errors)
 
@@ -295,16 +306,19 @@ def linked(
     few = np.unique(strongest).tolist()
     places = np.ix_(few, order)
     return NeuronConcepts(
-        concepts=among([found.concepts[e] for e in order], found.concepts), neurons=tuple(few),
-        scores=scores.values[places], estimator=scores.estimator,
-        qualities=tuple(found.qualities[e] for e in order), layer=shown,
+        concepts=among([found.concepts[e] for e in order], found.concepts),
+        neurons=tuple(few),
+        scores=scores.values[places],
+        estimator=scores.estimator,
+        qualities=tuple(found.qualities[e] for e in order),
+        layer=shown,
         layers=found.regions.origin.layers,
         f1=np.array([[a.qualities[e].f1 for e in order] for a in layers.values()]),
         provenance=Provenance("HINT", found.regions.origin.model, "all concepts"),
         errors=None if scores.errors is None else scores.errors[places],
         notes=notes_on(found.regions, shown),
         agreement=tuple(found.agreement(e, scores) for e in order),
-    )  # fmt: skip
+    )
 
 
 def among(some: Sequence[Concept], every: Sequence[Concept]) -> tuple[Concept, ...]:
@@ -312,8 +326,11 @@ def among(some: Sequence[Concept], every: Sequence[Concept]) -> tuple[Concept, .
     kept, by_name = {c.name for c in some}, {c.name: c for c in every}
 
     def nearest_kept(name: str) -> list[str]:
-        return [name] if name in kept else [p for up in by_name[name].parents
-                                            for p in nearest_kept(up)]  # fmt: skip
+        return (
+            [name]
+            if name in kept
+            else [p for up in by_name[name].parents for p in nearest_kept(up)]
+        )
 
     return tuple(
         replace(c, parents=tuple(dict.fromkeys(a for p in c.parents for a in nearest_kept(p))))

@@ -62,18 +62,20 @@ def concept_map(
     values = np.tensordot(weights.numpy(), maps, 1) + float(bias)
     said = (quality.flag, NOWHERE if values.max() <= 0 else None)
     return HeatMap(
-        values=values, layer=found.layer.name, target=name, method="HINT", image=looked.image,
-        provenance=replace(
-            provenance, settings={**provenance.settings, "layer": found.layer.name}
-        ),
-        index=concept, notes=tuple(note for note in said if note),
-    )  # fmt: skip
+        values=values,
+        layer=found.layer.name,
+        target=name,
+        method="HINT",
+        image=looked.image,
+        provenance=replace(provenance, settings={**provenance.settings, "layer": found.layer.name}),
+        index=concept,
+        notes=tuple(note for note in said if note),
+    )
 
 
 def above_lowest(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Return a map from 0 at its lowest place: a classifier's logit has no zero of its own."""
-    found: Float[np.ndarray, "h w"] = values - values.min()
-    return found
+    return values - values.min()
 
 
 def concept_region(heat: HeatMap, threshold: float, truth: Truth | None) -> Localization:
@@ -86,11 +88,16 @@ def concept_region(heat: HeatMap, threshold: float, truth: Truth | None) -> Loca
     mask = region(upsampled(raised, size), threshold)
     note = note_on(raised)
     return Localization(
-        mask=mask, box=box_of(mask), threshold=threshold, target=heat.target, layer=heat.layer,
-        image=heat.image, provenance=heat.provenance,
+        mask=mask,
+        box=box_of(mask),
+        threshold=threshold,
+        target=heat.target,
+        layer=heat.layer,
+        image=heat.image,
+        provenance=heat.provenance,
         iou=None if truth is None else agreement(mask, truth),
         notes=heat.notes + ((note,) if note else ()),
-    )  # fmt: skip
+    )
 
 
 def portrait_of(kept: Exemplars, layer: str, neuron: int) -> NeuronPortrait:
@@ -322,8 +329,7 @@ class Hint:
     @property
     def scores(self) -> Float[np.ndarray, "k e"]:
         """What each neuron contributes to each concept (Eq. 2), concepts as in `concepts_`."""
-        found: Float[np.ndarray, "k e"] = self._fitted.scores.values
-        return found
+        return self._fitted.scores.values
 
     def neurons(self, concept: str, top: int = 10) -> tuple[ConceptScore, ...]:
         """Return the neurons that contribute most to a concept, strongest first.
@@ -369,9 +375,11 @@ class Hint:
         """
         found = linked(self._found, self.layer_.name, concepts, top, stopped)
         return replace(
-            found, provenance=self._provenance("all concepts"),
-            portraits=self.portraits(found.neurons), maps=self._maps(images, maps_of, stopped),
-        )  # fmt: skip
+            found,
+            provenance=self._provenance("all concepts"),
+            portraits=self.portraits(found.neurons),
+            maps=self._maps(images, maps_of, stopped),
+        )
 
     def _maps(
         self, images: Sequence[Any], concepts: Sequence[str], stopped: Stop | None
@@ -437,12 +445,23 @@ class Hint:
     def _provenance(self, target: str) -> Provenance:
         settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layer", "seed")}
         return Provenance(
-            method="HINT", model=self._regions.origin.model, target=target, seed=self.seed,
-            versions=versions(), settings={**settings, "images": self.images_},
-        )  # fmt: skip
+            method="HINT",
+            model=self._regions.origin.model,
+            target=target,
+            seed=self.seed,
+            versions=versions(),
+            settings={**settings, "images": self.images_},
+        )
 
 
 _SETTINGS = (
-    "layer", "saliency", "aggregate", "threshold", "shapley", "samples", "vectors", "penalty",
+    "layer",
+    "saliency",
+    "aggregate",
+    "threshold",
+    "shapley",
+    "samples",
+    "vectors",
+    "penalty",
     "seed",
-)  # fmt: skip
+)

@@ -121,8 +121,10 @@ class LayerSaliency:
             found = self._smooth(x, keys, pairs)
         else:
             found = _METHODS[self._method](self, x, taken, pairs)
-        return {n: s * taken.maps[n][pairs.image] if n in self._multiplied else s
-                for n, s in found.items()}  # fmt: skip
+        return {
+            n: s * taken.maps[n][pairs.image] if n in self._multiplied else s
+            for n, s in found.items()
+        }
 
     def _smooth(
         self, x: Tensor, keys: Sequence[bytes], pairs: Pairs
@@ -230,9 +232,10 @@ class LayerSaliency:
         steps = [(i + 0.5) / self._samples for i in range(self._samples)]
         return {
             n: sum(self.gradient(x, taken, n, pairs, at=at) for at in steps)
-            / self._samples * maps[pairs.image]
+            / self._samples
+            * maps[pairs.image]
             for n, maps in taken.maps.items()
-        }  # fmt: skip
+        }
 
 
 _METHODS: Mapping[str, Callable[..., dict[str, Tensor]]] = {
@@ -379,9 +382,13 @@ class RegionFinder:
         self._origin = origin
         finding = origin.finding
         self._saliency = LayerSaliency(
-            probe, [n.name for n in origin.layers], finding.saliency, samples=finding.samples,
-            seed=finding.seed, multiplied=origin.multiplied,
-        )  # fmt: skip
+            probe,
+            [n.name for n in origin.layers],
+            finding.saliency,
+            samples=finding.samples,
+            seed=finding.seed,
+            multiplied=origin.multiplied,
+        )
 
     def of(self, batch: Batch) -> Seen:
         """Return the regions of a batch, half by half where it does not fit in memory.
@@ -412,8 +419,9 @@ class RegionFinder:
 
     def _pairs(self, batch: Batch, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
         predicted = logits.argmax(1).tolist()
-        labels = [p if s.label is None else s.label
-                  for s, p in zip(batch.samples, predicted, strict=True)]  # fmt: skip
+        labels = [
+            p if s.label is None else s.label for s, p in zip(batch.samples, predicted, strict=True)
+        ]
         image, concept = np.nonzero(self._origin.member[:, labels].T)
         return image, concept
 
@@ -438,12 +446,14 @@ class RegionFinder:
 def _joined(batch: Batch, parts: Sequence[Seen]) -> Seen:
     first, second = parts
     layers = {
-        name: InLayer(*(
-            np.concatenate([getattr(one, f), getattr(second.layers[name], f)])
-            for f in ("vectors", "responsible", "highest", "places")
-        ))
+        name: InLayer(
+            *(
+                np.concatenate([getattr(one, f), getattr(second.layers[name], f)])
+                for f in ("vectors", "responsible", "highest", "places")
+            )
+        )
         for name, one in first.layers.items()
-    }  # fmt: skip
+    }
     image = np.concatenate([first.image, second.image + len(first.batch)])
     concept = np.concatenate([first.concept, second.concept])
     return Seen(image, concept, layers, first.keys + second.keys, batch)

@@ -77,10 +77,11 @@ class Regions:
             flat = seen.concept[~found.responsible.any(1)]
             np.add.at(self.flat[i], flat, 1)
             self._exemplars[name].add(
-                found.highest, seen.keys,
+                found.highest,
+                seen.keys,
                 lambda at: picture_of_sample(seen.batch.samples[at], classifier),
                 in_thumbnail(found.places, (size[0], size[1])),
-            )  # fmt: skip
+            )
         np.add.at(self.labelled, seen.concept, 1)
         self.unplaced += len(seen.batch) - len(np.unique(seen.image))
         self.images += len(seen.batch)
@@ -154,8 +155,12 @@ class Regions:
 
     def state(self) -> tuple[Settings, Arrays]:
         """Return everything as JSON values and arrays."""
-        settings = {"origin": asdict(self.origin), "images": self.images,
-                    "unplaced": self.unplaced, "done": self.done}  # fmt: skip
+        settings = {
+            "origin": asdict(self.origin),
+            "images": self.images,
+            "unplaced": self.unplaced,
+            "done": self.done,
+        }
         return settings, dict(self._arrays())
 
     def _arrays(self) -> Iterator[tuple[str, np.ndarray]]:
@@ -275,11 +280,14 @@ class RegionQuestion:
         plain = self.finding.saliency in PLAIN
         listed = [n.name for n in layers]
         return Origin(
-            network=fingerprint(classifier.model), model=type(classifier.model).__name__,
-            names=names, layers=layers, concepts=self.hierarchy.matched(names).concepts,
+            network=fingerprint(classifier.model),
+            model=type(classifier.model).__name__,
+            names=names,
+            layers=layers,
+            concepts=self.hierarchy.matched(names).concepts,
             finding=self.finding,
             multiplied=layers_without_place(probe, batch.x[:1], listed) if plain else (),
-        )  # fmt: skip
+        )
 
     def asker(self, probe: Probe, origin: Origin) -> RegionFinder:
         """Return what asks the network."""

@@ -160,8 +160,7 @@ class Values:
     def drops(self) -> Float[np.ndarray, " k"]:
         """How far the value falls, in its own units."""
         fallen = self.untouched.double() - self.without.double()
-        found: Float[np.ndarray, " k"] = fallen.cpu().numpy()
-        return found
+        return fallen.cpu().numpy()
 
 
 def _values(rows: Callable[[slice], Tensor], channels: int, size: int) -> Values:
@@ -252,9 +251,12 @@ class Removal:
 
     def _on_segment(self, unit: Unit, unclipped: bool, *, one_by_one: bool = False) -> Values:
         return on_segment(
-            self._segment, unit,
-            instead=self._instead, unclipped=unclipped, one_by_one=one_by_one,
-        )  # fmt: skip
+            self._segment,
+            unit,
+            instead=self._instead,
+            unclipped=unclipped,
+            one_by_one=one_by_one,
+        )
 
     def _on_graph(self, unit: Unit, unclipped: bool) -> Values | None:
         way = self._way(unclipped)
@@ -289,6 +291,11 @@ class Removal:
         if not self._traced.precedes(start, end):
             return None
         return _Way(
-            self._traced.graph, start, end,
-            self._capture.x, self._segment.shallow, self._instead, floor,
-        )  # fmt: skip
+            self._traced.graph,
+            start,
+            end,
+            self._capture.x,
+            self._segment.shallow,
+            self._instead,
+            floor,
+        )

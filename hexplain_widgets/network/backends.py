@@ -276,8 +276,9 @@ class Recording:
             for label, r in zip(self.labels, self.records, strict=True)
         ]
         maps = {r.value: r.output for r in self.records if isinstance(r.output, Tensor)}
-        return Survey(sorted((s for s in calls if s.shape), key=lambda s: s.rank), calls, maps,
-                      self.logits)  # fmt: skip
+        return Survey(
+            sorted((s for s in calls if s.shape), key=lambda s: s.rank), calls, maps, self.logits
+        )
 
     def within(self, index: int) -> set[int]:
         """Return the calls made inside a call, itself included."""
@@ -294,8 +295,9 @@ class Recording:
 
     def _clip(self, index: int) -> Any:
         inside = [self.records[i] for i in self.within(index)]
-        last = max((r for r in inside if next(r.module.children(), None) is None),
-                   key=lambda r: r.rank)  # fmt: skip
+        last = max(
+            (r for r in inside if next(r.module.children(), None) is None), key=lambda r: r.rank
+        )
         return last if isinstance(last.module, nn.Hardtanh) else None
 
     def replay(self, shallow: int | None, deep: int | None) -> Way:

@@ -121,8 +121,7 @@ def thumbnail(shown: UInt8[np.ndarray, "h w 3"], side: int = 96) -> UInt8[np.nda
     """Return an image shrunk to at most `side` pixels a side; a smaller one as it is."""
     whole = Image.fromarray(np.ascontiguousarray(shown))
     whole.thumbnail((side, side), Image.Resampling.BILINEAR)
-    found: UInt8[np.ndarray, "_h _w 3"] = np.array(whole)
-    return found
+    return np.array(whole)
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,7 @@ def layer_cam(
 def _summed(
     weights: Float[Tensor, "k _h _w"], activations: Float[Tensor, "k h w"]
 ) -> Float[np.ndarray, "h w"]:
-    found: Float[np.ndarray, "h w"]
-    found = (weights.double() * activations.double()).sum(0).cpu().numpy()
-    return found
+    return (weights.double() * activations.double()).sum(0).cpu().numpy()
 
 
 def picture_of_gradient(gradient: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:

@@ -17,14 +17,47 @@ from torch.nn import functional as F
 READERS = (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.BatchNorm2d)
 Watch = Callable[[fx.Node, Any], None]
 ACTIVATION_MODULES = (
-    nn.ReLU, nn.Hardtanh, nn.SiLU, nn.GELU, nn.ELU, nn.SELU, nn.CELU, nn.Mish, nn.LeakyReLU,
-    nn.PReLU, nn.Softplus, nn.Hardswish, nn.Tanh, nn.Sigmoid,
-)  # fmt: skip
-ACTIVATION_FUNCTIONS = frozenset((
-    F.relu, F.relu_, torch.relu, torch.relu_, F.relu6, F.hardtanh, F.silu, F.gelu, F.elu, F.selu,
-    F.leaky_relu, F.prelu, F.softplus, F.hardswish, F.mish, torch.tanh, F.tanh, torch.sigmoid,
-    "relu", "relu_", "tanh", "sigmoid",
-))  # fmt: skip
+    nn.ReLU,
+    nn.Hardtanh,
+    nn.SiLU,
+    nn.GELU,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.Mish,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.Softplus,
+    nn.Hardswish,
+    nn.Tanh,
+    nn.Sigmoid,
+)
+ACTIVATION_FUNCTIONS = frozenset(
+    (
+        F.relu,
+        F.relu_,
+        torch.relu,
+        torch.relu_,
+        F.relu6,
+        F.hardtanh,
+        F.silu,
+        F.gelu,
+        F.elu,
+        F.selu,
+        F.leaky_relu,
+        F.prelu,
+        F.softplus,
+        F.hardswish,
+        F.mish,
+        torch.tanh,
+        F.tanh,
+        torch.sigmoid,
+        "relu",
+        "relu_",
+        "tanh",
+        "sigmoid",
+    )
+)
 SUMS = frozenset((operator.add, operator.iadd, torch.add, "add", "add_"))
 LEARNED_FUNCTIONS = frozenset((F.conv2d, torch.conv2d, F.linear))
 # A map below this fraction of its stage's first size belongs to the next stage.

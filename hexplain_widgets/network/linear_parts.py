@@ -16,13 +16,25 @@ from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph
 from .receptive import Cone, convolution, is_convolution
 
 _MODULES = (
-    nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.BatchNorm2d,
-    nn.Dropout, nn.Dropout2d, nn.Identity, *ACTIVATION_MODULES,
-)  # fmt: skip
+    nn.MaxPool2d,
+    nn.AvgPool2d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveMaxPool2d,
+    nn.BatchNorm2d,
+    nn.Dropout,
+    nn.Dropout2d,
+    nn.Identity,
+    *ACTIVATION_MODULES,
+)
 _FUNCTIONS = ACTIVATION_FUNCTIONS | {
-    F.max_pool2d, torch.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d,
-    F.dropout, F.dropout2d,
-}  # fmt: skip
+    F.max_pool2d,
+    torch.max_pool2d,
+    F.avg_pool2d,
+    F.adaptive_avg_pool2d,
+    F.adaptive_max_pool2d,
+    F.dropout,
+    F.dropout2d,
+}
 _OVER_SPACE = ((2, 3), (3, 2), (-2, -1), (-1, -2))
 # Numbers of one image that the parts of all channels may take together.
 MOST_PARTS = 2**27
@@ -55,8 +67,7 @@ class LinearHead:
         return Products(None, _by_channel(parts, module.weight), base)
 
     def _features(self, maps: Tensor) -> Float[Tensor, "n f"]:
-        found: Tensor = self.graph.run({self.start: maps}, {self.end})[self.end]
-        return found
+        return self.graph.run({self.start: maps}, {self.end})[self.end]
 
     def behind(self, rows: Float[Tensor, "r o"]) -> Float[Tensor, "r c"]:
         """Return the logits from the linear layer's output."""

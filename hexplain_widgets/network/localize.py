@@ -35,8 +35,7 @@ def upsampled(values: Float[np.ndarray, "h w"], size: tuple[int, int]) -> Float[
     """
     checked(values)
     rows, columns = (_weights(n, m) for n, m in zip(values.shape, size, strict=True))
-    found: Float[np.ndarray, "H W"] = rows @ values @ columns.T
-    return found
+    return rows @ values @ columns.T
 
 
 def _weights(cells: int, pixels: int) -> Float[np.ndarray, "pixels cells"]:
@@ -82,8 +81,7 @@ def region(values: Float[np.ndarray, "h w"], threshold: float) -> Bool[np.ndarra
     counts. Empty where `note_on` has something to say. Raises ValueError for a threshold outside
     0 < t <= 1 and for a map that is not finite.
     """
-    found: Bool[np.ndarray, "h w"] = regions(values, (threshold,))[0]
-    return found
+    return regions(values, (threshold,))[0]
 
 
 def regions(
@@ -103,8 +101,7 @@ def regions(
     present = np.zeros((len(labels), count + 1), dtype=bool)
     present[np.arange(len(labels))[:, None], planes] = True
     largest = np.where(present, sizes, 0).argmax(axis=1)
-    found: Bool[np.ndarray, "t h w"] = labels == largest[:, None, None]
-    return found
+    return labels == largest[:, None, None]
 
 
 def _check_threshold(threshold: float) -> None:

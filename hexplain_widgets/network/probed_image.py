@@ -62,15 +62,13 @@ class Looked:
 
     def activations(self, layer: str) -> Float[np.ndarray, "k h w"]:
         """Return the maps of a layer's channels."""
-        found: Float[np.ndarray, "k h w"] = _numbers(self._capture.maps[layer][0])
-        return found
+        return _numbers(self._capture.maps[layer][0])
 
     def weighted(self, weights: Float[np.ndarray, " k"], layer: str) -> Float[np.ndarray, "h w"]:
         """Return the sum of a layer's maps, each times its channel's weight (CHIP, Eq. 10)."""
         some = np.flatnonzero(weights)
         maps = _numbers(self._capture.maps[layer][0, some.tolist()])
-        found: Float[np.ndarray, "h w"] = np.tensordot(weights[some], maps, 1)
-        return found
+        return np.tensordot(weights[some], maps, 1)
 
     def gradients(self, layer: str, index: int) -> tuple[Tensor, Tensor]:
         """Return the gradient of a logit at a layer and the layer's maps, `(K, h, w)` each."""

@@ -103,30 +103,105 @@ def _window(kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Window
 
 
 POINTWISE_MODULES = (
-    nn.ReLU, nn.Hardtanh, nn.SiLU, nn.GELU, nn.ELU, nn.SELU, nn.CELU, nn.Mish, nn.Sigmoid, nn.Tanh,
-    nn.LeakyReLU, nn.PReLU, nn.Softplus, nn.Hardswish, nn.Hardsigmoid, nn.LogSigmoid, nn.Softsign,
-    nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity, nn.LocalResponseNorm, nn.Linear,
-)  # fmt: skip
+    nn.ReLU,
+    nn.Hardtanh,
+    nn.SiLU,
+    nn.GELU,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.Mish,
+    nn.Sigmoid,
+    nn.Tanh,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.Softplus,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.LogSigmoid,
+    nn.Softsign,
+    nn.BatchNorm2d,
+    nn.Dropout,
+    nn.Dropout2d,
+    nn.Identity,
+    nn.LocalResponseNorm,
+    nn.Linear,
+)
 
 
-POINTWISE_FUNCTIONS = frozenset((
-    F.relu, F.relu_, torch.relu, torch.relu_, F.relu6, F.hardtanh, F.silu, F.gelu, F.elu, F.selu,
-    F.leaky_relu, F.prelu, F.softplus, F.hardswish, F.hardsigmoid, F.sigmoid, torch.sigmoid,
-    F.tanh, torch.tanh, F.mish, F.dropout, F.dropout2d, F.batch_norm, torch.clamp,
-    operator.add, operator.iadd, operator.sub, operator.mul, operator.imul, operator.truediv,
-    operator.neg, torch.add, torch.sub, torch.mul, torch.div, torch.abs,
-    torch.permute, torch.transpose, F.linear,
-))  # fmt: skip
+POINTWISE_FUNCTIONS = frozenset(
+    (
+        F.relu,
+        F.relu_,
+        torch.relu,
+        torch.relu_,
+        F.relu6,
+        F.hardtanh,
+        F.silu,
+        F.gelu,
+        F.elu,
+        F.selu,
+        F.leaky_relu,
+        F.prelu,
+        F.softplus,
+        F.hardswish,
+        F.hardsigmoid,
+        F.sigmoid,
+        torch.sigmoid,
+        F.tanh,
+        torch.tanh,
+        F.mish,
+        F.dropout,
+        F.dropout2d,
+        F.batch_norm,
+        torch.clamp,
+        operator.add,
+        operator.iadd,
+        operator.sub,
+        operator.mul,
+        operator.imul,
+        operator.truediv,
+        operator.neg,
+        torch.add,
+        torch.sub,
+        torch.mul,
+        torch.div,
+        torch.abs,
+        torch.permute,
+        torch.transpose,
+        F.linear,
+    )
+)
 
 
 # By name: a network that calls these has loaded torchvision, which takes as long as torch itself.
 POINTWISE_ELSEWHERE = frozenset(("torchvision.ops.stochastic_depth.stochastic_depth",))
 
 
-POINTWISE_METHODS = frozenset((
-    "relu", "relu_", "sigmoid", "sigmoid_", "tanh", "clamp", "clamp_", "add", "add_", "sub", "mul",
-    "mul_", "div", "abs", "permute", "transpose", "contiguous", "clone", "detach", "float",
-))  # fmt: skip
+POINTWISE_METHODS = frozenset(
+    (
+        "relu",
+        "relu_",
+        "sigmoid",
+        "sigmoid_",
+        "tanh",
+        "clamp",
+        "clamp_",
+        "add",
+        "add_",
+        "sub",
+        "mul",
+        "mul_",
+        "div",
+        "abs",
+        "permute",
+        "transpose",
+        "contiguous",
+        "clone",
+        "detach",
+        "float",
+    )
+)
 
 
 ALONG_CHANNELS = frozenset((torch.cat, torch.concat, torch.chunk, torch.split))
@@ -223,8 +298,8 @@ def _under(above: list[Field | None], window: Window | None) -> Field | None:
     if window is None or not above:
         return None
     joined = above[0]
-    for field in above[1:]:
-        joined = joined.joined(field) if joined is not None and field is not None else None
+    for other in above[1:]:
+        joined = joined.joined(other) if joined is not None and other is not None else None
     return joined.under(window) if joined is not None else None
 
 

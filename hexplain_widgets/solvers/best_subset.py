@@ -55,9 +55,12 @@ class _Node:
         slope = self.slope[behind] - column * self.slope[at] / length
         free = gram.diagonal() > _SAME
         return _Node(
-            (*self.chosen, int(self.rest[at])), self.rest[behind][free], gram[np.ix_(free, free)],
-            slope[free], self.explained + float(self.slope[at] ** 2 / length),
-        )  # fmt: skip
+            (*self.chosen, int(self.rest[at])),
+            self.rest[behind][free],
+            gram[np.ix_(free, free)],
+            slope[free],
+            self.explained + float(self.slope[at] ** 2 / length),
+        )
 
     def at_most(self) -> Float[np.ndarray, " r"]:
         """Return what could be explained at best with one of the rest and any of those behind it.
@@ -108,8 +111,7 @@ class _Search:
         factor, failed = lapack.dpotrf(self.gram[np.ix_(some, some)], lower=1)
         if failed or (factor.diagonal() ** 2 <= _SAME).any():
             return None
-        found: Float[np.ndarray, " s"] = lapack.dpotrs(factor, self.slope[some], lower=1)[0]
-        return found
+        return lapack.dpotrs(factor, self.slope[some], lower=1)[0]
 
     def below(self, node: _Node, left: int) -> bool:
         """Look at all ways to add up to `left` columns; say whether the steps were enough."""

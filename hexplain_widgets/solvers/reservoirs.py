@@ -24,8 +24,7 @@ def hashes_of(
     """Return a hash of each image's number, place and a salt, spread evenly over 0..2**63 - 1."""
     salted = places.astype(np.uint64) + np.array([salt], np.uint64) * _ODD
     mixed = _mixed(images.astype(np.uint64) + _mixed(salted))
-    found: Int64[np.ndarray, " n"] = (mixed >> np.uint64(1)).astype(np.int64)
-    return found
+    return (mixed >> np.uint64(1)).astype(np.int64)
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)

@@ -242,9 +242,7 @@ def _row(id: Any, row: Any) -> Mapping[str, Any]:
     return row
 
 
-def _ids(
-    row: Mapping[str, Any], key: str, owner: str, known: Mapping[str, Any]
-) -> list[str]:  # fmt: skip
+def _ids(row: Mapping[str, Any], key: str, owner: str, known: Mapping[str, Any]) -> list[str]:
     listed = row.get(key) or []
     if not isinstance(listed, list | tuple):
         raise ValueError(

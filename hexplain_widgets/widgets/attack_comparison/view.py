@@ -55,9 +55,14 @@ class AttackComparison(Exportable, ipywidgets.VBox):
     ) -> None:
         chosen = attack_of(attack)
         engine = Attacker(
-            model, image,
-            top_k=top_k, layers=layers, channels=channels, hint=hint, concept=concept,
-        )  # fmt: skip
+            model,
+            image,
+            top_k=top_k,
+            layers=layers,
+            channels=channels,
+            hint=hint,
+            concept=concept,
+        )
         found = _first(engine, chosen)
         self._own_attack = chosen if callable(attack) else None
         self._adversarial = found.adversarial
@@ -102,11 +107,13 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         # one piece of work at a time is on what is shown of the image, then `_lock` to show it
         self._changing, self._lock = threading.Lock(), threading.RLock()
         self._image, self._set = ImageParts(), SetParts()
-        self._requests = requests = Requests({
-            "attack": self._answer_attack,
-            "over": self._answer_over,
-            "concept": self._answer_concept,
-        })  # fmt: skip
+        self._requests = requests = Requests(
+            {
+                "attack": self._answer_attack,
+                "over": self._answer_over,
+                "concept": self._answer_concept,
+            }
+        )
         self._controls = None if engine is None else self._made_controls(engine, requests)
         self._choice = None if engine is None else _made_choice(engine, requests)
         self._of_image: list[Any] = []
@@ -191,8 +198,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         settings = {"target": target, "norm": norm, "budget": budget, "steps": steps, "seed": seed}
         self._run_attack(pgd_with(settings), lambda: False)
         self._own_attack = None
-        found: AttackedDecision = self.evidence  # type: ignore[assignment]
-        return found
+        return self.evidence  # type: ignore[return-value]
 
     def look_for(self, concept: str) -> AttackedDecision:
         """Look for another concept of the view's Hint in both images, show and return the maps.
@@ -200,8 +206,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         Raises ValueError for a view without a Hint, and what `Hint.explain` raises.
         """
         self._run_concept(concept, lambda: False)
-        found: AttackedDecision = self.evidence  # type: ignore[assignment]
-        return found
+        return self.evidence  # type: ignore[return-value]
 
     def over(self, images: Any = None, *, progress: bool = True) -> AttackedSet:
         """Attack every image of a set as the image was, show and return the peaks (Fig. 12 c).
@@ -320,8 +325,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         return found
 
     def _settings(self) -> dict[str, Any]:
-        found: dict[str, Any] = {} if self._controls is None else self._controls.settings()
-        return found
+        return {} if self._controls is None else self._controls.settings()
 
     def _answer_attack(self, _: Content, stopped: Stop) -> Mapping[str, Any]:
         self._run_attack(pgd_with(self._settings()), stopped)

@@ -123,8 +123,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
     @property
     def evidence(self) -> ChannelImportance:
         """The importance whose bars are on the screen."""
-        found: ChannelImportance = self._evidence
-        return found
+        return self._evidence
 
     @property
     def target(self) -> str:
@@ -173,8 +172,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
         return 0 if self._chip is not None else int(self._class.value)
 
     def _values(self) -> Float[np.ndarray, " k"]:
-        found: Float[np.ndarray, " k"] = self._evidence.values[self._row()] * self._evidence.means
-        return found
+        return self._evidence.values[self._row()] * self._evidence.means
 
     def _read(self) -> None:
         if self._chip is not None:

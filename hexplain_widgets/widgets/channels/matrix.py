@@ -97,8 +97,7 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
     @property
     def evidence(self) -> ChannelImportance:
         """The importance as it is on the screen."""
-        found: ChannelImportance = self._evidence
-        return found
+        return self._evidence
 
     def __repr__(self) -> str:
         classes, channels = self._evidence.values.shape
@@ -148,8 +147,7 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
 
     def _asked(self, layer: str) -> ChannelImportance:
         chip = self._ask("another layer")
-        found: ChannelImportance = chip.matrix(self._classes, layer=layer)
-        return found
+        return chip.matrix(self._classes, layer=layer)
 
     def _show(self, evidence: ChannelImportance) -> None:
         checks = self._still_true(evidence)

@@ -109,8 +109,7 @@ class ChannelVenn(ChannelChoice, ClassChecks):
     @property
     def evidence(self) -> ChannelOverlap:
         """The overlap as it is on the screen, with the portraits that were looked at."""
-        found: ChannelOverlap = self._evidence
-        return found
+        return self._evidence
 
     def __repr__(self) -> str:
         names = ", ".join(map(repr, self._evidence.classes))

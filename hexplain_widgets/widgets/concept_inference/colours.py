@@ -10,16 +10,33 @@ Key = tuple[int, str]
 
 # Okabe and Ito's, told apart by the colour-blind, then others as far from them as can be.
 OBJECTS = (
-    "#56b4e9", "#e69f00", "#2ba884", "#cc79a7", "#f0d84a",
-    "#7d8fd9", "#e0764a", "#8cc152", "#b58a63", "#a98bd0",
-)  # fmt: skip
+    "#56b4e9",
+    "#e69f00",
+    "#2ba884",
+    "#cc79a7",
+    "#f0d84a",
+    "#7d8fd9",
+    "#e0764a",
+    "#8cc152",
+    "#b58a63",
+    "#a98bd0",
+)
 # The basic color terms, as one who reads them pictures them.
 TERMS = {
-    "red": "#d6392f", "orange": "#f08a24", "yellow": "#f2cf3b", "green": "#4c9f4a",
-    "blue": "#3f7fcb", "purple": "#8a56b3", "pink": "#f0a3bd", "brown": "#8a5a37",
-    "beige": "#e2d2b0", "white": "#fafafa", "gray": "#9a9a9a", "grey": "#9a9a9a",
+    "red": "#d6392f",
+    "orange": "#f08a24",
+    "yellow": "#f2cf3b",
+    "green": "#4c9f4a",
+    "blue": "#3f7fcb",
+    "purple": "#8a56b3",
+    "pink": "#f0a3bd",
+    "brown": "#8a5a37",
+    "beige": "#e2d2b0",
+    "white": "#fafafa",
+    "gray": "#9a9a9a",
+    "grey": "#9a9a9a",
     "black": "#222222",
-}  # fmt: skip
+}
 _PALER = 0.2  # how much paler a level is than the one above it
 _SHADES = (0.0, 0.12, -0.08, 0.2)  # and the concepts of one parent among each other
 

@@ -132,8 +132,9 @@ class _Drawing:
         angles = (360 * one.start - 90, 360 * one.end - 90)
         if angles[1] - angles[0] <= 0.05:
             return
-        self.ink.pieslice(_box(middle, outer), *angles, fill=self.colours[one.path],
-                          outline="white", width=3)  # fmt: skip
+        self.ink.pieslice(
+            _box(middle, outer), *angles, fill=self.colours[one.path], outline="white", width=3
+        )
         self.ink.pieslice(_box(middle, inner), *angles, fill="white")
         self._gauge(middle, one)
 

@@ -83,8 +83,10 @@ def degree_chart(summary: DegreeSummary) -> Chart:
 
 def largest(charts: Sequence[Bars]) -> float:
     """Return the largest value of several charts, so that they have one scale."""
-    return max((float(max(one.shares.max(initial=0), one.chance.max(initial=0))) for one in charts),
-               default=1.0)  # fmt: skip
+    return max(
+        (float(max(one.shares.max(initial=0), one.chance.max(initial=0))) for one in charts),
+        default=1.0,
+    )
 
 
 def figure_of_bars(chart: Bars, high: float) -> Any:
@@ -95,15 +97,22 @@ def figure_of_bars(chart: Bars, high: float) -> Any:
     y.domain = names[::-1]
     rows = bqplot.LinearScale(min=0.0, max=float(max(1, len(names))))
     bars = bqplot.Bars(
-        x=names, y=chart.shares.astype(np.float64), scales={"x": y, "y": x},
-        orientation="horizontal", padding=PADDING, colors=chart.colours or [AROUND],
-    )  # fmt: skip
+        x=names,
+        y=chart.shares.astype(np.float64),
+        scales={"x": y, "y": x},
+        orientation="horizontal",
+        padding=PADDING,
+        colors=chart.colours or [AROUND],
+    )
     middles = len(names) - 0.5 - np.arange(len(names))
     marks = bqplot.Lines(
         x=np.stack([chart.chance, chart.chance], 1) if names else np.zeros((1, 2)),
         y=np.stack([middles - _TICK, middles + _TICK], 1) if names else np.zeros((1, 2)),
-        scales={"x": x, "y": rows}, colors=[INK], stroke_width=2.5, visible=bool(names),
-    )  # fmt: skip
+        scales={"x": x, "y": rows},
+        colors=[INK],
+        stroke_width=2.5,
+        visible=bool(names),
+    )
     margin = {"top": 4, "bottom": 34, "left": 138, "right": 26}
     height = f"{_FRAME + _ROW * max(2, len(names))}px"
     return framed([bars, marks], _axes(y, x, ticks), margin, height)

@@ -236,8 +236,7 @@ def _drawn(words: str) -> str:
 
 
 def _map_of(one: Contributions, concept: str) -> Float[np.ndarray, "H W"]:
-    found: Float[np.ndarray, "H W"] = one.maps[one.names.index(concept)]
-    return found
+    return one.maps[one.names.index(concept)]
 
 
 def _reach(row: Row) -> tuple[float, float]:

@@ -69,8 +69,7 @@ class Reading:
 
     def others_map(self, one: Contributions) -> Float[np.ndarray, "H W"]:
         """Return the summed map of the folded concepts."""
-        found: Float[np.ndarray, "H W"] = one.maps[list(self.order[self.shown :])].sum(0)
-        return found
+        return one.maps[list(self.order[self.shown :])].sum(0)
 
     def slices(self, one: Contributions) -> list[tuple[int, float]]:
         """Return what a pie may show: `(place, contribution)` above zero.

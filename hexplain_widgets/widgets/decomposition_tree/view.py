@@ -71,9 +71,14 @@ class DecompositionTree(View):
         method: str = "gradient",
     ) -> None:
         engine = Decomposer(
-            model, image,
-            target=target, top_k=top_k, layers=layers, merge_iou=merge_iou, method=method,
-        )  # fmt: skip
+            model,
+            image,
+            target=target,
+            top_k=top_k,
+            layers=layers,
+            merge_iou=merge_iou,
+            method=method,
+        )
         self._max_nodes = max_nodes
         self._open(engine.tree(max_nodes=max_nodes), engine)
 

@@ -46,11 +46,13 @@ def masked_chart(step: StepFaithfulness) -> Chart:
     return Chart(
         "Masking channels",
         "What is left of the decision. It should fall at once for the most important.",
-        "share of channels masked", "left of the decision",
-        tuple(f"{share:.0%}" for share in step.fractions), step.fractions,
+        "share of channels masked",
+        "left of the decision",
+        tuple(f"{share:.0%}" for share in step.fractions),
+        step.fractions,
         dict(zip(names, step.remaining, strict=True)),
         dict(zip(names, (OURS, TRUTH, RANDOM), strict=True)),
-    )  # fmt: skip
+    )
 
 
 def sorted_chart(step: StepFaithfulness) -> Chart:
@@ -60,11 +62,13 @@ def sorted_chart(step: StepFaithfulness) -> Chart:
     return Chart(
         "Contributions, sorted",
         "In shares of the largest drop. Where the lines lie on each other, sizes are right.",
-        "rank among channels", "contribution",
-        tuple(f"{share:.0%}" for share in x), x,
+        "rank among channels",
+        "contribution",
+        tuple(f"{share:.0%}" for share in x),
+        x,
         {"estimate": step.estimates[at], "ablation": step.drops[at]},
         {"estimate": OURS, "ablation": TRUTH},
-    )  # fmt: skip
+    )
 
 
 def surrogate_chart(summary: FaithfulnessSummary) -> Chart:
@@ -80,9 +84,13 @@ def surrogate_chart(summary: FaithfulnessSummary) -> Chart:
         "Share of images. Of a layer's channels are kept: "
         + ", ".join(f"{k}: {share}" for k, share in zip(summary.top_k, shares, strict=True))
         + ".",
-        "channels kept of each decision", "share of images",
-        tuple(map(str, summary.top_k)), np.log2(summary.top_k), lines, colours,
-    )  # fmt: skip
+        "channels kept of each decision",
+        "share of images",
+        tuple(map(str, summary.top_k)),
+        np.log2(summary.top_k),
+        lines,
+        colours,
+    )
 
 
 def _ends(summary: FaithfulnessSummary) -> list[tuple[float, float]]:
@@ -95,11 +103,13 @@ def survival_chart(summary: FaithfulnessSummary, place: int) -> Chart:
     return Chart(
         "Removing the most important",
         "Share of images that keep their class: the lower, the better the ranking.",
-        "channels removed", "class stays",
-        tuple(map(str, summary.removed)), np.log2(summary.removed),
+        "channels removed",
+        "class stays",
+        tuple(map(str, summary.removed)),
+        np.log2(summary.removed),
         dict(zip(summary.methods, summary.survival[place], strict=True)),
         dict(zip(summary.methods, colours, strict=True)),
-    )  # fmt: skip
+    )
 
 
 def figure_of(chart: Chart) -> Any:
@@ -108,12 +118,17 @@ def figure_of(chart: Chart) -> Any:
     x.min, x.max = float(chart.x.min()), float(max(chart.x.max(), chart.x.min() + 1e-6))
     marks = [
         bqplot.Lines(
-            x=chart.x, y=values, scales={"x": x, "y": y}, colors=[chart.colours[name]],
-            stroke_width=2.5, marker="circle", marker_size=28,
+            x=chart.x,
+            y=values,
+            scales={"x": x, "y": y},
+            colors=[chart.colours[name]],
+            stroke_width=2.5,
+            marker="circle",
+            marker_size=28,
             line_style="dashed" if chart.colours[name] == RANDOM else "solid",
         )
         for name, values in [*chart.lines.items()][::-1]
-    ]  # fmt: skip
+    ]
     margin = {"top": 8, "bottom": 46, "left": 54, "right": 14}
     return framed(marks, _axes(chart, x, y), margin, "240px", padding_x=0.02)
 
@@ -121,10 +136,13 @@ def figure_of(chart: Chart) -> Any:
 def _axes(chart: Chart, x: Any, y: Any) -> list[Any]:
     few = len(chart.x) <= FEW
     across = axis_of(
-        x, chart.x_name, label_offset="34px", grid_lines="none",
+        x,
+        chart.x_name,
+        label_offset="34px",
+        grid_lines="none",
         tick_values=chart.x if few else np.linspace(0, 1, 6),
         tick_format="" if few else ".0%",
-    )  # fmt: skip
+    )
     if few:
         across.tick_labels = dict(zip(map(_key, chart.x), chart.places, strict=True))
     up = axis_of(y, chart.y_name, upright=True, label_offset="40px")

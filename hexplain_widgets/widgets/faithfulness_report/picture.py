@@ -25,9 +25,11 @@ def draw_faithfulness(summary: FaithfulnessSummary, place: int) -> Image.Image:
     pen.text((WIDTH - MARGIN, 84), facts, 28, SOFT, "rs")
     _table(pen, summary)
     charts = (
-        surrogate_chart(summary), masked_chart(step), sorted_chart(step),
+        surrogate_chart(summary),
+        masked_chart(step),
+        sorted_chart(step),
         survival_chart(summary, place),
-    )  # fmt: skip
+    )
     wide = (WIDTH - 2 * MARGIN - GAP) / 2
     for i, chart in enumerate(charts):
         at = (MARGIN + (wide + GAP) * (i % 2), top + (PANEL + GAP) * (i // 2))

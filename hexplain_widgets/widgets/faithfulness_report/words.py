@@ -60,9 +60,10 @@ def table(summary: FaithfulnessSummary) -> str:
 def _row(step: StepFaithfulness) -> str:
     cells = [
         _cell(float(r), f"{_number(float(r))} ± {_number(float(e))}" if e else _number(float(r)))
-        if count else "<td>–</td>"
+        if count
+        else "<td>–</td>"
         for r, e, count in zip(step.pearson, step.errors, step.counted, strict=True)
-    ]  # fmt: skip
+    ]
     low = float(step.lowest[0])
     cells += [_cell(low, _number(low)), f"<td>{_number(step.ranks)}</td>"]
     cells += [f"<td>{n:.3g}</td>" for n in (step.activated, step.overlapping, step.channels)]

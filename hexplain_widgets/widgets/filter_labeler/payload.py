@@ -100,7 +100,9 @@ def labels_of(names: Mapping[str, str], sheet: FilterSheet) -> FilterLabels:
     """Return the names that a view keeps as labels; raises ValueError like FilterLabels."""
     given = {int(k): name for k, name in names.items()}
     return FilterLabels(
-        layer=sheet.layer.name, filters=len(sheet.portraits), network=network_of(sheet),
+        layer=sheet.layer.name,
+        filters=len(sheet.portraits),
+        network=network_of(sheet),
         names={k: name for k, name in given.items() if name != NO_PART},
         without=tuple(sorted(k for k, name in given.items() if name == NO_PART)),
-    )  # fmt: skip
+    )

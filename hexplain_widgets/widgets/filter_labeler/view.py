@@ -92,8 +92,7 @@ class FilterLabeler(View):
     @property
     def evidence(self) -> FilterSheet:
         """The filters as they are on the screen."""
-        found: FilterSheet = self._evidence
-        return found
+        return self._evidence
 
     @property
     def labels(self) -> FilterLabels:

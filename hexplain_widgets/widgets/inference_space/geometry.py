@@ -19,8 +19,7 @@ _REFERENCE = math.radians(24)  # the tilt for which the box is fitted: tilting i
 
 def members(evidence: InferenceComparison, place: int) -> Vectors:
     """Return the points of one set."""
-    found: Vectors = evidence.points[evidence.sets == place].astype(float)
-    return found
+    return evidence.points[evidence.sets == place].astype(float)
 
 
 def sizes(evidence: InferenceComparison) -> list[int]:
@@ -43,8 +42,7 @@ def axes(points: Vectors) -> Square | None:
     values, vectors = np.linalg.eigh(np.cov(points.T))
     longest_first = np.argsort(-values)
     lengths = SIGMAS * np.sqrt(np.clip(values[longest_first], 0, None))
-    found: Square = vectors.T[longest_first] * lengths[:, None]
-    return found
+    return vectors.T[longest_first] * lengths[:, None]
 
 
 def box(evidence: InferenceComparison) -> Float[np.ndarray, "2 3"]:
@@ -85,8 +83,7 @@ def outline(half: Vectors, seen: Square, steps: int = 90) -> Float[np.ndarray, "
     values, vectors = np.linalg.eigh(flat @ flat.T)
     around = np.linspace(0, 2 * math.pi, steps, endpoint=False)
     circle = np.stack([np.cos(around), np.sin(around)])
-    found: Float[np.ndarray, "_ 2"] = (vectors * np.sqrt(np.clip(values, 0, None)) @ circle).T
-    return found
+    return (vectors * np.sqrt(np.clip(values, 0, None)) @ circle).T
 
 
 def back(corners: Float[np.ndarray, "2 3"], seen: Square) -> list[int]:

@@ -56,9 +56,19 @@ def _star() -> Outline:
 def _cross() -> Outline:
     a, b = 0.45, 1.2
     return (
-        (-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a),
-        (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a),
-    )  # fmt: skip
+        (-a, -b),
+        (a, -b),
+        (a, -a),
+        (b, -a),
+        (b, a),
+        (a, a),
+        (a, b),
+        (-a, b),
+        (-a, a),
+        (-b, a),
+        (-b, -a),
+        (-a, -a),
+    )
 
 
 SHAPES: tuple[Outline, ...] = (
@@ -125,8 +135,7 @@ class _Drawing:
         """Where points are seen, in pixels of the finer canvas."""
         flat = (points - self.box.mean(0)) @ self.seen[:2].T * self.scale
         middle = np.array([MARGIN + PLOT[0] / 2, HEAD + PLOT[1] / 2])
-        found: Float[np.ndarray, "*n 2"] = (middle + flat * (1, -1)) * FINER
-        return found
+        return (middle + flat * (1, -1)) * FINER
 
     def _frame(self) -> None:
         """The three sides of the box that lie behind, and the names of its axes."""

@@ -191,8 +191,7 @@ class InferenceSpace(View):
     @property
     def evidence(self) -> InferenceComparison:
         """The comparison on the screen."""
-        found: InferenceComparison = self._evidence
-        return found
+        return self._evidence
 
     def __repr__(self) -> str:
         names = ", ".join(map(repr, self._evidence.names))

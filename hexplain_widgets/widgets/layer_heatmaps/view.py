@@ -149,8 +149,11 @@ class LayerHeatmaps(View):
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
         return {
-            "maps": self._maps, "refit": self._refit, "choose": self._choose, "check": self._check,
-        }  # fmt: skip
+            "maps": self._maps,
+            "refit": self._refit,
+            "choose": self._choose,
+            "check": self._check,
+        }
 
     def close(self) -> None:
         """Close the view and let go of the model."""

@@ -58,13 +58,15 @@ def layer_chart(layers: tuple[Layer, ...]) -> Any:
     upright = len(names) <= _FEW
     axes = [
         axis_of(
-            x, grid_lines="none", tick_rotate=0 if upright else -35,
+            x,
+            grid_lines="none",
+            tick_rotate=0 if upright else -35,
             tick_style={"text-anchor": "middle" if upright else "end"},
         ),
         axis_of(
             y, "F1", upright=True, tick_values=[0, 0.5, 1], tick_format=".1f", label_offset="32px"
         ),
-    ]  # fmt: skip
+    ]
     margin = {"top": 8, "bottom": 28 if upright else 64, "left": 46, "right": 10}
     return framed([bars], axes, margin, "150px" if upright else "190px", padding_y=0.025)
 
@@ -148,8 +150,7 @@ class NeuronConceptGraph(ChannelChoice, View):
     @property
     def evidence(self) -> NeuronConcepts:
         """What is on the screen, with the portraits and maps that were looked at."""
-        found: NeuronConcepts = self._evidence
-        return found
+        return self._evidence
 
     @property
     def estimator_names(self) -> tuple[str, ...]:
