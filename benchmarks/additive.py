@@ -130,10 +130,10 @@ def errors_of_rivals(engine: hx.AdditiveExplainer, images: Sequence[Any]) -> dic
     """Part errors of the prior itself, and of ours without its start."""
     from hexplain_widgets.additive.distillation import explained_by
     from hexplain_widgets.additive.report import without_each
-    from hexplain_widgets.fitting.passes import Gathering
+    from hexplain_widgets.fitting.passes import Pass
 
     fit, origin = engine._fitting, engine._fitted.origin
-    gathering: Gathering = Gathering(
+    gathering: Pass = Pass(
         engine._question(origin.output), engine.classifier_, None, begun=lambda _: None
     )
     gathering.run(images, progress=False)

@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import hexplain_widgets as hx
 from hexplain_widgets.chain.inference import (
     TOLERANCE,
-    Gates,
-    Perturbed,
+    GateSample,
+    Perturbation,
     Perturber,
     inference_weights,
 )
@@ -100,15 +100,15 @@ def gates(repeats: int) -> None:
           f" {shares}")  # fmt: skip
 
 
-def whole(layer: str, channels: int, maps: Tensor, draw: np.random.Generator) -> Perturbed:
+def whole(layer: str, channels: int, maps: Tensor, draw: np.random.Generator) -> Perturbation:
     """Answers of 1,000 gates as a random deeper layer gives them, for timing the solver."""
     opened = gates_for(b"one", layer, count=GATES, channels=channels, seed=0)
     means = maps.double().mean((2, 3))[0].numpy()
     mixed = (opened * means) @ draw.normal(size=(channels, 128)) / channels**0.5
-    return Perturbed(Gates(opened), means, np.maximum(mixed, 0))
+    return Perturbation(GateSample(opened), means, np.maximum(mixed, 0))
 
 
-def inferred(found: Perturbed, channels: int, draw: np.random.Generator) -> tuple[float, float]:
+def inferred(found: Perturbation, channels: int, draw: np.random.Generator) -> tuple[float, float]:
     concepts = draw.normal(size=(CONCEPTS, 128))
     weights: list[np.ndarray] = []
     solver = seconds(
@@ -122,21 +122,23 @@ def inferred(found: Perturbed, channels: int, draw: np.random.Generator) -> tupl
 def solver(repeats: int, channels: int = 512, images: int = 20) -> None:
     """One matrix for all images and concepts against a solve of each alone, to the same gap."""
     draw = np.random.default_rng(0)
-    shared = Gates(gates_for(b"", "layer", count=GATES, channels=channels, seed=0))
+    shared = GateSample(gates_for(b"", "layer", count=GATES, channels=channels, seed=0))
     mixing = 2 * draw.normal(size=(channels, 128)) / channels**0.5
     base = np.exp(0.6 * draw.normal(size=channels))
     rows, concepts = [], []
     for _ in range(images):
         means = base * np.exp(0.4 * draw.normal(size=channels)) * (draw.random(channels) > 0.1)
-        rows.append(Perturbed(shared, means, np.maximum((shared.opened * means) @ mixing - 0.3, 0)))
+        rows.append(
+            Perturbation(shared, means, np.maximum((shared.opened * means) @ mixing - 0.3, 0))
+        )
         sparse = draw.random((CONCEPTS, 128)) < 0.2
         concepts.append(draw.normal(size=(CONCEPTS, 128)) * sparse)
     few = list(zip(rows[:2], concepts[:2], strict=True))
     for sparsity in (0.01, 0.03):
         together, alone, once = [], [], []
         for _ in range(repeats):
-            fresh = Gates(shared.opened)
-            same = [Perturbed(fresh, r.means, r.answers) for r in rows]
+            fresh = GateSample(shared.opened)
+            same = [Perturbation(fresh, r.means, r.answers) for r in rows]
             solve = partial(inference_weights, same, concepts, sparsity=sparsity)
             together.append(seconds(solve) / (images * CONCEPTS))
             for found, matrix_an_image in ((alone, False), (once, True)):
@@ -159,27 +161,27 @@ def solver(repeats: int, channels: int = 512, images: int = 20) -> None:
 
 
 def all_by_themselves(
-    some: Sequence[tuple[Perturbed, np.ndarray]], sparsity: float, *, once: bool
+    some: Sequence[tuple[Perturbation, np.ndarray]], sparsity: float, *, once: bool
 ) -> None:
     for one, concepts in some:
         by_itself(one, concepts, sparsity, once=once)
 
 
-def problem(one: Perturbed, answers: np.ndarray) -> Quadratic:
+def problem(one: Perturbation, answers: np.ndarray) -> Quadratic:
     h, z = one.gates.near, one.gates.opened * one.means
     centred, y = z - h @ z / h.sum(), answers - (answers @ h / h.sum())[:, None]
     gram = (centred * h[:, None]).T @ centred
     return Quadratic(gram[None], (y * h) @ centred, y**2 @ h)
 
 
-def by_itself(one: Perturbed, concepts: np.ndarray, sparsity: float, *, once: bool) -> None:
+def by_itself(one: Perturbation, concepts: np.ndarray, sparsity: float, *, once: bool) -> None:
     answers = concepts @ one.answers.T
     parts: Sequence[np.ndarray] = [answers] if once else [a[None] for a in answers]
     for part in parts:
         lasso(problem(one, part), sparsity, tolerance=TOLERANCE)
 
 
-def checked(one: Perturbed, concepts: np.ndarray, w: np.ndarray, sparsity: float) -> float:
+def checked(one: Perturbation, concepts: np.ndarray, w: np.ndarray, sparsity: float) -> float:
     """How far the objective is above its minimum, relative to half the power."""
     stated = problem(one, concepts @ one.answers.T)
     best = lasso(stated, sparsity, tolerance=1e-12).weights

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.chip.statistics import GateQuestion, Gathered
+from hexplain_widgets.chip.statistics import GatingPlan, ResponseStatistics
 from hexplain_widgets.data.samples import Batch, Sample
 from hexplain_widgets.evidence import Layer
 from hexplain_widgets.network.gating import gated, gates_for
@@ -109,9 +109,9 @@ def sums(name: str, layer: str, repeats: int) -> None:
     probe = Probe(classifier)
     samples = tuple(Sample(image(224, seed=i), None, True) for i in range(8))
     batch = Batch(torch.cat([s.x for s in samples]), samples)
-    question = GateQuestion((layer,), 100, "logit", "equal", 0, 2**31)
+    question = GatingPlan((layer,), 100, "logit", "equal", 0, 2**31)
     origin = question.origin(probe, batch)
-    gathered, responses = Gathered(origin, 2**31), question.asker(probe, origin)
+    gathered, responses = ResponseStatistics(origin, 2**31), question.asker(probe, origin)
     seen = responses.of(batch)
     network = statistics.median(seconds(lambda: responses.of(batch)) for _ in range(repeats))
     adding = statistics.median(

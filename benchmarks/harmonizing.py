@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.data.concept_sets import Labelled
+from hexplain_widgets.data.concept_sets import LabelledPicture
 from tests.real.cases import CASES, classifier_of
 
 LAYERS = {
@@ -59,11 +59,11 @@ class Repeated:
     def __len__(self) -> int:
         return -(-len(self.folder) // self.step)
 
-    def __iter__(self) -> Iterator[Labelled]:
+    def __iter__(self) -> Iterator[LabelledPicture]:
         for i, item in enumerate(self.folder):
             if i % self.step == 0:
                 masks = dict.fromkeys(self.levels, item.masks[self.level])
-                yield Labelled(item.key, item.image, masks)
+                yield LabelledPicture(item.key, item.image, masks)
 
 
 def sequence(mark: str | None) -> Callable[[str], str] | None:

@@ -24,7 +24,7 @@ from hexplain_widgets.chip.heatmaps import contested
 from hexplain_widgets.network.gradients import grad_cam, hires_cam, layer_cam
 from hexplain_widgets.network.localize import upsampled
 from hexplain_widgets.network.probe import Probe
-from hexplain_widgets.network.probed_image import Looked
+from hexplain_widgets.network.probed_image import ProbedImage
 
 Method = Callable[[hx.Classifier, Tensor, int], np.ndarray]
 REFERENCE = "Grad-CAM"
@@ -67,10 +67,10 @@ class Sight:
         self._x: Tensor | None = None
         self._gradients: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
 
-    def looked(self, x: Tensor) -> Looked:
+    def looked(self, x: Tensor) -> ProbedImage:
         if self._x is not x:
             self._x, self._gradients = x, {}
-            self._looked = Looked(self._probe, x, self._layers)
+            self._looked = ProbedImage(self._probe, x, self._layers)
         return self._looked
 
     def rivals(self, x: Tensor, index: int) -> list[int]:

@@ -28,11 +28,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.chain.harmonize import Harmonized
+from hexplain_widgets.chain.harmonize import ConceptDirections
 from hexplain_widgets.chain.inference import (
+    ConceptPlaces,
     FewConcepts,
     Perturber,
-    Place,
     inference_weights,
     offered,
     placed,
@@ -93,7 +93,7 @@ class World:
             slopes = self.gradients(acts[depth], depth, rows)
             for e, w, gradient in zip(true, weights, slopes, strict=True):
                 where = placed(deep.map_of(acts[depth - 1], e), size)
-                place = Place(where, maps, self.place) if self.place else None
+                place = ConceptPlaces(where, maps, self.place) if self.place else None
                 scores = self.simpler(depth, plain @ where, maps @ where, gradient)
                 chain = np.flatnonzero(self.few[depth].resting(w, place).alpha > 0)
                 printed = np.flatnonzero(self.few[depth].resting(w).alpha > 0)
@@ -136,7 +136,7 @@ class World:
         return torch.stack(found).double().numpy()
 
 
-def plain_maps(level: Harmonized, activations: np.ndarray) -> np.ndarray:
+def plain_maps(level: ConceptDirections, activations: np.ndarray) -> np.ndarray:
     """Maps of the offered concepts as they are, centred and of unit length."""
     found = np.tensordot(level.weights[offered(level)], activations, 1)
     flat = found.reshape(len(found), -1)

@@ -12,10 +12,16 @@ import torch
 
 import hexplain_widgets as hx
 from hexplain_widgets.additive.heads import heads_of
-from hexplain_widgets.additive.rows import Look, RowQuestion, Rows, Seen, keep_rows
+from hexplain_widgets.additive.rows import (
+    MapBatch,
+    ScoreBatch,
+    ScorePlan,
+    ScoreStatistics,
+    keep_rows,
+)
 from hexplain_widgets.data.samples import Batch, batches
 from hexplain_widgets.fitting.passes import batch_size
-from hexplain_widgets.network.gating import Gated, gated
+from hexplain_widgets.network.gating import LayerGates, gated
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
 
@@ -43,7 +49,7 @@ class Shared:
     def of(cls, classifier: hx.Classifier, images: Sequence[Any]) -> Shared:
         probe, own = Probe(classifier), heads_of(classifier.model)
         each = list(batches(images, classifier, size=batch_size(classifier)))
-        question = RowQuestion(classifier.classes[0], None, own, None, GIBIBYTE)
+        question = ScorePlan(classifier.classes[0], None, own, None, GIBIBYTE)
         origin = question.origin(probe, each[0])
         asker = question.asker(probe, origin)
         gates = gated(probe, each[0].x, [origin.layer.name])
@@ -61,15 +67,15 @@ class Shared:
     def keep(self, target: str, chosen: tuple[str, ...] | None, folder: str) -> None:
         """Leave the rows of one target in a cache folder."""
         own = heads_of(self.probe.classifier.model)
-        question = RowQuestion(target, None, own, chosen, GIBIBYTE)
+        question = ScorePlan(target, None, own, chosen, GIBIBYTE)
         origin = question.origin(self.probe, self.first)
         at, some = self.names.index(target), [self.names.index(n) for n in origin.elements]
         squares = np.diagonal(self.overlaps, axis1=1, axis2=2)[:, some]
         priors = np.zeros(squares.shape)
         np.divide(self.overlaps[:, at, some], squares, out=priors, where=squares > 0)
-        rows = Rows(origin, GIBIBYTE)
+        rows = ScoreStatistics(origin, GIBIBYTE)
         rows.add(
-            Seen(
+            ScoreBatch(
                 self.keys, self.maps, self.outputs[:, some], priors, self.outputs[:, at],
                 self.labels,
             ),
@@ -78,7 +84,9 @@ class Shared:
         keep_rows(Path(folder), rows)
 
 
-def _of_batch(look: Look, gates: Gated, layer: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _of_batch(
+    look: MapBatch, gates: LayerGates, layer: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return maps, outputs `(n, o)` and overlaps `(n, o, o)` of a batch, classes before heads."""
     each = torch.arange(len(look.maps))
     with torch.enable_grad():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 import hexplain_widgets as hx
-from hexplain_widgets.data.concept_sets import Labelled
+from hexplain_widgets.data.concept_sets import LabelledPicture
 
 SIDE = 16
 COLORS = ("red", "green", "blue", "white")
@@ -75,7 +75,7 @@ def channel_of(level: str, color: int) -> int:
     return ORDERS[level].index(channel_of(below, color))
 
 
-def item(number: int, colors: Sequence[int] | None = None) -> Labelled:
+def item(number: int, colors: Sequence[int] | None = None) -> LabelledPicture:
     """A picture of blocks of color on black, each in its quarter, labelled at four levels."""
     draw = np.random.default_rng(number)
     found = np.full((SIDE, SIDE), -1)
@@ -87,7 +87,7 @@ def item(number: int, colors: Sequence[int] | None = None) -> Labelled:
         level: [np.array([0, *(1 + channel_of(level, c) for c in range(4))])[found + 1]]
         for level in ("object", "part", "material", "color")
     }
-    return Labelled(f"item {number}", Image.fromarray(pixels), masks)
+    return LabelledPicture(f"item {number}", Image.fromarray(pixels), masks)
 
 
 class Pictures(Dataset):
@@ -103,10 +103,10 @@ class Pictures(Dataset):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, at: int) -> Labelled:
+    def __getitem__(self, at: int) -> LabelledPicture:
         return item(self.numbers[at])
 
-    def __iter__(self) -> Iterator[Labelled]:
+    def __iter__(self) -> Iterator[LabelledPicture]:
         return (self[i] for i in range(len(self)))
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 import hexplain_widgets as hx
-from hexplain_widgets.data.concept_sets import Labelled
+from hexplain_widgets.data.concept_sets import LabelledPicture
 
 SIDE = 56
 COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
@@ -52,13 +52,13 @@ class Patches:
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[Labelled]:
+    def __iter__(self) -> Iterator[LabelledPicture]:
         for i in range(self.count):
             if i == self.stop:
                 raise KeyboardInterrupt
             yield self[i]
 
-    def __getitem__(self, i: int) -> Labelled:
+    def __getitem__(self, i: int) -> LabelledPicture:
         pixels = np.full((SIDE, SIDE, 3), 100 + i, np.uint8)
         labels = np.zeros((SIDE, SIDE), np.int32)
         color = i % 3
@@ -68,4 +68,4 @@ class Patches:
         labels[rows, columns] = color + 1
         if self.levels == ("object",):
             labels = (labels > 0).astype(np.int32)
-        return Labelled(str(i), Image.fromarray(pixels), {self.levels[0]: [labels]})
+        return LabelledPicture(str(i), Image.fromarray(pixels), {self.levels[0]: [labels]})

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.atlas.gallery import FilterGallery
-from hexplain_widgets.data.concept_sets import Labelled
+from hexplain_widgets.data.concept_sets import LabelledPicture
 from hexplain_widgets.diagnosis.attacks import DeepestStage, attacked_decision, pgd
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.evidence.store import load, save
@@ -53,7 +53,7 @@ def chain(model: nn.Module, x: Tensor) -> Evidence:
     labels = (np.arange(64).reshape(8, 8) % 5 == 0).astype(int)
     draw = np.random.default_rng(0)
     items = [
-        Labelled(str(i), Image.fromarray(draw.integers(0, 255, (40, 40, 3), np.uint8)),
+        LabelledPicture(str(i), Image.fromarray(draw.integers(0, 255, (40, 40, 3), np.uint8)),
                  {"part": [np.roll(labels, i)]})
         for i in range(6)
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def context(model: nn.Module, x: Tensor) -> Evidence:
     labels = np.arange(64).reshape(8, 8) % 2
     draw = np.random.default_rng(0)
     items = [
-        Labelled(str(i), Image.fromarray(draw.integers(0, 255, (40, 40, 3), np.uint8)),
+        LabelledPicture(str(i), Image.fromarray(draw.integers(0, 255, (40, 40, 3), np.uint8)),
                  {"part": [labels]})
         for i in range(2)
     ]  # fmt: skip
@@ -93,7 +93,7 @@ def degrees(model: nn.Module, x: Tensor) -> Evidence:
     return hx.discriminative_degrees(model, [(x[0], 0), (x[0].flip(2), 1)], progress=False)
 
 
-class Parts(list[Labelled]):
+class Parts(list[LabelledPicture]):
     """A concept set of prepared images with one level."""
 
     levels, names, skipped = ("part",), MappingProxyType({"part": ("none", "dot")}), ()

@@ -13,7 +13,7 @@ from ..atlas.labels import FilterLabels
 from ..data.concept_sets import concept_set
 from ..network.classifier import Classifier
 from .heads import Heads, callable_heads, heads_of, trained_heads
-from .rows import Origin
+from .rows import ScoreScope
 
 OWN_HEADS, EACH_FILTER = "heads", "filters"
 _EXPECTED = (
@@ -23,7 +23,7 @@ _EXPECTED = (
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class ConceptSource:
     """Heads that explain, `chosen` of them; or filters, by `parts` where they have names."""
 
     heads: Heads | None = None
@@ -36,7 +36,7 @@ class Source:
         """The layer whose filters were named, where it is known."""
         return self.parts.layer if isinstance(self.parts, FilterLabels) else None
 
-    def labels(self, origin: Origin, model: nn.Module | None = None) -> FilterLabels | None:
+    def labels(self, origin: ScoreScope, model: nn.Module | None = None) -> FilterLabels | None:
         """Return the names of the layer's filters.
 
         Raises ValueError for those of another layer or network.
@@ -65,7 +65,7 @@ def _by_filter(parts: Mapping[str, Sequence[int]]) -> dict[int, str]:
 
 def source_of(
     concepts: Any, names: Sequence[str] | None, classifier: Classifier, layer: str | None
-) -> Source:
+) -> ConceptSource:
     """Return what a user named as concepts.
 
     Raises TypeError for what is none, ValueError for concepts that cannot explain anything.
@@ -73,15 +73,15 @@ def source_of(
     if isinstance(concepts, str | Path):
         return _named(str(concepts), classifier)
     if isinstance(concepts, FilterLabels | Mapping):
-        return Source(parts=_with_a_filter(concepts))
+        return ConceptSource(parts=_with_a_filter(concepts))
     if hasattr(concepts, "levels") and hasattr(concepts, "names"):
         heads, notes = trained_heads(classifier, concept_set(concepts), layer)
-        return Source(heads=heads, notes=notes)
+        return ConceptSource(heads=heads, notes=notes)
     if callable(concepts):
-        return Source(heads=_called(concepts, names))
+        return ConceptSource(heads=_called(concepts, names))
     if isinstance(concepts, Sequence) and concepts and all(isinstance(n, str) for n in concepts):
         chosen = tuple(dict.fromkeys(concepts))
-        return Source(heads=heads_of(classifier.model, chosen), chosen=chosen)
+        return ConceptSource(heads=heads_of(classifier.model, chosen), chosen=chosen)
     raise TypeError(
         f"got {type(concepts).__name__} as concepts; expected {_EXPECTED}; pass one of them"
     )
@@ -91,17 +91,17 @@ def _called(function: Callable[..., Any], names: Sequence[str] | None) -> Heads:
     return callable_heads(function, names)
 
 
-def _named(concepts: str, classifier: Classifier) -> Source:
+def _named(concepts: str, classifier: Classifier) -> ConceptSource:
     if concepts == OWN_HEADS:
-        return Source(heads=heads_of(classifier.model))
+        return ConceptSource(heads=heads_of(classifier.model))
     if concepts == EACH_FILTER:
-        return Source()
+        return ConceptSource()
     if not Path(concepts).is_file():
         raise ValueError(
             f"got concepts={concepts!r}, and there is no such file; expected {_EXPECTED}; check"
             " the name"
         )
-    return Source(parts=_with_a_filter(FilterLabels.load(concepts)))
+    return ConceptSource(parts=_with_a_filter(FilterLabels.load(concepts)))
 
 
 def _with_a_filter(parts: FilterLabels | Mapping[str, Sequence[int]]) -> Any:

@@ -24,7 +24,7 @@ from ..evidence.additive import FILTERS
 from ..fitting.states import Arrays, Settings, load_state, save_state
 from ..network.guest import same_randomness
 from .measures import relative_deviations
-from .rows import Origin, Rows, Seen, origin_of
+from .rows import ScoreBatch, ScoreScope, ScoreStatistics, origin_of
 
 WIDTH = 32
 Maker = Callable[[int, int], nn.Module]
@@ -135,7 +135,7 @@ def _silence(net: nn.Module) -> None:
 
 
 @dataclass(frozen=True)
-class Schedule:
+class DistillationSchedule:
     """How an explainer is fitted: `beta` weighs the prior (0: plain distillation).
 
     `patience` epochs without progress on held-out images end it before `epochs`.
@@ -150,7 +150,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class DistillationData:
     """What is learned from: `at[i]` is where the maps of example `i` lie in `maps`.
 
     `strengths` are divided by their scales, and `priors` multiplied, so that their product is what
@@ -203,7 +203,7 @@ def prior_weight(beta: float, epoch: int) -> float:
     return beta / math.sqrt(epoch)
 
 
-def started(maker: Maker, examples: Examples, schedule: Schedule) -> Explainer:
+def started(maker: Maker, examples: DistillationData, schedule: DistillationSchedule) -> Explainer:
     """Return an explainer before its first epoch.
 
     With a prior it begins at the mean prior weights, in units of the score.
@@ -228,7 +228,9 @@ def started(maker: Maker, examples: Examples, schedule: Schedule) -> Explainer:
         )
 
 
-def _start(examples: Examples, schedule: Schedule) -> tuple[Tensor | None, float]:
+def _start(
+    examples: DistillationData, schedule: DistillationSchedule
+) -> tuple[Tensor | None, float]:
     """Return the mean prior weights in units of the score, and the bias that is left on average."""
     own = ~examples.held_out
     priors = examples.priors[own].clip(0) if schedule.positive else examples.priors[own]
@@ -250,8 +252,8 @@ class Distillation:
     """An explainer under way; whole after any epoch, and goes on from there."""
 
     explainer: Explainer
-    examples: Examples
-    schedule: Schedule
+    examples: DistillationData
+    schedule: DistillationSchedule
     device: torch.device
     history: list[Losses] = field(default_factory=list)
 
@@ -367,7 +369,10 @@ class Distillation:
 
 
 def explained_by(
-    explainer: Explainer, examples: Examples, some: Sequence[int] | np.ndarray, device: torch.device
+    explainer: Explainer,
+    examples: DistillationData,
+    some: Sequence[int] | np.ndarray,
+    device: torch.device,
 ) -> tuple[Float[np.ndarray, "n e"], Float[np.ndarray, " n"]]:
     """Return the contributions of every concept to some examples, and their sums with the bias."""
     explainer.eval()
@@ -404,7 +409,7 @@ class Elements:
 
 
 def elements_of(
-    origin: Origin, strengths: Float[np.ndarray, "n e"], labels: FilterLabels | None
+    origin: ScoreScope, strengths: Float[np.ndarray, "n e"], labels: FilterLabels | None
 ) -> Elements:
     """Return the elements that are not constant, by concept.
 
@@ -424,7 +429,7 @@ def elements_of(
 
 
 def _owners(
-    origin: Origin, labels: FilterLabels | None, used: np.ndarray
+    origin: ScoreScope, labels: FilterLabels | None, used: np.ndarray
 ) -> tuple[tuple[str, ...], np.ndarray]:
     if labels is None:
         title = "filter {}" if origin.kind == FILTERS else "{}"
@@ -436,7 +441,7 @@ def _owners(
 
 
 def _constant(
-    origin: Origin, labels: FilterLabels | None, constant: Bool[np.ndarray, " e"]
+    origin: ScoreScope, labels: FilterLabels | None, constant: Bool[np.ndarray, " e"]
 ) -> tuple[str, ...]:
     if not constant.any():
         return ()
@@ -454,8 +459,8 @@ class AdditiveFit:
 
     def __init__(
         self,
-        rows: Rows,
-        schedule: Schedule,
+        rows: ScoreStatistics,
+        schedule: DistillationSchedule,
         maker: Maker,
         *,
         held_out: float,
@@ -467,7 +472,7 @@ class AdditiveFit:
         self._found: dict[tuple[float, int], Distillation] = {}
 
     @cached_property
-    def seen(self) -> Seen:
+    def seen(self) -> ScoreBatch:
         """All rows, ordered by image."""
         return self.rows.all()
 
@@ -488,15 +493,17 @@ class AdditiveFit:
         return found if 0 < found.sum() < len(found) else np.zeros(len(found), dtype=bool)
 
     @cached_property
-    def examples(self) -> Examples:
+    def examples(self) -> DistillationData:
         """The rows in the units that explainers learn in."""
         return self.of_rows(self.rows, self.held_out)
 
-    def of_rows(self, rows: Rows, held_out: Bool[np.ndarray, " n"] | None = None) -> Examples:
+    def of_rows(
+        self, rows: ScoreStatistics, held_out: Bool[np.ndarray, " n"] | None = None
+    ) -> DistillationData:
         """Return rows of the same origin in the units that explainers learn in."""
         seen, used = rows.all(), self.elements.used
         none = np.zeros(len(seen), dtype=bool)
-        return Examples(
+        return DistillationData(
             seen.maps,
             rows.places(),
             seen.strengths[:, used] / self.elements.scales,
@@ -532,14 +539,14 @@ class AdditiveFit:
 
 
 @dataclass(frozen=True, eq=False)
-class Distilled:
+class DistilledExplainers:
     """Explainers of one output, with and (once it was asked for) without the prior.
 
     `deviation` and `plain_deviation` are their mean relative deviations on held-out images, `span`
     the lowest and the highest score of the data.
     """
 
-    origin: Origin
+    origin: ScoreScope
     elements: Elements
     ours: Explainer
     deviation: float
@@ -550,7 +557,9 @@ class Distilled:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, fit: AdditiveFit, ours: Distillation, notes: tuple[str, ...]) -> Distilled:
+    def of(
+        cls, fit: AdditiveFit, ours: Distillation, notes: tuple[str, ...]
+    ) -> DistilledExplainers:
         """Return what a finished fit found."""
         scores = fit.seen.scores
         return cls(
@@ -563,7 +572,7 @@ class Distilled:
             notes=(*notes, *fit.elements.notes, *_without_prior(fit)),
         )
 
-    def with_plain(self, fit: AdditiveFit, plain: Distillation) -> Distilled:
+    def with_plain(self, fit: AdditiveFit, plain: Distillation) -> DistilledExplainers:
         """Return the same with a finished plain distillation."""
         return replace(self, plain=plain.explainer, plain_deviation=fit.deviation(plain))
 
@@ -599,7 +608,7 @@ class Distilled:
                 yield f"{name}.{part}", tensor.detach().cpu().numpy()
 
     @classmethod
-    def from_state(cls, settings: Settings, arrays: Arrays, maker: Maker) -> Distilled:
+    def from_state(cls, settings: Settings, arrays: Arrays, maker: Maker) -> DistilledExplainers:
         """Return what `save` wrote; raises what the conversion of its fields raises."""
         elements = Elements(
             tuple(map(str, settings["names"])),
@@ -644,7 +653,7 @@ def _shape(explainer: Explainer) -> dict[str, float | bool]:
 def _restored(
     name: str,
     shape: Mapping[str, Any],
-    origin: Origin,
+    origin: ScoreScope,
     elements: Elements,
     arrays: Arrays,
     maker: Maker,

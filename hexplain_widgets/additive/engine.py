@@ -18,27 +18,27 @@ from ..arguments import at_least_one, check_finite, not_negative, share, tuple_o
 from ..arguments import positive as positive_number
 from ..evidence import AdditiveReport, Contributions, Layer, Provenance
 from ..evidence.additive import FILTERS
-from ..fitting.passes import Gathering
-from ..network.classifier import Classifier, Prepared
+from ..fitting.passes import Pass
+from ..network.classifier import Classifier, PreparedImage
 from ..network.gradients import grad_cam
 from ..network.guest import visiting
 from ..network.localize import note_on
 from ..network.probe import Probe
 from ..provenance import versions
-from .concepts import EACH_FILTER, Source, source_of
+from .concepts import EACH_FILTER, ConceptSource, source_of
 from .distillation import (
     AdditiveFit,
-    Distilled,
+    DistillationSchedule,
+    DistilledExplainers,
     Explainer,
     Losses,
     Maker,
-    Schedule,
     load_distilled,
     maker_of,
 )
 from .heads import LinearHeads, MapHeads
-from .report import Asked, report_of, without_each
-from .rows import Look, RowAsker, RowQuestion, Rows, keep_rows
+from .report import ReportData, report_of, without_each
+from .rows import MapBatch, ScoreExtractor, ScorePlan, ScoreStatistics, keep_rows
 
 # Of the score's range: from here on the rest that nothing explains is said.
 LOUD = 0.2
@@ -49,8 +49,11 @@ PLAIN_BETA = 0.0
 
 
 def explained_image(
-    asker: RowAsker, distilled: Distilled, classifier: Classifier, prepared: Prepared
-) -> Look:
+    asker: ScoreExtractor,
+    distilled: DistilledExplainers,
+    classifier: Classifier,
+    prepared: PreparedImage,
+) -> MapBatch:
     """Return an image inside the network, from which contributions are read."""
     with visiting(classifier.model):
         look = asker.look(prepared.x)
@@ -58,7 +61,7 @@ def explained_image(
     return look
 
 
-def attention_of(look: Look, layer: str) -> tuple[Float[np.ndarray, "H W"] | None, str]:
+def attention_of(look: MapBatch, layer: str) -> tuple[Float[np.ndarray, "H W"] | None, str]:
     """Return Grad-CAM of an image's score at the layer, or None and why it points at no place.
 
     In logits, never below 0 (Selvaraju et al. 2017, Eq. 2), of the gradient that is there already.
@@ -72,10 +75,10 @@ def attention_of(look: Look, layer: str) -> tuple[Float[np.ndarray, "H W"] | Non
 
 
 def contributions_of(
-    look: Look,
-    distilled: Distilled,
+    look: MapBatch,
+    distilled: DistilledExplainers,
     classifier: Classifier,
-    prepared: Prepared,
+    prepared: PreparedImage,
     provenance: Provenance,
     *,
     baseline: bool,
@@ -84,7 +87,9 @@ def contributions_of(
     with visiting(classifier.model):
         places, strengths = _in_places(look, distilled)
         drops = _drops(look, distilled)
-    read = _Read(look, places, strengths, drops, distilled, classifier, prepared, provenance)
+    read = _ImageReading(
+        look, places, strengths, drops, distilled, classifier, prepared, provenance
+    )
     ours = read.by(distilled.ours, distilled.deviation)
     if not baseline or distilled.plain is None:
         return ours
@@ -92,7 +97,7 @@ def contributions_of(
     return replace(ours, baseline=plain)
 
 
-def _in_places(look: Look, distilled: Distilled) -> tuple[Tensor, Tensor]:
+def _in_places(look: MapBatch, distilled: DistilledExplainers) -> tuple[Tensor, Tensor]:
     """Return each used element's strength at the layer's places `(e, H, W)`, and in all `(e,)`."""
     used = torch.from_numpy(distilled.elements.used).to(look.maps.device)
     maps = look.maps.detach()
@@ -103,7 +108,7 @@ def _in_places(look: Look, distilled: Distilled) -> tuple[Tensor, Tensor]:
     return torch.stack([(g[0] * maps[0]).sum(0) for g in some]), strengths[0, used]
 
 
-def _drops(look: Look, distilled: Distilled) -> Float[np.ndarray, " n"] | None:
+def _drops(look: MapBatch, distilled: DistilledExplainers) -> Float[np.ndarray, " n"] | None:
     """Return what the score loses without each concept's filters, None where none can be taken."""
     groups = distilled.elements.groups()
     if distilled.origin.kind != FILTERS or len(groups) > MOST_REMOVED:
@@ -112,18 +117,18 @@ def _drops(look: Look, distilled: Distilled) -> Float[np.ndarray, " n"] | None:
     return float(look.score[0]) - without
 
 
-class _Read:
+class _ImageReading:
     """What contributions of one image are read from."""
 
     def __init__(
         self,
-        look: Look,
+        look: MapBatch,
         places: Tensor,
         strengths: Tensor,
         drops: Float[np.ndarray, " n"] | None,
-        distilled: Distilled,
+        distilled: DistilledExplainers,
         classifier: Classifier,
-        prepared: Prepared,
+        prepared: PreparedImage,
         provenance: Provenance,
     ) -> None:
         self.look, self.distilled, self.classifier = look, distilled, classifier
@@ -237,11 +242,11 @@ class AdditiveExplainer:
         self.memory = memory
         self.cache = None if cache is None else Path(cache)
         self.classifier_: Classifier | None = None
-        self._source = Source()
-        self._rows: Rows | None = None
+        self._source = ConceptSource()
+        self._rows: ScoreStatistics | None = None
         self._fit: AdditiveFit | None = None
-        self._found: Distilled | None = None
-        self._asker: RowAsker | None = None
+        self._found: DistilledExplainers | None = None
+        self._asker: ScoreExtractor | None = None
 
     def __repr__(self) -> str:
         if self._found is None:
@@ -283,7 +288,7 @@ class AdditiveExplainer:
         self._begin(before)
         save = None if checkpoint is None else lambda rows: rows.save(checkpoint)
         question = self._question(target)
-        gathering = Gathering(question, guest, before, save=save, begun=self._begin)
+        gathering = Pass(question, guest, before, save=save, begun=self._begin)
         if client is None:
             gathering.run(data, progress=progress)
         else:
@@ -295,22 +300,22 @@ class AdditiveExplainer:
         self._learn(progress=progress)
         return self
 
-    def _question(self, target: int | str | None) -> RowQuestion:
+    def _question(self, target: int | str | None) -> ScorePlan:
         layer = self.layer or self._source.layer
         source = self._source
-        return RowQuestion(target, layer, source.heads, source.chosen, self.memory, self.cache)
+        return ScorePlan(target, layer, source.heads, source.chosen, self.memory, self.cache)
 
-    def _taken_up(self, checkpoint: str | Path | None) -> Rows | None:
+    def _taken_up(self, checkpoint: str | Path | None) -> ScoreStatistics | None:
         if checkpoint is None or not Path(checkpoint).is_file():
             return None if self._rows is None else self._rows.copy()
-        return Rows.load(checkpoint)
+        return ScoreStatistics.load(checkpoint)
 
-    def _begin(self, rows: Rows | None) -> None:
+    def _begin(self, rows: ScoreStatistics | None) -> None:
         self._rows = rows
         self._fit, self._found, self._asker = None, None, None
 
     @property
-    def _gathered(self) -> Rows:
+    def _gathered(self) -> ScoreStatistics:
         if self._rows is None:
             raise ValueError(
                 "this AdditiveExplainer was loaded without the data it was fitted on; they were"
@@ -318,7 +323,7 @@ class AdditiveExplainer:
             )
         return self._rows
 
-    def _fit_of(self, rows: Rows, guest: Classifier) -> AdditiveFit:
+    def _fit_of(self, rows: ScoreStatistics, guest: Classifier) -> AdditiveFit:
         return AdditiveFit(
             rows,
             self._schedule(),
@@ -328,14 +333,16 @@ class AdditiveExplainer:
             device=guest.device,
         )
 
-    def _schedule(self) -> Schedule:
-        return Schedule(self.epochs, self.rate, self.beta, self.positive, self.patience, self.seed)
+    def _schedule(self) -> DistillationSchedule:
+        return DistillationSchedule(
+            self.epochs, self.rate, self.beta, self.positive, self.patience, self.seed
+        )
 
     def _learn(self, *, progress: bool) -> None:
         fit = self._fitting
         ours = fit.distillation()
         ours.run(progress=progress)
-        self._found = Distilled.of(fit, ours, self._source.notes)
+        self._found = DistilledExplainers.of(fit, ours, self._source.notes)
 
     @property
     def _fitting(self) -> AdditiveFit:
@@ -352,7 +359,7 @@ class AdditiveExplainer:
         )
 
     @property
-    def _fitted(self) -> Distilled:
+    def _fitted(self) -> DistilledExplainers:
         if self._found is None:
             raise self._unfitted()
         return self._found
@@ -419,10 +426,10 @@ class AdditiveExplainer:
         return self.classifier_
 
     @property
-    def _asking(self) -> RowAsker:
+    def _asking(self) -> ScoreExtractor:
         if self._asker is None:
             probe = Probe(self._guest)
-            self._asker = RowAsker(probe, self._fitted.origin, self._source.heads)
+            self._asker = ScoreExtractor(probe, self._fitted.origin, self._source.heads)
         return self._asker
 
     def report(self, data: Any, *, seeds: int = 3, progress: bool = True) -> AdditiveReport:
@@ -436,7 +443,7 @@ class AdditiveExplainer:
         fit, found, guest = self._fitting, self._fitted, self._guest
         images = data if hasattr(data, "__len__") else list(data)
         question = self._question(found.origin.output)
-        gathering: Gathering[Rows] = Gathering(question, guest, None, begun=_nothing)
+        gathering: Pass[ScoreStatistics] = Pass(question, guest, None, begun=_nothing)
         gathering.run(images, progress=progress)
         rows = gathering.gathered
         if rows is None:
@@ -446,7 +453,7 @@ class AdditiveExplainer:
             groups = found.elements.groups()
             without = without_each(self._asking, guest, images, rows, groups)
         chosen = range(self.seed, self.seed + at_least_one("seeds", seeds))
-        asked = Asked(rows, without)
+        asked = ReportData(rows, without)
         return report_of(fit, asked, chosen, self._provenance(), progress=progress)
 
     def save(self, path: str | Path) -> Path:
@@ -475,7 +482,7 @@ class AdditiveExplainer:
                 "network": network or engine["network"],
             }
             found = cls(**{n: tuple_of(engine[n]) for n in _SETTINGS} | given)
-            found._found = Distilled.from_state(settings, arrays, found._maker)
+            found._found = DistilledExplainers.from_state(settings, arrays, found._maker)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(
                 f"cannot load {path}: {error!s:.300}; a file written by AdditiveExplainer.save was"
@@ -486,7 +493,7 @@ class AdditiveExplainer:
     def on(self, model: nn.Module | Classifier) -> AdditiveExplainer:
         """Return this explainer with a network; raises ValueError for another than it explains."""
         classifier = Classifier.of(model)
-        Rows(self._fitted.origin, self.memory).check_network(classifier.model)
+        ScoreStatistics(self._fitted.origin, self.memory).check_network(classifier.model)
         found = copy.copy(self)
         found.classifier_, found._asker = classifier, None
         if self._fitted.origin.kind != FILTERS:
@@ -539,7 +546,7 @@ _HEADS = "heads."
 _NOT_SAID = ("names", "seed", "memory")
 
 
-def _nothing(_: Rows) -> None:
+def _nothing(_: ScoreStatistics) -> None:
     return None
 
 
@@ -551,7 +558,7 @@ def _plain(value: Any) -> Any:
     return value if known else type(value).__name__
 
 
-def _named(concepts: Any, found: Distilled) -> Any:
+def _named(concepts: Any, found: DistilledExplainers) -> Any:
     """Return concepts as they can be saved, None for a callable or a concept set."""
     if found.origin.kind == FILTERS:
         return EACH_FILTER
@@ -559,7 +566,7 @@ def _named(concepts: Any, found: Distilled) -> Any:
     return concepts if isinstance(concepts, str) or plain else None
 
 
-def _trained(source: Source) -> dict[str, np.ndarray]:
+def _trained(source: ConceptSource) -> dict[str, np.ndarray]:
     """Return heads that were trained here as arrays, to be saved with the explainer."""
     heads = source.heads
     if not isinstance(heads, MapHeads) or not isinstance(heads.of, LinearHeads):

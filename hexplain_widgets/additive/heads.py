@@ -16,7 +16,7 @@ from ..data.concept_sets import IGNORE, ConceptSet, label_maps
 from ..data.samples import Batch, batches
 from ..fitting.passes import batch_size
 from ..network.classifier import Classifier
-from ..network.gating import Gated, gated
+from ..network.gating import LayerGates, gated
 from ..network.probe import Probe
 from ..provenance import fingerprint
 from ..solvers.logistic import fit_logistic
@@ -91,7 +91,7 @@ class ModelHeads:
 
 @dataclass(frozen=True)
 class _ModelReader:
-    gates: Gated
+    gates: LayerGates
     layer: str
 
     def take(self, x: Tensor) -> Any:

@@ -14,7 +14,7 @@ from ..evidence.additive import FILTERS
 from ..fitting.passes import batch_size
 from ..network.classifier import Classifier
 from ..network.guest import visiting
-from .distillation import AdditiveFit, Distillation, Examples, explained_by
+from .distillation import AdditiveFit, Distillation, DistillationData, explained_by
 from .measures import (
     accuracy,
     best_accuracy_threshold,
@@ -23,26 +23,26 @@ from .measures import (
     relative_deviations,
     shares_by_ablation,
 )
-from .rows import UNLABELLED, RowAsker, Rows, Seen
+from .rows import UNLABELLED, ScoreBatch, ScoreExtractor, ScoreStatistics
 
 BY_LABEL = "images of the class against all others"
 BY_SIGN = "the network's own decision, its score above 0"
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ReportData:
     """A set of images to report on: its rows, and their scores without each concept's filters.
 
     `without` is None where concepts cannot be taken out; its rows stand as those of `rows.all()`,
     NaN for images that are no positives.
     """
 
-    rows: Rows
+    rows: ScoreStatistics
     without: Float[np.ndarray, "n p"] | None
 
 
 def ablated(
-    asker: RowAsker, classifier: Classifier, data: Iterable[object], groups: list[list[int]]
+    asker: ScoreExtractor, classifier: Classifier, data: Iterable[object], groups: list[list[int]]
 ) -> Iterator[tuple[bytes, Float[np.ndarray, " p"]]]:
     """Yield each image's key and its scores without each group of filters."""
     for batch in batches(data, classifier, size=batch_size(classifier)):
@@ -52,11 +52,16 @@ def ablated(
 
 
 def report_of(
-    fit: AdditiveFit, asked: Asked, seeds: Sequence[int], provenance: Provenance, *, progress: bool
+    fit: AdditiveFit,
+    asked: ReportData,
+    seeds: Sequence[int],
+    provenance: Provenance,
+    *,
+    progress: bool,
 ) -> AdditiveReport:
     """Return the report on a set of images; explainers of seeds that are new are fitted first."""
     seen, examples = asked.rows.all(), fit.of_rows(asked.rows)
-    judged = _Judged.of(fit, seen)
+    judged = _DecisionTruth.of(fit, seen)
     betas = (fit.schedule.beta, 0.0)
     qualities = []
     for beta in betas:
@@ -85,7 +90,7 @@ def report_of(
 
 
 @dataclass(frozen=True, eq=False)
-class _Judged:
+class _DecisionTruth:
     """What decisions are measured by: the truth, and that of the images that choose thresholds."""
 
     truth: Bool[np.ndarray, " n"]
@@ -95,7 +100,7 @@ class _Judged:
     by: str
 
     @classmethod
-    def of(cls, fit: AdditiveFit, seen: Seen) -> _Judged:
+    def of(cls, fit: AdditiveFit, seen: ScoreBatch) -> _DecisionTruth:
         own = fit.seen
         some = np.flatnonzero(fit.held_out) if fit.held_out.any() else np.arange(len(own))
         index = fit.rows.origin.index
@@ -108,7 +113,11 @@ class _Judged:
 
 
 def _quality(
-    fit: AdditiveFit, distillation: Distillation, examples: Examples, asked: Asked, judged: _Judged
+    fit: AdditiveFit,
+    distillation: Distillation,
+    examples: DistillationData,
+    asked: ReportData,
+    judged: _DecisionTruth,
 ) -> tuple[float, float, float, np.ndarray | None]:
     every = np.arange(len(examples.scores))
     device = distillation.device
@@ -124,7 +133,7 @@ def _quality(
 
 
 def _errors(
-    fit: AdditiveFit, found: np.ndarray, scores: np.ndarray, asked: Asked
+    fit: AdditiveFit, found: np.ndarray, scores: np.ndarray, asked: ReportData
 ) -> np.ndarray | None:
     if asked.without is None or not _measured(asked):
         return None
@@ -132,7 +141,7 @@ def _errors(
     return part_errors(fit.elements.summed(found), truth, scores)
 
 
-def _measured(asked: Asked) -> int:
+def _measured(asked: ReportData) -> int:
     if asked.without is None:
         return 0
     truth = shares_by_ablation(asked.rows.all().scores, asked.without)
@@ -147,7 +156,7 @@ def _stacked(each: Sequence[tuple[float, float, float, np.ndarray | None]]) -> E
     )
 
 
-def _notes(fit: AdditiveFit, asked: Asked, judged: _Judged) -> Iterator[str]:
+def _notes(fit: AdditiveFit, asked: ReportData, judged: _DecisionTruth) -> Iterator[str]:
     if judged.truth.all() or not judged.truth.any():
         yield "All images are judged alike: their accuracy says nothing."
     if fit.rows.origin.kind != FILTERS:
@@ -157,10 +166,10 @@ def _notes(fit: AdditiveFit, asked: Asked, judged: _Judged) -> Iterator[str]:
 
 
 def without_each(
-    asker: RowAsker,
+    asker: ScoreExtractor,
     classifier: Classifier,
     data: Iterable[object],
-    rows: Rows,
+    rows: ScoreStatistics,
     groups: list[list[int]],
 ) -> Float[np.ndarray, "n p"]:
     """Return every image's score without each group, NaN for images that are no positives.

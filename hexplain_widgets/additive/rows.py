@@ -24,7 +24,7 @@ from ..evidence.additive import FILTERS, HEADS
 from ..fitting.passes import Range, joined
 from ..fitting.states import Arrays, Settings, load_state, save_state
 from ..network.classifier import Classifier
-from ..network.gating import Gated, gated
+from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..provenance import fingerprint
@@ -90,7 +90,7 @@ class MapStore:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ScoreScope:
     """What rows belong to: one network, one output to explain, one layer, one list of elements.
 
     `output` says what is explained, `kind` whether elements are filters or heads, `identity` tells
@@ -115,7 +115,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ScoreBatch:
     """What images gave: maps `x`, strengths `y_i`, priors `w_i`, scores `y_hat` (Eq. 1-5).
 
     Maps may lie elsewhere, or in another order.
@@ -132,19 +132,19 @@ class Seen:
         return len(self.keys)
 
 
-class Rows:
+class ScoreStatistics:
     """The rows of all `images` seen so far; they add up in any order.
 
     `memory` bounds the bytes of maps that are not in a file.
     """
 
-    def __init__(self, origin: Origin, memory: int) -> None:
+    def __init__(self, origin: ScoreScope, memory: int) -> None:
         self.origin = origin
         self.memory = memory
         self.images = 0
         self.done: list[Range] = []
         self._maps = MapStore(memory)
-        self._parts: list[Seen] = []
+        self._parts: list[ScoreBatch] = []
         self._saved = 0
 
     @property
@@ -155,18 +155,18 @@ class Rows:
         self._saved = self.images
         return True
 
-    def add(self, seen: Seen, classifier: Classifier) -> None:
+    def add(self, seen: ScoreBatch, classifier: Classifier) -> None:
         """Add what one batch gave."""
         self._append(seen)
         at = self.done[-1][1] if self.done else 0
         self.done = joined([*self.done, (at, at + len(seen))])
 
-    def _append(self, seen: Seen) -> None:
+    def _append(self, seen: ScoreBatch) -> None:
         self._maps.append(seen.maps)
         self._parts.append(replace(seen, maps=seen.maps[:0]))
         self.images += len(seen)
 
-    def merge(self, other: Rows, *, same_data: bool = False) -> None:
+    def merge(self, other: ScoreStatistics, *, same_data: bool = False) -> None:
         """Add what other data, or another part of the same, gave; raises like `check_same`."""
         self.check_same(other.origin)
         self.done = joined([*self.done, *other.done]) if same_data else self.done
@@ -175,17 +175,17 @@ class Rows:
             self._append(replace(part, maps=maps[at : at + len(part)]))
             at += len(part)
 
-    def copy(self) -> Rows:
+    def copy(self) -> ScoreStatistics:
         """Return the same, to which other data can be added without changing this."""
-        found = Rows(self.origin, self.memory)
+        found = ScoreStatistics(self.origin, self.memory)
         found.merge(self, same_data=True)
         return found
 
-    def all(self) -> Seen:
+    def all(self) -> ScoreBatch:
         """Return all rows, ordered by image whatever order they came in; maps as they lie."""
         order = self.places()
         columns = {name: self._column(name)[order] for name in _FIELDS}
-        return Seen(maps=self._maps.array(), **columns)
+        return ScoreBatch(maps=self._maps.array(), **columns)
 
     def places(self) -> Int64[np.ndarray, " n"]:
         """Return where the maps of each of the ordered rows lie in `all().maps`."""
@@ -204,7 +204,7 @@ class Rows:
                     " network's"
                 )
 
-    def check_same(self, other: Origin) -> None:
+    def check_same(self, other: ScoreScope) -> None:
         """Raise ValueError for the rows of another network or question."""
         for what, of in _SAME:
             here, there = of(self.origin), of(other)
@@ -233,13 +233,13 @@ class Rows:
         return settings, {**arrays, "maps": self._maps.array()}
 
     @classmethod
-    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> Rows:
+    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> ScoreStatistics:
         """Return what `state` gave; raises ValueError for what does not fit together."""
         try:
             found = cls(origin_of(settings["origin"]), int(settings["memory"]))
             found.done = [(int(a), int(b)) for a, b in settings["done"]]
             if len(arrays["maps"]):
-                found._append(_checked(Seen(**{n: arrays[n] for n in (*_FIELDS, "maps")})))
+                found._append(_checked(ScoreBatch(**{n: arrays[n] for n in (*_FIELDS, "maps")})))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise ValueError(
                 f"cannot take up saved rows: {error!r:.200}; those of a fit were expected; take"
@@ -253,12 +253,12 @@ class Rows:
         return save_state(path, KIND, settings, arrays.items())
 
     @classmethod
-    def load(cls, path: str | Path) -> Rows:
+    def load(cls, path: str | Path) -> ScoreStatistics:
         """Return what `save` wrote."""
         return cls.from_state(*load_state(path, KIND))
 
 
-_SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
+_SAME: tuple[tuple[str, Callable[[ScoreScope], object]], ...] = (
     ("network, by the hash of its weights", lambda o: o.network),
     ("layer", lambda o: (o.layer.name, o.layer.shape)),
     ("output to explain", lambda o: o.output),
@@ -266,9 +266,9 @@ _SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
 )
 
 
-def origin_of(value: Mapping[str, Any]) -> Origin:
+def origin_of(value: Mapping[str, Any]) -> ScoreScope:
     """Return an origin from its fields as JSON values; raises what their conversion raises."""
-    return Origin(
+    return ScoreScope(
         network=str(value["network"]),
         model=str(value["model"]),
         classes=tuple(map(str, value["classes"])),
@@ -281,7 +281,7 @@ def origin_of(value: Mapping[str, Any]) -> Origin:
     )
 
 
-def _checked(seen: Seen) -> Seen:
+def _checked(seen: ScoreBatch) -> ScoreBatch:
     counts: Sequence[int] = [len(getattr(seen, name)) for name in (*_FIELDS, "maps")]
     if len(set(counts)) > 1 or seen.strengths.shape != seen.priors.shape:
         raise ValueError(f"rows of {counts} images, with equally many of each expected")
@@ -289,7 +289,7 @@ def _checked(seen: Seen) -> Seen:
 
 
 @dataclass(frozen=True)
-class RowQuestion:
+class ScorePlan:
     """Which output is explained, by what: the filters of a layer, or heads on it.
 
     `chosen` are those of the heads that explain (default: all but the output itself).
@@ -302,7 +302,7 @@ class RowQuestion:
     memory: int
     cache: Path | None = None
 
-    def origin(self, probe: Probe, batch: Batch) -> Origin:
+    def origin(self, probe: Probe, batch: Batch) -> ScoreScope:
         """Return what the rows belong to, found on a first image.
 
         Raises ValueError for an unknown target or layer, and for several outputs without a target.
@@ -313,7 +313,7 @@ class RowQuestion:
         classifier = probe.classifier
         count = capture.logits.shape[1]
         output, index = self._output(classifier, count)
-        return Origin(
+        return ScoreScope(
             network=fingerprint(classifier.model),
             model=type(classifier.model).__name__,
             classes=tuple(classifier.name(i) for i in range(count)),
@@ -359,25 +359,25 @@ class RowQuestion:
             )
         return found
 
-    def asker(self, probe: Probe, origin: Origin) -> RowAsker:
+    def asker(self, probe: Probe, origin: ScoreScope) -> ScoreExtractor:
         """Return what asks the network."""
-        return RowAsker(probe, origin, self.heads, known_rows(self.cache, origin))
+        return ScoreExtractor(probe, origin, self.heads, known_rows(self.cache, origin))
 
-    def empty(self, origin: Origin) -> Rows:
+    def empty(self, origin: ScoreScope) -> ScoreStatistics:
         """Return rows without an image."""
-        return Rows(origin, self.memory)
+        return ScoreStatistics(origin, self.memory)
 
-    def restored(self, settings: Settings, arrays: Arrays) -> Rows:
+    def restored(self, settings: Settings, arrays: Arrays) -> ScoreStatistics:
         """Return the rows of a saved state."""
-        return Rows.from_state(settings, arrays)
+        return ScoreStatistics.from_state(settings, arrays)
 
 
-def cached(folder: Path, origin: Origin) -> Path:
+def cached(folder: Path, origin: ScoreScope) -> Path:
     """Return the file in a cache folder that rows of this origin lie in."""
     return folder / f"{origin.key}.hx"
 
 
-def keep_rows(folder: Path | None, rows: Rows) -> None:
+def keep_rows(folder: Path | None, rows: ScoreStatistics) -> None:
     """Leave rows in a cache folder for the next fit, where it does not hold all of them."""
     if folder is None:
         return
@@ -387,33 +387,37 @@ def keep_rows(folder: Path | None, rows: Rows) -> None:
         rows.save(cached(folder, rows.origin))
 
 
-def known_rows(folder: Path | None, origin: Origin) -> KnownRows:
+def known_rows(folder: Path | None, origin: ScoreScope) -> KnownRows:
     """Return what a cache folder knows already; nothing without a folder or a file."""
     path = None if folder is None else cached(folder, origin)
-    return KnownRows() if path is None or not path.is_file() else KnownRows.of(Rows.load(path))
+    return (
+        KnownRows()
+        if path is None or not path.is_file()
+        else KnownRows.of(ScoreStatistics.load(path))
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class KnownRows:
     """Rows of an earlier fit, by image."""
 
-    rows: Seen | None = None
+    rows: ScoreBatch | None = None
     places: np.ndarray | None = None
     at: dict[bytes, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Rows) -> KnownRows:
+    def of(cls, rows: ScoreStatistics) -> KnownRows:
         """Return rows ready to be looked up."""
         found = rows.all()
         return cls(found, rows.places(), {key.tobytes(): i for i, key in enumerate(found.keys)})
 
-    def of_batch(self, batch: Batch) -> Seen | None:
+    def of_batch(self, batch: Batch) -> ScoreBatch | None:
         """Return the rows of a batch if every one of its images is known."""
         keys = [s.key for s in batch.samples]
         if self.rows is None or self.places is None or not all(k in self.at for k in keys):
             return None
         some = np.array([self.at[k] for k in keys])
-        return Seen(
+        return ScoreBatch(
             self.rows.keys[some],
             np.array(self.rows.maps[self.places[some]]),
             self.rows.strengths[some],
@@ -423,20 +427,20 @@ class KnownRows:
         )
 
 
-class RowAsker:
+class ScoreExtractor:
     """Asks a network for the rows of batches of images."""
 
     def __init__(
-        self, probe: Probe, origin: Origin, heads: Heads | None, known: KnownRows | None = None
+        self, probe: Probe, origin: ScoreScope, heads: Heads | None, known: KnownRows | None = None
     ) -> None:
         self._probe, self._origin, self._heads = probe, origin, heads
         self._known = known or KnownRows()
-        self._ways: tuple[Gated, Reader | None] | None = None
+        self._ways: tuple[LayerGates, Reader | None] | None = None
         self.asked = 0
         names = () if heads is None else heads.names
         self._some = [] if heads is None else [names.index(n) for n in origin.elements]
 
-    def of(self, batch: Batch) -> Seen:
+    def of(self, batch: Batch) -> ScoreBatch:
         """Return the rows of a batch, half by half where it does not fit in memory.
 
         Raises ValueError for values that are not finite.
@@ -451,15 +455,17 @@ class RowAsker:
                 raise
         torch.cuda.empty_cache()
         one, other = (self.of(half) for half in batch.halves())
-        return Seen(**{n: np.concatenate([v, getattr(other, n)]) for n, v in one.__dict__.items()})
+        return ScoreBatch(
+            **{n: np.concatenate([v, getattr(other, n)]) for n, v in one.__dict__.items()}
+        )
 
-    def _of(self, batch: Batch) -> Seen:
+    def _of(self, batch: Batch) -> ScoreBatch:
         with visiting(self._probe.classifier.model):
             looked = self.look(batch.x)
             self.asked += len(batch)
             strengths, priors = looked.strengths_and_priors()
         check_finite(self._origin.layer.name, looked.maps, strengths, priors, looked.score)
-        return Seen(
+        return ScoreBatch(
             keys=np.stack([np.frombuffer(s.key, np.uint8) for s in batch.samples]),
             maps=looked.maps.detach().float().cpu().numpy(),
             strengths=_numbers(strengths),
@@ -468,23 +474,25 @@ class RowAsker:
             labels=_labels(batch),
         )
 
-    def look(self, x: Float[Tensor, "n ch h w"]) -> Look:
+    def look(self, x: Float[Tensor, "n ch h w"]) -> MapBatch:
         """Return images inside the network; call it inside `guest.visiting`."""
         gates, reader = self._ready(x)
         taken = gates.take(x)
         self._probe.classifier.check_logits(taken.logits, x)
         read = None if reader is None else reader.take(x)
         maps = taken.maps[self._origin.layer.name].detach().clone().requires_grad_()
-        return Look(self, taken, read, maps)
+        return MapBatch(self, taken, read, maps)
 
-    def _ready(self, x: Tensor) -> tuple[Gated, Reader | None]:
+    def _ready(self, x: Tensor) -> tuple[LayerGates, Reader | None]:
         if self._ways is None:
             layer = self._origin.layer.name
             reader = None if self._heads is None else self._heads.on(self._probe, x, layer)
             self._ways = gated(self._probe, x, [layer]), reader
         return self._ways
 
-    def answers(self, look: Look, image: Int[Tensor, " r"], maps: Tensor) -> Float[Tensor, " r"]:
+    def answers(
+        self, look: MapBatch, image: Int[Tensor, " r"], maps: Tensor
+    ) -> Float[Tensor, " r"]:
         """Return the explained output for other maps in the place of the layer's."""
         gates, reader = self._ready(look.maps)
         if self._origin.index >= 0:
@@ -492,19 +500,19 @@ class RowAsker:
             return logits[:, self._origin.index]
         return self._read(reader, look, image, maps)[:, -1 - self._origin.index]
 
-    def concepts(self, look: Look, image: Int[Tensor, " r"], maps: Tensor) -> Tensor:
+    def concepts(self, look: MapBatch, image: Int[Tensor, " r"], maps: Tensor) -> Tensor:
         """Return the scores of the heads that explain, `(r, e)`."""
         _, reader = self._ready(look.maps)
         return self._read(reader, look, image, maps)[:, self._some]
 
-    def _read(self, reader: Any, look: Look, image: Tensor, maps: Tensor) -> Tensor:
+    def _read(self, reader: Any, look: MapBatch, image: Tensor, maps: Tensor) -> Tensor:
         return reader.read(look.read, image, maps)
 
 
-class Look:
+class MapBatch:
     """A batch of images inside the network; `maps` `(n, K, H, W)` are what gradients are of."""
 
-    def __init__(self, asker: RowAsker, taken: Any, read: Any, maps: Tensor) -> None:
+    def __init__(self, asker: ScoreExtractor, taken: Any, read: Any, maps: Tensor) -> None:
         self._asker, self.taken, self.read, self.maps = asker, taken, read, maps
         self._each = torch.arange(len(maps), device=maps.device)
         with torch.enable_grad():

@@ -25,7 +25,7 @@ from ..fitting.passes import accumulate, batch_size
 from ..network.classifier import Classifier
 from ..network.probe import Probe
 from ..provenance import fingerprint, versions
-from .maps import GRID, Kept, LayerMaps, MapSample, Strongest, labelled, regions_of
+from .maps import GRID, MapExtractor, MapSample, SampledImage, StrongestImages, labelled, regions_of
 
 # Exchanges of labels over which the chance level is averaged.
 DRAWS = 5
@@ -37,7 +37,7 @@ Maps = Float32[np.ndarray, "n k h w"]
 
 
 @dataclass(frozen=True, eq=False)
-class Overlap:
+class FilterOverlap:
     """The IoU of every filter with every part; `chance` is that of each filter's best part after
     labels were exchanged between images, None where there are fewer than two.
     """
@@ -56,7 +56,7 @@ def part_grid(
     return majority(maps, (GRID, GRID), window=window).astype(np.int16)
 
 
-class Agreement:
+class RegionAgreement:
     """Sums over images of what filters' regions and parts have in common (Net Dissection).
 
     Only pixels about which somebody said something count.
@@ -108,21 +108,21 @@ def overlap(
     extent: tuple[int, int],
     *,
     seed: int = 0,
-) -> Overlap:
+) -> FilterOverlap:
     """Return how far the filters' regions agree with the parts, summed over all labelled images.
 
     `regions(i)` are those of image `i`, `extent` counts filters and parts. The images are taken in
     the order that is given, on which the exchange of labels depends.
     """
     partners = exchanges(len(labels), seed=seed) if len(labels) > 1 else []
-    own, *others = (Agreement(*extent) for _ in range(len(partners) + 1))
+    own, *others = (RegionAgreement(*extent) for _ in range(len(partners) + 1))
     for i, mine in enumerate(labels):
         here = regions(i).reshape(extent[0], -1).astype(np.float32)
         own.add(here, mine)
         for agreement, partner in zip(others, partners, strict=True):
             agreement.add(here, labels[partner[i]])
     best = [agreement.iou.max(1, initial=0) for agreement in others]
-    return Overlap(own.iou, np.mean(best, axis=0) if best else None)
+    return FilterOverlap(own.iou, np.mean(best, axis=0) if best else None)
 
 
 class FilterGallery:
@@ -161,8 +161,8 @@ class FilterGallery:
         self.whole_ = False
         self._sample = MapSample(self.memory, self.seed)
         self._elsewhere: MapSample | None = None
-        self._asker: LayerMaps | None = None
-        self._strongest = Strongest(0)
+        self._asker: MapExtractor | None = None
+        self._strongest = StrongestImages(0)
 
     def fit(
         self, model: nn.Module | Classifier, data: Any, *, parts: Any = None, progress: bool = True
@@ -182,7 +182,7 @@ class FilterGallery:
         self.classifier_, self._network = classifier, fingerprint(classifier.model)
         self._parts, self._notes = labels or ((), ())
         self.total_ = length_of(data)
-        read = Labels(classifier, self.level, self._parts)
+        read = LabelReader(classifier, self.level, self._parts)
         own = read if self._parts and parts is None else None
         self._run(data, partial(self._keep, labels=own), progress)
         if parts is not None:
@@ -220,27 +220,27 @@ class FilterGallery:
         asker = self._asking(first)
         accumulate(chain([first], source), asker.of, keep, total=length_of(data), progress=progress)
 
-    def _asking(self, first: Batch) -> LayerMaps:
+    def _asking(self, first: Batch) -> MapExtractor:
         if self._asker is None:
-            self._asker = LayerMaps(Probe(self.classifier_), self.layer, first.x[:1])
-            self._strongest = Strongest(self._asker.layer.shape[0])
+            self._asker = MapExtractor(Probe(self.classifier_), self.layer, first.x[:1])
+            self._strongest = StrongestImages(self._asker.layer.shape[0])
         return self._asker
 
-    def _keep(self, seen: tuple[Batch, Maps], labels: Labels | None) -> None:
+    def _keep(self, seen: tuple[Batch, Maps], labels: LabelReader | None) -> None:
         batch, maps = seen
         self._strongest.add(
             batch, maps, lambda i: picture_of_sample(batch.samples[i], self.classifier_)
         )
         for sample, own in zip(batch.samples, maps, strict=True):
             said = None if labels is None else labels.of(sample)
-            self._sample.add(sample.key, Kept(own.copy(), said))
+            self._sample.add(sample.key, SampledImage(own.copy(), said))
         self.images_ += len(batch)
 
-    def _keep_labelled(self, seen: tuple[Batch, Maps], labels: Labels) -> None:
+    def _keep_labelled(self, seen: tuple[Batch, Maps], labels: LabelReader) -> None:
         for sample, own in zip(seen[0].samples, seen[1], strict=True):
             said = labels.of(sample)
             if said is not None and self._elsewhere is not None:
-                self._elsewhere.add(sample.key, Kept(own.copy(), said))
+                self._elsewhere.add(sample.key, SampledImage(own.copy(), said))
 
     @property
     def layer_(self) -> Layer:
@@ -276,9 +276,9 @@ class FilterGallery:
     def _overlap(
         self,
         thresholds: Float[np.ndarray, " k"],
-        images: Sequence[Kept],
+        images: Sequence[SampledImage],
         labels: Sequence[Int16[np.ndarray, "_ y x"]],
-    ) -> Overlap:
+    ) -> FilterOverlap:
         def regions(i: int) -> np.ndarray:
             return regions_of(images[i], thresholds)
 
@@ -322,7 +322,7 @@ class FilterGallery:
         )
 
 
-class Labels:
+class LabelReader:
     """Reads the labels of a level, as the network sees the image."""
 
     def __init__(self, classifier: Classifier, level: str, names: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.samples import Batch
 from ..evidence import FilterPortrait, Layer
 from ..fitting.exemplars import SIDE, Exemplars, Picture, printable
-from ..network.gating import Gated, gated
+from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..solvers.reservoirs import hashes_of, image_number
@@ -50,14 +50,14 @@ def _along(maps: np.ndarray, pixels: int, span: Span, axis: int) -> np.ndarray:
     return np.asarray(before + part * (after - before))
 
 
-class LayerMaps:
+class MapExtractor:
     """Asks a network for the maps of one layer; `layer` None is the last of its stages."""
 
     def __init__(self, probe: Probe, layer: str | None, x: Float[Tensor, "1 c h w"]) -> None:
         self._probe = probe
         found = probe.capture(x, None if layer is None else [layer])
         self.layer: Layer = found.layers[0]
-        self._ways: dict[tuple[int, ...], Gated] = {}
+        self._ways: dict[tuple[int, ...], LayerGates] = {}
 
     def of(self, batch: Batch) -> tuple[Batch, Float32[np.ndarray, "n k h w"]]:
         """Return the maps of a batch, half by half where it does not fit in memory.
@@ -89,7 +89,7 @@ class LayerMaps:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class SampledImage:
     """One image of a sample: its filters' maps, and its parts' labels where it has some."""
 
     maps: Float32[np.ndarray, "k h w"]
@@ -107,13 +107,13 @@ class MapSample:
     def __init__(self, memory: int, seed: int) -> None:
         self.complete = True
         self._memory, self._seed, self._used = memory, seed, 0
-        self._kept: dict[int, Kept] = {}
+        self._kept: dict[int, SampledImage] = {}
         self._largest: list[int] = []
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def add(self, key: bytes, kept: Kept) -> None:
+    def add(self, key: bytes, kept: SampledImage) -> None:
         """Take an image in; the same one twice counts once."""
         image = np.array([image_number(key)], np.int64)
         code = int(hashes_of(image, np.zeros(1, np.int64), salt=self._seed)[0])
@@ -126,7 +126,7 @@ class MapSample:
             self._used -= self._kept.pop(-heapq.heappop(self._largest)).size
             self.complete = False
 
-    def images(self) -> list[Kept]:
+    def images(self) -> list[SampledImage]:
         """Return the images, in the order of their hashes."""
         return [self._kept[code] for code in sorted(self._kept)]
 
@@ -154,12 +154,12 @@ def _thresholds(values: Float32[np.ndarray, "k n"], quantile: float) -> Float[np
     return np.asarray(np.where(clipped, below, found), np.float64)
 
 
-def _values(images: Sequence[Kept], some: slice) -> Float32[np.ndarray, "k n"]:
+def _values(images: Sequence[SampledImage], some: slice) -> Float32[np.ndarray, "k n"]:
     finer = [interpolated(one.maps[some], (GRID, GRID)) for one in images]
     return np.concatenate([maps.reshape(len(maps), -1) for maps in finer], axis=1)
 
 
-class Strongest:
+class StrongestImages:
     """The images in which each filter is strongest, with its map in each."""
 
     def __init__(self, filters: int) -> None:
@@ -232,12 +232,16 @@ def _stacked(found: Sequence[np.ndarray], shape: tuple[int, ...], kind: type) ->
     return np.stack(found) if found else np.zeros((0, *shape), kind)
 
 
-def regions_of(kept: Kept, thresholds: Float[np.ndarray, " k"]) -> Bool[np.ndarray, "k y x"]:
+def regions_of(
+    kept: SampledImage, thresholds: Float[np.ndarray, " k"]
+) -> Bool[np.ndarray, "k y x"]:
     """Return where the filters are above their thresholds, on the grid."""
     return np.asarray(interpolated(kept.maps, (GRID, GRID)) > thresholds[:, None, None])
 
 
-def labelled(images: Sequence[Kept]) -> tuple[list[Kept], list[Int16[np.ndarray, "m y x"]]]:
+def labelled(
+    images: Sequence[SampledImage],
+) -> tuple[list[SampledImage], list[Int16[np.ndarray, "m y x"]]]:
     """Return the images that have labels, and their labels."""
     some = [one for one in images if one.labels is not None]
     return some, [one.labels for one in some if one.labels is not None]

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from ..evidence import InferenceComparison, Provenance
-from ..network.classifier import Classifier, Prepared, thumbnail
-from .harmonize import Harmony
-from .inference import Inferrer, Stop
+from ..network.classifier import Classifier, PreparedImage, thumbnail
+from .harmonize import HarmonisedLevels
+from .inference import LevelInference, Stop
 
 # Ways of drawing sets at random that a test looks at.
 DRAWS = 2000
@@ -22,14 +22,14 @@ UNMOVED = "in {} of its images no channel moves the concept: there the weights a
 
 
 @dataclass(frozen=True, eq=False)
-class Space:
+class PrincipalSpace:
     """Principal components: `points` are the first three, `explained_variance` their shares."""
 
     points: Float[np.ndarray, "n 3"]
     explained_variance: Float[np.ndarray, " 3"]
 
 
-def principal(weights: Float[np.ndarray, "n k"]) -> Space:
+def principal(weights: Float[np.ndarray, "n k"]) -> PrincipalSpace:
     """Return the first three principal components of vectors; zeros where there are fewer.
 
     Signs are such that the largest entry of each axis is positive.
@@ -41,7 +41,7 @@ def principal(weights: Float[np.ndarray, "n k"]) -> Space:
     points, explained = np.zeros((len(weights), 3)), np.zeros(3)
     points[:, some] = centred @ axes[some].T * signs
     explained[some] = scale[some] ** 2 / (scale**2).sum()
-    return Space(points, explained)
+    return PrincipalSpace(points, explained)
 
 
 def distances(
@@ -97,7 +97,7 @@ def _share_as_far(
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class ComparisonSets:
     """What is compared: `sets` of images, and each set's concept of the level `level`.
 
     `depth` counts levels from the output on; `numbers[s]` is the place of a set's concept in its
@@ -112,11 +112,11 @@ class Compared:
 
 
 def asked_of(
-    harmony: Harmony,
+    harmony: HarmonisedLevels,
     sets: Mapping[str, Sequence[Any]],
     concept: str | int | Mapping[str, str | int],
     level: str | None,
-) -> Compared:
+) -> ComparisonSets:
     """Return what is compared: `concept` is one for all sets, or one for each by its name.
 
     Raises ValueError for an unknown level or concept, for the last level, for no sets, a set
@@ -135,7 +135,7 @@ def asked_of(
             )
     depth = harmony.depth(level)
     numbers = [harmony.number(depth, each[name]) for name in sets]
-    return Compared(
+    return ComparisonSets(
         sets={name: tuple(some) for name, some in sets.items()},
         depth=depth,
         level=harmony.names[depth],
@@ -145,7 +145,7 @@ def asked_of(
 
 
 def compared(
-    look: Classifier, inferrer: Inferrer, asked: Compared, seed: int, stopped: Stop
+    look: Classifier, inferrer: LevelInference, asked: ComparisonSets, seed: int, stopped: Stop
 ) -> InferenceComparison:
     """Return the space of the sets' unit inference weights, and distances in it.
 
@@ -167,11 +167,11 @@ def compared(
 
 
 def _measured(
-    asked: Compared,
+    asked: ComparisonSets,
     kept: Int[np.ndarray, " s"],
     weights: Float[np.ndarray, "n k"],
     of: Int[np.ndarray, " n"],
-    prepared: Sequence[Prepared],
+    prepared: Sequence[PreparedImage],
     seed: int,
 ) -> InferenceComparison:
     names, space, count = tuple(asked.sets)[: len(kept)], principal(weights), len(kept)
@@ -190,7 +190,9 @@ def _measured(
     )
 
 
-def _pictures(prepared: Sequence[Prepared], count: int) -> tuple[UInt8[np.ndarray, "h w 3"], ...]:
+def _pictures(
+    prepared: Sequence[PreparedImage], count: int
+) -> tuple[UInt8[np.ndarray, "h w 3"], ...]:
     return tuple(thumbnail(one.shown) for one in prepared[:count])
 
 

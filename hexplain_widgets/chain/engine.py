@@ -24,17 +24,17 @@ from ..evidence import (
     Provenance,
 )
 from ..evidence.faithfulness import faithfulness
-from ..fitting.passes import Gathering, never
+from ..fitting.passes import Pass, never
 from ..fitting.states import restoring
-from ..network.classifier import Classifier, Prepared, thumbnail
+from ..network.classifier import Classifier, PreparedImage, thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
-from .comparison import Compared, asked_of, compared
-from .harmonize import Harmonized, Harmony, harmonized
-from .inference import Inferrer, Manner, Stop
+from .comparison import ComparisonSets, asked_of, compared
+from .harmonize import ConceptDirections, HarmonisedLevels, harmonized
+from .inference import InferenceSettings, LevelInference, Stop
 from .levels import Levels, checked_levels, root_of
-from .statistics import ConceptSums, LabelQuestion
-from .trees import Grown, mean_of, of_a_class
+from .statistics import ConceptStatistics, LabelPlan
+from .trees import InferenceTree, mean_of, of_a_class
 
 # How many concepts a concept may rest on: these at the finest levels, MANY at the others.
 FEW, MANY = {"material": 1, "texture": 1, "color": 1}, 5
@@ -42,7 +42,7 @@ FEW, MANY = {"material": 1, "texture": 1, "color": 1}, 5
 
 def explained_again(
     look: Classifier, inference: ConceptInference, images: Any
-) -> tuple[Prepared, ...]:
+) -> tuple[PreparedImage, ...]:
     """Return the images of an inference as the network sees them: one, or all of a class.
 
     Raises ValueError where they are others.
@@ -72,8 +72,8 @@ def compared_again(look: Classifier, found: InferenceComparison, point: int, ima
 
 
 def compared_faithful(
-    inferrer: Inferrer,
-    harmony: Harmony,
+    inferrer: LevelInference,
+    harmony: HarmonisedLevels,
     found: InferenceComparison,
     x: Tensor,
     point: int,
@@ -98,8 +98,8 @@ def compared_faithful(
 
 
 def faithful(
-    inferrer: Inferrer,
-    harmony: Harmony,
+    inferrer: LevelInference,
+    harmony: HarmonisedLevels,
     inference: ConceptInference,
     xs: Sequence[Tensor],
     path: tuple[int, ...],
@@ -162,9 +162,9 @@ class Chain:
         self.classifier_: Classifier | None = None
         self.skipped_: tuple[Any, ...] = ()
         self._root = ""
-        self._sums: ConceptSums | None = None
-        self._found: Harmony | None = None
-        self._inferrer: Inferrer | None = None
+        self._sums: ConceptStatistics | None = None
+        self._found: HarmonisedLevels | None = None
+        self._inferrer: LevelInference | None = None
 
     def __repr__(self) -> str:
         if self._sums is None:
@@ -198,7 +198,7 @@ class Chain:
             before.check_network(guest.model)
         self.classifier_ = guest
         self._begin(before, root_of(self.levels, known.levels))
-        gathering = Gathering(
+        gathering = Pass(
             self._question(known.names, group),
             guest,
             before,
@@ -216,27 +216,27 @@ class Chain:
 
     def _question(
         self, names: Mapping[str, tuple[str, ...]], group: Callable[[str], str] | None
-    ) -> LabelQuestion:
+    ) -> LabelPlan:
         given = self.levels
         below = None if given is None else tuple((k, v) for k, v in given.items() if v is not None)
-        return LabelQuestion(below, names, held_out=self.held_out, seed=self.seed, group=group)
+        return LabelPlan(below, names, held_out=self.held_out, seed=self.seed, group=group)
 
-    def _taken_up(self, checkpoint: str | Path | None) -> ConceptSums | None:
+    def _taken_up(self, checkpoint: str | Path | None) -> ConceptStatistics | None:
         if checkpoint is None or not Path(checkpoint).is_file():
             return None if self._sums is None else self._sums.copy()
-        return ConceptSums.load(checkpoint)[0]
+        return ConceptStatistics.load(checkpoint)[0]
 
-    def _saving(self, checkpoint: str | Path) -> Callable[[ConceptSums], object]:
+    def _saving(self, checkpoint: str | Path) -> Callable[[ConceptStatistics], object]:
         return lambda sums: sums.save(checkpoint, self._settings())
 
-    def _begin(self, sums: ConceptSums | None, root: str) -> None:
+    def _begin(self, sums: ConceptStatistics | None, root: str) -> None:
         self._sums, self._root = sums, root
         self._found, self._inferrer = None, None
 
     # what was harmonised
 
     @property
-    def _fitted(self) -> ConceptSums:
+    def _fitted(self) -> ConceptStatistics:
         if self._sums is None or not self._sums.images:
             raise ValueError(
                 "this Chain has not seen a concept set; a fitted one was expected; call"
@@ -245,15 +245,15 @@ class Chain:
         return self._sums
 
     @property
-    def _harmony(self) -> Harmony:
+    def _harmony(self) -> HarmonisedLevels:
         if self._found is None:
             levels = self._fitted.levels.values()
             found = tuple(harmonized(n, sparsity=self.harmonize_sparsity) for n in levels)
-            self._found = Harmony(self._root, self._fitted.origin.names, found)
+            self._found = HarmonisedLevels(self._root, self._fitted.origin.names, found)
         return self._found
 
     @property
-    def harmonized_(self) -> tuple[Harmonized, ...]:
+    def harmonized_(self) -> tuple[ConceptDirections, ...]:
         """The concepts of each level below the output as directions of its layer."""
         return self._harmony.levels
 
@@ -303,7 +303,7 @@ class Chain:
 
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
-        sums, settings = ConceptSums.load(path)
+        sums, settings = ConceptStatistics.load(path)
         with restoring("Chain", path):
             found = cls(**{n: settings[n] for n in _SETTINGS})
             root = str(settings["root"])
@@ -364,7 +364,7 @@ class Chain:
         prepared = [look.prepare(image) for image in images]
         logits = [look.logits(one.x)[0] for one in prepared]
         index = int(logits[0].argmax()) if target is None else look.index_of(target, len(logits[0]))
-        grown = Grown(self.harmonized_, self._root)
+        grown = InferenceTree(self.harmonized_, self._root)
         inferred = inferrer.inferred(
             [p.x for p in prepared], [index] * len(prepared), stopped or never
         )
@@ -375,7 +375,7 @@ class Chain:
 
     def _evidence(
         self,
-        prepared: Sequence[Prepared],
+        prepared: Sequence[PreparedImage],
         root: InferredConcept,
         said: Prediction,
         name: str,
@@ -451,7 +451,7 @@ class Chain:
         return compared_faithful(*known, comparison, x, point, stopped or never)
 
     def _each(
-        self, asked: Compared, count: int, stopped: Stop | None
+        self, asked: ComparisonSets, count: int, stopped: Stop | None
     ) -> tuple[ConceptInference, ...]:
         target = [None if asked.depth else n for n in asked.numbers]
         pairs = [(i, t) for some, t in zip(asked.sets.values(), target, strict=True) for i in some]
@@ -466,17 +466,17 @@ class Chain:
             )
         return self.classifier_
 
-    def _inferring(self) -> Inferrer:
+    def _inferring(self) -> LevelInference:
         if self._inferrer is None:
-            self._inferrer = Inferrer(
+            self._inferrer = LevelInference(
                 Probe(self._ready()),
                 self.harmonized_,
                 [self._most(h) for h in self.harmonized_],
-                Manner(self.gates, self.sparsity, self.place, self.seed),
+                InferenceSettings(self.gates, self.sparsity, self.place, self.seed),
             )
         return self._inferrer
 
-    def _most(self, level: Harmonized) -> int:
+    def _most(self, level: ConceptDirections) -> int:
         usual = FEW.get(level.level, MANY)
         if isinstance(self.max_concepts, Mapping):
             return self.max_concepts.get(level.level, usual)

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from ..arguments import nearest
 from ..evidence import Layer
 from ..solvers.lasso import Quadratic, lasso
-from .statistics import LevelSums
+from .statistics import LevelStatistics
 
 NEVER = "no pixel of the fitted images is labelled with it"
 ALWAYS = "every labelled pixel of the fitted images carries it"
@@ -23,7 +23,7 @@ TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
-class Harmonized:
+class ConceptDirections:
     """The concepts of one level as directions of its layer.
 
     `weights[e]` and `bias[e]` make the map of a concept (Eq. 4): 1 on average where it is, 0 on
@@ -54,7 +54,7 @@ class Harmonized:
         return np.asarray(found)
 
 
-def harmonized(sums: LevelSums, *, sparsity: float) -> Harmonized:
+def harmonized(sums: LevelStatistics, *, sparsity: float) -> ConceptDirections:
     """Return every concept of a level as a direction, from gathered sums.
 
     All labelled pixels make one Gram matrix, in which every pixel counts by its area, as in Eq. 1;
@@ -81,7 +81,7 @@ def harmonized(sums: LevelSums, *, sparsity: float) -> Harmonized:
     weights, bias = _scaled(sums, weights)
     precision = _precision(sums, weights)
     chance = _over(sums.held_area, np.broadcast_to(sums.held_known, sums.held_area.shape))
-    plain = Harmonized(
+    plain = ConceptDirections(
         sums.level.name,
         sums.level.layer,
         sums.level.concepts,
@@ -96,7 +96,7 @@ def harmonized(sums: LevelSums, *, sparsity: float) -> Harmonized:
 
 
 def _quadratic(
-    sums: LevelSums,
+    sums: LevelStatistics,
     share: Float[np.ndarray, " u"],
     mean: Float[np.ndarray, " k"],
     usable: Bool[np.ndarray, " e"],
@@ -108,7 +108,7 @@ def _quadratic(
 
 
 def _scaled(
-    sums: LevelSums, weights: Float[np.ndarray, "e k"]
+    sums: LevelStatistics, weights: Float[np.ndarray, "e k"]
 ) -> tuple[Float[np.ndarray, "e k"], Float[np.ndarray, " e"]]:
     """Scale maps so that the mean over a concept's pixels is 1 and over the others 0."""
     rest = sums.known[0] - sums.area
@@ -122,12 +122,12 @@ def _over(value: Float[np.ndarray, " e"], by: Float[np.ndarray, " e"]) -> Float[
     return np.asarray(np.divide(value, by, out=np.full(len(value), np.nan), where=by > 0))
 
 
-def _precision(sums: LevelSums, weights: Float[np.ndarray, "e k"]) -> Float[np.ndarray, " e"]:
+def _precision(sums: LevelStatistics, weights: Float[np.ndarray, "e k"]) -> Float[np.ndarray, " e"]:
     found = sums.samples.precision(weights, sums.held_area, float(sums.held_known[0]))
     return np.where(weights.any(axis=1), found, np.nan)
 
 
-def _flags(found: Harmonized, sums: LevelSums, known: float) -> dict[str, str]:
+def _flags(found: ConceptDirections, sums: LevelStatistics, known: float) -> dict[str, str]:
     reasons = (
         (NEVER, sums.area == 0),
         (ALWAYS, sums.area >= known * (1 - 1e-12)),
@@ -143,12 +143,12 @@ def _flags(found: Harmonized, sums: LevelSums, known: float) -> dict[str, str]:
 
 
 @dataclass(frozen=True, eq=False)
-class Harmony:
+class HarmonisedLevels:
     """The output, called `root`, with its `classes`, and the harmonised levels below it."""
 
     root: str
     classes: tuple[str, ...]
-    levels: tuple[Harmonized, ...]
+    levels: tuple[ConceptDirections, ...]
 
     @property
     def names(self) -> tuple[str, ...]:

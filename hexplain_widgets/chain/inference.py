@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 from torch import Tensor
 
-from ..network.gating import Gated, Taken, gated, gates_for, proximity, spatial_means
+from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximity, spatial_means
 from ..network.guest import visiting
 from ..network.localize import upsampled
 from ..network.probe import Probe
@@ -22,7 +22,7 @@ from ..network.segments import rounding
 from ..solvers.best_subset import Subset, best_subset
 from ..solvers.lasso import Quadratic, Way, lasso
 from ..solvers.moments import CONSTANT
-from .harmonize import USELESS, Harmonized
+from .harmonize import USELESS, ConceptDirections
 
 Stop = Callable[[], bool]
 # Gates that are answered between two looks at whether to stop.
@@ -46,7 +46,7 @@ TOGETHER = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Gates:
+class GateSample:
     """The gates on a layer, True where a channel stays open, and what a regression makes of them.
 
     The first is all open. Images with the same gates may share one of these, and with it the
@@ -74,13 +74,13 @@ class Gates:
         found: Float[np.ndarray, "k k"] = self.weighted.T @ self.opened
         return np.asarray((found + found.T) / 2)
 
-    def first(self, count: int) -> Gates:
+    def first(self, count: int) -> GateSample:
         """Return the first of the gates."""
-        return self if count >= len(self.opened) else Gates(self.opened[:count])
+        return self if count >= len(self.opened) else GateSample(self.opened[:count])
 
 
 @dataclass(frozen=True, eq=False)
-class Perturbed:
+class Perturbation:
     """One image whose shallow layer was gated, and what a deeper layer answered (Eq. 2-7).
 
     `means[k]` is the spatial mean of an open shallow channel: behind gate `n` it is `means` times
@@ -89,7 +89,7 @@ class Perturbed:
     `answers @ t` (Eq. 7), so that one pass of gates serves all of them.
     """
 
-    gates: Gates
+    gates: GateSample
     means: Float[np.ndarray, " k"]
     answers: Float[np.ndarray, "g d"]
 
@@ -127,39 +127,39 @@ class Perturber:
         self._probe = probe
         self._layers = tuple(dict.fromkeys(layers))
         self._count, self._seed = count, seed
-        self._ways: dict[tuple[int, ...], Gated] = {}
-        self._gates: dict[str, Gates] = {}
+        self._ways: dict[tuple[int, ...], LayerGates] = {}
+        self._gates: dict[str, GateSample] = {}
 
-    def take(self, x: Float[Tensor, "1 ch h w"]) -> Taken:
+    def take(self, x: Float[Tensor, "1 ch h w"]) -> ForwardCache:
         """Run the network once on an image; raises ValueError for logits that are not finite."""
         with visiting(self._probe.classifier.model), torch.no_grad():
             taken = self._way(x).take(x)
         self._probe.classifier.check_logits(taken.logits, x)
         return taken
 
-    def _way(self, x: Tensor) -> Gated:
+    def _way(self, x: Tensor) -> LayerGates:
         shape = tuple(x.shape[1:])
         if shape not in self._ways:
             self._ways[shape] = gated(self._probe, x, self._layers)
         return self._ways[shape]
 
-    def gates(self, layer: str, channels: int) -> Gates:
+    def gates(self, layer: str, channels: int) -> GateSample:
         """Return the gates on a layer."""
         if layer not in self._gates:
             opened = gates_for(
                 EVERY_IMAGE, layer, count=self._count, channels=channels, seed=self._seed
             )
-            self._gates[layer] = Gates(opened)
+            self._gates[layer] = GateSample(opened)
         return self._gates[layer]
 
     def perturbed(
         self,
         x: Float[Tensor, "1 ch h w"],
-        taken: Taken,
+        taken: ForwardCache,
         shallow: str,
         deep: str | None,
         stopped: Stop | None = None,
-    ) -> Perturbed:
+    ) -> Perturbation:
         """Return what `deep` (None: the logits) answers to every gate on `shallow`.
 
         `stopped` is asked now and then; once it says yes, the gates so far are returned. Raises
@@ -171,12 +171,12 @@ class Perturber:
         means = _numbers(spatial_means(maps)[0])
         _check_finite(means, shallow, shallow)
         self._check(shallow, deep, taken, answers)
-        return Perturbed(gates.first(len(answers)), means, answers)
+        return Perturbation(gates.first(len(answers)), means, answers)
 
     def losses(
         self,
         x: Float[Tensor, "1 ch h w"],
-        taken: Taken,
+        taken: ForwardCache,
         shallow: str,
         deep: str | None,
         stopped: Stop | None = None,
@@ -200,7 +200,7 @@ class Perturber:
     def _answers(
         self,
         x: Tensor,
-        taken: Taken,
+        taken: ForwardCache,
         shallow: str,
         deep: str | None,
         opened: Bool[np.ndarray, "g k"],
@@ -214,7 +214,7 @@ class Perturber:
     def _answered(
         self,
         x: Tensor,
-        taken: Taken,
+        taken: ForwardCache,
         shallow: str,
         deep: str | None,
         opened: Tensor,
@@ -227,7 +227,11 @@ class Perturber:
             yield ask(some)
 
     def _check(
-        self, shallow: str, deep: str | None, taken: Taken, answers: Float[np.ndarray, "_g _d"]
+        self,
+        shallow: str,
+        deep: str | None,
+        taken: ForwardCache,
+        answers: Float[np.ndarray, "_g _d"],
     ) -> None:
         _check_finite(answers, shallow, deep or "the output")
         if deep is not None:
@@ -254,7 +258,7 @@ def _numbers(tensor: Tensor) -> np.ndarray:
 
 
 def inference_weights(
-    perturbed: Sequence[Perturbed],
+    perturbed: Sequence[Perturbation],
     concepts: Sequence[Float[np.ndarray, "_e d"]],
     *,
     sparsity: float,
@@ -266,7 +270,7 @@ def inference_weights(
     weights (Eq. 4), or ones of an identity matrix for logits. The penalty is `sparsity` times the
     smallest that makes every weight of a concept zero; an intercept is fitted. With `v = w * means`
     the matrix of the regression is that of the gates alone, so that all concepts of all images with
-    the same gates are one problem (`Gates`). Raises ValueError for concepts that do not fit.
+    the same gates are one problem (`GateSample`). Raises ValueError for concepts that do not fit.
     """
     found: dict[int, InferredWeights] = {}
     for same in _with_equal_gates(perturbed):
@@ -275,7 +279,7 @@ def inference_weights(
     return [found[i] for i in range(len(perturbed))]
 
 
-def _with_equal_gates(perturbed: Sequence[Perturbed]) -> list[list[int]]:
+def _with_equal_gates(perturbed: Sequence[Perturbation]) -> list[list[int]]:
     groups: dict[int, list[int]] = {}
     for i, one in enumerate(perturbed):
         groups.setdefault(id(one.gates), []).append(i)
@@ -283,7 +287,7 @@ def _with_equal_gates(perturbed: Sequence[Perturbed]) -> list[list[int]]:
 
 
 def _solved(
-    some: Sequence[tuple[Perturbed, Float[np.ndarray, "_e d"]]],
+    some: Sequence[tuple[Perturbation, Float[np.ndarray, "_e d"]]],
     sparsity: float,
     device: str | torch.device | None,
 ) -> list[InferredWeights]:
@@ -304,7 +308,7 @@ def _solved(
     return [InferredWeights(w, f) for w, f in parts]
 
 
-def _asked(one: Perturbed, concepts: Float[np.ndarray, "e d"]) -> Float[np.ndarray, "e g"]:
+def _asked(one: Perturbation, concepts: Float[np.ndarray, "e d"]) -> Float[np.ndarray, "e g"]:
     if concepts.ndim != 2 or concepts.shape[1] != one.answers.shape[1]:
         raise ValueError(
             f"got concepts of shape {concepts.shape}, answers of {one.answers.shape[1]} channels;"
@@ -313,7 +317,7 @@ def _asked(one: Perturbed, concepts: Float[np.ndarray, "e d"]) -> Float[np.ndarr
     return concepts @ one.answers.T
 
 
-def _quadratic(gates: Gates, answers: Float[np.ndarray, "e g"]) -> Quadratic:
+def _quadratic(gates: GateSample, answers: Float[np.ndarray, "e g"]) -> Quadratic:
     """Return the centred statistics of Eq. 8 in units of v = w * means."""
     near = gates.near
     centred = answers - (answers @ near / near.sum())[:, None]
@@ -329,7 +333,7 @@ def _fit(problem: Quadratic, v: Float[np.ndarray, "e k"]) -> Float[np.ndarray, "
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class ConceptPlaces:
     """Where concepts lie in an image, at one resolution, each centred and of unit length.
 
     `parent` is the map of the concept that is inferred, `offered[j]` that of a concept it may rest
@@ -344,7 +348,7 @@ class Place:
 class FewConcepts:
     """Explains inference weights at a layer by at most `most` of the concepts of its level."""
 
-    def __init__(self, level: Harmonized, most: int) -> None:
+    def __init__(self, level: ConceptDirections, most: int) -> None:
         self._level = level
         self._most = most
         self._some = np.flatnonzero(offered(level))
@@ -362,7 +366,9 @@ class FewConcepts:
         claimed = softmax(flat / CLAIM, axis=0) if len(flat) else flat
         return _unit(claimed - claimed.mean(axis=1, keepdims=True))
 
-    def resting(self, weights: Float[np.ndarray, " k"], place: Place | None = None) -> Subset:
+    def resting(
+        self, weights: Float[np.ndarray, " k"], place: ConceptPlaces | None = None
+    ) -> Subset:
         """Return the contribution weight of every concept of the level, 0 for most.
 
         Without a place the best subset by Eq. 19 as printed, of either sign. With one, directions
@@ -395,7 +401,7 @@ class FewConcepts:
         return Subset(alpha, few.unexplained, few.exact)
 
 
-def offered(level: Harmonized) -> Bool[np.ndarray, " e"]:
+def offered(level: ConceptDirections) -> Bool[np.ndarray, " e"]:
     """Return which concepts of a level can be rested on: those with a direction of any use."""
     useless = np.array([level.flags.get(name) == USELESS for name in level.concepts])
     return level.usable & ~useless
@@ -419,7 +425,7 @@ def _close(slope: Float[np.ndarray, " n"]) -> Int[np.ndarray, " c"]:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class InferenceStep:
     """What one concept rests on in an image: its inference weights, and concepts that give them.
 
     `estimates` are what each channel adds to it by its weight, which is times the channel's mean.
@@ -432,18 +438,18 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Inferred:
+class ImageInference:
     """One image: the steps of each level below the output, and each level's maps.
 
     `steps[0]` has the target's step at 0, `steps[i]` those of concepts of level `i - 1`, both by
     number. `activations[i]` are the maps of the layer of level `i`.
     """
 
-    steps: Sequence[Mapping[int, Step]]
+    steps: Sequence[Mapping[int, InferenceStep]]
     activations: Sequence[Float[np.ndarray, "_k _h _w"]]
 
 
-class Weighed(NamedTuple):
+class ConceptWeights(NamedTuple):
     """One concept in an image: its unit inference weights, and what each channel adds to it."""
 
     unit: Float[np.ndarray, " k"]
@@ -451,7 +457,7 @@ class Weighed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Manner:
+class InferenceSettings:
     """How inference goes: gates a layer, the sparsity of Eq. 8, how much places count in Eq. 19."""
 
     gates: int
@@ -460,7 +466,7 @@ class Manner:
     seed: int
 
 
-class Inferrer:
+class LevelInference:
     """Infers images from the output down; `levels` are harmonised, coarse to fine.
 
     All images have the same gates on a layer, so that one matrix serves all of them. `most` is the
@@ -468,7 +474,11 @@ class Inferrer:
     """
 
     def __init__(
-        self, probe: Probe, levels: Sequence[Harmonized], most: Sequence[int], manner: Manner
+        self,
+        probe: Probe,
+        levels: Sequence[ConceptDirections],
+        most: Sequence[int],
+        manner: InferenceSettings,
     ) -> None:
         names = [level.layer.name for level in levels]
         self._levels = tuple(levels)
@@ -478,7 +488,7 @@ class Inferrer:
 
     def inferred(
         self, images: Sequence[Float[Tensor, "1 ch h w"]], targets: Sequence[int], stopped: Stop
-    ) -> Iterator[Inferred]:
+    ) -> Iterator[ImageInference]:
         """Yield images inferred down to the last level, or as far as `stopped` allows.
 
         Images that were not begun are left out.
@@ -488,9 +498,9 @@ class Inferrer:
 
     def _down(
         self, images: Sequence[Tensor], targets: Sequence[int], stopped: Stop
-    ) -> list[Inferred]:
+    ) -> list[ImageInference]:
         taken = [self._perturber.take(x) for x in images]
-        found = [Inferred([], self._activations(t)) for t in taken]
+        found = [ImageInference([], self._activations(t)) for t in taken]
         wanted = [[target] for target in targets]
         for level in range(len(self._levels)):
             pairs = zip(images, taken, strict=True)
@@ -503,7 +513,9 @@ class Inferrer:
             ]
             solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
             found = [
-                Inferred([*one.steps, self._steps(one, some, weights, level)], one.activations)
+                ImageInference(
+                    [*one.steps, self._steps(one, some, weights, level)], one.activations
+                )
                 for one, some, weights in zip(found, wanted, solved, strict=True)
             ]
             wanted = [sorted(_chosen(one.steps[-1])) for one in found]
@@ -515,7 +527,7 @@ class Inferrer:
         numbers: Sequence[int],
         level: int,
         stopped: Stop,
-    ) -> Iterator[Weighed]:
+    ) -> Iterator[ConceptWeights]:
         """Yield the inference weights of one concept in each image (Eq. 20-25).
 
         `level` is that which is gated; `numbers[i]` is the place of image `i`'s concept in the one
@@ -529,7 +541,7 @@ class Inferrer:
             rows = [self._rows(one.answers.shape[1], [number], level) for one, number in pairs]
             solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
             for one, found in zip(asked, solved, strict=True):
-                yield Weighed(found.unit[0], found.weights[0] * one.means)
+                yield ConceptWeights(found.unit[0], found.weights[0] * one.means)
 
     def lost(
         self, x: Float[Tensor, "1 ch h w"], number: int, level: int, stopped: Stop
@@ -542,16 +554,16 @@ class Inferrer:
         losses = self._perturber.losses(x, taken, *self._layers_of(level), stopped)
         return losses @ self._rows(losses.shape[1], [number], level)[0]
 
-    def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbed:
+    def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbation:
         return self._perturbed(x, self._perturber.take(x), level, stopped)
 
-    def _activations(self, taken: Taken) -> list[np.ndarray]:
+    def _activations(self, taken: ForwardCache) -> list[np.ndarray]:
         return [
             taken.maps[level.layer.name][0].detach().double().cpu().numpy()
             for level in self._levels
         ]
 
-    def _perturbed(self, x: Tensor, taken: Taken, level: int, stopped: Stop) -> Perturbed:
+    def _perturbed(self, x: Tensor, taken: ForwardCache, level: int, stopped: Stop) -> Perturbation:
         return self._perturber.perturbed(x, taken, *self._layers_of(level), stopped)
 
     def _layers_of(self, level: int) -> tuple[str, str | None]:
@@ -566,24 +578,26 @@ class Inferrer:
         return np.eye(width)[list(wanted)]
 
     def _steps(
-        self, image: Inferred, wanted: Sequence[int], solved: InferredWeights, level: int
-    ) -> dict[int, Step]:
+        self, image: ImageInference, wanted: Sequence[int], solved: InferredWeights, level: int
+    ) -> dict[int, InferenceStep]:
         places = self._places(image, wanted, level)
         few = self._few[level]
         means = image.activations[level].mean((1, 2))
         return {
-            concept: Step(weights, weights * means, few.resting(weights, place))
+            concept: InferenceStep(weights, weights * means, few.resting(weights, place))
             for concept, weights, place in zip(wanted, solved.weights, places, strict=True)
         }
 
-    def _places(self, image: Inferred, wanted: Sequence[int], level: int) -> list[Place | None]:
+    def _places(
+        self, image: ImageInference, wanted: Sequence[int], level: int
+    ) -> list[ConceptPlaces | None]:
         if level == 0 or self._manner.place == 0:
             return [None] * len(wanted)
         here, above = image.activations[level], image.activations[level - 1]
         size = (here.shape[1], here.shape[2])
         offered = self._few[level].maps(here)
         parents = (self._levels[level - 1].map_of(above, e) for e in wanted)
-        return [Place(placed(one, size), offered, self._manner.place) for one in parents]
+        return [ConceptPlaces(placed(one, size), offered, self._manner.place) for one in parents]
 
 
 def _blocks(count: int, stopped: Stop) -> Iterator[slice]:
@@ -593,5 +607,5 @@ def _blocks(count: int, stopped: Stop) -> Iterator[slice]:
         yield slice(at, at + TOGETHER)
 
 
-def _chosen(steps: Mapping[int, Step]) -> set[int]:
+def _chosen(steps: Mapping[int, InferenceStep]) -> set[int]:
     return {int(j) for step in steps.values() for j in np.flatnonzero(step.few.alpha)}

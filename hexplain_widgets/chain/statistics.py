@@ -21,7 +21,7 @@ from ..evidence import Layer
 from ..fitting.passes import Range, joined
 from ..fitting.states import Arrays, Settings, load_state, save_state
 from ..network.classifier import Classifier
-from ..network.gating import Gated, gated
+from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..provenance import fingerprint
@@ -238,7 +238,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ConceptScope:
     """What sums belong to: only those of one network, its levels and one split add up."""
 
     network: str
@@ -250,7 +250,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledSums:
+class LabelStatistics:
     """One image at one level: weighted sums over its labelled pixels, and over each concept's.
 
     Every pixel weighs its share of the image's area. `labels[p]` is the label that `positive[p]`
@@ -275,14 +275,14 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Seen:
+class LabelBatch:
     """What one batch gave: each image at the levels at which it is labelled."""
 
-    images: Sequence[Mapping[str, LabelledSums | HeldOut]]
+    images: Sequence[Mapping[str, LabelStatistics | HeldOut]]
 
 
 @dataclass(eq=False)
-class LevelSums:
+class LevelStatistics:
     """Sums of one level over all images, in float64.
 
     `gram`, `sums` and `known` are over all labelled pixels, `positive` and `area` over each
@@ -309,7 +309,7 @@ class LevelSums:
         self.images, self.labelled = np.zeros(e, np.int64), np.zeros(2, np.int64)
         self.samples = PixelSamples(k, e)
 
-    def add(self, seen: LabelledSums | HeldOut) -> None:
+    def add(self, seen: LabelStatistics | HeldOut) -> None:
         """Add what one image gave."""
         if isinstance(seen, HeldOut):
             self._hold_out(seen)
@@ -330,7 +330,7 @@ class LevelSums:
             self.held_area[label - 1] += seen.pixels.of(label).sum() * seen.pixels.area
         self.labelled[1] += 1
 
-    def merge(self, other: LevelSums) -> None:
+    def merge(self, other: LevelStatistics) -> None:
         """Add what other data gave."""
         for name in _SUMS:
             getattr(self, name)[...] += getattr(other, name)
@@ -366,24 +366,24 @@ _SUMS = (
 )
 
 
-class ConceptSums:
+class ConceptStatistics:
     """Everything that harmonising keeps; its size does not depend on how many images there were.
 
     `images` counts all, `done` are the ranges of the data that are in.
     """
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: ConceptScope) -> None:
         self.origin = origin
         self.images = 0
         self.done: list[Range] = []
-        self.levels = {level.name: LevelSums(level) for level in origin.levels}
+        self.levels = {level.name: LevelStatistics(level) for level in origin.levels}
 
     @property
     def settled(self) -> bool:
         """Whether this is a time to save at: after every batch."""
         return True
 
-    def add(self, seen: Seen, classifier: Classifier) -> None:
+    def add(self, seen: LabelBatch, classifier: Classifier) -> None:
         """Add what one batch gave."""
         for image in seen.images:
             for name, found in image.items():
@@ -402,7 +402,7 @@ class ConceptSums:
                 " MaskFolder(folder, level=...)"
             )
 
-    def merge(self, other: ConceptSums, *, same_data: bool = False) -> None:
+    def merge(self, other: ConceptStatistics, *, same_data: bool = False) -> None:
         """Add what other data, or another part of the same, gave; raises like `check_same`."""
         self.check_same(other.origin)
         self.done = joined([*self.done, *other.done]) if same_data else self.done
@@ -410,7 +410,7 @@ class ConceptSums:
             sums.merge(other.levels[name])
         self.images += other.images
 
-    def check_same(self, other: Origin) -> None:
+    def check_same(self, other: ConceptScope) -> None:
         """Raise ValueError for the origin of another network, other levels or another split."""
         for what, of in _SAME:
             here, there = of(self.origin), of(other)
@@ -424,9 +424,9 @@ class ConceptSums:
         """Raise ValueError for a network of other weights."""
         self.check_same(replace(self.origin, network=fingerprint(model)))
 
-    def copy(self) -> ConceptSums:
+    def copy(self) -> ConceptStatistics:
         """Return the same, to which other data can be added without changing this."""
-        found = ConceptSums(self.origin)
+        found = ConceptStatistics(self.origin)
         found.merge(self, same_data=True)
         return found
 
@@ -441,7 +441,7 @@ class ConceptSums:
         return settings, arrays
 
     @classmethod
-    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> ConceptSums:
+    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> ConceptStatistics:
         """Return what `state` gave; raises ValueError for what does not fit together."""
         try:
             found = cls(_origin(settings["origin"]))
@@ -462,14 +462,14 @@ class ConceptSums:
         return save_state(path, KIND, {**own, "engine": dict(settings)}, arrays.items())
 
     @classmethod
-    def load(cls, path: str | Path) -> tuple[ConceptSums, dict[str, Any]]:
+    def load(cls, path: str | Path) -> tuple[ConceptStatistics, dict[str, Any]]:
         """Return what `save` wrote, and the engine's settings."""
         settings, arrays = load_state(path, KIND)
         engine = settings.get("engine")
         return cls.from_state(settings, arrays), engine if isinstance(engine, dict) else {}
 
 
-_SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
+_SAME: tuple[tuple[str, Callable[[ConceptScope], object]], ...] = (
     ("network, by the hash of its weights", lambda o: o.network),
     ("choice of levels and layers", lambda o: [(n.name, n.layer.name) for n in o.levels]),
     ("list of concepts", lambda o: [n.concepts for n in o.levels]),
@@ -481,16 +481,16 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
 
-def _origin(value: Mapping[str, Any]) -> Origin:
+def _origin(value: Mapping[str, Any]) -> ConceptScope:
     levels = tuple(
         Level(str(n["name"]), Layer.of(n["layer"]), tuple(map(str, n["concepts"])))
         for n in value["levels"]
     )
-    return Origin(**{**value, "levels": levels, "names": tuple(map(str, value["names"]))})
+    return ConceptScope(**{**value, "levels": levels, "names": tuple(map(str, value["names"]))})
 
 
 @dataclass(frozen=True)
-class LabelQuestion:
+class LabelPlan:
     """What every image is asked: the sums of its labelled pixels at the layer of each level.
 
     `layers` pairs levels with layers, coarse to fine (None: the usual pairs), `names` are the
@@ -508,14 +508,14 @@ class LabelQuestion:
     def __post_init__(self) -> None:
         is_held_out("", share=self.held_out, seed=self.seed)
 
-    def origin(self, probe: Probe, batch: Batch) -> Origin:
+    def origin(self, probe: Probe, batch: Batch) -> ConceptScope:
         """Return what the sums belong to, found on a first image."""
         classifier, x = probe.classifier, batch.x[:1]
         paired = None if self.layers is None else dict(self.layers)
         found = layers_of_levels(paired, tuple(self.names), probe, x)
         levels = tuple(Level(n, layer, tuple(self.names[n][1:])) for n, layer in found)
         count = classifier.logits(x).shape[1]
-        return Origin(
+        return ConceptScope(
             network=fingerprint(classifier.model),
             model=type(classifier.model).__name__,
             names=tuple(classifier.name(i) for i in range(count)),
@@ -524,32 +524,32 @@ class LabelQuestion:
             seed=self.seed,
         )
 
-    def asker(self, probe: Probe, origin: Origin) -> LabelledLayers:
+    def asker(self, probe: Probe, origin: ConceptScope) -> LabelExtractor:
         """Return what asks the network."""
-        return LabelledLayers(probe, origin, self.group)
+        return LabelExtractor(probe, origin, self.group)
 
-    def empty(self, origin: Origin) -> ConceptSums:
+    def empty(self, origin: ConceptScope) -> ConceptStatistics:
         """Return sums without an image."""
-        return ConceptSums(origin)
+        return ConceptStatistics(origin)
 
-    def restored(self, settings: Settings, arrays: Arrays) -> ConceptSums:
+    def restored(self, settings: Settings, arrays: Arrays) -> ConceptStatistics:
         """Return the sums of a saved state."""
-        return ConceptSums.from_state(settings, arrays)
+        return ConceptStatistics.from_state(settings, arrays)
 
 
-class LabelledLayers:
+class LabelExtractor:
     """Asks a network for the vectors of labelled pixels at its layers."""
 
     def __init__(
-        self, probe: Probe, origin: Origin, group: Callable[[str], str] | None = None
+        self, probe: Probe, origin: ConceptScope, group: Callable[[str], str] | None = None
     ) -> None:
         self._probe = probe
         self._origin = origin
         self._group = group
         self._framing = Framing(probe.classifier)
-        self._ways: dict[tuple[int, ...], Gated] = {}
+        self._ways: dict[tuple[int, ...], LayerGates] = {}
 
-    def of(self, batch: Batch) -> Seen:
+    def of(self, batch: Batch) -> LabelBatch:
         """Return the sums of a batch, half by half where it does not fit in memory.
 
         Raises ValueError for values that are not finite and labels that are none.
@@ -560,8 +560,8 @@ class LabelledLayers:
             if len(batch) == 1:
                 raise
             torch.cuda.empty_cache()
-            return Seen([image for half in batch.halves() for image in self.of(half).images])
-        return Seen(
+            return LabelBatch([image for half in batch.halves() for image in self.of(half).images])
+        return LabelBatch(
             [
                 self._image(sample, {name: m[i] for name, m in maps.items()})
                 for i, sample in enumerate(batch.samples)
@@ -587,11 +587,11 @@ class LabelledLayers:
 
     def _image(
         self, sample: Sample, maps: Mapping[str, Float[Tensor, "k h w"]]
-    ) -> dict[str, LabelledSums | HeldOut]:
+    ) -> dict[str, LabelStatistics | HeldOut]:
         item, size = sample.item, (sample.x.shape[2], sample.x.shape[3])
         key = item.key if self._group is None else self._group(item.key)
         held = is_held_out(key, share=self._origin.held_out, seed=self._origin.seed)
-        found: dict[str, LabelledSums | HeldOut] = {}
+        found: dict[str, LabelStatistics | HeldOut] = {}
         for level in self._origin.levels:
             labels = label_maps(item, level.name, ("", *level.concepts))
             if not labels:
@@ -619,7 +619,7 @@ def _exact(values: Tensor) -> Tensor:
     return (values.cpu() if values.device.type == "mps" else values).double()
 
 
-def _sums(maps: Float[Tensor, "k h w"], pixels: LabelledPixels) -> LabelledSums:
+def _sums(maps: Float[Tensor, "k h w"], pixels: LabelledPixels) -> LabelStatistics:
     """Return the sums of one image, by the adjoint of the interpolation to its labels."""
     which = np.stack([pixels.known, *(pixels.of(label) for label in pixels.present)])
     weights = torch.from_numpy(which * np.float64(pixels.area)).to(maps.device)
@@ -629,4 +629,4 @@ def _sums(maps: Float[Tensor, "k h w"], pixels: LabelledPixels) -> LabelledSums:
     area = weights.sum((1, 2)).cpu().numpy()
     gram = interpolation.gram(maps, weights[0]).cpu().numpy()
     labels = np.array(pixels.present, np.int64)
-    return LabelledSums(gram, sums[0], float(area[0]), labels, sums[1:], area[1:])
+    return LabelStatistics(gram, sums[0], float(area[0]), labels, sums[1:], area[1:])

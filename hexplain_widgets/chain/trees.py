@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ..evidence import InferredConcept, Prediction
-from .harmonize import Harmonized
-from .inference import Inferred, Step
+from .harmonize import ConceptDirections
+from .inference import ImageInference, InferenceStep
 
 OUTPUT = "output"
 # A class rests on what at least this share of its images rest on.
@@ -20,19 +20,19 @@ UNMOVED = "no channel of the next level's layer moves it in this image"
 
 
 @dataclass(frozen=True)
-class Grown:
+class InferenceTree:
     """Grows the tree of an inferred image; `levels` are those below the output, named `root`."""
 
-    levels: Sequence[Harmonized]
+    levels: Sequence[ConceptDirections]
     root: str
 
-    def tree(self, image: Inferred, target: int, name: str) -> InferredConcept:
+    def tree(self, image: ImageInference, target: int, name: str) -> InferredConcept:
         """Return the decision and all that it rests on."""
         bare = InferredConcept(name, self.root, OUTPUT, 1.0, 1.0)
         return self._with_children(bare, image, 0, target)
 
     def _with_children(
-        self, concept: InferredConcept, image: Inferred, depth: int, number: int
+        self, concept: InferredConcept, image: ImageInference, depth: int, number: int
     ) -> InferredConcept:
         if depth >= len(image.steps):
             return concept
@@ -50,7 +50,9 @@ class Grown:
             flag=concept.flag or _flag(step),
         )
 
-    def _child(self, image: Inferred, depth: int, number: int, weight: float) -> InferredConcept:
+    def _child(
+        self, image: ImageInference, depth: int, number: int, weight: float
+    ) -> InferredConcept:
         level = self.levels[depth]
         name = level.concepts[number]
         heat = level.map_of(image.activations[depth], number).astype(np.float32)
@@ -77,7 +79,7 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _flag(step: Step) -> str | None:
+def _flag(step: InferenceStep) -> str | None:
     if not step.weights.any():
         return UNMOVED
     return None if step.few.exact else CUT_SHORT

@@ -31,16 +31,24 @@ from ..evidence import (
     Provenance,
 )
 from ..evidence.faithfulness import faithfulness
-from ..fitting.passes import Gathering, never
+from ..fitting.passes import Pass, never
 from ..fitting.states import restoring
 from ..network.classifier import Classifier
 from ..network.localize import Truth, best_threshold
-from ..network.probed_image import Gaze, Looked
+from ..network.probed_image import ImageProbe, ProbedImage
 from ..provenance import versions
 from ..solvers.moments import Weighting
-from .heatmaps import DRAWINGS, Asked, asked_in_turn, checked_rivals, drawn, faithful, located
+from .heatmaps import (
+    DRAWINGS,
+    HeatMapRequest,
+    asked_in_turn,
+    checked_rivals,
+    drawn,
+    faithful,
+    located,
+)
 from .importance import Class, Importance, checked_sparsity
-from .statistics import GateQuestion, Gathered, Score, check_goes_on
+from .statistics import GatingPlan, ResponseStatistics, Score, check_goes_on
 
 Stop = Callable[[], bool]
 METHODS = tuple(DRAWINGS)
@@ -49,7 +57,7 @@ GIBIBYTE = 2**30
 
 
 def class_agreement(
-    gaze: Gaze,
+    gaze: ImageProbe,
     importance: Importance,
     data: Any,
     target: int,
@@ -133,7 +141,7 @@ class Chip:
         self.classifier_: Classifier | None = None
         self.threshold_ = THRESHOLD
         self._importance: Importance | None = None
-        self._gaze: Gaze | None = None
+        self._gaze: ImageProbe | None = None
 
     def __repr__(self) -> str:
         seen = "" if self._importance is None else f", {self._importance.gathered.images} images"
@@ -164,27 +172,27 @@ class Chip:
         self.classifier_ = guest
         self._begin(before)
         save = None if checkpoint is None else lambda g: g.save(checkpoint, self._settings())
-        gathering = Gathering(self._question(), guest, before, save=save, begun=self._begin)
+        gathering = Pass(self._question(), guest, before, save=save, begun=self._begin)
         if client is None:
             gathering.run(data, progress=progress)
         else:
             gathering.run_on(client, data, progress=progress)
         return self
 
-    def _question(self) -> GateQuestion:
-        return GateQuestion(
+    def _question(self) -> GatingPlan:
+        return GatingPlan(
             self.layers, self.gates_per_image, self.score, self.weighting, self.seed, self.memory
         )
 
-    def _taken_up(self, checkpoint: str | Path | None) -> Gathered | None:
+    def _taken_up(self, checkpoint: str | Path | None) -> ResponseStatistics | None:
         if checkpoint is None or not Path(checkpoint).is_file():
             # A copy: a refitted Chip may stand on the same sums.
             return None if self._importance is None else self._importance.gathered.copy()
-        gathered, settings = Gathered.load(checkpoint)
+        gathered, settings = ResponseStatistics.load(checkpoint)
         check_goes_on(settings, self._question())
         return gathered
 
-    def _begin(self, gathered: Gathered | None) -> None:
+    def _begin(self, gathered: ResponseStatistics | None) -> None:
         self._importance = None if gathered is None else Importance(gathered, self.sparsity)
         self._gaze = None
 
@@ -242,7 +250,7 @@ class Chip:
 
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
-        gathered, settings = Gathered.load(path)
+        gathered, settings = ResponseStatistics.load(path)
         with restoring("Chip", path):
             found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
             found.threshold_ = float(settings["threshold"])
@@ -370,9 +378,11 @@ class Chip:
     def _draw(self, method: str, image: Any, target: Class | None, layer: str | None) -> HeatMap:
         return drawn(method, self._ask(self._look(image), target, layer), self._provenance())
 
-    def _ask(self, looked: Looked, target: Class | None, layer: str | None) -> Asked:
+    def _ask(self, looked: ProbedImage, target: Class | None, layer: str | None) -> HeatMapRequest:
         index = looked.index_of(None) if target is None else self._fitted.index(target)
-        return Asked(looked, self._fitted, self._fitted.layer(layer).name, index, self.rivals)
+        return HeatMapRequest(
+            looked, self._fitted, self._fitted.layer(layer).name, index, self.rivals
+        )
 
     def localize(
         self,
@@ -441,17 +451,17 @@ class Chip:
             localizations=tuple(boxes),
         )
 
-    def _look(self, image: Any) -> Looked:
+    def _look(self, image: Any) -> ProbedImage:
         return self._looking().at(image)
 
-    def _looking(self) -> Gaze:
+    def _looking(self) -> ImageProbe:
         if self.classifier_ is None:
             raise ValueError(
                 "this Chip was loaded without its network; one was expected to explain an image;"
                 " open it with Chip.load(path, model), or chip.on(model)"
             )
         if self._gaze is None:
-            self._gaze = Gaze(self.classifier_, [n.name for n in self.layers_])
+            self._gaze = ImageProbe(self.classifier_, [n.name for n in self.layers_])
         return self._gaze
 
     def _provenance(self) -> Provenance:

@@ -17,12 +17,12 @@ from ..network.gradients import (
     picture_of_gradient,
 )
 from ..network.localize import Truth, agreement, box_of, note_on, region, upsampled
-from ..network.probed_image import Looked, _numbers
+from ..network.probed_image import ProbedImage, _numbers
 from .importance import Importance
 
 
 @dataclass(frozen=True)
-class Drawn:
+class HeatMapDraft:
     """A heatmap before it becomes evidence: signed values, whose layer, a picture, remarks."""
 
     values: Float[np.ndarray, "h w"]
@@ -32,10 +32,10 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Asked:
+class HeatMapRequest:
     """What a heatmap is asked of: an image, weights, a layer, a class and how many rivals."""
 
-    looked: Looked
+    looked: ProbedImage
     importance: Importance
     layer: str
     index: int
@@ -64,15 +64,15 @@ def contested(maps: Sequence[Float[np.ndarray, "h w"]]) -> Float[np.ndarray, "h 
     return own * share
 
 
-Draw = Callable[[Asked], Drawn]
+Draw = Callable[[HeatMapRequest], HeatMapDraft]
 
 
-def chip(asked: Asked) -> Drawn:
+def chip(asked: HeatMapRequest) -> HeatMapDraft:
     """Draw where channels that matter for a class fire (CHIP, Eq. 10)."""
-    return Drawn(asked.heat(), asked.layer)
+    return HeatMapDraft(asked.heat(), asked.layer)
 
 
-def refined_chip(asked: Asked) -> Drawn:
+def refined_chip(asked: HeatMapRequest) -> HeatMapDraft:
     """Draw the product of the first and the last layer's heatmaps (Eq. 10) at image size."""
     layers = asked.importance.layers
     if len(layers) == 1:
@@ -82,34 +82,34 @@ def refined_chip(asked: Asked) -> Drawn:
         )
     names = layers[-1].name, layers[0].name
     maps = [replace(asked, layer=name, rivals=0).heat() for name in names]
-    return Drawn(_product(maps, asked.looked.size), " × ".join(names))
+    return HeatMapDraft(_product(maps, asked.looked.size), " × ".join(names))
 
 
-def guided_chip(asked: Asked) -> Drawn:
+def guided_chip(asked: HeatMapRequest) -> HeatMapDraft:
     """Draw guided backpropagation times the heatmap."""
     return _guided_by(asked, asked.heat())
 
 
-def grad_cam_of(asked: Asked) -> Drawn:
+def grad_cam_of(asked: HeatMapRequest) -> HeatMapDraft:
     """Draw Grad-CAM at a layer."""
-    return Drawn(asked.looked.grad_cam(asked.layer, asked.index), asked.layer)
+    return HeatMapDraft(asked.looked.grad_cam(asked.layer, asked.index), asked.layer)
 
 
-def guided_grad_cam(asked: Asked) -> Drawn:
+def guided_grad_cam(asked: HeatMapRequest) -> HeatMapDraft:
     """Draw guided backpropagation times Grad-CAM (Selvaraju et al. 2017)."""
     return _guided_by(asked, asked.looked.grad_cam(asked.layer, asked.index))
 
 
-def _guided_by(asked: Asked, heat: Float[np.ndarray, "h w"]) -> Drawn:
+def _guided_by(asked: HeatMapRequest, heat: Float[np.ndarray, "h w"]) -> HeatMapDraft:
     gradient, notes = asked.looked.guided(asked.index)
     found = gradient * upsampled(np.maximum(heat, 0), asked.looked.size)
-    return Drawn(_strength(found), asked.layer, picture_of_gradient(found), notes)
+    return HeatMapDraft(_strength(found), asked.layer, picture_of_gradient(found), notes)
 
 
-def guided_alone(asked: Asked) -> Drawn:
+def guided_alone(asked: HeatMapRequest) -> HeatMapDraft:
     """Draw guided backpropagation of the class's logit at the pixels."""
     gradient, notes = asked.looked.guided(asked.index)
-    return Drawn(_strength(gradient), asked.layer, picture_of_gradient(gradient), notes)
+    return HeatMapDraft(_strength(gradient), asked.layer, picture_of_gradient(gradient), notes)
 
 
 DRAWINGS: dict[str, Draw] = {
@@ -136,7 +136,7 @@ def _strength(gradient: Float[np.ndarray, "c H W"]) -> Float[np.ndarray, "H W"]:
     return np.abs(gradient).max(axis=0)
 
 
-def drawn(method: str, asked: Asked, provenance: Provenance) -> HeatMap:
+def drawn(method: str, asked: HeatMapRequest, provenance: Provenance) -> HeatMap:
     """Return a heatmap by the name of its method; raises ValueError for an unknown one."""
     if method not in DRAWINGS:
         raise ValueError(
@@ -161,25 +161,25 @@ def drawn(method: str, asked: Asked, provenance: Provenance) -> HeatMap:
     )
 
 
-def _by_chip(asked: Asked) -> Float[np.ndarray, " k"]:
+def _by_chip(asked: HeatMapRequest) -> Float[np.ndarray, " k"]:
     """Return what each channel adds to the class's heatmap, over all places (CHIP, Eq. 10)."""
     weights = asked.importance.strong(asked.layer, asked.index)
     return weights * asked.looked.activations(asked.layer).sum((1, 2))
 
 
-def _by_grad_cam(asked: Asked) -> Float[np.ndarray, " k"]:
+def _by_grad_cam(asked: HeatMapRequest) -> Float[np.ndarray, " k"]:
     """Return what each channel adds to Grad-CAM, over all places."""
     gradients, maps = asked.looked.gradients(asked.layer, asked.index)
     return _numbers(gradients.mean((1, 2)) * maps.sum((1, 2)))
 
 
-SUMS: dict[str, Callable[[Asked], Float[np.ndarray, " k"]]] = {
+SUMS: dict[str, Callable[[HeatMapRequest], Float[np.ndarray, " k"]]] = {
     "CHIP": _by_chip,
     "Grad-CAM": _by_grad_cam,
 }
 
 
-def faithful(method: str, asked: Asked) -> Faithfulness:
+def faithful(method: str, asked: HeatMapRequest) -> Faithfulness:
     """Return how far a method's sum over channels agrees with the drops of the class's logit.
 
     Raises ValueError for a method that does not sum channels.
@@ -199,9 +199,9 @@ def asked_in_turn(
     methods: Sequence[str],
     classes: Sequence[int],
     layers: Sequence[str],
-    ask: Callable[[int, str], Asked],
+    ask: Callable[[int, str], HeatMapRequest],
     stopped: Callable[[], bool] | None,
-) -> Iterator[tuple[str, Asked]]:
+) -> Iterator[tuple[str, HeatMapRequest]]:
     """Yield what each map of a sheet is drawn from, with its method, until `stopped` says yes."""
     for method, target in product(methods, classes):
         for layer in layers[:1] if method in OF_THE_IMAGE else layers:
@@ -212,7 +212,7 @@ def asked_in_turn(
 
 def located(
     method: str,
-    asked: Asked,
+    asked: HeatMapRequest,
     provenance: Provenance,
     *,
     threshold: float,

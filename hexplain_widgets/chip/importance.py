@@ -10,7 +10,7 @@ from jaxtyping import Float
 from ..arguments import nearest
 from ..evidence import ChannelImportance, ChannelOverlap, ChannelPortrait, Layer, Provenance
 from ..solvers.lasso import lasso
-from .statistics import Gathered
+from .statistics import ResponseStatistics
 
 Class = int | str
 Weights = Mapping[tuple[str, int], Float[np.ndarray, " k"]]
@@ -24,7 +24,9 @@ class Importance:
     `near` are weights of another sparsity to start from.
     """
 
-    def __init__(self, gathered: Gathered, sparsity: float, near: Weights | None = None) -> None:
+    def __init__(
+        self, gathered: ResponseStatistics, sparsity: float, near: Weights | None = None
+    ) -> None:
         self.gathered = gathered
         self.sparsity = sparsity
         self._near = near or {}

@@ -19,22 +19,22 @@ from ..fitting.exemplars import Exemplars
 from ..fitting.passes import Range, joined
 from ..fitting.states import Arrays, Settings, load_state, save_state
 from ..network.classifier import Classifier
-from ..network.gating import Gated, Taken, gated, gates_for, proximity
+from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximity
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..provenance import fingerprint
 from ..solvers.lasso import Quadratic
-from ..solvers.moments import Moments, Rows, Weighting
+from ..solvers.moments import GatedScores, Moments, Weighting
 
 Score = Literal["logit", "probability", "log-probability"]
 KIND = "Chip"
 
 
 @dataclass(frozen=True)
-class Seen:
+class ResponseBatch:
     """What one batch gave: rows by layer, the channels' means, predictions, and the images."""
 
-    rows: Mapping[str, Rows]
+    rows: Mapping[str, GatedScores]
     predicted: Int[np.ndarray, " n"]
     keys: tuple[bytes, ...]
     batch: Batch
@@ -44,7 +44,7 @@ class Seen:
         return np.asarray(self.rows[layer].means.cpu())
 
 
-class Responses:
+class ResponseExtractor:
     """Asks a network about batches of images; `layers` are those gated, one after the other."""
 
     def __init__(
@@ -61,14 +61,14 @@ class Responses:
         self._count = gates_per_image
         self._score = score
         self._seed = seed
-        self._ways: dict[tuple[int, ...], Gated] = {}
+        self._ways: dict[tuple[int, ...], LayerGates] = {}
 
     @property
     def classifier(self) -> Classifier:
         """The network that is asked."""
         return self._probe.classifier
 
-    def of(self, batch: Batch) -> Seen:
+    def of(self, batch: Batch) -> ResponseBatch:
         """Return the gated answers of a batch, half by half where it does not fit in memory.
 
         Raises ValueError for values that are not finite.
@@ -81,24 +81,24 @@ class Responses:
         torch.cuda.empty_cache()
         return _joined(batch, [self.of(half) for half in batch.halves()])
 
-    def _of(self, batch: Batch) -> Seen:
+    def _of(self, batch: Batch) -> ResponseBatch:
         keys = tuple(s.key for s in batch.samples)
         with visiting(self.classifier.model), torch.no_grad():
             taken = self._way(batch.x).take(batch.x)
             self.classifier.check_logits(taken.logits, batch.x)
             loyalty = _exact(_softmax(taken.logits.float()))
             rows = {n.name: self._rows(batch.x, taken, n, keys, loyalty) for n in self._layers}
-        return Seen(rows, taken.logits.argmax(1).cpu().numpy(), keys, batch)
+        return ResponseBatch(rows, taken.logits.argmax(1).cpu().numpy(), keys, batch)
 
-    def _way(self, x: Tensor) -> Gated:
+    def _way(self, x: Tensor) -> LayerGates:
         shape = tuple(x.shape[1:])
         if shape not in self._ways:
             self._ways[shape] = gated(self._probe, x[:2], [n.name for n in self._layers])
         return self._ways[shape]
 
     def _rows(
-        self, x: Tensor, taken: Taken, layer: Layer, keys: Sequence[bytes], loyalty: Tensor
-    ) -> Rows:
+        self, x: Tensor, taken: ForwardCache, layer: Layer, keys: Sequence[bytes], loyalty: Tensor
+    ) -> GatedScores:
         maps = taken.maps[layer.name]
         drawn = [
             gates_for(k, layer.name, count=self._count, channels=layer.shape[0], seed=self._seed)
@@ -111,7 +111,7 @@ class Responses:
         means = _exact(maps.float().mean((2, 3)))
         _check_finite(layer.name, scores, means)
         near = torch.from_numpy(proximity(host)).to(scores.device)
-        return Rows(means, gates.to(scores.device), near, loyalty, scores)
+        return GatedScores(means, gates.to(scores.device), near, loyalty, scores)
 
     def _scores(self, logits: Float[Tensor, "n g c"]) -> Float[Tensor, "n g c"]:
         if self._score == "logit":
@@ -122,15 +122,18 @@ class Responses:
         return logits.float().log_softmax(-1) if several else F.logsigmoid(logits.float())
 
 
-def _joined(batch: Batch, parts: Sequence[Seen]) -> Seen:
+def _joined(batch: Batch, parts: Sequence[ResponseBatch]) -> ResponseBatch:
     rows = {
-        name: Rows(
-            *(torch.cat([getattr(p.rows[name], f.name) for p in parts]) for f in fields(Rows))
+        name: GatedScores(
+            *(
+                torch.cat([getattr(p.rows[name], f.name) for p in parts])
+                for f in fields(GatedScores)
+            )
         )
         for name in parts[0].rows
     }
     predicted = np.concatenate([p.predicted for p in parts])
-    return Seen(rows, predicted, tuple(k for p in parts for k in p.keys), batch)
+    return ResponseBatch(rows, predicted, tuple(k for p in parts for k in p.keys), batch)
 
 
 def _softmax(logits: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
@@ -152,7 +155,7 @@ def _check_finite(layer: str, scores: Tensor, means: Tensor) -> None:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ResponseScope:
     """What gathered sums belong to: only those of one network, its layers and one question add up.
 
     `network` is the hash of the weights.
@@ -167,14 +170,14 @@ class Origin:
     weighting: str
 
 
-class Gathered:
+class ResponseStatistics:
     """Everything a fit keeps of the data; its size does not depend on how many images there were.
 
     `labelled` and `predicted` count the images of each class by label and by the network's answer;
     `done` are the ranges of the data that are in, `memory` bounds the bytes of a layer's matrices.
     """
 
-    def __init__(self, origin: Origin, memory: int) -> None:
+    def __init__(self, origin: ResponseScope, memory: int) -> None:
         self.origin = origin
         self.memory = memory
         self.images = 0
@@ -187,7 +190,7 @@ class Gathered:
         }
         self._exemplars = {n.name: Exemplars(n.shape[0]) for n in origin.layers}
 
-    def add(self, seen: Seen, classifier: Classifier) -> None:
+    def add(self, seen: ResponseBatch, classifier: Classifier) -> None:
         """Add what one batch gave."""
         for name, rows in seen.rows.items():
             self._moments[name].add(rows)
@@ -225,7 +228,7 @@ class Gathered:
                     f" {self.origin.classes - 1}; leave labels out if they are not the network's"
                 )
 
-    def merge(self, other: Gathered, *, same_data: bool = False) -> None:
+    def merge(self, other: ResponseStatistics, *, same_data: bool = False) -> None:
         """Add what other data, or another part of the same, gave; raises like `check_same`."""
         self.check_same(other.origin)
         self.done = joined([*self.done, *other.done]) if same_data else self.done
@@ -236,7 +239,7 @@ class Gathered:
         self.predicted += other.predicted
         self.images += other.images
 
-    def check_same(self, other: Origin) -> None:
+    def check_same(self, other: ResponseScope) -> None:
         """Raise ValueError for the origin of another network, layer or question."""
         for what, of in _SAME:
             here, there = of(self.origin), of(other)
@@ -268,9 +271,9 @@ class Gathered:
         """Return the strongest images of a layer's channels."""
         return self._exemplars[layer]
 
-    def copy(self) -> Gathered:
+    def copy(self) -> ResponseStatistics:
         """Return the same, to which other data can be added without changing this."""
-        found = Gathered(self.origin, self.memory)
+        found = ResponseStatistics(self.origin, self.memory)
         found.merge(self, same_data=True)
         return found
 
@@ -294,7 +297,7 @@ class Gathered:
                 yield f"{i}.exemplars.{part}", array
 
     @classmethod
-    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> Gathered:
+    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> ResponseStatistics:
         """Return what `state` gave; raises ValueError for what does not fit together."""
         try:
             found = cls(_origin(settings["origin"]), int(settings["memory"]))
@@ -318,19 +321,19 @@ class Gathered:
         return save_state(path, KIND, {**own, "engine": dict(settings)}, arrays.items())
 
     @classmethod
-    def load(cls, path: str | Path) -> tuple[Gathered, dict[str, Any]]:
+    def load(cls, path: str | Path) -> tuple[ResponseStatistics, dict[str, Any]]:
         """Return what `save` wrote, and the engine's settings."""
         settings, arrays = load_state(path, KIND)
         engine = settings.get("engine")
         return cls.from_state(settings, arrays), engine if isinstance(engine, dict) else {}
 
 
-def _channels(origin: Origin) -> str:
+def _channels(origin: ResponseScope) -> str:
     """Return names and channels of the layers: images of other sizes give other maps."""
     return ", ".join(f"{n.name} ({n.shape[0]} channels)" for n in origin.layers)
 
 
-_SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
+_SAME: tuple[tuple[str, Callable[[ResponseScope], object]], ...] = (
     ("network, by the hash of its weights", lambda o: o.network),
     ("choice of layers", _channels),
     ("number of classes", lambda o: o.classes),
@@ -343,13 +346,13 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
 
-def _origin(value: Mapping[str, Any]) -> Origin:
+def _origin(value: Mapping[str, Any]) -> ResponseScope:
     layers = tuple(Layer.of(layer) for layer in value["layers"])
-    return Origin(**{**value, "layers": layers, "names": tuple(map(str, value["names"]))})
+    return ResponseScope(**{**value, "layers": layers, "names": tuple(map(str, value["names"]))})
 
 
 @dataclass(frozen=True)
-class GateQuestion:
+class GatingPlan:
     """What every image is asked: gates on which layers, and how the answers are weighed.
 
     Raises ValueError for settings out of range.
@@ -377,9 +380,9 @@ class GateQuestion:
                     f"got {name}={getattr(self, name)!r}; expected {known}; choose one of these"
                 )
 
-    def asker(self, probe: Probe, origin: Origin) -> Responses:
+    def asker(self, probe: Probe, origin: ResponseScope) -> ResponseExtractor:
         """Return what asks the network."""
-        return Responses(
+        return ResponseExtractor(
             probe,
             origin.layers,
             gates_per_image=self.gates_per_image,
@@ -387,20 +390,20 @@ class GateQuestion:
             seed=self.seed,
         )
 
-    def empty(self, origin: Origin) -> Gathered:
+    def empty(self, origin: ResponseScope) -> ResponseStatistics:
         """Return sums without an image."""
-        return Gathered(origin, self.memory)
+        return ResponseStatistics(origin, self.memory)
 
-    def restored(self, settings: Settings, arrays: Arrays) -> Gathered:
+    def restored(self, settings: Settings, arrays: Arrays) -> ResponseStatistics:
         """Return the sums of a saved state."""
-        return Gathered.from_state(settings, arrays)
+        return ResponseStatistics.from_state(settings, arrays)
 
-    def origin(self, probe: Probe, batch: Batch) -> Origin:
+    def origin(self, probe: Probe, batch: Batch) -> ResponseScope:
         """Return what the answers belong to, found on a first image."""
         capture = probe.capture(batch.x[:1], self.layers)
         classifier, count = probe.classifier, capture.logits.shape[1]
         names = tuple(classifier.name(i) for i in range(count))
-        return Origin(
+        return ResponseScope(
             network=fingerprint(classifier.model),
             model=type(classifier.model).__name__,
             names=names,
@@ -411,7 +414,7 @@ class GateQuestion:
         )
 
 
-def check_goes_on(settings: Mapping[str, Any], question: GateQuestion) -> None:
+def check_goes_on(settings: Mapping[str, Any], question: GatingPlan) -> None:
     """Raise ValueError where a checkpoint's images were asked for other gates."""
     for name in ("gates_per_image", "seed"):
         before, now = settings.get(name), getattr(question, name)

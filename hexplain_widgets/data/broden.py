@@ -17,8 +17,8 @@ from .concept_sets import (
     NO_NAME,
     NONE,
     UNKNOWN,
-    Damaged,
-    Entry,
+    DamagedFile,
+    FileEntry,
     LabelledFiles,
     LabelMap,
     Size,
@@ -77,15 +77,17 @@ class Broden(LabelledFiles):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _entry(self, index: int) -> Entry:
+    def _entry(self, index: int) -> FileEntry:
         row = _fields_of(self._rows[index])
         if len(row) != len(self._fields):
             named = f"index.csv, row of {row[0]!r}"
-            raise Damaged(named, f"has {len(row)} fields; {len(self._fields)} were expected")
+            raise DamagedFile(named, f"has {len(row)} fields; {len(self._fields)} were expected")
         found = dict(zip(self._fields, row, strict=True))
         size = _size(found, "sh", "sw")
         labels = {c: self._readers(c, _several(found[c]), size) for c in self._tables if found[c]}
-        return Entry(found["image"], f"images/{found['image']}", _size(found, "ih", "iw"), labels)
+        return FileEntry(
+            found["image"], f"images/{found['image']}", _size(found, "ih", "iw"), labels
+        )
 
     def _readers(
         self, category: str, labels: Sequence[str], size: Size
@@ -120,7 +122,7 @@ def _several(field: str) -> list[str]:
 def _size(row: Row, height: str, width: str) -> Size:
     texts = row[height], row[width]
     if not all(_is_number(t) and int(t) > 0 for t in texts):
-        raise Damaged(
+        raise DamagedFile(
             f"index.csv, row of {row['image']!r}",
             f"has the size {texts[0]!r} by {texts[1]!r}; whole numbers of pixels were expected",
         )

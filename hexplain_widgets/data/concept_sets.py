@@ -137,7 +137,7 @@ class ConceptSet(Protocol):
         """The names of each level's labels."""
 
     @property
-    def skipped(self) -> tuple[Skipped, ...]:
+    def skipped(self) -> tuple[SkippedFile, ...]:
         """What could not be read in the passes so far."""
 
     def __len__(self) -> int: ...
@@ -146,7 +146,7 @@ class ConceptSet(Protocol):
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedFile:
     """A file that could not be used and why; `level` is None where the whole item is left out."""
 
     path: str
@@ -155,7 +155,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledPicture:
     """A picture with its label maps by level: see `LabelledImage`."""
 
     key: str
@@ -285,7 +285,7 @@ def _terms(
     return np.select([holds for _, holds in asked], labels, np.int32(0))
 
 
-class Damaged(Exception):
+class DamagedFile(Exception):
     """A file that cannot be used, and why, in words that follow its name."""
 
     def __init__(self, path: str, reason: str) -> None:
@@ -294,7 +294,7 @@ class Damaged(Exception):
 
 
 @dataclass(frozen=True)
-class Entry:
+class FileEntry:
     """One item before it is read: its key, its picture by path, and readers of its label maps.
 
     `size` is the picture's `(height, width)` where the source says it. A reader takes the size of
@@ -322,7 +322,7 @@ class LabelledFiles(ABC):
         self._computed_colors = computed_colors and "color" not in names
         colors = {"color": (NO_NAME, *COLORS)} if self._computed_colors else {}
         self.names: Mapping[str, tuple[str, ...]] = {**names, **colors}
-        self._skipped: dict[tuple[str, str | None], Skipped] = {}
+        self._skipped: dict[tuple[str, str | None], SkippedFile] = {}
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -330,7 +330,7 @@ class LabelledFiles(ABC):
         return tuple(self.names)
 
     @property
-    def skipped(self) -> tuple[Skipped, ...]:
+    def skipped(self) -> tuple[SkippedFile, ...]:
         """What could not be read in the passes so far, each file once."""
         return tuple(self._skipped.values())
 
@@ -342,16 +342,16 @@ class LabelledFiles(ABC):
         """How many images are listed, readable or not."""
 
     @abstractmethod
-    def _entry(self, index: int) -> Entry:
+    def _entry(self, index: int) -> FileEntry:
         """What is known of an item before its files are opened; raises Damaged."""
 
-    def __iter__(self) -> Iterator[Labelled]:
+    def __iter__(self) -> Iterator[LabelledPicture]:
         for index in range(len(self)):
             found = self._read(index)
             if found is not None:
                 yield found
 
-    def __getitem__(self, index: int) -> Labelled:
+    def __getitem__(self, index: int) -> LabelledPicture:
         """Return one item; raises IndexError, and ValueError for one that cannot be read."""
         if not -len(self) <= index < len(self):
             raise IndexError(
@@ -367,29 +367,29 @@ class LabelledFiles(ABC):
             )
         return found
 
-    def _read(self, index: int) -> Labelled | None:
+    def _read(self, index: int) -> LabelledPicture | None:
         try:
             entry = self._entry(index)
             image = read_picture(self.root, entry.path, entry.size)
-        except Damaged as damage:
+        except DamagedFile as damage:
             self._skip(damage)
             return None
         masks = self._labelled(entry, (image.height, image.width))
         if self._computed_colors:
             masks["color"] = (color_map(image),)
-        return Labelled(entry.key, image, masks) if masks else None
+        return LabelledPicture(entry.key, image, masks) if masks else None
 
-    def _labelled(self, entry: Entry, size: Size) -> dict[str, tuple[LabelMap, ...]]:
+    def _labelled(self, entry: FileEntry, size: Size) -> dict[str, tuple[LabelMap, ...]]:
         masks: dict[str, tuple[LabelMap, ...]] = {}
         for level, readers in entry.labels.items():
             try:
                 masks[level] = tuple(read(size) for read in readers)
-            except Damaged as damage:
+            except DamagedFile as damage:
                 self._skip(damage, level)
         return masks
 
-    def _skip(self, damage: Damaged, level: str | None = None) -> None:
-        found = Skipped(damage.path, damage.reason, level)
+    def _skip(self, damage: DamagedFile, level: str | None = None) -> None:
+        found = SkippedFile(damage.path, damage.reason, level)
         # Found again in every pass, and last in the list where it was found last.
         self._skipped.pop((found.path, level), None)
         self._skipped[found.path, level] = found
@@ -411,7 +411,9 @@ def read_indices(root: Path, name: str, size: Size) -> Int[np.ndarray, "h w"]:
     """Return the values of an indexed or grey mask; raises Damaged."""
     with _opened(root, name, size) as file:
         if file.mode not in ("P", "L", "1") and not file.mode.startswith("I"):
-            raise Damaged(name, f"has {file.mode} colors; a palette or grey values were expected")
+            raise DamagedFile(
+                name, f"has {file.mode} colors; a palette or grey values were expected"
+            )
         return np.asarray(file).astype(np.int32)
 
 
@@ -419,7 +421,7 @@ def read_red_green(root: Path, name: str, size: Size) -> Int[np.ndarray, "h w"]:
     """Return the numbers of a mask of colors, red + 256 green; raises Damaged."""
     with _opened(root, name, size) as file:
         if file.mode not in ("RGB", "RGBA", "P"):
-            raise Damaged(name, f"has {file.mode} pixels; red, green and blue were expected")
+            raise DamagedFile(name, f"has {file.mode} pixels; red, green and blue were expected")
         pixels = np.asarray(file.convert("RGB")).astype(np.int32)
         return pixels[..., 0] + 256 * pixels[..., 1]
 
@@ -431,7 +433,7 @@ def translated(
     known = np.concatenate([table, np.array([UNKNOWN], table.dtype)])
     found: Int[np.ndarray, "h w"] = known[values.clip(-1, len(table))]
     if (found == UNKNOWN).any():
-        raise Damaged(name, f"has the value {values[found == UNKNOWN].min()}; {why}")
+        raise DamagedFile(name, f"has the value {values[found == UNKNOWN].min()}; {why}")
     return found
 
 
@@ -439,7 +441,7 @@ def translated(
 def _opened(root: Path, name: str, size: Size | None) -> Iterator[Image.Image]:
     """Open and decode a picture; one of another size is refused before it is decoded."""
     if not os.path.isfile(root / name):
-        raise Damaged(name, "is missing")
+        raise DamagedFile(name, "is missing")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -448,13 +450,13 @@ def _opened(root: Path, name: str, size: Size | None) -> Iterator[Image.Image]:
                 file.load()
                 yield file
     except _DAMAGE as cause:
-        raise Damaged(name, _why(cause)) from cause
+        raise DamagedFile(name, _why(cause)) from cause
 
 
 def _check_size(file: Image.Image, name: str, size: Size | None) -> None:
     found = (file.height, file.width)
     if size is not None and found != size:
-        raise Damaged(
+        raise DamagedFile(
             name,
             f"is {found[0]} pixels high and {found[1]} wide; {size[0]} and {size[1]} were expected",
         )

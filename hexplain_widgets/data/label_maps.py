@@ -46,7 +46,7 @@ class CellShares:
 
 
 @dataclass(frozen=True, eq=False)
-class _Side:
+class _GridSide:
     """How cells lie over pixels along one side: lengths they share, and the lengths of cells.
 
     In units of `1 / cells` of a pixel, so that over a whole side they are whole numbers: sums are
@@ -59,8 +59,8 @@ class _Side:
 
 @dataclass(frozen=True, eq=False)
 class _Grid:
-    rows: _Side
-    columns: _Side
+    rows: _GridSide
+    columns: _GridSide
 
     @property
     def cells(self) -> Float[np.ndarray, "h w"]:
@@ -148,7 +148,7 @@ def _grid(pixels: tuple[int, ...], size: tuple[int, int], window: Window) -> _Gr
     return _Grid(_side(pixels[0], size[0], y0, y1), _side(pixels[1], size[1], x0, x1))
 
 
-def _side(pixels: int, cells: int, start: float, end: float) -> _Side:
+def _side(pixels: int, cells: int, start: float, end: float) -> _GridSide:
     edges = (start * cells + (end - start) * np.arange(cells + 1)) * pixels
     low, high = np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:])
     first = np.floor(low / cells).astype(np.int64)
@@ -158,7 +158,7 @@ def _side(pixels: int, cells: int, start: float, end: float) -> _Side:
     inside = (at >= 0) & (at < pixels) & (shared > 0)
     cell = np.broadcast_to(np.arange(cells)[:, None], at.shape)
     entries = (shared[inside], (cell[inside], at[inside]))
-    return _Side(sparse.csr_array(entries, shape=(cells, pixels)), high - low)
+    return _GridSide(sparse.csr_array(entries, shape=(cells, pixels)), high - low)
 
 
 # A window that differs less from the whole image, in shares of its sides, is the whole image.

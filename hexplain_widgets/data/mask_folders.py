@@ -19,8 +19,8 @@ from .concept_sets import (
     NO_NAME,
     NONE,
     UNKNOWN,
-    Damaged,
-    Entry,
+    DamagedFile,
+    FileEntry,
     LabelledFiles,
     LabelMap,
     Size,
@@ -81,15 +81,15 @@ class MaskFolder(LabelledFiles):
     def __len__(self) -> int:
         return len(self._paths) + len(self._lone)
 
-    def _entry(self, index: int) -> Entry:
+    def _entry(self, index: int) -> FileEntry:
         if index >= len(self._paths):
             lone = self._lone[index - len(self._paths)]
-            raise Damaged(
+            raise DamagedFile(
                 f"{self._masks}/{lone}", f"has no picture of its name in {self._pictures}"
             )
         path = self._paths[index]
         mask = f"{self._masks}/{_mask_of(path)}"
-        return Entry(
+        return FileEntry(
             path, f"{self._pictures}/{path}", None, {self._level: [partial(self._labels, mask)]}
         )
 

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from ..evidence import Faithfulness, Layer, Node, Prediction
 from ..evidence.faithfulness import faithfulness, pearson
-from ..network.ablation import Removal
+from ..network.ablation import ChannelAblation
 from ..network.probe import Capture, Probe
-from ..network.segments import Decided, Segment, Unit
+from ..network.segments import Segment, Unit, UnitGradients
 
 # The ways to find contributions, and what evidence calls them.
 METHODS = {
@@ -39,7 +39,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Weights:
+class ChannelWeights:
     """What each channel adds to each decision of a batch: what children are chosen by.
 
     `whole` of these contributions make up the decision: 1, or the cells of a map whose means they
@@ -54,7 +54,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Split:
+class DecisionSplit:
     """One decision taken apart: what all channels add, and the parts that were chosen.
 
     `completeness` is the sum of all contributions over the decision's value.
@@ -149,19 +149,19 @@ def by_hand(
 
 
 def splits_of(
-    decided: Decided,
+    decided: UnitGradients,
     maps: Float[Tensor, "b k h w"],
-    weights: Weights,
+    weights: ChannelWeights,
     kept: Sequence[Sequence[int]],
     also: Sequence[Sequence[tuple[int, ...]]],
-) -> dict[Unit, Split]:
+) -> dict[Unit, DecisionSplit]:
     """Return each decision of a batch with its parts."""
     found = {}
     host = weights.contributions.float().cpu().numpy()
     for i, unit in enumerate(decided.units):
         value = abs(decided.values[i])
         total = float(host[i].sum(dtype=np.float64)) * weights.whole
-        found[unit] = Split(
+        found[unit] = DecisionSplit(
             alphas=host[i],
             completeness=total / value if value else None,
             negated=decided.signs[i] < 0,
@@ -173,9 +173,9 @@ def splits_of(
 
 
 def _parts(
-    decided: Decided,
+    decided: UnitGradients,
     maps: Float[Tensor, "b k h w"],
-    weights: Weights,
+    weights: ChannelWeights,
     i: int,
     alphas: Float[np.ndarray, " k"],
     kept: Sequence[int],
@@ -208,7 +208,7 @@ def _peak(patch: Float[np.ndarray, "h w"], activation: Float[Tensor, "h w"]) -> 
     return int(y), int(x)
 
 
-def decomposed(node: Node, split: Split, children: tuple[Node, ...]) -> Node:
+def decomposed(node: Node, split: DecisionSplit, children: tuple[Node, ...]) -> Node:
     """Return a node with what taking it apart gave."""
     return replace(
         node,
@@ -265,12 +265,14 @@ def cut_out(
     return gradient[:, y0 - y : y1 - y, x0 - x : x1 - x]
 
 
-def estimated(maps: Float[Tensor, "b k h w"], area: int) -> Weights:
+def estimated(maps: Float[Tensor, "b k h w"], area: int) -> ChannelWeights:
     """Return alphas (Eq. 4): means of gradient times activation over a map of `area` cells."""
-    return Weights(maps.sum((2, 3)) / area, area)
+    return ChannelWeights(maps.sum((2, 3)) / area, area)
 
 
-def measured(decided: Decided, maps: Float[Tensor, "b k h w"], removal: Removal) -> Weights:
+def measured(
+    decided: UnitGradients, maps: Float[Tensor, "b k h w"], removal: ChannelAblation
+) -> ChannelWeights:
     """Return how far each decision falls without each channel, and how far by its gradient.
 
     `maps` are gradient times activation (Eq. 3). Raises RuntimeError where the network does not
@@ -284,11 +286,11 @@ def measured(decided: Decided, maps: Float[Tensor, "b k h w"], removal: Removal)
         drops[i] = torch.from_numpy(_fallen(decided, i, decided.activations, removal))
         r = pearson(estimates[i].double().cpu().numpy(), drops[i].double().cpu().numpy())
         agreements.append(None if math.isnan(r) else r)
-    return Weights(drops, 1, estimates, tuple(agreements))
+    return ChannelWeights(drops, 1, estimates, tuple(agreements))
 
 
 def _fallen(
-    decided: Decided, i: int, removed: Float[Tensor, "b k h w"], removal: Removal
+    decided: UnitGradients, i: int, removed: Float[Tensor, "b k h w"], removal: ChannelAblation
 ) -> Float[np.ndarray, " k"]:
     """Return how far a decision of a batch falls without each channel, towards its own sign."""
     unit, value, unclipped = decided.units[i], decided.values[i], decided.unclipped[i]
@@ -298,7 +300,7 @@ def _fallen(
     return fallen
 
 
-class Weighing:
+class ContributionFinder:
     """Finds contributions in one image's network by any of the methods, and how far they agree.
 
     `names` are a segment's shallow and deep layer, None for logits. A removed channel is zero, or
@@ -309,23 +311,23 @@ class Weighing:
         self, probe: Probe, capture: Capture, means: Mapping[str, Tensor] | None = None
     ) -> None:
         self._probe, self._capture, self._means = probe, capture, means
-        self._removals: dict[tuple[str, str | None], Removal] = {}
+        self._removals: dict[tuple[str, str | None], ChannelAblation] = {}
 
     def weights(
         self,
         method: str,
         segment: Segment,
         names: tuple[str, str | None],
-        decided: Decided,
+        decided: UnitGradients,
         maps: Float[Tensor, "b k h w"],
-    ) -> Weights:
+    ) -> ChannelWeights:
         """Return the contributions to a batch of decisions, by "gradient" or "ablation"."""
         if method == "gradient":
             return estimated(maps, segment.full[0] * segment.full[1])
         return measured(decided, maps, self._removal(segment, names))
 
     def faithfulness(
-        self, segment: Segment, names: tuple[str, str | None], decided: Decided
+        self, segment: Segment, names: tuple[str, str | None], decided: UnitGradients
     ) -> Faithfulness:
         """Return how far the gradient's contributions to one decision agree with removals.
 
@@ -341,16 +343,16 @@ class Weighing:
         baseline = "zero" if self._means is None else "mean"
         return faithfulness(estimates, drops, baseline=baseline, seconds=seconds)
 
-    def removed(self, layer: str, decided: Decided) -> Float[Tensor, "b k h w"]:
+    def removed(self, layer: str, decided: UnitGradients) -> Float[Tensor, "b k h w"]:
         """Return what is taken away from the maps of a layer where a channel is removed."""
         if self._means is None:
             return decided.activations
         return decided.activations - self._means[layer].to(decided.activations)[:, None, None]
 
-    def _removal(self, segment: Segment, names: tuple[str, str | None]) -> Removal:
+    def _removal(self, segment: Segment, names: tuple[str, str | None]) -> ChannelAblation:
         if names not in self._removals:
             instead = None if self._means is None else self._means[names[0]]
-            self._removals[names] = Removal(
+            self._removals[names] = ChannelAblation(
                 self._probe, self._capture, segment, *names, instead=instead
             )
         return self._removals[names]

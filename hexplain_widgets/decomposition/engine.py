@@ -17,13 +17,13 @@ from ..network.classifier import Classifier
 from ..network.gradients import guided_backpropagation, picture_of_gradient
 from ..network.guest import visiting
 from ..network.probe import Probe
-from ..network.segments import Decided, Segment, Unit
+from ..network.segments import Segment, Unit, UnitGradients
 from ..provenance import versions
 from .decisions import (
     METHODS,
+    ContributionFinder,
+    DecisionSplit,
     Part,
-    Split,
-    Weighing,
     by_hand,
     checked_channels,
     checked_iou,
@@ -70,7 +70,7 @@ class Decomposer:
         self._capture = self._probe.capture(self._prepared.x, layers)
         self._layers = self._capture.layers
         self._segments: dict[tuple[str, str | None], Segment] = {}
-        self._weighing = Weighing(self._probe, self._capture)
+        self._weighing = ContributionFinder(self._probe, self._capture)
         self.target = self._target(target)
 
     def _target(self, target: int | str | None) -> Prediction:
@@ -120,7 +120,7 @@ class Decomposer:
         what has been found is returned. `progress` shows a bar that counts decisions.
         """
         root = Unit(self.target.index, 0, 0)
-        splits: list[dict[Unit, Split]] = []
+        splits: list[dict[Unit, DecisionSplit]] = []
         frontier, count = [root], 1
         bar = tqdm(unit="decision", disable=not progress)
         with bar, visiting(self.classifier.model):
@@ -188,8 +188,8 @@ class Decomposer:
         top_k: int | None = None,
         stopped: Stop | None = None,
         done: Callable[[int], object] = int,
-    ) -> dict[Unit, Split]:
-        found: dict[Unit, Split] = {}
+    ) -> dict[Unit, DecisionSplit]:
+        found: dict[Unit, DecisionSplit] = {}
         for decided in self._decided(level, list(units)):
             maps = decided.gradients * decided.activations
             weights = self._weighing.weights(
@@ -206,12 +206,12 @@ class Decomposer:
                 break
         return found
 
-    def _decided(self, level: int, units: Sequence[Unit]) -> Iterator[Decided]:
+    def _decided(self, level: int, units: Sequence[Unit]) -> Iterator[UnitGradients]:
         """Yield decisions in batches, one by one where each takes its time."""
         for decided in self._segment(level).decide(units):
             yield from (decided,) if self.method == "gradient" else decided.each()
 
-    def _root(self, splits: Sequence[Mapping[Unit, Split]]) -> Node:
+    def _root(self, splits: Sequence[Mapping[Unit, DecisionSplit]]) -> Node:
         h, w = self._prepared.shown.shape[:2]
         unit = Unit(self.target.index, 0, 0)
         decision = Node(
@@ -229,7 +229,7 @@ class Decomposer:
         return self._grown(decision, unit, splits, 0)
 
     def _grown(
-        self, node: Node, unit: Unit, splits: Sequence[Mapping[Unit, Split]], level: int
+        self, node: Node, unit: Unit, splits: Sequence[Mapping[Unit, DecisionSplit]], level: int
     ) -> Node:
         """Return a node with everything that is known below it."""
         split = splits[0].get(unit) if splits else None

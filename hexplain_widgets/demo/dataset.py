@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
-from ..data.concept_sets import Skipped
+from ..data.concept_sets import SkippedFile
 from .network import SIZE
 from .scenes import Scene, check_size, scene
 from .vocabulary import LEGEND, LEVELS, SCENES
@@ -71,7 +71,7 @@ class ConceptScenes:
 
     levels: tuple[str, ...] = LEVELS
     names: Mapping[str, tuple[str, ...]] = LEGEND
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
 
     def __init__(self, data: Scenes) -> None:
         self._data = data

@@ -26,7 +26,7 @@ from ..evidence import (
     Provenance,
 )
 from ..fitting.passes import accumulate
-from ..network.classifier import Classifier, Prepared
+from ..network.classifier import Classifier, PreparedImage
 from ..network.guest import visiting
 from ..network.probe import Capture, Probe
 from ..network.segments import Segment, Unit
@@ -42,7 +42,7 @@ TOP = 4  # the paper's choice
 
 
 @dataclass(frozen=True)
-class Attacked:
+class AttackResult:
     """An image before and after an attack, prepared for the network, and what is named in each.
 
     `size` is the change's in the attack's norm, in pixel values 0..1. `settings` say how it was
@@ -75,7 +75,7 @@ def pgd(
     steps: int = 20,
     seed: int = 0,
     stopped: Stop | None = None,
-) -> Attacked:
+) -> AttackResult:
     """Return an image that projected gradient descent changed (Madry et al. 2018).
 
     Towards `target`, or away from the class that the network names. `budget` bounds the change in
@@ -97,7 +97,7 @@ def pgd(
         way = _Descent(away, goal, norm, bound, steps, stopped or _never)
         found = way.best(classifier, pixels, draw)
         after = classifier.logits(pixels.shown(found))[0]
-    return Attacked(
+    return AttackResult(
         x,
         pixels.shown(found),
         classifier.prediction(logits, away),
@@ -108,7 +108,7 @@ def pgd(
     )
 
 
-def attacked_by(model: Any, image: Any, attack: Callable[..., Any]) -> Attacked:
+def attacked_by(model: Any, image: Any, attack: Callable[..., Any]) -> AttackResult:
     """Return an image that a function `(network, x) -> x` changed, `x` prepared `(1, C, H, W)`.
 
     Its size is the largest change of a pixel. Raises TypeError for a function that returns no
@@ -124,7 +124,7 @@ def attacked_by(model: Any, image: Any, attack: Callable[..., Any]) -> Attacked:
         classifier.ranked(classifier.logits(each)[0], 1)[0] for each in (x, adversarial)
     )
     name = getattr(attack, "__name__", type(attack).__name__)
-    return Attacked(
+    return AttackResult(
         x, adversarial, before, after, float(change.abs().max()), "linf", {"attack": name}
     )
 
@@ -236,7 +236,7 @@ def _checked(norm: str, budget: float | None, steps: int) -> float:
 
 
 @dataclass(frozen=True)
-class Deepest:
+class DeepestImage:
     """One image at the deepest stage of a network; `bound` is the stage's upper clip, if any."""
 
     classifier: Classifier
@@ -279,16 +279,16 @@ class DeepestStage:
         self._layers = layers
         self._probe = Probe(classifier)
 
-    def at(self, x: Float[Tensor, "1 c h w"]) -> Deepest:
+    def at(self, x: Float[Tensor, "1 c h w"]) -> DeepestImage:
         """Return one prepared image at that stage; raises ValueError like `Probe.capture`."""
         capture = self._probe.capture(x, self._layers)
         name = capture.layers[0].name
         segment = self._probe.segment(capture, name, None)
-        return Deepest(self.classifier, capture, segment, self._probe.bound(capture, name))
+        return DeepestImage(self.classifier, capture, segment, self._probe.bound(capture, name))
 
 
 @dataclass(frozen=True)
-class Compared:
+class PeakComparison:
     """Channels of `c` classes and their peaks in two images.
 
     `channels` and `contributions` are `(c, n)`, `peaks` `(2, c, n)`, `probabilities` `(2, c)`.
@@ -300,7 +300,9 @@ class Compared:
     probabilities: Float[np.ndarray, "2 c"]
 
 
-def compared(before: Deepest, after: Deepest, named: tuple[int, int], top: int) -> Compared:
+def compared(
+    before: DeepestImage, after: DeepestImage, named: tuple[int, int], top: int
+) -> PeakComparison:
     """Return the peaks of the channels of the classes named before and after (Fig. 12 b).
 
     The channels of each class are those of the image that it is named in. Where both images are
@@ -309,7 +311,7 @@ def compared(before: Deepest, after: Deepest, named: tuple[int, int], top: int) 
     pairs = list(zip((before, after), named, strict=True))[: len(set(named))]
     added = [image.contributions(index) for image, index in pairs]
     channels = np.stack([_strongest(each, top) for each in added])
-    return Compared(
+    return PeakComparison(
         channels,
         np.take_along_axis(np.stack(added), channels, 1),
         np.stack([image.peaks[channels] for image in (before, after)]),
@@ -323,7 +325,7 @@ def _strongest(contributions: Float[np.ndarray, " k"], top: int) -> Int[np.ndarr
 
 
 # What attacks an image: it takes a classifier, an image of any kind, and what says when to stop.
-Attack = Callable[[Classifier, Any, Stop], Attacked]
+Attack = Callable[[Classifier, Any, Stop], AttackResult]
 
 
 def attack_of(attack: Any = None) -> Attack:
@@ -334,7 +336,7 @@ def attack_of(attack: Any = None) -> Attack:
     """
     if attack is None:
         return lambda classifier, image, stopped: pgd(classifier, image, stopped=stopped)
-    if isinstance(attack, Attacked):
+    if isinstance(attack, AttackResult):
         return lambda classifier, image, _: _of_image(attack, classifier, image)
     if callable(attack):
         return lambda classifier, image, _: attacked_by(classifier, image, attack)
@@ -344,7 +346,7 @@ def attack_of(attack: Any = None) -> Attack:
     )
 
 
-def _of_image(attack: Attacked, classifier: Classifier, image: Any) -> Attacked:
+def _of_image(attack: AttackResult, classifier: Classifier, image: Any) -> AttackResult:
     x = classifier.prepare(image).x
     if attack.x.shape != x.shape or not torch.equal(attack.x.to(x), x):
         raise ValueError(
@@ -360,17 +362,19 @@ def _of_image(attack: Attacked, classifier: Classifier, image: Any) -> Attacked:
     return attack
 
 
-def adversarial_image(classifier: Classifier, attacked: Attacked, *, given: bool) -> Prepared:
+def adversarial_image(
+    classifier: Classifier, attacked: AttackResult, *, given: bool
+) -> PreparedImage:
     """Return the adversarial image as the network takes it and as it looks beside the original.
 
     `given` says that the original came prepared.
     """
     shown = classifier.shown(attacked.adversarial, given=given)
-    return Prepared(attacked.adversarial, shown)
+    return PreparedImage(attacked.adversarial, shown)
 
 
 def attacked_decision(
-    attacked: Attacked,
+    attacked: AttackResult,
     stage: DeepestStage,
     before: Decomposition,
     after: Decomposition,
@@ -408,7 +412,7 @@ def attacked_decision(
     )
 
 
-def _figures(found: Compared) -> dict[str, Any]:
+def _figures(found: PeakComparison) -> dict[str, Any]:
     return {
         "channels": found.channels,
         "contributions": found.contributions,
@@ -417,7 +421,7 @@ def _figures(found: Compared) -> dict[str, Any]:
     }
 
 
-def _shown_change(classifier: Classifier, attacked: Attacked) -> Float[np.ndarray, "h w 3"]:
+def _shown_change(classifier: Classifier, attacked: AttackResult) -> Float[np.ndarray, "h w 3"]:
     """The change in pixel values, red, green and blue; other than three channels as their mean."""
     low, high = classifier.extent(attacked.x)
     change = ((attacked.adversarial - attacked.x) / (high - low))[0].float().cpu()
@@ -426,7 +430,7 @@ def _shown_change(classifier: Classifier, attacked: Attacked) -> Float[np.ndarra
     return np.ascontiguousarray(change.permute(1, 2, 0).numpy())
 
 
-def _notes(classifier: Classifier, attacked: Attacked) -> tuple[str, ...]:
+def _notes(classifier: Classifier, attacked: AttackResult) -> tuple[str, ...]:
     low, high = classifier.extent(attacked.x)
     pixels = (attacked.adversarial - low) / (high - low)
     outside = float(((pixels < -1e-3) | (pixels > 1 + 1e-3)).float().mean())
@@ -446,7 +450,9 @@ def _clip_notes(peaks: Float[np.ndarray, " ..."], bound: float | None) -> tuple[
     )
 
 
-def _provenance(classifier: Classifier, attacked: Attacked, top: int, target: str) -> Provenance:
+def _provenance(
+    classifier: Classifier, attacked: AttackResult, top: int, target: str
+) -> Provenance:
     settings = dict(attacked.settings)
     seed = settings.pop("seed", None)
     return Provenance(
@@ -476,7 +482,7 @@ def attacked_set(
     was found is returned. Raises TypeError for an Attacked, which is of one image, and what
     `attack_of` and the data raise; ValueError for a set without images.
     """
-    if isinstance(attack, Attacked):
+    if isinstance(attack, AttackResult):
         raise TypeError(
             "got an Attacked as attack on a set; expected None (PGD) or a function (model, x) -> x,"
             " which attacks every image; pass one of these"
@@ -544,7 +550,7 @@ class SetAttack:
 class _Row:
     """One attacked image: the deepest stage, its clip, the number of classes, and the peaks."""
 
-    attacked: Attacked
+    attacked: AttackResult
     layer: Layer
     bound: float | None
     classes: int

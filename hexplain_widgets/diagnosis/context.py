@@ -151,7 +151,7 @@ def binarised(part: Part, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
 
 
 @dataclass(frozen=True)
-class _Looked:
+class _MapCounts:
     """What one image's maps lie on: how many on each label (0: on none), there and by chance."""
 
     index: int
@@ -161,7 +161,7 @@ class _Looked:
 
 
 @dataclass(frozen=True)
-class _Chose:
+class _SelectionCounts:
     """What one image's decisions select: by layer, how often each channel."""
 
     key: bytes
@@ -196,7 +196,9 @@ def measure_context(
     raises.
     """
     data = _labelled_at(concept_set(images), level)
-    asked = _Context(Classifier.of(model), data, level, layer, target, checked_top_k(top_k), seed)
+    asked = _ContextPass(
+        Classifier.of(model), data, level, layer, target, checked_top_k(top_k), seed
+    )
     owned = asked.owned(own or {})
     notes: list[str] = []
     seen = list(until_stopped(asked.each(progress), stopped, notes))
@@ -212,7 +214,7 @@ def _labelled_at(data: ConceptSet, level: str) -> ConceptSet:
     return data
 
 
-class _Asking:
+class _DecisionPass:
     """Takes the decisions of one network apart, image after image."""
 
     def __init__(
@@ -261,7 +263,7 @@ class _Asking:
         )
 
 
-class _Context(_Asking):
+class _ContextPass(_DecisionPass):
     """Asks which labelled regions an image's maps lie on."""
 
     def __init__(
@@ -290,7 +292,7 @@ class _Context(_Asking):
             for name, label in own.items()
         }
 
-    def each(self, progress: bool) -> Iterator[_Looked]:
+    def each(self, progress: bool) -> Iterator[_MapCounts]:
         """Yield what every image shows that is labelled and has a decision to take apart."""
         bar = tqdm(total=length_of(self._data), unit="image", disable=not progress)
         with bar:
@@ -300,7 +302,7 @@ class _Context(_Asking):
                     yield found
                 bar.update()
 
-    def _looked(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _Looked | None:
+    def _looked(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _MapCounts | None:
         maps = label_maps(sample.item, self._level, self._names)
         if not maps:
             self.left_out[f"not labelled at the level {self._level}"] += 1
@@ -317,7 +319,7 @@ class _Context(_Asking):
         masks = np.array([binarised(part, size) for part in last.parts]).reshape(-1, *size)
         regions = shares(maps, size, window=self._window(sample))
         draw = drawing(sample.key, "context", self.seed)
-        return _Looked(
+        return _MapCounts(
             index,
             nearest_label(masks, regions),
             nearest_label(elsewhere(masks, draw, DRAWS), regions),
@@ -338,7 +340,7 @@ class _Context(_Asking):
         return [one.name for one in self._layers]
 
     def summary(
-        self, seen: Sequence[_Looked], owned: Mapping[int, int], notes: Sequence[str]
+        self, seen: Sequence[_MapCounts], owned: Mapping[int, int], notes: Sequence[str]
     ) -> ContextSummary:
         """Return what all images gave, class by class."""
         if not seen:
@@ -409,13 +411,13 @@ def discriminative_degrees(
     far. Raises ValueError for settings out of range, an unknown layer and where no image could be
     used, and what a Classifier raises.
     """
-    asked = _Degrees(Classifier.of(model), layers, checked_top_k(top_k), counted, seed)
+    asked = _DegreePass(Classifier.of(model), layers, checked_top_k(top_k), counted, seed)
     notes: list[str] = []
     seen = list(until_stopped(asked.each(images, progress), stopped, notes))
     return asked.summary(seen, notes)
 
 
-class _Degrees(_Asking):
+class _DegreePass(_DecisionPass):
     """Asks which channels the decisions of an image select, layer by layer."""
 
     def __init__(
@@ -430,7 +432,7 @@ class _Degrees(_Asking):
         self._names, self._counted = names, one_of("counted", counted, COUNTED)
         self._layers: tuple[Layer, ...] = ()
 
-    def each(self, images: Any, progress: bool) -> Iterator[_Chose]:
+    def each(self, images: Any, progress: bool) -> Iterator[_SelectionCounts]:
         """Yield what every image's decisions select."""
         with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
             for batch in batches(images, self.classifier, size=1):
@@ -439,7 +441,7 @@ class _Degrees(_Asking):
                     yield found
                 bar.update()
 
-    def _chose(self, batch: Batch) -> _Chose | None:
+    def _chose(self, batch: Batch) -> _SelectionCounts | None:
         capture = self.probe.capture(batch.x, self._names)
         self._layers = capture.layers
         index, (sample,) = self._index(capture), batch.samples
@@ -447,13 +449,13 @@ class _Degrees(_Asking):
             return None
         with visiting(self.classifier.model):
             found = tuple(map(self._times, selections(self.probe, capture, index, self.top_k)))
-        return _Chose(sample.key, index if sample.label is None else sample.label, found)
+        return _SelectionCounts(sample.key, index if sample.label is None else sample.label, found)
 
     def _times(self, selection: Selection) -> Counter[int]:
         times = Counter(part.unit.channel for part in selection.parts)
         return times if self._counted == "decisions" else Counter(times.keys())
 
-    def summary(self, seen: Sequence[_Chose], notes: Sequence[str]) -> DegreeSummary:
+    def summary(self, seen: Sequence[_SelectionCounts], notes: Sequence[str]) -> DegreeSummary:
         """Return what all images gave, with what chance gives.
 
         Classes are shuffled between images in the order of their keys, not of the data.

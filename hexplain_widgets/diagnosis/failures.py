@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Float32, Int, UInt8
 from torch import Tensor
 
 from ..arguments import at_least_one, one_of, share
-from ..atlas.maps import Kept, LayerMaps, MapSample, Strongest
+from ..atlas.maps import MapExtractor, MapSample, SampledImage, StrongestImages
 from ..data.samples import Batch, batches, length_of, picture_of_sample
 from ..evidence import (
     Decomposition,
@@ -27,7 +27,7 @@ from ..evidence import (
 )
 from ..fitting.exemplars import printable
 from ..fitting.passes import accumulate, batch_size
-from ..network.ablation import Removal
+from ..network.ablation import ChannelAblation
 from ..network.classifier import Classifier
 from ..network.guest import visiting
 from ..network.probe import Probe
@@ -66,7 +66,7 @@ def exemplars_of(
     kind raise.
     """
     classifier = Classifier.of(model)
-    gathered = _Gathered(classifier, channels, share("quantile", quantile), done)
+    gathered = _ExemplarSample(classifier, channels, share("quantile", quantile), done)
     source = batches(data, classifier, size=batch_size(classifier))
     first = next(source, None)
     if first is None:
@@ -74,14 +74,14 @@ def exemplars_of(
             "got data without a single image; expected at least one; check the folder or the"
             " filter that made it"
         )
-    asker = LayerMaps(Probe(classifier), layer, first.x[:1])
+    asker = MapExtractor(Probe(classifier), layer, first.x[:1])
     accumulate(
         chain([first], source), asker.of, gathered.keep, total=length_of(data), progress=progress
     )
     return gathered.portraits(), gathered.labels()
 
 
-class _Gathered:
+class _ExemplarSample:
     """What is kept of the data: maps of the wanted channels, their strongest images, labels."""
 
     def __init__(
@@ -92,7 +92,7 @@ class _Gathered:
         done: Callable[[int], object],
     ) -> None:
         self._classifier, self._channels, self._quantile = classifier, list(channels), quantile
-        self._strongest = Strongest(len(self._channels))
+        self._strongest = StrongestImages(len(self._channels))
         self._sample = MapSample(MEMORY, 0)
         self._names: dict[bytes, str] = {}
         self._done, self._images = done, 0
@@ -105,7 +105,7 @@ class _Gathered:
             batch, own, lambda i: picture_of_sample(batch.samples[i], self._classifier)
         )
         for sample, each in zip(batch.samples, own, strict=True):
-            self._sample.add(sample.key, Kept(each.copy()))
+            self._sample.add(sample.key, SampledImage(each.copy()))
             named = "" if sample.label is None else self._classifier.name(sample.label)
             self._names[printable(sample.key)] = named
         self._images += len(batch)
@@ -228,7 +228,7 @@ def mask_of(data: Any) -> Bool[np.ndarray, "56 56"]:
 
 
 @dataclass(frozen=True)
-class Decided:
+class ChannelDecision:
     """What each of `k` channels adds to two logits, estimated and measured, and who decides.
 
     The figures are those of `evidence.Failure`.
@@ -242,7 +242,7 @@ class Decided:
     together: tuple[Prediction, ...]
 
 
-class Rivalry:
+class TwoClassDecision:
     """One image at the deepest stage of a network, where two classes compete for it.
 
     `layers` are names as for a decomposition: the deepest of them counts.
@@ -273,7 +273,7 @@ class Rivalry:
         index = self._classifier.index_of(target, len(self.logits))
         return self._classifier.prediction(self.logits, index)
 
-    def between(self, wrong: int, right: int, top: int = TOP) -> Decided:
+    def between(self, wrong: int, right: int, top: int = TOP) -> ChannelDecision:
         """Return how every channel speaks for two classes, and the `top` that decide.
 
         Raises ValueError for fewer than one.
@@ -285,7 +285,7 @@ class Rivalry:
             contributions, drops = self._contributions(pair), self._drops(pair)
             chosen = np.argsort(contributions[1] - contributions[0], kind="stable")[:count]
             alone, together = self._without(chosen)
-        return Decided(
+        return ChannelDecision(
             contributions=contributions,
             drops=drops,
             channels=chosen.astype(np.int64),
@@ -303,7 +303,7 @@ class Rivalry:
         return torch.cat(rows).cpu().numpy()
 
     def _drops(self, pair: tuple[int, int]) -> Float[np.ndarray, "2 k"]:
-        removal = Removal(self._probe, self._capture, self._segment, self.layer.name, None)
+        removal = ChannelAblation(self._probe, self._capture, self._segment, self.layer.name, None)
         drops = np.stack([removal.drops(Unit(i, 0, 0), float(self.logits[i])) for i in pair])
         silent = self._capture.maps[self.layer.name][0].abs().amax((1, 2)) == 0
         # A channel that is zero everywhere can leave nothing but rounding.
@@ -324,7 +324,7 @@ class Rivalry:
 
 
 def failure_of(
-    rivalry: Rivalry,
+    rivalry: TwoClassDecision,
     wrong: Decomposition,
     right: Decomposition | None,
     true: Prediction,
@@ -359,7 +359,7 @@ def failure_of(
     )
 
 
-def _runner_up(rivalry: Rivalry, named: Prediction) -> str:
+def _runner_up(rivalry: TwoClassDecision, named: Prediction) -> str:
     others = [p for p in rivalry.predictions(2) if p.index != named.index]
     if not others:
         return "the network knows no other"
@@ -367,7 +367,7 @@ def _runner_up(rivalry: Rivalry, named: Prediction) -> str:
 
 
 def _notes(
-    found: Decided, right: Decomposition | None, named: Prediction, true: Prediction
+    found: ChannelDecision, right: Decomposition | None, named: Prediction, true: Prediction
 ) -> list[str]:
     notes = []
     if right is None:

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from ..arguments import at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
-from ..decomposition.decisions import Weighing, estimated, splits_of, strongest
+from ..decomposition.decisions import ContributionFinder, estimated, splits_of, strongest
 from ..evidence import Faithfulness, FaithfulnessSummary, Layer, Provenance, StepFaithfulness
 from ..evidence.faithfulness import pearson
 from ..fitting.passes import until_stopped
@@ -24,7 +24,7 @@ from ..network.classifier import Classifier
 from ..network.gating import drawing
 from ..network.guest import visiting
 from ..network.probe import Capture, Probe
-from ..network.segments import Decided, Segment, Unit
+from ..network.segments import Segment, Unit, UnitGradients
 from ..provenance import versions
 from .surrogates import RIVALS, kept_channels, masked_logits, random_gates, rival, without_strongest
 
@@ -63,7 +63,7 @@ def channel_means(
 
 
 @dataclass(frozen=True)
-class Measured:
+class StepMeasure:
     """One decision at one step; rows of `estimates` are AA, MA, AG and MG (Table 1).
 
     `remaining` is what is left of the decision, as a share of it, where `FRACTIONS` of the channels
@@ -80,7 +80,7 @@ class Measured:
 
 
 def estimators(
-    decided: Decided, removed: Float[Tensor, "1 k h w"], full: tuple[int, int]
+    decided: UnitGradients, removed: Float[Tensor, "1 k h w"], full: tuple[int, int]
 ) -> Float[Tensor, "4 k"]:
     """Return the four estimates of each channel's contribution to one decision (Table 1).
 
@@ -113,7 +113,7 @@ def masked_orders(
 
 
 def remaining(
-    segment: Segment, decided: Decided, gates: Float[np.ndarray, "3 f k"]
+    segment: Segment, decided: UnitGradients, gates: Float[np.ndarray, "3 f k"]
 ) -> Float[np.ndarray, "3 f"]:
     """Return what is left of one decision with channels masked, as a share of it (Fig. 6)."""
     (unit,) = decided.units
@@ -125,12 +125,12 @@ def remaining(
 
 
 def measured_step(
-    weighing: Weighing,
+    weighing: ContributionFinder,
     segment: Segment,
     names: tuple[str, str | None],
     unit: Unit,
     draw: np.random.Generator,
-) -> Measured:
+) -> StepMeasure:
     """Return one decision's contributions beside what is true; call it inside `guest.visiting`."""
     (decided,) = segment.decide([unit])
     maps = decided.gradients * decided.activations
@@ -139,7 +139,7 @@ def measured_step(
     estimates = estimators(decided, removed, segment.full).cpu().numpy()
     kept, also = strongest(maps, weights.contributions, maps.shape[1], MERGE_IOU)
     split = splits_of(decided, maps, weights, [kept[0][:1]], [also[0][:1]])[unit]
-    return Measured(
+    return StepMeasure(
         estimates=estimates,
         found=weighing.faithfulness(segment, names, decided),
         remaining=remaining(segment, decided, masked_orders(estimates[0], draw)),
@@ -149,7 +149,7 @@ def measured_step(
     )
 
 
-def step_summary(deep: str, shallow: str, found: Sequence[Measured]) -> StepFaithfulness:
+def step_summary(deep: str, shallow: str, found: Sequence[StepMeasure]) -> StepFaithfulness:
     """Return the figures of one step over the images that got that far down (Table 1, Fig. 6-7).
 
     `deep` is "logits" at the top. Correlations are over the images where they are defined, and 0
@@ -190,7 +190,7 @@ def _over(rows: Float[np.ndarray, "n m"], take: object) -> Float[np.ndarray, " m
     return np.array([float(take(c)) if len(c) else 0.0 for c in columns])  # type: ignore[operator]
 
 
-def _sorted(one: Measured) -> Float[np.ndarray, "2 p"]:
+def _sorted(one: StepMeasure) -> Float[np.ndarray, "2 p"]:
     """Return both sides sorted by size, at even ranks, in shares of the largest drop (Fig. 7)."""
     sides = one.found.estimates, one.found.drops
     largest = float(np.abs(one.found.drops).max()) or 1.0
@@ -200,12 +200,12 @@ def _sorted(one: Measured) -> Float[np.ndarray, "2 p"]:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _ImageFaithfulness:
     """What one image gave: `own` is its class, `named` those of surrogates, ours and random."""
 
     label: int | None
     own: int
-    steps: tuple[Measured, ...]
+    steps: tuple[StepMeasure, ...]
     named: tuple[tuple[int, ...], tuple[int, ...]]
     kept: Float[np.ndarray, "j l"]
     survived: Bool[np.ndarray, "l o n"]
@@ -235,7 +235,7 @@ def measure_faithfulness(
     left out, with a note. Raises ValueError where there is no image or a setting is out of range,
     ImportError for rivals without captum, and what Probe.capture raises.
     """
-    asked = _Asking(Classifier.of(model), layers, top_k, removed, rivals, seed)
+    asked = _FaithfulnessPass(Classifier.of(model), layers, top_k, removed, rivals, seed)
     if reference is not None:
         asked.means = channel_means(asked.classifier, reference, layers=layers)
     notes: list[str] = []
@@ -253,7 +253,7 @@ def _several(images: Any) -> Any:
     return [images] if one else images
 
 
-class _Asking:
+class _FaithfulnessPass:
     """Asks one network about image after image."""
 
     def __init__(
@@ -274,14 +274,14 @@ class _Asking:
         self.layers: tuple[Layer, ...] = ()
         self.means: dict[str, Tensor] | None = None
 
-    def each(self, images: Any, progress: bool) -> Iterator[_Seen]:
+    def each(self, images: Any, progress: bool) -> Iterator[_ImageFaithfulness]:
         bar = tqdm(total=length_of(images), unit="image", disable=not progress)
         with bar:
             for batch in batches(images, self.classifier, size=1):
                 yield self._seen(batch.x, batch.samples[0])
                 bar.update()
 
-    def _seen(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _Seen:
+    def _seen(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _ImageFaithfulness:
         capture = self.probe.capture(x, self.names)
         index = int(capture.logits[0].argmax())
         if not self.layers:
@@ -301,7 +301,7 @@ class _Asking:
                 for layer in self.layers
             ]
         shares = np.stack([ours[layer.name].mean(1) for layer in self.layers], 1)
-        return _Seen(sample.label, index, steps, named, shares, np.stack(survived))
+        return _ImageFaithfulness(sample.label, index, steps, named, shares, np.stack(survived))
 
     def _keep_workable(self, capture: Capture, index: int) -> None:
         """Leave out the rivals that do not work on this network, and say so."""
@@ -314,8 +314,10 @@ class _Asking:
                     self.rivals = tuple(other for other in self.rivals if other != name)
                     self.notes.append(f"Left out: {error}.")
 
-    def _steps(self, capture: Capture, index: int, draw: np.random.Generator) -> Iterator[Measured]:
-        weighing = Weighing(self.probe, capture, self.means)
+    def _steps(
+        self, capture: Capture, index: int, draw: np.random.Generator
+    ) -> Iterator[StepMeasure]:
+        weighing = ContributionFinder(self.probe, capture, self.means)
         unit, deep = Unit(index, 0, 0), None
         for layer in self.layers:
             segment = self.probe.segment(capture, layer.name, deep)
@@ -352,7 +354,9 @@ class _Asking:
         weights = estimated(decided.gradients * decided.activations, 1)
         return weights.contributions[0].double().cpu().numpy()
 
-    def summary(self, seen: Sequence[_Seen], notes: Sequence[str]) -> FaithfulnessSummary:
+    def summary(
+        self, seen: Sequence[_ImageFaithfulness], notes: Sequence[str]
+    ) -> FaithfulnessSummary:
         """Return what all images gave."""
         own = np.array([one.own for one in seen])
         named = np.array([one.named for one in seen])

@@ -26,7 +26,7 @@ GROUNDS = ("mean", "blur", "black")
 
 
 @dataclass(frozen=True)
-class _Played:
+class _CurvePair:
     """The two curves of one order of the pixels."""
 
     deletion: Float[np.ndarray, " s"]
@@ -61,7 +61,9 @@ def insertion_deletion(
     index = _index(classifier, x, heat, target)
     key = _key(x)
     order = _order(_values(heat), (x.shape[2], x.shape[3]), drawing(key, "ties", seed))
-    play = _Player(classifier, x, index, at_least_one("steps", steps), deleted_to, inserted_into)
+    play = _PixelRemoval(
+        classifier, x, index, at_least_one("steps", steps), deleted_to, inserted_into
+    )
     chance = drawing(key, "random order", seed)
     others = [play.of(chance.permutation(len(order))) for _ in range(at_least_one("draws", draws))]
     return _evidence(heat, classifier, play, play.of(order), others, seed)
@@ -70,9 +72,9 @@ def insertion_deletion(
 def _evidence(
     heat: Any,
     classifier: Classifier,
-    play: _Player,
-    found: _Played,
-    others: Sequence[_Played],
+    play: _PixelRemoval,
+    found: _CurvePair,
+    others: Sequence[_CurvePair],
     seed: int,
 ) -> PixelCurves:
     deletion = np.mean([one.deletion for one in others], axis=0)
@@ -130,7 +132,7 @@ def _order(
     return np.asarray(np.lexsort((draw.random(len(flat)), -flat)), dtype=np.int64)
 
 
-class _Player:
+class _PixelRemoval:
     """Takes pixels out of an image and puts them in, and asks for one class."""
 
     def __init__(
@@ -156,13 +158,13 @@ class _Player:
         """Which shares of the pixels have gone or come."""
         return self._counts / self._counts[-1]
 
-    def of(self, order: Int[np.ndarray, " p"]) -> _Played:
+    def of(self, order: Int[np.ndarray, " p"]) -> _CurvePair:
         """Return both curves of an order of the pixels."""
         rank = np.empty(len(order), dtype=np.int64)
         rank[order] = np.arange(len(order))
         strong = torch.from_numpy(rank[None] < self._counts[:, None]).to(self._x.device)
         masks = strong.view(len(self._counts), 1, *self._x.shape[2:])
-        return _Played(
+        return _CurvePair(
             self._probabilities(masks, self._without, self._x),
             self._probabilities(masks, self._x, self._into),
         )
@@ -191,7 +193,7 @@ def _ground(classifier: Classifier, x: Float[Tensor, "1 c h w"], name: str) -> T
     return torch.from_numpy(blurred).to(x)
 
 
-def _provenance(classifier: Classifier, play: _Player, seed: int) -> Provenance:
+def _provenance(classifier: Classifier, play: _PixelRemoval, seed: int) -> Provenance:
     return Provenance(
         method="insertion and deletion",
         model=type(classifier.model).__name__,

@@ -202,7 +202,7 @@ def layers_from_top(model: nn.Module, x: Float[Tensor, "1 c h w"]) -> list[list[
     return found[::-1]
 
 
-class Redrawn:
+class RandomisedNetwork:
     """A copy of a network whose topmost layers' weights are drawn anew, as many as are asked for.
 
     Every module draws as it did when it was made (`reset_parameters`): weights and biases, and the
@@ -251,7 +251,7 @@ def _state(model: nn.Module, name: str) -> State:
     return {key: tensor.data for key, tensor in _tensors(model.get_submodule(name)).items()}
 
 
-class _Seen(NamedTuple):
+class _ImageSimilarity(NamedTuple):
     """What one image gave: how its maps agree, a row for each method, a column for each network."""
 
     correlations: Rows
@@ -297,13 +297,13 @@ def measure_randomisation(
         "samples": at_least_one("samples", samples),
         "seed": seed,
     }
-    asked = _Asking(Classifier.of(model), methods, counts, other, signed, settings)
+    asked = _RandomisationPass(Classifier.of(model), methods, counts, other, signed, settings)
     notes: list[str] = []
     rows = list(until_stopped(asked.each(images, progress), stopped, notes))
     return asked.summary(rows, notes)
 
 
-class _Asking:
+class _RandomisationPass:
     """Asks one network, and copies of it with weights drawn anew, about image after image."""
 
     def __init__(
@@ -321,20 +321,20 @@ class _Asking:
         self._signed, self._settings = signed, settings
         self._own = self._attribution(classifier)
         self._other = None if other is None else self._attribution(Classifier.of(other))
-        self._redrawn: Redrawn | None = None
+        self._redrawn: RandomisedNetwork | None = None
         self._anew: dict[int, PixelAttribution] = {}
 
     def _attribution(self, classifier: Classifier) -> PixelAttribution:
         return PixelAttribution(classifier, **self._settings)
 
-    def each(self, images: Any, progress: bool) -> Iterator[_Seen]:
+    def each(self, images: Any, progress: bool) -> Iterator[_ImageSimilarity]:
         """Yield how each image's maps agree; `other`'s column is the last."""
         with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
             for batch in batches(images, self.classifier, size=1):
                 yield self._seen(batch.x, batch.samples[0])
                 bar.update()
 
-    def _seen(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _Seen:
+    def _seen(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _ImageSimilarity:
         index = int(self.classifier.logits(x)[0].argmax())
         redrawn = self._copy(x)
         before = self._maps(self._own, x, index, sample.key)
@@ -346,10 +346,10 @@ class _Asking:
             columns.append(self._maps(self._other, x, index, sample.key))
         return _compared(before, columns)
 
-    def _copy(self, x: Tensor) -> Redrawn:
+    def _copy(self, x: Tensor) -> RandomisedNetwork:
         """Return the copy of the network; each depth of the cascade is looked into by itself."""
         if self._redrawn is None:
-            redrawn = Redrawn(self.classifier.model, x, seed=int(self._settings["seed"]))
+            redrawn = RandomisedNetwork(self.classifier.model, x, seed=int(self._settings["seed"]))
             self._counts = _places(self._asked, len(redrawn.layers), self._other is not None)
             anew = Classifier(
                 redrawn.model, transform=self.classifier.transform, classes=self.classifier.classes
@@ -363,14 +363,16 @@ class _Asking:
             pixel_map(asked.of(name, x, index, key), signed=self._signed) for name in self.methods
         ]
 
-    def summary(self, rows: Sequence[_Seen], notes: Sequence[str]) -> RandomisationSummary:
+    def summary(
+        self, rows: Sequence[_ImageSimilarity], notes: Sequence[str]
+    ) -> RandomisationSummary:
         """Return what all images gave, each mean over the images where it is defined."""
         if not rows or self._redrawn is None:
             raise ValueError(
                 "got no image; expected at least one; pass an image in a list, or data with some,"
                 " and let the first one be finished"
             )
-        seen = _Seen(*(np.array(values) for values in zip(*rows, strict=True)))
+        seen = _ImageSimilarity(*(np.array(values) for values in zip(*rows, strict=True)))
         means, errors, counted = _over_images(seen.correlations)
         shared, shared_errors, _ = _over_images(seen.shared)
         chance = _over_images(seen.shares)[0][0]
@@ -432,7 +434,7 @@ def _strongest(values: Map, count: int) -> Map:
     return above + last * (count - above.sum()) / last.sum()
 
 
-def _compared(before: Sequence[Map], columns: Sequence[Sequence[Map]]) -> _Seen:
+def _compared(before: Sequence[Map], columns: Sequence[Sequence[Map]]) -> _ImageSimilarity:
     """Compare every method's map with those of other networks; NaN where one is flat."""
     shape = len(before), len(columns)
     correlations, shared = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -450,7 +452,7 @@ def _compared(before: Sequence[Map], columns: Sequence[Sequence[Map]]) -> _Seen:
             correlations[m, n] = spearman(one.ravel(), other.ravel())
             shared[m, n] = shared_strongest(one, other, count)
     covered = np.array([[np.count_nonzero(one) / one.size] for one in before])
-    return _Seen(correlations, shared, shares, covered)
+    return _ImageSimilarity(correlations, shared, shares, covered)
 
 
 def _alike(maps: Sequence[Map]) -> int:
@@ -474,7 +476,7 @@ def _places(counts: Sequence[int] | None, layers: int, against: bool) -> tuple[i
     return tuple(int(n) for n in counts)
 
 
-def _kept(redrawn: Redrawn) -> tuple[str, ...]:
+def _kept(redrawn: RandomisedNetwork) -> tuple[str, ...]:
     if not redrawn.kept:
         return ()
     names = ", ".join(redrawn.kept[:5])

@@ -25,7 +25,7 @@ Rival = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
-class Kept:
+class SurrogateChannels:
     """Which channels a decomposition keeps, and the importance of each for the class.
 
     Importance is the product of shares along a path from the class, summed over paths (Fig. 10).
@@ -40,7 +40,7 @@ class Kept:
 
 def kept_channels(
     probe: Probe, capture: Capture, index: int, top_k: Sequence[int]
-) -> tuple[Kept, ...]:
+) -> tuple[SurrogateChannels, ...]:
     """Return the channels that stay where each decision keeps its k strongest, down all layers.
 
     One answer for every k in `top_k`; a decision that several meet is taken apart once. A channel
@@ -62,7 +62,7 @@ def kept_channels(
             ]
             found[i][layer.name], frontiers[i] = _gathered(worth, layer.shape[0])
         deep = layer.name
-    return tuple(map(Kept, found))
+    return tuple(map(SurrogateChannels, found))
 
 
 def _gathered(

@@ -174,7 +174,7 @@ def _summed(client: Any, futures: Sequence[Any], merge: Callable[[T, T], T]) -> 
 
 
 @runtime_checkable
-class Sums(Protocol):
+class Statistics(Protocol):
     """What a fit keeps of the data; it adds up in any order."""
 
     images: int
@@ -204,14 +204,14 @@ class Sums(Protocol):
         """Return everything as JSON values and arrays."""
 
 
-S = TypeVar("S", bound=Sums)
+S = TypeVar("S", bound=Statistics)
 
 
-Kept = TypeVar("Kept", bound=Sums, covariant=True)
+Kept = TypeVar("Kept", bound=Statistics, covariant=True)
 
 
 @runtime_checkable
-class Asker(Protocol):
+class Extractor(Protocol):
     """Asks a network about batches of images."""
 
     def of(self, batch: Batch) -> Any:
@@ -219,13 +219,13 @@ class Asker(Protocol):
 
 
 @runtime_checkable
-class Question(Protocol[Kept]):
+class Plan(Protocol[Kept]):
     """What every image is asked, and what is kept of the answers."""
 
     def origin(self, probe: Probe, batch: Batch) -> Any:
         """Return what the answers belong to, found on a first image."""
 
-    def asker(self, probe: Probe, origin: Any) -> Asker:
+    def asker(self, probe: Probe, origin: Any) -> Extractor:
         """Return what asks the network."""
 
     def empty(self, origin: Any) -> Kept:
@@ -235,12 +235,12 @@ class Question(Protocol[Kept]):
         """Return the sums of a saved state."""
 
 
-class Gathering(Generic[S]):
+class Pass(Generic[S]):
     """A fit under way: `gathered` is None before the first image, and whole at any time after."""
 
     def __init__(
         self,
-        question: Question[S],
+        question: Plan[S],
         classifier: Classifier,
         gathered: S | None,
         *,
@@ -371,7 +371,7 @@ def _shard_size(total: int, client: Any) -> int:
 
 
 def gathered_shard(
-    first: int, last: int, classifier: Classifier, data: Any, question: Question[S], origin: Any
+    first: int, last: int, classifier: Classifier, data: Any, question: Plan[S], origin: Any
 ) -> State:
     """Return what a shard of the data gives, on the worker that runs it."""
     gathered = question.empty(origin)
@@ -386,7 +386,7 @@ def _shard(data: Any, first: int, last: int, classifier: Classifier) -> Iterator
     return batches(Subset(data, range(first, last)), classifier, size=batch_size(classifier))
 
 
-def merged_states(question: Question[S], one: State, other: State) -> State:
+def merged_states(question: Plan[S], one: State, other: State) -> State:
     """Return the sum of what two shards gave."""
     gathered = question.restored(*one)
     gathered.merge(question.restored(*other), same_data=True)

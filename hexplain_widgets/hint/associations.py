@@ -17,7 +17,7 @@ from ..evidence import ClassifierQuality, Concept, ConceptScore, Layer, NeuronCo
 from ..evidence.faithfulness import faithfulness
 from ..solvers.logistic import LinearClassifiers, fit_logistic
 from ..solvers.shapley import Scores, ablated, neuron_scores
-from .statistics import Regions
+from .statistics import RegionStatistics
 
 # Rows that scores are taken over, and that absent neurons are drawn from.
 SCORED = 2000
@@ -26,7 +26,7 @@ Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
-class Table:
+class RegionTable:
     """Region vectors of all concepts and of the background: one row for each.
 
     `signs[e, r]` is 1 where row `r` is the concept's, -1 where it is another's or background, 0
@@ -37,18 +37,18 @@ class Table:
     signs: Int8[np.ndarray, "e r"]
     held_out: Bool[np.ndarray, " r"]
 
-    def part(self, some: Bool[np.ndarray, " r"]) -> Table:
+    def part(self, some: Bool[np.ndarray, " r"]) -> RegionTable:
         """Return some of the rows."""
-        return Table(self.rows[some], self.signs[:, some], self.held_out[some])
+        return RegionTable(self.rows[some], self.signs[:, some], self.held_out[some])
 
-    def sample(self, most: int, seed: int) -> Table:
+    def sample(self, most: int, seed: int) -> RegionTable:
         """Return at most so many rows, drawn without replacement."""
         count = len(self.rows)
         drawn = np.random.default_rng(seed).choice(count, min(most, count), replace=False)
         return self.part(np.isin(np.arange(count), drawn))
 
 
-def table_of(regions: Regions, layer: str) -> Table:
+def table_of(regions: RegionStatistics, layer: str) -> RegionTable:
     """Return the region vectors of a layer as one table."""
     concepts = regions.origin.concepts
     kept = [regions.concept(layer, i) for i in range(len(concepts))]
@@ -58,7 +58,7 @@ def table_of(regions: Regions, layer: str) -> Table:
     for i, j in related(concepts):
         relation[i, j] = 0
     np.fill_diagonal(relation, 1)
-    return Table(
+    return RegionTable(
         np.concatenate([r.vectors for r in every]),
         relation[:, owner],
         np.concatenate([r.held_out for r in every]),
@@ -77,7 +77,7 @@ def related(concepts: tuple[Concept, ...]) -> set[tuple[int, int]]:
 
 
 @dataclass(frozen=True)
-class Weighing:
+class ClassifierSettings:
     """How classifiers are fitted and neurons scored.
 
     `allowed[e, k]` says which neurons a concept's classifier may use; None is all.
@@ -96,12 +96,14 @@ class Associations:
     their weights are 0.
     """
 
-    def __init__(self, regions: Regions, layer: Layer, weighing: Weighing) -> None:
+    def __init__(
+        self, regions: RegionStatistics, layer: Layer, weighing: ClassifierSettings
+    ) -> None:
         self.regions = regions
         self.layer = layer
         self.weighing = weighing
 
-    def using(self, weighing: Weighing) -> Associations:
+    def using(self, weighing: ClassifierSettings) -> Associations:
         """Return the same with another weighing, on the same classifiers where that can be."""
         found = Associations(self.regions, self.layer, weighing)
         if "table" in self.__dict__:
@@ -118,7 +120,7 @@ class Associations:
         return self.regions.origin.concepts
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> RegionTable:
         """All region vectors."""
         return table_of(self.regions, self.layer.name)
 
@@ -338,7 +340,7 @@ def among(some: Sequence[Concept], every: Sequence[Concept]) -> tuple[Concept, .
     )
 
 
-def notes_on(regions: Regions, layer: str) -> tuple[str, ...]:
+def notes_on(regions: RegionStatistics, layer: str) -> tuple[str, ...]:
     """Return in words what had to be assumed or left out when regions were gathered."""
     origin, found = regions.origin, []
     if layer in origin.multiplied:

@@ -27,16 +27,16 @@ from ..evidence import (
     Provenance,
 )
 from ..fitting.exemplars import SIDE, Exemplars
-from ..fitting.passes import Gathering
+from ..fitting.passes import Pass
 from ..fitting.states import restoring
 from ..network.classifier import Classifier
 from ..network.localize import Truth, agreement, best_threshold, box_of, note_on, region, upsampled
-from ..network.probed_image import Gaze, Looked
+from ..network.probed_image import ImageProbe, ProbedImage
 from ..provenance import versions
 from ..solvers.shapley import ESTIMATORS
-from .associations import Associations, Stop, Weighing, linked
-from .regions import Aggregate, Finding, Saliency
-from .statistics import RegionQuestion, Regions
+from .associations import Associations, ClassifierSettings, Stop, linked
+from .regions import Aggregate, RegionSettings, Saliency
+from .statistics import RegionPlan, RegionStatistics
 
 NOWHERE = "The classifier finds the concept nowhere in this image: every place is likelier without."
 STAGES = "stages"
@@ -45,7 +45,7 @@ THRESHOLD = 0.5
 
 
 def concept_map(
-    looked: Looked, found: Associations, concept: int, provenance: Provenance
+    looked: ProbedImage, found: Associations, concept: int, provenance: Provenance
 ) -> HeatMap:
     """Return a concept classifier's logit at each place of its layer (Eq. 1, before the sigmoid).
 
@@ -145,7 +145,7 @@ class Hint:
         self.threshold_ = THRESHOLD
         self._found: dict[str, Associations] = {}
         self._shown: str | None = None
-        self._gaze: Gaze | None = None
+        self._gaze: ImageProbe | None = None
 
     def __repr__(self) -> str:
         seen = "" if not self._found else f", {self._regions.images} images"
@@ -178,40 +178,40 @@ class Hint:
         self.classifier_ = guest
         self._begin(before)
         save = None if checkpoint is None else lambda r: r.save(checkpoint, self._settings())
-        gathering = Gathering(question, guest, before, save=save, begun=self._begin)
+        gathering = Pass(question, guest, before, save=save, begun=self._begin)
         if client is None:
             gathering.run(data, progress=progress)
         else:
             gathering.run_on(client, data, progress=progress)
         return self
 
-    def _question(self, hierarchy: Hierarchy) -> RegionQuestion:
-        finding = Finding(
+    def _question(self, hierarchy: Hierarchy) -> RegionPlan:
+        finding = RegionSettings(
             self.saliency, self.aggregate, self.threshold, self.samples, self.vectors, self.seed
         )
         named = (self.layer,) if isinstance(self.layer, str) else self.layer
         layers = None if self.layer in (None, STAGES) else named
-        return RegionQuestion(layers, hierarchy, finding, only_last=self.layer is None)
+        return RegionPlan(layers, hierarchy, finding, only_last=self.layer is None)
 
-    def _taken_up(self, checkpoint: str | Path | None) -> Regions | None:
+    def _taken_up(self, checkpoint: str | Path | None) -> RegionStatistics | None:
         if checkpoint is None or not Path(checkpoint).is_file():
             return self._regions.copy() if self._found else None
-        return Regions.load(checkpoint)[0]
+        return RegionStatistics.load(checkpoint)[0]
 
-    def _begin(self, regions: Regions | None) -> None:
+    def _begin(self, regions: RegionStatistics | None) -> None:
         layers = () if regions is None else regions.origin.layers
         self._found = {
             n.name: Associations(regions, n, self._weighing()) for n in layers if regions
         }
         self._shown = None
         names = [n.name for n in layers]
-        self._gaze = Gaze(self.classifier_, names) if self.classifier_ and names else None
+        self._gaze = ImageProbe(self.classifier_, names) if self.classifier_ and names else None
 
-    def _weighing(self) -> Weighing:
-        return Weighing(self.shapley, self.penalty, self.seed)
+    def _weighing(self) -> ClassifierSettings:
+        return ClassifierSettings(self.shapley, self.penalty, self.seed)
 
     @property
-    def _regions(self) -> Regions:
+    def _regions(self) -> RegionStatistics:
         return next(iter(self._found.values())).regions
 
     @property
@@ -305,7 +305,7 @@ class Hint:
 
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
-        regions, settings = Regions.load(path)
+        regions, settings = RegionStatistics.load(path)
         with restoring("Hint", path):
             found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
             found.threshold_ = float(settings["region_threshold"])
@@ -318,7 +318,7 @@ class Hint:
         self._fitted.regions.check_network(classifier.model)
         found = copy.copy(self)
         found.classifier_ = classifier
-        found._gaze = Gaze(classifier, [n.name for n in self.layers_])
+        found._gaze = ImageProbe(classifier, [n.name for n in self.layers_])
         return found
 
     def _settings(self) -> dict[str, Any]:
@@ -433,7 +433,7 @@ class Hint:
         self.threshold_ = best_threshold(maps, truths, size)
         return self.threshold_
 
-    def _look(self, image: Any) -> Looked:
+    def _look(self, image: Any) -> ProbedImage:
         self._fitted  # noqa: B018 - raises before the network is run
         if self._gaze is None:
             raise ValueError(

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..arguments import check_finite
 from ..data.samples import Batch
 from ..evidence import Concept, Layer
-from ..network.gating import Gated, Taken, gated, in_batches, rows_at_once
+from ..network.gating import ForwardCache, LayerGates, gated, in_batches, rows_at_once
 from ..network.gradients import GuidedReLU
 from ..network.guest import visiting
 from ..network.probe import Probe
@@ -46,7 +46,7 @@ AGGREGATES: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Pairs:
+class ConceptPairs:
     """Images asked about concepts: pair `p` asks image `image[p]` about classes `member[p]`."""
 
     image: Int[Tensor, " p"]
@@ -99,14 +99,14 @@ class LayerSaliency:
         self._samples = samples
         self._seed = seed
         self._multiplied = frozenset(multiplied)
-        self._ways: dict[tuple[int, ...], Gated] = {}
+        self._ways: dict[tuple[int, ...], LayerGates] = {}
 
-    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+    def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
         """Run the network once on a batch of images, without gradients."""
         with torch.no_grad():
             return self._way(x).take(x)
 
-    def _way(self, x: Tensor) -> Gated:
+    def _way(self, x: Tensor) -> LayerGates:
         shape = tuple(x.shape[1:])
         if shape not in self._ways:
             with torch.no_grad():
@@ -114,7 +114,11 @@ class LayerSaliency:
         return self._ways[shape]
 
     def of(
-        self, x: Float[Tensor, "n ch H W"], keys: Sequence[bytes], taken: Taken, pairs: Pairs
+        self,
+        x: Float[Tensor, "n ch H W"],
+        keys: Sequence[bytes],
+        taken: ForwardCache,
+        pairs: ConceptPairs,
     ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
         """Return the saliency of every pair at every layer; `keys` identify the images."""
         if self._method == "smoothgrad":
@@ -127,7 +131,7 @@ class LayerSaliency:
         }
 
     def _smooth(
-        self, x: Tensor, keys: Sequence[bytes], pairs: Pairs
+        self, x: Tensor, keys: Sequence[bytes], pairs: ConceptPairs
     ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
         """SmoothGrad as the paper changes it: the mean of d f^e(x') / d z' over noisy x'."""
         found: dict[str, Tensor] = {}
@@ -149,8 +153,8 @@ class LayerSaliency:
     def _gradients(
         self,
         x: Tensor,
-        taken: Taken,
-        pairs: Pairs,
+        taken: ForwardCache,
+        pairs: ConceptPairs,
         mode: AbstractContextManager[Any] | None = None,
     ) -> dict[str, Float[Tensor, "p k h w"]]:
         """Return d f^e / d z of every pair at every layer: at once where layers are linked."""
@@ -168,7 +172,7 @@ class LayerSaliency:
 
     def _backwards(
         self,
-        pairs: Pairs,
+        pairs: ConceptPairs,
         images: Int[Tensor, " r"],
         maps: Sequence[Tensor],
         logits: Float[Tensor, "r c"],
@@ -188,9 +192,9 @@ class LayerSaliency:
     def gradient(
         self,
         x: Tensor,
-        taken: Taken,
+        taken: ForwardCache,
         layer: str,
-        pairs: Pairs,
+        pairs: ConceptPairs,
         *,
         at: float = 1.0,
         mode: AbstractContextManager[Any] | None = None,
@@ -208,7 +212,7 @@ class LayerSaliency:
 
         return in_batches(run, len(pairs), rows_at_once(maps))
 
-    def shuffled(self, x: Tensor, taken: Taken, layer: str) -> float:
+    def shuffled(self, x: Tensor, taken: ForwardCache, layer: str) -> float:
         """Return how far shuffling the places of random maps moves the logits.
 
         As a share of how far other random maps do; infinite where those do not move them either.
@@ -220,14 +224,16 @@ class LayerSaliency:
         apart = float((other - one).abs().max())
         return float((moved - one).abs().max()) / apart if apart > 0 else math.inf
 
-    def _gradient_x_input(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
+    def _gradient_x_input(
+        self, x: Tensor, taken: ForwardCache, pairs: ConceptPairs
+    ) -> dict[str, Tensor]:
         found = self._gradients(x, taken, pairs)
         return {n: g * taken.maps[n][pairs.image] for n, g in found.items()}
 
-    def _guided(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
+    def _guided(self, x: Tensor, taken: ForwardCache, pairs: ConceptPairs) -> dict[str, Tensor]:
         return self._gradients(x, taken, pairs, GuidedReLU())
 
-    def _integrated(self, x: Tensor, taken: Taken, pairs: Pairs) -> dict[str, Tensor]:
+    def _integrated(self, x: Tensor, taken: ForwardCache, pairs: ConceptPairs) -> dict[str, Tensor]:
         """The path runs from an empty layer to its maps; steps are taken at their middles."""
         steps = [(i + 0.5) / self._samples for i in range(self._samples)]
         return {
@@ -315,7 +321,7 @@ def _cut(flat: Float[Tensor, "p s"]) -> Float[Tensor, " p"]:
 
 
 @dataclass(frozen=True)
-class Finding:
+class RegionSettings:
     """How responsible regions are found, and how many vectors of each concept are kept."""
 
     saliency: Saliency
@@ -327,7 +333,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Origin:
+class RegionScope:
     """What region vectors belong to: only those of one network, hierarchy and finding add up.
 
     In `multiplied` layers gradient times input stands for a gradient without a place.
@@ -338,7 +344,7 @@ class Origin:
     names: tuple[str, ...]
     layers: tuple[Layer, ...]
     concepts: tuple[Concept, ...]
-    finding: Finding
+    finding: RegionSettings
     multiplied: tuple[str, ...]
 
     @cached_property
@@ -351,7 +357,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class InLayer:
+class LayerRegions:
     """A batch of images at one layer: a vector for each place, and which answer for which pair.
 
     `highest` are the channels' maxima, `places` where they are, as fractions `(y, x)`.
@@ -364,12 +370,12 @@ class InLayer:
 
 
 @dataclass(frozen=True)
-class Seen:
+class RegionBatch:
     """What one batch gave: `image` and `concept` of every pair, and what each layer holds."""
 
     image: Int[np.ndarray, " p"]
     concept: Int[np.ndarray, " p"]
-    layers: Mapping[str, InLayer]
+    layers: Mapping[str, LayerRegions]
     keys: tuple[bytes, ...]
     batch: Batch
 
@@ -377,7 +383,7 @@ class Seen:
 class RegionFinder:
     """Asks a network which places of its layers are responsible for the concepts of an image."""
 
-    def __init__(self, probe: Probe, origin: Origin) -> None:
+    def __init__(self, probe: Probe, origin: RegionScope) -> None:
         self._probe = probe
         self._origin = origin
         finding = origin.finding
@@ -390,7 +396,7 @@ class RegionFinder:
             multiplied=origin.multiplied,
         )
 
-    def of(self, batch: Batch) -> Seen:
+    def of(self, batch: Batch) -> RegionBatch:
         """Return the regions of a batch, half by half where it does not fit in memory.
 
         Raises ValueError for values that are not finite.
@@ -403,19 +409,19 @@ class RegionFinder:
         torch.cuda.empty_cache()
         return _joined(batch, [self.of(half) for half in batch.halves()])
 
-    def _of(self, batch: Batch) -> Seen:
+    def _of(self, batch: Batch) -> RegionBatch:
         keys = tuple(s.key for s in batch.samples)
         with visiting(self._probe.classifier.model):
             taken = self._saliency.take(batch.x)
             self._probe.classifier.check_logits(taken.logits, batch.x)
             image, concept = self._pairs(batch, taken.logits)
-            pairs = Pairs(
+            pairs = ConceptPairs(
                 torch.from_numpy(image).to(batch.x.device),
                 torch.from_numpy(self._origin.member[concept]).to(batch.x.device),
             )
             found = self._saliency.of(batch.x, keys, taken, pairs) if len(pairs) else {}
             layers = {n: self._in_layer(n, maps, found.get(n)) for n, maps in taken.maps.items()}
-        return Seen(image, concept, layers, keys, batch)
+        return RegionBatch(image, concept, layers, keys, batch)
 
     def _pairs(self, batch: Batch, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
         predicted = logits.argmax(1).tolist()
@@ -425,7 +431,7 @@ class RegionFinder:
         image, concept = np.nonzero(self._origin.member[:, labels].T)
         return image, concept
 
-    def _in_layer(self, name: str, maps: Tensor, saliency: Tensor | None) -> InLayer:
+    def _in_layer(self, name: str, maps: Tensor, saliency: Tensor | None) -> LayerRegions:
         check_finite(name, maps, saliency)
         finding = self._origin.finding
         flat = maps.float().flatten(2)
@@ -438,15 +444,15 @@ class RegionFinder:
             scaled = responsibility(saliency, finding.aggregate).flatten(1)
             responsible = (scaled >= finding.threshold).cpu().numpy()
         vectors = flat.transpose(1, 2).contiguous().cpu().numpy()
-        return InLayer(
+        return LayerRegions(
             vectors, responsible, highest.double().cpu().numpy(), places.double().cpu().numpy()
         )
 
 
-def _joined(batch: Batch, parts: Sequence[Seen]) -> Seen:
+def _joined(batch: Batch, parts: Sequence[RegionBatch]) -> RegionBatch:
     first, second = parts
     layers = {
-        name: InLayer(
+        name: LayerRegions(
             *(
                 np.concatenate([getattr(one, f), getattr(second.layers[name], f)])
                 for f in ("vectors", "responsible", "highest", "places")
@@ -456,4 +462,4 @@ def _joined(batch: Batch, parts: Sequence[Seen]) -> Seen:
     }
     image = np.concatenate([first.image, second.image + len(first.batch)])
     concept = np.concatenate([first.concept, second.concept])
-    return Seen(image, concept, layers, first.keys + second.keys, batch)
+    return RegionBatch(image, concept, layers, first.keys + second.keys, batch)

@@ -25,12 +25,12 @@ from ..solvers.reservoirs import Reservoir, hashes_of, image_number, packed, unp
 from .regions import (
     PLAIN,
     Aggregate,
-    Finding,
-    InLayer,
-    Origin,
+    LayerRegions,
+    RegionBatch,
     RegionFinder,
+    RegionScope,
+    RegionSettings,
     Saliency,
-    Seen,
     layers_without_place,
 )
 
@@ -39,7 +39,7 @@ KIND = "Hint"
 BACKGROUND = 4
 
 
-class Regions:
+class RegionStatistics:
     """Samples of every concept's region vectors and of the background, at each layer.
 
     Of one size however many images there were. `images` counts all, `unplaced` those whose label
@@ -47,7 +47,7 @@ class Regions:
     no place of layer `l` is more responsible than others.
     """
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: RegionScope) -> None:
         self.origin = origin
         self.images = 0
         self.unplaced = 0
@@ -68,7 +68,7 @@ class Regions:
         """Whether this is a time to save at: after every batch."""
         return True
 
-    def add(self, seen: Seen, classifier: Classifier) -> None:
+    def add(self, seen: RegionBatch, classifier: Classifier) -> None:
         """Add what one batch gave."""
         images = np.array([image_number(k) for k in seen.keys], dtype=np.int64)
         size = seen.batch.x.shape[2:]
@@ -88,7 +88,9 @@ class Regions:
         at = self.done[-1][1] if self.done else 0
         self.done = joined([*self.done, (at, at + len(seen.batch))])
 
-    def _keep(self, kept: list[Reservoir], found: InLayer, seen: Seen, images: np.ndarray) -> None:
+    def _keep(
+        self, kept: list[Reservoir], found: LayerRegions, seen: RegionBatch, images: np.ndarray
+    ) -> None:
         free = np.ones(found.vectors.shape[:2], dtype=bool)
         for row, image, concept in zip(found.responsible, seen.image, seen.concept, strict=True):
             _put(kept[concept], found.vectors[image], row, images[image], salt=int(concept) + 1)
@@ -107,7 +109,7 @@ class Regions:
                     " network's"
                 )
 
-    def merge(self, other: Regions, *, same_data: bool = False) -> None:
+    def merge(self, other: RegionStatistics, *, same_data: bool = False) -> None:
         """Add what other data, or another part of the same, gave; raises like `check_same`."""
         self.check_same(other.origin)
         self.done = joined([*self.done, *other.done]) if same_data else self.done
@@ -120,7 +122,7 @@ class Regions:
         self.images += other.images
         self.unplaced += other.unplaced
 
-    def check_same(self, other: Origin) -> None:
+    def check_same(self, other: RegionScope) -> None:
         """Raise ValueError for the origin of another network, hierarchy or question."""
         for what, of in _SAME:
             here, there = of(self.origin), of(other)
@@ -147,9 +149,9 @@ class Regions:
         """Return the images in which a layer's channels are strongest."""
         return self._exemplars[layer]
 
-    def copy(self) -> Regions:
+    def copy(self) -> RegionStatistics:
         """Return the same, to which other data can be added without changing this."""
-        found = Regions(self.origin)
+        found = RegionStatistics(self.origin)
         found.merge(self, same_data=True)
         return found
 
@@ -173,7 +175,7 @@ class Regions:
                 yield f"{i}.exemplars.{part}", array
 
     @classmethod
-    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> Regions:
+    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> RegionStatistics:
         """Return what `state` gave; raises ValueError for what does not fit together."""
         try:
             found = cls(_origin(settings["origin"]))
@@ -197,7 +199,7 @@ class Regions:
         return save_state(path, KIND, {**own, "engine": dict(settings)}, arrays.items())
 
     @classmethod
-    def load(cls, path: str | Path) -> tuple[Regions, dict[str, Any]]:
+    def load(cls, path: str | Path) -> tuple[RegionStatistics, dict[str, Any]]:
         """Return what `save` wrote, and the engine's settings."""
         settings, arrays = load_state(path, KIND)
         engine = settings.get("engine")
@@ -215,7 +217,7 @@ def _put(
         reservoir.add(hashes[wanted], images[wanted], vectors[places[wanted]])
 
 
-_SAME: tuple[tuple[str, Callable[[Origin], object]], ...] = (
+_SAME: tuple[tuple[str, Callable[[RegionScope], object]], ...] = (
     ("network, by the hash of its weights", lambda o: o.network),
     ("choice of layers", lambda o: [(n.name, n.shape[0]) for n in o.layers]),
     ("hierarchy", lambda o: [(c.name, c.parents, c.classes) for c in o.concepts]),
@@ -234,8 +236,8 @@ def _counts(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.array(array, dtype=np.int64)
 
 
-def _origin(value: Mapping[str, Any]) -> Origin:
-    return Origin(
+def _origin(value: Mapping[str, Any]) -> RegionScope:
+    return RegionScope(
         network=str(value["network"]),
         model=str(value["model"]),
         names=tuple(map(str, value["names"])),
@@ -249,8 +251,8 @@ def _origin(value: Mapping[str, Any]) -> Origin:
     )
 
 
-def _finding(value: Mapping[str, Any]) -> Finding:
-    return Finding(
+def _finding(value: Mapping[str, Any]) -> RegionSettings:
+    return RegionSettings(
         saliency=one_of("saliency", value["saliency"], get_args(Saliency)),
         aggregate=one_of("aggregate", value["aggregate"], get_args(Aggregate)),
         threshold=share("threshold", value["threshold"]),
@@ -261,15 +263,15 @@ def _finding(value: Mapping[str, Any]) -> Finding:
 
 
 @dataclass(frozen=True)
-class RegionQuestion:
+class RegionPlan:
     """What every image is asked: which places of which layers are responsible for its concepts."""
 
     layers: tuple[str, ...] | None
     hierarchy: Hierarchy
-    finding: Finding
+    finding: RegionSettings
     only_last: bool
 
-    def origin(self, probe: Probe, batch: Batch) -> Origin:
+    def origin(self, probe: Probe, batch: Batch) -> RegionScope:
         """Return what the regions belong to, found on a first image."""
         capture = probe.capture(batch.x[:1], self.layers)
         layers = capture.layers[:1] if self.only_last else capture.layers
@@ -279,7 +281,7 @@ class RegionQuestion:
         names = tuple(classifier.name(i) for i in range(capture.logits.shape[1]))
         plain = self.finding.saliency in PLAIN
         listed = [n.name for n in layers]
-        return Origin(
+        return RegionScope(
             network=fingerprint(classifier.model),
             model=type(classifier.model).__name__,
             names=names,
@@ -289,14 +291,14 @@ class RegionQuestion:
             multiplied=layers_without_place(probe, batch.x[:1], listed) if plain else (),
         )
 
-    def asker(self, probe: Probe, origin: Origin) -> RegionFinder:
+    def asker(self, probe: Probe, origin: RegionScope) -> RegionFinder:
         """Return what asks the network."""
         return RegionFinder(probe, origin)
 
-    def empty(self, origin: Origin) -> Regions:
+    def empty(self, origin: RegionScope) -> RegionStatistics:
         """Return regions without an image."""
-        return Regions(origin)
+        return RegionStatistics(origin)
 
-    def restored(self, settings: Settings, arrays: Arrays) -> Regions:
+    def restored(self, settings: Settings, arrays: Arrays) -> RegionStatistics:
         """Return the regions of a saved state."""
-        return Regions.from_state(settings, arrays)
+        return RegionStatistics.from_state(settings, arrays)

@@ -22,7 +22,7 @@ from torch import Tensor, fx, nn
 
 from .gating import in_batches
 from .graph import Graph
-from .linear_parts import Sum, apart, first, sum_of_convolution, sum_of_linear, sums_channels
+from .linear_parts import ChannelSum, apart, first, sum_of_convolution, sum_of_linear, sums_channels
 from .probe import Capture, Probe
 from .receptive import Cone, cone_of, convolution, convolved
 from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, Unit, rounding
@@ -31,7 +31,7 @@ from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, Unit, rounding
 BATCH_CELLS_DEVICE = 2**28
 
 
-class _Way:
+class _ChannelRoute:
     """The operations from a layer to a decision, and which of them keep channels apart."""
 
     def __init__(
@@ -83,10 +83,10 @@ class _Way:
         return max(cone.length(n) for n in self.nodes if n not in self.alone or n is self.end)
 
 
-class _Removals:
+class _DecisionAblation:
     """What the removals of all channels have in common for one decision."""
 
-    def __init__(self, way: _Way, cone: Cone) -> None:
+    def __init__(self, way: _ChannelRoute, cone: Cone) -> None:
         self._way, self.cone = way, cone
         maps = cone.cut(way.start, way.shallow)
         self._alone: dict[fx.Node, Any] = {way.start: _with(maps, way.instead)}
@@ -94,7 +94,7 @@ class _Removals:
             self._alone[node] = cone.step(node, self._alone)
         self._sums = {node: self._sum(node) for node in way.sums}
 
-    def _sum(self, node: fx.Node) -> Sum:
+    def _sum(self, node: fx.Node) -> ChannelSum:
         own = self._alone[node.all_input_nodes[0]]
         module = self._way.graph.module(node)
         if isinstance(module, nn.Linear):
@@ -145,7 +145,7 @@ def _replaced(own: Float[Tensor, "2 ..."], channels: slice, count: int, k: int) 
 
 
 @dataclass(frozen=True)
-class Values:
+class AblationValues:
     """A decision's value without each channel, and with all of them in the same batch."""
 
     without: Float[Tensor, " k"]
@@ -163,7 +163,7 @@ class Values:
         return fallen.cpu().numpy()
 
 
-def _values(rows: Callable[[slice], Tensor], channels: int, size: int) -> Values:
+def _values(rows: Callable[[slice], Tensor], channels: int, size: int) -> AblationValues:
     """Return the values that batches of rows give, the untouched one last in each."""
 
     def run(part: slice) -> Tensor:
@@ -171,7 +171,7 @@ def _values(rows: Callable[[slice], Tensor], channels: int, size: int) -> Values
         return torch.stack([found[:-1], found[-1:].expand(len(found) - 1)], 1)
 
     both = in_batches(run, channels, size)
-    return Values(both[:, 0], both[:, 1])
+    return AblationValues(both[:, 0], both[:, 1])
 
 
 def _rows_at_once(cells: int, device: torch.device) -> int:
@@ -186,7 +186,7 @@ def on_segment(
     instead: Float[Tensor, " k"] | None = None,
     unclipped: bool = False,
     one_by_one: bool = False,
-) -> Values:
+) -> AblationValues:
     """Return a unit's values without each channel, the segment run again for each of them.
 
     `instead` is what a removed channel is everywhere, 0 if not given.
@@ -204,7 +204,7 @@ def on_segment(
     return _values(rows, k, _rows_at_once(max(k, INNER_CHANNELS) * h * w, maps.device))
 
 
-class Removal:
+class ChannelAblation:
     """Channels of a layer removed one by one; call it inside `guest.visiting`.
 
     On the graph where the network is traced, a channel's parts in the first linear operations
@@ -227,7 +227,7 @@ class Removal:
         self._names = shallow, deep
         maps = segment.shallow
         self._instead = maps.new_zeros(maps.shape[1]) if instead is None else instead.to(maps)
-        self._ways: dict[bool, _Way | None] = {}
+        self._ways: dict[bool, _ChannelRoute | None] = {}
 
     def drops(
         self, unit: Unit, value: float, *, unclipped: bool = False
@@ -249,7 +249,9 @@ class Removal:
             raise self._segment.unsteady()
         return found.drops
 
-    def _on_segment(self, unit: Unit, unclipped: bool, *, one_by_one: bool = False) -> Values:
+    def _on_segment(
+        self, unit: Unit, unclipped: bool, *, one_by_one: bool = False
+    ) -> AblationValues:
         return on_segment(
             self._segment,
             unit,
@@ -258,12 +260,12 @@ class Removal:
             one_by_one=one_by_one,
         )
 
-    def _on_graph(self, unit: Unit, unclipped: bool) -> Values | None:
+    def _on_graph(self, unit: Unit, unclipped: bool) -> AblationValues | None:
         way = self._way(unclipped)
         cone = way and way.cone(unit)
         if way is None or (cone is None and self._segment.local):
             return None
-        removals = _Removals(way, cone or Cone(way.graph, way.sizes))
+        removals = _DecisionAblation(way, cone or Cone(way.graph, way.sizes))
         size = _rows_at_once(way.widest(removals.cone), way.shallow.device)
         at = unit if cone is None else Unit(unit.channel, 0, 0)
 
@@ -274,12 +276,12 @@ class Removal:
 
         return _values(rows, way.shallow.shape[1], size)
 
-    def _way(self, unclipped: bool) -> _Way | None:
+    def _way(self, unclipped: bool) -> _ChannelRoute | None:
         if unclipped not in self._ways:
             self._ways[unclipped] = self._found_way(unclipped)
         return self._ways[unclipped]
 
-    def _found_way(self, unclipped: bool) -> _Way | None:
+    def _found_way(self, unclipped: bool) -> _ChannelRoute | None:
         if self._traced is None:
             return None
         shallow, deep = self._names
@@ -290,7 +292,7 @@ class Removal:
             end, floor = self._traced.before_clip(end)
         if not self._traced.precedes(start, end):
             return None
-        return _Way(
+        return _ChannelRoute(
             self._traced.graph,
             start,
             end,

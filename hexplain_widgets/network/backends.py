@@ -17,13 +17,13 @@ from torch.utils._pytree import tree_map
 
 from .graph import Graph, Site, Survey, numbered
 from .receptive import Field, fields_from
-from .segments import Way
+from .segments import SegmentPath
 
 CLIPS = (F.relu6, F.hardtanh, torch.clamp)
 Key = tuple[str, int]
 
 
-class Traced:
+class TracedGraph:
     """The graph of a network with names for its nodes."""
 
     def __init__(self, graph: Graph) -> None:
@@ -106,7 +106,7 @@ class Traced:
         values = self.graph.run({self.graph.image: x}, wanted)
         return {name: values[node] for name, node in nodes.items()}, values[self.graph.result]
 
-    def ways(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[Way]:
+    def ways(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[SegmentPath]:
         """Return the ways to run from node to node: on crops where that can be, and whole."""
         beyond = self._beyond(x, shallow, deep)
 
@@ -117,7 +117,9 @@ class Traced:
             return out.clamp(min=self.before_clip(deep)[1]) if unclipped else out
 
         field = None if deep is self.graph.result else self._fields(shallow).get(deep)
-        return [Way(run, field), Way(run)] if field is not None else [Way(run)]
+        return (
+            [SegmentPath(run, field), SegmentPath(run)] if field is not None else [SegmentPath(run)]
+        )
 
     def _beyond(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> dict[fx.Node, Any]:
         crossing = self.crossing(shallow, deep)
@@ -198,7 +200,7 @@ class _Record:
     output: Any = None
 
 
-class _Reached(BaseException):
+class _LayerReached(BaseException):
     """Ends a replay as soon as the wanted layer has answered; never leaves this module."""
 
     def __init__(self, value: Tensor) -> None:
@@ -300,7 +302,7 @@ class Recording:
         )
         return last if isinstance(last.module, nn.Hardtanh) else None
 
-    def replay(self, shallow: int | None, deep: int | None) -> Way:
+    def replay(self, shallow: int | None, deep: int | None) -> SegmentPath:
         """Return the way from one recorded call (None: the image) to another (None: the logits)."""
 
         def run(maps: Tensor, unclipped: bool) -> Tensor:
@@ -309,7 +311,7 @@ class Recording:
             x = maps if shallow is None else _repeated(self.x, len(maps))
             return self._replayed(x, answers, deep, clip)
 
-        return Way(run)
+        return SegmentPath(run)
 
     def _answers(self, shallow: int, maps: Tensor) -> dict[int, Any]:
         """Return what the calls before the cut answer: the outermost ones that do not hold it."""
@@ -344,13 +346,13 @@ class Recording:
             else:
                 out = forward(*args, **kwargs)
             if key == end:
-                raise _Reached(out)
+                raise _LayerReached(out)
             return out
 
         with self._answering(self._names, call):
             try:
                 result: Tensor = self._model(_repeated(x, len(x)))
-            except _Reached as reached:
+            except _LayerReached as reached:
                 return reached.value
         return result
 

@@ -125,7 +125,7 @@ def thumbnail(shown: UInt8[np.ndarray, "h w 3"], side: int = 96) -> UInt8[np.nda
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedImage:
     """One image as the network takes it, `x` `(1, C, H, W)`, and as it looks, `(H, W, 3)` uint8."""
 
     x: Float[Tensor, "1 c h w"]
@@ -215,16 +215,16 @@ class Classifier:
             )
         return batch_of(x)
 
-    def prepare(self, image: Any) -> Prepared:
+    def prepare(self, image: Any) -> PreparedImage:
         """Return an image of any kind as the network takes it and as it looks to a person.
 
         Raises TypeError, FileNotFoundError or ValueError for what is no image.
         """
-        if isinstance(image, Prepared):
+        if isinstance(image, PreparedImage):
             return image
         x = self.prepared(image)
         shown = self.shown(x, given=isinstance(image, Tensor))
-        return Prepared(x.to(self.device, self.dtype), shown)
+        return PreparedImage(x.to(self.device, self.dtype), shown)
 
     def prepared(self, image: Any) -> Float[Tensor, "1 c h w"]:
         """Return an image of any kind as its transform or the user left it, on its own device."""

@@ -20,12 +20,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, fx
 
-from .backends import Traced
+from .backends import TracedGraph
 from .linear_parts import (
     MOST_PARTS,
+    GateParts,
     LinearHead,
-    Mixing,
-    Parts,
+    MixingPoint,
     Products,
     head_of,
     mixing_of,
@@ -50,7 +50,7 @@ WIDTH = 0.5625
 
 
 @dataclass(frozen=True)
-class Taken:
+class ForwardCache:
     """A batch of images inside a network: what every gate starts from."""
 
     logits: Float[Tensor, "n c"]
@@ -59,15 +59,15 @@ class Taken:
     beyond: Mapping[str, Mapping[fx.Node, Any]] = field(default_factory=dict)
 
 
-class Gated(ABC):
+class LayerGates(ABC):
     """Layers of a network whose channels can be closed; call it inside `guest.visiting`."""
 
     @abstractmethod
-    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+    def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
         """Run the network once on a batch of images."""
 
     @abstractmethod
-    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
+    def asking(self, taken: ForwardCache, layer: str, deep: str | None = None) -> Ask:
         """Return what answers gates on a layer: as `means` for a deeper one, else as `answers`.
 
         What all gates have in common is computed once, when the first are asked, and kept as long.
@@ -75,13 +75,13 @@ class Gated(ABC):
         """
 
     def answers(
-        self, taken: Taken, layer: str, gates: Bool[Tensor, "n g k"]
+        self, taken: ForwardCache, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
         """Return the logits of every image for every gate on a layer."""
         return self.asking(taken, layer)(gates)
 
     def means(
-        self, taken: Taken, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
+        self, taken: ForwardCache, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g d"]:
         """Return the spatial means of a deeper layer's channels for every gate on a layer.
 
@@ -92,7 +92,7 @@ class Gated(ABC):
     @abstractmethod
     def behind(
         self,
-        taken: Taken,
+        taken: ForwardCache,
         layer: str,
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
@@ -108,7 +108,7 @@ class Gated(ABC):
 
     def through(
         self,
-        taken: Taken,
+        taken: ForwardCache,
         layers: Sequence[str],
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
@@ -120,21 +120,21 @@ class Gated(ABC):
         raise NotImplementedError(f"{type(self).__name__} links no layers; ask `linked` first")
 
 
-def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> Gated:
+def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> LayerGates:
     """Return the fastest way to gate these layers that gives the network's own answers for `x`."""
     if probe.traced is not None:
-        found = _OnGraph(probe.traced, layers)
+        found = _GraphGates(probe.traced, layers)
         # A forward that is written for one image at a time may fail in any way on several.
         with suppress(RuntimeError, IndexError, TypeError, ValueError, KeyError):
             if found.agrees(x):
                 return found
-    return _OnReplays(probe, layers)
+    return _ReplayGates(probe, layers)
 
 
-class _OnGraph(Gated):
+class _GraphGates(LayerGates):
     """Gates on the graph of a traced network, batches of images at once."""
 
-    def __init__(self, traced: Traced, layers: Sequence[str]) -> None:
+    def __init__(self, traced: TracedGraph, layers: Sequence[str]) -> None:
         self._graph = traced.graph
         self._nodes = {name: traced.known(name) for name in layers}
         self._crossing = {name: traced.crossing(node) for name, node in self._nodes.items()}
@@ -144,17 +144,17 @@ class _OnGraph(Gated):
         self._summed: set[str] = set()
         self._of_each: set[fx.Node] = set()
 
-    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+    def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
         others = {n for nodes in self._crossing.values() for n in nodes}
         wanted = {*self._nodes.values(), self._graph.result, *others}
         values = self._graph.run({self._graph.image: x}, wanted)
-        return Taken(
+        return ForwardCache(
             values[self._graph.result],
             {name: values[node] for name, node in self._nodes.items()},
             beyond={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
         )
 
-    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
+    def asking(self, taken: ForwardCache, layer: str, deep: str | None = None) -> Ask:
         end, maps = self._end(layer, deep), taken.maps[layer]
         head = self._heads[layer] if deep is None else None
         if head is not None:
@@ -167,7 +167,7 @@ class _OnGraph(Gated):
         summed = partial(_from_parts, finish, parts_of(mixing, maps))
         return lambda gates: (copied if gates.shape[1] < FEW_GATES else summed)(gates)
 
-    def _mixing(self, layer: str, end: fx.Node) -> Mixing | None:
+    def _mixing(self, layer: str, end: fx.Node) -> MixingPoint | None:
         return mixing_of(self._graph, self._nodes[layer], end)
 
     def _end(self, layer: str, deep: str | None) -> fx.Node:
@@ -178,7 +178,7 @@ class _OnGraph(Gated):
 
     def behind(
         self,
-        taken: Taken,
+        taken: ForwardCache,
         layer: str,
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
@@ -189,7 +189,7 @@ class _OnGraph(Gated):
     def _until(
         self,
         end: fx.Node,
-        taken: Taken,
+        taken: ForwardCache,
         layer: str,
         image: Int[Tensor, " r"],
         given: Mapping[fx.Node, Tensor],
@@ -208,7 +208,7 @@ class _OnGraph(Gated):
 
     def through(
         self,
-        taken: Taken,
+        taken: ForwardCache,
         layers: Sequence[str],
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
@@ -236,7 +236,11 @@ class _OnGraph(Gated):
         return True
 
     def _sums_agree(
-        self, taken: Taken, layer: str, gates: Bool[Tensor, "1 g k"], whole: Float[Tensor, "1 g c"]
+        self,
+        taken: ForwardCache,
+        layer: str,
+        gates: Bool[Tensor, "1 g k"],
+        whole: Float[Tensor, "1 g c"],
     ) -> bool:
         """Whether the parts of a layer's channels can be kept and add up to the same answers."""
         mixing, maps = self._mixing(layer, self._graph.result), taken.maps[layer]
@@ -260,19 +264,19 @@ class _OnGraph(Gated):
         }
 
 
-class _OnReplays(Gated):
+class _ReplayGates(LayerGates):
     """Gates on the segments of one image after the other."""
 
     def __init__(self, probe: Probe, layers: Sequence[str]) -> None:
         self._probe = probe
         self._layers = tuple(layers)
 
-    def take(self, x: Float[Tensor, "n ch h w"]) -> Taken:
+    def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
         captures = [self._probe.capture(one[None], self._layers) for one in x]
         maps = {n: torch.cat([c.maps[n] for c in captures]) for n in self._layers}
-        return Taken(torch.cat([c.logits for c in captures]), maps, captures)
+        return ForwardCache(torch.cat([c.logits for c in captures]), maps, captures)
 
-    def asking(self, taken: Taken, layer: str, deep: str | None = None) -> Ask:
+    def asking(self, taken: ForwardCache, layer: str, deep: str | None = None) -> Ask:
         order = [n.name for n in taken.captures[0].layers]
         if deep is not None and order.index(deep) >= order.index(layer):
             raise not_behind(deep, layer)
@@ -298,7 +302,7 @@ class _OnReplays(Gated):
 
     def behind(
         self,
-        taken: Taken,
+        taken: ForwardCache,
         layer: str,
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
@@ -343,7 +347,7 @@ def _copied(
 
 
 def _from_parts(
-    finish: Finish, parts: Callable[[int], Parts], gates: Bool[Tensor, "n g k"]
+    finish: Finish, parts: Callable[[int], GateParts], gates: Bool[Tensor, "n g k"]
 ) -> Float[Tensor, "n g d"]:
     """Begin at the first sums over channels, whose parts no gate changes."""
 

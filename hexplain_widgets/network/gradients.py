@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from .segments import Decided, Segment, Unit
+from .segments import Segment, Unit, UnitGradients
 
 _RELUS = frozenset((F.relu, torch.relu, Tensor.relu))
 _RELUS_IN_PLACE = frozenset((F.relu_, torch.relu_, Tensor.relu_))
 _CLIPPED_RELUS = frozenset((F.relu6, F.hardtanh))
 
 
-class _Guided(torch.autograd.Function):
+class _GuidedFunction(torch.autograd.Function):
     """ReLU with an upper clip whose gradient passes only where it and the input are positive."""
 
     @staticmethod
@@ -66,13 +66,13 @@ class GuidedReLU(TorchFunctionMode):
 
     def _guided(self, x: Tensor, in_place: bool, high: float) -> Tensor:
         self.seen += 1
-        out: Tensor = _Guided.apply(x, in_place, high)
+        out: Tensor = _GuidedFunction.apply(x, in_place, high)
         return out
 
 
 def guided_backpropagation(
     segment: Segment, units: Sequence[Unit]
-) -> Iterator[tuple[Decided, bool]]:
+) -> Iterator[tuple[UnitGradients, bool]]:
     """Yield guided backpropagation of units to the start of their segment, batch by batch.
 
     The flag says whether a ReLU was on the way; without one this is the plain gradient.

@@ -151,7 +151,7 @@ def _arg(node: fx.Node, place: int, name: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Sum:
+class ChannelSum:
     """A linear operation's result as a sum over channels, each one `weight[k] @ change[k]`."""
 
     base: Float[Tensor, "1 ..."]
@@ -175,7 +175,7 @@ class Sum:
 
 def sum_of_convolution(
     module: nn.Conv2d, padded: Float[Tensor, "2 k h w"], base: Float[Tensor, "1 o y x"]
-) -> Sum:
+) -> ChannelSum:
     """Return what a convolution sums, from what it sees of open and of closed channels.
 
     `padded` has the padding already, `base` is the result for open channels.
@@ -185,13 +185,13 @@ def sum_of_convolution(
         padded[:1] - padded[1:], module.weight.shape[2:], module.dilation, 0, module.stride
     )
     weight = module.weight.view(o, k, -1).transpose(0, 1)
-    return Sum(base, weight, change.view(k, weight.shape[2], -1))
+    return ChannelSum(base, weight, change.view(k, weight.shape[2], -1))
 
 
-def sum_of_linear(module: nn.Linear, own: Float[Tensor, "2 f"], k: int) -> Sum:
+def sum_of_linear(module: nn.Linear, own: Float[Tensor, "2 f"], k: int) -> ChannelSum:
     """Return what a linear layer sums, from its input for open and for closed channels."""
     weight = module.weight.view(module.out_features, k, -1).transpose(0, 1)
-    return Sum(module(own[:1]), weight, (own[0] - own[1]).view(k, -1, 1))
+    return ChannelSum(module(own[:1]), weight, (own[0] - own[1]).view(k, -1, 1))
 
 
 def apart(graph: Graph, start: fx.Node, nodes: Sequence[fx.Node]) -> set[fx.Node]:
@@ -221,7 +221,7 @@ def sums_channels(graph: Graph, node: fx.Node) -> bool:
 
 
 @dataclass(frozen=True)
-class Mixing:
+class MixingPoint:
     """Where the channels of `start` first mix on the way to a deeper node.
 
     `sums` are the convolutions that do it and are worth being summed by channel, `others` the nodes
@@ -239,26 +239,26 @@ class Mixing:
         bases = self.graph.run({self.start: maps}, set(self.sums))
         return int(maps.shape[1] * sum(base.numel() for base in bases.values()))
 
-    def parts(self, maps: Float[Tensor, "1 k h w"]) -> Parts:
+    def parts(self, maps: Float[Tensor, "1 k h w"]) -> GateParts:
         """Return what all gates on one image have in common."""
         wanted = {*self.others, *(node.all_input_nodes[0] for node in self.sums)}
         both = torch.cat([maps, torch.zeros_like(maps)])
         own = self.graph.run({self.start: both}, wanted)
         sums = {n: self._sum(n, own[n.all_input_nodes[0]]) for n in self.sums}
         last = self.channels_last and maps.device.type == "cpu"
-        return Parts({n: own[n] for n in self.others}, sums, last)
+        return GateParts({n: own[n] for n in self.others}, sums, last)
 
-    def _sum(self, node: fx.Node, own: Float[Tensor, "2 k h w"]) -> Summed:
+    def _sum(self, node: fx.Node, own: Float[Tensor, "2 k h w"]) -> ConvolutionParts:
         (source,) = node.all_input_nodes
         base = self.graph.step(node, {source: own[:1]})
         sizes = {source: own.shape, node: base.shape}
         padded = Cone(self.graph, sizes).padded(node, own)
         each = sum_of_convolution(convolution(self.graph, node), padded, base)
-        return Summed(base, each.parts().flatten(1))
+        return ConvolutionParts(base, each.parts().flatten(1))
 
 
 @dataclass(frozen=True)
-class Summed:
+class ConvolutionParts:
     """A convolution's result for open channels, and each channel's part with its channels last."""
 
     base: Float[Tensor, "1 o y x"]
@@ -274,14 +274,14 @@ class Summed:
 
 
 @dataclass(frozen=True)
-class Parts:
+class GateParts:
     """What all gates on a layer have in common for one image.
 
     `own` are values with all channels open and with all closed, `sums` those of `Mixing.sums`.
     """
 
     own: Mapping[fx.Node, Float[Tensor, "2 ..."]]
-    sums: Mapping[fx.Node, Summed]
+    sums: Mapping[fx.Node, ConvolutionParts]
     channels_last: bool
 
     def summed(self, gates: Bool[Tensor, "g k"]) -> dict[fx.Node, Tensor]:
@@ -303,7 +303,7 @@ def _gated(own: Float[Tensor, "2 ..."], gates: Bool[Tensor, "g k"]) -> Float[Ten
     return rows.view(len(gates), *own.shape[1:])
 
 
-def mixing_of(graph: Graph, start: fx.Node, end: fx.Node) -> Mixing | None:
+def mixing_of(graph: Graph, start: fx.Node, end: fx.Node) -> MixingPoint | None:
     """Return where channels first mix on the way to `end`, None where summing does not pay.
 
     A kernel of one cell costs no more for every gate than its sum over channels does.
@@ -317,10 +317,10 @@ def mixing_of(graph: Graph, start: fx.Node, end: fx.Node) -> Mixing | None:
     users = [n for n in nodes if n not in alone and n not in sums]
     used = {source for n in users for source in n.all_input_nodes}
     others = [n for n in (start, *nodes) if n in alone and n in used]
-    return Mixing(graph, start, sums, others, not any(_needs_order(n) for n in nodes))
+    return MixingPoint(graph, start, sums, others, not any(_needs_order(n) for n in nodes))
 
 
-def parts_of(mixing: Mixing, maps: Float[Tensor, "n k h w"]) -> Callable[[int], Parts]:
+def parts_of(mixing: MixingPoint, maps: Float[Tensor, "n k h w"]) -> Callable[[int], GateParts]:
     """Return what gives the parts of an image by number; those of the last one are kept."""
     return lru_cache(maxsize=1)(lambda image: mixing.parts(maps[image : image + 1]))
 

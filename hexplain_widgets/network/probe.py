@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from ..arguments import nearest
 from ..evidence import Layer, LayerTable
-from .backends import Recording, Traced
+from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Site, Survey, trace
 from .guest import visiting
 from .receptive import Field
-from .segments import Segment, Way
+from .segments import Segment, SegmentPath
 
 
 @contextmanager
@@ -82,7 +82,7 @@ class Probe:
         self.classifier = classifier
         with visiting(classifier.model):
             graph = trace(classifier.model)
-        self.traced = Traced(graph) if graph is not None else None
+        self.traced = TracedGraph(graph) if graph is not None else None
         self._chosen: dict[tuple[int, ...], list[Site]] = {}
         self._recorded: tuple[int, Recording] | None = None
 
@@ -218,7 +218,7 @@ class Probe:
 
     def _ways(
         self, x: Tensor, shallow: str | None, deep: str | None
-    ) -> tuple[list[Way], float | None]:
+    ) -> tuple[list[SegmentPath], float | None]:
         if self.traced is None:
             return self._replays(x, shallow, deep)
         start = self.traced.graph.image if shallow is None else self.traced.node(shallow)
@@ -233,19 +233,19 @@ class Probe:
 
     def _replays(
         self, x: Tensor, shallow: str | None, deep: str | None
-    ) -> tuple[list[Way], float | None]:
+    ) -> tuple[list[SegmentPath], float | None]:
         recording = self._record(x)
         start, end = (None if n is None else recording.index(n) for n in (shallow, deep))
         bound = recording.bound(end) if end is not None else None
         return [recording.replay(start, end)], bound
 
-    def _late_replay(self, x: Tensor, shallow: str | None, deep: str | None) -> Way:
+    def _late_replay(self, x: Tensor, shallow: str | None, deep: str | None) -> SegmentPath:
         def run(maps: Tensor, unclipped: bool) -> Tensor:
             with torch.no_grad():
                 ways, _ = self._replays(x, shallow, deep)
             return ways[0].run(maps, unclipped)
 
-        return Way(run)
+        return SegmentPath(run)
 
 
 def layers(model: nn.Module | Classifier, image: Any) -> LayerTable:

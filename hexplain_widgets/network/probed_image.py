@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from ..evidence import Layer, Prediction
-from .ablation import Removal
+from .ablation import ChannelAblation
 from .classifier import Classifier
 from .gradients import class_gradients, grad_cam, guided_backpropagation
 from .guest import visiting
@@ -22,7 +22,7 @@ from .segments import Unit
 PLAIN = "The network has no ReLU on the way: this is the plain gradient, not a guided one."
 
 
-class Looked:
+class ProbedImage:
     """An image that went through the network once; every map is drawn from there.
 
     `layers` are captured, deepest first. Raises what `Probe.capture` raises.
@@ -79,7 +79,7 @@ class Looked:
     def drops(self, layer: str, index: int) -> Float[np.ndarray, " k"]:
         """Return how far a logit falls without each of a layer's channels."""
         segment = self._probe.segment(self._capture, layer, None)
-        removal = Removal(self._probe, self._capture, segment, layer, None)
+        removal = ChannelAblation(self._probe, self._capture, segment, layer, None)
         logit = float(self._capture.logits[0, index])
         with visiting(self._probe.classifier.model):
             return removal.drops(Unit(index, 0, 0), logit)
@@ -100,20 +100,20 @@ class Looked:
         return _numbers(decided.gradients[0]) * decided.signs[0], guided
 
 
-class Gaze:
+class ImageProbe:
     """Looks at images through one network at some layers; the last one is kept."""
 
     def __init__(self, classifier: Classifier, layers: Collection[str]) -> None:
         self.classifier = classifier
         self._probe = Probe(classifier)
         self._layers = tuple(layers)
-        self._last: Looked | None = None
+        self._last: ProbedImage | None = None
 
-    def at(self, image: Any) -> Looked:
+    def at(self, image: Any) -> ProbedImage:
         """Return an image inside the network; the same one again costs no pass."""
         prepared = self._probe.classifier.prepare(image)
         if self._last is None or not torch.equal(self._last.prepared.x, prepared.x):
-            self._last = Looked(self._probe, prepared, self._layers)
+            self._last = ProbedImage(self._probe, prepared, self._layers)
         return self._last
 
 

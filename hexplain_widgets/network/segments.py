@@ -32,7 +32,7 @@ class Unit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Way:
+class SegmentPath:
     """One way to run a segment, on maps `(B, K, H, W)`; `field` is known where crops can do.
 
     `run(maps, unclipped)` returns the deep layer, before its upper clip if `unclipped`.
@@ -43,7 +43,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Decided:
+class UnitGradients:
     """Decisions and their gradients on equally large windows of the shallow layer.
 
     `signs` is -1 where a negative value was negated; `offsets` are the windows' corners.
@@ -57,11 +57,11 @@ class Decided:
     activations: Float[Tensor, "b k h w"]
     offsets: tuple[Pair, ...]
 
-    def each(self) -> Iterator[Decided]:
+    def each(self) -> Iterator[UnitGradients]:
         """Yield every decision as a batch of its own."""
         for i in range(len(self.units)):
             one = slice(i, i + 1)
-            yield Decided(
+            yield UnitGradients(
                 self.units[one],
                 self.signs[one],
                 self.unclipped[one],
@@ -128,7 +128,7 @@ class Segment:
 
     def __init__(
         self,
-        ways: Sequence[Way],
+        ways: Sequence[SegmentPath],
         shallow: Float[Tensor, "1 k h w"],
         deep: Float[Tensor, "1 ..."],
         *,
@@ -160,7 +160,7 @@ class Segment:
 
     def decide(
         self, units: Sequence[Unit], mode: AbstractContextManager[Any] | None = None
-    ) -> Iterator[Decided]:
+    ) -> Iterator[UnitGradients]:
         """Yield values and gradients of units of the deep layer, batch by batch.
 
         `mode` is a context that the segment runs in (guided backpropagation's ReLUs).
@@ -187,7 +187,9 @@ class Segment:
         h, w = self.full if field is None else crops_of(field, (), self.full).size
         return max(self.shallow.shape[1], INNER_CHANNELS) * h * w
 
-    def _decide(self, units: Sequence[Unit], mode: AbstractContextManager[Any]) -> Decided | None:
+    def _decide(
+        self, units: Sequence[Unit], mode: AbstractContextManager[Any]
+    ) -> UnitGradients | None:
         """Return the decisions, or None after dropping a way that did not agree."""
         way = self._ways[0]
         captured = self._captured(units)
@@ -204,7 +206,7 @@ class Segment:
             self._drop_way()
             return None
         (gradients,) = torch.autograd.grad((values * signs.to(values.dtype)).sum(), maps)
-        return Decided(
+        return UnitGradients(
             tuple(units),
             tuple(int(s) for s in signs),
             tuple(map(bool, clipped)),
@@ -214,12 +216,12 @@ class Segment:
             crop.corners,
         )
 
-    def _windows(self, way: Way, units: Sequence[Unit]) -> Crop:
+    def _windows(self, way: SegmentPath, units: Sequence[Unit]) -> Crop:
         if way.field is None:
             return Crop(self.full, ((0, 0),) * len(units))
         return crops_of(way.field, units, self.full)
 
-    def _within(self, way: Way, units: Sequence[Unit], crop: Crop) -> list[Unit]:
+    def _within(self, way: SegmentPath, units: Sequence[Unit], crop: Crop) -> list[Unit]:
         if way.field is None:
             return list(units)
         sy, sx = way.field.stride
@@ -261,7 +263,7 @@ class Segment:
         return self._steady.run(maps, False)
 
     @cached_property
-    def _steady(self) -> Way:
+    def _steady(self) -> SegmentPath:
         """The first way on whole maps that gives the captured values beside other maps too."""
         whole = [way for way in self._ways if way.field is None]
         *others, last = *whole, *map(_one_by_one, whole)
@@ -274,7 +276,7 @@ class Segment:
             raise self.unsteady()
         return last
 
-    def _gives_back(self, way: Way) -> bool:
+    def _gives_back(self, way: SegmentPath) -> bool:
         shallow = self.shallow.detach()
         with torch.no_grad():
             found = way.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
@@ -300,11 +302,11 @@ class Segment:
         return crop.cut(self.shallow), values
 
 
-def _one_by_one(way: Way) -> Way:
+def _one_by_one(way: SegmentPath) -> SegmentPath:
     def run(maps: Tensor, unclipped: bool) -> Tensor:
         return torch.cat([way.run(one[None], unclipped) for one in maps])
 
-    return Way(run)
+    return SegmentPath(run)
 
 
 def rounding(values: Tensor) -> float:

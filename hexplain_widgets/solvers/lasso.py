@@ -49,7 +49,7 @@ def duality_gap(fitted: Any, curved: Any, size: Any, scale: Any, power: Any) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class ProblemBatch:
     """Classes to solve: minimise `w gram w / 2 - linear w + sum_k threshold_k |w_k|` for each.
 
     `power` is the squared error at zero; the gap is asked relative to `reference`. A threshold of
@@ -74,7 +74,7 @@ class _State:
     dual: Float[Tensor, " c"]
 
 
-class _Shared:
+class _SharedGram:
     """One Gram for all classes, factorised once for all that have the same rho, as all begin.
 
     Once they differ, one eigendecomposition serves every class and every rho.
@@ -106,7 +106,7 @@ class _Shared:
         self._rho = self._rho[which]
 
 
-class _Own:
+class _GramPerClass:
     """A Gram for each class: inverses from a Cholesky factor, made again where rho changes."""
 
     def __init__(self, gram: Float[Tensor, "c k k"]) -> None:
@@ -133,7 +133,7 @@ def _inverse(gram: Float[Tensor, "... k k"], rho: Float[Tensor, " c"]) -> Float[
 
 def admm(
     gram: Float[Tensor, "g k k"],
-    batch: Batch,
+    batch: ProblemBatch,
     start: Float[Tensor, "c k"],
     tolerance: float,
     at_most: int = STEPS,
@@ -145,7 +145,7 @@ def admm(
     Each class has a rho of its own, balanced between its two residuals. `gram` is one for all
     classes or one for each, with a mean diagonal near 1.
     """
-    equations = _Shared(gram[0]) if len(gram) == 1 else _Own(gram)
+    equations = _SharedGram(gram[0]) if len(gram) == 1 else _GramPerClass(gram)
     place = torch.arange(len(start), device=start.device)
     weights, gaps = start.clone(), torch.full_like(batch.power, torch.inf)
     steps, going = torch.zeros_like(place), torch.ones_like(place, dtype=torch.bool)
@@ -175,7 +175,9 @@ def admm(
     return weights, gaps, steps
 
 
-def _begin(product: Float[Tensor, "c k"], batch: Batch, start: Float[Tensor, "c k"]) -> _State:
+def _begin(
+    product: Float[Tensor, "c k"], batch: ProblemBatch, start: Float[Tensor, "c k"]
+) -> _State:
     slope = batch.linear - product
     u = torch.maximum(torch.minimum(slope, batch.threshold), -batch.threshold)
     nothing = torch.zeros_like(batch.power)
@@ -187,7 +189,7 @@ def some_of(group: Any, which: Bool[Tensor, " c"]) -> Any:
     return replace(group, **{f.name: getattr(group, f.name)[which] for f in fields(group)})
 
 
-def _step(solve: Callable[[Tensor], Tensor], batch: Batch, state: _State) -> _State:
+def _step(solve: Callable[[Tensor], Tensor], batch: ProblemBatch, state: _State) -> _State:
     rho = state.rho[:, None]
     x = solve(batch.linear + rho * (state.z - state.u))
     relaxed = _RELAXATION * x + (1 - _RELAXATION) * state.z
@@ -209,7 +211,7 @@ def _balanced(state: _State) -> tuple[_State, Bool[Tensor, " c"]]:
 
 
 def relative_gap(
-    product: Float[Tensor, "c k"], batch: Batch, w: Float[Tensor, "c k"]
+    product: Float[Tensor, "c k"], batch: ProblemBatch, w: Float[Tensor, "c k"]
 ) -> Float[Tensor, " c"]:
     """Return how far every class may be above its minimum; `product` is `w gram`."""
     slope = (batch.linear - product).abs()
@@ -221,7 +223,7 @@ def relative_gap(
 
 
 @dataclass(frozen=True, eq=False)
-class Single:
+class SingleProblem:
     """One class: minimise `w gram w / 2 - linear w + share |w|_1`.
 
     `power` is the squared error at zero; the gap is asked relative to `reference`.
@@ -235,7 +237,7 @@ class Single:
 
 
 def descend(
-    one: Single, w: Float[np.ndarray, " k"], rounds: int, tolerance: float
+    one: SingleProblem, w: Float[np.ndarray, " k"], rounds: int, tolerance: float
 ) -> tuple[Float[np.ndarray, " k"], float, int]:
     """Return weights, their relative duality gap and the number of sweeps, starting at `w`.
 
@@ -261,7 +263,7 @@ def descend(
 
 
 def _sweeps(
-    one: Single, w: Float[np.ndarray, " k"], accuracy: float, at_most: int
+    one: SingleProblem, w: Float[np.ndarray, " k"], accuracy: float, at_most: int
 ) -> tuple[Float[np.ndarray, " k"], int]:
     """Coordinate descent on the Gram by scikit-learn, which asks of the rows only their number."""
     # here, for loading scikit-learn takes as long as all of this package
@@ -286,7 +288,7 @@ def _sweeps(
     return np.ascontiguousarray(path[:, 0]), int(sweeps[0])
 
 
-def _newton(one: Single, w: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], bool]:
+def _newton(one: SingleProblem, w: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], bool]:
     """Solve for the active channels at their signs; say whether no sign stood in the way.
 
     Where one does, the best point on the way is taken, or the end with the turned channels zero.
@@ -342,7 +344,7 @@ def _on_the_way(
     return np.where(at_zero, 0.0, along[:, best])
 
 
-def _relative_gap(one: Single, w: Float[np.ndarray, " k"]) -> float:
+def _relative_gap(one: SingleProblem, w: Float[np.ndarray, " k"]) -> float:
     if one.reference == 0:
         return 0.0
     active = np.flatnonzero(w)
@@ -357,7 +359,7 @@ def _relative_gap(one: Single, w: Float[np.ndarray, " k"]) -> float:
 
 
 def semismooth(
-    gram: Float[Tensor, "k k"], batch: Batch, start: Float[Tensor, "c k"], tolerance: float
+    gram: Float[Tensor, "k k"], batch: ProblemBatch, start: Float[Tensor, "c k"], tolerance: float
 ) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
     """Return weights, their relative duality gaps and the steps of every class.
 
@@ -466,7 +468,7 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False)
-class _Scaled:
+class _ScaledProblem:
     """All classes in units in which the largest slope at zero is 1 and so is every penalty.
 
     A channel with penalty p is shrunk to `shrink = 1 / p` of itself (0 leaves it out); `unit` is
@@ -484,7 +486,7 @@ class _Scaled:
 
 
 @dataclass(frozen=True, eq=False)
-class _Answer:
+class _Iterates:
     """What has been found so far, in the scaled units; the arrays are written as ways go on."""
 
     weights: Float[np.ndarray, "c k"]
@@ -518,7 +520,7 @@ def lasso(
         )
     classes = len(problem.linear)
     scaled = _scale(problem, _shares(sparsity, classes), _multipliers(problem, penalties))
-    answer = _Answer(
+    answer = _Iterates(
         _beginning(scaled, start), np.full(classes, np.inf), np.zeros(classes, dtype=np.int64)
     )
     taken: list[str] = []
@@ -579,7 +581,7 @@ def _multipliers(
 
 def _scale(
     problem: Quadratic, shares: Float[np.ndarray, " c"], penalties: Float[np.ndarray, "c k"]
-) -> _Scaled:
+) -> _ScaledProblem:
     diagonal = np.einsum("gkk->gk", problem.gram)
     fires = diagonal > _ROUNDING * diagonal.max(axis=1, keepdims=True)
     shrink = np.where(fires, 1 / penalties, 0.0)
@@ -590,10 +592,12 @@ def _scale(
     own = np.where(shrink > 0, diagonal * shrink**2, 1.0)
     reference = 0.5 * (linear**2 / own).max(axis=1)
     power = problem.power / unit**2
-    return _Scaled(problem.gram, linear, power, shrink, unit, shares, reference)
+    return _ScaledProblem(problem.gram, linear, power, shrink, unit, shares, reference)
 
 
-def _beginning(scaled: _Scaled, start: Float[np.ndarray, "c k"] | None) -> Float[np.ndarray, "c k"]:
+def _beginning(
+    scaled: _ScaledProblem, start: Float[np.ndarray, "c k"] | None
+) -> Float[np.ndarray, "c k"]:
     if start is None:
         return np.zeros_like(scaled.linear)
     given = np.asarray(start, dtype=np.float64)
@@ -607,7 +611,9 @@ def _beginning(scaled: _Scaled, start: Float[np.ndarray, "c k"] | None) -> Float
     return begun
 
 
-def _singles(scaled: _Scaled, left: Int[np.ndarray, " n"]) -> Iterator[tuple[int, Single]]:
+def _singles(
+    scaled: _ScaledProblem, left: Int[np.ndarray, " n"]
+) -> Iterator[tuple[int, SingleProblem]]:
     """Yield classes one by one; those with the same Gram and penalties share what was shrunk."""
     before, gram = -1, scaled.gram[0]
     for c in map(int, left):
@@ -616,7 +622,7 @@ def _singles(scaled: _Scaled, left: Int[np.ndarray, " n"]) -> Iterator[tuple[int
             gram = _shrunk(scaled.gram[c % len(scaled.gram)], scaled.shrink[c])
         before = c
         numbers = (float(n[c]) for n in (scaled.power, scaled.share, scaled.reference))
-        yield c, Single(gram, scaled.linear[c], *numbers)
+        yield c, SingleProblem(gram, scaled.linear[c], *numbers)
 
 
 def _shrunk(
@@ -629,8 +635,8 @@ def _shrunk(
 
 
 def _split(
-    scaled: _Scaled,
-    answer: _Answer,
+    scaled: _ScaledProblem,
+    answer: _Iterates,
     left: Int[np.ndarray, " n"],
     device: torch.device,
     tolerance: float,
@@ -650,7 +656,7 @@ def _split(
         gram / mean[:, None, None],
     )
     *batch, first, matrix = (torch.from_numpy(n).to(device) for n in numbers)
-    found = _together(matrix, Batch(*batch), first, tolerance)
+    found = _together(matrix, ProblemBatch(*batch), first, tolerance)
     weights, gap, steps = (t.cpu().numpy() for t in found)
     better = gap < answer.gap[left]
     kept = left[better]
@@ -660,7 +666,7 @@ def _split(
 
 
 def _together(
-    gram: Float[Tensor, "g k k"], batch: Batch, start: Float[Tensor, "c k"], tolerance: float
+    gram: Float[Tensor, "g k k"], batch: ProblemBatch, start: Float[Tensor, "c k"], tolerance: float
 ) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
     """Run ADMM; with one Gram only until Newton steps can finish, and on where they do not."""
     if len(gram) > 1:
@@ -685,7 +691,11 @@ def _kept(
 
 
 def _descend(
-    scaled: _Scaled, answer: _Answer, left: Int[np.ndarray, " n"], rounds: int, tolerance: float
+    scaled: _ScaledProblem,
+    answer: _Iterates,
+    left: Int[np.ndarray, " n"],
+    rounds: int,
+    tolerance: float,
 ) -> None:
     # here, for loading scikit-learn takes as long as all of this package
     from sklearn.exceptions import ConvergenceWarning

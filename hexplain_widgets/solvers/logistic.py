@@ -31,7 +31,7 @@ _MARGIN = 0.25
 _TOGETHER = 2**25
 
 
-class Memory:
+class GradientMemory:
     """The last steps of every problem and what they did to its gradient."""
 
     def __init__(self, length: int) -> None:
@@ -409,7 +409,7 @@ def _warn(gaps: Float64[Tensor, " e"], tolerance: float) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _At:
+class _Iterate:
     """A point of every concept, and what is known there."""
 
     point: Float64[Tensor, "e k1"]
@@ -418,7 +418,7 @@ class _At:
     gradient: Float64[Tensor, "e k1"]
 
 
-def _begin(problem: LogLoss, point: Float64[Tensor, "e k1"]) -> _At:
+def _begin(problem: LogLoss, point: Float64[Tensor, "e k1"]) -> _Iterate:
     """Know a point; where it does worse than knowing nothing, begin at nothing."""
     losing = problem.losing(point)
     value = problem.value(losing, point[:, :-1].square().sum(dim=1))
@@ -426,10 +426,10 @@ def _begin(problem: LogLoss, point: Float64[Tensor, "e k1"]) -> _At:
     worse = ~(value <= nothing)
     point = point.masked_fill(worse[:, None], 0)
     losing = losing.masked_fill_(worse[:, None], 0)
-    return _At(point, losing, value.where(~worse, nothing), problem.gradient(point, losing))
+    return _Iterate(point, losing, value.where(~worse, nothing), problem.gradient(point, losing))
 
 
-def _step(problem: LogLoss, at: _At, way: Float64[Tensor, "e k1"]) -> _At:
+def _step(problem: LogLoss, at: _Iterate, way: Float64[Tensor, "e k1"]) -> _Iterate:
     """Go along `way` until little of the slope is left: the rows are read once for all trials."""
     passing = problem.losing(way)
     length = torch.ones_like(at.value)
@@ -454,7 +454,7 @@ def _step(problem: LogLoss, at: _At, way: Float64[Tensor, "e k1"]) -> _At:
         below = torch.where(~done & ~over, length, below)
         length = torch.where(done, length, _next_trial(length, first, slope, below, above))
     point = at.point + length[:, None] * way
-    return _At(point, losing, value, problem.gradient(point, losing))
+    return _Iterate(point, losing, value, problem.gradient(point, losing))
 
 
 def _next_trial(
@@ -471,13 +471,13 @@ def _next_trial(
 
 
 def _round(
-    problem: LogLoss, at: _At, curvature: Curvature, tolerance: float
-) -> tuple[_At, Float64[Tensor, " e"]]:
+    problem: LogLoss, at: _Iterate, curvature: Curvature, tolerance: float
+) -> tuple[_Iterate, Float64[Tensor, " e"]]:
     """Steps on one curvature, until every gap is at `tolerance` or a new curvature pays.
 
     Concepts that are done stand still.
     """
-    memory, worst = Memory(_STEPS), list[float]()
+    memory, worst = GradientMemory(_STEPS), list[float]()
     for step in range(_STEPS + 1):
         way = memory.direction(at.gradient, curvature.solve)
         down = (at.gradient * way).sum(dim=1)

@@ -58,7 +58,7 @@ class Gatings:
 
 
 @dataclass(frozen=True)
-class Rows(Gatings):
+class GatedScores(Gatings):
     """Gated answers: `scores[n, g, c]` is what the network answered to every gate."""
 
     scores: Float[Tensor, "n g c"]
@@ -118,7 +118,7 @@ class Moments:
         """How many matrices a quarter of the memory holds, at least 1."""
         return max(1, self.memory // 4 // (self.channels**2 * 8))
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: GatedScores) -> None:
         """Add the rows of a batch of images."""
         z = rows.gated().flatten(0, 1)
         near = rows.near.flatten()[:, None]

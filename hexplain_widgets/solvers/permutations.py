@@ -36,7 +36,7 @@ FEWEST = 3 * TURNS  # one four for the first half, two for the second: what an e
 
 
 @dataclass(frozen=True, eq=False)
-class Sampled:
+class SampledScores:
     """Scores and their standard errors, from how many permutations they come."""
 
     scores: Float[Tensor, "k e"]
@@ -71,7 +71,7 @@ class Halves(ABC):
         """Add the second half to the first, and empty it."""
 
 
-def sample(halves: Halves, limits: Limits, generator: np.random.Generator) -> Sampled:
+def sample(halves: Halves, limits: Limits, generator: np.random.Generator) -> SampledScores:
     """Draw permutations until scores are precise enough, there are enough, or it is stopped."""
     enough = limits.most // TURNS
     first = _draw(halves, limits, generator, least=1, size=min(_BEGIN, enough // 2))[0]
@@ -106,7 +106,9 @@ def _draw(
     return drawn, wider**2 * (squares - total.square() / drawn).clamp(min=0) / free
 
 
-def _estimate(halves: Halves, first: int, second: int, spread: Float[Tensor, "k e"]) -> Sampled:
+def _estimate(
+    halves: Halves, first: int, second: int, spread: Float[Tensor, "k e"]
+) -> SampledScores:
     n = first + second
     # what 1 / n is to what the halves' own 1 / n exceed it by
     factor = 1 / n / (1 / first + 1 / second - 2 / n)
@@ -119,10 +121,10 @@ def _estimate(halves: Halves, first: int, second: int, spread: Float[Tensor, "k 
         noises.append(factor**2 * excess.double().square().mean(-1) / halves.rows)
     score, bias, noise = torch.cat(scores), torch.cat(biases), torch.cat(noises)
     error = (spread / n + noise + (bias / 2).square()).sqrt()
-    return Sampled((score - bias).clamp(min=0), error, TURNS * n)
+    return SampledScores((score - bias).clamp(min=0), error, TURNS * n)
 
 
-def _ratio(found: Sampled) -> float:
+def _ratio(found: SampledScores) -> float:
     largest = found.scores.amax(0)
     worst = found.errors.amax(0)
     return float((worst / largest.clamp(min=1e-300)).where(worst > 0, 0).amax())
@@ -222,7 +224,7 @@ class Game(ABC):
         """Return the probabilities when one more neuron is the row's own."""
 
 
-class Linear(Game):
+class LinearGame(Game):
     """Linear classifiers: a neuron that joins moves each logit by its weight."""
 
     def __init__(
@@ -248,7 +250,7 @@ class Linear(Game):
         return self._logits.addr_(self._columns[neuron], change).sigmoid()
 
 
-class Callback(Game):
+class CallbackGame(Game):
     """Any classifier of rows: it is asked after each neuron that joins."""
 
     def __init__(
@@ -274,7 +276,7 @@ class Callback(Game):
         return self._classifier(self._mixed.clone()).T.to(torch.float32)
 
 
-class Refits(Halves):
+class RefittedClassifiers(Halves):
     """Least-squares classifiers along permutations, for all rows and concepts."""
 
     def __init__(self, rows: Float[Tensor, "r k"], signs: Int8[Tensor, "e r"]) -> None:

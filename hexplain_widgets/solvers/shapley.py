@@ -12,7 +12,16 @@ from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 
 from ..arguments import nearest
-from .permutations import FEWEST, Callback, Halves, Limits, Linear, Paths, Refits, sample
+from .permutations import (
+    FEWEST,
+    CallbackGame,
+    Halves,
+    Limits,
+    LinearGame,
+    Paths,
+    RefittedClassifiers,
+    sample,
+)
 
 GROUPS, NODES = 4, 3
 # A neuron is strong where the fourth order could exceed this share of the largest score.
@@ -370,7 +379,7 @@ def classifier_scores(
     generator = np.random.default_rng(seed)
     with torch.no_grad():
         concepts = _concepts_of(classifier, x)
-        game = Callback(x, classifier, b, generator)
+        game = CallbackGame(x, classifier, b, generator)
         found = sample(Paths(game, concepts), limits, generator)
     return Scores(_array(found.scores), _array(found.errors), "permutation", found.permutations)
 
@@ -386,7 +395,7 @@ def _owen(problem: _Problem) -> _Found:
 def _permutation(problem: _Problem) -> _Found:
     def paths(chosen: slice, generator: np.random.Generator) -> Halves:
         w, c = problem.weights[chosen], problem.bias[chosen]
-        game = Linear(problem.rows, w, c, problem.background, generator)
+        game = LinearGame(problem.rows, w, c, problem.background, generator)
         return Paths(game, len(w))
 
     return _sampled(problem, 2 * problem.rows.numel(), paths)
@@ -394,7 +403,7 @@ def _permutation(problem: _Problem) -> _Found:
 
 def _retrained(problem: _Problem) -> _Found:
     def refits(chosen: slice, generator: np.random.Generator) -> Halves:
-        return Refits(problem.rows, _required(problem.signs)[chosen])
+        return RefittedClassifiers(problem.rows, _required(problem.signs)[chosen])
 
     return _sampled(problem, 12 * problem.rows.shape[1] ** 2 + 128 * len(problem.rows), refits)
 

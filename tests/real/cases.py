@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.transforms import v2
 
 import hexplain_widgets as hx
-from hexplain_widgets.decomposition.decisions import Weighing
+from hexplain_widgets.decomposition.decisions import ContributionFinder
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
 from hexplain_widgets.network.segments import Unit
@@ -77,7 +77,7 @@ def correlations(classifier: hx.Classifier, path: Path) -> list[float]:
     """Agreement of alpha with the drops at each step, down the strongest channels."""
     probe = Probe(classifier)
     capture = probe.capture(classifier.prepare(path).x)
-    weighing = Weighing(probe, capture)
+    weighing = ContributionFinder(probe, capture)
     unit, deep, found = Unit(int(capture.logits.argmax()), 0, 0), None, []
     for layer in capture.layers:
         segment = probe.segment(capture, layer.name, deep)

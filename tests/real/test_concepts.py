@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hexplain_widgets.data.concept_sets import IGNORE, Labelled, label_maps
+from hexplain_widgets.data.concept_sets import IGNORE, LabelledPicture, label_maps
 from hexplain_widgets.data.label_maps import majority, shares
 from hexplain_widgets.data.mask_folders import MaskFolder
 
@@ -67,7 +67,7 @@ def test_ade20k_is_read_with_its_table_of_names(data) -> None:
     assert found["none"] > 0
 
 
-def items(data: MaskFolder, count: int = 5) -> list[Labelled]:
+def items(data: MaskFolder, count: int = 5) -> list[LabelledPicture]:
     return [data[i] for i in range(count)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import hexplain_widgets as hx
-from tests.test_additive import DATA, PARTS, fitted, picture, planted
+from tests.additive.test_engine import DATA, PARTS, fitted, picture, planted
 
 LAYER = "maps.1"
 IMAGES = [picture(1000), picture(1001)]

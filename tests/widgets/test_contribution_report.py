@@ -32,11 +32,15 @@ from hexplain_widgets.widgets.contribution_report.charts import (
     sorted_sizes,
 )
 from hexplain_widgets.widgets.contribution_report.messages import MOST_BYTES, MOST_PIXELS
-from hexplain_widgets.widgets.contribution_report.picture import Look, draw_contributions, rows_of
+from hexplain_widgets.widgets.contribution_report.picture import (
+    ReportState,
+    draw_contributions,
+    rows_of,
+)
 from hexplain_widgets.widgets.contribution_report.reading import (
     MOST_ELEMENTS,
     MOST_IMAGES,
-    Reading,
+    ContributionTable,
     attention,
     beside,
     entropies,
@@ -167,12 +171,12 @@ def test_small_contributions_are_folded_and_summed(report: ContributionReport) -
 
 def test_a_single_small_contribution_is_not_worth_folding() -> None:
     found = MadeExplainer(["a", "b", "c"], [2.0, 1.0, 0.001]).explain(images(1)[0])
-    assert Reading.of([found]).folded == 0
+    assert ContributionTable.of([found]).folded == 0
 
 
 def test_contributions_that_are_all_zero_stand_alone_up_to_seven() -> None:
     found = MadeExplainer(["a", "b", "c"], [0.0, 0.0, 0.0]).explain(images(1)[0])
-    assert Reading.of([found]).shown == 3
+    assert ContributionTable.of([found]).shown == 3
 
 
 def test_each_concept_says_how_many_filters_it_sums_over(report: ContributionReport) -> None:
@@ -196,7 +200,7 @@ def test_folded_concepts_of_both_signs_say_so(report: ContributionReport) -> Non
 def test_the_maps_come_back_to_half_a_step_with_the_folded_ones_sum(
     report: ContributionReport,
 ) -> None:
-    maps, reading = report.maps, Reading.of(report.contributions)
+    maps, reading = report.maps, ContributionTable.of(report.contributions)
     cells = np.frombuffer(maps["data"], np.uint8).reshape(2, 13, 7, 7).astype(float)
     zero, step = (np.array(maps[name]).reshape(2, 13, 1, 1) for name in ("zero", "step"))
     found = (cells - zero) * step
@@ -302,7 +306,7 @@ def test_notes_of_all_images_stand_once_and_others_at_their_image(one: Contribut
 
 
 def test_a_pie_has_positive_contributions_alone(one: Contributions) -> None:
-    reading = Reading.of([one])
+    reading = ContributionTable.of([one])
     sizes = pie_data(reading, one)["sizes"]
     assert (sizes > 0).all()
     expected = sum(v for v in one.values if v > 0)
@@ -310,7 +314,7 @@ def test_a_pie_has_positive_contributions_alone(one: Contributions) -> None:
 
 
 def test_what_a_pie_leaves_out_is_said_beside_it(one: Contributions) -> None:
-    words = beside(Reading.of([one]), one)
+    words = beside(ContributionTable.of([one]), one)
     assert words[0].startswith("against: shadow −")
     assert "door −" in words[0]
     assert words[0].endswith("5 others −0.009")
@@ -318,7 +322,7 @@ def test_what_a_pie_leaves_out_is_said_beside_it(one: Contributions) -> None:
 
 
 def test_a_concept_keeps_its_colour_in_the_pies_of_all_images(report: ContributionReport) -> None:
-    reading = Reading.of(report.contributions)
+    reading = ContributionTable.of(report.contributions)
     colours: dict[int, set[str]] = {}
     for one in report.contributions:
         pairs = zip(reading.slices(one), pie_data(reading, one)["colors"], strict=True)
@@ -330,7 +334,7 @@ def test_a_concept_keeps_its_colour_in_the_pies_of_all_images(report: Contributi
 def test_bars_have_the_colours_of_for_and_against_and_grey_for_the_rest(
     one: Contributions,
 ) -> None:
-    data = bar_data(Reading.of([one]), one)
+    data = bar_data(ContributionTable.of([one]), one)
     found = dict(zip(data["x"], data["colors"], strict=True))
     assert (found["wheel"], found["shadow"]) == (FOR, AGAINST)
     assert (found["bias"], found["unexplained"]) == (REST, REST)
@@ -339,7 +343,7 @@ def test_bars_have_the_colours_of_for_and_against_and_grey_for_the_rest(
 def test_long_names_that_begin_alike_are_bars_of_their_own() -> None:
     names = [f"the left front wheel of the car, {side}" for side in ("outer", "inner")]
     found = MadeExplainer(names, [2.0, 1.0]).explain(images(1)[0])
-    labels = bar_data(Reading.of([found]), found)["x"]
+    labels = bar_data(ContributionTable.of([found]), found)["x"]
     assert len(set(labels)) == 4
 
 
@@ -617,29 +621,35 @@ def test_a_picture_with_grad_cam_has_it_beside_one_image_and_below_several(
     report: ContributionReport, one: Contributions
 ) -> None:
     for shown, taller in (((one,), 0), (report.contributions, 300 + 44)):
-        reading = Reading.of(shown)
-        plain, seen = (draw_contributions(reading, Look(attention=on)) for on in (False, True))
+        reading = ContributionTable.of(shown)
+        plain, seen = (
+            draw_contributions(reading, ReportState(attention=on)) for on in (False, True)
+        )
         assert seen.height - plain.height == taller
         assert seen.tobytes() != plain.tobytes()
 
 
 def test_a_picture_says_why_there_is_no_grad_cam(one: Contributions) -> None:
     drawn = [
-        draw_contributions(Reading.of([replace(one, attention=None, attention_note=note)]), look)
+        draw_contributions(
+            ContributionTable.of([replace(one, attention=None, attention_note=note)]), look
+        )
         for note in ("The map is flat.", "The map is nowhere positive.")
-        for look in [Look(attention=True)]
+        for look in [ReportState(attention=True)]
     ]
     assert drawn[0].tobytes() != drawn[1].tobytes()
 
 
 def test_unfolded_concepts_make_a_taller_picture(one: Contributions) -> None:
-    reading = Reading.of([one])
-    folded, whole = (draw_contributions(reading, Look(whole=w)).height for w in (False, True))
+    reading = ContributionTable.of([one])
+    folded, whole = (
+        draw_contributions(reading, ReportState(whole=w)).height for w in (False, True)
+    )
     assert whole - folded == 40 * (12 - 8)
 
 
 def test_the_rows_of_a_picture_lead_from_bias_to_score(one: Contributions) -> None:
-    rows = rows_of(Reading.of([one]), one, whole=False, floating=True)
+    rows = rows_of(ContributionTable.of([one]), one, whole=False, floating=True)
     assert [rows[0].name, rows[-3].name, rows[-2].name] == ["bias", "5 others", "unexplained"]
     assert rows[-2].start + rows[-2].value == pytest.approx(one.score)
     assert (rows[-1].name, rows[-1].value, rows[-1].start) == ("score", one.score, 0.0)

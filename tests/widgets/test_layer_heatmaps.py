@@ -18,7 +18,7 @@ import hexplain_widgets as hx
 from hexplain_widgets.chip.engine import Chip
 from hexplain_widgets.widgets.layer_heatmaps.grid import HeatmapGrid, Spot
 from hexplain_widgets.widgets.layer_heatmaps.messages import cleaned
-from hexplain_widgets.widgets.layer_heatmaps.picture import Look, draw_heatmaps, strongest
+from hexplain_widgets.widgets.layer_heatmaps.picture import GridState, draw_heatmaps, strongest
 from hexplain_widgets.widgets.layer_heatmaps.view import LayerHeatmaps
 from tests.widgets.answers import Answers
 from tests.widgets.made import NAMES, scene
@@ -425,7 +425,7 @@ def test_the_picture_for_slides_shows_what_is_on_the_screen(
 def test_more_classes_make_a_taller_picture() -> None:
     grid = HeatmapGrid.of(made_sheet(classes=3))
     heights = [
-        draw_heatmaps(grid, Look("CHIP", dict(enumerate(NAMES[:n])))).height for n in (1, 2, 3)
+        draw_heatmaps(grid, GridState("CHIP", dict(enumerate(NAMES[:n])))).height for n in (1, 2, 3)
     ]
     assert heights[2] - heights[1] == pytest.approx(heights[1] - heights[0], abs=1)
     assert heights[1] > heights[0]
@@ -434,7 +434,7 @@ def test_more_classes_make_a_taller_picture() -> None:
 def test_a_picture_without_a_map_is_refused() -> None:
     grid = HeatmapGrid.of(made_sheet(classes=1))
     with pytest.raises(ValueError, match="got no map of Grad-CAM for house; expected at least one"):
-        draw_heatmaps(grid, Look("Grad-CAM", {HOUSE: "house"}))
+        draw_heatmaps(grid, GridState("Grad-CAM", {HOUSE: "house"}))
 
 
 def test_the_colours_of_a_picture_end_where_its_scale_says() -> None:
@@ -442,7 +442,7 @@ def test_the_colours_of_a_picture_end_where_its_scale_says() -> None:
     highest = {spot: float(cell.heatmap.values.max()) for spot, cell in grid.cells.items()}
     spot = Spot("CHIP", ORCHARD, DEEP)
     ends = {
-        scale: strongest(grid, Look("CHIP", {HOUSE: "h", ORCHARD: "o"}, scale), spot)
+        scale: strongest(grid, GridState("CHIP", {HOUSE: "h", ORCHARD: "o"}, scale), spot)
         for scale in ("map", "layer", "all")
     }
     assert ends["map"] == highest[spot]

@@ -10,8 +10,8 @@ import pytest
 
 from hexplain_widgets.diagnosis.failures import GRID, Occluder
 from hexplain_widgets.widgets.failure_analysis.brush import OcclusionBrush
+from tests.diagnosis.test_failures import failure
 from tests.planted_failure import classifier, dog, ear
-from tests.test_failures import failure
 from tests.widgets.answers import Answers
 from tests.widgets.made_failure import made_failure, made_occlusion
 

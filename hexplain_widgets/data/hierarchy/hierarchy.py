@@ -12,7 +12,7 @@ import networkx as nx
 from ...arguments import nearest
 from ...evidence import Concept
 from .matching import SHOWN, class_names, classes_below, matches, numbered
-from .synonyms import Entry, Lookup
+from .synonyms import ConceptEntry, SynonymLookup
 from .taxonomies import Taxonomy, table_of, taxonomy_of, topological
 from .wordnet import taxonomy_above
 
@@ -191,7 +191,7 @@ class Hierarchy:
 
     # a network's classes
 
-    def matched(self, classes: int | Sequence[str]) -> Matched:
+    def matched(self, classes: int | Sequence[str]) -> ClassMatches:
         """Return which of a network's classes lie below each concept.
 
         `classes` are the network's class names in its order, or how many there are, where the
@@ -207,7 +207,7 @@ class Hierarchy:
         hierarchy = Hierarchy(numbered(self._taxonomy, found, classes))
         below = hierarchy._classes()
         missing = set(range(len(names))).difference(*below.values())
-        return Matched(hierarchy, below, tuple(sorted(missing)), names)
+        return ClassMatches(hierarchy, below, tuple(sorted(missing)), names)
 
     def restricted(self, classes: int | Sequence[str]) -> Hierarchy:
         """Return the hierarchy without what is no class of the network and has none below it.
@@ -226,7 +226,7 @@ class Hierarchy:
     # inside
 
     @property
-    def _entries(self) -> Mapping[str, Entry]:
+    def _entries(self) -> Mapping[str, ConceptEntry]:
         return self._taxonomy.entries
 
     @property
@@ -267,8 +267,8 @@ class Hierarchy:
         return found
 
     @cached_property
-    def _lookup(self) -> Lookup:
-        return Lookup(self._entries[id] for id in self._shown)
+    def _lookup(self) -> SynonymLookup:
+        return SynonymLookup(self._entries[id] for id in self._shown)
 
     @property
     def _key(self) -> tuple[Any, ...]:
@@ -299,7 +299,7 @@ class Hierarchy:
 
     def _missing(self, name: str) -> ValueError:
         known = (word for id in self._shown for word in (self._name(id), *self.synonyms(id)))
-        hidden = Lookup(self._entries.values())(name)
+        hidden = SynonymLookup(self._entries.values())(name)
         why = "which is not among the selected concepts" if hidden else "which is no concept"
         mend = "select it too" if hidden else "take one of these, or see hierarchy.concepts"
         return ValueError(
@@ -351,7 +351,7 @@ class Hierarchy:
 
 
 @dataclass(frozen=True)
-class Matched:
+class ClassMatches:
     """Which classes of a network each concept of a hierarchy is.
 
     `classes[name]` are the indices of the network's classes below the concept, or its own, parents

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import networkx as nx
 
-from .synonyms import Entry, Lookup, folded, synonyms_of
+from .synonyms import ConceptEntry, SynonymLookup, folded, synonyms_of
 from .taxonomies import Taxonomy, checked
 
 SHOWN = 5  # names that an error lists
@@ -40,7 +40,7 @@ def _only_numbers(names: Sequence[str]) -> bool:
 
 
 def matches(
-    entries: Mapping[str, Entry], leaves: Iterable[str], classes: int | Sequence[str]
+    entries: Mapping[str, ConceptEntry], leaves: Iterable[str], classes: int | Sequence[str]
 ) -> dict[str, int]:
     """Return the class index of each concept that is a class of the network.
 
@@ -61,7 +61,9 @@ def matches(
     return found | _settled(candidates, others, names)
 
 
-def _check_in_range(found: Mapping[str, int], entries: Mapping[str, Entry], count: int) -> None:
+def _check_in_range(
+    found: Mapping[str, int], entries: Mapping[str, ConceptEntry], count: int
+) -> None:
     beyond = [id for id, index in found.items() if index >= count]
     if beyond:
         entry = entries[beyond[0]]
@@ -73,10 +75,10 @@ def _check_in_range(found: Mapping[str, int], entries: Mapping[str, Entry], coun
 
 
 def _candidates(
-    entries: Iterable[Entry], leaves: frozenset[str], names: Sequence[str]
+    entries: Iterable[ConceptEntry], leaves: frozenset[str], names: Sequence[str]
 ) -> list[tuple[str, ...]]:
     """Return the concepts that each class may be, by its name alone."""
-    lookup = Lookup(entries)
+    lookup = SynonymLookup(entries)
     indexed = {entry.id for entry in entries if entry.class_index is not None}
     return [_preferred(lookup(name), indexed, leaves) for name in names]
 
@@ -88,7 +90,7 @@ def _preferred(ids: tuple[str, ...], *kinds: set[str] | frozenset[str]) -> tuple
 
 
 def _settled(
-    candidates: Sequence[tuple[str, ...]], entries: Sequence[Entry], names: Sequence[str]
+    candidates: Sequence[tuple[str, ...]], entries: Sequence[ConceptEntry], names: Sequence[str]
 ) -> dict[str, int]:
     claims = Counter(ids[0] for ids in candidates if len(ids) == 1)
     sure = {ids[0]: i for i, ids in enumerate(candidates) if len(ids) == 1 and claims[ids[0]] == 1}
@@ -102,7 +104,7 @@ def _settled(
 
 
 def _believed_order(
-    entries: Iterable[Entry], candidates: Sequence[tuple[str, ...]]
+    entries: Iterable[ConceptEntry], candidates: Sequence[tuple[str, ...]]
 ) -> dict[int, str]:
     """Return the concept at each class index, if most names say that the order is the network's."""
     indexed = {e.class_index: e.id for e in entries if e.class_index is not None}
@@ -114,7 +116,7 @@ def _believed_order(
 def _unclear(
     index: int,
     candidates: Sequence[tuple[str, ...]],
-    entries: Sequence[Entry],
+    entries: Sequence[ConceptEntry],
     names: Sequence[str],
 ) -> ValueError:
     called = {entry.id: entry.name for entry in entries}
@@ -149,7 +151,9 @@ def numbered(
     return checked(Taxonomy(graph, kept, chosen))
 
 
-def _numbered(entry: Entry, index: int | None, names: Sequence[str], fixed: bool) -> Entry:
+def _numbered(
+    entry: ConceptEntry, index: int | None, names: Sequence[str], fixed: bool
+) -> ConceptEntry:
     """Return a concept as the class it is; without a unique name if it was only a number."""
     if index is None:
         return replace(entry, class_index=None, fixed=False)

@@ -10,7 +10,7 @@ Parents = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class ConceptEntry:
     """One concept of a hierarchy: what it is called, and which class of a network it is.
 
     `synonyms` are as in WordNet, the first the commonest; `name` is unique in its hierarchy, empty
@@ -39,10 +39,10 @@ def folded(text: str) -> str:
     return " ".join(text.replace("_", " ").casefold().split())
 
 
-class Lookup:
+class SynonymLookup:
     """Concepts by id, unique name or any synonym: the nearest way of being called wins."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[ConceptEntry]) -> None:
         self._ways: tuple[dict[str, list[str]], ...] = tuple(defaultdict(list) for _ in range(7))
         for entry in entries:
             for way, calls in zip(self._ways, _ways_to_call(entry), strict=True):
@@ -56,14 +56,14 @@ class Lookup:
         return tuple(next((ids for ids in hits if ids), ()))
 
 
-def _ways_to_call(entry: Entry) -> Iterator[set[str]]:
+def _ways_to_call(entry: ConceptEntry) -> Iterator[set[str]]:
     own = {entry.id, entry.name}
     first = {entry.first, ", ".join(entry.synonyms)}
     yield from ({entry.name}, {entry.id}, first, set(map(folded, own)), set(map(folded, first)))
     yield from (set(entry.synonyms), set(map(folded, entry.synonyms)))
 
 
-def unique_names(entries: Mapping[str, Entry], parents: Parents) -> dict[str, str]:
+def unique_names(entries: Mapping[str, ConceptEntry], parents: Parents) -> dict[str, str]:
     """Return a name for each concept that no other has: its own, else its first synonym.
 
     Concepts that share their first synonym are told apart by what they are a kind of, "crane
@@ -80,7 +80,11 @@ def unique_names(entries: Mapping[str, Entry], parents: Parents) -> dict[str, st
 
 
 def _told_apart(
-    first: str, ids: list[str], taken: set[str], entries: Mapping[str, Entry], parents: Parents
+    first: str,
+    ids: list[str],
+    taken: set[str],
+    entries: Mapping[str, ConceptEntry],
+    parents: Parents,
 ) -> dict[str, str]:
     found: dict[str, str] = {}
     for way in (_as_given, _by_itself, _by_parent, _by_synonym, _by_id):
@@ -95,24 +99,24 @@ def _told_apart(
     return found
 
 
-def _as_given(entry: Entry, parents: tuple[str, ...]) -> str:
+def _as_given(entry: ConceptEntry, parents: tuple[str, ...]) -> str:
     return entry.first if entry.id == entry.first else ""
 
 
-def _by_itself(entry: Entry, parents: tuple[str, ...]) -> str:
+def _by_itself(entry: ConceptEntry, parents: tuple[str, ...]) -> str:
     return entry.first
 
 
-def _by_parent(entry: Entry, parents: tuple[str, ...]) -> str:
+def _by_parent(entry: ConceptEntry, parents: tuple[str, ...]) -> str:
     others = sorted(p for p in parents if p != entry.first)
     return f"{entry.first} ({others[0]})" if others else ""
 
 
-def _by_synonym(entry: Entry, parents: tuple[str, ...]) -> str:
+def _by_synonym(entry: ConceptEntry, parents: tuple[str, ...]) -> str:
     return f"{entry.first} ({entry.synonyms[1]})" if len(entry.synonyms) > 1 else ""
 
 
-def _by_id(entry: Entry, parents: tuple[str, ...]) -> str:
+def _by_id(entry: ConceptEntry, parents: tuple[str, ...]) -> str:
     return f"{entry.first} ({entry.id})"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 
 from ...arguments import nearest
-from .synonyms import Entry, synonyms_of, unique_names
+from .synonyms import ConceptEntry, synonyms_of, unique_names
 
 _DICT = 'a nested dict {"animal": {"dog": ["husky", "pug"]}}'
 _KINDS = f"{_DICT}, a networkx.DiGraph with edges from parent to child, or the path of a JSON file"
@@ -29,7 +29,7 @@ class Taxonomy:
     """
 
     graph: nx.DiGraph
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, ConceptEntry]
     selected: tuple[str, ...] | None = None
 
 
@@ -85,7 +85,7 @@ def _cycle(names: Iterable[str]) -> ValueError:
 
 
 def _of_nested(tree: Mapping[Any, Any]) -> Taxonomy:
-    graph, entries = nx.DiGraph(), dict[str, Entry]()
+    graph, entries = nx.DiGraph(), dict[str, ConceptEntry]()
     waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), tree)])
     while waiting:
         path, value = waiting.popleft()
@@ -100,7 +100,7 @@ def _of_nested(tree: Mapping[Any, Any]) -> Taxonomy:
     return Taxonomy(graph, entries)
 
 
-def _items(value: Any, path: tuple[str, ...]) -> Iterator[tuple[Entry, Any]]:
+def _items(value: Any, path: tuple[str, ...]) -> Iterator[tuple[ConceptEntry, Any]]:
     """Yield what lies directly below a path, each with what lies below that."""
     if value is None:
         return
@@ -123,7 +123,7 @@ def _listed(value: Any, path: tuple[str, ...]) -> Iterator[tuple[Any, None]]:
     yield from ((item, None) for item in value)
 
 
-def _entry(key: Any, path: tuple[str, ...]) -> Entry:
+def _entry(key: Any, path: tuple[str, ...]) -> ConceptEntry:
     if not isinstance(key, str):
         raise ValueError(
             f"got {key!r} ({type(key).__name__}) as a concept below {_at(path)}; expected a name"
@@ -133,14 +133,14 @@ def _entry(key: Any, path: tuple[str, ...]) -> Entry:
         raise ValueError(
             f"got an empty name below {_at(path)}; expected the name of a concept; give it one"
         )
-    return Entry(key.strip(), synonyms)
+    return ConceptEntry(key.strip(), synonyms)
 
 
 def _at(path: tuple[str, ...]) -> str:
     return " → ".join(map(repr, path)) if path else "the top"
 
 
-def _agreed(known: Entry | None, entry: Entry) -> Entry:
+def _agreed(known: ConceptEntry | None, entry: ConceptEntry) -> ConceptEntry:
     """Return one entry for a concept that stands in two places."""
     if known is None or known.class_index is None or entry.class_index is None:
         return known if known and known.class_index is not None else entry
@@ -168,9 +168,9 @@ def _index(value: Any, owner: str) -> int:
     return int(value)
 
 
-def _class(index: int, path: tuple[str, ...]) -> Entry:
+def _class(index: int, path: tuple[str, ...]) -> ConceptEntry:
     name = f"class {_index(index, _at(path))}"
-    return Entry(name, (name,), index, fixed=True)
+    return ConceptEntry(name, (name,), index, fixed=True)
 
 
 # networkx
@@ -195,7 +195,7 @@ def _of_networkx(graph: nx.Graph) -> Taxonomy:
     return Taxonomy(plain, {entry.id: entry for entry in entries.values()})
 
 
-def _entry_of_node(node: Any, data: Mapping[str, Any]) -> Entry:
+def _entry_of_node(node: Any, data: Mapping[str, Any]) -> ConceptEntry:
     if _is_index(node) and "name" not in data:
         return _class(node, ())
     entry = _entry(data.get("name", node), ())
@@ -258,7 +258,7 @@ def _ids(row: Mapping[str, Any], key: str, owner: str, known: Mapping[str, Any])
     return list(listed)
 
 
-def _entry_of_row(id: str, row: Mapping[str, Any]) -> Entry:
+def _entry_of_row(id: str, row: Mapping[str, Any]) -> ConceptEntry:
     entry = replace(_entry(row.get("name", id), ()), id=id, name=_display(id, row))
     if row.get("class_index") is None:
         return entry

@@ -11,7 +11,7 @@ from typing import Any
 
 import networkx as nx
 
-from .synonyms import Entry
+from .synonyms import ConceptEntry
 from .taxonomies import Taxonomy, checked
 
 _NUMBER = re.compile(r"([nvars])(\d{8})")
@@ -106,8 +106,8 @@ def _id(synset: Any) -> str:
     return f"{synset.pos()}{synset.offset():08d}"
 
 
-def _entry(synset: Any) -> Entry:
-    return Entry(_id(synset), tuple(n.replace("_", " ") for n in synset.lemma_names()))
+def _entry(synset: Any) -> ConceptEntry:
+    return ConceptEntry(_id(synset), tuple(n.replace("_", " ") for n in synset.lemma_names()))
 
 
 def _check_different(ids: Sequence[str], found: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ _UNITS = {"linf": ("Budget, of 255", 255.0), "l2": ("Budget, length", 1.0)}
 
 
 @runtime_checkable
-class FindsConcepts(Protocol):
+class ConceptFinder(Protocol):
     """A fitted Hint: it finds a concept in an image."""
 
     def explain(self, image: Any, concept: str) -> HeatMap:
@@ -31,20 +31,20 @@ class FindsConcepts(Protocol):
         """Return the concepts that can be looked for."""
 
 
-class ConceptSought:
+class ConceptSearch:
     """A concept of a fitted Hint that is looked for in a prepared image and in changed ones.
 
     `names` are the concepts that can be. Raises what `Hint.explain` raises.
     """
 
-    def __init__(self, hint: FindsConcepts, image: Tensor, concept: str) -> None:
+    def __init__(self, hint: ConceptFinder, image: Tensor, concept: str) -> None:
         self._hint, self._image, self._concept = hint, image, concept
         self.names = hint.explainable()
         self._original = hint.explain(image, concept)
 
-    def another(self, concept: str) -> ConceptSought:
+    def another(self, concept: str) -> ConceptSearch:
         """Return the same with another concept."""
-        return ConceptSought(self._hint, self._image, concept)
+        return ConceptSearch(self._hint, self._image, concept)
 
     def maps(self, changed: Tensor) -> tuple[HeatMap, HeatMap]:
         """Return where the concept is in the image, and where in the changed one."""
@@ -53,7 +53,7 @@ class ConceptSought:
 
 def concept_sought(
     hint: Any, concept: str | None, image: Tensor, named: Callable[[], str]
-) -> ConceptSought | None:
+) -> ConceptSearch | None:
     """Return what is looked for first, None without a Hint.
 
     Without `concept` it is the class that is `named` where the Hint knows it, its first concept if
@@ -63,12 +63,12 @@ def concept_sought(
     if hint is None:
         _check_alone(concept)
         return None
-    if not isinstance(hint, FindsConcepts):
+    if not isinstance(hint, ConceptFinder):
         raise TypeError(
             f"got {type(hint).__name__} as hint; expected a fitted Hint;"
             " make one with Hint().fit(model, data, hierarchy)"
         )
-    return ConceptSought(hint, image, _first(hint, named()) if concept is None else concept)
+    return ConceptSearch(hint, image, _first(hint, named()) if concept is None else concept)
 
 
 def _check_alone(concept: str | None) -> None:
@@ -78,7 +78,7 @@ def _check_alone(concept: str | None) -> None:
         )
 
 
-def _first(hint: FindsConcepts, named: str) -> str:
+def _first(hint: ConceptFinder, named: str) -> str:
     names = hint.explainable()
     if not names:
         raise ValueError(

@@ -13,7 +13,7 @@ CALL = "pass an image, a list of images, {name: images} or ConceptInference"
 
 
 @dataclass(frozen=True)
-class Source:
+class InferenceSource:
     """One thing to infer concepts of: `given` is an image, a tuple of images or evidence."""
 
     given: Any
@@ -52,7 +52,7 @@ class Source:
         return found
 
 
-def sources_of(given: Any, most: int) -> tuple[Source, ...]:
+def sources_of(given: Any, most: int) -> tuple[InferenceSource, ...]:
     """Return what was given, one by one; a mapping's keys are names, its lists sets of images.
 
     Raises ValueError for none or for more than `most`.
@@ -65,16 +65,16 @@ def sources_of(given: Any, most: int) -> tuple[Source, ...]:
     return found
 
 
-def _sources(given: Any) -> Iterator[Source]:
+def _sources(given: Any) -> Iterator[InferenceSource]:
     if isinstance(given, Mapping):
         for name, one in given.items():
             many = isinstance(one, Sequence) and not isinstance(one, str | bytes)
-            yield Source(tuple(one) if many else one, str(name))
+            yield InferenceSource(tuple(one) if many else one, str(name))
     elif isinstance(given, list | tuple):
         for one in given:
-            yield Source(one)
+            yield InferenceSource(one)
     else:
-        yield Source(given)
+        yield InferenceSource(given)
 
 
 def chain_of(chain: Any) -> Any:
@@ -87,7 +87,7 @@ def chain_of(chain: Any) -> Any:
     return chain
 
 
-def evidence_of(given: Any, most: int) -> tuple[Source, ...]:
+def evidence_of(given: Any, most: int) -> tuple[InferenceSource, ...]:
     """Return ready evidence, one by one.
 
     Raises TypeError for what is no ConceptInference, ValueError for none or more than `most`.

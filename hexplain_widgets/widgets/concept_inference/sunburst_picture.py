@@ -73,10 +73,10 @@ def draw_sunbursts(
     `zoom` is a dotted path, as the view saves it.
     """
     path = tuple(int(i) for i in zoom.split(".") if i)
-    return _Drawing(inferences, names, path).finished()
+    return _SunburstPicture(inferences, names, path).finished()
 
 
-class _Drawing:
+class _SunburstPicture:
     def __init__(
         self, inferences: Sequence[ConceptInference], names: Sequence[str], zoom: ConceptPath
     ) -> None:

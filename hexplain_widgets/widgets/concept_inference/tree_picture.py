@@ -56,10 +56,10 @@ def draw_tree(
     """
     root = merged(inferences)
     paths = first_open(root) if opened is None else [_path(text) for text in opened]
-    return _Drawing(inferences, names, root, set(paths)).finished()
+    return _TreePicture(inferences, names, root, set(paths)).finished()
 
 
-class _Drawing:
+class _TreePicture:
     def __init__(
         self,
         inferences: Sequence[ConceptInference],

@@ -19,7 +19,7 @@ from ..decomposition_tree import messages as questions
 from .merging import ConceptPath, merged
 from .messages import own_path, spot_in
 from .payload import checks_payload, inference_payload, pictures_payload, set_name, spot
-from .sources import Source, chain_of, checked, evidence_of, sources_of
+from .sources import InferenceSource, chain_of, checked, evidence_of, sources_of
 from .sunburst_picture import draw_sunbursts
 from .tree_picture import draw_tree
 
@@ -73,7 +73,10 @@ class InferenceView(View):
         return self
 
     def _open(
-        self, inferences: tuple[ConceptInference, ...], chain: Any, sources: Sequence[Source]
+        self,
+        inferences: tuple[ConceptInference, ...],
+        chain: Any,
+        sources: Sequence[InferenceSource],
     ) -> None:
         asks = not any(source.ready for source in sources)
         self._inferences, self._chain = inferences, chain if asks else None

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from ...evidence import Contributions
 from ...pictures.page import short
 from .._shared.figures import PADDING, axis_of, even_ticks, framed, own_parts, span
-from .reading import MOST_ELEMENTS, Reading
+from .reading import MOST_ELEMENTS, ContributionTable
 
 FOR, AGAINST, REST = "#d9622b", "#2f7fc4", "#8a8f98"
 # Okabe and Ito's colours, told apart by the colour-blind; grey for all that is folded
@@ -46,7 +46,7 @@ class ContributionCharts:
             axis_of(self._size, upright=True),
         ]
 
-    def fill(self, reading: Reading) -> None:
+    def fill(self, reading: ContributionTable) -> None:
         """Draw this reading; figures are made, or put aside for `sweep`, to have one per image."""
         compared = [one for one in reading.images if one.baseline is not None]
         self._fit(self.bars, len(reading.images), self._bar_figure)
@@ -81,7 +81,7 @@ class ContributionCharts:
         self._aside += figures[count:]
         del figures[count:]
 
-    def _scale(self, reading: Reading, compared: list[Contributions]) -> None:
+    def _scale(self, reading: ContributionTable, compared: list[Contributions]) -> None:
         rows = [bar_data(reading, one) for one in reading.images]
         self._names.domain = list(rows[0]["x"])[::-1] if rows else []  # the first on top
         ends = [float(end) for row in rows for end in (row["y"].min(), row["y"].max())]
@@ -113,7 +113,7 @@ class ContributionCharts:
         return framed(marks, self._spread_axes, margin, "100%")
 
 
-def bar_data(reading: Reading, one: Contributions) -> dict[str, Any]:
+def bar_data(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
     """Return the bars of an image: names, logits and colours, the bias and the rest at the end."""
     places = range(reading.shown + (1 if reading.folded else 0))
     names = [_distinct(reading.row_name(i), i) for i in places]
@@ -127,7 +127,7 @@ def bar_data(reading: Reading, one: Contributions) -> dict[str, Any]:
     }
 
 
-def pie_data(reading: Reading, one: Contributions) -> dict[str, Any]:
+def pie_data(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
     """Return the slices of an image, contributions above zero alone, each concept in its colour."""
     slices = reading.slices(one)
     return {
@@ -136,7 +136,7 @@ def pie_data(reading: Reading, one: Contributions) -> dict[str, Any]:
     }
 
 
-def slice_colour(reading: Reading, place: int) -> str:
+def slice_colour(reading: ContributionTable, place: int) -> str:
     """Return the colour of a concept by its place, grey for the folded ones."""
     return SLICES[-1] if place >= reading.shown else SLICES[place % (len(SLICES) - 1)]
 

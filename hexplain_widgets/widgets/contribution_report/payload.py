@@ -13,7 +13,7 @@ from ...evidence import Contributions
 from ...evidence.faithfulness import faithfulness
 from .._shared.payload import faithfulness_fields, picture_bytes, quantized, six_digits
 from .reading import (
-    Reading,
+    ContributionTable,
     attention,
     beside,
     entropies,
@@ -29,7 +29,7 @@ FEWEST_CHECKED = 3  # concepts: two always lie on a line
 _NOWHERE = np.zeros((0, 0))
 
 
-def report_payload(reading: Reading, target: str) -> dict[str, Any]:
+def report_payload(reading: ContributionTable, target: str) -> dict[str, Any]:
     """Return names in their order and, per image, every number and sentence of its card.
 
     `shown` concepts stand alone; `values` are in logits, as exact as they were worked out.
@@ -47,14 +47,14 @@ def report_payload(reading: Reading, target: str) -> dict[str, Any]:
     }
 
 
-def shared_notes(reading: Reading) -> tuple[str, ...]:
+def shared_notes(reading: ContributionTable) -> tuple[str, ...]:
     """Return the notes that all images have, each once."""
     first = reading.images[0].notes if reading.images else ()
     every = [one.notes for one in reading.images]
     return tuple(dict.fromkeys(n for n in first if all(n in notes for notes in every)))
 
 
-def pictures_payload(reading: Reading) -> dict[str, Any]:
+def pictures_payload(reading: ContributionTable) -> dict[str, Any]:
     """Return the images, of any sizes, in one buffer, with `[start, length]` of each."""
     coded = [picture_bytes(one.image) for one in reading.images]
     starts = [0, *itertools.accumulate(map(len, coded))]
@@ -62,7 +62,7 @@ def pictures_payload(reading: Reading) -> dict[str, Any]:
     return {"places": places, "data": b"".join(coded)}
 
 
-def maps_payload(reading: Reading) -> dict[str, Any]:
+def maps_payload(reading: ContributionTable) -> dict[str, Any]:
     """Return the maps image by image, concepts in their order and then the folded ones' sum.
 
     A byte `q` of `data` is the value `(q - zero) * step`.
@@ -70,7 +70,7 @@ def maps_payload(reading: Reading) -> dict[str, Any]:
     return _coded(values for one in reading.images for values in _maps(reading, one))
 
 
-def attention_payload(reading: Reading) -> dict[str, Any]:
+def attention_payload(reading: ContributionTable) -> dict[str, Any]:
     """Return Grad-CAM image by image, as `maps_payload` does; of no extent where there is none."""
     return _coded([_NOWHERE if i.attention is None else i.attention for i in reading.images])
 
@@ -85,12 +85,12 @@ def _coded(maps: Iterable[Float[np.ndarray, "_ _"]]) -> dict[str, Any]:
     }
 
 
-def _maps(reading: Reading, one: Contributions) -> Iterator[Float[np.ndarray, "H W"]]:
+def _maps(reading: ContributionTable, one: Contributions) -> Iterator[Float[np.ndarray, "H W"]]:
     yield from (one.maps[i] for i in reading.order)
     yield reading.others_map(one)
 
 
-def _card(reading: Reading, one: Contributions) -> dict[str, Any]:
+def _card(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
     return {
         **_numbers(reading, one),
         "probability": _probability(one),
@@ -108,7 +108,7 @@ def _card(reading: Reading, one: Contributions) -> dict[str, Any]:
     }
 
 
-def _numbers(reading: Reading, one: Contributions) -> dict[str, Any]:
+def _numbers(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
     return {
         "values": list(reading.values(one)),
         "others": reading.others(one),
@@ -118,7 +118,7 @@ def _numbers(reading: Reading, one: Contributions) -> dict[str, Any]:
     }
 
 
-def _counts(reading: Reading, one: Contributions) -> list[str]:
+def _counts(reading: ContributionTable, one: Contributions) -> list[str]:
     """How many elements each concept sums over, or which one it is, in words."""
     single, several = ELEMENTS.get(one.kind, ("element", "elements"))
     mine = [np.flatnonzero(one.owners == i) for i in reading.order]

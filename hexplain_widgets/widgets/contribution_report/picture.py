@@ -16,7 +16,16 @@ from ...network.localize import upsampled
 from ...pictures.heat import heat, pale
 from ...pictures.page import FINER, INK, LINE, SOFT, WELL, Pen, Point, short
 from .charts import AGAINST, FOR, REST, slice_colour
-from .reading import Reading, attention, beside, entropies, explained, signed, typical, warning
+from .reading import (
+    ContributionTable,
+    attention,
+    beside,
+    entropies,
+    explained,
+    signed,
+    typical,
+    warning,
+)
 
 Number = float | int
 
@@ -39,7 +48,9 @@ class Row:
     place: int | None = None
 
 
-def rows_of(reading: Reading, one: Contributions, *, whole: bool, floating: bool) -> list[Row]:
+def rows_of(
+    reading: ContributionTable, one: Contributions, *, whole: bool, floating: bool
+) -> list[Row]:
     """Return the rows of an image from bias to score; those of bars all start at zero."""
     names, values = list(reading.names), list(reading.values(one))
     if reading.folded and not whole:
@@ -55,7 +66,7 @@ def rows_of(reading: Reading, one: Contributions, *, whole: bool, floating: bool
 
 
 @dataclass(frozen=True)
-class Look:
+class ReportState:
     """What of a report is on the screen: concept, kind of chart, what is unfolded."""
 
     concept: str | None = None
@@ -65,14 +76,14 @@ class Look:
     attention: bool = False
 
     @classmethod
-    def of(cls, view: Mapping[str, Any], concept: str | None) -> Look:
+    def of(cls, view: Mapping[str, Any], concept: str | None) -> ReportState:
         """Return the look that a saved arrangement describes."""
         chart, whole = view.get("chart", "waterfall"), view.get("all", False)
         compare, attention = view.get("compare", False), view.get("attention", False)
         return cls(concept, chart, whole, compare, attention)
 
 
-def draw_contributions(reading: Reading, look: Look) -> Image.Image:
+def draw_contributions(reading: ContributionTable, look: ReportState) -> Image.Image:
     """Return the images with their waterfalls, bars or pies side by side on one scale.
 
     The chosen concept has its map over each image, Grad-CAM its own below where it is wished.
@@ -83,11 +94,11 @@ def draw_contributions(reading: Reading, look: Look) -> Image.Image:
             "got a report without an image; expected at least one to draw;"
             " add one with report.add(image)"
         )
-    return _Drawing(reading, look).finished()
+    return _ReportPicture(reading, look).finished()
 
 
-class _Drawing:
-    def __init__(self, reading: Reading, look: Look) -> None:
+class _ReportPicture:
+    def __init__(self, reading: ContributionTable, look: ReportState) -> None:
         self.reading, self.concept, self.look = reading, look.concept, look
         floating = look.chart == "waterfall"
         self.rows = [

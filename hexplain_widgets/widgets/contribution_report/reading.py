@@ -23,7 +23,7 @@ _SAME = ("target", "layer", "kind", "names")
 
 
 @dataclass(frozen=True)
-class Reading:
+class ContributionTable:
     """Contributions of images to one target, concepts in one order for all, the largest first.
 
     `order` are places among the concepts by their mean size, the first `shown` of them stand alone
@@ -35,7 +35,7 @@ class Reading:
     shown: int
 
     @classmethod
-    def of(cls, images: Sequence[Contributions]) -> Reading:
+    def of(cls, images: Sequence[Contributions]) -> ContributionTable:
         """Return the reading of these images; ValueError where they do not explain one thing."""
         checked(images)
         if not images:
@@ -136,7 +136,7 @@ def warning(one: Contributions) -> str:
     )
 
 
-def beside(reading: Reading, one: Contributions) -> list[str]:
+def beside(reading: ContributionTable, one: Contributions) -> list[str]:
     """Return in words what a pie cannot show: what speaks against, the bias, the rest."""
     values = [*reading.values(one)[: reading.shown], reading.others_split(one)[1]]
     against = [f"{reading.row_name(i)} {signed(v)}" for i, v in enumerate(values) if v < 0]
@@ -144,7 +144,7 @@ def beside(reading: Reading, one: Contributions) -> list[str]:
     return [*found, f"bias {signed(one.bias)}", f"unexplained {signed(one.unexplained)}"]
 
 
-def folded_words(reading: Reading, one: Contributions) -> str:
+def folded_words(reading: ContributionTable, one: Contributions) -> str:
     """Return in words what the folded concepts' sum is made of."""
     plus, minus = reading.others_split(one)
     return f"{signed(plus)} for, {signed(minus)} against" if plus and minus else ""

@@ -17,14 +17,14 @@ from .._shared.view import View, synced
 from . import messages as questions
 from .charts import ContributionCharts
 from .payload import attention_payload, maps_payload, pictures_payload, report_payload
-from .picture import Look, draw_contributions
-from .reading import Reading
+from .picture import ReportState, draw_contributions
+from .reading import ContributionTable
 
 CHARTS = ("waterfall", "bars", "pie")
 
 
 @runtime_checkable
-class Explains(Protocol):
+class FittedExplainer(Protocol):
     """A fitted explainer: it takes an image to its contributions and knows its target."""
 
     target_: Any
@@ -81,7 +81,7 @@ class ContributionReport(View):
         engine = explainer_of(explainer)
         given = list(images) if isinstance(images, list | tuple) else [images]
         found = tuple(engine.explain(image, baseline=baseline) for image in given)
-        self._open(Reading.of(found), engine, baseline)
+        self._open(ContributionTable.of(found), engine, baseline)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ContributionReport:
@@ -96,15 +96,17 @@ class ContributionReport(View):
                 "got an empty list; expected at least one Contributions;"
                 " make one with explainer.explain(image)"
             )
-        return cls._of(Reading.of([_contributions(one) for one in given]))
+        return cls._of(ContributionTable.of([_contributions(one) for one in given]))
 
     @classmethod
-    def _of(cls, reading: Reading) -> ContributionReport:
+    def _of(cls, reading: ContributionTable) -> ContributionReport:
         self = cls.__new__(cls)
         self._open(reading, None, True)
         return self
 
-    def _open(self, reading: Reading, engine: Explains | None, baseline: bool) -> None:
+    def _open(
+        self, reading: ContributionTable, engine: FittedExplainer | None, baseline: bool
+    ) -> None:
         self._reading, self._engine, self._baseline = reading, engine, baseline
         self._target = reading.images[0].target if reading.images else str(_target(engine))
         self._charts = ContributionCharts()
@@ -154,7 +156,7 @@ class ContributionReport(View):
                     f"got the image {place}; expected a place below {len(images)};"
                     " images are counted from 0"
                 )
-            self._show(Reading.of(images[:place] + images[place + 1 :]))
+            self._show(ContributionTable.of(images[:place] + images[place + 1 :]))
 
     def snapshot(self) -> ContributionReport:
         """Return a twin of what is on the screen, without the explainer."""
@@ -166,7 +168,7 @@ class ContributionReport(View):
 
     def export_png(self, path: str | Path) -> Path:
         """Write what is on the screen as a picture for slides and print, 1920 pixels wide."""
-        picture = draw_contributions(self._reading, Look.of(self.view, self.concept))
+        picture = draw_contributions(self._reading, ReportState.of(self.view, self.concept))
         picture.save(path, format="PNG")
         return Path(path)
 
@@ -205,23 +207,23 @@ class ContributionReport(View):
         self.remove(questions.place_in(content, len(self._reading.images)))
         return {"images": len(self._reading.images)}
 
-    def _append(self, found: Contributions, engine: Explains | None) -> None:
+    def _append(self, found: Contributions, engine: FittedExplainer | None) -> None:
         with self._state_lock:
             if engine is self._engine or engine is None:
-                self._show(Reading.of((*self._reading.images, found)))
+                self._show(ContributionTable.of((*self._reading.images, found)))
 
-    def _ask(self, purpose: str) -> Explains:
+    def _ask(self, purpose: str) -> FittedExplainer:
         return answering(
             self._engine, "explainer", purpose, "ContributionReport(explainer, images)"
         )
 
-    def _show(self, reading: Reading) -> None:
+    def _show(self, reading: ContributionTable) -> None:
         self._reading = reading
         chosen = self.concept if self.concept in reading.names else None
         self._publish(concept=chosen, **self._payloads(reading))
         self._charts.sweep()  # only now that the view has let go of them
 
-    def _payloads(self, reading: Reading) -> dict[str, Any]:
+    def _payloads(self, reading: ContributionTable) -> dict[str, Any]:
         self._charts.fill(reading)
         return {
             "report": report_payload(reading, self._target),
@@ -234,9 +236,9 @@ class ContributionReport(View):
         }
 
 
-def explainer_of(explainer: Any) -> Explains:
+def explainer_of(explainer: Any) -> FittedExplainer:
     """Return a fitted explainer as it is; raises TypeError for another thing."""
-    if not isinstance(explainer, Explains):
+    if not isinstance(explainer, FittedExplainer):
         raise TypeError(
             f"got {type(explainer).__name__} as explainer; expected a fitted AdditiveExplainer;"
             " make one with AdditiveExplainer().fit(model, data, target=...)"
@@ -244,7 +246,7 @@ def explainer_of(explainer: Any) -> Explains:
     return explainer
 
 
-def _target(engine: Explains | None) -> Any:
+def _target(engine: FittedExplainer | None) -> Any:
     return "" if engine is None else engine.target_
 
 

@@ -40,14 +40,14 @@ def strongest_line(evidence: Decomposition) -> tuple[Path, ...]:
 
 
 @runtime_checkable
-class Branching(Protocol):
+class NodeTree(Protocol):
     """A tree whose nodes, found by their paths, have `children`."""
 
     def node(self, path: Path, /) -> Any:
         """Return the node at `path`."""
 
 
-def rows(evidence: Branching, opened: Collection[Path], between: float = _GAP) -> dict[Path, float]:
+def rows(evidence: NodeTree, opened: Collection[Path], between: float = _GAP) -> dict[Path, float]:
     """Return the row of every node on the picture; a parent stands in line with its first child.
 
     Families of a level are `between` rows apart.
@@ -86,10 +86,10 @@ def draw_decomposition(
     the share of what they lead to. Raises ValueError where more is open than a picture can hold.
     """
     line = strongest_line(evidence)
-    return _Drawing(evidence, line if opened is None else opened, line).finished()
+    return _DecompositionPicture(evidence, line if opened is None else opened, line).finished()
 
 
-class _Drawing:
+class _DecompositionPicture:
     def __init__(
         self, evidence: Decomposition, opened: Collection[Path], line: Collection[Path]
     ) -> None:

@@ -96,10 +96,10 @@ def draw_space(evidence: InferenceComparison, view: Mapping[str, Any]) -> Image.
             f"got {len(evidence.names)} sets; expected at most {MOST_SETS} on one picture;"
             " compare fewer, or write a page with export_html"
         )
-    return _Drawing(evidence, view).finished()
+    return _SpacePicture(evidence, view).finished()
 
 
-class _Drawing:
+class _SpacePicture:
     def __init__(self, evidence: InferenceComparison, view: Mapping[str, Any]) -> None:
         self.evidence, self.view = evidence, view
         turn = {**TURN, **view.get("turn", {})}
@@ -109,7 +109,7 @@ class _Drawing:
         self.scale = geometry.fitted(self.box, *room) * turn["zoom"]
         cell = view.get("cell") or ""
         self.chosen = {int(s) for s in cell.split(".") if s} & set(range(len(evidence.names)))
-        self.side = _Side(evidence, self.chosen)
+        self.side = _SidePanel(evidence, self.chosen)
         height = max(HEIGHT, round(self.side.tall))
         self.pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
         self.ink = ImageDraw.Draw(self.pen.canvas, "RGBA")
@@ -208,7 +208,7 @@ class _Drawing:
             self.ink.text(beside, name, INK, font, "lm", stroke_width=6, stroke_fill="white")
 
 
-class _Side:
+class _SidePanel:
     """What stands beside the plot: the sets, the table of their distances, and what it says."""
 
     def __init__(self, evidence: InferenceComparison, chosen: set[int]) -> None:

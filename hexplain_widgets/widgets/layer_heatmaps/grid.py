@@ -185,7 +185,7 @@ def _boxes(sheet: HeatMapSheet) -> dict[Spot, Localization]:
 
 
 @runtime_checkable
-class Explains(Protocol):
+class FittedEngine(Protocol):
     """A fitted engine, as far as this view uses it; `hx.Chip` is one."""
 
     @property
@@ -204,7 +204,7 @@ class Explains(Protocol):
     def sparsity(self) -> float:
         """The penalty, as a fraction of the smallest that zeroes everything."""
 
-    def refit(self, *, sparsity: float) -> Explains:
+    def refit(self, *, sparsity: float) -> FittedEngine:
         """Return the same engine at another sparsity."""
 
     def matrix(
@@ -231,7 +231,7 @@ class Explains(Protocol):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MapRequest:
     """Maps of one method: of these classes (indices), in these layers, with boxes or without."""
 
     method: str
@@ -244,7 +244,7 @@ class Wanted:
         layers = (WHOLE,) if self.method in OF_THE_IMAGE else self.layers
         yield from (Spot(self.method, t, layer) for t in self.targets for layer in layers)
 
-    def parts(self) -> list[Wanted]:
+    def parts(self) -> list[MapRequest]:
         """Return the same by class, then by layer; nothing where it is one map."""
         if len(self.targets) > 1:
             return [replace(self, targets=(target,)) for target in self.targets]
@@ -254,7 +254,7 @@ class Wanted:
 
 
 @dataclass
-class Found:
+class MapAnswer:
     """Maps by their places, and in words why others could not be had."""
 
     cells: dict[Spot, Cell] = field(default_factory=dict)
@@ -262,19 +262,22 @@ class Found:
 
 
 def gathered(
-    engine: Explains, image: Any, wanted: Wanted, stopped: Callable[[], bool] = lambda: False
-) -> Found:
+    engine: FittedEngine,
+    image: Any,
+    wanted: MapRequest,
+    stopped: Callable[[], bool] = lambda: False,
+) -> MapAnswer:
     """Return the wanted maps; one that cannot be had says why and keeps no other back.
 
     Raises CancelledError once `stopped` says so.
     """
     try:
-        return Found(_drawn(engine, image, wanted, stopped))
+        return MapAnswer(_drawn(engine, image, wanted, stopped))
     except ValueError as error:
         parts = wanted.parts()
         if not parts:
-            return Found({}, {spot: str(error) for spot in wanted.spots()})
-    found = Found()
+            return MapAnswer({}, {spot: str(error) for spot in wanted.spots()})
+    found = MapAnswer()
     for part in parts:
         one = gathered(engine, image, part, stopped)
         found.cells |= one.cells
@@ -283,7 +286,7 @@ def gathered(
 
 
 def _drawn(
-    engine: Explains, image: Any, wanted: Wanted, stopped: Callable[[], bool]
+    engine: FittedEngine, image: Any, wanted: MapRequest, stopped: Callable[[], bool]
 ) -> dict[Spot, Cell]:
     _go_on(stopped)
     sheet = engine.heatmaps(
@@ -308,7 +311,7 @@ def _drawn_by(method: str, one: Localization) -> Localization:
     return replace(one, provenance=replace(one.provenance, method=method))
 
 
-def _counts(engine: Explains, wanted: Wanted) -> dict[Spot, tuple[int, int]]:
+def _counts(engine: FittedEngine, wanted: MapRequest) -> dict[Spot, tuple[int, int]]:
     if wanted.method not in COUNTED:
         return {}
     found = {}

@@ -10,7 +10,7 @@ from ...arguments import nearest
 from ...chip.heatmaps import SUMS
 from .._shared.conversation import RELOAD
 from ..decomposition_tree.messages import target_in, whole
-from .grid import Wanted
+from .grid import MapRequest
 
 Content = Mapping[str, Any]
 MOST_CLASSES = 24
@@ -22,7 +22,7 @@ MOST = 200
 
 def wanted_in(
     content: Content, methods: Sequence[str], layers: Sequence[str], classes: Sequence[str]
-) -> Wanted:
+) -> MapRequest:
     """Return the maps that a message asks for; raises ValueError for what there is not."""
     method, boxes = content.get("method"), content.get("boxes", False)
     if method not in methods or not isinstance(boxes, bool):
@@ -30,7 +30,7 @@ def wanted_in(
             f"got method {method!r:.60} and boxes {boxes!r:.20}; expected one of"
             f" {', '.join(methods)}, and true or false; {RELOAD}"
         )
-    return Wanted(str(method), _targets(content, classes), _layers(content, layers), boxes)
+    return MapRequest(str(method), _targets(content, classes), _layers(content, layers), boxes)
 
 
 def spot_in(

@@ -26,7 +26,7 @@ NUMBER = "{:.3g}"
 
 
 @dataclass(frozen=True)
-class Look:
+class GridState:
     """What of a grid is on the screen, and how: `targets` are the classes, with their names."""
 
     method: str
@@ -37,7 +37,7 @@ class Look:
     signed: bool = False
 
     @classmethod
-    def of(cls, view: Mapping[str, Any], grid: HeatmapGrid, classes: Sequence[str]) -> Look:
+    def of(cls, view: Mapping[str, Any], grid: HeatmapGrid, classes: Sequence[str]) -> GridState:
         """Return the look that a saved arrangement describes; `classes` are names by index."""
         known = grid.targets()
         targets = {key: known.get(key) or _named(key, classes) for key in view.get("classes", ())}
@@ -55,7 +55,7 @@ def _named(key: Key, classes: Sequence[str]) -> str:
     return classes[key] if isinstance(key, int) and 0 <= key < len(classes) else str(key)
 
 
-def strongest(grid: HeatmapGrid, look: Look, spot: Spot) -> float:
+def strongest(grid: HeatmapGrid, look: GridState, spot: Spot) -> float:
     """Return the value that the strongest colour of a map stands for; 1 where all is zero."""
     peers = [s for s in _spots(grid, look) if _share_scale(look.scale, s, spot)]
     values = [grid.cells[s].heatmap.values for s in peers if s in grid.cells]
@@ -67,7 +67,7 @@ def _share_scale(scale: str, one: Spot, other: Spot) -> bool:
     return scale == "all" or one == other or (scale == "layer" and one.layer == other.layer)
 
 
-def _spots(grid: HeatmapGrid, look: Look) -> Iterator[Spot]:
+def _spots(grid: HeatmapGrid, look: GridState) -> Iterator[Spot]:
     for target in look.targets:
         yield from (Spot(look.method, target, layer) for layer in grid.columns(look.method))
 
@@ -76,7 +76,7 @@ def overlay(
     cell: Cell,
     image: UInt8[np.ndarray, "h w 3"],
     size: tuple[int, int],
-    look: Look,
+    look: GridState,
     largest: float,
 ) -> Image.Image:
     """Return a map over its image, `size` `(width, height)` pixels; a picture as it is."""
@@ -91,13 +91,13 @@ def overlay(
 
 
 def _scaled(
-    values: Float[np.ndarray, "mh mw"], size: tuple[int, ...], look: Look, largest: float
+    values: Float[np.ndarray, "mh mw"], size: tuple[int, ...], look: GridState, largest: float
 ) -> Float[np.ndarray, "h w"]:
     kept = values if look.signed else np.maximum(values, 0)
     return upsampled(kept.astype(np.float64), (size[0], size[1])) / largest
 
 
-def draw_heatmaps(grid: HeatmapGrid, look: Look) -> Image.Image:
+def draw_heatmaps(grid: HeatmapGrid, look: GridState) -> Image.Image:
     """Return the maps of a look as a picture 1920 pixels wide, a row per class.
 
     Where a method gives one map per class the classes stand side by side. Raises ValueError for a
@@ -113,12 +113,12 @@ def draw_heatmaps(grid: HeatmapGrid, look: Look) -> Image.Image:
     if len(columns) == 1:
         one_each = [row[0] for row in rows]
         rows = [one_each[i : i + ABREAST] for i in range(0, len(one_each), ABREAST)]
-    return _Drawing(grid, look, rows, named=len(columns) > 1).finished()
+    return _GridPicture(grid, look, rows, named=len(columns) > 1).finished()
 
 
-class _Drawing:
+class _GridPicture:
     def __init__(
-        self, grid: HeatmapGrid, look: Look, rows: list[list[tuple[Key, str]]], *, named: bool
+        self, grid: HeatmapGrid, look: GridState, rows: list[list[tuple[Key, str]]], *, named: bool
     ) -> None:
         self.grid, self.look, self.rows, self.named = grid, look, rows, named
         self.left = MARGIN + (NAMES if named else 0)

@@ -18,11 +18,11 @@ from .._shared.payload import faithfulness_fields, picture_bytes
 from .._shared.view import View, synced
 from . import messages as questions
 from .grid import (
-    Explains,
-    Found,
+    FittedEngine,
     HeatmapGrid,
     Key,
-    Wanted,
+    MapAnswer,
+    MapRequest,
     chosen_layers,
     chosen_methods,
     gathered,
@@ -30,7 +30,7 @@ from .grid import (
 )
 from .messages import cleaned
 from .payload import Encoder
-from .picture import Look, draw_heatmaps
+from .picture import GridState, draw_heatmaps
 
 FIRST_CLASSES = 3
 OFFERED = 5
@@ -67,7 +67,7 @@ class LayerHeatmaps(View):
         methods: Sequence[str] | None = None,
         sparsity: float | int | None = None,
     ) -> None:
-        if not isinstance(chip, Explains):
+        if not isinstance(chip, FittedEngine):
             raise TypeError(
                 f"got {type(chip).__name__} as chip; expected a fitted Chip;"
                 " make one with Chip().fit(model, data)"
@@ -76,7 +76,7 @@ class LayerHeatmaps(View):
             chip = chip.refit(sparsity=questions.checked_sparsity(sparsity))
         grid = _empty(chip, image, layers, methods)
         chosen = _chosen(targets, grid, chip.classes_)
-        first = Wanted(grid.methods[0], chosen[:1], (grid.layers[0].name,))
+        first = MapRequest(grid.methods[0], chosen[:1], (grid.layers[0].name,))
         found = gathered(chip, image, first)
         self._open(grid.with_found(found.cells, found.errors), chip, image, chosen)
 
@@ -101,7 +101,7 @@ class LayerHeatmaps(View):
         return self
 
     def _open(
-        self, grid: HeatmapGrid, engine: Explains | None, source: Any, chosen: Sequence[Key]
+        self, grid: HeatmapGrid, engine: FittedEngine | None, source: Any, chosen: Sequence[Key]
     ) -> None:
         self._grid, self._engine, self._source = grid, engine, source
         self._encoder = Encoder()
@@ -198,17 +198,17 @@ class LayerHeatmaps(View):
         index = questions.class_in(content, engine.classes_)
         return {"key": index, "name": engine.classes_[index]}
 
-    def _wanted(self, content: Content, engine: Explains) -> Wanted:
+    def _wanted(self, content: Content, engine: FittedEngine) -> MapRequest:
         layers = [layer.name for layer in self._grid.layers]
         return questions.wanted_in(content, self._grid.methods, layers, engine.classes_)
 
-    def _add(self, engine: Explains, found: Found) -> None:
+    def _add(self, engine: FittedEngine, found: MapAnswer) -> None:
         with self._state_lock:
             if engine is self._engine:
                 self._grid = self._grid.with_found(found.cells, found.errors)
                 self._publish(sheet=self._encoder.payload(self._grid))
 
-    def _ask(self, purpose: str) -> Explains:
+    def _ask(self, purpose: str) -> FittedEngine:
         return answering(self._engine, "model", purpose, "LayerHeatmaps(chip, image)")
 
     def _complete(self) -> None:
@@ -219,7 +219,7 @@ class LayerHeatmaps(View):
         targets = tuple(t for t in look.targets if isinstance(t, int))
         names = tuple(layer.name for layer in self._grid.layers)
         for target in targets:
-            wanted = Wanted(look.method, (target,), names, look.boxes)
+            wanted = MapRequest(look.method, (target,), names, look.boxes)
             if any(self._lacks(spot, look.boxes) for spot in wanted.spots()):
                 self._add(engine, gathered(engine, self._source, wanted))
 
@@ -227,15 +227,15 @@ class LayerHeatmaps(View):
         cell = self._grid.cells.get(spot)
         return spot not in self._grid.errors and (cell is None or (boxes and not cell.boxed))
 
-    def _look(self) -> Look:
-        return Look.of(self.view, self._grid, self.classes)
+    def _look(self) -> GridState:
+        return GridState.of(self.view, self._grid, self.classes)
 
     def _names(self) -> list[str]:
         return list(self._look().targets.values())
 
 
 def _empty(
-    chip: Explains, image: Any, layers: Sequence[str] | None, methods: Sequence[str] | None
+    chip: FittedEngine, image: Any, layers: Sequence[str] | None, methods: Sequence[str] | None
 ) -> HeatmapGrid:
     """The grid before its first map: the image as the network sees it, and its predictions."""
     chosen = chosen_layers(chip.layers_, layers)
@@ -254,7 +254,7 @@ def _empty(
     )
 
 
-def _classifier(chip: Explains) -> Classifier:
+def _classifier(chip: FittedEngine) -> Classifier:
     classifier = chip.classifier_
     if not isinstance(classifier, Classifier):
         raise ValueError(

@@ -77,10 +77,10 @@ def draw_neurons(
     """
     tree = tree_of(evidence, folded)
     links = links_of(evidence, tree, top, threshold)
-    return _Drawing(evidence, tree, links).finished()
+    return _GraphPicture(evidence, tree, links).finished()
 
 
-class _Drawing:
+class _GraphPicture:
     def __init__(self, evidence: NeuronConcepts, tree: Tree, links: Ends) -> None:
         self.evidence, self.tree, self.links = evidence, tree, links
         self.neurons = _by_nearness(links, tree.rows)
