@@ -1,11 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { press } from "../src/contribution_report/keys.ts";
-import {
-  attentionOf,
-  mapsOf,
-  picturesOf,
-  strongestOf,
-} from "../src/contribution_report/payload.ts";
+import { attentionOf, mapsOf, strongestOf } from "../src/contribution_report/payload.ts";
 import { type Session, spotOf } from "../src/contribution_report/session.ts";
 import {
   domainOf,
@@ -117,17 +112,6 @@ describe("what comes from the kernel", () => {
     });
     expect(found.map((map) => map && [...map.values])).toEqual([null, [1, 2]]);
     expect(attentionOf({})).toEqual([]);
-  });
-
-  it("has the files of pictures one after the other", () => {
-    const found = picturesOf({
-      places: [
-        [0, 2],
-        [2, 1],
-      ],
-      data: Uint8Array.from([7, 8, 9]),
-    });
-    expect(found.map((bytes) => [...bytes])).toEqual([[7, 8], [9]]);
   });
 });
 

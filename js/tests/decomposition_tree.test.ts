@@ -1,11 +1,18 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Arrangement, type Saved, shownChildren } from "../src/decomposition_tree/arrangement.ts";
-import { readTree, strongestLine, type TreePayload } from "../src/decomposition_tree/tree.ts";
+import { linesOf } from "../src/decomposition_tree/painter.ts";
+import {
+  readTree,
+  strongestLine,
+  type TreeNode,
+  type TreePayload,
+} from "../src/decomposition_tree/tree.ts";
 import { sentences, spoken, unitOf, wording } from "../src/decomposition_tree/words.ts";
 import { Cancelled, Kernel, KernelError, PATIENCE, Silence, Unheard } from "../src/lib/kernel.ts";
 import { find } from "../src/lib/search.ts";
 import { number, percent } from "../src/lib/words.ts";
 
+const square = (side: number) => ({ width: side, height: side });
 const MARKUP = "<img src=x onerror=alert(1)>";
 
 function payload(): TreePayload {
@@ -88,6 +95,24 @@ describe("a tree", () => {
 
   it("knows its strongest line", () => {
     expect(strongestLine(tree.root).map((node) => node.key)).toEqual(["", "0", "0.0"]);
+  });
+
+  it("has maps that reach to the image's border and fade to zero inside it", () => {
+    const lines = (key: string) =>
+      linesOf(tree.nodes.get(key) as TreeNode, [0, 0, 64, 64], square(8), square(64));
+    expect([...lines("0").columns.slice(0, 3)]).toEqual([0.5, 0.5, 0.625]);
+    const inside = [...lines("0.0").columns];
+    expect(inside.map(Number.isNaN)).toEqual([
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+      true,
+    ]);
+    expect(inside.slice(1, 3)).toEqual([-0.25, 0.25]);
   });
 
   it("with a column that ends too early is refused", () => {

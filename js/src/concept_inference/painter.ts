@@ -1,11 +1,10 @@
 // Draws what a concept is in a set: its map over the image, or the image itself at the root.
-import { coloured } from "../layer_heatmaps/painter.ts";
-import { pale } from "../lib/pale.ts";
-import { type Buffer, bytesOf, type Grid, range } from "../lib/pixels.ts";
+import { coloured, paintOver, pale, scaleOf } from "../lib/heat.ts";
+import { type Buffer, bitmapsOf, type Grid, type Span } from "../lib/pixels.ts";
 import type { Part } from "./payload.ts";
 
 export interface Pictures {
-  places?: [start: number, length: number][][];
+  places?: Span[][];
   data?: Buffer;
 }
 
@@ -23,13 +22,9 @@ export class Painter {
 
   /** Read the images; whoever paints before paints none. */
   async load(pictures: Pictures): Promise<void> {
-    const bytes = bytesOf(pictures.data);
-    const read = (pictures.places ?? []).map(async (places) => {
-      const [image, ...thumbnails] = await Promise.all(
-        places.map(([start, length]) =>
-          createImageBitmap(new Blob([bytes.slice(start, start + length)])),
-        ),
-      );
+    const { places = [], data } = pictures;
+    const read = places.map(async (spans) => {
+      const [image, ...thumbnails] = await bitmapsOf({ places: spans, data });
       return image ? { image, pale: pale(image), thumbnails } : null;
     });
     this.albums = (await Promise.all(read)).filter((album) => album !== null);
@@ -37,18 +32,10 @@ export class Painter {
 
   /** Paint one set's map of a concept on the whole canvas; the image where there is no map. */
   paint(canvas: HTMLCanvasElement, part: Part): void {
-    const context = canvas.getContext("2d");
     const album = this.albums[part.set];
-    if (!context) return;
-    const { width, height } = canvas;
-    context.clearRect(0, 0, width, height);
-    if (!album) return;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(part.map ? album.pale : album.image, 0, 0, width, height);
-    if (!part.map) return;
-    context.globalAlpha = OPACITY;
-    context.drawImage(this.heat(part.map), 0, 0, width, height);
-    context.globalAlpha = 1;
+    if (!album) canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
+    else if (part.map) paintOver(canvas, album.pale, this.heat(part.map), OPACITY);
+    else paintOver(canvas, album.image, null, OPACITY);
   }
 
   /** Paint the thumbnails of a set side by side, as many as fit in equal squares. */
@@ -73,14 +60,8 @@ export class Painter {
   private heat(map: Grid): OffscreenCanvas {
     const known = this.heats.get(map);
     if (known) return known;
-    const canvas = coloured(map, scaleOf(map).strongest, true);
+    const canvas = coloured(map, scaleOf(map).strongest);
     this.heats.set(map, canvas);
     return canvas;
   }
-}
-
-/** The extent of a map, and the value that its strongest colour stands for. */
-export function scaleOf(map: Grid): { low: number; high: number; strongest: number } {
-  const [low, high] = range(map);
-  return { low, high, strongest: Math.max(-low, high) || 1 };
 }

@@ -2,9 +2,9 @@
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { FaithLine } from "../lib/faith.ts";
+import { scaleOf } from "../lib/heat.ts";
 import { number } from "../lib/words.ts";
 import { type ConceptChecks, WORDING } from "./checking.ts";
-import { scaleOf } from "./painter.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
 import { layerName, levelName, ownership, sentences } from "./words.ts";

@@ -1,7 +1,7 @@
 // Grad-CAM of an image's score, beside the maps of its concepts (Fig. 5 of the paper).
 import { h } from "../lib/dom.ts";
 import { number } from "../lib/words.ts";
-import { drawScale, paintOver } from "./painting.ts";
+import { drawScale, paintPicture } from "./painting.ts";
 import type { Session } from "./session.ts";
 
 export class Attention {
@@ -31,7 +31,7 @@ export class Attention {
     this.element.hidden = !session.saved.attention;
     const map = session.attention(image);
     if (this.element.hidden || !map) return;
-    paintOver(canvas, session.pictures[image], map, session.mostAttention);
+    paintPicture(canvas, session.pictures[image], map, session.mostAttention);
     drawScale(scale, 0, number(session.mostAttention));
   }
 }

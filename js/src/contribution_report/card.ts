@@ -4,7 +4,7 @@ import { faithLine } from "../lib/faith.ts";
 import { percent } from "../lib/words.ts";
 import { Attention } from "./attention.ts";
 import { Bars, type Chart, caption, Pie, Spread, scaleWords } from "./charts.ts";
-import { drawScale, paintOver } from "./painting.ts";
+import { drawScale, paintPicture } from "./painting.ts";
 import { axis, Rows, waterfall } from "./rows.ts";
 import type { Session } from "./session.ts";
 import { exact, signed } from "./words.ts";
@@ -78,7 +78,7 @@ export class Card {
     this.scale.classList.toggle("hx-away", map === null);
     drawScale(this.scale, -1, map ? scaleWords(session) : "");
     const strongest = spot === null ? 1 : session.strongest(spot);
-    paintOver(canvas, session.pictures[image], map, strongest);
+    paintPicture(canvas, session.pictures[image], map, strongest);
   }
 
   /** Paint what does not follow the pointer, too. */

@@ -1,7 +1,7 @@
 // A map painted over its image, and the scale of its colours.
-import { coloured } from "../layer_heatmaps/painter.ts";
 import { heatGradient } from "../lib/colormap.ts";
 import { fill, h } from "../lib/dom.ts";
+import { coloured, paintOver } from "../lib/heat.ts";
 import type { Grid } from "../lib/pixels.ts";
 import type { Picture } from "./session.ts";
 
@@ -9,23 +9,19 @@ const SIDE = 480; // pixels of the canvas
 const OPACITY = 0.9;
 
 /** Paint an image, pale under its map; without a map as it is. */
-export function paintOver(
+export function paintPicture(
   canvas: HTMLCanvasElement,
   picture: Picture | undefined,
   map: Grid | null,
   strongest: number,
 ): void {
-  const context = canvas.getContext("2d");
-  if (!context || !picture) return;
+  if (!picture) return;
   const { width, height } = picture.image;
   const larger = SIDE / Math.max(width, height);
   canvas.width = Math.round(width * larger);
   canvas.height = Math.round(height * larger);
-  context.imageSmoothingQuality = "high";
-  context.drawImage(map ? picture.pale : picture.image, 0, 0, canvas.width, canvas.height);
-  if (!map) return;
-  context.globalAlpha = OPACITY;
-  context.drawImage(coloured(map, strongest, true), 0, 0, canvas.width, canvas.height);
+  if (map) paintOver(canvas, picture.pale, coloured(map, strongest), OPACITY);
+  else paintOver(canvas, picture.image, null, OPACITY);
 }
 
 /** Colours from `low` (-1, or 0 for maps without a sign) to 1, and the value `most` at their end. */

@@ -34,21 +34,11 @@ export interface Report {
   images: Card[];
 }
 
-export interface Pictures {
-  places?: [start: number, length: number][];
-  data?: Buffer;
-}
-
 export interface MapsPayload {
   extent?: [number, number][];
   zero?: number[];
   step?: number[];
   data?: Buffer;
-}
-
-export function picturesOf({ places = [], data }: Pictures): Uint8Array<ArrayBuffer>[] {
-  const bytes = bytesOf(data);
-  return places.map(([start, length]) => bytes.slice(start, start + length));
 }
 
 /** Grad-CAM of every image; null where it points at no place. */

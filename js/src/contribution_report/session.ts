@@ -1,15 +1,13 @@
 // Contributions as they are shown: the kind of chart, what is folded, and the concept looked at.
 import type { AnyModel } from "@anywidget/types";
-import { pale } from "../lib/pale.ts";
-import type { Grid } from "../lib/pixels.ts";
+import { pale } from "../lib/heat.ts";
+import { bitmapsOf, type Files, type Grid } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import {
   attentionOf,
   type Card,
   type MapsPayload,
   mapsOf,
-  type Pictures,
-  picturesOf,
   type Report,
   strongestOf,
 } from "./payload.ts";
@@ -27,7 +25,7 @@ export interface Saved {
 
 export interface State extends ViewState {
   report: Report;
-  pictures: Pictures;
+  pictures: Files;
   maps: MapsPayload;
   attention: MapsPayload;
   concept: string | null;
@@ -175,8 +173,7 @@ export class Session extends ViewSession<State, Change> {
   async load(): Promise<void> {
     const reading = ++this.reading;
     try {
-      const files = picturesOf(this.model.get("pictures"));
-      const images = await Promise.all(files.map((bytes) => createImageBitmap(new Blob([bytes]))));
+      const images = await bitmapsOf(this.model.get("pictures"));
       if (reading !== this.reading) return;
       this.pictures = images.map((image) => ({ image, pale: pale(image) }));
     } catch (error) {

@@ -1,14 +1,13 @@
 // Draws a node on a canvas: the image's crop, its activation map as heat, its guided picture.
 
-import { HEAT, heatIndex } from "../lib/colormap.ts";
-import { pale } from "../lib/pale.ts";
-import { type Buffer, bytesOf, held, range, valueAt } from "../lib/pixels.ts";
+import { colouredAt, type Lines, lay, pale, scaleOf } from "../lib/heat.ts";
+import { type Buffer, bitmapOf, bitmapsOf, held, type Span } from "../lib/pixels.ts";
 import type { Shown } from "./arrangement.ts";
 import type { Box } from "./crop.ts";
 import type { TreeNode } from "./tree.ts";
 
 export interface Pictures {
-  places?: Record<string, [number, number]>;
+  places?: Record<string, Span>;
   data?: Buffer;
 }
 
@@ -19,19 +18,15 @@ export class Painter {
 
   /** Read the image; whoever paints before paints no image. */
   async load(image: Buffer): Promise<void> {
-    this.image = await createImageBitmap(new Blob([bytesOf(image)]));
+    this.image = await bitmapOf(image);
     this.pale = pale(this.image);
   }
 
   /** Read those pictures that are new; those that have gone are let go. */
   async loadPictures(pictures: Pictures): Promise<void> {
-    const bytes = bytesOf(pictures.data);
-    const places = Object.entries(pictures.places ?? {});
-    const read = places.map(async ([key, [start, length]]) => {
-      const bitmap = await createImageBitmap(new Blob([bytes.slice(start, start + length)]));
-      return [key, bitmap] as const;
-    });
-    this.guided = new Map(await Promise.all(read));
+    const { places = {}, data } = pictures;
+    const read = await bitmapsOf({ places: Object.values(places), data });
+    this.guided = new Map(Object.keys(places).map((key, i) => [key, read[i] as ImageBitmap]));
   }
 
   get ready(): boolean {
@@ -57,8 +52,9 @@ export class Painter {
     this.paintImage(context, box, plain ? this.image : this.pale);
     const picture = shown === "guided" ? this.guided.get(node.key) : undefined;
     if (picture) this.paintPicture(context, box, node.facts.box, picture);
-    if (shown === "map" && node.parent && this.image)
-      paintMap(context, node, box, opacity, this.image);
+    if (shown !== "map" || !node.parent || !this.image) return;
+    const lines = linesOf(node, box, canvas, this.image);
+    lay(context, colouredAt(node.map, lines, scaleOf(node.map).strongest), opacity);
   }
 
   private paintImage(
@@ -90,50 +86,25 @@ export class Painter {
   }
 }
 
-/** The values of a map between -1 and 1, as far as its strongest cell. */
-export function scaleOf(node: TreeNode): { low: number; high: number; strongest: number } {
-  const [low, high] = range(node.map);
-  const strongest = Math.max(-low, high) || 1;
-  return { low, high, strongest };
-}
-
-function paintMap(
-  context: CanvasRenderingContext2D,
-  node: TreeNode,
+/** Where in the map's cells the pixels of a canvas lie that shows `box` of the image. */
+export function linesOf(
+  { map, facts }: TreeNode,
   box: Box,
-  opacity: number,
+  canvas: { width: number; height: number },
   image: { width: number; height: number },
-): void {
-  const { width, height } = context.canvas;
-  const { strongest } = scaleOf(node);
-  const layer = new OffscreenCanvas(width, height);
-  const over = layer.getContext("2d");
-  if (!over) return;
-  const pixels = over.createImageData(width, height);
-  const { mapBox } = node.facts;
-  const [rows, columns] = [node.map.height, node.map.width];
-  const perRow = rows / (mapBox[3] - mapBox[1]);
-  const perColumn = columns / (mapBox[2] - mapBox[0]);
-  const step = (box[2] - box[0]) / width;
-  // at the image's own border the last cells reach on, elsewhere a map fades to zero
-  const [left, top] = [mapBox[0] <= 0, mapBox[1] <= 0];
-  const [right, bottom] = [mapBox[2] >= image.width, mapBox[3] >= image.height];
-  const beyond = (at: number, cells: number) => at < -0.5 || at > cells + 0.5;
-  for (let y = 0; y < height; y++) {
-    const row = (box[1] + (y + 0.5) * step - mapBox[1]) * perRow;
-    if (beyond(row, rows)) continue;
-    const heldRow = held(row, rows, top, bottom);
-    for (let x = 0; x < width; x++) {
-      const column = (box[0] + (x + 0.5) * step - mapBox[0]) * perColumn;
-      if (beyond(column, columns)) continue;
-      const value = valueAt(node.map, heldRow, held(column, columns, left, right));
-      const from = heatIndex(value / strongest);
-      const to = 4 * (y * width + x);
-      for (let i = 0; i < 4; i++) pixels.data[to + i] = HEAT[from + i] as number;
-    }
-  }
-  over.putImageData(pixels, 0, 0);
-  context.globalAlpha = opacity;
-  context.drawImage(layer, 0, 0);
-  context.globalAlpha = 1;
+): Lines {
+  const step = (box[2] - box[0]) / canvas.width;
+  const line = (axis: 0 | 1, pixels: number, cells: number, end: number) => {
+    const [low, high] = [facts.mapBox[axis], facts.mapBox[axis + 2] as number];
+    return Float64Array.from({ length: pixels }, (_, i) => {
+      const at = ((box[axis] + (i + 0.5) * step - low) * cells) / (high - low);
+      // at the image's own border the last cells reach on, elsewhere a map fades to zero
+      const beyond = at < -0.5 || at > cells + 0.5;
+      return beyond ? Number.NaN : held(at, cells, low <= 0, high >= end);
+    });
+  };
+  return {
+    rows: line(1, canvas.height, map.height, image.height),
+    columns: line(0, canvas.width, map.width, image.width),
+  };
 }

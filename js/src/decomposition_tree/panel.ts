@@ -3,11 +3,11 @@
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h, svg } from "../lib/dom.ts";
 import { FaithLine } from "../lib/faith.ts";
+import { scaleOf } from "../lib/heat.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Shown } from "./arrangement.ts";
 import type { TreeChecks } from "./checking.ts";
 import type { Box } from "./crop.ts";
-import { scaleOf } from "./painter.ts";
 import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
 import { nodeName, sentences, stageName, unitOf, wording } from "./words.ts";
@@ -152,7 +152,7 @@ export class Panel {
   private writeScale(node: TreeNode): void {
     this.scale.hidden = !node.parent || this.session.arrangement.shown !== "map";
     if (this.scale.hidden) return;
-    const { low, high, strongest } = scaleOf(node);
+    const { low, high, strongest } = scaleOf(node.map);
     const bar = h("div", { class: "hx-ramp" }, h("span"));
     (bar.firstChild as HTMLElement).style.background = heatGradient(
       low / strongest,

@@ -1,7 +1,7 @@
 // What is covered, with what, and what the network says to it.
 import type { AnyModel } from "@anywidget/types";
 import type { Prediction } from "../lib/evidence.ts";
-import { type Buffer, bytesOf } from "../lib/pixels.ts";
+import { type Buffer, bitmapOf, bytesOf } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import { Asker } from "./asker.ts";
 import { type Cell, emptyMask, type Mask, sameMask, shareOf, stroked } from "./mask.ts";
@@ -126,11 +126,10 @@ export class Session extends ViewSession<State, Change> {
   }
 
   async load(): Promise<void> {
-    const picture = (data: Buffer) => createImageBitmap(new Blob([bytesOf(data)]));
     try {
-      this.image = await picture(this.model.get("image"));
+      this.image = await bitmapOf(this.model.get("image"));
       for (const [name, data] of Object.entries(this.model.get("fills"))) {
-        this.fills.set(name, await picture(data));
+        this.fills.set(name, await bitmapOf(data));
       }
     } catch (error) {
       this.complain(error);

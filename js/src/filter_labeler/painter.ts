@@ -1,6 +1,6 @@
 // A filter's strongest images on a canvas: its region outlined, the rest dimmed.
 
-import { bytesOf } from "../lib/pixels.ts";
+import { bitmapOf, fileAt, type Span } from "../lib/pixels.ts";
 import { outline, unpacked } from "./filter_grid.ts";
 import { firstMasks } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -78,8 +78,7 @@ export class Painter {
     let found = this.bitmaps.get(picture);
     if (!found) {
       const { places, data } = this.session.sheet.pictures;
-      const [start, length] = places[picture] as [number, number];
-      found = createImageBitmap(new Blob([bytesOf(data).slice(start, start + length)]));
+      found = bitmapOf(fileAt(data, places[picture] as Span));
       this.bitmaps.set(picture, found);
     }
     return found;

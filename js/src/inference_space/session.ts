@@ -1,10 +1,11 @@
 // What the parts of the view share: the comparison, how it is turned, what is chosen, the kernel.
 import type { AnyModel } from "@anywidget/types";
+import type { Files } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import { type Point, readSpace, type Space, type SpacePayload } from "./payload.ts";
 import { FIRST, type Turn } from "./projection.ts";
 import { type ChartsPayload, known } from "./subset.ts";
-import { Thumbnails, type ThumbnailsPayload } from "./thumbnails.ts";
+import { Thumbnails } from "./thumbnails.ts";
 
 export type Spread = "ellipsoids" | "spokes" | "none";
 export type Pair = readonly [number, number];
@@ -20,7 +21,7 @@ export interface Saved {
 
 export interface State extends ViewState {
   space: SpacePayload;
-  thumbnails: ThumbnailsPayload;
+  thumbnails: Files;
   charts: ChartsPayload;
   view: Saved;
 }

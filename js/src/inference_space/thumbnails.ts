@@ -1,21 +1,11 @@
 // A small picture of each point, from one buffer.
-import { type Buffer, bytesOf } from "../lib/pixels.ts";
-
-export interface ThumbnailsPayload {
-  places?: [start: number, length: number][];
-  data?: Buffer;
-}
+import { bitmapsOf, type Files } from "../lib/pixels.ts";
 
 export class Thumbnails {
   private pictures: ImageBitmap[] = [];
 
-  async load({ places, data }: ThumbnailsPayload): Promise<void> {
-    const bytes = bytesOf(data);
-    this.pictures = await Promise.all(
-      (places ?? []).map(([start, length]) =>
-        createImageBitmap(new Blob([bytes.slice(start, start + length)])),
-      ),
-    );
+  async load(files: Files): Promise<void> {
+    this.pictures = await bitmapsOf(files);
   }
 
   has(point: number): boolean {

@@ -1,11 +1,10 @@
 // A concept's maps on the chosen images: the classifier's logit at each place, in signed colours.
-import { coloured } from "../layer_heatmaps/painter.ts";
 import { heatGradient } from "../lib/colormap.ts";
 import { fill, h } from "../lib/dom.ts";
-import { pale } from "../lib/pale.ts";
-import { type Grid, range } from "../lib/pixels.ts";
+import { coloured, paintOver, pale } from "../lib/heat.ts";
+import { bitmapsOf, type Grid, range } from "../lib/pixels.ts";
 import { number } from "../lib/words.ts";
-import { notesOf, picturesOf } from "./payload.ts";
+import { notesOf } from "./payload.ts";
 import type { Session } from "./session.ts";
 
 const SIDE = 220;
@@ -21,8 +20,7 @@ export class Maps {
   /** Read the chosen images. */
   async load(): Promise<void> {
     const reading = ++this.reading;
-    const files = picturesOf(this.session.model.get("pictures"));
-    const images = await Promise.all(files.map((bytes) => createImageBitmap(new Blob([bytes]))));
+    const images = await bitmapsOf(this.session.model.get("pictures"));
     if (reading !== this.reading) return;
     this.grounds = images.map(pale);
     this.draw();
@@ -60,7 +58,7 @@ export class Maps {
       "aria-label": words,
       title: words,
     });
-    paint(canvas, ground, map, most);
+    paintOver(canvas, ground, map ? coloured(map, most) : null, OPACITY);
     return canvas;
   }
 
@@ -75,22 +73,6 @@ export class Maps {
 function strongest(map: Grid): number {
   const [low, high] = range(map);
   return Math.max(-low, high);
-}
-
-function paint(
-  canvas: HTMLCanvasElement,
-  ground: HTMLCanvasElement,
-  map: Grid | undefined,
-  most: number,
-): void {
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  const { width, height } = canvas;
-  context.imageSmoothingQuality = "high";
-  context.drawImage(ground, 0, 0, width, height);
-  if (!map) return;
-  context.globalAlpha = OPACITY;
-  context.drawImage(coloured(map, most, true), 0, 0, width, height);
 }
 
 function scale(most: number): HTMLElement {

@@ -1,6 +1,6 @@
 // What comes from the kernel: concepts and neurons, portraits, chosen images and maps on them.
 import type { Layer } from "../lib/evidence.ts";
-import { type Buffer, bytesOf, decodeMap, type Grid } from "../lib/pixels.ts";
+import { type Buffer, bytesOf, decodeMap, filesOf, type Grid, type Span } from "../lib/pixels.ts";
 
 export interface Quality {
   precision: number;
@@ -35,15 +35,8 @@ export interface GraphPayload {
   model: string;
 }
 
-type Place = [start: number, length: number];
-
 export interface PortraitsPayload {
-  places?: Record<string, { images: Place[]; values: number[]; at: [number, number][] }>;
-  data?: Buffer;
-}
-
-export interface PicturesPayload {
-  places?: Place[];
+  places?: Record<string, { images: Span[]; values: number[]; at: [number, number][] }>;
   data?: Buffer;
 }
 
@@ -67,17 +60,11 @@ export interface Region {
 export function regionsOf(payload: PortraitsPayload, neuron: number): Region[] | null {
   const placed = payload.places?.[String(neuron)];
   if (!placed) return null;
-  const bytes = bytesOf(payload.data);
-  return placed.images.map(([start, length], i) => ({
-    bytes: bytes.slice(start, start + length),
+  return filesOf({ places: placed.images, data: payload.data }).map((bytes, i) => ({
+    bytes,
     value: placed.values[i] ?? 0,
     at: placed.at[i] ?? [0.5, 0.5],
   }));
-}
-
-export function picturesOf({ places = [], data }: PicturesPayload): Uint8Array<ArrayBuffer>[] {
-  const bytes = bytesOf(data);
-  return places.map(([start, length]) => bytes.slice(start, start + length));
 }
 
 /** A concept's map on each chosen image that has one, by the image's place. */

@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { ChannelSession, type ChannelState } from "../lib/channel_session.ts";
 import type { Layer } from "../lib/evidence.ts";
-import { bytesOf, floatsOf, type Grid } from "../lib/pixels.ts";
+import { bytesOf, type Files, floatsOf, type Grid } from "../lib/pixels.ts";
 import {
   above,
   branches,
@@ -16,7 +16,6 @@ import {
   type GraphPayload,
   type MapsPayload,
   mapsOf,
-  type PicturesPayload,
   type PortraitsPayload,
   type Region,
   regionsOf,
@@ -30,7 +29,7 @@ export interface Saved {
 export interface State extends ChannelState {
   graph: GraphPayload;
   portraits: PortraitsPayload;
-  pictures: PicturesPayload;
+  pictures: Files;
   maps: MapsPayload;
   estimators: [name: string, words: string][];
   chart: string;

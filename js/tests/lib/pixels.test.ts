@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { HEAT, heat, heatGradient, heatIndex } from "../../src/lib/colormap.ts";
-import { bytesOf, decodeMap, floatsOf, held, range, valueAt } from "../../src/lib/pixels.ts";
+import {
+  bytesOf,
+  decodeMap,
+  filesOf,
+  floatsOf,
+  held,
+  range,
+  valueAt,
+} from "../../src/lib/pixels.ts";
 
 describe("buffers", () => {
   const whole = Uint8Array.from([9, 9, 9, 1, 2, 3, 4, 9]).buffer;
@@ -23,6 +31,15 @@ describe("buffers", () => {
 
   it("nothing is no bytes", () => {
     expect(bytesOf(null)).toHaveLength(0);
+  });
+
+  it("files lie one after the other", () => {
+    const places = [
+      [0, 2],
+      [2, 1],
+    ] as const;
+    const found = filesOf({ places, data: Uint8Array.from([7, 8, 9]) });
+    expect(found.map((bytes) => [...bytes])).toEqual([[7, 8], [9]]);
   });
 });
 

@@ -1,8 +1,8 @@
 // The channels of a region: what each weighs, where it answers on the image, and to which images.
-import { HEAT, heatGradient, heatIndex } from "../../lib/colormap.ts";
+import { heatGradient } from "../../lib/colormap.ts";
 import { button, fill, h } from "../../lib/dom.ts";
-import { pale } from "../../lib/pale.ts";
-import { bytesOf, type Grid, held, range, valueAt } from "../../lib/pixels.ts";
+import { colouredAt, paintOver, pale, scaleOf, spread } from "../../lib/heat.ts";
+import { bitmapOf, bytesOf, type Grid } from "../../lib/pixels.ts";
 import { number } from "../../lib/words.ts";
 import { tint } from "./classes.ts";
 import { channels, type Portrait, type Region, type Session } from "./session.ts";
@@ -30,7 +30,7 @@ export class Cards {
   async load(): Promise<void> {
     const bytes = bytesOf(this.session.model.get("image"));
     if (bytes.length === 0) return;
-    this.ground = pale(await createImageBitmap(new Blob([bytes])));
+    this.ground = pale(await bitmapOf(bytes));
     this.draw();
   }
 
@@ -158,14 +158,15 @@ export class Cards {
   private map(channel: number, grid: Grid): HTMLElement {
     const ground = this.ground as HTMLCanvasElement;
     const scale = PIXELS / Math.max(ground.width, ground.height);
-    const [low, high] = range(grid);
+    const { low, high, strongest } = scaleOf(grid);
     const canvas = h("canvas", {
       width: Math.round(ground.width * scale),
       height: Math.round(ground.height * scale),
       role: "img",
       "aria-label": `Map of channel ${channel} on the image, from ${number(low)} to ${number(high)}`,
     });
-    paint(canvas, ground, grid, Math.max(-low, high) || 1);
+    const heat = colouredAt(grid, spread(grid, canvas.height, canvas.width), strongest);
+    paintOver(canvas, ground, heat, OPACITY);
     return h(
       "figure",
       { class: "hx-map" },
@@ -197,30 +198,4 @@ export class Cards {
     for (const url of this.urls) URL.revokeObjectURL(url);
     this.urls = [];
   }
-}
-
-function paint(
-  canvas: HTMLCanvasElement,
-  ground: HTMLCanvasElement,
-  grid: Grid,
-  most: number,
-): void {
-  const context = canvas.getContext("2d");
-  const { width, height } = canvas;
-  const layer = new OffscreenCanvas(width, height);
-  const over = layer.getContext("2d");
-  if (!context || !over) return;
-  context.drawImage(ground, 0, 0, width, height);
-  const pixels = over.createImageData(width, height);
-  for (let y = 0; y < height; y++) {
-    const row = held(((y + 0.5) / height) * grid.height, grid.height, true, true);
-    for (let x = 0; x < width; x++) {
-      const column = held(((x + 0.5) / width) * grid.width, grid.width, true, true);
-      const from = heatIndex(valueAt(grid, row, column) / most);
-      pixels.data.set(HEAT.subarray(from, from + 4), 4 * (y * width + x));
-    }
-  }
-  over.putImageData(pixels, 0, 0);
-  context.globalAlpha = OPACITY;
-  context.drawImage(layer, 0, 0);
 }

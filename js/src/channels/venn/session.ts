@@ -1,6 +1,13 @@
 // The overlap as it comes from the kernel, the region that is looked at, and the portraits.
 import type { AnyModel } from "@anywidget/types";
-import { type Buffer, bytesOf, decodeMap, type Grid } from "../../lib/pixels.ts";
+import {
+  type Buffer,
+  bytesOf,
+  decodeMap,
+  filesOf,
+  type Grid,
+  type Span,
+} from "../../lib/pixels.ts";
 import { CheckedSession, type CheckedState } from "../checked.ts";
 import type { Group } from "./upset.ts";
 
@@ -22,7 +29,7 @@ export interface OverlapPayload {
 }
 
 interface Placed {
-  images: [number, number][];
+  images: Span[];
   values: number[];
   map: { start: number; extent: [number, number]; zero: number; step: number } | null;
 }
@@ -145,7 +152,7 @@ export class Session extends CheckedSession<State, Change> {
     const bytes = bytesOf(data);
     const { map } = placed;
     return {
-      images: placed.images.map(([start, length]) => bytes.slice(start, start + length)),
+      images: filesOf({ places: placed.images, data }),
       values: placed.values,
       map: map && decodeMap(bytes, map.start, map.extent, map.zero, map.step),
     };
