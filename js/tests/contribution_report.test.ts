@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { press } from "../src/contribution_report/keys.ts";
+import { pressAnywhere } from "../src/contribution_report/keys.ts";
 import { attentionOf, mapsOf, strongestOf } from "../src/contribution_report/payload.ts";
 import { type Session, spotOf } from "../src/contribution_report/session.ts";
 import {
@@ -136,7 +136,7 @@ describe("the key g", () => {
     let count = 0;
     const session = { cards: Array(images), turnAttention: () => count++ };
     const event = { key, preventDefault: () => {}, ...more };
-    press(session as unknown as Session, event as KeyboardEvent);
+    pressAnywhere(session as unknown as Session, event as KeyboardEvent);
     return count;
   };
 

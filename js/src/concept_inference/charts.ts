@@ -1,12 +1,12 @@
 // All sunbursts side by side, with the way back from where they are zoomed in, and the keyboard.
 import { button, fill, h } from "../lib/dom.ts";
+import { KeySheet, type Keys, modified, take } from "../lib/keys.ts";
 import { Chart } from "./chart.ts";
-import { KeySheet } from "./keys.ts";
 import type { Concept } from "./payload.ts";
 import type { Session } from "./session.ts";
 import { levelName } from "./words.ts";
 
-const KEYS = [
+const KEYS: Keys = [
   ["→  ←", "to the next concept of the ring, and back"],
   ["↑", "outward, to what the concept rests on"],
   ["↓", "inward, to the concept it is for"],
@@ -14,7 +14,7 @@ const KEYS = [
   ["Esc  Backspace", "back outward; cancel what the kernel does"],
   ["Home", "back to the whole"],
   ["?", "show or hide these keys"],
-] as const;
+];
 
 export class Charts {
   readonly element: HTMLElement;
@@ -98,15 +98,13 @@ export class Charts {
   }
 
   private press(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (modified(event)) return;
     const chart = this.chartOf(event.target);
     const onSlice = (event.target as Element).classList.contains("hx-slice");
     const concept = onSlice ? chart?.at(event.target) : null;
     const done =
       (chart && concept && this.onSlice(chart, concept, event.key)) || this.anywhere(event.key);
-    if (!done) return;
-    event.preventDefault();
-    event.stopPropagation();
+    if (done) take(event);
   }
 
   private onSlice(chart: Chart, concept: Concept, key: string): boolean {

@@ -6,7 +6,7 @@ import { workLine } from "../lib/parts.ts";
 import { view } from "../lib/view.ts";
 import { Cards } from "./cards.ts";
 import { header } from "./header.ts";
-import { press } from "./keys.ts";
+import { pressAnywhere } from "./keys.ts";
 import { Session, type State } from "./session.ts";
 import { Table } from "./table.ts";
 
@@ -18,7 +18,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const work = workLine(WORK);
   root.append(header(session), cards.element, new Table(session).element, work.element);
   session.on((change) => change === "busy" && work.show(session.kernel));
-  root.addEventListener("keydown", (event) => press(session, event));
+  root.addEventListener("keydown", (event) => pressAnywhere(session, event));
   void session.load();
   return () => {
     cards.close();

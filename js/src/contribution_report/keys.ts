@@ -1,4 +1,5 @@
 // The keyboard: along the rows of a chart, over to the next image, choose, clear; Grad-CAM anywhere.
+import { modified, press } from "../lib/keys.ts";
 import type { Session, Spot } from "./session.ts";
 
 /** Move along `spots` from the one looked at; `across` turns to the same row of another image. */
@@ -15,7 +16,7 @@ export function walk(
     if (spot !== undefined) go(spot);
   };
   const choose = () => at >= 0 && session.choose(spots[at] as Spot);
-  const acts: Record<string, () => void> = {
+  press(event, {
     ArrowDown: to(at + 1),
     ArrowUp: to(at < 0 ? spots.length - 1 : at - 1),
     Home: to(0),
@@ -28,17 +29,12 @@ export function walk(
       session.clear();
       session.hover(null);
     },
-  };
-  const act = acts[event.key];
-  if (!act) return;
-  event.preventDefault();
-  event.stopPropagation();
-  act();
+  });
 }
 
 /** Keys that hold anywhere in the view. */
-export function press(session: Session, event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.key.toLowerCase() !== "g") return;
+export function pressAnywhere(session: Session, event: KeyboardEvent): void {
+  if (modified(event) || event.key.toLowerCase() !== "g") return;
   if (session.cards.length === 0) return;
   event.preventDefault();
   session.turnAttention();

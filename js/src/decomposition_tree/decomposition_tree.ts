@@ -7,7 +7,7 @@ import { view } from "../lib/view.ts";
 import { TreeChecks } from "./checking.ts";
 import { Chooser } from "./chooser.ts";
 import { Header } from "./header.ts";
-import { Keys, keysHint } from "./keys.ts";
+import { TreeKeys } from "./keys.ts";
 import { Panel } from "./panel.ts";
 import { Session, type State } from "./session.ts";
 import { Stage } from "./stage.ts";
@@ -31,7 +31,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const panel = new Panel(session, checking, retarget);
   const strip = new Strip(session, (node) => session.select(node));
   const chooser = new Chooser(session, () => stage.focus(session.selected));
-  const keys = new Keys(session, stage, chooser);
+  const keys = new TreeKeys(session, stage, chooser);
   root.append(
     new Header(session, checking, retarget).element,
     h(
@@ -42,7 +42,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     ),
   );
   stage.element.append(tools(session, stage, keys, chooser), workLine(session));
-  stage.element.append(chooser.element, keys.element);
+  stage.element.append(chooser.element, keys.sheet.element);
   stage.element.addEventListener("keydown", (event) => keys.press(event));
   fetchWhenSeen(session, stage, checking);
   void session.load().catch((error) => banner.show(error));
@@ -52,7 +52,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   };
 }
 
-function tools(session: Session, stage: Stage, keys: Keys, chooser: Chooser): HTMLElement {
+function tools(session: Session, stage: Stage, keys: TreeKeys, chooser: Chooser): HTMLElement {
   const all = () => [...session.tree.nodes.values()].filter((node) => node.children.length > 0);
   const openAll = () =>
     session.arrangement.setOpen(
@@ -74,7 +74,7 @@ function tools(session: Session, stage: Stage, keys: Keys, chooser: Chooser): HT
     button("Fit", () => stage.fitAll()),
     button("−", () => stage.zoom(0.8), { "aria-label": "Zoom out" }),
     button("+", () => stage.zoom(1.25), { "aria-label": "Zoom in" }),
-    keysHint(() => keys.toggle()),
+    keys.sheet.hint,
   );
 }
 

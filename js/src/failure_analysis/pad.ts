@@ -1,6 +1,7 @@
 // The image to draw on: with a mouse, a pen, a finger or the keyboard.
 
 import { h } from "../lib/dom.ts";
+import { take } from "../lib/keys.ts";
 import { brushAt, type Cell, cellAt, movedBy, outline } from "./mask.ts";
 import type { Session } from "./session.ts";
 import { KEYS, where } from "./words.ts";
@@ -134,8 +135,7 @@ export class Pad {
     const next = movedBy(event.key, this.cell, step, session.grid);
     if (next) this.cell = next;
     else if (!this.act(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     this.show(true);
     const covered = session.mask[this.cell.row * session.grid + this.cell.column] === 1;
     this.said.textContent = where(this.cell, covered);

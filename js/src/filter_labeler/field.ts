@@ -1,5 +1,6 @@
 // The field in which a name is typed, completed from names used so far and labelled parts.
 import { h, setAttribute } from "../lib/dom.ts";
+import { take } from "../lib/keys.ts";
 import { find } from "../lib/search.ts";
 import { vocabulary } from "./choice.ts";
 import type { Session } from "./session.ts";
@@ -105,9 +106,7 @@ export class Field {
   }
 
   private press(event: KeyboardEvent): void {
-    if (event.isComposing || !this.act(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
+    if (!event.isComposing && this.act(event)) take(event);
   }
 
   private act({ key, shiftKey }: KeyboardEvent): boolean {

@@ -7,7 +7,7 @@ import { view } from "../lib/view.ts";
 import { Details } from "./details.ts";
 import { Grid } from "./grid.ts";
 import { Header } from "./header.ts";
-import { Keys } from "./keys.ts";
+import { LabelKeys } from "./keys.ts";
 import { Painter } from "./painter.ts";
 import { Session, type State } from "./session.ts";
 
@@ -16,11 +16,11 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const painter = new Painter(session);
   const grid = new Grid(session, painter);
   const details = new Details(session, painter, () => grid.focus());
-  const keys = new Keys(session, grid, details);
+  const keys = new LabelKeys(session, grid, details);
   root.append(
-    new Header(session, () => keys.toggle()).element,
+    new Header(session, keys.sheet.hint).element,
     h("div", { class: "hx-body" }, grid.element, details.element),
-    keys.element,
+    keys.sheet.element,
   );
   root.addEventListener("keydown", (event) => keys.press(event));
   void session.load().catch((error) => banner.show(error));

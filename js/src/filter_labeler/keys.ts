@@ -1,12 +1,12 @@
 // The keyboard: one key, one act; letters begin a name.
-import { button, h } from "../lib/dom.ts";
+import { KeySheet, type Keys, modified, take } from "../lib/keys.ts";
 import { NO_PART } from "./choice.ts";
 import type { Details } from "./details.ts";
 import type { Grid } from "./grid.ts";
 import { suggestion } from "./payload.ts";
 import type { Session } from "./session.ts";
 
-const KEYS: [keys: string, act: string][] = [
+const KEYS: Keys = [
   ["← → ↑ ↓", "to the filter beside, above or below"],
   ["letters", "begin a name; Enter takes the first offer and goes on"],
   ["Shift Enter", "take the name just as it is typed"],
@@ -21,13 +21,8 @@ const KEYS: [keys: string, act: string][] = [
   ["Esc", "leave the field; then Tab leaves the filters"],
 ];
 
-export class Keys {
-  readonly element = h("div", {
-    class: "hx-sheet",
-    role: "dialog",
-    "aria-label": "Keys",
-    hidden: true,
-  });
+export class LabelKeys {
+  readonly sheet: KeySheet;
   /** After Escape the next Tab goes on through the page, as everywhere. */
   private leaving = false;
 
@@ -36,36 +31,20 @@ export class Keys {
     private readonly grid: Grid,
     private readonly details: Details,
   ) {
-    this.element.append(
-      h("h3", {}, "Keys"),
-      h("dl", {}, ...KEYS.flatMap(([keys, act]) => [h("dt", {}, keys), h("dd", {}, act)])),
-      h(
-        "div",
-        { class: "hx-actions" },
-        button("Close", () => this.toggle()),
-      ),
-    );
-  }
-
-  toggle(): void {
-    this.element.hidden = !this.element.hidden;
-    if (this.element.hidden) this.grid.focus();
-    else this.element.querySelector("button")?.focus();
+    this.sheet = new KeySheet(KEYS, () => grid.focus());
   }
 
   press(event: KeyboardEvent): void {
-    if (!this.act(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
+    if (this.act(event)) take(event);
   }
 
   private act(event: KeyboardEvent): boolean {
     const { key, target } = event;
     if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "z") return this.undo(target);
-    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (modified(event)) return false;
     if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return false;
-    if (key === "Escape" && !this.element.hidden) this.toggle();
-    else if (key === "?") this.toggle();
+    if (key === "Escape" && this.sheet.open) this.sheet.toggle();
+    else if (key === "?") this.sheet.toggle();
     else if (this.grid.element.contains(target as Node)) return this.onCard(event);
     else return false;
     return true;

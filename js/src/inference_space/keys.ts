@@ -1,10 +1,10 @@
 // The keyboard in the plot: one key, one act.
-import { KeySheet } from "../concept_inference/keys.ts";
+import { KeySheet, type Keys, modified, take } from "../lib/keys.ts";
 import type { Plot } from "./plot.ts";
 import { FIRST, turned, zoomed } from "./projection.ts";
 import type { Session } from "./session.ts";
 
-const KEYS = [
+const KEYS: Keys = [
   ["→  ←  ↑  ↓", "turn (with Shift farther)"],
   ["+  −", "zoom, as does Ctrl + wheel"],
   ["Home  0", "as it was turned at first"],
@@ -12,7 +12,7 @@ const KEYS = [
   ["Enter  Space", "choose the point (Shift: with the others)"],
   ["Esc", "cancel what the kernel does, let go of the points, of the cell"],
   ["?", "show or hide these keys"],
-] as const;
+];
 const STEP = 5; // degrees
 const FARTHER = 4;
 const GROW = 1.2;
@@ -29,10 +29,8 @@ export class PlotKeys {
   }
 
   private press(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (!this.turn(event) && !this.act(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
+    if (modified(event)) return;
+    if (this.turn(event) || this.act(event)) take(event);
   }
 
   private turn({ key, shiftKey }: KeyboardEvent): boolean {

@@ -1,5 +1,6 @@
 // Distances within and between the sets; a cell brings its two sets out in the plot.
 import { h, setAttribute } from "../lib/dom.ts";
+import { modified, take } from "../lib/keys.ts";
 import { markOf } from "./legend.ts";
 import type { Pair, Session } from "./session.ts";
 import { distance, spoken } from "./words.ts";
@@ -67,7 +68,7 @@ export class Table {
   }
 
   private press(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (modified(event)) return;
     const [s, t] = this.focus;
     const by: Pair | undefined = {
       ArrowRight: [0, 1],
@@ -79,8 +80,7 @@ export class Table {
     else if (event.key === "Enter" || event.key === " ") this.session.chooseCell(s, t);
     else if (event.key === "Escape" && this.session.cell) this.session.arrange({ cell: "" });
     else return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
   }
 
   private go(s: number, t: number): void {

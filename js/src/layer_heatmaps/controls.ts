@@ -1,6 +1,7 @@
 // The choices that hold for all maps: method, colour scale, what is drawn, and the sparsity.
 
 import { button, fill, h, setAttribute } from "../lib/dom.ts";
+import { take } from "../lib/keys.ts";
 import { number } from "../lib/words.ts";
 import { type Scale, SPARSITY, sparsityAt, stepOf } from "./heat_grid.ts";
 import { ramp } from "./panel.ts";
@@ -55,8 +56,7 @@ export class Header {
   private step(event: KeyboardEvent): void {
     const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!by) return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     const names = this.session.sheet.payload.methods.map((one) => one.name);
     const at = names.indexOf(this.session.arrangement.method);
     this.session.show(names[(at + by + names.length) % names.length] ?? "");

@@ -1,11 +1,11 @@
 // The keyboard: one key, one act.
-import { button, fill, h } from "../lib/dom.ts";
+import { KeySheet, type Keys, modified, take } from "../lib/keys.ts";
 import type { Selected } from "./arrangement.ts";
 import { SCALES } from "./controls.ts";
 import type { HeatGrid } from "./grid.ts";
 import type { Session } from "./session.ts";
 
-export const KEYS: [keys: string, act: string][] = [
+const KEYS: Keys = [
   ["← → ↑ ↓", "to the map beside, above or below"],
   ["Home  End", "to the deepest and the shallowest layer"],
   ["Enter  Space", "pin the map, or let go of it"],
@@ -18,44 +18,22 @@ export const KEYS: [keys: string, act: string][] = [
   ["Esc", "cancel, let go of the pin, close"],
 ];
 
-export class Keys {
-  readonly element = h("div", {
-    class: "hx-sheet",
-    role: "dialog",
-    "aria-label": "Keys",
-    hidden: true,
-  });
+export class MapKeys {
+  readonly sheet: KeySheet;
 
   constructor(
     private readonly session: Session,
     private readonly grid: HeatGrid,
   ) {
-    this.element.append(
-      h("h3", {}, "Keys"),
-      h("dl", {}, ...KEYS.flatMap(([keys, act]) => [h("dt", {}, keys), h("dd", {}, act)])),
-      h(
-        "div",
-        { class: "hx-actions" },
-        button("Close", () => this.toggle()),
-      ),
-    );
-    this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.toggle());
-  }
-
-  toggle(): void {
-    this.element.hidden = !this.element.hidden;
-    if (this.element.hidden) this.grid.focus();
-    else this.element.querySelector("button")?.focus();
+    this.sheet = new KeySheet(KEYS, () => grid.focus());
   }
 
   press(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (modified(event)) return;
     if (event.target instanceof HTMLInputElement) return;
     const place = this.grid.placeOf(event.target);
     const done = (place && this.onMap(event.key, place)) || this.anywhere(event.key);
-    if (!done) return;
-    event.preventDefault();
-    event.stopPropagation();
+    if (done) take(event);
   }
 
   private onMap(key: string, place: Selected): boolean {
@@ -78,7 +56,7 @@ export class Keys {
     else if (key === "c") arrangement.change({ scale: next });
     else if (key === "s") arrangement.change({ signed: !arrangement.signed });
     else if (key === "b") arrangement.change({ boxes: !arrangement.boxes });
-    else if (key === "?") this.toggle();
+    else if (key === "?") this.sheet.toggle();
     else if (key === "Escape") this.letGo();
     else return false;
     return true;
@@ -89,10 +67,4 @@ export class Keys {
     if (session.kernel.busy.length > 0) session.cancel();
     else if (session.arrangement.pinned) session.arrangement.change({ pinned: false });
   }
-}
-
-export function keysHint(open: () => void): HTMLButtonElement {
-  const hint = button("Keys ?", open);
-  fill(hint, "Keys ", h("kbd", {}, "?"));
-  return hint;
 }

@@ -7,7 +7,7 @@ import { view } from "../lib/view.ts";
 import { MapChecks } from "./checking.ts";
 import { Header, Legend, Toolbar } from "./controls.ts";
 import { HeatGrid } from "./grid.ts";
-import { Keys, keysHint } from "./keys.ts";
+import { MapKeys } from "./keys.ts";
 import { Panel } from "./panel.ts";
 import { Session, type State } from "./session.ts";
 import { methodLabel } from "./words.ts";
@@ -17,15 +17,10 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const grid = new HeatGrid(session);
   const checks = new MapChecks(session);
   const panel = new Panel(session, checks);
-  const keys = new Keys(session, grid);
-  const foot = h(
-    "div",
-    { class: "hx-foot" },
-    new Legend(session).element,
-    keysHint(() => keys.toggle()),
-  );
+  const keys = new MapKeys(session, grid);
+  const foot = h("div", { class: "hx-foot" }, new Legend(session).element, keys.sheet.hint);
   const main = h("div", { class: "hx-main" }, new Toolbar(session).element, grid.element, foot);
-  main.append(workLine(session), keys.element);
+  main.append(workLine(session), keys.sheet.element);
   root.append(new Header(session).element, h("div", { class: "hx-body" }, panel.element, main));
   root.addEventListener("keydown", (event) => keys.press(event));
   fetchWhenSeen(session, main, checks);

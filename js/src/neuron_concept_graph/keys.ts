@@ -1,18 +1,10 @@
 // The keyboard on the tree and on the neurons.
+import { press } from "../lib/keys.ts";
 import type { Session } from "./session.ts";
 
 export interface Focuser {
   concept(i: number): void;
   neuron(i: number): void;
-}
-
-type Act = () => void;
-
-function taken(event: KeyboardEvent, act: Act | undefined): void {
-  if (!act) return;
-  event.preventDefault();
-  event.stopPropagation();
-  act();
 }
 
 /** Up and down along the rows, right and left to unfold and fold, Enter chooses, Escape clears. */
@@ -25,7 +17,7 @@ export function walkTree(session: Session, event: KeyboardEvent, focus: Focuser)
   const { children = [], parent = -1 } = session.tree[here] ?? {};
   const folded = session.folded.has(here);
   const go = (i: number | undefined) => () => i !== undefined && i >= 0 && focus.concept(i);
-  const acts: Record<string, Act> = {
+  press(event, {
     ArrowDown: go(rows[at + 1]),
     ArrowUp: go(rows[at - 1]),
     ArrowRight: folded ? () => session.fold(here, false) : go(children[0]),
@@ -35,8 +27,7 @@ export function walkTree(session: Session, event: KeyboardEvent, focus: Focuser)
     Enter: () => session.chooseConcept(here),
     " ": () => session.chooseConcept(here),
     Escape: () => session.clear(),
-  };
-  taken(event, acts[event.key]);
+  });
 }
 
 /** Up and down along the neurons, Enter chooses, Escape clears. */
@@ -47,7 +38,7 @@ export function walkNeurons(session: Session, event: KeyboardEvent, focus: Focus
   const at = order.indexOf(here);
   if (at < 0) return;
   const go = (i: number | undefined) => () => i !== undefined && focus.neuron(i);
-  const acts: Record<string, Act> = {
+  press(event, {
     ArrowDown: go(order[at + 1]),
     ArrowUp: go(order[at - 1]),
     ArrowLeft: toConcept(session, here, focus),
@@ -56,12 +47,11 @@ export function walkNeurons(session: Session, event: KeyboardEvent, focus: Focus
     Enter: () => session.chooseNeuron(here),
     " ": () => session.chooseNeuron(here),
     Escape: () => session.clear(),
-  };
-  taken(event, acts[event.key]);
+  });
 }
 
 // back to the concept that the neuron serves most, of those that are seen
-function toConcept(session: Session, neuron: number, focus: Focuser): Act {
+function toConcept(session: Session, neuron: number, focus: Focuser): () => void {
   const mine = session.shape.ribbons.filter(({ bundle }) => bundle.neuron === neuron);
   const [first] = mine.sort((a, b) => b.bundle.score - a.bundle.score);
   return () => first && focus.concept(first.bundle.row);

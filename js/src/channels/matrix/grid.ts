@@ -2,6 +2,7 @@
 
 import { h } from "../../lib/dom.ts";
 import { listenToGestures } from "../../lib/gesture.ts";
+import { modified, press } from "../../lib/keys.ts";
 import { followTheme, onDark } from "../../lib/theme.ts";
 import { signedColours } from "../signed.ts";
 import { drawFrame, type Frame, frameOf } from "./frame.ts";
@@ -231,8 +232,8 @@ export class Grid {
   }
 
   private press(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== this.element) return;
-    const acts: Record<string, () => void> = {
+    if (modified(event) || event.target !== this.element) return;
+    press(event, {
       ArrowRight: () => this.step(event.shiftKey ? 10 : 1, 0),
       ArrowLeft: () => this.step(event.shiftKey ? -10 : -1, 0),
       ArrowDown: () => this.step(0, event.shiftKey ? 10 : 1),
@@ -248,12 +249,7 @@ export class Grid {
       Enter: () => this.session.pick(this.here()),
       " ": () => this.session.pick(this.here()),
       Escape: () => this.session.choose(null),
-    };
-    const act = acts[event.key];
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation();
-    act();
+    });
   }
 
   private here(): Cell {
