@@ -64,13 +64,13 @@ export class LabelKeys {
     if (this.grid.move(key)) return true;
     if (key === "Tab") return !leaves && this.goOn(shiftKey ? -1 : 1);
     if (key === "Escape") this.leaving = true;
-    else if (key === "Enter") this.details.field.input.focus();
+    else if (key === "Enter") this.details.field.focus();
     else if (key === " ") this.accept();
     else if (key === "-") this.answer(NO_PART);
     else if (key === "Delete" || key === "Backspace") this.answer(null);
     else if ([...key].length === 1) {
       // the letter itself is typed by the browser, into the field that now has the focus
-      this.details.field.input.focus();
+      this.details.field.focus();
       return false;
     } else return false;
     return true;
