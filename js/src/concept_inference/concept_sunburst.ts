@@ -5,7 +5,7 @@ import type { Banner } from "../lib/banner.ts";
 import { h } from "../lib/dom.ts";
 import { view } from "../lib/view.ts";
 import { Charts } from "./charts.ts";
-import { ConceptChecks } from "./checking.ts";
+import { conceptChecks } from "./checking.ts";
 import { ringsKey } from "./gauge.ts";
 import { header, WorkLine } from "./header.ts";
 import { conceptList } from "./list.ts";
@@ -17,7 +17,7 @@ const EMPTY = "No concept was found that the decision rests on.";
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
   const charts = new Charts(session);
-  const checks = new ConceptChecks(session);
+  const checks = conceptChecks(session);
   const panel = new Panel(session, checks, (concept) => session.zoomTo(concept));
   const work = new WorkLine(session);
   const empty = h("p", { class: "hx-empty" }, EMPTY);

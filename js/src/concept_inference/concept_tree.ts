@@ -4,7 +4,7 @@ import "./concept_tree.css";
 import type { Banner } from "../lib/banner.ts";
 import { button, h } from "../lib/dom.ts";
 import { view } from "../lib/view.ts";
-import { ConceptChecks } from "./checking.ts";
+import { conceptChecks } from "./checking.ts";
 import { header, WorkLine } from "./header.ts";
 import { TreeKeys } from "./keys.ts";
 import { legend } from "./legend.ts";
@@ -17,7 +17,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const session = new Session(model, (error) => banner.show(error));
   const stage = new Stage(session);
   const keys = new TreeKeys(session, stage);
-  const checks = new ConceptChecks(session);
+  const checks = conceptChecks(session);
   const panel = new Panel(session, checks, (concept) => stage.focus(concept));
   const work = new WorkLine(session);
   const tools = h(

@@ -3,7 +3,7 @@ import { button, fill, h } from "../lib/dom.ts";
 import { FaithLine, lowest } from "../lib/faith.ts";
 import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
-import { type ConceptChecks, WORDING } from "./checking.ts";
+import { type ConceptChecks, spots, WORDING } from "./checking.ts";
 import type { Session } from "./session.ts";
 
 export function header(session: Session, checks: ConceptChecks): HTMLElement {
@@ -13,11 +13,11 @@ export function header(session: Session, checks: ConceptChecks): HTMLElement {
     const subject = session.sets.length > 1 ? found()?.subject : undefined;
     return subject === undefined ? WORDING : { ...WORDING, subject };
   };
-  const faith = new FaithLine(wording, () => void checks.runAll(session.inference.root));
+  const faith = new FaithLine(wording, () => void checks.run(...spots(session.inference.root)));
   const writeFaith = () => {
     const { root } = session.inference;
-    const states = root.known.map((part) => checks.state(root, part));
-    faith.show(found()?.check ?? null, states.find((one) => one !== "idle") ?? "idle");
+    const all = root.known.map((part) => ({ concept: root, part }));
+    faith.show(found()?.check ?? null, checks.state(...all));
   };
   const update = () => {
     const { sets } = session;
@@ -50,7 +50,7 @@ function least({ inference, sets }: Session, checks: ConceptChecks) {
   const { root } = inference;
   const all = root.known.map((part) => ({
     name: sets[part.set]?.name ?? "",
-    check: checks.check(root, part),
+    check: checks.check({ concept: root, part }),
   }));
   return all.every((one) => one.check) ? lowest(all) : null;
 }

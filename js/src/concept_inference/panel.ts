@@ -1,7 +1,6 @@
 // The concept that is looked at: its map in each set, large, with all that is said of it.
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h } from "../lib/dom.ts";
-import { FaithLine } from "../lib/faith.ts";
 import { scaleOf } from "../lib/heat.ts";
 import { number } from "../lib/words.ts";
 import { type ConceptChecks, WORDING } from "./checking.ts";
@@ -110,15 +109,13 @@ export class Panel {
   }
 
   private faith(concept: Concept, part: Part): HTMLElement {
-    const { checks } = this;
-    const line = new FaithLine(
+    const { element, write } = this.checks.line(
       () => WORDING,
-      () => checks.run(concept, part),
+      () => ({ concept, part }),
     );
-    const write = () => line.show(checks.check(concept, part), checks.state(concept, part));
     this.lines.push(write);
     write();
-    return line.element;
+    return element;
   }
 
   private picture(concept: Concept, part: Part): HTMLElement | null {

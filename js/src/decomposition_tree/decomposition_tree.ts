@@ -4,7 +4,7 @@ import "./decomposition_tree.css";
 import type { Banner } from "../lib/banner.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { view } from "../lib/view.ts";
-import { TreeChecks } from "./checking.ts";
+import { type TreeChecks, treeChecks } from "./checking.ts";
 import { Chooser } from "./chooser.ts";
 import { Header } from "./header.ts";
 import { TreeKeys } from "./keys.ts";
@@ -27,13 +27,13 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const session = new Session(model, (error) => banner.show(error));
   const stage = new Stage(session);
   const retarget = (target: string | number) => void session.ask("retarget", { target });
-  const checking = new TreeChecks(session);
-  const panel = new Panel(session, checking, retarget);
+  const checks = treeChecks(session);
+  const panel = new Panel(session, checks, retarget);
   const strip = new Strip(session, (node) => session.select(node));
   const chooser = new Chooser(session, () => stage.focus(session.selected));
   const keys = new TreeKeys(session, stage, chooser);
   root.append(
-    new Header(session, checking, retarget).element,
+    new Header(session, checks, retarget).element,
     h(
       "div",
       { class: "hx-body" },
@@ -44,7 +44,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   stage.element.append(tools(session, stage, keys, chooser), workLine(session));
   stage.element.append(chooser.element, keys.sheet.element);
   stage.element.addEventListener("keydown", (event) => keys.press(event));
-  fetchWhenSeen(session, stage, checking);
+  fetchWhenSeen(session, stage, checks);
   void session.load().catch((error) => banner.show(error));
   return () => {
     for (const part of [stage, panel, strip, session]) part.close();
@@ -107,17 +107,15 @@ function decisions(session: Session): string {
 }
 
 /** Pictures and checks are asked for when the tree is on the screen, and after every change of it. */
-function fetchWhenSeen(session: Session, stage: Stage, checking: TreeChecks): void {
+function fetchWhenSeen(session: Session, stage: Stage, checks: TreeChecks): void {
   const watch = new IntersectionObserver((entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watch.disconnect();
-    checking.start();
+    session.on((change) => {
+      if (["tree", "arrangement", "look", "checks"].includes(change)) void session.fetchPictures();
+    });
+    checks.start();
     session.wantPictures(() => stage.inOrder());
-    session.on((change) =>
-      change === "tree" || change === "arrangement" || change === "look"
-        ? void session.fetchPictures()
-        : undefined,
-    );
   });
   watch.observe(stage.element);
 }

@@ -2,7 +2,6 @@
 
 import { type Choice, choiceOf } from "../lib/choice.ts";
 import { button, fill, h } from "../lib/dom.ts";
-import { FaithLine } from "../lib/faith.ts";
 import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
 import type { TreeChecks } from "./checking.ts";
@@ -22,13 +21,11 @@ export class Header {
   private readonly count = h("output", { "aria-live": "polite" });
   private readonly fewer: HTMLButtonElement;
   private readonly more: HTMLButtonElement;
-
-  private readonly faith: FaithLine;
   private readonly method: Choice<Method>;
 
   constructor(
     private readonly session: Session,
-    private readonly checking: TreeChecks,
+    checks: TreeChecks,
     retarget: (target: string | number) => void,
   ) {
     this.fewer = button("−", () => this.step(-1), { "aria-label": "Fewer channels per step" });
@@ -44,18 +41,17 @@ export class Header {
     this.method = choiceOf("How contributions are found", METHODS, (method) =>
       this.changeMethod(method),
     );
-    const root = () => session.tree.root;
-    this.faith = new FaithLine(
+    const faith = checks.line(
       () => wording(session.tree),
-      () => checking.run(root()),
+      () => session.tree.root,
     );
     const search = searchField("Explain another class", session.model.get("classes"), retarget);
-    const heading = h("div", {}, this.title, this.faith.element);
+    const heading = h("div", {}, this.title, faith.element);
     const tools = h("div", { class: "hx-tools" }, this.method.element, search, stepper);
     this.element.append(heading, tools);
     session.on((change) => change === "tree" && this.update());
-    session.on((change) => (change === "tree" || change === "checks") && this.writeFaith());
-    this.writeFaith();
+    session.on((change) => (change === "tree" || change === "checks") && faith.write());
+    faith.write();
     this.update();
   }
 
@@ -73,11 +69,6 @@ export class Header {
     this.fewer.disabled = topK <= 1;
     this.more.disabled = topK >= MOST_CHANNELS;
     this.element.classList.toggle("hx-still", !this.session.live);
-  }
-
-  private writeFaith(): void {
-    const { root } = this.session.tree;
-    this.faith.show(this.session.check(root.key), this.checking.state(root));
   }
 
   private changeMethod(method: Method): void {

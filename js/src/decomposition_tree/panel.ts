@@ -2,7 +2,6 @@
 
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h, svg } from "../lib/dom.ts";
-import { FaithLine } from "../lib/faith.ts";
 import { scaleOf } from "../lib/heat.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Shown } from "./arrangement.ts";
@@ -40,17 +39,17 @@ export class Panel {
     "aria-label": "Opacity of the map",
   });
   private readonly choices = new Map<Shown, HTMLButtonElement>();
-  private readonly faith: FaithLine;
+  private readonly faith;
   private painting = 0;
 
   constructor(
     private readonly session: Session,
-    private readonly checking: TreeChecks,
+    checks: TreeChecks,
     private readonly retarget: (target: number) => void,
   ) {
-    this.faith = new FaithLine(
+    this.faith = checks.line(
       () => wording(session.tree),
-      () => checking.run(session.current),
+      () => session.current,
     );
     this.element.append(
       h("div", { class: "hx-picture" }, this.canvas, this.marks, this.lens),
@@ -92,7 +91,7 @@ export class Panel {
 
   private follow(change: Change): void {
     if (change === "busy") return;
-    this.writeFaith(this.session.current);
+    this.faith.write();
     if (change === "checks") return;
     const { shown, opacity } = this.session.arrangement;
     for (const [name, choice] of this.choices)
@@ -203,11 +202,6 @@ export class Panel {
       h("p", { class: "hx-layer" }, layer),
       ...[...sentences(node, tree), ...notes].map((text) => h("p", {}, text)),
     );
-  }
-
-  private writeFaith(node: TreeNode): void {
-    this.faith.element.hidden = !this.checking.has(node);
-    this.faith.show(this.session.check(node.key), this.checking.state(node));
   }
 
   private writeBars(): void {

@@ -2,11 +2,12 @@
 import type { AnyModel } from "@anywidget/types";
 import "./inference_space.css";
 import type { Banner } from "../lib/banner.ts";
+import type { Checks } from "../lib/checking.ts";
 import { h } from "../lib/dom.ts";
 import { type Check, FaithLine } from "../lib/faith.ts";
 import { view } from "../lib/view.ts";
 import { Bursts } from "./bursts.ts";
-import { PointChecks, together } from "./checking.ts";
+import { pointChecks, together } from "./checking.ts";
 import { PlotKeys } from "./keys.ts";
 import { legend } from "./legend.ts";
 import { pointList } from "./list.ts";
@@ -44,7 +45,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     plot.element,
     tools(session, plot, keys.sheet.hint),
   );
-  const checks = new PointChecks(session);
+  const checks = pointChecks(session);
   root.append(header(session, checks), h("div", { class: "hx-space-body" }, main, side));
   root.append(bursts.element, pointList(session), keys.sheet.element);
   void session.load();
@@ -55,7 +56,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   };
 }
 
-function header(session: Session, checks: PointChecks): HTMLElement {
+function header(session: Session, checks: Checks<number>): HTMLElement {
   const { space } = session;
   const { groups, level } = space.payload;
   const names = [...new Set(groups.map((one) => one.concept))];
@@ -74,20 +75,20 @@ function header(session: Session, checks: PointChecks): HTMLElement {
 }
 
 /** How far the inferences of all images agree with ablation. */
-function faith(session: Session, checks: PointChecks): HTMLElement {
+function faith(session: Session, checks: Checks<number>): HTMLElement {
   const { space } = session;
   const advice = "the places of these points";
   const line = new FaithLine(
     () => ({ advice }),
-    () => void checks.runAll(),
+    () => void checks.run(...space.points.keys()),
   );
   const write = () => {
     const known = space.points.flatMap((point, i): [string, Check][] => {
-      const check = session.check(String(i));
+      const check = checks.check(i);
       return check ? [[pointName(space, point), check]] : [];
     });
     const all = known.length === space.points.length;
-    line.show(all ? together(new Map(known)) : null, checks.state);
+    line.show(all ? together(new Map(known)) : null, checks.state(...space.points.keys()));
   };
   session.on((change) => change === "checks" && write());
   write();

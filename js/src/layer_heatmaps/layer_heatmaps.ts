@@ -4,7 +4,7 @@ import "./layer_heatmaps.css";
 import type { Banner } from "../lib/banner.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { view } from "../lib/view.ts";
-import { MapChecks } from "./checking.ts";
+import { type MapChecks, mapChecks } from "./checking.ts";
 import { Header, Legend, Toolbar } from "./controls.ts";
 import { HeatGrid } from "./grid.ts";
 import { MapKeys } from "./keys.ts";
@@ -15,7 +15,7 @@ import { methodLabel } from "./words.ts";
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
   const grid = new HeatGrid(session);
-  const checks = new MapChecks(session);
+  const checks = mapChecks(session);
   const panel = new Panel(session, checks);
   const keys = new MapKeys(session, grid);
   const foot = h("div", { class: "hx-foot" }, new Legend(session).element, keys.sheet.hint);

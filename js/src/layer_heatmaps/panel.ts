@@ -1,7 +1,6 @@
 // The map that is looked at, large: over the image, with its scale and its facts.
 import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h, setAttribute, svg } from "../lib/dom.ts";
-import { FaithLine } from "../lib/faith.ts";
 import { number } from "../lib/words.ts";
 import type { MapChecks } from "./checking.ts";
 import { Classes } from "./classes.ts";
@@ -20,15 +19,15 @@ export class Panel {
   private readonly pin: HTMLButtonElement;
   private readonly scale = h("div", { class: "hx-scale" });
   private readonly told = h("div", { class: "hx-told" });
-  private readonly faith: FaithLine;
+  private readonly faith;
   private painting = 0;
 
   constructor(
     private readonly session: Session,
-    private readonly checks: MapChecks,
+    checks: MapChecks,
   ) {
     const wording = () => ({ subject: "the sum over channels", advice: "this map" });
-    this.faith = new FaithLine(wording, () => checks.run());
+    this.faith = checks.line(wording, () => session.current);
     const press = () => {
       const { current } = session;
       if (current) session.pin(current);
@@ -43,7 +42,7 @@ export class Panel {
       new Classes(session).element,
     );
     session.on((change) => {
-      if (change === "checks") this.writeFaith();
+      if (change === "checks") this.faith.write();
       else if (change !== "busy") this.update();
     });
     this.update();
@@ -65,16 +64,10 @@ export class Panel {
     setAttribute(this.pin, "aria-pressed", String(session.pinned));
     this.pin.textContent = session.pinned ? "Pinned" : "Pin";
     this.write(cell, error);
-    this.writeFaith();
+    this.faith.write();
     this.writeScale(cell);
     cancelAnimationFrame(this.painting);
     this.painting = requestAnimationFrame(() => session.guard(() => this.paint(cell)));
-  }
-
-  private writeFaith(): void {
-    const { state } = this.checks;
-    this.faith.element.hidden = state === null;
-    if (state !== null) this.faith.show(this.checks.check, state);
   }
 
   private write(cell: HeatCell | null, error: string | null): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Checking } from "../../src/lib/checking.ts";
+import { Checks } from "../../src/lib/checking.ts";
 import type { Check } from "../../src/lib/faith.ts";
 import { Cancelled, KernelError, Unheard } from "../../src/lib/kernel.ts";
 
@@ -22,69 +22,85 @@ function made(answer: (kind: "ask" | "wish", key: string) => Promise<Check>, fir
     kernel: { busy, ask: put("ask"), wish: put("wish") },
     check: (key: string) => known.get(key) ?? null,
     complain: (error: unknown) => complaints.push(error),
+    on: (listener: (change: string) => void) => listeners.push(listener),
+    tell: (change: string) => listeners.forEach((listener) => void listener(change)),
   };
-  const wishes = {
-    told: () => checking.consider(),
-    wanted: () => ["a", "b"].map((key) => ({ key, fields: { key } })),
-  };
-  const checking = new Checking(view as never, wishes, ["pictures"], first);
-  return { checking, asked, complaints, busy };
+  const listeners: ((change: string) => void)[] = [];
+  const checks = new Checks<string>(view as never, {
+    spot: (key) => (key === "" ? null : { key, fields: { key } }),
+    wanted: () => ["", "a", "b"],
+    renewed: "tree",
+    beside: ["pictures"],
+    ...(first === undefined ? {} : { first }),
+  });
+  return { checks, asked, complaints, busy, tell: view.tell };
 }
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 describe("checks against ablation", () => {
   it("are made by themselves, one after the other, once the view is on the screen", async () => {
-    const { checking, asked } = made(() => Promise.resolve(FOUND));
-    checking.consider();
+    const { checks, asked, tell } = made(() => Promise.resolve(FOUND));
+    tell("look");
     expect(asked).toEqual([]);
-    checking.start();
+    checks.start();
     await settled();
     expect(asked).toEqual(["wish a", "wish b"]);
   });
 
   it("wait to be asked for once one took longer than a second", async () => {
-    const { checking, asked } = made(() => Promise.resolve({ ...FOUND, seconds: 1.5 }));
-    checking.start();
+    const { checks, asked } = made(() => Promise.resolve({ ...FOUND, seconds: 1.5 }));
+    checks.start();
     await settled();
-    await checking.run({ key: "b", fields: { key: "b" } });
+    await checks.run("b");
     expect(asked).toEqual(["wish a", "ask b"]);
   });
 
   it("go on after a first one that may take longer, as long as the next is quick", async () => {
-    const { checking, asked } = made(() => Promise.resolve({ ...FOUND, seconds: 1.5 }), 2);
-    checking.start();
+    const { checks, asked } = made(() => Promise.resolve({ ...FOUND, seconds: 1.5 }), 2);
+    checks.start();
     await settled();
     expect(asked).toEqual(["wish a", "wish b"]);
     const slow = made(() => Promise.resolve({ ...FOUND, seconds: 2.5 }), 2);
-    slow.checking.start();
+    slow.checks.start();
     await settled();
     expect(slow.asked).toEqual(["wish a"]);
   });
 
   it("do not stand in the way of what a person waits for", async () => {
-    const { checking, asked, busy } = made(() => Promise.resolve(FOUND));
+    const { checks, asked, busy, tell } = made(() => Promise.resolve(FOUND));
     busy.push("expand");
-    checking.start();
+    checks.start();
     expect(asked).toEqual([]);
     busy[0] = "pictures";
-    checking.consider();
+    tell("busy");
     await settled();
     expect(asked).toEqual(["wish a", "wish b"]);
   });
 
   it("that fail are complained of once and not tried again by themselves", async () => {
-    const { checking, asked, complaints } = made(() => Promise.reject(new KernelError("no")));
-    checking.start();
+    const { checks, asked, complaints } = made(() => Promise.reject(new KernelError("no")));
+    checks.start();
     await settled();
     expect(asked).toEqual(["wish a", "wish b"]);
     expect(complaints).toHaveLength(2);
   });
 
+  it("that failed may be tried again once the view has changed", async () => {
+    const { checks, asked, tell } = made(() => Promise.reject(new KernelError("no")));
+    checks.start();
+    await settled();
+    tell("look");
+    expect(asked).toHaveLength(2);
+    tell("tree");
+    await settled();
+    expect(asked).toHaveLength(4);
+  });
+
   it("are left to be asked for once one was cancelled or never heard", async () => {
     for (const Reason of [Cancelled, Unheard]) {
-      const { checking, asked, complaints } = made(() => Promise.reject(new Reason("given up")));
-      checking.start();
+      const { checks, asked, complaints } = made(() => Promise.reject(new Reason("given up")));
+      checks.start();
       await settled();
       expect(asked).toEqual(["wish a"]);
       expect(complaints).toEqual([]);
@@ -93,17 +109,17 @@ describe("checks against ablation", () => {
 
   it("that gave way to other work are tried again", async () => {
     let times = 0;
-    const { checking, asked, busy } = made(() => {
+    const { checks, asked, busy, tell } = made(() => {
       times += 1;
       if (times > 1) return Promise.resolve(FOUND);
       busy.push("expand");
       return Promise.reject(new Cancelled("given up"));
     });
-    checking.start();
+    checks.start();
     await settled();
     expect(asked).toEqual(["wish a"]);
     busy.length = 0;
-    checking.consider();
+    tell("busy");
     await settled();
     expect(asked).toEqual(["wish a", "wish a", "wish b"]);
   });
