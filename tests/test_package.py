@@ -15,7 +15,11 @@ import pytest
 import hexplain_widgets
 
 REPOSITORY = Path(__file__).parents[1]
-VIEWS = sorted(p.stem for p in (REPOSITORY / "js" / "src").glob("*.ts"))
+VIEWS = sorted(
+    p.stem
+    for p in (REPOSITORY / "js" / "src").glob("*/*.ts")
+    if "\nexport default " in p.read_text(encoding="utf-8")
+)
 NAMES = vars(hexplain_widgets).get("__all__", [])
 STATIC = REPOSITORY / "hexplain_widgets" / "static"
 SOURCES = (
