@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -240,6 +241,30 @@ def test_a_function_has_at_most_40_lines_beside_its_docstring() -> None:
     assert not offenders(
         lambda path: [f.name for f in functions(path) if lines_without_docstring(f) > 40]
     )
+
+
+def test_the_formatter_is_on_for_every_signature() -> None:
+    def unformatted(path: Path) -> list[str]:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [f.name for f in functions(path) if "fmt: skip" in signature(f, lines)]
+
+    assert not offenders(unformatted)
+
+
+def signature(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> str:
+    """The lines of a function from its name to the colon behind its arguments and result."""
+    first, body = function.lineno - 1, function.body[0].lineno - 1
+    return "\n".join(lines[first : max(body, first + 1)])
+
+
+def test_a_class_name_occurs_once() -> None:
+    names = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert not [name for name, count in names.items() if count > 1]
 
 
 def test_everything_public_says_what_it_is() -> None:
