@@ -16,7 +16,7 @@ import ipywidgets
 from ipywidgets.embed import dependency_state, embed_data
 from jupyter_core.paths import jupyter_path
 
-OFFLINE = Path(__file__).parent.parent / "static" / "offline"
+OFFLINE = Path(__file__).parents[2] / "static" / "offline"
 # Nothing may be fetched; views come from blob: addresses inside the page.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline' blob: data:;"

@@ -15,7 +15,7 @@ import traitlets
 from .conversation import Content, Conversation, Handler, Stop
 from .export import Exportable
 
-STATIC = Path(__file__).parent.parent / "static"
+STATIC = Path(__file__).parents[2] / "static"
 
 SIGN_OF_LIFE = 0.5  # seconds between two words of the kernel that it is still at work
 
