@@ -318,3 +318,14 @@ def test_the_lock_file_names_no_place_to_fetch_from() -> None:
 def test_a_kept_notebook_was_never_executed(path: Path) -> None:
     cells = json.loads(path.read_text())["cells"]
     assert not [c for c in cells if c.get("outputs") or c.get("execution_count")]
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "notebooks").glob("*.ipynb")), ids=name_of)
+def test_a_notebook_imports_nothing_below_the_face(path: Path) -> None:
+    code = (
+        line
+        for cell in json.loads(path.read_text())["cells"]
+        if cell["cell_type"] == "code"
+        for line in "".join(cell["source"]).splitlines()
+    )
+    assert not [line for line in code if re.search(r"(from|import) +hexplain_widgets\.", line)]

@@ -120,6 +120,16 @@ def test_importing_the_package_leaves_the_random_state_alone() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_first_import_loads_no_library_that_few_things_need() -> None:
+    code = (
+        "import sys, hexplain_widgets\n"
+        "few = {'networkx', 'scipy.cluster', 'scipy.spatial', 'sklearn', 'torchvision'}\n"
+        "print(*sorted(few & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert found.stdout.decode().strip() == ""
+
+
 def test_a_first_view_loads_no_library_that_it_can_do_without() -> None:
     code = (
         "import sys, hexplain_widgets as hx\n"
