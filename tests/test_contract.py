@@ -20,7 +20,7 @@ from hexplain_widgets.data.concept_sets import LabelledPicture
 from hexplain_widgets.diagnosis.attacks import DeepestStage, attacked_decision, pgd
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.evidence.store import load, save
-from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network import gating
 from hexplain_widgets.network.segments import Segment
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
 
@@ -292,7 +292,7 @@ def crowded_segments(monkeypatch) -> list[int]:
 def crowded_gates(monkeypatch) -> list[int]:
     """Let at most two gated images fit on the device; return what did not."""
     refused: list[int] = []
-    in_batches = gated.in_batches
+    in_batches = gating.in_batches
 
     def in_little_memory(run, count: int, size: int) -> Tensor:
         def cramped(part: slice) -> Tensor:
@@ -303,7 +303,7 @@ def crowded_gates(monkeypatch) -> list[int]:
 
         return in_batches(cramped, count, size)
 
-    monkeypatch.setattr(gated, "in_batches", in_little_memory)
+    monkeypatch.setattr(gating, "in_batches", in_little_memory)
     return refused
 
 
