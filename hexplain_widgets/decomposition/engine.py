@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 from tqdm.auto import tqdm
 
-from ..arguments import one_of
+from ..arguments import Stop, one_of
 from ..evidence import Decomposition, Faithfulness, Node, Prediction, Provenance
 from ..network.classifier import Classifier
 from ..network.gradients import guided_backpropagation, picture_of_gradient
@@ -37,7 +37,6 @@ from .decisions import (
 )
 
 Path = tuple[int, ...]
-Stop = Callable[[], bool]
 LOGITS = "logits"
 
 

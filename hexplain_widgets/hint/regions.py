@@ -432,7 +432,7 @@ class RegionFinder:
         return image, concept
 
     def _in_layer(self, name: str, maps: Tensor, saliency: Tensor | None) -> LayerRegions:
-        check_finite(name, maps, saliency)
+        check_finite(f"the layer {name} gives", maps, saliency, of="values or gradients")
         finding = self._origin.finding
         flat = maps.float().flatten(2)
         highest, at = flat.max(2)

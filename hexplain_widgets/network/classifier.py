@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
-from ..arguments import nearest
+from ..arguments import check_finite, is_finite, nearest
 from ..evidence import Prediction
 from .guest import check_welcome, same_randomness, visiting
 
@@ -97,11 +97,11 @@ def batch_of(image: Tensor) -> Float[Tensor, "1 c h w"]:
             f"got a tensor of {image.dtype}; a tensor is taken as already preprocessed, in floats;"
             " pass the picture itself (path, PIL image, uint8 array) to have it prepared"
         )
-    if not bool(torch.isfinite(image).all()):
-        raise ValueError(
-            "got an image with NaN or infinite values; expected finite numbers; check how it was"
-            " normalised (a standard deviation of 0?)"
-        )
+    check_finite(
+        "got an image with",
+        image,
+        remedy="check how it was normalised (a standard deviation of 0?)",
+    )
     return image.detach().reshape(1, *image.shape[-3:])
 
 
@@ -266,7 +266,7 @@ class Classifier:
                 f"{type(self.model).__name__} returned {_described(logits)}; expected logits N x C;"
                 " wrap it in a module whose forward returns only the class scores"
             )
-        if not bool(torch.isfinite(logits).all()):
+        if not is_finite(logits):
             raise ValueError(self._why_not_finite())
         if self.classes is not None and len(self.classes) != logits.shape[1]:
             raise ValueError(
@@ -276,7 +276,8 @@ class Classifier:
         return logits
 
     def _why_not_finite(self) -> str:
-        bad = [n for n, p in self.model.state_dict().items() if _not_finite(p)]
+        state = self.model.state_dict().items()
+        bad = [n for n, p in state if isinstance(p, Tensor) and not is_finite(p)]
         where = f"the weights {bad[0]} are not finite" if bad else "although its weights are finite"
         return (
             f"{type(self.model).__name__} gives NaN or infinite logits: {where}; expected finite"
@@ -401,10 +402,6 @@ def _extent(x: Tensor) -> tuple[Tensor, Tensor]:
     low, high = flat.min(), flat.max()
     high = torch.maximum(high, low + 1e-6)
     return low.expand(len(flat)), high.expand(len(flat))
-
-
-def _not_finite(tensor: Any) -> bool:
-    return isinstance(tensor, Tensor) and not bool(torch.isfinite(tensor).all())
 
 
 def _described(output: Any) -> str:

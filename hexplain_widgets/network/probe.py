@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..arguments import nearest
+from ..arguments import check_finite, nearest
 from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
@@ -141,7 +141,7 @@ class Probe:
         stage = {s.name: i for i, s in enumerate(self._chosen.get(tuple(x.shape), []), 1)}
         found = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
         for layer in found:
-            _check_finite(layer.name, maps[layer.name])
+            check_finite(f"the layer {layer.name} gives", maps[layer.name])
         return Capture(x, logits, {layer.name: maps[layer.name] for layer in found}, found)
 
     def _captured(
@@ -261,12 +261,3 @@ def _type(operation: nn.Module | object) -> str:
     if isinstance(operation, nn.Module):
         return type(operation).__name__
     return str(getattr(operation, "__name__", operation))
-
-
-def _check_finite(name: str, values: Tensor) -> None:
-    extremes = torch.stack(torch.aminmax(values))
-    if not bool(torch.isfinite(extremes).all()):
-        raise ValueError(
-            f"the layer {name} gives NaN or infinite values; expected finite numbers; check the"
-            " weights, or run the network in float32 with model.float()"
-        )
