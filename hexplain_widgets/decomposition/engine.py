@@ -263,7 +263,7 @@ class Decomposer:
         field = self._probe.field(layer)
         if field is None:
             return 0, 0, w, h
-        (y0, y1), (x0, x1) = field.seen((unit.y, unit.x))
+        (y0, y1), (x0, x1) = field.cells((unit.y, unit.x))
         return max(x0, 0), max(y0, 0), min(x1 + 1, w), min(y1 + 1, h)
 
     def expand(

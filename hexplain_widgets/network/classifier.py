@@ -112,9 +112,7 @@ def bytes_in_range(
     span = (high - low)[:, None, None]
     unit = (x[0].float().cpu() - low[:, None, None]) / span
     rgb = unit if unit.shape[0] == 3 else unit.mean(0, keepdim=True).expand(3, -1, -1)
-    pixels: UInt8[np.ndarray, "h w 3"]
-    pixels = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    return pixels
+    return (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
 def thumbnail(shown: UInt8[np.ndarray, "h w 3"], side: int = 96) -> UInt8[np.ndarray, "_h _w 3"]:
@@ -343,13 +341,13 @@ class Classifier:
                 f"got the class name {name!r}, but this classifier knows no names; expected an"
                 " index; or give hx.Classifier(model, classes=[...])"
             )
-        found = [i for i, known in enumerate(self.classes) if known == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        indices = [i for i, known in enumerate(self.classes) if known == name]
+        if len(indices) == 1:
+            return indices[0]
+        if indices:
             raise ValueError(
-                f"got the class name {name!r}, which stands for {len(found)} classes; expected one;"
-                f" give its index: {', '.join(map(str, found))}"
+                f"got the class name {name!r}, which stands for {len(indices)} classes; expected"
+                f" one; give its index: {', '.join(map(str, indices))}"
             )
         raise ValueError(
             f"got the unknown class {name!r}; expected one of {len(self.classes)} names;"
