@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..arguments import at_least_one
+from ..arguments import Stop, at_least_one, check_finite, never
 from ..data.samples import batches, length_of
 from ..decomposition.decisions import estimated
 from ..evidence import (
@@ -33,7 +33,6 @@ from ..network.segments import Segment, Unit
 from ..provenance import versions
 
 Norm = Literal["linf", "l2"]
-Stop = Callable[[], bool]
 # What a person hardly sees, in pixel values 0..1: the largest change, or the length of all changes
 # in an image of 224 pixels.
 BUDGETS = {"linf": 8 / 255, "l2": 3.0}
@@ -96,7 +95,7 @@ def pgd(
         goal = None if target is None else classifier.index_of(target, len(logits))
         pixels = _Pixels(classifier, x)
         draw = torch.Generator().manual_seed(seed)
-        way = _Descent(away, goal, norm, bound, steps, stopped or _never)
+        way = _Descent(away, goal, norm, bound, steps, stopped or never)
         found = way.best(classifier, pixels, draw)
         after = classifier.logits(pixels.shown(found))[0]
     return AttackResult(
@@ -142,11 +141,11 @@ def _checked_image(given: Any, x: Tensor) -> Tensor:
             f"the attack returned a tensor of shape {tuple(given.shape)}; expected"
             f" {tuple(x.shape)}, as it was given; change the pixels, not the size"
         )
-    if not bool(torch.isfinite(given).all()):
-        raise ValueError(
-            "the attack returned NaN or infinite values; expected finite numbers; look for a"
-            " division by the length of a gradient that is zero"
-        )
+    check_finite(
+        "the attack returned",
+        given,
+        remedy="look for a division by the length of a gradient that is zero",
+    )
     return given.detach().to(x)
 
 
@@ -196,10 +195,6 @@ class _Descent:
             step = 2.5 * self.bound / self.steps * _unit(gradient, self.norm)
             change = pixels.inside(_projected(change - step, self.norm, self.bound))
         return best
-
-
-def _never() -> bool:
-    return False
 
 
 def _loss(logits: Float[Tensor, "1 c"], away: int, goal: int | None) -> Tensor:
