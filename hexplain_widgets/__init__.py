@@ -1,5 +1,6 @@
 """Explanations of CNNs that a person can use, live in the notebook."""
 
+from . import demo
 from .additive.engine import AdditiveExplainer
 from .atlas.labels import FilterLabels
 from .chain.engine import Chain
