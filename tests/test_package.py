@@ -135,6 +135,7 @@ def test_a_first_view_loads_no_library_that_it_can_do_without() -> None:
         "import sys, hexplain_widgets as hx\n"
         "hx.DecompositionTree(hx.demo.classifier(), hx.demo.scene('house', seed=3).image)\n"
         "heavy = {'torchvision', 'sklearn', 'scipy.stats', 'scipy.optimize'}\n"
+        "heavy |= {'bqplot', 'pandas', 'scipy.cluster', 'scipy.spatial'}\n"
         "print(*sorted(heavy & set(sys.modules)))\n"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
