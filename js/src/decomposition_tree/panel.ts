@@ -9,7 +9,7 @@ import type { TreeChecks } from "./checking.ts";
 import type { Box } from "./crop.ts";
 import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
-import { nodeName, sentences, stageName, unitOf, wording } from "./words.ts";
+import { levelName, nodeName, sentences, unitOf, wording } from "./words.ts";
 
 const SHOWN: [Shown, string][] = [
   ["map", "Map"],
@@ -187,7 +187,7 @@ export class Panel {
 
   private title(node: TreeNode): string {
     const name = nodeName(node, this.session.tree);
-    return node.parent ? `${name}, ${stageName(node.layer).toLowerCase()}` : name;
+    return node.parent ? `${name}, ${levelName(node.layer).toLowerCase()}` : name;
   }
 
   private writeFacts(node: TreeNode): void {

@@ -2,7 +2,7 @@
 
 import { type Choice, selectOf } from "../../lib/choice.ts";
 import { button, fill, h } from "../../lib/dom.ts";
-import { layerName, layerSelect } from "../../lib/parts.ts";
+import { layerName, layerSelect } from "../../lib/layers.ts";
 import { searchField } from "../../lib/search.ts";
 import { followTheme, onDark } from "../../lib/theme.ts";
 import { number } from "../../lib/words.ts";
@@ -32,9 +32,8 @@ export function header(session: Session, agreement: HTMLElement): HTMLElement {
   const where = h("small", {});
   const show = () => {
     const { layer, channels, classes } = session.payload;
-    const known = session.layers.find((one) => one.name === layer);
     layers.show(layer);
-    where.textContent = `${known ? layerName(known) : layer} · ${classes.length} classes × ${channels} channels`;
+    where.textContent = `${layerName(session.layers, layer)} · ${classes.length} classes × ${channels} channels`;
   };
   session.on((change) => (change === "matrix" || change === "busy") && show());
   show();
