@@ -5,6 +5,7 @@ import { button, fill, h } from "../../lib/dom.ts";
 import { layerName, layerSelect } from "../../lib/layers.ts";
 import { searchField } from "../../lib/search.ts";
 import { followTheme, onDark } from "../../lib/theme.ts";
+import { tickMarks } from "../../lib/ticks.ts";
 import { number } from "../../lib/words.ts";
 import { signedGradient } from "../signed.ts";
 import type { Grid } from "./grid.ts";
@@ -139,19 +140,16 @@ export class Foot {
     const most = end === null ? "largest of its class" : number(end);
     const quarter = end === null ? "¼" : number(end / 4);
     const least = end === null ? "" : `−${most}`;
-    const at = (place: number, words: string) => {
-      const tick = h("span", {}, words);
-      tick.style.left = `${place}%`;
-      return tick;
-    };
     // the scale grows with the square root
     fill(
       this.ticks,
-      at(0, least),
-      at(25, `−${quarter}`),
-      at(50, "0"),
-      at(75, quarter),
-      at(100, most),
+      ...tickMarks([
+        [0, least],
+        [25, `−${quarter}`],
+        [50, "0"],
+        [75, quarter],
+        [100, most],
+      ]),
     );
     this.ramp.title = scaled ? "weight × mean activation" : "weight";
     this.colour();
