@@ -7,7 +7,7 @@ import type { Session } from "./session.ts";
 export const WORDING: Wording = { advice: "what it is said to rest on" };
 
 /** A concept in one set. */
-export interface Spot {
+interface Spot {
   readonly concept: Concept;
   readonly part: Part;
 }

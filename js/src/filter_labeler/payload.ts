@@ -24,7 +24,7 @@ export interface SheetPayload {
   lucky: number | null;
 }
 
-export interface Suggestion {
+interface Suggestion {
   readonly part: string;
   readonly iou: number;
 }

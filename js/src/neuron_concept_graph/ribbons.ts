@@ -24,7 +24,7 @@ export interface Slab {
   readonly height: number;
 }
 
-export interface Ribbon {
+interface Ribbon {
   readonly bundle: Bundle;
   readonly from: number;
   readonly to: number;

@@ -11,12 +11,12 @@ import {
 import { CheckedSession, type CheckedState } from "../checked.ts";
 import type { Group } from "./upset.ts";
 
-export interface RegionPayload {
+interface RegionPayload {
   classes: number[];
   channels: number[];
 }
 
-export interface OverlapPayload {
+interface OverlapPayload {
   classes: string[];
   channels: number[][];
   weights: number[][];
@@ -34,7 +34,7 @@ interface Placed {
   map: { start: number; extent: [number, number]; zero: number; step: number } | null;
 }
 
-export interface PortraitsPayload {
+interface PortraitsPayload {
   layer?: string;
   places?: Record<string, Placed>;
   data?: Buffer;
