@@ -20,7 +20,7 @@ import nbformat
 from jupyter_client.blocking import BlockingKernelClient
 from playwright.sync_api import Browser, Locator
 
-from tests.browser.waits import PATIENCE, still
+from tests.browser.waits import PATIENCE, frames, still
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCREENSHOTS = REPOSITORY / "screenshots"
@@ -86,7 +86,8 @@ class Lab:
             "IPYTHONDIR": "ipython",
         }
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "ANYWIDGET"))}
-        return {**kept, **{name: str(folder / sub) for name, sub in own.items()}}
+        here = {"PYTHONPATH": str(REPOSITORY)}  # kernels import the tests' builders
+        return {**kept, **here, **{name: str(folder / sub) for name, sub in own.items()}}
 
     def api(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
         """Answer of the server's REST interface, for example `api("sessions")`."""
@@ -302,6 +303,14 @@ class Notebook:
         """The areas under the cells in which widgets are drawn."""
         return self.page.locator(".jp-Cell-outputArea")
 
+    def assert_no_command(self, *keys: str) -> None:
+        """Press keys, none of which may add a cell to the notebook or take one away."""
+        cells = self.page.locator(".jp-Notebook-cell").count()
+        for key in keys:
+            self.page.keyboard.press(key)
+        frames(self.page)
+        assert self.page.locator(".jp-Notebook-cell").count() == cells
+
     def theme(self, which: Theme) -> None:
         """Switch JupyterLab's theme through its settings, and wait until it shows."""
         name = f"JupyterLab {which.capitalize()}"
@@ -356,6 +365,11 @@ class Notebook:
             f"() => {{ {_PANEL} return panel.sessionContext.session.kernel.restart(); }}"
         )
         self.wait_idle()
+
+
+def button(inside: Locator, name: str) -> Locator:
+    """The button of exactly this name."""
+    return inside.get_by_role("button", name=name, exact=True)
 
 
 def _free_port() -> int:
