@@ -32,6 +32,10 @@ _PANEL = """
 const app = window.jupyterapp;
 const panel = app.shell.currentWidget;
 """
+# in the kernel: what another notebook left there would come to the page again
+_CLEARED = (
+    "'ipywidgets' in __import__('sys').modules and __import__('ipywidgets').Widget.close_all()"
+)
 _OPEN = """async ([path, id]) => {
   const app = window.jupyterapp, before = [...app.shell.widgets("main")];
   const options = { path, factory: "Notebook", kernel: id ? { id } : undefined };
@@ -165,15 +169,18 @@ class Desk:
         name = self.new_name()
         nbformat.write(notebook, self.lab.root / name)
         kernel = self._warm()
-        if kernel in self._clients:  # what another notebook left
-            self.ask(kernel, "__import__('ipywidgets').Widget.close_all()")
+        self.ask(kernel, _CLEARED)
+        return self.show(name, kernel)
+
+    def show(self, name: str, kernel: str | None = None) -> Notebook:
+        """Put a file of the server's folder in front, with this kernel or one of its own."""
         self.page.set_viewport_size({"width": 1400, "height": 1000})
         self.page.emulate_media(reduced_motion="no-preference")
         self.put(name, kernel)
-        opened = Notebook(self, name)
-        opened.theme("light")
+        shown = Notebook(self, name)
+        shown.theme("light")
         self.errors.clear()
-        return opened
+        return shown
 
     def shared(self, cells: list[str], shown: Callable[[Notebook], Shown]) -> Shown:
         """What `shown` makes of a notebook of these cells: the one in front, where it made that."""
@@ -294,10 +301,16 @@ class Notebook:
     def wait_kernel(self, expression: str, expected: Any, seconds: float = PATIENCE) -> None:
         """Wait until the expression has this value in the kernel; raises AssertionError."""
         end = time.monotonic() + seconds
-        while (value := self.kernel(expression)) != expected:
+        while (value := self._so_far(expression)) != expected:
             if time.monotonic() > end:
                 raise AssertionError(f"{expression} stayed {value!r}, expected {expected!r}")
             self.page.wait_for_timeout(20)
+
+    def _so_far(self, expression: str) -> Any:
+        try:
+            return self.kernel(expression)
+        except AssertionError as error:  # a key, for example, that is not there yet
+            return error
 
     def outputs(self) -> Locator:
         """The areas under the cells in which widgets are drawn."""

@@ -320,6 +320,7 @@ def test_the_matrix_is_painted_for_the_theme(views: Views) -> None:
     drawn(cells, f"canvas => ({brightness})(canvas) < {0.9 * light}")
     views.notebook.theme("light")
     drawn(cells, f"canvas => ({brightness})(canvas) === {light}")
+    assert views.notebook.errors == []
 
 
 def test_saved_views_without_a_kernel_show_all_they_had(alone: Views) -> None:

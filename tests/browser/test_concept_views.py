@@ -160,6 +160,10 @@ def test_the_keyboard_walks_the_rings_and_zooms(views: Views) -> None:
     press("ArrowDown")
     press("Enter")
     views.notebook.wait_kernel("rings.view['zoom']", "0")
+    # while the concept is checked against ablation, the key would give that up
+    checks = views.rings.locator(".hx-concept .hx-faith")
+    expect(checks).to_have_text([re.compile("with ablation: r = ")] * 2)
+    views.notebook.settled()
     press("Escape")
     views.notebook.wait_kernel("rings.view['zoom']", "")
     expect(views.slice("0")).to_be_focused()

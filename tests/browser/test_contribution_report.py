@@ -158,7 +158,9 @@ def test_bars_are_walked_by_keyboard(view: View) -> None:
     chart.focus()
     view.page.keyboard.press("ArrowDown")
     view.page.keyboard.press("Enter")
-    view.notebook.wait_kernel("report.concept == report.report['names'][0]", True)
+    first = view.notebook.kernel("report.report['names'][0]")
+    view.notebook.wait_kernel("report.concept", first)
+    expect(view.cards.first).to_contain_text(re.compile(rf"{first} .\d\.\d\d logits"))
 
 
 def test_a_pie_has_no_slice_against_and_says_what_is_left_out(view: View) -> None:

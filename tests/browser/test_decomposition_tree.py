@@ -91,6 +91,8 @@ def test_a_click_on_a_node_opens_it_and_is_known_to_the_kernel(tree: Notebook) -
     node(tree.page, "1").click()
     node(tree.page, "1.0").wait_for()
     tree.wait_kernel("w.view['selected']", "1")
+    expect(node(tree.page, "1")).to_have_attribute("aria-expanded", "true")
+    expect(node(tree.page, "1")).to_have_attribute("aria-selected", "true")
 
 
 def test_arrow_keys_walk_from_the_decision_to_the_edge_and_back(tree: Notebook) -> None:
@@ -210,6 +212,8 @@ def test_a_channel_chosen_by_hand_joins_the_tree(alone: Notebook) -> None:
     sheet.get_by_role("button", name="Add these").click()
     node(alone.page, "0.3").wait_for()
     alone.wait_kernel("w.evidence.node((0, 3)).channel", channel)
+    spoken = re.compile(rf"channel {channel}, ")
+    expect(node(alone.page, "0.3")).to_have_attribute("aria-label", spoken)
 
 
 def test_a_saved_view_without_a_kernel_shows_all_it_had(alone: Notebook) -> None:

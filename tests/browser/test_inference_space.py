@@ -197,6 +197,8 @@ def test_keys_and_buttons_turn_zoom_and_reset(views: Views) -> None:
     views.notebook.wait_kernel("space.view['turn']", {"yaw": 32, "pitch": 20, "zoom": 1})
     views.space.get_by_role("button", name="Zoom in").click()
     views.notebook.wait_kernel("space.view['turn']['zoom']", 1.25)
+    turn = views.notebook.kernel("space.view['turn']")
+    assert (turn["yaw"], turn["pitch"]) == (32, 20)
 
 
 def test_what_is_drawn_of_a_set_is_switched(views: Views) -> None:

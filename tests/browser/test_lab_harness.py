@@ -47,6 +47,7 @@ def counter(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
 def test_a_click_in_the_browser_changes_the_value_in_the_kernel(counter: Notebook) -> None:
     counter.page.click(".counter")
     counter.wait_kernel("w.value", 1)
+    expect(counter.page.locator(".counter")).to_have_text("count 1")
 
 
 def test_a_value_set_in_the_kernel_reaches_the_view(counter: Notebook) -> None:

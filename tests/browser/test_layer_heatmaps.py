@@ -97,6 +97,7 @@ def test_rows_are_fetched_one_by_one_after_the_first_map(maps: Notebook) -> None
 def test_maps_are_drawn_in_colour_over_the_image(maps: Notebook) -> None:
     drawn(heat(maps.page, "house, stage 5").locator("canvas"), COLOURED)
     drawn(maps.page.locator(".hx-picture canvas"), COLOURED)
+    assert maps.errors == []
 
 
 def test_a_sum_over_channels_is_checked_against_ablation_and_other_maps_are_not(

@@ -182,6 +182,7 @@ def test_a_neuron_is_found_by_its_number(view: View) -> None:
     search.fill(f"#{number}")
     search.press("Enter")
     view.notebook.wait_kernel("graph.channel", number)
+    expect(view.details.get_by_role("heading", name=f"Neuron #{number}")).to_be_visible()
 
 
 def test_the_sliders_thin_the_links_out(view: View) -> None:
