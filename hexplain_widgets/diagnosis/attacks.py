@@ -77,12 +77,14 @@ def pgd(
 ) -> AttackResult:
     """Return an image that projected gradient descent changed (Madry et al. 2018).
 
-    Towards `target`, or away from the class that the network names. `budget` bounds the change in
-    pixel values 0..1: of each pixel ("linf", 8/255) or their Euclidean length ("l2", 3.0). It
-    starts at a random change drawn from `seed`, and keeps the best of `steps` steps; `stopped` is
-    asked before each, and once it says yes the best so far is returned. Raises ValueError for a
-    norm, a budget, a number of steps or a class that cannot be, IndexError for a class out of
-    range.
+    `image` is of any kind that a Classifier takes; the result holds it prepared, as `x`, and
+    changed, as `adversarial`, both `(1, C, H, W)`, with what is named `before` and `after` and the
+    `size` of the change. It goes towards `target`, or away from the class that the network names.
+    `budget` bounds the change in pixel values 0..1: of each pixel ("linf", 8/255) or their
+    Euclidean length ("l2", 3.0). It starts at a random change drawn from `seed`, and keeps the best
+    of `steps` steps; `stopped` is asked before each, and once it says yes the best so far is
+    returned. Raises ValueError for a norm, a budget, a number of steps or a class that cannot be,
+    IndexError for a class out of range.
     """
     classifier = Classifier.of(model)
     bound = _checked(norm, budget, steps)
@@ -327,7 +329,7 @@ def attack_of(attack: Any = None) -> Attack:
     """Return what attacks an image, from None (PGD), an Attacked or a function `(model, x) -> x`.
 
     Raises TypeError for anything else. The attack raises ValueError where an Attacked is not of
-    the image, and what `attacks.pgd` and `attacks.attacked_by` raise.
+    the image, and what `pgd` and `attacked_by` raise.
     """
     if attack is None:
         return lambda classifier, image, stopped: pgd(classifier, image, stopped=stopped)
@@ -336,7 +338,7 @@ def attack_of(attack: Any = None) -> Attack:
     if callable(attack):
         return lambda classifier, image, _: attacked_by(classifier, image, attack)
     raise TypeError(
-        f"got {type(attack).__name__} as attack; expected None (PGD), what attacks.pgd returned, or"
+        f"got {type(attack).__name__} as attack; expected None (PGD), what hx.pgd returned, or"
         " a function (model, x) -> x; pass one of these"
     )
 
@@ -346,13 +348,13 @@ def _of_image(attack: AttackResult, classifier: Classifier, image: Any) -> Attac
     if attack.x.shape != x.shape or not torch.equal(attack.x.to(x), x):
         raise ValueError(
             f"got an attack on another image of shape {tuple(attack.x.shape)}; expected one on this"
-            f" image, {tuple(x.shape)}; make it with attacks.pgd(model, image)"
+            f" image, {tuple(x.shape)}; make it with hx.pgd(model, image)"
         )
     classes = classifier.logits(x).shape[1]
     if max(attack.before.index, attack.after.index) >= classes:
         raise ValueError(
             f"got an attack on a network with more classes than this one's {classes}; expected one"
-            " on this network; make it with attacks.pgd(model, image)"
+            " on this network; make it with hx.pgd(model, image)"
         )
     return attack
 

@@ -21,7 +21,7 @@ from hexplain_widgets.hint.regions import (
     RegionSettings,
     Saliency,
 )
-from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network import gating
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.probe import Probe
 from hexplain_widgets.provenance import fingerprint as fingerprint_of
@@ -251,7 +251,7 @@ def test_an_image_alone_gives_what_it_gives_among_others(method: str, network: s
 def test_a_batch_that_does_not_fit_is_asked_in_halves(method: str, room: int, monkeypatch) -> None:
     model = double(plain)
     expected = seen(model, ["7", "4"], saliency=method)
-    take, refused = gated._GraphGates.take, []
+    take, refused = gating._GraphGates.take, []
 
     def in_little_memory(self, x: Tensor):
         if len(x) > room and not torch.equal(x[:1], x[-1:]):
@@ -259,7 +259,7 @@ def test_a_batch_that_does_not_fit_is_asked_in_halves(method: str, room: int, mo
             raise torch.cuda.OutOfMemoryError("out of memory")
         return take(self, x)
 
-    monkeypatch.setattr(gated._GraphGates, "take", in_little_memory)
+    monkeypatch.setattr(gating._GraphGates, "take", in_little_memory)
     found = seen(model, ["7", "4"], saliency=method)
     assert refused
     check_same(found, expected)
