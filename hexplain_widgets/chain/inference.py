@@ -220,7 +220,7 @@ class Perturber:
         opened: Tensor,
         stopped: Stop | None,
     ) -> Iterator[Float[Tensor, "1 g d"]]:
-        ask = self._way(x).asking(taken, shallow, deep)
+        ask = self._way(x).responder(taken, shallow, deep)
         for done, some in enumerate(opened.split(AT_ONCE, 1)):
             if done and stopped is not None and stopped():
                 return

@@ -74,7 +74,7 @@ class LayerGates(ABC):
         """Run the network once on a batch of images."""
 
     @abstractmethod
-    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
+    def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
         """Return what answers gates on a layer: as `means` for a deeper one, else as `answers`.
 
         What all gates have in common is computed once, when the first are asked, and kept as long.
@@ -85,7 +85,7 @@ class LayerGates(ABC):
         self, cache: ForwardCache, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
         """Return the logits of every image for every gate on a layer."""
-        return self.asking(cache, layer)(gates)
+        return self.responder(cache, layer)(gates)
 
     def means(
         self, cache: ForwardCache, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
@@ -94,7 +94,7 @@ class LayerGates(ABC):
 
         In float32 at least. Raises ValueError where `deep` does not depend on `layer`.
         """
-        return self.asking(cache, layer, deep)(gates)
+        return self.responder(cache, layer, deep)(gates)
 
     @abstractmethod
     def behind(
@@ -152,7 +152,7 @@ class _GraphGates(LayerGates):
             beside={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
         )
 
-    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
+    def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
         end, maps = self._end(layer, deep), cache.maps[layer]
         head = self._heads[layer] if deep is None else None
         if head is not None:
@@ -274,7 +274,7 @@ class _ReplayGates(LayerGates):
         maps = {n: torch.cat([c.maps[n] for c in captures]) for n in self._layers}
         return ForwardCache(torch.cat([c.logits for c in captures]), maps, captures)
 
-    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
+    def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
         order = [n.name for n in cache.captures[0].layers]
         if deep is not None and order.index(deep) >= order.index(layer):
             raise not_behind(deep, layer)

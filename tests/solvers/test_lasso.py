@@ -486,10 +486,10 @@ def test_a_start_that_does_not_fit_is_refused(start: np.ndarray) -> None:
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("asked", [{"tolerance": 0.0}, {"solver": "lars"}])
-def test_a_solver_or_tolerance_that_is_none_is_refused(asked: dict[str, float | str]) -> None:
+@pytest.mark.parametrize("chosen", [{"tolerance": 0.0}, {"solver": "lars"}])
+def test_a_solver_or_tolerance_that_is_none_is_refused(chosen: dict[str, float | str]) -> None:
     with pytest.raises(ValueError, match=r"got a tolerance of .*; expected .*; leave both out"):
-        lasso(quadratic(), 0.1, **asked)
+        lasso(quadratic(), 0.1, **chosen)
 
 
 def test_a_solution_is_of_plain_arrays() -> None:
