@@ -45,7 +45,7 @@ class SampledScores:
 
 
 @dataclass(frozen=True)
-class Limits:
+class SamplingLimits:
     """When sampling ends: `precision` is the largest error over the concept's largest score."""
 
     precision: float
@@ -71,7 +71,7 @@ class Halves(ABC):
         """Add the second half to the first, and empty it."""
 
 
-def sample(halves: Halves, limits: Limits, generator: np.random.Generator) -> SampledScores:
+def sample(halves: Halves, limits: SamplingLimits, generator: np.random.Generator) -> SampledScores:
     """Draw permutations until scores are precise enough, there are enough, or it is stopped."""
     enough = limits.most // TURNS
     first = _draw(halves, limits, generator, least=1, size=min(_BEGIN, enough // 2))[0]
@@ -91,7 +91,12 @@ def sample(halves: Halves, limits: Limits, generator: np.random.Generator) -> Sa
 
 
 def _draw(
-    halves: Halves, limits: Limits, generator: np.random.Generator, *, least: int, size: int
+    halves: Halves,
+    limits: SamplingLimits,
+    generator: np.random.Generator,
+    *,
+    least: int,
+    size: int,
 ) -> tuple[int, Float[Tensor, "k e"]]:
     """Return how many fours were drawn, and the variance between them, widened for being few."""
     total = halves.draw(generator).double()

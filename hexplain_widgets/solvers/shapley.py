@@ -22,10 +22,10 @@ from .permutations import (
     FEWEST,
     CallbackGame,
     Halves,
-    Limits,
     LinearGame,
     PermutationPaths,
     RefittedClassifiers,
+    SamplingLimits,
     sample,
 )
 
@@ -275,7 +275,7 @@ def _expected(mean: Float[Tensor, "m s"], variance: Float[Tensor, "m s"]) -> Flo
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class NeuronScores:
     """Scores of neurons for concepts, and how they were found.
 
     `values` are in probability for "owen", "permutation" and "retrained", in logits for "logit", a
@@ -312,7 +312,7 @@ class _Problem:
     bias: Float[Tensor, " e"]
     background: Float[Tensor, "n k"]
     signs: Int8[Tensor, "e r"] | None
-    limits: Limits
+    limits: SamplingLimits
     seed: int
 
 
@@ -328,7 +328,7 @@ def neuron_scores(
     most: int = 1024,
     seed: int = 0,
     stopped: Stop | None = None,
-) -> Scores:
+) -> NeuronScores:
     """Score all neurons for all linear classifiers `sigmoid(w.x + b)` at once.
 
     Eq. 2 of HINT: the mean over `rows` (r, k) of the absolute value of the mean over coalitions of
@@ -361,7 +361,7 @@ def neuron_scores(
     with torch.no_grad():
         values, errors, permutations = _ESTIMATORS[estimator](problem)
     spread = None if errors is None else _array(errors)
-    return Scores(_array(values), spread, estimator, permutations)
+    return NeuronScores(_array(values), spread, estimator, permutations)
 
 
 def classifier_scores(
@@ -373,7 +373,7 @@ def classifier_scores(
     most: int = 1024,
     seed: int = 0,
     stopped: Stop | None = None,
-) -> Scores:
+) -> NeuronScores:
     """Score all neurons for any classifier of rows, by sampled permutations.
 
     `classifier` takes rows (m, k) and gives probabilities (m, e); it is asked once for every neuron
@@ -389,7 +389,8 @@ def classifier_scores(
         concepts = _concepts_of(classifier, x)
         game = CallbackGame(x, classifier, b, generator)
         drawn = sample(PermutationPaths(game, concepts), limits, generator)
-    return Scores(_array(drawn.scores), _array(drawn.errors), "permutation", drawn.permutations)
+    values, errors = _array(drawn.scores), _array(drawn.errors)
+    return NeuronScores(values, errors, "permutation", drawn.permutations)
 
 
 # Scores, their standard errors where they were sampled, and from how many permutations.
@@ -483,7 +484,7 @@ def _check_estimator(estimator: str) -> None:
         )
 
 
-def _limits(precision: float, most: int, stopped: Stop | None) -> Limits:
+def _limits(precision: float, most: int, stopped: Stop | None) -> SamplingLimits:
     if not precision > 0:
         raise ValueError(
             f"got precision={precision}; expected a standard error above 0, as a share of the"
@@ -494,7 +495,7 @@ def _limits(precision: float, most: int, stopped: Stop | None) -> Limits:
             f"got most={most} permutations; expected at least {FEWEST}, which a standard error"
             " takes; raise it"
         )
-    return Limits(precision, most, stopped)
+    return SamplingLimits(precision, most, stopped)
 
 
 def _finite(name: str, values: Array) -> Tensor:

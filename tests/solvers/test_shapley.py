@@ -12,10 +12,10 @@ from scipy.stats import spearmanr
 
 from hexplain_widgets.solvers.permutations import (
     RIDGE,
-    Limits,
     LinearGame,
     PermutationPaths,
     SampledScores,
+    SamplingLimits,
     sample,
 )
 from hexplain_widgets.solvers.shapley import (
@@ -98,7 +98,7 @@ def sampled(problem: Made, permutations: int, seed: int = 0) -> tuple[SampledSco
         for part in (problem.rows, problem.background, problem.weights, problem.bias)
     )
     paths = PermutationPaths(LinearGame(x, w, c, b, rng), len(w))
-    found = sample(paths, Limits(1e-9, permutations), rng)
+    found = sample(paths, SamplingLimits(1e-9, permutations), rng)
     return found, paths.values(found.permutations).permute(2, 0, 1).numpy()
 
 
