@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from .base import Evidence, Layer, Provenance
+from .base import Evidence, Layer, Provenance, as_table
 
 # Images of a class from which on its shares say something.
 ENOUGH = 5
@@ -157,6 +157,4 @@ class DegreeSummary(Evidence):
             )
             for one in self.layers
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return as_table(rows)
