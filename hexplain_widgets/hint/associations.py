@@ -16,7 +16,7 @@ from ..data.hierarchy.hierarchy import note_on_missing
 from ..evidence import ClassifierQuality, Concept, ConceptScore, Layer, NeuronConcepts, Provenance
 from ..evidence.faithfulness import faithfulness
 from ..solvers.logistic import LinearClassifiers, fit_logistic
-from ..solvers.shapley import Scores, ablated, neuron_scores
+from ..solvers.shapley import NeuronScores, ablated, neuron_scores
 from .statistics import RegionStatistics
 
 # Rows that scores are taken over, and that absent neurons are drawn from.
@@ -201,15 +201,15 @@ class Associations:
         return "Too few images: no vector of it, or none of anything else, was there to fit on."
 
     @cached_property
-    def scores(self) -> Scores:
+    def scores(self) -> NeuronScores:
         """What each neuron contributes to each concept (Eq. 2)."""
         return self.scored()
 
-    def scored(self, stopped: Stop | None = None) -> Scores:
+    def scored(self, stopped: Stop | None = None) -> NeuronScores:
         """Return the scores; once `stopped` says yes, what sampling has found so far."""
         usable, shape = self.usable, (self.layer.shape[0], len(self.usable))
         if not usable.any():
-            return Scores(np.zeros(shape), None, self.weighing.estimator, None)
+            return NeuronScores(np.zeros(shape), None, self.weighing.estimator, None)
         few = self.table.sample(SCORED, self.weighing.seed)
         found = neuron_scores(
             self.weighing.estimator,
@@ -234,7 +234,7 @@ class Associations:
             )
         return names.index(concept)
 
-    def agreement(self, concept: int, scores: Scores) -> float | None:
+    def agreement(self, concept: int, scores: NeuronScores) -> float | None:
         """Return the correlation of a concept's scores with its classifier's neurons taken out.
 
         None where it has no classifier, or one side is the same for all neurons.
