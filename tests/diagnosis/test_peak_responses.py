@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.attacks import DeepestImage, DeepestStage, compared
+from hexplain_widgets.diagnosis.attacks import StageActivations, StageProbe, compared
 from tests.networks import DataDependent, image, plain
 from tests.reference import peaks as literal
 
@@ -32,8 +32,8 @@ class Clipped(DataDependent):
         self.body = plain(activation=nn.ReLU6)
 
 
-def at(model: nn.Module, x: torch.Tensor) -> DeepestImage:
-    return DeepestStage(hx.Classifier(model)).at(x)
+def at(model: nn.Module, x: torch.Tensor) -> StageActivations:
+    return StageProbe(hx.Classifier(model)).at(x)
 
 
 def test_a_planted_channel_is_found_with_its_peak() -> None:
@@ -91,5 +91,5 @@ def test_a_decision_against_a_class_keeps_its_sign() -> None:
 
 
 def test_the_layers_that_were_asked_for_decide_which_is_the_deepest() -> None:
-    seen = DeepestStage(hx.Classifier(plain()), ["1", "4"]).at(image(16))
+    seen = StageProbe(hx.Classifier(plain()), ["1", "4"]).at(image(16))
     assert seen.layer.name == "4"
