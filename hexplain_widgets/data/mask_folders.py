@@ -210,8 +210,8 @@ def _coded(
     ignore: Iterable[int | str] | None,
 ) -> tuple[list[str], Int[np.ndarray, " n"]]:
     """The concepts, and the label of every value: a place among them, from 1."""
-    empty = _said(by_value, none, _NONE) | ({0} - set(by_value) if none is None else set())
-    ignored = _said(by_value, ignore, _IGNORED)
+    empty = _special_values(by_value, none, _NONE) | ({0} - set(by_value) if none is None else set())
+    ignored = _special_values(by_value, ignore, _IGNORED)
     if empty & ignored:
         raise ValueError(
             f"got the value {min(empty & ignored)} as none and as ignored; expected one of the two;"
@@ -231,7 +231,7 @@ def _coded(
     return concepts, table
 
 
-def _said(
+def _special_values(
     by_value: Mapping[int, str], given: Iterable[int | str] | None, usual: Collection[str]
 ) -> set[int]:
     if given is None:
