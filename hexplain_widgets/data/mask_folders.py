@@ -210,7 +210,9 @@ def _coded(
     ignore: Iterable[int | str] | None,
 ) -> tuple[list[str], Int[np.ndarray, " n"]]:
     """The concepts, and the label of every value: a place among them, from 1."""
-    empty = _special_values(by_value, none, _NONE) | ({0} - set(by_value) if none is None else set())
+    empty = _special_values(by_value, none, _NONE) | (
+        {0} - set(by_value) if none is None else set()
+    )
     ignored = _special_values(by_value, ignore, _IGNORED)
     if empty & ignored:
         raise ValueError(

@@ -46,7 +46,7 @@ class RegionTable:
         return self.part(np.isin(np.arange(count), drawn))
 
 
-def table_of(regions: RegionStatistics, layer: str) -> RegionTable:
+def region_table(regions: RegionStatistics, layer: str) -> RegionTable:
     """Return the region vectors of a layer as one table."""
     concepts = regions.origin.concepts
     own = [regions.concept(layer, i) for i in range(len(concepts))]
@@ -120,7 +120,7 @@ class Associations:
     @cached_property
     def table(self) -> RegionTable:
         """All region vectors."""
-        return table_of(self.regions, self.layer.name)
+        return region_table(self.regions, self.layer.name)
 
     @cached_property
     def usable(self) -> Bool[np.ndarray, " e"]:
