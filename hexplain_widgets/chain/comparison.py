@@ -145,7 +145,7 @@ def request_of(
     )
 
 
-def compared(
+def compare_sets(
     classifier: Classifier,
     inference: LevelInference,
     request: ComparisonRequest,

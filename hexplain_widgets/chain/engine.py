@@ -29,12 +29,12 @@ from ..fitting.states import restoring
 from ..network.classifier import Classifier, PreparedImage, thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
-from .comparison import ComparisonRequest, compared, request_of
+from .comparison import ComparisonRequest, compare_sets, request_of
 from .harmonize import ConceptDirections, ConceptLevels, directions_of
 from .inference import InferenceSettings, LevelInference
 from .levels import Levels, checked_levels, root_of
 from .statistics import ConceptStatistics, LabelPlan
-from .trees import InferenceTree, class_tree, mean_prediction
+from .trees import TreeBuilder, class_tree, mean_prediction
 
 # How many concepts a concept may rest on: these at the finest levels, MANY at the others.
 FEW, MANY = {"material": 1, "texture": 1, "color": 1}, 5
@@ -364,7 +364,7 @@ class Chain:
         prepared = [look.prepare(image) for image in images]
         logits = [look.logits(one.x)[0] for one in prepared]
         index = int(logits[0].argmax()) if target is None else look.index_of(target, len(logits[0]))
-        grown = InferenceTree(self.harmonized_, self._root)
+        grown = TreeBuilder(self.harmonized_, self._root)
         inferred = inferrer.infer(
             [p.x for p in prepared], [index] * len(prepared), stopped or never
         )
@@ -429,7 +429,7 @@ class Chain:
         """
         look = self._ready()
         asked = request_of(self._harmony, sets, concept, level)
-        found = compared(look, self._inferring(), asked, self.seed, stopped or never)
+        found = compare_sets(look, self._inferring(), asked, self.seed, stopped or never)
         explained = () if not inferences else self._each(asked, len(found.sets), stopped)
         return replace(
             found,

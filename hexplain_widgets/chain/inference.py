@@ -416,7 +416,7 @@ def _close(slope: Float[np.ndarray, " n"]) -> Int[np.ndarray, " c"]:
 
 
 @dataclass(frozen=True, eq=False)
-class ConceptStep:
+class InferenceStep:
     """What one concept rests on in an image: its inference weights, and concepts that give them.
 
     `estimates` are what each channel adds to it by its weight, which is times the channel's mean.
@@ -436,7 +436,7 @@ class ImageInference:
     number. `activations[i]` are the maps of the layer of level `i`.
     """
 
-    steps: Sequence[Mapping[int, ConceptStep]]
+    steps: Sequence[Mapping[int, InferenceStep]]
     activations: Sequence[Float[np.ndarray, "_k _h _w"]]
 
 
@@ -572,12 +572,12 @@ class LevelInference:
 
     def _steps(
         self, image: ImageInference, wanted: Sequence[int], solved: InferenceWeights, level: int
-    ) -> dict[int, ConceptStep]:
+    ) -> dict[int, InferenceStep]:
         places = self._places(image, wanted, level)
         few = self._few[level]
         means = image.activations[level].mean((1, 2))
         return {
-            concept: ConceptStep(weights, weights * means, few.subset(weights, place))
+            concept: InferenceStep(weights, weights * means, few.subset(weights, place))
             for concept, weights, place in zip(wanted, solved.weights, places, strict=True)
         }
 
@@ -602,5 +602,5 @@ def _blocks(count: int, stopped: Stop) -> Iterator[slice]:
         yield slice(at, at + TOGETHER)
 
 
-def _chosen(steps: Mapping[int, ConceptStep]) -> set[int]:
+def _chosen(steps: Mapping[int, InferenceStep]) -> set[int]:
     return {int(j) for step in steps.values() for j in np.flatnonzero(step.few.alpha)}

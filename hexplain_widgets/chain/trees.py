@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ..evidence import InferredConcept, Prediction
 from .harmonize import ConceptDirections
-from .inference import ConceptStep, ImageInference
+from .inference import ImageInference, InferenceStep
 
 OUTPUT = "output"
 # A class rests on what at least this share of its images rest on.
@@ -20,7 +20,7 @@ UNMOVED = "no channel of the next level's layer moves it in this image"
 
 
 @dataclass(frozen=True)
-class InferenceTree:
+class TreeBuilder:
     """Grows the tree of an inferred image; `levels` are those below the output, named `root`."""
 
     levels: Sequence[ConceptDirections]
@@ -79,7 +79,7 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _flag(step: ConceptStep) -> str | None:
+def _flag(step: InferenceStep) -> str | None:
     if not step.weights.any():
         return UNMOVED
     return None if step.few.exact else CUT_SHORT

@@ -30,12 +30,12 @@ class Importance:
         self.gathered = gathered
         self.sparsity = sparsity
         self._near = near or {}
-        self._found: dict[tuple[str, int], Float[np.ndarray, " k"]] = {}
+        self._weights: dict[tuple[str, int], Float[np.ndarray, " k"]] = {}
         self._fits: dict[tuple[str, int], float] = {}
 
     def at(self, sparsity: float) -> Importance:
         """Return the same at another sparsity, started from what is known here."""
-        return Importance(self.gathered, sparsity, {**self._near, **self._found})
+        return Importance(self.gathered, sparsity, {**self._near, **self._weights})
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -88,10 +88,10 @@ class Importance:
 
     def weights(self, layer: str, classes: Sequence[int]) -> Float[np.ndarray, "c k"]:
         """Return the weights of every channel of a layer for some classes."""
-        missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._found]
+        missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._weights]
         for block in self.gathered.blocks(layer, missing):
             self._solve(layer, block)
-        return np.stack([self._found[layer, c] for c in classes])
+        return np.stack([self._weights[layer, c] for c in classes])
 
     def _solve(self, layer: str, classes: Sequence[int]) -> None:
         problem = self.gathered.quadratic(layer, classes)
@@ -104,7 +104,7 @@ class Importance:
             w = weights[i]
             left = problem.power[i] - 2 * problem.linear[i] @ w + w @ gram[i % len(gram)] @ w
             self._fits[key] = float(1 - left / problem.power[i]) if problem.power[i] > 0 else 0.0
-            self._found[key] = w
+            self._weights[key] = w
 
     def strong(self, layer: str, index: int) -> Float[np.ndarray, " k"]:
         """Return the weights of a class; raises ValueError where all of them are zero."""
@@ -150,7 +150,7 @@ class Importance:
             reasons = reasons_of.setdefault(self.classes[c], [])
             if not self.gathered.labelled[c] and not self.gathered.predicted[c]:
                 reasons.append("never labelled nor predicted in the data")
-            if not self._found[layer, c].any():
+            if not self._weights[layer, c].any():
                 reasons.append("no channel is left at this sparsity")
             elif self._fits[layer, c] < POOR_FIT:
                 reasons.append(f"its weights explain {self._fits[layer, c]:.0%} of its score")

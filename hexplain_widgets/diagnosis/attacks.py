@@ -301,7 +301,7 @@ class PeakComparison:
     probabilities: Float[np.ndarray, "2 c"]
 
 
-def compared(
+def compare_peaks(
     before: StageActivations, after: StageActivations, named: tuple[int, int], top: int
 ) -> PeakComparison:
     """Return the peaks of the channels of the classes named before and after (Fig. 12 b).
@@ -391,7 +391,7 @@ def attacked_decision(
     count = at_least_one("channels", top)
     first, second = stage.at(attacked.x), stage.at(attacked.adversarial)
     named = (before.target.index, after.target.index)
-    comparison = compared(first, second, named, count)
+    comparison = compare_peaks(first, second, named, count)
     classifier = stage.classifier
     goal = attacked.settings.get("target")
     return AttackedDecision(
@@ -542,7 +542,7 @@ class SetAttack:
         peaks = None
         if attacked.came_through:
             after = self._stage.at(attacked.adversarial)
-            peaks = compared(before, after, named, self._top).peaks
+            peaks = compare_peaks(before, after, named, self._top).peaks
         classes = before.capture.logits.shape[1]
         return _Row(attacked, before.layer, before.bound, classes, peaks)
 

@@ -220,8 +220,8 @@ class RandomisedNetwork:
             n for n in named if not hasattr(model.get_submodule(n), "reset_parameters")
         )
         own = {name: _state(self.model, name) for name in named}
-        drawn = self._drawn(seed)
-        self._states = [{n: (own[n], drawn[n]) for n in layer} for layer in self.layers]
+        fresh = self._drawn(seed)
+        self._states = [{n: (own[n], fresh[n]) for n in layer} for layer in self.layers]
         self.turn(0)
 
     def _drawn(self, seed: int) -> dict[str, State]:
@@ -241,8 +241,8 @@ class RandomisedNetwork:
     def turn(self, count: int) -> nn.Module:
         """Return the copy with its `count` topmost layers drawn anew, the others as they were."""
         for place, layer in enumerate(self._states):
-            for name, (own, drawn) in layer.items():
-                wanted = drawn if place < count else own
+            for name, (own, fresh) in layer.items():
+                wanted = fresh if place < count else own
                 for key, tensor in _tensors(self.model.get_submodule(name)).items():
                     tensor.data = wanted[key]
         return self.model
