@@ -21,7 +21,7 @@ UNMOVED = "no channel of the next level's layer moves it in this image"
 
 @dataclass(frozen=True)
 class TreeBuilder:
-    """Grows the tree of an inferred image; `levels` are those below the output, named `root`."""
+    """Builds the tree of an inferred image; `levels` are those below the output, named `root`."""
 
     levels: Sequence[ConceptDirections]
     root: str
