@@ -1,4 +1,7 @@
-"""Concepts as directions of a layer: sparse regression of labels on its vectors (CHAIN, Eq. 1)."""
+"""Concepts as directions of a layer: sparse regression of labels on its vectors (CHAIN, Eq. 1).
+
+The directions of one level, and all levels of a network below its output.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Inference weights: the channels of a shallow layer that a deep concept rests on (Eq. 2-18)."""
+"""What a concept rests on: channels of a shallower layer (Eq. 2-18), and few concepts (Eq. 19).
+
+Gates on a layer and what deeper ones answer, inference weights, the few concepts that explain
+them, and images inferred level by level from the output down.
+"""
 
 from __future__ import annotations
 
@@ -261,7 +265,7 @@ def inference_weights(
     weights (Eq. 4), or ones of an identity matrix for logits. The penalty is `sparsity` times the
     smallest that makes every weight of a concept zero; an intercept is fitted. With `v = w * means`
     the matrix of the regression is that of the gates alone, so that all concepts of all images with
-    the same gates are one problem (`GateSample`). Raises ValueError for concepts that do not fit.
+    the same gates are one problem (`GateMatrix`). Raises ValueError for concepts that do not fit.
     """
     weights: dict[int, InferenceWeights] = {}
     for same in _with_equal_gates(perturbations):
