@@ -23,6 +23,7 @@ from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximi
 from ..network.guest import visiting
 from ..network.localize import upsampled
 from ..network.probe import Probe
+from ..network.probed_image import numbers_of
 from ..network.segments import rounding
 from ..solvers.best_subset import Subset, best_subset
 from ..solvers.lasso import Quadratic, Way, lasso
@@ -171,7 +172,7 @@ class PerturbationExtractor:
         maps = cache.maps[shallow]
         gates = self.gates(shallow, maps.shape[1])
         answers = self._answers(x, cache, shallow, deep, gates.opened, stopped)
-        means = _numbers(spatial_means(maps)[0])
+        means = numbers_of(spatial_means(maps)[0])
         check_finite(f"the layer {shallow} gives", means)
         self._check(shallow, deep, cache, answers)
         return Perturbation(gates.first(len(answers)), means, answers)
@@ -197,7 +198,7 @@ class PerturbationExtractor:
         self._check(shallow, deep, cache, answers)
         lost = answers[0] - answers[1:]
         # A channel that is zero everywhere can leave nothing but rounding.
-        lost[_numbers(maps[0].abs().amax((1, 2)) == 0).astype(bool)] = 0
+        lost[numbers_of(maps[0].abs().amax((1, 2)) == 0).astype(bool)] = 0
         return lost
 
     def _answers(
@@ -212,7 +213,7 @@ class PerturbationExtractor:
         gates = torch.from_numpy(opened).to(cache.maps[shallow].device)[None]
         with visiting(self._probe.classifier.model), torch.no_grad():
             parts = list(self._answered(x, cache, shallow, deep, gates, stopped))
-        return _numbers(torch.cat(parts, 1)[0])
+        return numbers_of(torch.cat(parts, 1)[0])
 
     def _answered(
         self,
@@ -238,7 +239,7 @@ class PerturbationExtractor:
     ) -> None:
         check_finite(f"gates on {shallow} lead {deep or 'the output'} to", answers)
         if deep is not None:
-            own = _numbers(spatial_means(cache.maps[deep])[0])
+            own = numbers_of(spatial_means(cache.maps[deep])[0])
             apart = np.abs(answers[0] - own).max()
             if apart > rounding(cache.maps[deep]) * max(np.abs(own).max(), 1e-30):
                 raise RuntimeError(
@@ -246,10 +247,6 @@ class PerturbationExtractor:
                     " network that answers the same to the same image was expected; look for"
                     " randomness or state in its forward"
                 )
-
-
-def _numbers(tensor: Tensor) -> np.ndarray:
-    return np.asarray(tensor.detach().double().cpu())
 
 
 def inference_weights(

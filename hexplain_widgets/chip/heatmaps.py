@@ -15,7 +15,7 @@ from ..evidence import Faithfulness, HeatMap, Localization, Provenance
 from ..evidence.faithfulness import faithfulness
 from ..network.gradients import picture_of_gradient
 from ..network.localize import Truth, agreement, box_of, note_on, region, upsampled
-from ..network.probed_image import ProbedImage, _numbers
+from ..network.probed_image import ProbedImage, numbers_of
 from .importance import Importance
 
 
@@ -168,7 +168,7 @@ def _by_chip(request: HeatMapRequest) -> Float[np.ndarray, " k"]:
 def _by_grad_cam(request: HeatMapRequest) -> Float[np.ndarray, " k"]:
     """Return what each channel adds to Grad-CAM, over all places."""
     gradients, maps = request.image.gradients(request.layer, request.index)
-    return _numbers(gradients.mean((1, 2)) * maps.sum((1, 2)))
+    return numbers_of(gradients.mean((1, 2)) * maps.sum((1, 2)))
 
 
 SUMS: dict[str, Callable[[HeatMapRequest], Float[np.ndarray, " k"]]] = {

@@ -286,6 +286,14 @@ class Framing:
             self._windows[size] = self._measured(*size)
         return self._windows[size]
 
+    def of(self, image: Image.Image) -> Window:
+        """Return the window of an image; where it is nearly the whole, the whole.
+
+        Raises like `window`.
+        """
+        window = self.window((image.height, image.width))
+        return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
+
     def _measured(self, height: int, width: int) -> Window:
         x0, x1 = self._ends(self._positions(_ramp(height, width)), 1 / width)
         y0, y1 = self._ends(self._positions(_ramp(width, height).T).T, 1 / height)

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from ..arguments import Stop, nearest, one_of
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
-from ..data.label_maps import NEARLY, WHOLE, Framing, Window, nearest_label, shares, shifted_masks
+from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
 from ..data.samples import Batch, Sample, batches, length_of
 from ..decomposition.decisions import Part, checked_top_k, estimated, splits_of, strongest
 from ..evidence import ContextSummary, DegreeSummary, Layer, LayerDegrees, Provenance
@@ -316,7 +316,7 @@ class _ContextPass(_DecisionPass):
         with visiting(self.classifier.model):
             *_, last = selections(self.probe, capture, index, self.top_k)
         masks = np.array([binarised(part, size) for part in last.parts]).reshape(-1, *size)
-        regions = shares(maps, size, window=self._window(sample))
+        regions = shares(maps, size, window=self._framing.of(sample.item.image))
         draw = drawing(sample.key, "context", self.seed)
         return _MapCounts(
             index,
@@ -324,10 +324,6 @@ class _ContextPass(_DecisionPass):
             nearest_label(shifted_masks(masks, draw, DRAWS), regions),
             regions.labels[regions.values.any((1, 2))],
         )
-
-    def _window(self, sample: Sample) -> Window:
-        window = self._framing.window((sample.item.image.height, sample.item.image.width))
-        return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
 
     def _down(self, x: Float[Tensor, "1 c h w"]) -> list[str]:
         """Return the layers that decisions are taken down through, the one asked for last."""

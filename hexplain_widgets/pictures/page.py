@@ -1,4 +1,4 @@
-"""Pages for slides and print: a pen, how names and shares are written, rows of pictures and bars."""
+"""Pages for slides and print: a pen, how names and shares are written, pictures and bars."""
 
 from __future__ import annotations
 
