@@ -27,7 +27,7 @@ def heat(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 4"]:
     The upper part of inferno for what speaks for the decision, blues for what speaks against it.
     """
     strength = np.clip(np.abs(values), 0, 1)
-    colour = np.where((values < 0)[..., None], _ramp(_AGAINST, strength), _ramp(_FOR, strength))
+    colour = np.where((values < 0)[..., None], ramp(_AGAINST, strength), ramp(_FOR, strength))
     alpha = 255 * np.minimum(_OPAQUE, 1.25 * strength)
     shaded = np.rint(np.concatenate([colour, alpha[..., None]], axis=-1))
     return np.asarray(shaded, dtype=np.uint8)
@@ -84,7 +84,8 @@ def pale(image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
     return np.asarray(faint, dtype=np.uint8)
 
 
-def _ramp(table: str, strength: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
+def ramp(table: str, strength: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s 3"]:
+    """Return colours between those of a table, six hex digits each, for strengths from 0 to 1."""
     anchors = np.array([list(bytes.fromhex(colour)) for colour in table.split()], dtype=np.float64)
     at = np.linspace(0, 1, len(anchors))
     return np.stack([np.interp(strength, at, anchors[:, i]) for i in range(3)], axis=-1)
