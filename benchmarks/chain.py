@@ -75,17 +75,17 @@ def gates(repeats: int) -> None:
     draw = np.random.default_rng(0)
     total = {"plain": 0.0, "network": 0.0, "solver": 0.0, "search": 0.0}
     for shallow, deep in zip(STAGES, (*STAGES[1:], None), strict=True):
-        asked = PerturbationExtractor(probe, STAGES, count=GATES, seed=0)
-        taken = asked.take(x)
-        channels = taken.maps[shallow].shape[1]
+        extractor = PerturbationExtractor(probe, STAGES, count=GATES, seed=0)
+        cache = extractor.take(x)
+        channels = cache.maps[shallow].shape[1]
         some = torch.ones(PLAIN_GATES, channels)
         before, after = [], []
         for _ in range(repeats):
             with visiting(model), torch.no_grad():
                 before.append(seconds(partial(plain, model, x, shallow, some)) / PLAIN_GATES)
-            after.append(seconds(partial(asked.perturbed, x, taken, shallow, deep)))
+            after.append(seconds(partial(extractor.perturb, x, cache, shallow, deep)))
         slow, fast = GATES * statistics.median(before), statistics.median(after)
-        found = whole(shallow, channels, taken.maps[shallow], draw)
+        found = whole(shallow, channels, cache.maps[shallow], draw)
         solver, search = inferred(found, channels, draw)
         print(
             f"{shallow:12} -> {deep or 'logits':12} plain {slow:7.1f} s   network {fast:6.2f} s"

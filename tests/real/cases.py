@@ -77,17 +77,17 @@ def correlations(classifier: hx.Classifier, path: Path) -> list[float]:
     """Agreement of alpha with the drops at each step, down the strongest channels."""
     probe = Probe(classifier)
     capture = probe.capture(classifier.prepare(path).x)
-    weighing = ContributionFinder(probe, capture)
+    finder = ContributionFinder(probe, capture)
     unit, deep, found = Unit(int(capture.logits.argmax()), 0, 0), None, []
     for layer in capture.layers:
         segment = probe.segment(capture, layer.name, deep)
         with visiting(classifier.model):
-            (decided,) = segment.decide([unit])
-            r = weighing.faithfulness(segment, (layer.name, deep), decided).pearson
+            (decision,) = segment.decide([unit])
+            r = finder.faithfulness(segment, (layer.name, deep), decision).pearson
         found.append(float("nan") if r is None else r)
-        maps = (decided.gradients * decided.activations)[0]
+        maps = (decision.gradients * decision.activations)[0]
         best = int(maps.sum((1, 2)).argmax())
         y, x = divmod(int(maps[best].argmax()), maps.shape[2])
-        unit = Unit(best, y + decided.offsets[0][0], x + decided.offsets[0][1])
+        unit = Unit(best, y + decision.offsets[0][0], x + decision.offsets[0][1])
         deep = layer.name
     return found
