@@ -588,7 +588,7 @@ def parts_made(monkeypatch) -> list[fx.Node]:
     """The layers of which images had the parts of their channels made from here on."""
     made, parts = [], linear_parts.MixingPoint.parts
 
-    def noted(self, maps: Tensor) -> linear_parts.ImageParts:
+    def noted(self, maps: Tensor) -> linear_parts.GateSums:
         made.append(self.start)
         return parts(self, maps)
 
