@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.atlas.gallery import FilterGallery
 from hexplain_widgets.data.concept_sets import LabelledPicture
-from hexplain_widgets.diagnosis.attacks import DeepestStage, attacked_decision, pgd
+from hexplain_widgets.diagnosis.attacks import StageProbe, attacked_decision, pgd
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.network import gating
@@ -77,7 +77,7 @@ def additive(model: nn.Module, x: Tensor) -> Evidence:
 def attack(model: nn.Module, x: Tensor) -> Evidence:
     found = pgd(model, x, steps=2)
     trees = [hx.decompose(model, each, top_k=1) for each in (x, found.adversarial)]
-    return attacked_decision(found, DeepestStage(hx.Classifier(model)), *trees)
+    return attacked_decision(found, StageProbe(hx.Classifier(model)), *trees)
 
 
 def context(model: nn.Module, x: Tensor) -> Evidence:

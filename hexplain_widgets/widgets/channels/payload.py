@@ -57,9 +57,6 @@ def class_order(rows: Float[np.ndarray, "c k"]) -> Int[np.ndarray, " c"]:
     Average linkage of cosine distances, leaves ordered so that neighbours are as similar as can
     be; a class without any weight is as far from all others as one that shares no channel.
     """
-    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-    from scipy.spatial.distance import pdist
-
     if len(rows) < 3:
         return np.arange(len(rows))
     # here, for only the matrix sorts by likeness
