@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
+
+from .state import whole
 
 from ...arguments import Stop as Stop
 
@@ -106,13 +108,13 @@ class Conversation:
 
     def _cancel(self, number: int, other: object) -> None:
         with self._lock:
-            known = _whole(other) and other in self._wanted
+            known = whole(other) and other in self._wanted
             self._wanted -= {other} if known else set()
         self._send({"kind": "result", "id": number, "cancelled": known})
 
 
 def answering(engine: T | None, kind: str, purpose: str, call: str) -> T:
-    """Return the engine that answers a view's questions.
+    """Return the engine that answers a view's messages.
 
     Raises ValueError for a view of saved evidence, which has none: `purpose` is what it would be
     for, `call` what opens a view with a `kind` of engine.
@@ -128,11 +130,7 @@ def answering(engine: T | None, kind: str, purpose: str, call: str) -> T:
 
 def _number_of(content: object) -> int | None:
     number = content.get("id") if isinstance(content, dict) else None
-    return number if _whole(number) else None
-
-
-def _whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return number if whole(number) else None
 
 
 def _lesson(error: Exception) -> str:

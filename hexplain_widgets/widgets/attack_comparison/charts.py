@@ -11,16 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from ...evidence import AttackedDecision, AttackedSet
-from .._shared.figures import (
-    INK,
-    PADDING,
-    grouped_bars,
-    parts_of,
-    span,
-    swatches,
-    ticks_around,
-    upright_bars,
-)
+from ...pictures.charts import ticks_around
+from .._shared.figures import INK, PADDING, grouped_bars, parts_of, span, swatches, upright_bars
 from .._shared.tree_pair import abreast
 from .words import peaks_words
 

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from PIL import Image
 
 from ...evidence import AttackedDecision, AttackedSet
+from ...pictures.charts import CHART, grouped_bars, ticks_around
+from ...pictures.heat import concept_pictures
 from ...pictures.page import (
-    CHART,
     GAP,
     MARGIN,
     PICTURE,
@@ -19,7 +20,6 @@ from ...pictures.page import (
     Number,
     Pen,
     finished,
-    grouped_bars,
     page_of,
     percent,
     pictures,
@@ -27,12 +27,10 @@ from ...pictures.page import (
     stacked,
     swatches,
 )
-from .._shared.figures import ticks_around
 from ..decomposition_tree.picture import draw_decomposition
 from .charts import AFTER, BEFORE, ordinal
 from .words import (
     attack_words,
-    concept_pictures,
     concept_words,
     magnified,
     outcome,

@@ -14,12 +14,16 @@ from jaxtyping import Float, Int
 
 from ...arguments import nearest
 from ...evidence import ChannelImportance
+from ...pictures.charts import ticks_around
 from ...pictures.page import ACCENT
-from .._shared.controls import CheckControls, Requests, alert
+from .._shared.controls import CheckControls, Requests
 from .._shared.conversation import EXPECTED, Content, Stop
 from .._shared.export import Exportable
-from .._shared.figures import axis_of, framed, parts_of, span, ticks_around
-from .choice import ChannelChoice, agreement_of, chip_of, data_of, expected, spot
+from .._shared.figures import axis_of, framed, parts_of, span
+from .._shared.linking import ChannelChoice
+from .._shared.markup import alert
+from .._shared.view import check_evidence
+from .checks import agreement_of, chip_of, data_of, spot
 from .picture import AGAINST, FOR, draw_bars
 
 MOST_BARS = 40
@@ -62,7 +66,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
 
         Raises TypeError for what is no ChannelImportance, ValueError for a class it has not.
         """
-        expected(evidence, ChannelImportance, "chip.matrix()")
+        check_evidence(evidence, ChannelImportance, "chip.matrix()")
         self = cls.__new__(cls)
         self._open(evidence, None, evidence.classes, _index(evidence.classes, target), top)
         return self

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from ...evidence import ChannelImportance, ChannelOverlap, ChannelPortrait
-from .._shared.payload import picture_bytes, quantized, six_digits
+from .._shared.payload import append_file, picture_bytes, quantized, six_digits
 
 ZERO, STEPS = 128, 127
 STRONGEST = 5
@@ -161,10 +161,7 @@ class PortraitCase:
 
 
 def _placed(one: ChannelPortrait, pictures: list[bytes], data: bytearray) -> dict[str, Any]:
-    images = []
-    for encoded in pictures:
-        images.append([len(data), len(encoded)])
-        data += encoded
+    images = [append_file(encoded, data) for encoded in pictures]
     values = [six_digits(float(value)) for value in one.values[: len(images)]]
     return {"images": images, "values": values, "map": _placed_map(one, data)}
 

@@ -14,11 +14,13 @@ from jaxtyping import UInt8
 
 from ...evidence import ChannelOverlap, ChannelPortrait
 from .._shared.conversation import Content, Handler, Stop
+from .._shared.linking import ChannelChoice
+from .._shared.messages import layer_in
 from .._shared.payload import layer_fields, picture_bytes
 from .._shared.state import ViewState, dotted_numbers, understood
-from .._shared.view import synced
-from . import messages as questions
-from .choice import ChannelChoice, ClassChecks, chip_of, data_of, expected, indices_of
+from .._shared.view import check_evidence, synced
+from . import messages
+from .checks import ClassChecks, chip_of, data_of, indices_of
 from .payload import PortraitCase, overlap_payload
 from .picture import draw_overlap
 
@@ -83,7 +85,7 @@ class ChannelVenn(ChannelChoice, ClassChecks):
 
         Raises TypeError for what is no ChannelOverlap.
         """
-        expected(evidence, ChannelOverlap, "chip.overlap(classes)")
+        check_evidence(evidence, ChannelOverlap, "chip.overlap(classes)")
         self = cls.__new__(cls)
         self._image = None
         self._open(evidence, None)
@@ -151,9 +153,9 @@ class ChannelVenn(ChannelChoice, ClassChecks):
 
     def _change(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         chip = self._ask("to compare other channels")
-        classes = questions.classes_in(content, chip.classes_)
-        limit = questions.limit_in(content)
-        layer = questions.layer_in(content, self.layer_names)
+        classes = messages.classes_in(content, chip.classes_)
+        limit = messages.limit_in(content)
+        layer = layer_in(content, self.layer_names)
         found = self._asked(classes, limit, layer)
         if stopped():
             raise CancelledError
@@ -161,7 +163,7 @@ class ChannelVenn(ChannelChoice, ClassChecks):
         return {"regions": len(self._evidence.regions)}
 
     def _portray(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        channels = questions.channels_in(content)
+        channels = messages.channels_in(content)
         self._ask("to show what a channel answers to")
         self._fetch(channels, stopped)
         return {"channels": list(channels)}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from ...pictures.colours import paler
 from .merging import ConceptPath, MergedConcept
 
 Key = tuple[int, str]
-
 # Okabe and Ito's, told apart by the colour-blind, then others as far from them as can be.
 OBJECTS = (
     "#56b4e9",
@@ -74,19 +74,3 @@ def _heaviest_parents(root: MergedConcept, depth: int) -> list[tuple[str, Key]]:
             sizes[one.concept][above[path[:-1]]] += share
     ordered = sorted(sizes, key=lambda name: -sum(sizes[name].values()))
     return [(name, max(sizes[name], key=lambda key: sizes[name][key])) for name in ordered]
-
-
-def paler(colour: str, part: float) -> str:
-    """Return a colour mixed with so much white, or with black where the part is negative."""
-    ground = 255 if part > 0 else 0
-    mixed = (
-        round(value + (ground - value) * min(0.8, abs(part)))
-        for value in bytes.fromhex(colour.removeprefix("#"))
-    )
-    return "#" + "".join(f"{value:02x}" for value in mixed)
-
-
-def is_light(colour: str) -> bool:
-    """Return whether dark words are easier to read on a colour than light ones."""
-    r, g, b = bytes.fromhex(colour.removeprefix("#"))
-    return 0.299 * r + 0.587 * g + 0.114 * b > 140

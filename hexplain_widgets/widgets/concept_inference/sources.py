@@ -8,6 +8,7 @@ from typing import Any
 
 from ...evidence import ConceptInference, Faithfulness
 from .._shared.conversation import Stop
+from .._shared.view import check_evidence
 
 CALL = "pass an image, a list of images, {name: images} or ConceptInference"
 
@@ -94,11 +95,7 @@ def evidence_of(given: Any, most: int) -> tuple[InferenceSource, ...]:
     """
     found = sources_of(given, most)
     for source in found:
-        if not source.ready:
-            raise TypeError(
-                f"got {type(source.given).__name__} as evidence; expected a ConceptInference;"
-                " make one with chain.explain(image) or open a saved one with load(path)"
-            )
+        check_evidence(source.given, ConceptInference, "chain.explain(image)")
     return found
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from ...evidence import ConceptInference, InferredConcept
-from ...pictures.page import FINER, INK, SOFT, Pen, percent, short
-from .colours import concept_colours, is_light
+from ...pictures.colours import is_light
+from ...pictures.page import FINER, INK, SOFT, WIDTH, finished, page_of, percent, short
+from .colours import concept_colours
 from .merging import ConceptPath, MergedConcept, merged
 from .tree_picture import AGAINST, map_over
 
-WIDTH, MARGIN, HEAD, GAP = 1920, 48, 150, 40
+MARGIN, HEAD, GAP = 48, 150, 40
 MOST_ACROSS, MOST_AGAINST = 3, 4
 REST = "#b9bcc0"
 CENTRE, THICKNESS = 0.3, (1.3, 1.1, 0.85, 0.6)
@@ -94,7 +95,7 @@ class _SunburstPicture:
         self.tall = self.size + _CAPTION + _LINE * (1 + MOST_AGAINST) + GAP
         down = -(-len(inferences) // self.across)
         height = HEAD + down * self.tall
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
+        self.pen = page_of(height)
         self.ink = ImageDraw.Draw(self.pen.canvas)
 
     def finished(self) -> Image.Image:
@@ -107,8 +108,7 @@ class _SunburstPicture:
         self.pen.text((WIDTH - MARGIN, 84), key, 24, SOFT, "rs")
         for place in range(len(self.inferences)):
             self._chart(place)
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _chart(self, place: int) -> None:
         step = self.size + GAP

@@ -10,16 +10,27 @@ from PIL import Image
 
 from ...evidence import ConceptInference, InferredConcept
 from ...network.localize import upsampled
+from ...pictures.colours import SETS
 from ...pictures.heat import cropped, heat, pale
-from ...pictures.page import FINER, INK, LINE, SOFT, WELL, Pen, percent, short
-from ..decomposition_tree.picture import rows
+from ...pictures.page import (
+    FINER,
+    INK,
+    LINE,
+    SOFT,
+    WELL,
+    WIDTH,
+    finished,
+    page_of,
+    percent,
+    short,
+)
+from ...pictures.trees import rows
 from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
 
-WIDTH, MARGIN, HEAD = 1920, 48, 190
+MARGIN, HEAD = 48, 190
 GAP, GUTTER, FOOT = 26, 84, 60
 MOST_ROWS = 60
 AGAINST, SHARED, DOUBT = "#2f7fc4", "#8a5fd0", "#b36b00"
-SETS = ("#e69f00", "#2b9e73", "#d55e00", "#56b4e9", "#cc79a7", "#8a8a8a")
 _FULL = 40.0  # width of all links of one concept together
 
 
@@ -78,7 +89,7 @@ class _TreePicture:
         down = -(-len(inferences) // across)
         self.tall = down * (self.side + (32 if len(inferences) > 1 else 6)) + 72
         height = HEAD + (1 + max(self.rows.values())) * (self.tall + GAP) + FOOT
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
+        self.pen = page_of(height)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -87,8 +98,7 @@ class _TreePicture:
         for path in self.rows:
             self._card(path)
         self._legend()
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _place(self, path: ConceptPath) -> tuple[float, float]:
         x = MARGIN + len(path) * (self.card + GUTTER)

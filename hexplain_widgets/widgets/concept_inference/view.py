@@ -12,10 +12,10 @@ import traitlets
 
 from ...evidence import ConceptInference
 from .._shared.conversation import Content, Handler, Stop, answering
+from .._shared.messages import target_in
 from .._shared.payload import faithfulness_fields
-from .._shared.state import ViewState, dotted_numbers, understood
+from .._shared.state import ViewState, dotted_numbers, dotted_paths, understood
 from .._shared.view import View, synced
-from ..decomposition_tree import messages as questions
 from .merging import ConceptPath, merged
 from .messages import own_path, spot_in
 from .payload import checks_payload, inference_payload, pictures_payload, set_name, spot
@@ -27,17 +27,12 @@ MOST_SETS = 6
 MOST_CHARTS = 12
 
 
-def open_paths(value: object) -> bool:
-    """Return whether a value is a list of paths."""
-    return isinstance(value, list) and all(map(dotted_numbers, value))
-
-
 def cleaned(state: object, _: object = None) -> ViewState:
     """Return what is understood of a saved arrangement: the chosen path, what is open, the zoom."""
     return understood(state, _ENTRIES)
 
 
-_ENTRIES = {"selected": dotted_numbers, "zoom": dotted_numbers, "open": open_paths}
+_ENTRIES = {"selected": dotted_numbers, "zoom": dotted_numbers, "open": dotted_paths}
 
 
 class InferenceView(View):
@@ -138,7 +133,7 @@ class InferenceView(View):
         super().close()
 
     def _explain(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        target = questions.target_in(content)
+        target = target_in(content)
         chain = self._ask("to explain another class")
         found = []
         for i, source in enumerate(self._sources):

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ...evidence import ContextSummary, DegreeSummary
+from ...pictures.charts import FEW, LineChart, decimals, even_ticks
+from ...pictures.colours import OURS, RANDOM, TRUTH
 from ...pictures.page import short
-from .._shared.figures import INK, PADDING, axis_of, decimals, even_ticks, framed
-from ..faithfulness_report.charts import FEW, OURS, RANDOM, TRUTH, Chart
+from .._shared.figures import INK, PADDING, axis_of, framed
 
 AROUND, ITSELF = OURS, TRUTH
 MOST_LABELS, MOST_CLASSES = 5, 12
@@ -60,12 +61,12 @@ def bars_of(summary: ContextSummary, place: int) -> Bars:
     )
 
 
-def degree_chart(summary: DegreeSummary) -> Chart:
+def degree_chart(summary: DegreeSummary) -> LineChart:
     """Discriminative degrees from the shallowest layer to the deepest, and by chance (Fig. 15)."""
     layers = summary.layers[::-1]
     x = np.arange(len(layers), dtype=np.float64)
     few = len(layers) <= FEW
-    return Chart(
+    return LineChart(
         "Discriminative degree",
         "1: every channel that is selected belongs to one class. Mean over those channels.",
         "layer, from the pixels up" if few else "way from the pixels to the logits",

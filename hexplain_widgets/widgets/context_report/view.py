@@ -11,9 +11,8 @@ import ipywidgets
 from ...diagnosis.context import discriminative_degrees, measure_context
 from ...evidence import ContextSummary, DegreeSummary
 from .._shared.export import Exportable
-from .._shared.figures import parts_of
-from ..faithfulness_report.charts import figure_of
-from ..faithfulness_report.words import legend
+from .._shared.figures import line_figure, parts_of
+from .._shared.markup import legend
 from .charts import Bars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
 from .picture import draw_context
 from .words import context_heading, context_table, degree_heading, degree_table
@@ -114,7 +113,7 @@ class ContextReport(Exportable, ipywidgets.VBox):
 
     def _degrees(self, summary: DegreeSummary) -> list[ipywidgets.Widget]:
         chart = degree_chart(summary)
-        figure = figure_of(chart)
+        figure = line_figure(chart)
         figure.layout.max_width = "760px"
         self._own += parts_of(figure)
         head = degree_heading(summary) + legend(chart.title, chart.colours, chart.told)

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ...evidence import Contributions
+from ...pictures.charts import even_ticks
 from ...pictures.page import short
-from .._shared.figures import PADDING, axis_of, even_ticks, framed, own_parts, span
+from .._shared.figures import PADDING, axis_of, framed, own_parts, span
 from .reading import MOST_ELEMENTS, ContributionTable
 
 FOR, AGAINST, REST = "#d9622b", "#2f7fc4", "#8a8f98"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,7 +10,15 @@ from jaxtyping import Float
 
 from ...evidence import Contributions
 from ...evidence.faithfulness import faithfulness
-from .._shared.payload import faithfulness_fields, picture_bytes, quantized, six_digits
+from .._shared.payload import (
+    faithfulness_fields,
+    files_payload,
+    map_bytes,
+    map_columns,
+    picture_bytes,
+    quantized,
+    six_digits,
+)
 from .reading import (
     ContributionTable,
     attention,
@@ -56,10 +63,7 @@ def shared_notes(reading: ContributionTable) -> tuple[str, ...]:
 
 def pictures_payload(reading: ContributionTable) -> dict[str, Any]:
     """Return the images, of any sizes, in one buffer, with `[start, length]` of each."""
-    coded = [picture_bytes(one.image) for one in reading.images]
-    starts = [0, *itertools.accumulate(map(len, coded))]
-    places = [[start, len(data)] for start, data in zip(starts, coded, strict=False)]
-    return {"places": places, "data": b"".join(coded)}
+    return files_payload(picture_bytes(one.image) for one in reading.images)
 
 
 def maps_payload(reading: ContributionTable) -> dict[str, Any]:
@@ -77,12 +81,7 @@ def attention_payload(reading: ContributionTable) -> dict[str, Any]:
 
 def _coded(maps: Iterable[Float[np.ndarray, "_ _"]]) -> dict[str, Any]:
     coded = [quantized(values) for values in maps]
-    return {
-        "extent": [list(pixels.shape) for pixels, _, _ in coded],
-        "zero": [zero for _, zero, _ in coded],
-        "step": [step for _, _, step in coded],
-        "data": b"".join(pixels.tobytes() for pixels, _, _ in coded),
-    }
+    return {**map_columns(coded), "data": map_bytes(coded)}
 
 
 def _maps(reading: ContributionTable, one: Contributions) -> Iterator[Float[np.ndarray, "H W"]]:

@@ -8,13 +8,23 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from PIL import Image, ImageDraw
 
 from ...evidence import Contributions
-from ...network.localize import upsampled
-from ...pictures.heat import heat, pale
-from ...pictures.page import FINER, INK, LINE, SOFT, WELL, Pen, Point, short
+from ...pictures.heat import overlaid
+from ...pictures.page import (
+    FINER,
+    INK,
+    LINE,
+    SOFT,
+    WELL,
+    WIDTH,
+    Point,
+    finished,
+    page_of,
+    short,
+)
 from .charts import AGAINST, FOR, REST, slice_colour
 from .reading import (
     ContributionTable,
@@ -29,7 +39,7 @@ from .reading import (
 
 Number = float | int
 
-WIDTH, MARGIN, GAP = 1920, 48, 44
+MARGIN, GAP = 48, 44
 HEAD, ROW, SIDE, FOOT = 150, 40, 300, 30
 WORDS, LEAD, PIE = 128, 28, 300  # room for the words below an image, between lines, for a pie
 SIGN = 10.2  # pixels of a sign in running words
@@ -115,7 +125,7 @@ class _ReportPicture:
         self.tall = self.top + self.chart + (3 * LEAD if look.compare else 0)
         down = -(-count // self.across)
         height = round(HEAD + down * (self.tall + GAP) + FOOT)
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
+        self.pen = page_of(height)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -131,8 +141,7 @@ class _ReportPicture:
                 self._bars(self.rows[i], x, y + self.top)
             if self.look.compare:
                 self._lines(entropies(one), x, y + self.top + self.chart + 26, SOFT)
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _title(self) -> None:
         first = self.reading.images[0]
@@ -165,7 +174,7 @@ class _ReportPicture:
         end = x + self.card
         left, y = (x + self.card / 2, y) if self.alone else (x, y + SIDE + WORDS)
         if one.attention is not None:
-            over = _overlaid(one.image, one.attention / most)
+            over = overlaid(one.image, one.attention / most)
             left = self._picture(Image.fromarray(over), left, y)
             words = f"{words}. The strongest colour is {signed(most)} logits."
         self.pen.text((left, y + 24), "Grad-CAM", 26)
@@ -257,14 +266,4 @@ def _reach(row: Row) -> tuple[float, float]:
 def _pictured(one: Contributions, most: float, concept: str | None) -> Image.Image:
     if concept is None:
         return Image.fromarray(one.image)
-    return Image.fromarray(_overlaid(one.image, _map_of(one, concept) / most))
-
-
-def _overlaid(
-    image: UInt8[np.ndarray, "h w 3"], values: Float[np.ndarray, "H W"]
-) -> UInt8[np.ndarray, "h w 3"]:
-    ground = Image.fromarray(pale(image))
-    size = (image.shape[0], image.shape[1])
-    over = Image.fromarray(heat(upsampled(values.astype(np.float64), size)))
-    ground.paste(over, mask=over.getchannel("A"))
-    return np.asarray(ground)
+    return Image.fromarray(overlaid(one.image, _map_of(one, concept) / most))

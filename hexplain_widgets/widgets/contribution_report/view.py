@@ -12,9 +12,9 @@ import traitlets
 
 from ...evidence import Contributions
 from .._shared.conversation import Content, Handler, Stop, answering
-from .._shared.state import ViewState, understood
+from .._shared.state import ViewState, boolean, understood
 from .._shared.view import View, synced
-from . import messages as questions
+from . import messages
 from .charts import ContributionCharts
 from .payload import attention_payload, maps_payload, pictures_payload, report_payload
 from .picture import ReportState, draw_contributions
@@ -33,16 +33,12 @@ class FittedExplainer(Protocol):
         """Return the contributions of one image, with those of plain distillation if wished."""
 
 
-def _is_bool(value: object) -> bool:
-    return isinstance(value, bool)
-
-
 _ENTRIES = {
     "chart": lambda value: isinstance(value, str) and value in CHARTS,
-    "all": _is_bool,
-    "compare": _is_bool,
-    "table": _is_bool,
-    "attention": _is_bool,
+    "all": boolean,
+    "compare": boolean,
+    "table": boolean,
+    "attention": boolean,
 }
 
 
@@ -196,7 +192,7 @@ class ContributionReport(View):
 
     def _add(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to explain another image")
-        picture = questions.image_in(content)
+        picture = messages.image_in(content)
         found = engine.explain(picture, baseline=self._baseline)
         if stopped():
             raise CancelledError
@@ -204,7 +200,7 @@ class ContributionReport(View):
         return {"images": len(self._reading.images)}
 
     def _remove(self, content: Content, _: Stop) -> Mapping[str, Any]:
-        self.remove(questions.place_in(content, len(self._reading.images)))
+        self.remove(messages.place_in(content, len(self._reading.images)))
         return {"images": len(self._reading.images)}
 
     def _append(self, found: Contributions, engine: FittedExplainer | None) -> None:

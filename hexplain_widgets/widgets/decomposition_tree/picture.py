@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -16,19 +15,19 @@ from ...pictures.page import (
     LINE,
     SOFT,
     WELL,
-    Pen,
+    WIDTH,
     Point,
+    finished,
+    page_of,
     percent,
     short,
     stage_name,
 )
+from ...pictures.trees import rows
 
 Path = tuple[int, ...]
-
-WIDTH = 1920
 MOST_ROWS = 60
 MARGIN, HEAD, CAPTION, BETWEEN = 48, 190, 58, 30
-_GAP = 0.16
 
 
 def strongest_line(evidence: Decomposition) -> tuple[Path, ...]:
@@ -37,44 +36,6 @@ def strongest_line(evidence: Decomposition) -> tuple[Path, ...]:
     while evidence.node(line[-1]).children:
         line.append((*line[-1], 0))
     return tuple(line)
-
-
-@runtime_checkable
-class NodeTree(Protocol):
-    """A tree whose nodes, found by their paths, have `children`."""
-
-    def node(self, path: Path, /) -> Any:
-        """Return the node at `path`."""
-
-
-def rows(evidence: NodeTree, opened: Collection[Path], between: float = _GAP) -> dict[Path, float]:
-    """Return the row of every node on the picture; a parent stands in line with its first child.
-
-    Families of a level are `between` rows apart.
-    """
-    free: dict[int, float] = {}
-    placed: dict[Path, float] = {}
-
-    def children(path: Path) -> list[Path]:
-        return (
-            [(*path, i) for i in range(len(evidence.node(path).children))] if path in opened else []
-        )
-
-    def first(path: Path) -> float:
-        here, below = free.get(len(path), 0.0), children(path)
-        if not below:
-            return here
-        gap = between if len(path) + 1 in free else 0.0
-        return max(here, first(below[0]) + gap)
-
-    def place(path: Path, least: float) -> None:
-        placed[path] = max(least, first(path))
-        free[len(path)] = placed[path] + 1
-        for child in children(path):
-            place(child, placed[path])
-
-    place((), 0.0)
-    return placed
 
 
 def draw_decomposition(
@@ -102,7 +63,7 @@ class _DecompositionPicture:
         self.row = self.side + CAPTION + BETWEEN
         body = (1 + max(self.rows.values())) * self.row
         height = HEAD + max(body, self.side + 320) + MARGIN // 2
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
+        self.pen = page_of(height)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -111,8 +72,7 @@ class _DecompositionPicture:
         for path in self.rows:
             self._node(path)
         self._predictions()
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _place(self, path: Path) -> Point:
         return MARGIN + len(path) * self.step, HEAD + self.rows[path] * self.row

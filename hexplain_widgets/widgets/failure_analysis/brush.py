@@ -15,7 +15,7 @@ from ...diagnosis.failures import FILLS, GRID, Occluder, mask_of
 from ...evidence import Failure, Occlusion, Prediction
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.payload import picture_bytes, prediction_fields, six_digits
-from .._shared.state import finite, understood
+from .._shared.state import boolean, finite, understood
 from .._shared.view import View, synced
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -23,7 +23,7 @@ NOTHING = bytes(GRID * GRID)
 # how the brush was left: its side in cells, and whether it uncovers
 _ENTRIES = {
     "size": lambda value: finite(value) and 1 <= value <= GRID,
-    "uncovers": lambda value: isinstance(value, bool),
+    "uncovers": boolean,
 }
 
 

@@ -10,16 +10,9 @@ import ipywidgets
 import numpy as np
 
 from ...evidence import Failure, Prediction
+from ...pictures.charts import ticks_around
 from .._shared.controls import WorkControls, button
-from .._shared.figures import (
-    INK,
-    grouped_bars,
-    parts_of,
-    span,
-    swatches,
-    ticks_around,
-    upright_bars,
-)
+from .._shared.figures import INK, grouped_bars, parts_of, span, swatches, upright_bars
 from .words import RIGHT, WRONG, channel_part, layer, table
 
 

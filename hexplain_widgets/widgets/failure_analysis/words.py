@@ -11,9 +11,9 @@ from PIL import Image
 
 from ...evidence import Failure, FilterPortrait, HeatMap, Occlusion, Prediction
 from ...evidence.faithfulness import pearson
-from ...pictures.heat import pale
+from ...pictures.heat import concept_pictures, pale
 from ...pictures.page import percent
-from ..attack_comparison.words import concept_pictures, figure
+from .._shared.markup import figure
 
 # Okabe and Ito's vermilion and blue, told apart by the colour-blind
 WRONG, RIGHT = "#d55e00", "#0072b2"

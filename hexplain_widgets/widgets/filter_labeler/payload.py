@@ -10,7 +10,7 @@ import numpy as np
 
 from ...atlas.labels import FORMAT, MOST_NAME, FilterLabels
 from ...evidence import FilterPortrait, FilterSheet
-from .._shared.payload import layer_fields, picture_bytes, six_digits
+from .._shared.payload import append_file, layer_fields, picture_bytes, six_digits
 
 # Parts that are offered for a filter, best first.
 OFFERED = 3
@@ -63,10 +63,8 @@ class _Pictures:
     def place(self, pixels: np.ndarray) -> int:
         key = pixels.tobytes()
         if key not in self._known:
-            encoded = picture_bytes(pixels)
             self._known[key] = len(self.places)
-            self.places.append([len(self.data), len(encoded)])
-            self.data += encoded
+            self.places.append(append_file(picture_bytes(pixels), self.data))
         return self._known[key]
 
 

@@ -9,9 +9,9 @@ from scipy import ndimage
 
 from ...atlas.labels import FilterLabels
 from ...evidence import FilterPortrait, FilterSheet
-from ...pictures.page import FINER, SOFT, Pen, short
+from ...pictures.page import FINER, SOFT, WIDTH, Pen, finished, page_of, short
 
-WIDTH, MARGIN, HEAD = 1920, 56, 190
+MARGIN, HEAD = 56, 190
 COLUMNS, MOST = 6, 60
 GAP, CAPTION, BETWEEN = 8, 70, 28
 SIDE = ((WIDTH - 2 * MARGIN - (COLUMNS - 1) * BETWEEN) / COLUMNS - GAP) / 2
@@ -40,7 +40,7 @@ def draw_filters(sheet: FilterSheet, labels: FilterLabels) -> Image.Image:
     rows = max(1, -(-len(some) // COLUMNS))
     row = 2 * SIDE + GAP + CAPTION + BETWEEN
     height = round(HEAD + rows * row + MARGIN / 2)
-    pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
+    pen = page_of(height)
     _title(pen, sheet, labels, len(every) - len(some))
     if not some:
         pen.text((MARGIN, HEAD + 60), "No filter fires on these images.", 30, SOFT)
@@ -50,7 +50,7 @@ def draw_filters(sheet: FilterSheet, labels: FilterLabels) -> Image.Image:
             HEAD + (i // COLUMNS) * row,
         )
         _filter(pen, at, sheet, labels, k)
-    return pen.canvas.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    return finished(pen)
 
 
 def _title(pen: Pen, sheet: FilterSheet, labels: FilterLabels, more: int) -> None:

@@ -11,15 +11,28 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from ...evidence import InferenceComparison
-from ...pictures.page import ACCENT, FINER, INK, LINE, SOFT, WELL, Pen, Point, percent, short
-from ..concept_inference.colours import paler
-from ..concept_inference.tree_picture import SETS
+from ...pictures.colours import SETS, paler
+from ...pictures.page import (
+    ACCENT,
+    FINER,
+    INK,
+    LINE,
+    SOFT,
+    WELL,
+    WIDTH,
+    Pen,
+    Point,
+    finished,
+    page_of,
+    percent,
+    short,
+)
 from . import geometry
 from .payload import point_name
 from .words import apart, listed, p_value, remarks, verdict
 
 Outline = tuple[tuple[float, float], ...]
-WIDTH, HEIGHT, MARGIN, HEAD = 1920, 1080, 48, 130
+HEIGHT, MARGIN, HEAD = 1080, 48, 130
 PLOT = (1120, 880)
 TURN = {"yaw": 32.0, "pitch": 20.0, "zoom": 1.0}
 MOST_SETS = 12
@@ -111,7 +124,7 @@ class _SpacePicture:
         self.chosen = {int(s) for s in cell.split(".") if s} & set(range(len(evidence.names)))
         self.side = _SidePanel(evidence, self.chosen)
         height = max(HEIGHT, round(self.side.tall))
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
+        self.pen = page_of(height)
         self.ink = ImageDraw.Draw(self.pen.canvas, "RGBA")
 
     def finished(self) -> Image.Image:
@@ -121,8 +134,7 @@ class _SpacePicture:
             self._spread(place)
         self._points()
         self.side.draw(self.pen, self.ink)
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _title(self) -> None:
         named = list(dict.fromkeys(self.evidence.concepts))

@@ -13,11 +13,9 @@ import traitlets
 from ...evidence import ConceptInference, InferenceComparison
 from .._shared.conversation import Content, Handler, Stop
 from .._shared.payload import faithfulness_fields
-from .._shared.state import ViewState, dotted_numbers, finite, understood
+from .._shared.state import ViewState, dotted_numbers, finite, understood, whole
 from .._shared.view import View, synced
 from ..concept_inference.sources import chain_of
-from ..decomposition_tree import messages as questions
-from ..decomposition_tree.messages import whole
 from .payload import charts_payload, pictured, points_checked, space_payload, thumbnails_payload
 from .picture import draw_space
 from .words import listed
@@ -88,9 +86,9 @@ def images_of(given: Any, comparison: InferenceComparison) -> tuple[Any, ...]:
 
 def points_in(content: Content, count: int) -> tuple[int, ...]:
     """Return the `points` of a message; raises ValueError for what is none, and for too many."""
-    points: Any = content.get("points")
-    good = isinstance(points, list) and all(questions.whole(i) for i in points)
-    if not good or not 1 <= len(points) <= MOST_CHARTS:
+    points = content.get("points")
+    good = isinstance(points, list) and all(whole(i) for i in points)
+    if not isinstance(points, list) or not good or not 1 <= len(points) <= MOST_CHARTS:
         raise ValueError(
             f"got points {points!r:.60}; expected 1 to {MOST_CHARTS} of them by number;"
             " choose them in the plot"

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ...arguments import nearest
 from ...chip.heatmaps import SUMS
-from .._shared.conversation import RELOAD
-from ..decomposition_tree.messages import target_in, whole
+from .._shared.conversation import RELOAD, Content
+from .._shared.messages import target_in
+from .._shared.state import ViewState, boolean, finite, understood, whole
 from .grid import MapRequest
 
-Content = Mapping[str, Any]
 MOST_CLASSES = 24
 SUMMED = tuple(SUMS)  # methods that sum channels, so that each can be taken out
-ViewState = dict[str, Any]
 SCALES = ("map", "layer", "all")
 MOST = 200
 
@@ -107,18 +106,12 @@ def _layers(content: Content, layers: Sequence[str]) -> tuple[str, ...]:
 
 
 def cleaned(state: object, _: object = None) -> ViewState:
-    """Return the entries of a saved arrangement that are understood, dropping all others."""
-    given = state if isinstance(state, dict) else {}
-    return {
-        name: given[name]
-        for name, holds in _ENTRIES.items()
-        if name in given and holds(given[name])
-    }
+    """Return what is understood of a saved arrangement: method, classes, scale, what is chosen."""
+    return understood(state, _ENTRIES)
 
 
 def _key(value: object) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole or _name(value)
+    return whole(value) or _name(value)
 
 
 def _name(value: object) -> bool:
@@ -135,23 +128,13 @@ def _place(value: object) -> bool:
     )
 
 
-def _part(value: object) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    return math.isfinite(value) and 0 <= value <= 1
-
-
-def _choice(value: object) -> bool:
-    return isinstance(value, bool)
-
-
 _ENTRIES = {
     "method": _name,
     "classes": _keys,
     "scale": lambda value: value in SCALES,
-    "opacity": _part,
-    "boxes": _choice,
-    "signed": _choice,
+    "opacity": lambda value: finite(value) and 0 <= value <= 1,
+    "boxes": boolean,
+    "signed": boolean,
     "selected": _place,
-    "pinned": _choice,
+    "pinned": boolean,
 }

@@ -12,10 +12,21 @@ from PIL import Image
 
 from ...network.localize import upsampled
 from ...pictures.heat import heat, pale
-from ...pictures.page import FINER, SOFT, WELL, Pen, Point, percent, short, stage_name
+from ...pictures.page import (
+    FINER,
+    SOFT,
+    WELL,
+    WIDTH,
+    Point,
+    finished,
+    page_of,
+    percent,
+    short,
+    stage_name,
+)
 from .grid import Cell, HeatmapGrid, Key, Spot
 
-WIDTH, MARGIN, NAMES, GAP = 1920, 48, 210, 16
+MARGIN, NAMES, GAP = 48, 210, 16
 HEAD, LINE, FOOT = 150, 34, 100
 LARGEST = 420  # pixels a side up to which a map is enlarged
 ABREAST = 4  # maps side by side where there is one per class
@@ -128,7 +139,7 @@ class _GridPicture:
         self.size = (min(room, LARGEST), min(room, LARGEST) * height / width)
         self.row = self.size[1] + LINE + (GAP if named else LINE + GAP)
         total = round(HEAD + LINE + self.row * len(rows) + FOOT)
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, total * FINER), "white"))
+        self.pen = page_of(total)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -137,8 +148,7 @@ class _GridPicture:
         for i, row in enumerate(self.rows):
             self._row(row, HEAD + LINE + i * self.row)
         self._legend(HEAD + LINE + self.row * len(self.rows) + GAP)
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _title(self) -> None:
         names = ", ".join(self.look.targets.values())

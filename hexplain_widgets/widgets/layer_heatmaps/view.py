@@ -16,7 +16,7 @@ from ...provenance import versions
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.payload import faithfulness_fields, picture_bytes
 from .._shared.view import View, synced
-from . import messages as questions
+from . import messages
 from .grid import (
     FittedEngine,
     HeatmapGrid,
@@ -73,7 +73,7 @@ class LayerHeatmaps(View):
                 " make one with Chip().fit(model, data)"
             )
         if sparsity is not None:
-            chip = chip.refit(sparsity=questions.checked_sparsity(sparsity))
+            chip = chip.refit(sparsity=messages.checked_sparsity(sparsity))
         grid = _empty(chip, image, layers, methods)
         chosen = _chosen(targets, grid, chip.classes_)
         first = MapRequest(grid.methods[0], chosen[:1], (grid.layers[0].name,))
@@ -169,7 +169,7 @@ class LayerHeatmaps(View):
 
     def _refit(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to take another sparsity")
-        sparsity, wanted = questions.sparsity_in(content), self._wanted(content, engine)
+        sparsity, wanted = messages.sparsity_in(content), self._wanted(content, engine)
         refitted = engine.refit(sparsity=sparsity)
         found = gathered(refitted, self._source, wanted, stopped)
         with self._state_lock:
@@ -183,7 +183,7 @@ class LayerHeatmaps(View):
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to check against ablation")
         layers = [layer.name for layer in self._grid.layers]
-        method, target, layer = questions.spot_in(content, layers, engine.classes_)
+        method, target, layer = messages.spot_in(content, layers, engine.classes_)
         found = engine.faithfulness(self._source, target, layer, method=method)
         if stopped():
             raise CancelledError
@@ -195,12 +195,12 @@ class LayerHeatmaps(View):
 
     def _choose(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to look at another class")
-        index = questions.class_in(content, engine.classes_)
+        index = messages.class_in(content, engine.classes_)
         return {"key": index, "name": engine.classes_[index]}
 
     def _wanted(self, content: Content, engine: FittedEngine) -> MapRequest:
         layers = [layer.name for layer in self._grid.layers]
-        return questions.wanted_in(content, self._grid.methods, layers, engine.classes_)
+        return messages.wanted_in(content, self._grid.methods, layers, engine.classes_)
 
     def _add(self, engine: FittedEngine, found: MapAnswer) -> None:
         with self._state_lock:
@@ -276,4 +276,4 @@ def _chosen(
             "got no targets; expected at least one class, by name or index; leave targets out for"
             " the strongest"
         )
-    return tuple(dict.fromkeys(questions.class_index(target, names) for target in given))
+    return tuple(dict.fromkeys(messages.class_index(target, names) for target in given))

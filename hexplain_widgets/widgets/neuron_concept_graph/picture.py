@@ -9,14 +9,16 @@ import numpy as np
 from PIL import Image
 
 from ...evidence import NeuronConcepts
-from ...pictures.page import FINER, INK, LINE, SOFT, WELL, Pen, short
+from ...pictures.colours import paler
+from ...pictures.page import INK, LINE, SOFT, WELL, WIDTH, finished, page_of, short
 from .payload import ESTIMATORS, parents_of
 
-WIDTH, MARGIN, HEAD, FOOT = 1920, 56, 190, 50
+MARGIN, HEAD, FOOT = 56, 190, 50
 INDENT, GAUGE, LEFT, RIGHT = 30, 620.0, 830.0, 1680.0
 # the colours of branches, as in the view, the stem's last
 _TINTS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a82a")
 _STEM = "#8a8f98"
+_FAINT = 0.45  # how much paler a link is than its branch
 
 Ends = Mapping[tuple[int, int], float]
 
@@ -89,8 +91,7 @@ class _GraphPicture:
         tall = max(row * rows, 30.0 * neurons, 200.0)
         self.row, self.unit = tall / max(1, rows), tall / max(1, neurons)
         self.scale = (min(row, self.row) - 8) / max(_sums(links, 0).values(), default=1.0)
-        size = (WIDTH * FINER, round(HEAD + tall + FOOT) * FINER)
-        self.pen = Pen(Image.new("RGB", size, "white"))
+        self.pen = page_of(HEAD + tall + FOOT)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -99,8 +100,7 @@ class _GraphPicture:
             self._concept(i, HEAD + self.row * (at + 0.5))
         for at, k in enumerate(self.neurons):
             self._neuron(k, HEAD + self.unit * (at + 0.5))
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _title(self) -> None:
         shown = self.evidence
@@ -142,7 +142,7 @@ class _GraphPicture:
         for key in sorted(self.links, key=lambda one: -self.links[one]):
             at = (LEFT, starts[key]), (RIGHT, ends[key])
             width = max(0.8, self.links[key] * self.scale)
-            self.pen.link(*at, width, _paler(self._tint(key[0])))
+            self.pen.link(*at, width, paler(self._tint(key[0]), _FAINT))
 
     def _stacked(
         self, end: int, order: Sequence[int], step: float, others: Sequence[int]
@@ -203,8 +203,3 @@ def _sums(links: Ends, end: int) -> dict[int, float]:
     for key, score in links.items():
         found[key[end]] = found.get(key[end], 0.0) + score
     return found
-
-
-def _paler(colour: str) -> str:
-    mixed = (round(255 - (255 - part) * 0.55) for part in bytes.fromhex(colour[1:]))
-    return "#" + bytes(mixed).hex()

@@ -15,11 +15,11 @@ from ...evidence import HeatMap, Layer, NeuronConcepts, NeuronPortrait
 from ...pictures.page import ACCENT
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.figures import axis_of, framed, parts_of
-from .._shared.state import ViewState, understood
-from .._shared.view import View, synced
-from ..channels.choice import ChannelChoice, expected
-from ..channels.messages import layer_in
-from . import messages as questions
+from .._shared.linking import ChannelChoice
+from .._shared.messages import layer_in
+from .._shared.state import ViewState, boolean, understood
+from .._shared.view import View, check_evidence, synced
+from . import messages
 from .payload import (
     ESTIMATORS,
     Picture,
@@ -73,7 +73,7 @@ def layer_chart(layers: tuple[Layer, ...]) -> Any:
 
 
 def _cleaned(state: object, _: object = None) -> ViewState:
-    return understood(state, {"table": lambda value: isinstance(value, bool)})
+    return understood(state, {"table": boolean})
 
 
 class NeuronConceptGraph(ChannelChoice, View):
@@ -126,7 +126,7 @@ class NeuronConceptGraph(ChannelChoice, View):
 
         Raises TypeError for what is no NeuronConcepts.
         """
-        expected(evidence, NeuronConcepts, "hint.associations()")
+        check_evidence(evidence, NeuronConcepts, "hint.associations()")
         self = cls.__new__(cls)
         self._images, self._concepts, self._shown = (), None, pictures_of(evidence.maps)
         top = evidence.provenance.settings.get("top")
@@ -216,11 +216,11 @@ class NeuronConceptGraph(ChannelChoice, View):
     @traitlets.validate("concept")
     def _known_concept(self, proposal: Any) -> str | None:
         name = proposal["value"]
-        return name and questions.known_concept(name, self._names())
+        return name and messages.known_concept(name, self._names())
 
     @traitlets.validate("estimator")
     def _known_estimator(self, proposal: Any) -> str:
-        return questions.known_estimator(proposal["value"], self.estimator_names)
+        return messages.known_estimator(proposal["value"], self.estimator_names)
 
     @traitlets.validate("folded")
     def _known_folds(self, proposal: Any) -> list[str]:
@@ -252,18 +252,18 @@ class NeuronConceptGraph(ChannelChoice, View):
         return {"layer": self._evidence.layer}
 
     def _change_estimator(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        estimator = questions.estimator_in(content, self.estimator_names)
+        estimator = messages.estimator_in(content, self.estimator_names)
         self._take(*self._asked(self._evidence.layer, estimator, stopped))
         return {"estimator": self._evidence.estimator}
 
     def _map(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        concept = questions.concept_in(content, self._names())
+        concept = messages.concept_in(content, self._names())
         self._ask("a map of a concept")
         self._explain(concept, stopped)
         return {"concept": concept}
 
     def _portray(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        neurons = questions.neurons_in(content)
+        neurons = messages.neurons_in(content)
         hint = self._ask("to show where a neuron is strongest")
         self._keep(hint, portraits=hint.portraits(list(neurons)), stopped=stopped)
         return {"neurons": list(neurons)}
