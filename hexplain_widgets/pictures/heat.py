@@ -122,13 +122,13 @@ def _sampled(
     across, down = scale * w / (where[2] - where[0]), scale * h / (where[3] - where[1])
     left = (box[0] - where[0]) * w / (where[2] - where[0]) + 1
     top = (box[1] - where[1]) * h / (where[3] - where[1]) + 1
-    seen = Image.fromarray(framed).transform(
+    sampled = Image.fromarray(framed).transform(
         (pixels, pixels),
         Image.Transform.AFFINE,
         (across, 0, left, 0, down, top),
         Image.Resampling.BILINEAR,
     )
-    return np.asarray(seen, dtype=np.float64)
+    return np.asarray(sampled, dtype=np.float64)
 
 
 def _framed(

@@ -49,8 +49,7 @@ class WorkControls(ipywidgets.VBox):
     @property
     def said(self) -> str:
         """The markup of what is said about the work."""
-        text: str = self._said.value
-        return text
+        return self._said.value
 
 
 class Requests:
@@ -133,8 +132,7 @@ class CheckControls(WorkControls):
     @property
     def line(self) -> str:
         """The markup of what is said of the class."""
-        text: str = self._line.value
-        return text
+        return self._line.value
 
     def close(self) -> None:
         """Close the controls with all their parts."""
@@ -146,9 +144,9 @@ class CheckControls(WorkControls):
         offered = self._checkable and not self._known
         self.check.disabled = working or not offered
         self.cancel.disabled = not working
-        for part, seen in (
+        for part, visible in (
             (self.check, offered and not working),
             (self.cancel, working),
             (self._line, not working and not offered),
         ):
-            part.layout.display = "" if seen else "none"
+            part.layout.display = "" if visible else "none"

@@ -36,7 +36,7 @@ class Conversation:
         self._handlers = handlers
         self._send = send
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hexplain-view")
-        self._wanted: set[int] = set()
+        self._pending: set[int] = set()
         self._lock = threading.Lock()
 
     def receive(self, content: object) -> None:
@@ -55,7 +55,7 @@ class Conversation:
     def close(self) -> None:
         """Drop what waits, stop what runs, and let the thread end."""
         with self._lock:
-            self._wanted.clear()
+            self._pending.clear()
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _checked(self, content: object) -> Content:
@@ -79,7 +79,7 @@ class Conversation:
 
     def _start(self, number: int, work: Callable[[Stop], Mapping[str, Any]]) -> None:
         with self._lock:
-            self._wanted.add(number)
+            self._pending.add(number)
         self._send({"kind": "accepted", "id": number})
         try:
             self._worker.submit(self._work, number, work)
@@ -90,8 +90,8 @@ class Conversation:
 
     def _work(self, number: int, work: Callable[[Stop], Mapping[str, Any]]) -> None:
         try:
-            if number in self._wanted:
-                self._answer(number, "result", work(lambda: number not in self._wanted))
+            if number in self._pending:
+                self._answer(number, "result", work(lambda: number not in self._pending))
         except CancelledError:
             log.debug("message %s was cancelled", number)
         except Exception as error:
@@ -101,15 +101,15 @@ class Conversation:
 
     def _answer(self, number: int, kind: str, fields: Mapping[str, Any]) -> None:
         with self._lock:
-            wanted = number in self._wanted
-            self._wanted.discard(number)
-        if wanted:
+            pending = number in self._pending
+            self._pending.discard(number)
+        if pending:
             self._send({**fields, "kind": kind, "id": number})
 
     def _cancel(self, number: int, other: object) -> None:
         with self._lock:
-            known = whole(other) and other in self._wanted
-            self._wanted -= {other} if known else set()
+            known = whole(other) and other in self._pending
+            self._pending -= {other} if known else set()
         self._send({"kind": "result", "id": number, "cancelled": known})
 
 

@@ -51,11 +51,11 @@ class ChannelChoice(traitlets.HasTraits):
         if name not in self.layer_names:
             raise ValueError(
                 f"got the layer {name!r}; expected one of {', '.join(self.layer_names)};"
-                f" {self._way_out(name)}"
+                f" {self._remedy(name)}"
             )
         return name
 
-    def _way_out(self, name: str) -> str:
+    def _remedy(self, name: str) -> str:
         if self._fitted is None:
             return (
                 "saved evidence holds one layer; open the view on a fitted"

@@ -91,15 +91,15 @@ def layer_fields(layer: Layer) -> dict[str, Any]:
     }
 
 
-def faithfulness_fields(found: Faithfulness) -> dict[str, Any]:
+def faithfulness_fields(faithfulness: Faithfulness) -> dict[str, Any]:
     """Return what a view says of how far an explanation agrees with ablation."""
     return {
-        "r": six_digits_or_none(found.pearson),
-        "rank": six_digits_or_none(found.spearman),
-        "count": len(found.drops),
-        "parts": found.parts,
-        "images": found.images,
-        "seconds": six_digits(found.seconds),
+        "r": six_digits_or_none(faithfulness.pearson),
+        "rank": six_digits_or_none(faithfulness.spearman),
+        "count": len(faithfulness.drops),
+        "parts": faithfulness.parts,
+        "images": faithfulness.images,
+        "seconds": six_digits(faithfulness.seconds),
     }
 
 

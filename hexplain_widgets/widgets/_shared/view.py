@@ -68,15 +68,15 @@ class View(Exportable, anywidget.AnyWidget):
         """`stopped`, which also says at times that the kernel is at work."""
         last = 0.0
 
-        def asked() -> bool:
+        def heartbeat() -> bool:
             nonlocal last
             if time.monotonic() - last > SIGN_OF_LIFE:
                 last = time.monotonic()
                 self._say({"kind": "accepted", "id": content["id"], **news})
             return stopped()
 
-        asked()
-        return asked
+        heartbeat()
+        return heartbeat
 
     def _say(self, message: dict[str, Any]) -> None:
         self.send(message)

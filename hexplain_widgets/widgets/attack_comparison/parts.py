@@ -21,7 +21,7 @@ _UNITS = {"linf": ("Budget, of 255", 255.0), "l2": ("Budget, length", 1.0)}
 
 
 @runtime_checkable
-class ConceptFinder(Protocol):
+class FittedHint(Protocol):
     """A fitted Hint: it finds a concept in an image."""
 
     def explain(self, image: Any, concept: str) -> HeatMap:
@@ -31,29 +31,29 @@ class ConceptFinder(Protocol):
         """Return the concepts that can be looked for."""
 
 
-class ConceptSearch:
+class ConceptMaps:
     """A concept of a fitted Hint that is looked for in a prepared image and in changed ones.
 
     `names` are the concepts that can be. Raises what `Hint.explain` raises.
     """
 
-    def __init__(self, hint: ConceptFinder, image: Tensor, concept: str) -> None:
+    def __init__(self, hint: FittedHint, image: Tensor, concept: str) -> None:
         self._hint, self._image, self._concept = hint, image, concept
         self.names = hint.explainable()
         self._original = hint.explain(image, concept)
 
-    def another(self, concept: str) -> ConceptSearch:
+    def another(self, concept: str) -> ConceptMaps:
         """Return the same with another concept."""
-        return ConceptSearch(self._hint, self._image, concept)
+        return ConceptMaps(self._hint, self._image, concept)
 
     def maps(self, changed: Tensor) -> tuple[HeatMap, HeatMap]:
         """Return where the concept is in the image, and where in the changed one."""
         return self._original, self._hint.explain(changed, self._concept)
 
 
-def concept_sought(
+def concept_maps(
     hint: Any, concept: str | None, image: Tensor, named: Callable[[], str]
-) -> ConceptSearch | None:
+) -> ConceptMaps | None:
     """Return what is looked for first, None without a Hint.
 
     Without `concept` it is the class that is `named` where the Hint knows it, its first concept if
@@ -63,12 +63,12 @@ def concept_sought(
     if hint is None:
         _check_alone(concept)
         return None
-    if not isinstance(hint, ConceptFinder):
+    if not isinstance(hint, FittedHint):
         raise TypeError(
             f"got {type(hint).__name__} as hint; expected a fitted Hint;"
             " make one with Hint().fit(model, data, hierarchy)"
         )
-    return ConceptSearch(hint, image, _first(hint, named()) if concept is None else concept)
+    return ConceptMaps(hint, image, _first(hint, named()) if concept is None else concept)
 
 
 def _check_alone(concept: str | None) -> None:
@@ -78,7 +78,7 @@ def _check_alone(concept: str | None) -> None:
         )
 
 
-def _first(hint: ConceptFinder, named: str) -> str:
+def _first(hint: FittedHint, named: str) -> str:
     names = hint.explainable()
     if not names:
         raise ValueError(
@@ -297,13 +297,13 @@ class SetParts:
         self._words, self._table = ipywidgets.HTML(), ipywidgets.HTML()
         self._peaks = PeakCharts()
 
-    def show(self, found: AttackedSet) -> list[Any]:
+    def show(self, evidence: AttackedSet) -> list[Any]:
         """Show an attacked set; return its parts, words alone where no attack came through."""
-        self._words.value = _head(f"{set_words(found)} {attack_words(found)}", found.notes)
-        if not len(found.peaks):
+        self._words.value = _head(f"{set_words(evidence)} {attack_words(evidence)}", evidence.notes)
+        if not len(evidence.peaks):
             return [self._words]
-        self._peaks.show_set(found)
-        self._table.value = set_table(found)
+        self._peaks.show_set(evidence)
+        self._table.value = set_table(evidence)
         return [self._words, self._peaks, self._table]
 
     def every(self) -> Iterator[Any]:

@@ -92,14 +92,14 @@ def _image_part(one: AttackedDecision) -> Image.Image:
     return finished(pen)
 
 
-def _set_part(found: AttackedSet) -> Image.Image:
+def _set_part(evidence: AttackedSet) -> Image.Image:
     pen = page_of(HEAD + CHART + 120)
-    pen.text((MARGIN, 80), set_words(found), 38)
-    pen.text((MARGIN, 124), short(attack_words(found), 130), 26, SOFT)
-    if len(found.peaks):
-        ranks = [[ordinal(i) for i in range(found.peaks.shape[3])]] * 2
+    pen.text((MARGIN, 80), set_words(evidence), 38)
+    pen.text((MARGIN, 124), short(attack_words(evidence), 130), 26, SOFT)
+    if len(evidence.peaks):
+        ranks = [[ordinal(i) for i in range(evidence.peaks.shape[3])]] * 2
         classes = ("class before", "class after")
-        _charts(pen, classes, ranks, found.means, np.nan_to_num(found.errors), HEAD - 20)
+        _charts(pen, classes, ranks, evidence.means, np.nan_to_num(evidence.errors), HEAD - 20)
     return finished(pen)
 
 

@@ -55,8 +55,8 @@ def outcome(evidence: AttackedDecision) -> str:
 
 def pairs(evidence: AttackedDecision) -> tuple[tuple[str, float, float], ...]:
     """Return the compared classes, each with its probability before and after."""
-    found = zip(evidence.classes, *evidence.probabilities, strict=True)
-    return tuple((name, float(before), float(after)) for name, before, after in found)
+    rows = zip(evidence.classes, *evidence.probabilities, strict=True)
+    return tuple((name, float(before), float(after)) for name, before, after in rows)
 
 
 def size_words(evidence: AttackedDecision) -> str:
@@ -109,18 +109,19 @@ def peaks_words(name: str, before: float, after: float) -> str:
     return f"{name}: {mean}: {verb} by {percent(abs(after - before) / before)}"
 
 
-def set_words(found: AttackedSet) -> str:
+def set_words(evidence: AttackedSet) -> str:
     """Return over how many images the figures are, and how many were left out."""
-    if not found.images:
+    if not evidence.images:
         return "No image was attacked."
-    through = len(found.peaks)
-    images = f"{found.images} image{'s' if found.images != 1 else ''}"
+    through = len(evidence.peaks)
+    images = f"{evidence.images} image{'s' if evidence.images != 1 else ''}"
     if not through:
         return f"The attack came through in none of {images}: there are no peaks to compare."
     left = (
         "all of them are counted"
-        if not found.withstood
-        else f"{found.withstood} withstood and {'is' if found.withstood == 1 else 'are'} left out"
+        if not evidence.withstood
+        else f"{evidence.withstood} withstood and"
+        f" {'is' if evidence.withstood == 1 else 'are'} left out"
     )
     return f"The attack came through in {through} of {images}; {left}."
 
@@ -181,11 +182,11 @@ def _share(probability: float) -> str:
 
 
 def _with_goal(evidence: AttackedDecision) -> list[tuple[str, float, float]]:
-    found = list(pairs(evidence))
+    rows = list(pairs(evidence))
     if evidence.goal and evidence.goal[0].name not in evidence.classes:
         before, after = (one.probability for one in evidence.goal)
-        found.append((evidence.goal[0].name, before, after))
-    return found
+        rows.append((evidence.goal[0].name, before, after))
+    return rows
 
 
 def concept_words(maps: Sequence[HeatMap]) -> tuple[str, ...]:
@@ -265,23 +266,23 @@ def peaks_table(evidence: AttackedDecision) -> str:
     )
 
 
-def set_table(found: AttackedSet) -> str:
+def set_table(evidence: AttackedSet) -> str:
     """Return the means with their standard errors as a table, empty without an image."""
-    if not len(found.peaks):
+    if not len(evidence.peaks):
         return ""
     rows = "".join(
         f"<tr><td>{name}</td><th scope='row'>{rank + 1}</th>"
-        f"{_mean(found, 0, c, rank)}{_mean(found, 1, c, rank)}</tr>"
+        f"{_mean(evidence, 0, c, rank)}{_mean(evidence, 1, c, rank)}</tr>"
         for c, name in enumerate(("class before", "class after"))
-        for rank in range(found.peaks.shape[3])
+        for rank in range(evidence.peaks.shape[3])
     )
     return _table("Means as a table", ("", "rank", "original", "adversarial"), rows)
 
 
-def _mean(found: AttackedSet, image: int, c: int, rank: int) -> str:
-    error = found.errors[image, c, rank]
+def _mean(evidence: AttackedSet, image: int, c: int, rank: int) -> str:
+    error = evidence.errors[image, c, rank]
     spread = "" if np.isnan(error) else f" ± {error:.2g}"
-    return f"<td>{found.means[image, c, rank]:.3g}{spread}</td>"
+    return f"<td>{evidence.means[image, c, rank]:.3g}{spread}</td>"
 
 
 def _table(title: str, heads: tuple[str, ...], rows: str) -> str:

@@ -131,8 +131,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
     @property
     def target(self) -> str:
         """Name of the class whose bars are on the screen."""
-        name: str = self._class.label
-        return name
+        return self._class.label
 
     def __repr__(self) -> str:
         return f"ChannelBars({self.target!r}, {len(self._shown)} channels, layer {self.layer!r})"
@@ -219,9 +218,9 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
 
     def _answer_check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         target, layer = content["target"], content["layer"]
-        found = agreement_of(self._chip, target, self._data, layer, stopped)
-        self._keep({**self._checks, spot(layer, target): found})
-        return found
+        check = agreement_of(self._chip, target, self._data, layer, stopped)
+        self._keep({**self._checks, spot(layer, target): check})
+        return check
 
     def _keep(self, checks: dict[str, Mapping[str, Any]]) -> None:
         self._checks = checks

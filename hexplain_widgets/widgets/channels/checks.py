@@ -54,10 +54,10 @@ class ClassChecks(View):
                 f"got no images to hold {chip.classes_[target]!r} against; expected labelled ones,"
                 f" as for Chip.fit; pass data= to {type(self).__name__}"
             )
-        found = agreement_of(chip, target, data, layer, self._life(content, stopped, {}))
+        check = agreement_of(chip, target, data, layer, self._life(content, stopped, {}))
         with self._state_lock:
-            self._publish(checks={**self.checks, spot(layer, target): found})
-        return found
+            self._publish(checks={**self.checks, spot(layer, target): check})
+        return check
 
     def _keep_checks(self, twin: ClassChecks) -> None:
         """Give a twin what is known of the classes it shows."""
@@ -90,10 +90,10 @@ def agreement_of(chip: Any, target: int, data: Any, layer: str, stopped: Stop) -
 
     Raises what Chip.agreement raises, CancelledError once `stopped` says yes.
     """
-    found = chip.agreement(target, data, layer, stopped=stopped)
+    faithfulness = chip.agreement(target, data, layer, stopped=stopped)
     if stopped():
         raise CancelledError
-    return faithfulness_fields(found)
+    return faithfulness_fields(faithfulness)
 
 
 def data_of(data: Any, chip: Any) -> Any:

@@ -68,8 +68,8 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
         data: Any = None,
     ) -> None:
         self._classes = None if classes is None else list(classes)
-        found = chip_of(chip).matrix(self._classes, layer=layer)
-        self._open(found, chip, data_of(data, chip))
+        evidence = chip_of(chip).matrix(self._classes, layer=layer)
+        self._open(evidence, chip, data_of(data, chip))
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ChannelMatrix:
@@ -127,7 +127,7 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
 
     def turn_to(self, layer: str) -> None:
         """Show the same classes at another fitted layer."""
-        self._show(self._asked(layer))
+        self._show(self._importance_at(layer))
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
@@ -139,13 +139,13 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
         super().close()
 
     def _change_layer(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        found = self._asked(layer_in(content, self.layer_names))
+        evidence = self._importance_at(layer_in(content, self.layer_names))
         if stopped():
             raise CancelledError
-        self._show(found)
-        return {"layer": found.layer}
+        self._show(evidence)
+        return {"layer": evidence.layer}
 
-    def _asked(self, layer: str) -> ChannelImportance:
+    def _importance_at(self, layer: str) -> ChannelImportance:
         chip = self._ask("another layer")
         return chip.matrix(self._classes, layer=layer)
 

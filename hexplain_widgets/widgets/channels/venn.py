@@ -73,11 +73,11 @@ class ChannelVenn(ChannelChoice, ClassChecks):
         layer: str | None = None,
         data: Any = None,
     ) -> None:
-        shown, data = _looked_at(chip_of(chip), image), data_of(data, chip)
-        found = chip.overlap(list(classes), layer=layer, **_limit(top, threshold))
+        shown, data = _shown_image(chip_of(chip), image), data_of(data, chip)
+        overlap = chip.overlap(list(classes), layer=layer, **_limit(top, threshold))
         self._image = image
         targets = indices_of(classes, chip.classes_)
-        self._open(replace(found, image=shown), chip, data, targets)
+        self._open(replace(overlap, image=shown), chip, data, targets)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ChannelVenn:
@@ -139,7 +139,7 @@ class ChannelVenn(ChannelChoice, ClassChecks):
     def turn_to(self, layer: str) -> None:
         """Show the same classes at another fitted layer."""
         shown, targets = self._evidence, tuple(self.targets)
-        self._show(self._asked(targets, _limit(shown.top, shown.threshold), layer), targets)
+        self._show(self._overlap_of(targets, _limit(shown.top, shown.threshold), layer), targets)
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
@@ -156,10 +156,10 @@ class ChannelVenn(ChannelChoice, ClassChecks):
         classes = messages.classes_in(content, chip.classes_)
         limit = messages.limit_in(content)
         layer = layer_in(content, self.layer_names)
-        found = self._asked(classes, limit, layer)
+        overlap = self._overlap_of(classes, limit, layer)
         if stopped():
             raise CancelledError
-        self._show(found, classes)
+        self._show(overlap, classes)
         return {"regions": len(self._evidence.regions)}
 
     def _portray(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
@@ -168,14 +168,15 @@ class ChannelVenn(ChannelChoice, ClassChecks):
         self._fetch(channels, stopped)
         return {"channels": list(channels)}
 
-    def _asked(
+    def _overlap_of(
         self, classes: Sequence[int], limit: Mapping[str, Any], layer: str
     ) -> ChannelOverlap:
-        found = self._ask("to compare other channels").overlap(list(classes), layer=layer, **limit)
+        overlap = self._ask("to compare other channels").overlap(
+            list(classes), layer=layer, **limit
+        )
         same = layer == self._evidence.layer
         kept = self._evidence.portraits if same else ()
-        whole: ChannelOverlap = replace(found, portraits=kept, image=self._evidence.image)
-        return whole
+        return replace(overlap, portraits=kept, image=self._evidence.image)
 
     def _show(self, evidence: ChannelOverlap, targets: Sequence[int]) -> None:
         turned = evidence.layer != self._evidence.layer
@@ -194,10 +195,10 @@ class ChannelVenn(ChannelChoice, ClassChecks):
 
     def _fetch(self, channels: Sequence[int], stopped: Stop = lambda: False) -> None:
         layer = self._evidence.layer
-        found = self._chip.portraits(list(channels), layer=layer, image=self._image)
+        portraits = self._chip.portraits(list(channels), layer=layer, image=self._image)
         if stopped() or layer != self._evidence.layer:
             raise CancelledError
-        self._evidence = replace(self._evidence, portraits=self._joined(found))
+        self._evidence = replace(self._evidence, portraits=self._joined(portraits))
         self._publish(portraits=self._portraits())
 
     def _joined(self, fresh: Sequence[ChannelPortrait]) -> tuple[ChannelPortrait, ...]:
@@ -214,7 +215,7 @@ class ChannelVenn(ChannelChoice, ClassChecks):
         return self._case.payload(self._evidence.layer, self._evidence.portraits)
 
 
-def _looked_at(chip: Any, image: Any) -> UInt8[np.ndarray, "h w 3"] | None:
+def _shown_image(chip: Any, image: Any) -> UInt8[np.ndarray, "h w 3"] | None:
     if image is None:
         return None
     if chip.classifier_ is None:
@@ -222,8 +223,7 @@ def _looked_at(chip: Any, image: Any) -> UInt8[np.ndarray, "h w 3"] | None:
             "got an image, but this Chip was loaded without its model; expected one with it;"
             " load it with the model, or leave image= out"
         )
-    shown: UInt8[np.ndarray, "h w 3"] = chip.classifier_.prepare(image).shown
-    return shown
+    return chip.classifier_.prepare(image).shown
 
 
 def _limit(top: int | None, threshold: float | None) -> dict[str, Any]:

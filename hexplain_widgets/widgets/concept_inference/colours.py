@@ -47,11 +47,11 @@ def concept_colours(root: MergedConcept, levels: tuple[str, ...]) -> dict[Concep
     Below the first level a concept has a shade of the parent it weighs most in. At the level
     "color" concepts that are basic color terms have their own.
     """
-    found: dict[Key, str] = {(0, root.concept): "#8f98a3"}
+    colours: dict[Key, str] = {(0, root.concept): "#8f98a3"}
     for depth in range(1, len(levels)):
         for place, (name, parent) in enumerate(_heaviest_parents(root, depth)):
-            found[depth, name] = _colour(name, levels[depth], depth, place, found.get(parent))
-    return {path: found[one.depth, one.concept] for path, one in root.walk()}
+            colours[depth, name] = _colour(name, levels[depth], depth, place, colours.get(parent))
+    return {path: colours[one.depth, one.concept] for path, one in root.walk()}
 
 
 def _colour(name: str, level: str, depth: int, place: int, parent: str | None) -> str:
@@ -70,7 +70,7 @@ def _heaviest_parents(root: MergedConcept, depth: int) -> list[tuple[str, Key]]:
     for path, one in root.walk():
         above[path] = (one.depth, one.concept)
         if one.depth == depth:
-            share = sum(abs(found.share) for _, found in one.known)
+            share = sum(abs(concept.share) for _, concept in one.known)
             sizes[one.concept][above[path[:-1]]] += share
     ordered = sorted(sizes, key=lambda name: -sum(sizes[name].values()))
     return [(name, max(sizes[name], key=lambda key: sizes[name][key])) for name in ordered]

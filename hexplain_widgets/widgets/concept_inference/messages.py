@@ -30,5 +30,5 @@ def own_path(
     inference: ConceptInference, root: MergedConcept, place: int, path: ConceptPath
 ) -> ConceptPath:
     """Return where a concept of the merged tree stands in the tree of its own set."""
-    found = root.node(path).found[place]
-    return next(own for own, one in inference.root.walk() if one is found)
+    concept = root.node(path).by_set[place]
+    return next(own for own, one in inference.root.walk() if one is concept)

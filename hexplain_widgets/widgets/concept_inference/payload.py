@@ -111,23 +111,23 @@ def _set(one: ConceptInference, place: int, count: int) -> dict[str, Any]:
 
 
 def _layer(inferences: Sequence[ConceptInference], level: str) -> dict[str, Any] | None:
-    found = next((one.layers[level] for one in inferences if level in one.layers), None)
-    return None if found is None else layer_fields(found)
+    layer = next((one.layers[level] for one in inferences if level in one.layers), None)
+    return None if layer is None else layer_fields(layer)
 
 
 def _parts(walked: list[tuple[ConceptPath, MergedConcept]], maps: _Maps) -> dict[str, list[Any]]:
     at = dict(walked)
     rows = [
-        (i, s, found, at[path[:-1]].found[s] if path else None)
+        (i, s, concept, at[path[:-1]].by_set[s] if path else None)
         for i, (path, node) in enumerate(walked)
-        for s, found in node.known
+        for s, concept in node.known
     ]
     return {
         "node": [i for i, _, _, _ in rows],
         "set": [s for _, s, _, _ in rows],
-        "part": [six_digits(part_of(found, parent)) for _, _, found, parent in rows],
-        "map": [maps.add(found.heatmap) for _, _, found, _ in rows],
-        **{name: [value(found) for _, _, found, _ in rows] for name, value in _FACTS.items()},
+        "part": [six_digits(part_of(concept, parent)) for _, _, concept, parent in rows],
+        "map": [maps.add(concept.heatmap) for _, _, concept, _ in rows],
+        **{name: [value(concept) for _, _, concept, _ in rows] for name, value in _FACTS.items()},
     }
 
 

@@ -131,7 +131,7 @@ class _TreePicture:
                 start = (x + self.card, y + self.tall / 2 + shift)
                 end = (cx, cy + self.tall / 2 + shift)
                 colour = AGAINST if one.weight < 0 else self._tint(s)
-                self.pen.link(start, end, max(2.0, full * part_of(one, node.found[s])), colour)
+                self.pen.link(start, end, max(2.0, full * part_of(one, node.by_set[s])), colour)
 
     def _tint(self, place: int) -> str:
         return LINE if len(self.inferences) == 1 else SETS[place]

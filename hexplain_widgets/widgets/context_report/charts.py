@@ -126,11 +126,11 @@ def distinct(names: Sequence[str]) -> list[str]:
     >>> distinct(["sky", "sky", "sea"])
     ['sky', '2. sky', 'sea']
     """
-    found: list[str] = []
+    kept: list[str] = []
     for place, name in enumerate(names, 1):
         cut = short(name, _NAME)
-        found.append(f"{place}. {cut}" if cut in found else cut)
-    return found
+        kept.append(f"{place}. {cut}" if cut in kept else cut)
+    return kept
 
 
 def _axes(y: Any, x: Any, ticks: Float[np.ndarray, " t"]) -> list[Any]:

@@ -160,8 +160,8 @@ class DecompositionTree(View):
     def _candidates(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         path = messages.path_in(content, self._evidence)
         engine = self._ask("to list the channels below a node")
-        found = engine.candidates(self._evidence, path, top=MOST_CANDIDATES)
-        return {"candidates": [[int(c), float(a), float(s)] for c, a, s in found]}
+        candidates = engine.candidates(self._evidence, path, top=MOST_CANDIDATES)
+        return {"candidates": [[int(c), float(a), float(s)] for c, a, s in candidates]}
 
     def _change_top_k(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         top_k = messages.top_k_in(content)
@@ -184,20 +184,20 @@ class DecompositionTree(View):
         news = {"done": 0}
         alive = self._life(content, stopped, news)
 
-        def asked() -> bool:
+        def step() -> bool:
             news["done"] += 1
             return alive()
 
-        return asked
+        return step
 
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         path = messages.path_in(content, self._evidence)
-        found = self._ask("to check against ablation").faithfulness(self._evidence, path)
+        faithfulness = self._ask("to check against ablation").faithfulness(self._evidence, path)
         if stopped():
             raise CancelledError
-        node = replace(self._evidence.node(path), agreement=found.pearson)
+        node = replace(self._evidence.node(path), agreement=faithfulness.pearson)
         self._evidence = self._evidence.with_node(path, node)
-        self._checked[dotted(path)] = faithfulness_fields(found)
+        self._checked[dotted(path)] = faithfulness_fields(faithfulness)
         self._publish(checks=self._checks())
         return self._checked[dotted(path)]
 
@@ -256,8 +256,8 @@ def _checked(engine: Decomposer, evidence: Decomposition) -> Decomposition:
     """Return the evidence with its first decision checked against ablation."""
     if evidence.root.agreement is not None:
         return evidence
-    found = engine.faithfulness(evidence, ())
-    return replace(evidence, root=replace(evidence.root, agreement=found.pearson))
+    faithfulness = engine.faithfulness(evidence, ())
+    return replace(evidence, root=replace(evidence.root, agreement=faithfulness.pearson))
 
 
 def _path(text: str) -> Path:

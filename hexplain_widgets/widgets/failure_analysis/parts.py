@@ -71,7 +71,7 @@ class FailureControls(WorkControls):
             layout=ipywidgets.Layout(width="260px"),
         )
         self.compare = button("Compare", lambda: compare(self.chosen))
-        self.runner_up = button("", self._offer_taken(compare), "primary")
+        self.runner_up = button("", self._on_runner_up(compare), "primary")
         self.cancel = button("Cancel", cancel)
         self._said = ipywidgets.HTML()
         self._row = ipywidgets.HBox(
@@ -101,12 +101,12 @@ class FailureControls(WorkControls):
             part.close()
         super().close()
 
-    def _offer_taken(self, compare: Callable[[int | str], None]) -> Callable[[], None]:
-        def taken() -> None:
+    def _on_runner_up(self, compare: Callable[[int | str], None]) -> Callable[[], None]:
+        def pressed() -> None:
             if self._runner_up is not None:
                 compare(self._runner_up.index)
 
-        return taken
+        return pressed
 
     def _offer(self, *, working: bool) -> None:
         self.compare.disabled = self.runner_up.disabled = working

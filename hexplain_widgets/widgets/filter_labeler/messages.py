@@ -40,12 +40,12 @@ def name_in(content: Content) -> str | None:
 def cleaned_names(value: object, filters: int) -> Names:
     """Return those entries of saved names that hold, by number, dropping all others."""
     given = value if isinstance(value, dict) else {}
-    found = {
+    names = {
         int(k): str(name)
         for k, name in given.items()
         if str(k).isdecimal() and int(k) < filters and (name == NO_PART or _is_name(name))
     }
-    return {str(k): found[k] for k in sorted(found)}
+    return {str(k): names[k] for k in sorted(names)}
 
 
 def cleaned_view(state: object, _: object = None) -> ViewState:

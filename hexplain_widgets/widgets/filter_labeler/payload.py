@@ -84,8 +84,8 @@ def _best(sheet: FilterSheet) -> list[list[list[float | int]]]:
 
 def network_of(sheet: FilterSheet) -> str | None:
     """Return the hash of the weights that the filters are of, where the evidence has it."""
-    found = sheet.provenance.settings.get("network")
-    return found if isinstance(found, str) else None
+    network = sheet.provenance.settings.get("network")
+    return network if isinstance(network, str) else None
 
 
 def names_of(labels: FilterLabels) -> Names:

@@ -23,11 +23,11 @@ def chosen(sheet: FilterSheet, labels: FilterLabels) -> list[int]:
 
     Filters that never fire are left out.
     """
-    seen = {one.filter for one in sheet.portraits if len(one.images)}
-    found = sheet.suggestions()
+    firing = {one.filter for one in sheet.portraits if len(one.images)}
+    suggestions = sheet.suggestions()
     named = [k for part in labels.parts for k in labels.of(part)]
-    suggested = sorted(found, key=lambda k: -found[k][1])
-    return [k for k in (named or suggested or sorted(seen)) if k in seen]
+    suggested = sorted(suggestions, key=lambda k: -suggestions[k][1])
+    return [k for k in (named or suggested or sorted(firing)) if k in firing]
 
 
 def draw_filters(sheet: FilterSheet, labels: FilterLabels) -> Image.Image:
@@ -75,11 +75,11 @@ def _filter(
     pen.text((x, below + 32), f"#{k}", 22, SOFT)
     if name is not None:
         pen.text((x + 62, below + 32), short(name, 16), 26)
-    found = sheet.suggestions().get(k)
-    if found is not None:
+    suggestion = sheet.suggestions().get(k)
+    if suggestion is not None:
         chance = "" if sheet.chance is None else f", chance {sheet.chance[k]:.2f}"
-        part = short(found[0], 14)
-        pen.text((x, below + 60), f"{part} {found[1]:.2f}{chance}", 18, SOFT)
+        part = short(suggestion[0], 14)
+        pen.text((x, below + 60), f"{part} {suggestion[1]:.2f}{chance}", 18, SOFT)
 
 
 def outlined(one: FilterPortrait, i: int, pixels: int) -> Image.Image:

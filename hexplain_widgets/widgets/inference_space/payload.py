@@ -46,21 +46,21 @@ def thumbnails_payload(pictures: Iterable[UInt8[np.ndarray, "_h _w 3"]]) -> dict
 
 
 def charts_payload(
-    found: Mapping[int, ConceptInference], evidence: InferenceComparison
+    inferences: Mapping[int, ConceptInference], evidence: InferenceComparison
 ) -> dict[str, Any]:
     """Return the inferences of single points, as one tree: `of` says whose each is.
 
     Maps have at most 28 cells a side, of more than 24 points at most 14.
     """
-    if not found:
+    if not inferences:
         return {"of": [], "inference": {}, "pictures": {}}
-    most = FINE if len(found) <= FEW else COARSE
+    most = FINE if len(inferences) <= FEW else COARSE
     named = [
         replace(one, name=point_name(evidence, i), root=coarser(one.root, most))
-        for i, one in found.items()
+        for i, one in inferences.items()
     ]
     return {
-        "of": list(found),
+        "of": list(inferences),
         "inference": inference_payload(named),
         "pictures": pictures_payload(named),
     }

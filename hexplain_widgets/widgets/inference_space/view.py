@@ -73,10 +73,10 @@ def images_of(given: Any, comparison: InferenceComparison) -> tuple[Any, ...]:
         )
     sets = {str(name): _listed(name, one) for name, one in given.items()}
     for place, name in enumerate(comparison.names):
-        wanted = int((comparison.sets == place).sum())
-        if len(sets[name]) != wanted:
+        size = int((comparison.sets == place).sum())
+        if len(sets[name]) != size:
             raise ValueError(
-                f"got {len(sets[name])} images of {name!r}; expected the {wanted} that were"
+                f"got {len(sets[name])} images of {name!r}; expected the {size} that were"
                 " compared; pass the mapping that chain.compare was given"
             )
     numbers = [int((comparison.sets[:i] == s).sum()) for i, s in enumerate(comparison.sets)]
@@ -177,11 +177,11 @@ class InferenceSpace(View):
 
     def _open(self, evidence: InferenceComparison, chain: Any, images: tuple[Any, ...]) -> None:
         self._evidence, self._chain, self._images = evidence, chain, images
-        self._found: dict[int, ConceptInference] = dict(enumerate(evidence.inferences))
+        self._inferences: dict[int, ConceptInference] = dict(enumerate(evidence.inferences))
         super().__init__(
             space=space_payload(evidence),
             thumbnails=thumbnails_payload(pictured(evidence)),
-            charts=charts_payload(self._found, evidence),
+            charts=charts_payload(self._inferences, evidence),
             checks=points_checked(evidence),
             live=chain is not None,
         )
@@ -205,7 +205,7 @@ class InferenceSpace(View):
     def snapshot(self) -> InferenceSpace:
         """Return a twin of what is on the screen, without the Chain, with the sunbursts opened."""
         twin = type(self).from_evidence(self._evidence)
-        twin._keep(self._found)
+        twin._keep(self._inferences)
         twin.view, twin.layout = self.view, self.layout
         return twin
 
@@ -225,30 +225,30 @@ class InferenceSpace(View):
 
     def _infer(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         points = points_in(content, len(self._evidence.points))
-        missing = [point for point in points if point not in self._found]
-        self._found = _last(self._found, points)
+        missing = [point for point in points if point not in self._inferences]
+        self._inferences = _last(self._inferences, points)
         chain, images = self._ask(missing)
         for done, point in enumerate(missing):
             life = self._life(content, stopped, {"done": done, "total": len(missing)})
-            found = chain.explain(images[point], self._target(point, chain), stopped=life)
+            inference = chain.explain(images[point], self._target(point, chain), stopped=life)
             if stopped():
                 raise CancelledError
-            self._keep({point: found})
+            self._keep({point: inference})
         return {"points": list(points)}
 
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         point = point_in(content, len(self._evidence.points))
         chain, images = self._ask([point])
         life = self._life(content, stopped, {})
-        found = chain.agreement(self._evidence, point, images[point], life)
+        faithfulness = chain.agreement(self._evidence, point, images[point], life)
         if stopped():
             raise CancelledError
         with self._state_lock:
             known = self._evidence.agreements or (None,) * len(self._evidence.points)
-            every = (*known[:point], found.pearson, *known[point + 1 :])
+            every = (*known[:point], faithfulness.pearson, *known[point + 1 :])
             self._evidence = replace(self._evidence, agreements=every)
-            self._publish(checks={**self.checks, str(point): faithfulness_fields(found)})
-        return faithfulness_fields(found)
+            self._publish(checks={**self.checks, str(point): faithfulness_fields(faithfulness)})
+        return faithfulness_fields(faithfulness)
 
     def _ask(self, missing: list[int]) -> tuple[Any, tuple[Any, ...]]:
         if missing and self._chain is None:
@@ -265,13 +265,13 @@ class InferenceSpace(View):
         decided = self._evidence.level == next(iter(chain.levels_))
         return concept if decided else None
 
-    def _keep(self, found: Mapping[int, ConceptInference]) -> None:
+    def _keep(self, inferences: Mapping[int, ConceptInference]) -> None:
         """Show more inferences; of those that were asked for, the latest are kept."""
         most = max(MOST_KEPT, len(self._evidence.inferences))
-        self._found = dict(list({**self._found, **found}.items())[-most:])
-        self._publish(charts=charts_payload(self._found, self._evidence))
+        self._inferences = dict(list({**self._inferences, **inferences}.items())[-most:])
+        self._publish(charts=charts_payload(self._inferences, self._evidence))
 
 
-def _last(found: Mapping[int, ConceptInference], points: Collection[int]) -> dict[int, Any]:
+def _last(inferences: Mapping[int, ConceptInference], points: Collection[int]) -> dict[int, Any]:
     """The same, with these points behind the others: what is first is given up first."""
-    return dict(sorted(found.items(), key=lambda item: item[0] in points))
+    return dict(sorted(inferences.items(), key=lambda item: item[0] in points))

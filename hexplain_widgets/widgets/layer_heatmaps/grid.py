@@ -85,7 +85,7 @@ class HeatmapGrid:
             notes=sheet.notes,
         )
 
-    def with_found(self, cells: Mapping[Spot, Cell], errors: Mapping[Spot, str]) -> HeatmapGrid:
+    def with_cells(self, cells: Mapping[Spot, Cell], errors: Mapping[Spot, str]) -> HeatmapGrid:
         """Return the same with new maps and errors, each in the place of what stood there."""
         kept = {spot: text for spot, text in self.errors.items() if spot not in cells}
         had = {spot: cell for spot, cell in self.cells.items() if spot not in errors}
@@ -107,8 +107,8 @@ class HeatmapGrid:
         if method in OF_THE_IMAGE:
             return (WHOLE,)
         named = [layer.name for layer in self.layers]
-        found = dict.fromkeys(s.layer for s in (*self.cells, *self.errors) if s.method == method)
-        return (*(n for n in named if n in found), *(n for n in found if n not in named))
+        layers = dict.fromkeys(s.layer for s in (*self.cells, *self.errors) if s.method == method)
+        return (*(n for n in named if n in layers), *(n for n in layers if n not in named))
 
     def targets(self) -> dict[Key, str | None]:
         """Return the classes with a map or an error, with names where a map tells them."""
@@ -174,18 +174,18 @@ def sheet_of(evidence: HeatMapSheet | HeatMap | Localization) -> HeatMapSheet:
 
 def _boxes(sheet: HeatMapSheet) -> dict[Spot, Localization]:
     """Boxes by the places of their maps: by method where they name it, else in order."""
-    found: dict[Spot, Localization] = {}
+    boxes: dict[Spot, Localization] = {}
     for one in sheet.localizations:
         peers = [m for m in sheet.maps if (m.target, m.layer) == (one.target, one.layer)]
-        free = [m for m in peers if spot_of(m) not in found]
+        free = [m for m in peers if spot_of(m) not in boxes]
         own = [m for m in free if m.method == one.provenance.method]
         for heatmap in (own or free)[:1]:
-            found[spot_of(heatmap)] = one
-    return found
+            boxes[spot_of(heatmap)] = one
+    return boxes
 
 
 @runtime_checkable
-class FittedEngine(Protocol):
+class FittedChip(Protocol):
     """A fitted engine, as far as this view uses it; `hx.Chip` is one."""
 
     @property
@@ -204,7 +204,7 @@ class FittedEngine(Protocol):
     def sparsity(self) -> float:
         """The penalty, as a fraction of the smallest that zeroes everything."""
 
-    def refit(self, *, sparsity: float) -> FittedEngine:
+    def refit(self, *, sparsity: float) -> FittedChip:
         """Return the same engine at another sparsity."""
 
     def matrix(
@@ -261,66 +261,68 @@ class MapAnswer:
     errors: dict[Spot, str] = field(default_factory=dict)
 
 
-def gathered(
-    engine: FittedEngine,
+def maps_of(
+    engine: FittedChip,
     image: Any,
-    wanted: MapRequest,
+    request: MapRequest,
     stopped: Callable[[], bool] = lambda: False,
 ) -> MapAnswer:
-    """Return the wanted maps; one that cannot be had says why and keeps no other back.
+    """Return the maps of a request; one that cannot be had says why and keeps no other back.
 
     Raises CancelledError once `stopped` says so.
     """
     try:
-        return MapAnswer(_drawn(engine, image, wanted, stopped))
+        return MapAnswer(_cells_of(engine, image, request, stopped))
     except ValueError as error:
-        parts = wanted.parts()
+        parts = request.parts()
         if not parts:
-            return MapAnswer({}, {spot: str(error) for spot in wanted.spots()})
-    found = MapAnswer()
+            return MapAnswer({}, {spot: str(error) for spot in request.spots()})
+    answer = MapAnswer()
     for part in parts:
-        one = gathered(engine, image, part, stopped)
-        found.cells |= one.cells
-        found.errors |= one.errors
-    return found
+        one = maps_of(engine, image, part, stopped)
+        answer.cells |= one.cells
+        answer.errors |= one.errors
+    return answer
 
 
-def _drawn(
-    engine: FittedEngine, image: Any, wanted: MapRequest, stopped: Callable[[], bool]
+def _cells_of(
+    engine: FittedChip, image: Any, request: MapRequest, stopped: Callable[[], bool]
 ) -> dict[Spot, Cell]:
     _go_on(stopped)
     sheet = engine.heatmaps(
         image,
-        targets=list(wanted.targets),
-        layers=list(wanted.layers),
-        methods=(wanted.method,),
-        localize=wanted.boxes,
+        targets=list(request.targets),
+        layers=list(request.layers),
+        methods=(request.method,),
+        localize=request.boxes,
         stopped=stopped,
     )
     _go_on(stopped)
-    boxes = {(one.target, one.layer): _drawn_by(wanted.method, one) for one in sheet.localizations}
-    counts = _counts(engine, wanted)
+    boxes = {
+        (one.target, one.layer): _named_after(request.method, one) for one in sheet.localizations
+    }
+    counts = _counts(engine, request)
     return {
-        spot_of(m): Cell(m, boxes.get((m.target, m.layer)), wanted.boxes, counts.get(spot_of(m)))
+        spot_of(m): Cell(m, boxes.get((m.target, m.layer)), request.boxes, counts.get(spot_of(m)))
         for m in sheet.maps
     }
 
 
-def _drawn_by(method: str, one: Localization) -> Localization:
+def _named_after(method: str, one: Localization) -> Localization:
     """The same, naming the method of its map: a sheet of several tells their boxes apart by it."""
     return replace(one, provenance=replace(one.provenance, method=method))
 
 
-def _counts(engine: FittedEngine, wanted: MapRequest) -> dict[Spot, tuple[int, int]]:
-    if wanted.method not in COUNTED:
+def _counts(engine: FittedChip, request: MapRequest) -> dict[Spot, tuple[int, int]]:
+    if request.method not in COUNTED:
         return {}
-    found = {}
-    for layer in wanted.layers:
-        weights = engine.matrix(classes=list(wanted.targets), layer=layer).values
-        for target, row in zip(wanted.targets, weights, strict=True):
-            spot = Spot(wanted.method, target, layer)
-            found[spot] = (int(np.count_nonzero(row)), len(row))
-    return found
+    counts = {}
+    for layer in request.layers:
+        weights = engine.matrix(classes=list(request.targets), layer=layer).values
+        for target, row in zip(request.targets, weights, strict=True):
+            spot = Spot(request.method, target, layer)
+            counts[spot] = (int(np.count_nonzero(row)), len(row))
+    return counts
 
 
 def _go_on(stopped: Callable[[], bool]) -> None:

@@ -19,7 +19,7 @@ SCALES = ("map", "layer", "all")
 MOST = 200
 
 
-def wanted_in(
+def maps_in(
     content: Content, methods: Sequence[str], layers: Sequence[str], classes: Sequence[str]
 ) -> MapRequest:
     """Return the maps that a message asks for; raises ValueError for what there is not."""
@@ -37,8 +37,8 @@ def spot_in(
 ) -> tuple[str, int, str]:
     """Return the method, class and layer of one map that a message asks of; raises ValueError."""
     target, layer = content.get("target"), content.get("layer")
-    wanted = wanted_in({**content, "classes": [target], "layers": [layer]}, SUMMED, layers, classes)
-    return wanted.method, wanted.targets[0], wanted.layers[0]
+    request = maps_in({**content, "classes": [target], "layers": [layer]}, SUMMED, layers, classes)
+    return request.method, request.targets[0], request.layers[0]
 
 
 def sparsity_in(content: Content) -> float:
@@ -71,13 +71,13 @@ def class_index(target: int | str, classes: Sequence[str]) -> int:
                 " choose one in that range, or a name"
             )
         return int(target)
-    found = [i for i, name in enumerate(classes) if name == target]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    places = [i for i, name in enumerate(classes) if name == target]
+    if len(places) == 1:
+        return places[0]
+    if places:
         raise ValueError(
-            f"got the class name {target!r:.60}, which stands for {len(found)} classes; expected"
-            f" one; give its index: {', '.join(map(str, found))}"
+            f"got the class name {target!r:.60}, which stands for {len(places)} classes; expected"
+            f" one; give its index: {', '.join(map(str, places))}"
         )
     raise ValueError(
         f"got the unknown class {target!r:.60}; expected one of {len(classes)} names; the nearest"

@@ -74,7 +74,7 @@ def first_folds(evidence: NeuronConcepts, most: int = ROWS) -> list[str]:
 
     The deepest levels are folded; a level that fits is seen whole.
     """
-    parents = [found[0] if found else -1 for found in parents_of(evidence)]
+    parents = [above[0] if above else -1 for above in parents_of(evidence)]
     depths: list[int] = []
     for parent in parents:
         depths.append(depths[parent] + 1 if parent >= 0 else 0)
@@ -114,11 +114,11 @@ def maps_payload(maps: Sequence[HeatMap], pictures: Sequence[Picture]) -> dict[s
 
 def pictures_of(maps: Iterable[HeatMap]) -> tuple[Picture, ...]:
     """Return the images that maps lie on, each once."""
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     for one in maps:
-        if place_of(one.image, found) < 0:
-            found.append(one.image)
-    return tuple(found)
+        if place_of(one.image, pictures) < 0:
+            pictures.append(one.image)
+    return tuple(pictures)
 
 
 def place_of(picture: Picture, pictures: Sequence[Picture]) -> int:

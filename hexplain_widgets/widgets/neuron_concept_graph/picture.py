@@ -24,7 +24,7 @@ Ends = Mapping[tuple[int, int], float]
 
 
 @dataclass(frozen=True)
-class Tree:
+class FoldedTree:
     """Concepts that are seen, in order; `standing[i]` is the one seen for concept `i`."""
 
     rows: tuple[int, ...]
@@ -33,7 +33,7 @@ class Tree:
     branch: tuple[int, ...]
 
 
-def tree_of(evidence: NeuronConcepts, folded: Collection[str] = ()) -> Tree:
+def tree_of(evidence: NeuronConcepts, folded: Collection[str] = ()) -> FoldedTree:
     """Return the concept tree with what is below `folded` concepts hidden."""
     first = [above[0] if above else -1 for above in parents_of(evidence)]
     away = {i for i, one in enumerate(evidence.concepts) if one.name in folded}
@@ -43,11 +43,11 @@ def tree_of(evidence: NeuronConcepts, folded: Collection[str] = ()) -> Tree:
         shown = parent < 0 or (standing[parent] == parent and parent not in away)
         standing.append(i if shown else standing[parent])
     rows = [i for i in _walked(first) if standing[i] == i]
-    return Tree(tuple(rows), tuple(standing), tuple(depths), _branches(first))
+    return FoldedTree(tuple(rows), tuple(standing), tuple(depths), _branches(first))
 
 
 def links_of(
-    evidence: NeuronConcepts, tree: Tree, top: int = 10, threshold: float = 0.0
+    evidence: NeuronConcepts, tree: FoldedTree, top: int = 10, threshold: float = 0.0
 ) -> dict[tuple[int, int], float]:
     """Return the score of every link `(row, neuron's place)`, the largest of those it gathers.
 
@@ -56,14 +56,14 @@ def links_of(
     """
     usable = [e for e, quality in enumerate(evidence.qualities) if quality.flag is None]
     largest = float(evidence.scores[:, usable].max(initial=0))
-    found: dict[tuple[int, int], float] = {}
+    links: dict[tuple[int, int], float] = {}
     for e in usable:
         column = evidence.scores[:, e]
         for k in np.argsort(-column, kind="stable")[:top]:
             if column[k] > 0 and column[k] >= threshold * largest:
                 key = (tree.standing[e], int(k))
-                found[key] = max(found.get(key, 0.0), float(column[k]))
-    return found
+                links[key] = max(links.get(key, 0.0), float(column[k]))
+    return links
 
 
 def draw_neurons(
@@ -83,7 +83,7 @@ def draw_neurons(
 
 
 class _GraphPicture:
-    def __init__(self, evidence: NeuronConcepts, tree: Tree, links: Ends) -> None:
+    def __init__(self, evidence: NeuronConcepts, tree: FoldedTree, links: Ends) -> None:
         self.evidence, self.tree, self.links = evidence, tree, links
         self.neurons = _by_nearness(links, tree.rows)
         rows, neurons = len(tree.rows), len(self.neurons)
@@ -149,16 +149,16 @@ class _GraphPicture:
     ) -> dict[tuple[int, int], float]:
         """Where each link meets its column, in the order of the other column."""
         place = {one: i for i, one in enumerate(others)}
-        found: dict[tuple[int, int], float] = {}
+        middles: dict[tuple[int, int], float] = {}
         for at, one in enumerate(order):
             mine = [key for key in self.links if key[end] == one]
             mine.sort(key=lambda key: place[key[1 - end]])
             widths = [self.links[key] * self.scale for key in mine]
             y = HEAD + step * (at + 0.5) - sum(widths) / 2
             for key, width in zip(mine, widths, strict=True):
-                found[key] = y + width / 2
+                middles[key] = y + width / 2
                 y += width
-        return found
+        return middles
 
     def _tint(self, i: int) -> str:
         branch = self.tree.branch[i]
@@ -182,10 +182,10 @@ def _branches(first: Sequence[int]) -> tuple[int, ...]:
     fork = [i for i, parent in enumerate(first) if parent < 0]
     while len(fork) == 1 and fork[0] in first:
         fork = [i for i, parent in enumerate(first) if parent == fork[0]]
-    found: list[int] = []
+    branches: list[int] = []
     for i, parent in enumerate(first):
-        found.append(fork.index(i) if i in fork else -1 if parent < 0 else found[parent])
-    return tuple(found)
+        branches.append(fork.index(i) if i in fork else -1 if parent < 0 else branches[parent])
+    return tuple(branches)
 
 
 def _by_nearness(links: Ends, rows: Sequence[int]) -> list[int]:
@@ -199,7 +199,7 @@ def _by_nearness(links: Ends, rows: Sequence[int]) -> list[int]:
 
 
 def _sums(links: Ends, end: int) -> dict[int, float]:
-    found: dict[int, float] = {}
+    sums: dict[int, float] = {}
     for key, score in links.items():
-        found[key[end]] = found.get(key[end], 0.0) + score
-    return found
+        sums[key[end]] = sums.get(key[end], 0.0) + score
+    return sums

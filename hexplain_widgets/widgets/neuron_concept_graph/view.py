@@ -117,7 +117,7 @@ class NeuronConceptGraph(ChannelChoice, View):
     ) -> None:
         turned = hint_of(hint) if layer is None else hint_of(hint).at(layer)
         self._images, self._concepts = tuple(images), concepts
-        self._shown = tuple(_looked_at(hint, image) for image in self._images)
+        self._shown = tuple(_shown_image(hint, image) for image in self._images)
         self._open(turned.associations(concepts, top=top), turned, top)
 
     @classmethod
@@ -191,7 +191,7 @@ class NeuronConceptGraph(ChannelChoice, View):
 
     def turn_to(self, layer: str) -> None:
         """Show the same concepts at another fitted layer."""
-        self._take(*self._asked(layer, self._evidence.estimator))
+        self._take(*self._associations_at(layer, self._evidence.estimator))
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
@@ -232,7 +232,7 @@ class NeuronConceptGraph(ChannelChoice, View):
         if change["new"] == self._evidence.estimator:
             return
         try:
-            self._take(*self._asked(self._evidence.layer, change["new"]))
+            self._take(*self._associations_at(self._evidence.layer, change["new"]))
         except Exception:
             self.estimator = self._evidence.estimator
             raise
@@ -248,12 +248,12 @@ class NeuronConceptGraph(ChannelChoice, View):
 
     def _change_layer(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         layer = layer_in(content, self.layer_names)
-        self._take(*self._asked(layer, self._evidence.estimator, stopped))
+        self._take(*self._associations_at(layer, self._evidence.estimator, stopped))
         return {"layer": self._evidence.layer}
 
     def _change_estimator(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         estimator = messages.estimator_in(content, self.estimator_names)
-        self._take(*self._asked(self._evidence.layer, estimator, stopped))
+        self._take(*self._associations_at(self._evidence.layer, estimator, stopped))
         return {"estimator": self._evidence.estimator}
 
     def _map(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
@@ -271,16 +271,16 @@ class NeuronConceptGraph(ChannelChoice, View):
     def _ask(self, purpose: str) -> Any:
         return answering(self._hint, "Hint", purpose, "NeuronConceptGraph(hint)")
 
-    def _asked(
+    def _associations_at(
         self, layer: str, estimator: str, stopped: Stop = lambda: False
     ) -> tuple[Any, NeuronConcepts]:
         hint = self._ask("another layer or estimator")
         hint = hint if hint.layer_.name == layer else hint.at(layer)
         hint = hint if hint.estimator == estimator else hint.using(estimator)
-        found = hint.associations(self._concepts, top=self._most, stopped=stopped)
+        evidence = hint.associations(self._concepts, top=self._most, stopped=stopped)
         if stopped():
             raise CancelledError
-        return hint, found
+        return hint, evidence
 
     def _take(self, hint: Any, evidence: NeuronConcepts) -> None:
         before = self._evidence
@@ -298,12 +298,12 @@ class NeuronConceptGraph(ChannelChoice, View):
     def _explain(self, concept: str, stopped: Stop = lambda: False) -> None:
         hint, known = self._hint, self._evidence.maps
         mapped = {place_of(one.image, self._shown) for one in known if one.target == concept}
-        found: list[HeatMap] = []
+        maps: list[HeatMap] = []
         for image in (one for i, one in enumerate(self._images) if i not in mapped):
             if stopped():
                 raise CancelledError
-            found.append(hint.explain(image, concept))
-        self._keep(hint, maps=found, stopped=stopped)
+            maps.append(hint.explain(image, concept))
+        self._keep(hint, maps=maps, stopped=stopped)
 
     def _keep(
         self,
@@ -351,11 +351,10 @@ def _joined(
     return (*kept, *fresh)[-MOST_PORTRAITS:]
 
 
-def _looked_at(hint: Any, image: Any) -> Picture:
+def _shown_image(hint: Any, image: Any) -> Picture:
     if hint.classifier_ is None:
         raise ValueError(
             "got images, but this Hint was loaded without its model; expected one with it;"
             " load it with the model, or leave images= out"
         )
-    shown: Picture = hint.classifier_.prepare(image).shown
-    return shown
+    return hint.classifier_.prepare(image).shown

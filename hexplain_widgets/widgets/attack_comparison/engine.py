@@ -21,11 +21,11 @@ from ...evidence import AttackedDecision, AttackedSet
 from ...network.classifier import Classifier
 from .._shared.conversation import Stop
 from ..decomposition_tree.view import DecompositionTree
-from .parts import concept_sought
+from .parts import concept_maps
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AttackOutcome:
     """What an attack did, the live tree of its image, and the image as the network takes it."""
 
     evidence: AttackedDecision
@@ -33,12 +33,12 @@ class Outcome:
     adversarial: Tensor
 
 
-class Attacker:
+class AttackEngine:
     """Attacks one image, or a set of them, and takes apart what comes of it.
 
     `top_k` and `layers` are those of the trees, `channels` how many are compared for each class.
-    With `hint`, a concept is `sought` in both images. Raises what Decomposer and `concept_sought`
-    raise.
+    With `hint`, its `concept` is looked for in both images. Raises what Decomposer and
+    `concept_maps` raise.
     """
 
     def __init__(
@@ -57,21 +57,21 @@ class Attacker:
         self._image, self._given = self.classifier.prepare(image), isinstance(image, Tensor)
         self._top_k, self._layers = top_k, layers
         self._stage = DeepestStage(self.classifier, layers)
-        self.sought = concept_sought(hint, concept, self._image.x, self._named)
+        self.concept = concept_maps(hint, concept, self._image.x, self._named)
         self.original = self._tree(self._image)
         self._before = self.original.evidence
 
-    def decision(self, attack: Attack, stopped: Stop) -> Outcome | None:
+    def decision(self, attack: Attack, stopped: Stop) -> AttackOutcome | None:
         """Return what an attack did; None once stopped."""
         attacked = attack(self.classifier, self._image, stopped)
         if stopped():
             return None
-        maps = () if self.sought is None else self.sought.maps(attacked.adversarial)
+        maps = () if self.concept is None else self.concept.maps(attacked.adversarial)
         after = self._tree(adversarial_image(self.classifier, attacked, given=self._given))
-        found = attacked_decision(
+        evidence = attacked_decision(
             attacked, self._stage, self._before, after.evidence, top=self.channels, concept=maps
         )
-        return Outcome(found, after, attacked.adversarial)
+        return AttackOutcome(evidence, after, attacked.adversarial)
 
     def over(
         self,
