@@ -9,9 +9,8 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from .state import whole
-
 from ...arguments import Stop as Stop
+from .state import whole
 
 T = TypeVar("T")
 Content = Mapping[str, Any]
