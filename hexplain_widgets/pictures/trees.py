@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 Path = tuple[int, ...]
 
+MOST_ROWS = 60
 GAP = 0.16  # rows between families of a level
 
 
@@ -44,3 +45,13 @@ def rows(tree: PathTree, opened: Collection[Path], between: float = GAP) -> dict
 
     place((), 0.0)
     return placed
+
+
+def check_room(placed: Mapping[Path, float], what: str) -> None:
+    """Raise ValueError where more is open than a picture can hold."""
+    needed = 1 + max(placed.values())
+    if needed > MOST_ROWS:
+        raise ValueError(
+            f"got {needed:.0f} rows of open {what}; expected at most {MOST_ROWS} on one picture;"
+            " fold some branches in the view, or write a page with export_html"
+        )

@@ -13,9 +13,9 @@ from hexplain_widgets.widgets._shared.figures import (
     own_parts,
     parts_of,
     span,
-    swatches,
     upright_bars,
 )
+from hexplain_widgets.widgets._shared.markup import swatches
 from tests.widgets.made import MARKUP
 
 

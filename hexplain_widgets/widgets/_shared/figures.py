@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -81,16 +80,6 @@ def span(axis: Any, ticks: Float[np.ndarray, " n"]) -> None:
     """Let an axis and its scale reach from the first tick to the last."""
     axis.scale.min, axis.scale.max = float(ticks[0]), float(ticks[-1])
     axis.tick_values, axis.tick_format = ticks, decimals(ticks)
-
-
-def swatches(named: Sequence[tuple[str, str]]) -> str:
-    """Return what colours stand for, `(colour, name)` each, as parts of a line of markup."""
-    return "".join(
-        "<span style='display: inline-flex; align-items: center; gap: 6px'><span style='width:"
-        f" 12px; height: 12px; border-radius: 2px; background: {colour}'></span>"
-        f"{html.escape(name)}</span>"
-        for colour, name in named
-    )
 
 
 def own_parts(figure: Any) -> Iterator[Any]:

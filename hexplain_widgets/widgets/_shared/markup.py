@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import UInt8
 
 from .payload import picture_bytes
 
+SOFT = "color: var(--jp-ui-font-color2)"
+TEXT = "font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color1)"
 _JPEG = b"\xff\xd8"
 
 
@@ -51,4 +53,14 @@ def status(text: str) -> str:
     return (
         f"<p role='status' style='margin: 0; color: var(--jp-ui-font-color2)'>{html.escape(text)}"
         "</p>"
+    )
+
+
+def swatches(named: Sequence[tuple[str, str]]) -> str:
+    """Return what colours stand for, `(colour, name)` each, as parts of a line of markup."""
+    return "".join(
+        "<span style='display: inline-flex; align-items: center; gap: 6px'><span style='width:"
+        f" 12px; height: 12px; border-radius: 2px; background: {colour}'></span>"
+        f"{html.escape(name)}</span>"
+        for colour, name in named
     )

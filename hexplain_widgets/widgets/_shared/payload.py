@@ -22,6 +22,11 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
+def path_of(text: str) -> Path:
+    """Return the path that a view has written: `"0.2.1"` is `(0, 2, 1)`, `""` is the root."""
+    return tuple(int(i) for i in text.split(".") if i)
+
+
 def quantized(values: Float[np.ndarray, "h w"]) -> tuple[UInt8[np.ndarray, "h w"], int, float]:
     """Return `(q, zero, step)` with `values = (q - zero) * step` to half a step."""
     low, high = (

@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from ...evidence import AttackedDecision, AttackedSet
 from ...pictures.charts import ticks_around
-from .._shared.figures import INK, PADDING, grouped_bars, parts_of, span, swatches, upright_bars
+from .._shared.figures import INK, PADDING, grouped_bars, parts_of, span, upright_bars
+from .._shared.markup import swatches
 from .._shared.tree_pair import abreast
 from .words import peaks_words
 

@@ -1,10 +1,10 @@
-"""What a comparison asks the network for: attacks, trees of both images, peaks."""
+"""What a comparison asks of network and Hint: attacks, trees of both images, peaks, maps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -17,11 +17,10 @@ from ...diagnosis.attacks import (
     attacked_decision,
     pgd,
 )
-from ...evidence import AttackedDecision, AttackedSet
+from ...evidence import AttackedDecision, AttackedSet, HeatMap
 from ...network.classifier import Classifier
 from .._shared.conversation import Stop
 from ..decomposition_tree.view import DecompositionTree
-from .parts import concept_maps
 
 
 @dataclass(frozen=True)
@@ -98,3 +97,71 @@ class AttackEngine:
 def pgd_with(settings: dict[str, Any]) -> Attack:
     """Return PGD with these settings."""
     return lambda classifier, image, stopped: pgd(classifier, image, stopped=stopped, **settings)
+
+
+@runtime_checkable
+class FittedHint(Protocol):
+    """A fitted Hint: it finds a concept in an image."""
+
+    def explain(self, image: Any, concept: str) -> HeatMap:
+        """Return where the concept is."""
+
+    def explainable(self) -> tuple[str, ...]:
+        """Return the concepts that can be looked for."""
+
+
+class ConceptMaps:
+    """A concept of a fitted Hint that is looked for in a prepared image and in changed ones.
+
+    `names` are the concepts that can be. Raises what `Hint.explain` raises.
+    """
+
+    def __init__(self, hint: FittedHint, image: Tensor, concept: str) -> None:
+        self._hint, self._image, self._concept = hint, image, concept
+        self.names = hint.explainable()
+        self._original = hint.explain(image, concept)
+
+    def another(self, concept: str) -> ConceptMaps:
+        """Return the same with another concept."""
+        return ConceptMaps(self._hint, self._image, concept)
+
+    def maps(self, changed: Tensor) -> tuple[HeatMap, HeatMap]:
+        """Return where the concept is in the image, and where in the changed one."""
+        return self._original, self._hint.explain(changed, self._concept)
+
+
+def concept_maps(
+    hint: Any, concept: str | None, image: Tensor, named: Callable[[], str]
+) -> ConceptMaps | None:
+    """Return what is looked for first, None without a Hint.
+
+    Without `concept` it is the class that is `named` where the Hint knows it, its first concept if
+    not. Raises TypeError for what is no Hint, ValueError for a concept without a Hint, for a Hint
+    that can look for nothing, and what `Hint.explain` raises.
+    """
+    if hint is None:
+        _check_no_concept(concept)
+        return None
+    if not isinstance(hint, FittedHint):
+        raise TypeError(
+            f"got {type(hint).__name__} as hint; expected a fitted Hint;"
+            " make one with Hint().fit(model, data, hierarchy)"
+        )
+    return ConceptMaps(hint, image, _first_concept(hint, named()) if concept is None else concept)
+
+
+def _check_no_concept(concept: str | None) -> None:
+    if concept is not None:
+        raise ValueError(
+            "got concept= without hint=; expected a Hint to look for it; pass a fitted one as hint="
+        )
+
+
+def _first_concept(hint: FittedHint, named: str) -> str:
+    names = hint.explainable()
+    if not names:
+        raise ValueError(
+            "got a Hint without a classifier of any concept; expected at least one; fit it on"
+            " images of several concepts"
+        )
+    return named if named in names else names[0]

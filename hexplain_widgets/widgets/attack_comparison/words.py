@@ -1,4 +1,4 @@
-"""What a comparison before and after an attack says in words."""
+"""What a comparison before and after an attack says: sentences, and parts of a page."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from scipy.special import expit
 from ...evidence import AttackedDecision, AttackedSet, HeatMap, Prediction
 from ...pictures.heat import concept_pictures
 from ...pictures.page import percent
-from .._shared.markup import figure
+from .._shared.markup import SOFT, TEXT, figure
 
 MOST_MAGNIFIED = 1000
-_SOFT = "color: var(--jp-ui-font-color2)"
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
-_TEXT = "font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color1)"
-OWN = {"attack", "budget", "steps", "target", "channels", "norm"}
 
 
 def magnified(
@@ -138,14 +135,14 @@ def header(evidence: AttackedDecision) -> str:
         figure(evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}"),
         figure(
             change,
-            f"<b>Change × {factor}</b><br><span style='{_SOFT}'>grey is no change</span>",
+            f"<b>Change × {factor}</b><br><span style='{SOFT}'>grey is no change</span>",
             f"the change, magnified {factor} times",
         ),
     )
     weight = "600" if evidence.came_through else "400"
     return (
-        f"<div style='{_TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
-        f"{html.escape(lines[0])}</div><div style='{_SOFT}'>{said}</div>"
+        f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
+        f"{html.escape(lines[0])}</div><div style='{SOFT}'>{said}</div>"
         f"<div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
     )
 
@@ -153,7 +150,7 @@ def header(evidence: AttackedDecision) -> str:
 def _named(what: str, prediction: Prediction) -> str:
     return (
         f"<b>{what}</b><br>{html.escape(prediction.name)}"
-        f" <span style='{_SOFT}'>{percent(prediction.probability)}</span>"
+        f" <span style='{SOFT}'>{percent(prediction.probability)}</span>"
     )
 
 
@@ -237,11 +234,11 @@ def concept_part(evidence: AttackedDecision) -> str:
         ("Original", "Adversarial"), evidence.concept, pictures, strict=False
     ):
         strongest = f"{float(one.values.max()):.3g}"
-        caption = f"<b>{what}</b><br><span style='{_SOFT}'>up to {strongest}</span>"
+        caption = f"<b>{what}</b><br><span style='{SOFT}'>up to {strongest}</span>"
         parts.append(figure(pixels, caption, f"{what}: where {one.target} is, up to {strongest}"))
     layer = html.escape(evidence.concept[0].layer)
     return (
-        f"<div style='{_TEXT}'><b>Where HINT sees {name}</b> <span style='{_SOFT}'>logit at each"
+        f"<div style='{TEXT}'><b>Where HINT sees {name}</b> <span style='{SOFT}'>logit at each"
         f" place of {layer}, warm for and blue against, both on one scale up to ±{largest:.3g}"
         f"</span><div>{said}</div><div style='{_ROW}'>{''.join(parts)}</div></div>"
     )
@@ -288,6 +285,6 @@ def _mean(evidence: AttackedSet, image: int, c: int, rank: int) -> str:
 def _table(title: str, heads: tuple[str, ...], rows: str) -> str:
     columns = "".join(f"<th scope='col' style='padding-right: 16px'>{head}</th>" for head in heads)
     return (
-        f"<details style='{_TEXT}'><summary>{title}</summary>"
+        f"<details style='{TEXT}'><summary>{title}</summary>"
         f"<table style='text-align: left'><tr>{columns}</tr>{rows}</table></details>"
     )

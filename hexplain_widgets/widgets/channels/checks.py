@@ -1,4 +1,4 @@
-"""What all views of channels share: the chosen channel, and the layer whose channel it is."""
+"""What views of a Chip are opened with, and how they hold its classes against ablation."""
 
 from __future__ import annotations
 

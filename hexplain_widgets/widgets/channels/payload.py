@@ -1,4 +1,4 @@
-"""What travels to the matrix view: every weight in one byte, and the orders to sort by."""
+"""What travels to the views of channels: weights as bytes, orders, overlaps, portraits."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _similarities(evidence: ChannelOverlap) -> list[list[float]]:
     return [[six_digits(evidence.similarity(a, b)) for b in names] for a in names]
 
 
-class PortraitCase:
+class PortraitEncoder:
     """Keeps the encoded pictures of portraits, so that each is encoded once."""
 
     def __init__(self) -> None:

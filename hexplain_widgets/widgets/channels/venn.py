@@ -21,7 +21,7 @@ from .._shared.state import ViewState, dotted_numbers, understood
 from .._shared.view import check_evidence, synced
 from . import messages
 from .checks import ClassChecks, chip_of, data_of, indices_of
-from .payload import PortraitCase, overlap_payload
+from .payload import PortraitEncoder, overlap_payload
 from .picture import draw_overlap
 
 MOST_PORTRAITS = 48
@@ -94,11 +94,11 @@ class ChannelVenn(ChannelChoice, ClassChecks):
     def _open(
         self, evidence: ChannelOverlap, chip: Any, data: Any = None, targets: Sequence[int] = ()
     ) -> None:
-        self._evidence, self._chip, self._case = evidence, chip, PortraitCase()
+        self._evidence, self._chip, self._encoder = evidence, chip, PortraitEncoder()
         self._data = data
         super().__init__(
             overlap=overlap_payload(evidence),
-            portraits=self._case.payload(evidence.layer, evidence.portraits),
+            portraits=self._encoder.payload(evidence.layer, evidence.portraits),
             image=b"" if evidence.image is None else picture_bytes(evidence.image),
             classes=list(chip.classes_ if chip else evidence.classes),
             layers=[layer_fields(layer) for layer in chip.layers_] if chip else [],
@@ -212,7 +212,7 @@ class ChannelVenn(ChannelChoice, ClassChecks):
         return [c for c in shown if c not in known][: MOST_PORTRAITS - len(known)]
 
     def _portraits(self) -> dict[str, Any]:
-        return self._case.payload(self._evidence.layer, self._evidence.portraits)
+        return self._encoder.payload(self._evidence.layer, self._evidence.portraits)
 
 
 def _shown_image(chip: Any, image: Any) -> UInt8[np.ndarray, "h w 3"] | None:

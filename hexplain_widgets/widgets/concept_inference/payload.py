@@ -36,7 +36,7 @@ def inference_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     colours = concept_colours(root, levels)
     walked = list(root.walk())
     place = {path: i for i, (path, _) in enumerate(walked)}
-    maps = _Maps()
+    maps = _MapBuffer()
     return {
         "levels": list(levels),
         "layers": [_layer(inferences, level) for level in levels],
@@ -115,7 +115,9 @@ def _layer(inferences: Sequence[ConceptInference], level: str) -> dict[str, Any]
     return None if layer is None else layer_fields(layer)
 
 
-def _parts(walked: list[tuple[ConceptPath, MergedConcept]], maps: _Maps) -> dict[str, list[Any]]:
+def _parts(
+    walked: list[tuple[ConceptPath, MergedConcept]], maps: _MapBuffer
+) -> dict[str, list[Any]]:
     at = dict(walked)
     rows = [
         (i, s, concept, at[path[:-1]].by_set[s] if path else None)
@@ -143,7 +145,7 @@ _FACTS: dict[str, Any] = {
 }
 
 
-class _Maps:
+class _MapBuffer:
     """Maps behind each other, each once."""
 
     def __init__(self) -> None:

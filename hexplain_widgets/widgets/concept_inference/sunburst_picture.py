@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ...evidence import ConceptInference, InferredConcept
 from ...pictures.colours import is_light
 from ...pictures.page import FINER, INK, SOFT, WIDTH, finished, page_of, percent, short
+from .._shared.payload import path_of
 from .colours import concept_colours
 from .merging import ConceptPath, MergedConcept, merged
 from .tree_picture import AGAINST, map_over
@@ -73,8 +74,7 @@ def draw_sunbursts(
 
     `zoom` is a dotted path, as the view saves it.
     """
-    path = tuple(int(i) for i in zoom.split(".") if i)
-    return _SunburstPicture(inferences, names, path).finished()
+    return _SunburstPicture(inferences, names, path_of(zoom)).finished()
 
 
 class _SunburstPicture:

@@ -24,12 +24,12 @@ from ...pictures.page import (
     percent,
     short,
 )
-from ...pictures.trees import rows
+from ...pictures.trees import check_room, rows
+from .._shared.payload import path_of
 from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
 
 MARGIN, HEAD = 48, 190
 GAP, GUTTER, FOOT = 26, 84, 60
-MOST_ROWS = 60
 AGAINST, SHARED, DOUBT = "#2f7fc4", "#8a5fd0", "#b36b00"
 _FULL = 40.0  # width of all links of one concept together
 
@@ -66,7 +66,7 @@ def draw_tree(
     Raises ValueError where more is open than a picture can hold.
     """
     root = merged(inferences)
-    paths = first_open(root) if opened is None else [_path(text) for text in opened]
+    paths = first_open(root) if opened is None else [path_of(text) for text in opened]
     return _TreePicture(inferences, names, root, set(paths)).finished()
 
 
@@ -80,7 +80,7 @@ class _TreePicture:
     ) -> None:
         self.inferences, self.names, self.root = inferences, names, root
         self.rows = rows(root, opened, 0.0)
-        _check_room(1 + max(self.rows.values()))
+        check_room(self.rows, "concepts")
         self.levels = inferences[0].levels
         count = len(self.levels)
         self.card = (WIDTH - 2 * MARGIN - GUTTER * (count - 1)) / count
@@ -206,15 +206,3 @@ class _TreePicture:
             self.pen.box((x, y - 16), (18, 18), SETS[s])
             self.pen.text((x + 26, y), short(name, 18), 22)
             x += 50 + 13 * len(short(name, 18))
-
-
-def _path(text: str) -> ConceptPath:
-    return tuple(int(i) for i in text.split(".") if i)
-
-
-def _check_room(needed: float) -> None:
-    if needed > MOST_ROWS:
-        raise ValueError(
-            f"got {needed:.0f} rows of open concepts; expected at most {MOST_ROWS} on one picture;"
-            " fold some in the view, or write a page with export_html"
-        )

@@ -1,4 +1,4 @@
-"""What the views of concept inference share: the inferences, and the talk about other classes."""
+"""The views of inferred concepts, a tree and rings, and how both ask for other classes."""
 
 from __future__ import annotations
 

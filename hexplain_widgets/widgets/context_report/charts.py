@@ -22,7 +22,7 @@ _TICK = 0.42  # half of the length of a mark at chance, in bars
 
 
 @dataclass(frozen=True)
-class Bars:
+class LabelBars:
     """The most frequent labels of one class as values; `own` marks the class's own object."""
 
     title: str
@@ -44,14 +44,14 @@ def classes_shown(summary: ContextSummary) -> list[int]:
     return sorted(int(place) for place in most)
 
 
-def bars_of(summary: ContextSummary, place: int) -> Bars:
+def bars_of(summary: ContextSummary, place: int) -> LabelBars:
     """Return the bars of a class: its own object first, then the labels around it (Fig. 14)."""
     own = int(summary.own[place])
     around = summary.context(place, MOST_LABELS)
     at = [own, *around] if own >= 0 else list(around)
     count, maps = int(summary.images[place]), int(summary.maps[place])
     told = f"{count} image{'' if count == 1 else 's'}, {maps} maps"
-    return Bars(
+    return LabelBars(
         summary.classes[place],
         told,
         tuple(summary.labels[i] for i in at),
@@ -81,7 +81,7 @@ def degree_chart(summary: DegreeSummary) -> LineChart:
     )
 
 
-def largest(charts: Sequence[Bars]) -> float:
+def largest(charts: Sequence[LabelBars]) -> float:
     """Return the largest value of several charts, so that they have one scale."""
     return max(
         (float(max(one.shares.max(initial=0), one.chance.max(initial=0))) for one in charts),
@@ -89,7 +89,7 @@ def largest(charts: Sequence[Bars]) -> float:
     )
 
 
-def figure_of_bars(chart: Bars, high: float) -> Any:
+def figure_of_bars(chart: LabelBars, high: float) -> Any:
     """Return a class's bars as a figure, the first on top; marks across them stand at chance."""
     import bqplot
 

@@ -9,7 +9,7 @@ from PIL import Image
 from ...evidence import ContextSummary, DegreeSummary
 from ...pictures.charts import PANEL, draw_chart
 from ...pictures.page import INK, SOFT, WELL, WIDTH, Pen, finished, page_of, percent, short
-from .charts import AROUND, ITSELF, Bars, bars_of, classes_shown, degree_chart, largest
+from .charts import AROUND, ITSELF, LabelBars, bars_of, classes_shown, degree_chart, largest
 
 MARGIN, GAP = 56, 60.0
 _HEAD, _ROW, _ABREAST = 130, 42, 3
@@ -61,7 +61,7 @@ def _context(pen: Pen, summary: ContextSummary, top: float) -> None:
         _bars(pen, chart, (x, top + _HEAD + 60 + _panel(summary) * (i // _ABREAST)), wide, high)
 
 
-def _bars(pen: Pen, chart: Bars, at: tuple[float, float], wide: float, high: float) -> None:
+def _bars(pen: Pen, chart: LabelBars, at: tuple[float, float], wide: float, high: float) -> None:
     x, y = at
     pen.text((x, y + 34), short(chart.title, 24), 30)
     pen.text((x + wide, y + 34), chart.told, 22, SOFT, "rs")

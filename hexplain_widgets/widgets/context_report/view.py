@@ -13,7 +13,7 @@ from ...evidence import ContextSummary, DegreeSummary
 from .._shared.export import Exportable
 from .._shared.figures import line_figure, parts_of
 from .._shared.markup import legend
-from .charts import Bars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
+from .charts import LabelBars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
 from .picture import draw_context
 from .words import context_heading, context_table, degree_heading, degree_table
 
@@ -104,7 +104,7 @@ class ContextReport(Exportable, ipywidgets.VBox):
         head, foot = context_heading(summary), context_table(summary)
         return [ipywidgets.HTML(head), panels, ipywidgets.HTML(foot)]
 
-    def _bars(self, chart: Bars, high: float) -> ipywidgets.Widget:
+    def _bars(self, chart: LabelBars, high: float) -> ipywidgets.Widget:
         head = ipywidgets.HTML(legend(chart.title, {}, chart.told))
         figure = figure_of_bars(chart, high)
         panel = ipywidgets.VBox([head, figure], layout=ipywidgets.Layout(min_width="0"))

@@ -48,7 +48,7 @@ _NAMES, _NUMBERS = 0.3, 84  # part of a card for names, pixels for numbers
 
 
 @dataclass(frozen=True)
-class Row:
+class WaterfallRow:
     """One row of a waterfall: from where to where it reaches, in logits; `place` of a concept."""
 
     name: str
@@ -60,19 +60,19 @@ class Row:
 
 def rows_of(
     table: ContributionTable, one: Contributions, *, whole: bool, floating: bool
-) -> list[Row]:
+) -> list[WaterfallRow]:
     """Return the rows of an image from bias to score; those of bars all start at zero."""
     names, values = list(table.names), list(table.values(one))
     if table.folded and not whole:
         names = [table.row_name(i) for i in range(table.shown + 1)]
         values = [*values[: table.shown], table.others(one)]
-    rows, at = [Row("bias", one.bias, 0.0, REST)], one.bias
+    rows, at = [WaterfallRow("bias", one.bias, 0.0, REST)], one.bias
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
         colour = FOR if value >= 0 else AGAINST
-        rows.append(Row(name, value, at if floating else 0.0, colour, place))
+        rows.append(WaterfallRow(name, value, at if floating else 0.0, colour, place))
         at += value
-    rows.append(Row("unexplained", one.unexplained, at if floating else 0.0, REST))
-    return [*rows, Row("score", one.score, 0.0, INK)] if floating else rows
+    rows.append(WaterfallRow("unexplained", one.unexplained, at if floating else 0.0, REST))
+    return [*rows, WaterfallRow("score", one.score, 0.0, INK)] if floating else rows
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class _ReportPicture:
         self.pen.text((left, y + 24), "Grad-CAM", 26)
         self._lines(words, left, y + 60, SOFT, wide=end - left, most=8)
 
-    def _bars(self, rows: list[Row], x: Number, y: Number) -> None:
+    def _bars(self, rows: list[WaterfallRow], x: Number, y: Number) -> None:
         names = self.card * _NAMES
         left, wide = x + names, self.card - names - _NUMBERS
         zero = left + self._at(0.0) * wide
@@ -259,7 +259,7 @@ def _map_of(one: Contributions, concept: str) -> Float[np.ndarray, "H W"]:
     return one.maps[one.names.index(concept)]
 
 
-def _reach(row: Row) -> tuple[float, float]:
+def _reach(row: WaterfallRow) -> tuple[float, float]:
     return row.start, row.start + row.value
 
 

@@ -23,10 +23,9 @@ from ...pictures.page import (
     short,
     stage_name,
 )
-from ...pictures.trees import rows
+from ...pictures.trees import check_room, rows
 
 Path = tuple[int, ...]
-MOST_ROWS = 60
 MARGIN, HEAD, CAPTION, BETWEEN = 48, 190, 58, 30
 
 
@@ -56,7 +55,7 @@ class _DecompositionPicture:
     ) -> None:
         self.evidence, self.line = evidence, line
         self.rows = rows(evidence, opened)
-        _check_room(1 + max(self.rows.values()))
+        check_room(self.rows, "nodes")
         levels = 1 + max(map(len, self.rows))
         self.side = min(220.0, (WIDTH - 2 * MARGIN) / levels * 0.72)
         self.step = (WIDTH - 2 * MARGIN - self.side) / max(1, levels - 1)
@@ -145,14 +144,6 @@ class _DecompositionPicture:
         self.pen.text((x + self.side, y + 18), percent(one.probability), 20, SOFT, "rs")
         self.pen.box((x, y + 25), (self.side, 8), WELL)
         self.pen.box((x, y + 25), (self.side * one.probability, 8), ACCENT)
-
-
-def _check_room(needed: float) -> None:
-    if needed > MOST_ROWS:
-        raise ValueError(
-            f"got {needed:.0f} rows of open nodes; expected at most {MOST_ROWS} on one picture;"
-            " fold some branches in the view, or write a page with export_html"
-        )
 
 
 def _marks(node: Node) -> str:

@@ -20,7 +20,7 @@ from ...evidence import Decomposition
 from ...pictures.trees import rows
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.messages import target_in
-from .._shared.payload import dotted, faithfulness_fields, picture_bytes
+from .._shared.payload import dotted, faithfulness_fields, path_of, picture_bytes
 from .._shared.view import View, check_evidence, synced
 from . import messages
 from .messages import cleaned
@@ -247,8 +247,8 @@ class DecompositionTree(View):
         """Paths of the nodes below which the view shows something."""
         if "open" not in self.view:
             return set(strongest_line(self._evidence))
-        return {_path(text) for text in self.view["open"]} - {
-            _path(text) for text in self.view.get("hidden", ())
+        return {path_of(text) for text in self.view["open"]} - {
+            path_of(text) for text in self.view.get("hidden", ())
         }
 
 
@@ -258,10 +258,6 @@ def _checked(engine: Decomposer, evidence: Decomposition) -> Decomposition:
         return evidence
     faithfulness = engine.faithfulness(evidence, ())
     return replace(evidence, root=replace(evidence.root, agreement=faithfulness.pearson))
-
-
-def _path(text: str) -> Path:
-    return tuple(int(i) for i in text.split(".") if i)
 
 
 def _jpeg(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:

@@ -1,4 +1,4 @@
-"""The channels that decide: their bars, and one of them large with what excites it."""
+"""The parts of an analysis: its controls, the channels that decide as bars, one of them large."""
 
 from __future__ import annotations
 
@@ -12,43 +12,9 @@ import numpy as np
 from ...evidence import Failure, Prediction
 from ...pictures.charts import ticks_around
 from .._shared.controls import WorkControls, button
-from .._shared.figures import INK, grouped_bars, parts_of, span, swatches, upright_bars
+from .._shared.figures import INK, grouped_bars, parts_of, span, upright_bars
+from .._shared.markup import swatches
 from .words import RIGHT, WRONG, channel_part, layer, table
-
-
-class DecidingChart(ipywidgets.VBox):
-    """Two bars for each channel, one of each class; `chosen` is told which channel is clicked."""
-
-    def __init__(self, chosen: Callable[[int], object]) -> None:
-        self._legend = ipywidgets.HTML()
-        self._bars = grouped_bars([WRONG, RIGHT], "adds", "+.3g")
-        self._bars.on_element_click(lambda _, event: chosen(int(event["data"]["index"])))
-        self.figure = upright_bars(self._bars, label="logit", left=56, height="250px")
-        super().__init__([self._legend, self.figure])
-
-    def show(self, failure: Failure) -> None:
-        """Show what the channels add to both logits."""
-        values = failure.contributions[:, failure.channels].astype(np.float64)
-        span(self.figure.axes[1], ticks_around(values))
-        with self._bars.hold_sync():
-            self._bars.x, self._bars.y = [f"#{k}" for k in failure.channels], values
-        self._legend.value = legend(failure)
-
-    def close(self) -> None:
-        """Close the chart with all that it is made of."""
-        for part in (*parts_of(self.figure), self._legend):
-            part.close()
-        super().close()
-
-
-def legend(failure: Failure) -> str:
-    """Return what the bars are, with their colours, as markup."""
-    named = ((WRONG, f"to {failure.named.name}"), (RIGHT, f"to {failure.true.name}"))
-    title = html.escape(f"What channels of {layer(failure)} add")
-    return (
-        "<div style='display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 14px;"
-        f" line-height: 1.4; color: {INK}'><b>{title}</b>{swatches(named)}</div>"
-    )
 
 
 class FailureControls(WorkControls):
@@ -114,6 +80,41 @@ class FailureControls(WorkControls):
         self.cancel.layout.display = "" if working else "none"
 
 
+class DecisionChart(ipywidgets.VBox):
+    """Two bars for each channel, one of each class; `chosen` is told which channel is clicked."""
+
+    def __init__(self, chosen: Callable[[int], object]) -> None:
+        self._legend = ipywidgets.HTML()
+        self._bars = grouped_bars([WRONG, RIGHT], "adds", "+.3g")
+        self._bars.on_element_click(lambda _, event: chosen(int(event["data"]["index"])))
+        self.figure = upright_bars(self._bars, label="logit", left=56, height="250px")
+        super().__init__([self._legend, self.figure])
+
+    def show(self, failure: Failure) -> None:
+        """Show what the channels add to both logits."""
+        values = failure.contributions[:, failure.channels].astype(np.float64)
+        span(self.figure.axes[1], ticks_around(values))
+        with self._bars.hold_sync():
+            self._bars.x, self._bars.y = [f"#{k}" for k in failure.channels], values
+        self._legend.value = legend(failure)
+
+    def close(self) -> None:
+        """Close the chart with all that it is made of."""
+        for part in (*parts_of(self.figure), self._legend):
+            part.close()
+        super().close()
+
+
+def legend(failure: Failure) -> str:
+    """Return what the bars are, with their colours, as markup."""
+    named = ((WRONG, f"to {failure.named.name}"), (RIGHT, f"to {failure.true.name}"))
+    title = html.escape(f"What channels of {layer(failure)} add")
+    return (
+        "<div style='display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 14px;"
+        f" line-height: 1.4; color: {INK}'><b>{title}</b>{swatches(named)}</div>"
+    )
+
+
 class ChannelParts(ipywidgets.VBox):
     """A choice of channels with a part for each of them; `chart` has the bars of all."""
 
@@ -122,7 +123,7 @@ class ChannelParts(ipywidgets.VBox):
         self._choice = ipywidgets.ToggleButtons(
             description="Channel", style={"button_width": "auto", "description_width": "initial"}
         )
-        self.chart = DecidingChart(self.choose)
+        self.chart = DecisionChart(self.choose)
         self.chart.layout.min_width = "0"
         # in the browser, so that channels are chosen without a kernel too
         self._link = ipywidgets.jslink((self._choice, "index"), (self._stack, "selected_index"))

@@ -27,7 +27,7 @@ def sheet_payload(sheet: FilterSheet) -> dict[str, Any]:
     parts that overlap a filter most, as `[place, IoU]`; `lucky` counts the filters that chance
     would give a part.
     """
-    pictures = _Pictures()
+    pictures = _PictureBuffer()
     shown = [[pictures.place(image) for image in one.images] for one in sheet.portraits]
     return {
         "layer": layer_fields(sheet.layer),
@@ -52,7 +52,7 @@ def sheet_payload(sheet: FilterSheet) -> dict[str, Any]:
     }
 
 
-class _Pictures:
+class _PictureBuffer:
     """Pictures that many filters share, each encoded once."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Inferences in space as a picture, drawn from the evidence alone: for slides and for print."""
+"""Inferences in space as a picture, drawn from the evidence alone: marks, plot, table."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from .words import apart, listed, p_value, remarks, verdict
 Outline = tuple[tuple[float, float], ...]
 HEIGHT, MARGIN, HEAD = 1080, 48, 130
 PLOT = (1120, 880)
+SIDE = MARGIN + PLOT[0] + 40  # from where on the table stands beside the plot
 TURN = {"yaw": 32.0, "pitch": 20.0, "zoom": 1.0}
 MOST_SETS = 12
 _MARK, _FILL = 10.0, 38
@@ -93,9 +94,6 @@ SHAPES: tuple[Outline, ...] = (
     _regular(3, 1.52, 0.5),
     _star(),
 )
-
-
-SIDE = MARGIN + PLOT[0] + 40
 
 
 def draw_space(evidence: InferenceComparison, view: Mapping[str, Any]) -> Image.Image:

@@ -13,133 +13,14 @@ import traitlets
 from ...evidence import ConceptInference, InferenceComparison
 from .._shared.conversation import Content, Handler, Stop
 from .._shared.payload import faithfulness_fields
-from .._shared.state import ViewState, dotted_numbers, finite, understood, whole
 from .._shared.view import View, synced
 from ..concept_inference.sources import chain_of
+from .messages import cleaned, point_in, points_in
 from .payload import charts_payload, pictured, points_checked, space_payload, thumbnails_payload
 from .picture import draw_space
 from .words import listed
 
-MOST_CHARTS = 6
 MOST_KEPT = 24  # inferences of points that were asked for
-
-
-def comparison_of(given: Any) -> InferenceComparison:
-    """Return a comparison as it is; raises TypeError for another thing, ValueError for a torn one.
-
-    A comparison is torn where the columns that go with its points have other lengths.
-    """
-    if not isinstance(given, InferenceComparison):
-        raise TypeError(
-            f"got {type(given).__name__}; expected an InferenceComparison;"
-            " make one with chain.compare(sets, concept, level) or open a saved one with load(path)"
-        )
-    count = len(given.points)
-    if not count:
-        raise ValueError(
-            "got a comparison without points; expected at least one image;"
-            " make it with chain.compare(sets, concept, level)"
-        )
-    for what, one in (
-        ("sets", given.sets),
-        ("images", given.images),
-        ("inferences", given.inferences),
-        ("agreements", given.agreements),
-    ):
-        if len(one) != count and (len(one) or what == "sets"):
-            raise ValueError(
-                f"got {len(one)} {what} beside {count} points; expected one for each point"
-                f"{'' if what == 'sets' else ', or none'}; take what chain.compare returned"
-            )
-    return given
-
-
-def images_of(given: Any, comparison: InferenceComparison) -> tuple[Any, ...]:
-    """Return the image of every point, from the mapping of sets that was compared.
-
-    Raises TypeError for what is no mapping of lists, ValueError where names or counts are not
-    those of the comparison.
-    """
-    if not isinstance(given, Mapping):
-        raise TypeError(
-            f"got {type(given).__name__} as images; expected {{name: [images]}};"
-            " pass the mapping of sets that chain.compare was given"
-        )
-    names = [str(name) for name in given]
-    if sorted(names) != sorted(comparison.names):
-        raise ValueError(
-            f"got images of {', '.join(names) or 'no set'}; expected those of"
-            f" {', '.join(comparison.names)}; pass the mapping that chain.compare was given"
-        )
-    sets = {str(name): _listed(name, one) for name, one in given.items()}
-    for place, name in enumerate(comparison.names):
-        size = int((comparison.sets == place).sum())
-        if len(sets[name]) != size:
-            raise ValueError(
-                f"got {len(sets[name])} images of {name!r}; expected the {size} that were"
-                " compared; pass the mapping that chain.compare was given"
-            )
-    numbers = [int((comparison.sets[:i] == s).sum()) for i, s in enumerate(comparison.sets)]
-    places = zip(comparison.sets, numbers, strict=True)
-    return tuple(sets[comparison.names[int(place)]][number] for place, number in places)
-
-
-def points_in(content: Content, count: int) -> tuple[int, ...]:
-    """Return the `points` of a message; raises ValueError for what is none, and for too many."""
-    points = content.get("points")
-    good = isinstance(points, list) and all(whole(i) for i in points)
-    if not isinstance(points, list) or not good or not 1 <= len(points) <= MOST_CHARTS:
-        raise ValueError(
-            f"got points {points!r:.60}; expected 1 to {MOST_CHARTS} of them by number;"
-            " choose them in the plot"
-        )
-    wrong = [i for i in points if not 0 <= i < count]
-    if wrong:
-        raise ValueError(
-            f"got point {wrong[0]}; expected a number from 0 to {count - 1}; choose it in the plot"
-        )
-    return tuple(dict.fromkeys(points))
-
-
-def point_in(content: Content, count: int) -> int:
-    """Return the `point` of a message; raises ValueError for what is none."""
-    return points_in({"points": [content.get("point")]}, count)[0]
-
-
-def _listed(name: object, given: Any) -> Any:
-    listed = hasattr(given, "__len__") and hasattr(given, "__getitem__")
-    if not listed or isinstance(given, str | bytes | Mapping):
-        raise TypeError(
-            f"got {type(given).__name__} as the images of {str(name)!r}; expected a list of images;"
-            " pass the mapping of sets that chain.compare was given"
-        )
-    return given
-
-
-def cleaned(state: object, _: object = None) -> ViewState:
-    """Return what is understood of a saved arrangement: how it is turned, what is chosen."""
-    return understood(state, _ENTRIES)
-
-
-def _turn(value: object) -> bool:
-    turn: dict[str, Any] = value if isinstance(value, dict) else {}
-    if not all(finite(turn.get(name)) for name in ("yaw", "pitch", "zoom")):
-        return False
-    return bool(abs(turn["pitch"]) <= 90 and 0.1 <= turn["zoom"] <= 20)
-
-
-def _points(value: object) -> bool:
-    return isinstance(value, list) and len(value) <= MOST_CHARTS and all(map(whole, value))
-
-
-_ENTRIES = {
-    "turn": _turn,
-    "spread": lambda value: value in ("ellipsoids", "spokes", "none"),
-    "cell": dotted_numbers,
-    "points": _points,
-    "selected": dotted_numbers,
-    "zoom": dotted_numbers,
-}
 
 
 class InferenceSpace(View):
@@ -270,6 +151,76 @@ class InferenceSpace(View):
         most = max(MOST_KEPT, len(self._evidence.inferences))
         self._inferences = dict(list({**self._inferences, **inferences}.items())[-most:])
         self._publish(charts=charts_payload(self._inferences, self._evidence))
+
+
+def comparison_of(given: Any) -> InferenceComparison:
+    """Return a comparison as it is; raises TypeError for another thing, ValueError for a torn one.
+
+    A comparison is torn where the columns that go with its points have other lengths.
+    """
+    if not isinstance(given, InferenceComparison):
+        raise TypeError(
+            f"got {type(given).__name__}; expected an InferenceComparison;"
+            " make one with chain.compare(sets, concept, level) or open a saved one with load(path)"
+        )
+    count = len(given.points)
+    if not count:
+        raise ValueError(
+            "got a comparison without points; expected at least one image;"
+            " make it with chain.compare(sets, concept, level)"
+        )
+    for what, one in (
+        ("sets", given.sets),
+        ("images", given.images),
+        ("inferences", given.inferences),
+        ("agreements", given.agreements),
+    ):
+        if len(one) != count and (len(one) or what == "sets"):
+            raise ValueError(
+                f"got {len(one)} {what} beside {count} points; expected one for each point"
+                f"{'' if what == 'sets' else ', or none'}; take what chain.compare returned"
+            )
+    return given
+
+
+def images_of(given: Any, comparison: InferenceComparison) -> tuple[Any, ...]:
+    """Return the image of every point, from the mapping of sets that was compared.
+
+    Raises TypeError for what is no mapping of lists, ValueError where names or counts are not
+    those of the comparison.
+    """
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"got {type(given).__name__} as images; expected {{name: [images]}};"
+            " pass the mapping of sets that chain.compare was given"
+        )
+    names = [str(name) for name in given]
+    if sorted(names) != sorted(comparison.names):
+        raise ValueError(
+            f"got images of {', '.join(names) or 'no set'}; expected those of"
+            f" {', '.join(comparison.names)}; pass the mapping that chain.compare was given"
+        )
+    sets = {str(name): _listed(name, one) for name, one in given.items()}
+    for place, name in enumerate(comparison.names):
+        size = int((comparison.sets == place).sum())
+        if len(sets[name]) != size:
+            raise ValueError(
+                f"got {len(sets[name])} images of {name!r}; expected the {size} that were"
+                " compared; pass the mapping that chain.compare was given"
+            )
+    numbers = [int((comparison.sets[:i] == s).sum()) for i, s in enumerate(comparison.sets)]
+    places = zip(comparison.sets, numbers, strict=True)
+    return tuple(sets[comparison.names[int(place)]][number] for place, number in places)
+
+
+def _listed(name: object, given: Any) -> Any:
+    listed = hasattr(given, "__len__") and hasattr(given, "__getitem__")
+    if not listed or isinstance(given, str | bytes | Mapping):
+        raise TypeError(
+            f"got {type(given).__name__} as the images of {str(name)!r}; expected a list of images;"
+            " pass the mapping of sets that chain.compare was given"
+        )
+    return given
 
 
 def _last(inferences: Mapping[int, ConceptInference], points: Collection[int]) -> dict[int, Any]:

@@ -1,4 +1,4 @@
-"""Heatmaps in their places: one per method, class and layer, whoever made them."""
+"""Heatmaps in their places, one per method, class and layer, and how a fitted Chip fills them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Spot(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
+class MapCell:
     """One map with its box; `channels` counts those of non-zero weight, and all.
 
     `boxed` says that a box was asked for, which a map that points at nothing does not have.
@@ -60,7 +60,7 @@ class HeatmapGrid:
     layers: tuple[Layer, ...]
     methods: tuple[str, ...]
     provenance: Provenance
-    cells: Mapping[Spot, Cell] = field(default_factory=dict)
+    cells: Mapping[Spot, MapCell] = field(default_factory=dict)
     errors: Mapping[Spot, str] = field(default_factory=dict)
     sparsity: float | None = None
     notes: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class HeatmapGrid:
         """Return the maps of a sheet in their places."""
         boxes = _boxes(sheet)
         cells = {
-            spot_of(m): Cell(m, boxes.get(spot_of(m)), spot_of(m) in boxes) for m in sheet.maps
+            spot_of(m): MapCell(m, boxes.get(spot_of(m)), spot_of(m) in boxes) for m in sheet.maps
         }
         methods = tuple(dict.fromkeys(spot.method for spot in cells))
         sparsity = sheet.provenance.settings.get("sparsity")
@@ -85,7 +85,7 @@ class HeatmapGrid:
             notes=sheet.notes,
         )
 
-    def with_cells(self, cells: Mapping[Spot, Cell], errors: Mapping[Spot, str]) -> HeatmapGrid:
+    def with_cells(self, cells: Mapping[Spot, MapCell], errors: Mapping[Spot, str]) -> HeatmapGrid:
         """Return the same with new maps and errors, each in the place of what stood there."""
         kept = {spot: text for spot, text in self.errors.items() if spot not in cells}
         had = {spot: cell for spot, cell in self.cells.items() if spot not in errors}
@@ -116,7 +116,7 @@ class HeatmapGrid:
         names: dict[Key, str | None] = {s.target: known.get(s.target) for s in self.errors}
         return names | {spot.target: cell.heatmap.target for spot, cell in self.cells.items()}
 
-    def ordered(self) -> Iterable[tuple[Spot, Cell]]:
+    def ordered(self) -> Iterable[tuple[Spot, MapCell]]:
         """Yield maps by method, class and layer from the deepest, in the order of the view."""
         targets = list(self.targets())
         for method in dict.fromkeys((*self.methods, *(s.method for s in self.cells))):
@@ -257,7 +257,7 @@ class MapRequest:
 class MapAnswer:
     """Maps by their places, and in words why others could not be had."""
 
-    cells: dict[Spot, Cell] = field(default_factory=dict)
+    cells: dict[Spot, MapCell] = field(default_factory=dict)
     errors: dict[Spot, str] = field(default_factory=dict)
 
 
@@ -287,7 +287,7 @@ def maps_of(
 
 def _cells_of(
     engine: FittedChip, image: Any, request: MapRequest, stopped: Callable[[], bool]
-) -> dict[Spot, Cell]:
+) -> dict[Spot, MapCell]:
     _go_on(stopped)
     sheet = engine.heatmaps(
         image,
@@ -303,7 +303,9 @@ def _cells_of(
     }
     counts = _counts(engine, request)
     return {
-        spot_of(m): Cell(m, boxes.get((m.target, m.layer)), request.boxes, counts.get(spot_of(m)))
+        spot_of(m): MapCell(
+            m, boxes.get((m.target, m.layer)), request.boxes, counts.get(spot_of(m))
+        )
         for m in sheet.maps
     }
 

@@ -1,4 +1,4 @@
-"""What a heatmap view may ask: its messages, checked before anything is done for them."""
+"""What a heatmap view sends: its messages and its arrangement, checked before use."""
 
 from __future__ import annotations
 

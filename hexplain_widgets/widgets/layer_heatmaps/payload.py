@@ -19,12 +19,12 @@ from .._shared.payload import (
     quantized,
     six_digits,
 )
-from .grid import WITHOUT_WEIGHTS, Cell, HeatmapGrid, Spot
+from .grid import WITHOUT_WEIGHTS, HeatmapGrid, MapCell, Spot
 
 NOTHING = np.zeros((0, 0), dtype=np.uint8)
 
 
-class Encoder:
+class GridEncoder:
     """Writes a grid for the browser; pictures that were written before are not written again."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Encoder:
             "pictures": b"".join(encoded),
         }
 
-    def _pictures(self, cells: list[Cell]) -> list[bytes]:
+    def _pictures(self, cells: list[MapCell]) -> list[bytes]:
         fresh = {id(cell.heatmap): self._picture(cell.heatmap) for cell in cells}
         self._known = fresh
         return [fresh[id(cell.heatmap)][1] for cell in cells]
@@ -83,7 +83,7 @@ def _quantized(heatmap: HeatMap) -> CodedMap:
 
 
 def _columns(
-    placed: list[tuple[Spot, Cell]], maps: list[CodedMap], encoded: list[bytes]
+    placed: list[tuple[Spot, MapCell]], maps: list[CodedMap], encoded: list[bytes]
 ) -> Mapping[str, list[Any]]:
     return {
         "method": [spot.method for spot, _ in placed],
@@ -95,7 +95,7 @@ def _columns(
     }
 
 
-def _box(cell: Cell) -> list[int] | None:
+def _box(cell: MapCell) -> list[int] | None:
     one = cell.localization
     return None if one is None or one.box[2:] <= one.box[:2] else [int(i) for i in one.box]
 

@@ -24,7 +24,7 @@ from ...pictures.page import (
     short,
     stage_name,
 )
-from .grid import Cell, HeatmapGrid, Key, Spot
+from .grid import HeatmapGrid, Key, MapCell, Spot
 
 MARGIN, NAMES, GAP = 48, 210, 16
 HEAD, LINE, FOOT = 150, 34, 100
@@ -84,7 +84,7 @@ def _spots(grid: HeatmapGrid, state: GridState) -> Iterator[Spot]:
 
 
 def overlay(
-    cell: Cell,
+    cell: MapCell,
     image: UInt8[np.ndarray, "h w 3"],
     size: tuple[int, int],
     state: GridState,
@@ -203,7 +203,7 @@ class _GridPicture:
             self._box(cell.localization.box, at)
         self._caption(cell, below, largest)
 
-    def _caption(self, cell: Cell, at: Point, largest: float) -> None:
+    def _caption(self, cell: MapCell, at: Point, largest: float) -> None:
         if cell.heatmap.picture is None:
             self.pen.text(at, f"up to {NUMBER.format(cell.heatmap.values.max())}", 17, SOFT)
         if cell.channels is not None:

@@ -29,7 +29,7 @@ from .grid import (
     sheet_of,
 )
 from .messages import cleaned
-from .payload import Encoder
+from .payload import GridEncoder
 from .picture import GridState, draw_heatmaps
 
 FIRST_CLASSES = 3
@@ -104,7 +104,7 @@ class LayerHeatmaps(View):
         self, grid: HeatmapGrid, engine: FittedChip | None, source: Any, chosen: Sequence[Key]
     ) -> None:
         self._grid, self._engine, self._source = grid, engine, source
-        self._encoder = Encoder()
+        self._encoder = GridEncoder()
         super().__init__(
             sheet=self._encoder.payload(grid),
             image=picture_bytes(grid.image),

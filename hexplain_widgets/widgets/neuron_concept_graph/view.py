@@ -11,15 +11,15 @@ from typing import Any
 import ipywidgets
 import traitlets
 
-from ...evidence import HeatMap, Layer, NeuronConcepts, NeuronPortrait
-from ...pictures.page import ACCENT
+from ...evidence import HeatMap, NeuronConcepts, NeuronPortrait
 from .._shared.conversation import Content, Handler, Stop, answering
-from .._shared.figures import axis_of, framed, parts_of
+from .._shared.figures import parts_of
 from .._shared.linking import ChannelChoice
 from .._shared.messages import layer_in
 from .._shared.state import ViewState, boolean, understood
 from .._shared.view import View, check_evidence, synced
 from . import messages
+from .charts import layer_chart
 from .payload import (
     ESTIMATORS,
     Picture,
@@ -33,43 +33,7 @@ from .payload import (
 )
 from .picture import draw_neurons
 
-_FEW = 5  # layers whose names have room side by side
 MOST_PORTRAITS, MOST_MAPS = 96, 120
-
-
-def layer_chart(layers: tuple[Layer, ...]) -> Any:
-    """Return a figure with one bar per layer, the shallowest first, for F1 from 0 to 1.
-
-    The browser fills it for the chosen concept, so that it stays right without a kernel.
-    """
-    import bqplot
-
-    names = [layer.name for layer in reversed(layers)]
-    x, y = bqplot.OrdinalScale(domain=names), bqplot.LinearScale(min=0, max=1)
-    bars = bqplot.Bars(
-        x=names,
-        y=[0.0] * len(names),
-        scales={"x": x, "y": y},
-        padding=0.35,
-        colors=[ACCENT],
-        interactions={"click": "select", "hover": "tooltip"},
-        tooltip=bqplot.Tooltip(fields=["x", "y"], labels=["layer", "F1"], formats=["", ".3f"]),
-        unselected_style={"opacity": 0.45},
-    )
-    upright = len(names) <= _FEW
-    axes = [
-        axis_of(
-            x,
-            grid_lines="none",
-            tick_rotate=0 if upright else -35,
-            tick_style={"text-anchor": "middle" if upright else "end"},
-        ),
-        axis_of(
-            y, "F1", upright=True, tick_values=[0, 0.5, 1], tick_format=".1f", label_offset="32px"
-        ),
-    ]
-    margin = {"top": 8, "bottom": 28 if upright else 64, "left": 46, "right": 10}
-    return framed([bars], axes, margin, "150px" if upright else "190px", padding_y=0.025)
 
 
 def _cleaned(state: object, _: object = None) -> ViewState:
