@@ -184,7 +184,7 @@ def _target(classes: tuple[str, ...]) -> Any:
     return _field(offered, "Towards", "240px")
 
 
-class ImageParts:
+class ImagePanel:
     """What is shown of one image: header, peaks with their table, a concept, two trees."""
 
     def __init__(self) -> None:
@@ -221,7 +221,7 @@ class ImageParts:
         yield from (self.head, self._table, self._concept, self._peaks, self._pair)
 
 
-class SetParts:
+class SetPanel:
     """What is shown of a set: how many came through, and the mean peaks with their table."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
 from ..decomposition_tree.view import DecompositionTree
 from .engine import AttackEngine, AttackOutcome, pgd_with
-from .parts import AttackControls, ConceptControls, ImageParts, SetParts
+from .parts import AttackControls, ConceptControls, ImagePanel, SetPanel
 from .picture import draw_attack
 
 
@@ -106,7 +106,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         self._engine, self._images = engine, images
         # one piece of work at a time is on what is shown of the image, then `_lock` to show it
         self._changing, self._lock = threading.Lock(), threading.RLock()
-        self._image, self._set = ImageParts(), SetParts()
+        self._image, self._set = ImagePanel(), SetPanel()
         self._requests = requests = Requests(
             {
                 "attack": self._answer_attack,

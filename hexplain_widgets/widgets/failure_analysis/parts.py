@@ -115,7 +115,7 @@ def legend(failure: Failure) -> str:
     )
 
 
-class ChannelParts(ipywidgets.VBox):
+class ChannelPanel(ipywidgets.VBox):
     """A choice of channels with a part for each of them; `chart` has the bars of all."""
 
     def __init__(self) -> None:

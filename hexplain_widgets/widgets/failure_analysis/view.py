@@ -21,7 +21,7 @@ from .._shared.tree_pair import TreePair, abreast, caption
 from ..decomposition_tree.view import DecompositionTree
 from .brush import OcclusionBrush
 from .engine import FailureEngine
-from .parts import ChannelParts, FailureControls
+from .parts import ChannelPanel, FailureControls
 from .picture import draw_failure
 from .words import head, no_tree, nothing_wrong
 
@@ -88,7 +88,7 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         self._brush: OcclusionBrush | None = None
         self._lock = threading.RLock()
         self._head, self._no_tree = ipywidgets.HTML(), ipywidgets.HTML()
-        self._parts, self._pair = ChannelParts(), TreePair()
+        self._parts, self._pair = ChannelPanel(), TreePair()
         self._beside = ipywidgets.GridBox([], layout=abreast(400))
         self._requests = requests = Requests({"true": self._answer_true})
         self._controls = None if engine is None else _made_controls(engine, requests)
