@@ -28,7 +28,7 @@ from hexplain_widgets.network.gating import ForwardCache
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
 from tests.networks import Attentive, DataDependent, Functional, Residual, image, plain, seeded
-from tests.reference import regions as literal
+from tests.reference import responsible as literal
 from tests.reference.perturbed import Place, at_function, at_module
 from tests.test_contract import Stateful, check_untouched, failing, fingerprint, in_use
 
