@@ -57,7 +57,9 @@ def explained_image(
     """Return an image inside the network, from which contributions are read."""
     with visiting(classifier.model):
         look = asker.look(prepared.x)
-    check_finite(distilled.origin.layer.name, look.maps, look.score, look.gradient)
+    layer = distilled.origin.layer.name
+    values = (look.maps, look.score, look.gradient)
+    check_finite(f"the layer {layer} gives", *values, of="values or gradients")
     return look
 
 

@@ -464,7 +464,9 @@ class ScoreExtractor:
             looked = self.look(batch.x)
             self.asked += len(batch)
             strengths, priors = looked.strengths_and_priors()
-        check_finite(self._origin.layer.name, looked.maps, strengths, priors, looked.score)
+        source = f"the layer {self._origin.layer.name} gives"
+        values = (looked.maps, strengths, priors, looked.score)
+        check_finite(source, *values, of="values or gradients")
         return ScoreBatch(
             keys=np.stack([np.frombuffer(s.key, np.uint8) for s in batch.samples]),
             maps=looked.maps.detach().float().cpu().numpy(),

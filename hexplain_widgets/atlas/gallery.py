@@ -128,11 +128,12 @@ def overlap(
 class FilterGallery:
     """Where each filter of a layer is strongest, and which labelled parts its regions overlap.
 
-    `layer` None is the last of the network's stages. A filter's region is where it is above the
-    `quantile` of its values over the data set, all interpolated to a grid over the image; a part
-    of the concept set's `level` is suggested from an IoU of `least` on. Where the maps of all
-    images take more than `memory` bytes, quantile and overlap are those of a sample. Raises
-    ValueError for settings out of range.
+    `fit(model, data).sheet()` gives the FilterSheet, with `suggestions()` of a part for a filter
+    (Net Dissection, Bau et al. 2017). `layer` None is the last of the network's stages. A filter's
+    region is where it is above the `quantile` of its values over the data set, all interpolated to
+    a grid over the image; a part of the concept set's `level` is suggested from an IoU of `least`
+    on. Where the maps of all images take more than `memory` bytes, quantile and overlap are those
+    of a sample. Raises ValueError for settings out of range.
     """
 
     def __init__(

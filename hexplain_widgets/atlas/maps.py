@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int16, Int64, UInt8
 from torch import Tensor
 
+from ..arguments import check_finite
 from ..data.samples import Batch
 from ..evidence import FilterPortrait, Layer
 from ..fitting.exemplars import SIDE, Exemplars, Picture, printable
@@ -80,11 +81,7 @@ class MapExtractor:
             taken = self._ways[shape].take(x)
         classifier.check_logits(taken.logits, x)
         maps = taken.maps[name].float()
-        if not bool(torch.isfinite(maps).all()):
-            raise ValueError(
-                f"the layer {name} gives NaN or infinite values; expected finite numbers; check"
-                " the weights, or run the network in float32 with model.float()"
-            )
+        check_finite(f"the layer {name} gives", maps)
         return np.asarray(maps.cpu().numpy(), np.float32)
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..arguments import check_finite
 from ..data.concept_sets import is_held_out, label_maps
 from ..data.label_maps import NEARLY, WHOLE, Framing, LabelledPixels, Window, labelled_pixels
 from ..data.samples import Batch, Sample
@@ -578,11 +579,7 @@ class LabelExtractor:
         self._probe.classifier.check_logits(taken.logits, x)
         found = {name: _exact(taken.maps[name]) for name in layers}
         for name, maps in found.items():
-            if not bool(torch.isfinite(maps).all()):
-                raise ValueError(
-                    f"the layer {name} gives NaN or infinite values; expected finite numbers; check"
-                    " the weights, or run the network in float32 with model.float()"
-                )
+            check_finite(f"the layer {name} gives", maps)
         return found
 
     def _image(

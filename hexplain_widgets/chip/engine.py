@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from ..arguments import at_least_one, tuple_of
+from ..arguments import Stop, at_least_one, never, tuple_of
 from ..data.samples import batches
 from ..evidence import (
     ChannelImportance,
@@ -31,7 +31,7 @@ from ..evidence import (
     Provenance,
 )
 from ..evidence.faithfulness import faithfulness
-from ..fitting.passes import Pass, never
+from ..fitting.passes import Pass
 from ..fitting.states import restoring
 from ..network.classifier import Classifier
 from ..network.localize import Truth, best_threshold
@@ -50,7 +50,6 @@ from .heatmaps import (
 from .importance import Class, Importance, checked_sparsity
 from .statistics import GatingPlan, ResponseStatistics, Score, check_goes_on
 
-Stop = Callable[[], bool]
 METHODS = tuple(DRAWINGS)
 THRESHOLD = 0.2  # of a map's maximum, until a calibration set has found a better one
 GIBIBYTE = 2**30

@@ -159,14 +159,15 @@ class LayerSaliency:
     ) -> dict[str, Float[Tensor, "p k h w"]]:
         """Return d f^e / d z of every pair at every layer: at once where layers are linked."""
         upwards = self._layers[::-1]
-        if not self._way(x).linked(upwards):
+        linked = self._way(x).linked(upwards)
+        if linked is None:
             return {n: self.gradient(x, taken, n, pairs, mode=mode) for n in self._layers}
         step = rows_at_once(taken.maps[upwards[0]])
         found = {n: m.new_zeros(len(pairs), *m.shape[1:]) for n, m in taken.maps.items()}
         for images in torch.arange(len(x), device=x.device).split(step):
             with torch.enable_grad(), mode or nullcontext():
                 rows = taken.maps[upwards[0]][images].detach().requires_grad_()
-                maps, logits = self._way(x).through(taken, upwards, images, rows)
+                maps, logits = linked(taken, images, rows)
             self._backwards(pairs, images, maps, logits, [found[n] for n in upwards])
         return found
 
@@ -432,7 +433,7 @@ class RegionFinder:
         return image, concept
 
     def _in_layer(self, name: str, maps: Tensor, saliency: Tensor | None) -> LayerRegions:
-        check_finite(name, maps, saliency)
+        check_finite(f"the layer {name} gives", maps, saliency, of="values or gradients")
         finding = self._origin.finding
         flat = maps.float().flatten(2)
         highest, at = flat.max(2)

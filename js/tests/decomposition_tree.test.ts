@@ -1,5 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { Arrangement, type Saved, shownChildren } from "../src/decomposition_tree/arrangement.ts";
+import {
+  type Saved,
+  shownChildren,
+  TreeArrangement,
+} from "../src/decomposition_tree/arrangement.ts";
 import { linesOf } from "../src/decomposition_tree/painter.ts";
 import {
   readTree,
@@ -184,7 +188,7 @@ describe("the words", () => {
 
 describe("an arrangement", () => {
   let saved: Saved;
-  let arrangement: Arrangement;
+  let arrangement: TreeArrangement;
   const tree = readTree(payload());
 
   beforeEach(() => {
@@ -196,7 +200,9 @@ describe("an arrangement", () => {
       },
       save_changes: () => undefined,
     };
-    arrangement = new Arrangement(model as unknown as ConstructorParameters<typeof Arrangement>[0]);
+    arrangement = new TreeArrangement(
+      model as unknown as ConstructorParameters<typeof TreeArrangement>[0],
+    );
   });
 
   it("opens the strongest path at first", () => {

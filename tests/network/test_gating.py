@@ -395,7 +395,7 @@ def test_gates_of_one_layer_leave_the_others_open() -> None:
 
 def test_a_head_whose_sum_is_another_is_given_up(monkeypatch) -> None:
     model = plain()
-    monkeypatch.setattr(linear_parts.Products, "rows", _nothing)
+    monkeypatch.setattr(linear_parts.HeadProducts, "rows", _nothing)
     check(model, "7", at_module(model[7]))
 
 
@@ -520,7 +520,7 @@ def never(*asked: object) -> Tensor:
 def test_first_sums_over_channels_are_made_without_gated_copies(network: str, monkeypatch) -> None:
     model, layer, _ = SUMMED[network]()
     way, taken = asked(model, images(2), [layer])
-    monkeypatch.setattr(gating, "_copied", never)
+    monkeypatch.setattr(gating, "_from_copies", never)
     gates = torch.ones(2, MANY, taken.maps[layer].shape[1], dtype=torch.bool)
     with visiting(model), torch.no_grad():
         assert way.answers(taken, layer, gates).shape == (2, MANY, 4)
@@ -561,7 +561,7 @@ def parts_made(monkeypatch) -> list[fx.Node]:
     """The layers of which images had the parts of their channels made from here on."""
     made, parts = [], linear_parts.MixingPoint.parts
 
-    def noted(self, maps: Tensor) -> linear_parts.GateParts:
+    def noted(self, maps: Tensor) -> linear_parts.ImageParts:
         made.append(self.start)
         return parts(self, maps)
 

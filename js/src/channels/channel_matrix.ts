@@ -2,8 +2,8 @@
 import type { AnyModel } from "@anywidget/types";
 import "./channel_matrix.css";
 import type { Banner } from "../lib/banner.ts";
-import { workLine } from "../lib/parts.ts";
 import { view } from "../lib/view.ts";
+import { workLine, workOf } from "../lib/work.ts";
 import { agreementLine, ClassChecks } from "./agreement.ts";
 import { Grid } from "./matrix/grid.ts";
 import { Session, type State } from "./matrix/session.ts";
@@ -19,16 +19,15 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const grid = new Grid(session);
   const foot = new Foot(session);
   const table = new Table(session, checks);
-  const work = workLine(WORK);
+  const work = workLine(session, () => workOf(session.kernel, WORK));
   root.append(
     header(session, agreementLine(session, checks, "ChannelMatrix(chip", chosen)),
     toolbar(session, grid),
     grid.element,
     foot.element,
     table.element,
-    work.element,
+    work,
   );
-  session.on((change) => change === "busy" && work.show(session.kernel));
   void session.load();
   checks.start();
   return () => {

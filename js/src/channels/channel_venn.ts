@@ -4,8 +4,9 @@ import "./channel_venn.css";
 import type { Banner } from "../lib/banner.ts";
 import { choiceOf } from "../lib/choice.ts";
 import { fill, h } from "../lib/dom.ts";
-import { layerName, layerSelect, workLine } from "../lib/parts.ts";
+import { layerName, layerSelect } from "../lib/layers.ts";
 import { view } from "../lib/view.ts";
+import { workLine, workOf } from "../lib/work.ts";
 import { agreementLine, ClassChecks } from "./agreement.ts";
 import { Cards } from "./venn/cards.ts";
 import { Circles } from "./venn/circles.ts";
@@ -28,18 +29,17 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const limit = new LimitControl(session);
   const plot = new Plot(session);
   const cards = new Cards(session);
-  const work = workLine(WORK);
+  const work = workLine(session, () => workOf(session.kernel, WORK));
   root.append(
     header(session, agreementLine(session, checks, "ChannelVenn(chip, classes", places)),
     h("div", { class: "hx-bar-line" }, new Classes(session, checks).element, limit.element),
     h("div", { class: "hx-body" }, plot.element, cards.element),
-    work.element,
+    work,
   );
   session.on((change) => {
-    if (change === "busy") work.show(session.kernel);
-    else if (change === "channel") cards.emphasise();
+    if (change === "channel") cards.emphasise();
     else if (change === "portraits") cards.fillIn();
-    else if (change !== "checks") cards.draw();
+    else if (change !== "checks" && change !== "busy") cards.draw();
   });
   cards.draw();
   void cards.load().catch((error) => banner.show(error));
@@ -55,9 +55,8 @@ function header(session: Session, agreement: HTMLElement): HTMLElement {
   const where = h("small", {});
   const show = () => {
     const { layer } = session.overlap;
-    const known = session.layers.find((one) => one.name === layer);
     layers.show(layer);
-    where.textContent = known ? layerName(known) : layer;
+    where.textContent = layerName(session.layers, layer);
   };
   session.on((change) => (change === "overlap" || change === "busy") && show());
   show();

@@ -7,10 +7,11 @@ import { view } from "../lib/view.ts";
 import { Charts } from "./charts.ts";
 import { conceptChecks } from "./checking.ts";
 import { ringsKey } from "./gauge.ts";
-import { header, WorkLine } from "./header.ts";
+import { header } from "./header.ts";
 import { conceptList } from "./list.ts";
 import { Panel } from "./panel.ts";
 import { Session, type State } from "./session.ts";
+import { WorkLine } from "./work.ts";
 
 const EMPTY = "No concept was found that the decision rests on.";
 

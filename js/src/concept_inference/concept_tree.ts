@@ -5,13 +5,14 @@ import type { Banner } from "../lib/banner.ts";
 import { button, h } from "../lib/dom.ts";
 import { view } from "../lib/view.ts";
 import { conceptChecks } from "./checking.ts";
-import { header, WorkLine } from "./header.ts";
+import { header } from "./header.ts";
 import { TreeKeys } from "./keys.ts";
 import { legend } from "./legend.ts";
 import { conceptList } from "./list.ts";
 import { Panel } from "./panel.ts";
 import { Session, type State } from "./session.ts";
 import { Stage } from "./stage.ts";
+import { WorkLine } from "./work.ts";
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));

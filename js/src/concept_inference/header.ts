@@ -1,5 +1,5 @@
-// What is explained, another class to explain, and what the kernel is doing.
-import { button, fill, h } from "../lib/dom.ts";
+// What is explained, and another class to explain.
+import { fill, h } from "../lib/dom.ts";
 import { FaithLine, lowest } from "../lib/faith.ts";
 import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
@@ -58,48 +58,4 @@ function least({ inference, sets }: Session, checks: ConceptChecks) {
 function told({ target, images }: Session["sets"][number]): string {
   if (images > 0) return `${images} images`;
   return `${percent(target.probability)} · logit ${number(target.logit)}`;
-}
-
-/** What the kernel is doing, for how long, and a way to give it up. */
-export class WorkLine {
-  readonly element = h("div", { class: "hx-work", role: "status", hidden: true });
-  private readonly words = h("span", {});
-  // not read out every second
-  private readonly clock = h("span", { class: "hx-clock", "aria-hidden": "true" });
-  private since = 0;
-  private timer: ReturnType<typeof setInterval> | undefined;
-
-  constructor(private readonly session: Session) {
-    const cancel = button("Cancel", () => session.kernel.cancel());
-    this.element.append(this.words, this.clock, cancel);
-    session.on((change) => change === "busy" && this.update());
-  }
-
-  close(): void {
-    clearInterval(this.timer);
-  }
-
-  private update(): void {
-    const { busy: kinds } = this.session.kernel;
-    const busy = kinds.length > 0;
-    if (busy === this.element.hidden) this.turn(busy);
-    if (!busy) return;
-    const { done, total } = this.session.kernel.news;
-    const many = typeof done === "number" && typeof total === "number" && total > 1;
-    const doing = kinds.includes("explain") ? "Inferring concepts" : "Checking against ablation";
-    const text = `${doing}${many ? `, ${done + 1} of ${total}` : ""} …`;
-    if (this.words.textContent !== text) this.words.textContent = text;
-  }
-
-  private turn(busy: boolean): void {
-    this.element.hidden = !busy;
-    clearInterval(this.timer);
-    this.since = Date.now();
-    this.tick();
-    if (busy) this.timer = setInterval(() => this.tick(), 1000);
-  }
-
-  private tick(): void {
-    this.clock.textContent = `${Math.round((Date.now() - this.since) / 1000)} s`;
-  }
 }

@@ -1,8 +1,8 @@
 // The concept that is looked at: its map in each set, large, with all that is said of it.
-import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h } from "../lib/dom.ts";
-import { scaleOf } from "../lib/heat.ts";
-import { number } from "../lib/words.ts";
+import { scaled } from "../lib/heat.ts";
+import type { Grid } from "../lib/pixels.ts";
+import { mapRamp } from "../lib/ramp.ts";
 import { type ConceptChecks, WORDING } from "./checking.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -94,7 +94,7 @@ export class Panel {
       { class: "hx-concept-set", "data-set": part.set },
       sets.length > 1 && h("h4", {}, of?.name ?? ""),
       this.picture(concept, part),
-      part.map && ramp(part),
+      part.map && scale(part.map),
       h(
         "div",
         { class: "hx-told" },
@@ -122,7 +122,6 @@ export class Panel {
     const set = this.session.sets[part.set];
     if (!set) return null;
     const [height, width] = set.size;
-    const enlarged = PIXELS / Math.max(height, width);
     const album = set.images > 0;
     const what = part.map
       ? `Map of ${concept.name} over the image`
@@ -132,8 +131,7 @@ export class Panel {
     const canvas = h("canvas", {
       role: "img",
       "aria-label": what,
-      width: Math.round(width * enlarged),
-      height: Math.round(height * enlarged),
+      ...scaled({ width, height }, PIXELS),
       "data-set": part.set,
     });
     const label = album ? `Images of ${set.name || set.target.name}` : null;
@@ -158,30 +156,7 @@ export class Panel {
 }
 
 /** The colours of a map with their numbers. */
-function ramp(part: Part): HTMLElement {
-  const { low, high, strongest } = scaleOf(part.map as NonNullable<Part["map"]>);
-  const bar = h("div", { class: "hx-ramp" }, h("span"));
-  (bar.firstChild as HTMLElement).style.background = heatGradient(
-    low / strongest,
-    high / strongest,
-  );
-  const tick = (value: number, at: number) => {
-    const made = h("span", {}, number(value));
-    made.style.left = `${at}%`;
-    return made;
-  };
-  const zero = (100 * -low) / (high - low || 1);
-  const against = low < -0.04 * strongest;
-  return h(
-    "div",
-    { class: "hx-scale" },
-    bar,
-    h(
-      "div",
-      { class: "hx-ticks" },
-      tick(against ? low : 0, 0),
-      against && zero > 22 && zero < 80 && tick(0, zero),
-      tick(high, 100),
-    ),
-  );
+function scale(map: Grid): HTMLElement {
+  const { bar, marks } = mapRamp(map, 22);
+  return h("div", { class: "hx-scale" }, bar, marks);
 }

@@ -47,10 +47,6 @@ export class Session extends ViewSession<State, Change> {
     return this.inference.payload.sets;
   }
 
-  private get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
   get selected(): Concept {
     return nearest(this.inference, this.saved.selected ?? "");
   }
@@ -96,12 +92,7 @@ export class Session extends ViewSession<State, Change> {
   }
 
   async load(): Promise<void> {
-    try {
-      await this.painter.load(this.model.get("pictures"));
-    } catch (error) {
-      this.complain(error);
-    }
-    this.tell("pixels");
+    await this.tellAfter(this.painter.load(this.model.get("pictures")), "pixels");
   }
 
   private read(): void {

@@ -1,5 +1,6 @@
 // Facts in words: what is read on the screen and by a screen reader.
 import type { Layer } from "../lib/evidence.ts";
+import { stageName } from "../lib/layers.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Concept, Inference, Part } from "./payload.ts";
 
@@ -10,7 +11,7 @@ export function levelName(inference: Inference, depth: number): string {
 
 export function layerName(layer: Layer | null): string {
   if (!layer) return "output";
-  return layer.stage === null ? layer.name : `stage ${layer.stage}`;
+  return layer.stage === null ? layer.name : stageName(layer).toLowerCase();
 }
 
 /** What a level or its concepts are called, several of them. */

@@ -2,8 +2,8 @@
 import type { AnyModel } from "@anywidget/types";
 import "./contribution_report.css";
 import type { Banner } from "../lib/banner.ts";
-import { workLine } from "../lib/parts.ts";
 import { view } from "../lib/view.ts";
+import { workLine, workOf } from "../lib/work.ts";
 import { Cards } from "./cards.ts";
 import { header } from "./header.ts";
 import { pressAnywhere } from "./keys.ts";
@@ -15,9 +15,8 @@ const WORK = { add: "Explaining the image", remove: "Removing the image" };
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
   const cards = new Cards(session);
-  const work = workLine(WORK);
-  root.append(header(session), cards.element, new Table(session).element, work.element);
-  session.on((change) => change === "busy" && work.show(session.kernel));
+  const work = workLine(session, () => workOf(session.kernel, WORK));
+  root.append(header(session), cards.element, new Table(session).element, work);
   root.addEventListener("keydown", (event) => pressAnywhere(session, event));
   void session.load();
   return () => {

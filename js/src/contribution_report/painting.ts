@@ -1,8 +1,9 @@
 // A map painted over its image, and the scale of its colours.
-import { heatGradient } from "../lib/colormap.ts";
-import { fill, h } from "../lib/dom.ts";
-import { coloured, paintOver } from "../lib/heat.ts";
+import { fill } from "../lib/dom.ts";
+import { coloured, paintOver, scaled } from "../lib/heat.ts";
 import type { Grid } from "../lib/pixels.ts";
+import { ramp } from "../lib/ramp.ts";
+import type { Tick } from "../lib/ticks.ts";
 import type { Picture } from "./session.ts";
 
 const SIDE = 480; // pixels of the canvas
@@ -16,10 +17,7 @@ export function paintPicture(
   strongest: number,
 ): void {
   if (!picture) return;
-  const { width, height } = picture.image;
-  const larger = SIDE / Math.max(width, height);
-  canvas.width = Math.round(width * larger);
-  canvas.height = Math.round(height * larger);
+  Object.assign(canvas, scaled(picture.image, SIDE));
   if (map) paintOver(canvas, picture.pale, coloured(map, strongest), OPACITY);
   else paintOver(canvas, picture.image, null, OPACITY);
 }
@@ -28,23 +26,6 @@ export function paintPicture(
 export function drawScale(element: HTMLElement, low: -1 | 0, most: string): void {
   if (element.dataset.most === most) return;
   element.dataset.most = most;
-  const ramp = h("span", {});
-  ramp.style.background = heatGradient(low, 1);
-  const ticks: [number, string][] = [
-    [0, low && most ? `−${most}` : "0"],
-    [50, "0"],
-    [100, most],
-  ];
-  const shown = low ? ticks : ticks.filter(([place]) => place !== 50);
-  fill(
-    element,
-    h("div", { class: "hx-ramp", "aria-hidden": "true" }, ramp),
-    h("div", { class: "hx-ticks" }, ...shown.map(([place, text]) => tick(place, text))),
-  );
-}
-
-function tick(place: number, text: string): HTMLElement {
-  const element = h("span", {}, text);
-  element.style.left = `${place}%`;
-  return element;
+  const zero: Tick[] = low ? [[50, "0"]] : [];
+  fill(element, ...ramp(low, 1, [[0, low && most ? `−${most}` : "0"], ...zero, [100, most]]));
 }

@@ -78,10 +78,6 @@ export class Session extends ViewSession<State, Change> {
     return this.report.images;
   }
 
-  get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
   get chart(): ChartKind {
     return this.saved.chart ?? "waterfall";
   }

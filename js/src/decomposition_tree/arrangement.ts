@@ -1,5 +1,5 @@
 // How a person arranged the view. It lives in the model, so it is saved and shared by its views.
-import type { AnyModel } from "@anywidget/types";
+import { Arrangement } from "../lib/session.ts";
 import type { Transform } from "../lib/transform.ts";
 import { strongestLine, type Tree, type TreeNode } from "./tree.ts";
 
@@ -14,13 +14,7 @@ export interface Saved {
   shown?: Shown;
 }
 
-export class Arrangement {
-  constructor(private readonly model: AnyModel<{ view: Saved }>) {}
-
-  private get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
+export class TreeArrangement extends Arrangement<Saved> {
   get opacity(): number {
     return this.saved.opacity ?? 0.85;
   }
@@ -48,11 +42,6 @@ export class Arrangement {
 
   get hidden(): ReadonlySet<string> {
     return new Set(this.saved.hidden ?? []);
-  }
-
-  change(next: Saved): void {
-    this.model.set("view", { ...this.saved, ...next });
-    this.model.save_changes();
   }
 
   setOpen(tree: Tree, keys: Iterable<string>, open: boolean, also: Saved = {}): void {

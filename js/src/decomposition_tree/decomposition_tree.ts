@@ -2,8 +2,9 @@
 import type { AnyModel } from "@anywidget/types";
 import "./decomposition_tree.css";
 import type { Banner } from "../lib/banner.ts";
-import { button, fill, h } from "../lib/dom.ts";
+import { button, h, onceSeen } from "../lib/dom.ts";
 import { view } from "../lib/view.ts";
+import { workLine } from "../lib/work.ts";
 import { type TreeChecks, treeChecks } from "./checking.ts";
 import { Chooser } from "./chooser.ts";
 import { Header } from "./header.ts";
@@ -41,7 +42,8 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
       h("div", { class: "hx-main" }, stage.element, strip.element),
     ),
   );
-  stage.element.append(tools(session, stage, keys, chooser), workLine(session));
+  stage.element.append(tools(session, stage, keys, chooser));
+  stage.element.append(workLine(session, () => workOf(session)));
   stage.element.append(chooser.element, keys.sheet.element);
   stage.element.addEventListener("keydown", (event) => keys.press(event));
   fetchWhenSeen(session, stage, checks);
@@ -78,26 +80,10 @@ function tools(session: Session, stage: Stage, keys: TreeKeys, chooser: Chooser)
   );
 }
 
-/** What the kernel is doing, and a way to give it up. */
-function workLine(session: Session): HTMLElement {
-  const line = h("div", { class: "hx-work", role: "status", hidden: true });
-  let shown: string | null = null;
-  session.on((change) => {
-    if (change !== "busy") return;
-    const kind = session.work;
-    const told = kind === null ? null : `${WORK[kind] ?? "Working"}${decisions(session)} …`;
-    if (told === shown) return;
-    shown = told;
-    line.hidden = told === null;
-    if (told === null) return fill(line);
-    const what = h("span", {}, told);
-    fill(
-      line,
-      what,
-      button("Cancel", () => session.kernel.cancel()),
-    );
-  });
-  return line;
+/** What the kernel is doing for the view. */
+function workOf(session: Session): string | null {
+  const kind = session.work;
+  return kind === null ? null : `${WORK[kind] ?? "Working"}${decisions(session)}`;
 }
 
 /** How many decisions the kernel has taken apart, where it counts them. */
@@ -108,16 +94,13 @@ function decisions(session: Session): string {
 
 /** Pictures and checks are asked for when the tree is on the screen, and after every change of it. */
 function fetchWhenSeen(session: Session, stage: Stage, checks: TreeChecks): void {
-  const watch = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    watch.disconnect();
+  onceSeen(stage.element, () => {
     session.on((change) => {
       if (["tree", "arrangement", "look", "checks"].includes(change)) void session.fetchPictures();
     });
     checks.start();
     session.wantPictures(() => stage.inOrder());
   });
-  watch.observe(stage.element);
 }
 
 export default view("decomposition_tree", "", build);

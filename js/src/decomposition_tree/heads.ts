@@ -4,7 +4,7 @@ import { h } from "../lib/dom.ts";
 import type { Transform } from "../lib/transform.ts";
 import { type Direction, pitch } from "./geometry.ts";
 import type { Layer, Tree } from "./tree.ts";
-import { stageName } from "./words.ts";
+import { levelName } from "./words.ts";
 
 const MOST_SHIFT = 28;
 
@@ -44,7 +44,7 @@ function write(head: HTMLElement, layer: Layer | null): void {
   const size = layer ? `${layer.shape[1]}×${layer.shape[2]}` : "";
   if (head.dataset.name === name) return;
   head.dataset.name = name;
-  const title = stageName(layer);
+  const title = levelName(layer);
   head.replaceChildren(
     h("div", {}, h("strong", {}, title), h("span", {}, size)),
     h("span", {}, title === name ? "" : name),

@@ -1,15 +1,15 @@
 // The node that is looked at, large: its map over the image, the scale, its facts; the prediction.
 
-import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h, svg } from "../lib/dom.ts";
-import { scaleOf } from "../lib/heat.ts";
+import { scaled } from "../lib/heat.ts";
+import { mapRamp } from "../lib/ramp.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Shown } from "./arrangement.ts";
 import type { TreeChecks } from "./checking.ts";
 import type { Box } from "./crop.ts";
 import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
-import { nodeName, sentences, stageName, unitOf, wording } from "./words.ts";
+import { levelName, nodeName, sentences, unitOf, wording } from "./words.ts";
 
 const SHOWN: [Shown, string][] = [
   ["map", "Map"],
@@ -108,9 +108,7 @@ export class Panel {
     const node = this.session.current;
     const [height, width] = this.session.tree.payload.size;
     const { shown, opacity } = this.session.arrangement;
-    const enlarged = PIXELS / Math.max(height, width);
-    this.canvas.width = Math.round(width * enlarged);
-    this.canvas.height = Math.round(height * enlarged);
+    Object.assign(this.canvas, scaled({ width, height }, PIXELS));
     this.session.painter.paint(this.canvas, node, [0, 0, width, height], shown, opacity);
     this.canvas.setAttribute("aria-label", this.described(node));
     this.drawMarks(node, width, height);
@@ -151,43 +149,23 @@ export class Panel {
   private writeScale(node: TreeNode): void {
     this.scale.hidden = !node.parent || this.session.arrangement.shown !== "map";
     if (this.scale.hidden) return;
-    const { low, high, strongest } = scaleOf(node.map);
-    const bar = h("div", { class: "hx-ramp" }, h("span"));
-    (bar.firstChild as HTMLElement).style.background = heatGradient(
-      low / strongest,
-      high / strongest,
-    );
-    const zero = (100 * -low) / (high - low || 1);
-    const label = (text: string, at: number) => {
-      const made = h("span", {}, text);
-      made.style.left = `${at}%`;
-      return made;
-    };
-    const against = low < -0.04 * strongest;
-    const tick = h("i");
-    tick.style.left = `${zero}%`;
-    if (against) bar.append(tick);
+    const { bar, marks, zero } = mapRamp(node.map, 25);
+    if (zero !== null) bar.append(tickAt(zero));
     fill(
       this.scale,
       bar,
-      h(
-        "div",
-        { class: "hx-ticks" },
-        against && label(number(low), 0),
-        (!against || (zero > 25 && zero < 80)) && label("0", against ? zero : 0),
-        label(number(high), 100),
-      ),
+      marks,
       h(
         "p",
         {},
-        `${against ? "against (blue) and for: " : ""}${unitOf(node, this.session.tree)}, per cell`,
+        `${zero !== null ? "against (blue) and for: " : ""}${unitOf(node, this.session.tree)}, per cell`,
       ),
     );
   }
 
   private title(node: TreeNode): string {
     const name = nodeName(node, this.session.tree);
-    return node.parent ? `${name}, ${stageName(node.layer).toLowerCase()}` : name;
+    return node.parent ? `${name}, ${levelName(node.layer).toLowerCase()}` : name;
   }
 
   private writeFacts(node: TreeNode): void {
@@ -223,6 +201,12 @@ export class Panel {
     });
     fill(this.bars, ...rows);
   }
+}
+
+function tickAt(place: number): HTMLElement {
+  const tick = h("i", {});
+  tick.style.left = `${place}%`;
+  return tick;
 }
 
 function outline(name: string, [x0, y0, x1, y1]: Box): SVGRectElement {

@@ -3,7 +3,7 @@ import type { AnyModel } from "@anywidget/types";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
-import { Arrangement, type Saved } from "./arrangement.ts";
+import { type Saved, TreeArrangement } from "./arrangement.ts";
 import { Painter, type Pictures } from "./painter.ts";
 import { readTree, strongestLine, type Tree, type TreeNode, type TreePayload } from "./tree.ts";
 
@@ -28,7 +28,7 @@ const BATCH = 4; // small, so that a click does not wait long behind pictures
 export class Session extends ViewSession<State, Change> {
   tree: Tree;
   hovered: TreeNode | null = null;
-  readonly arrangement: Arrangement;
+  readonly arrangement: TreeArrangement;
   readonly painter = new Painter();
   private readonly asked = new Set<string>();
   private filling = false;
@@ -37,7 +37,7 @@ export class Session extends ViewSession<State, Change> {
   constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
     super(model, complain, SAVED, "busy");
     this.tree = readTree(model.get("tree"));
-    this.arrangement = new Arrangement(model as unknown as AnyModel<{ view: Saved }>);
+    this.arrangement = new TreeArrangement(model as unknown as AnyModel<{ view: Saved }>);
     this.follow("tree", () => this.readTree());
     this.follow("view", () => this.tell("arrangement"));
     this.follow("checks", () => this.tell("checks"));
@@ -151,11 +151,6 @@ export class Session extends ViewSession<State, Change> {
   }
 
   private async readPictures(): Promise<void> {
-    try {
-      await this.painter.loadPictures(this.model.get("pictures"));
-    } catch (error) {
-      this.complain(error);
-    }
-    this.tell("pixels");
+    await this.tellAfter(this.painter.loadPictures(this.model.get("pictures")), "pixels");
   }
 }

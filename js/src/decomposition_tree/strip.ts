@@ -4,7 +4,7 @@ import { h } from "../lib/dom.ts";
 import { percent } from "../lib/words.ts";
 import type { Change, Session } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
-import { stageName } from "./words.ts";
+import { levelName } from "./words.ts";
 
 const PIXELS = 240;
 
@@ -56,7 +56,7 @@ export class Strip {
       : [h("canvas", { ...pixels, "data-shown": "image" })];
     const name = node.parent
       ? [
-          h("strong", {}, stageName(node.layer)),
+          h("strong", {}, levelName(node.layer)),
           h("span", {}, `#${node.facts.channel}`),
           h("span", {}, percent(node.facts.share)),
         ]

@@ -1,11 +1,11 @@
 // Facts in words: what is read on the screen and by a screen reader.
 import type { Wording } from "../lib/faith.ts";
+import { stageName } from "../lib/layers.ts";
 import { number, percent } from "../lib/words.ts";
 import { estimatedShare, type Layer, type Tree, type TreeNode } from "./tree.ts";
 
-export function stageName(layer: Layer | null): string {
-  if (!layer) return "Decision";
-  return layer.stage === null ? layer.name : `Stage ${layer.stage}`;
+export function levelName(layer: Layer | null): string {
+  return layer ? stageName(layer) : "Decision";
 }
 
 export function nodeName(node: TreeNode, tree: Tree): string {
@@ -16,12 +16,12 @@ export function nodeName(node: TreeNode, tree: Tree): string {
 export function unitOf(node: TreeNode, tree: Tree): string {
   const { parent } = node;
   if (!parent?.parent) return `logit of ${tree.payload.target.name}`;
-  return `${stageName(parent.layer).toLowerCase()} channel ${parent.facts.channel}`;
+  return `${levelName(parent.layer).toLowerCase()} channel ${parent.facts.channel}`;
 }
 
 function share(node: TreeNode, tree: Tree): string {
   const of = node.parent?.parent
-    ? `${stageName(node.parent.layer).toLowerCase()} channel ${node.parent.facts.channel}`
+    ? `${levelName(node.parent.layer).toLowerCase()} channel ${node.parent.facts.channel}`
     : tree.payload.target.name;
   const { contribution, estimate } = node.facts;
   const measured =
@@ -86,7 +86,7 @@ export function spoken(node: TreeNode, tree: Tree): string {
   const { facts } = node;
   const foretold = estimatedShare(node);
   return [
-    `${stageName(node.layer)}, channel ${facts.channel}`,
+    `${levelName(node.layer)}, channel ${facts.channel}`,
     `${percent(facts.share)} of ${unitOf(node, tree)}`,
     foretold !== null && `by its gradient ${percent(foretold)}`,
     `strongest at row ${facts.position[0]}, column ${facts.position[1]}`,

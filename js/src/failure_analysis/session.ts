@@ -70,12 +70,12 @@ export class Session extends ViewSession<State, Change> {
 
   /** The brush's side in cells. */
   get size(): number {
-    const { size } = this.model.get("view") ?? {};
+    const { size } = this.saved;
     return typeof size === "number" && size >= SMALLEST && size <= LARGEST ? Math.round(size) : 6;
   }
 
   get uncovers(): boolean {
-    return this.model.get("view")?.uncovers === true;
+    return this.saved.uncovers === true;
   }
 
   get share(): number {
@@ -125,16 +125,14 @@ export class Session extends ViewSession<State, Change> {
     this.arrange({ size: Math.min(LARGEST, Math.max(SMALLEST, size)) });
   }
 
-  async load(): Promise<void> {
-    try {
-      this.image = await bitmapOf(this.model.get("image"));
-      for (const [name, data] of Object.entries(this.model.get("fills"))) {
-        this.fills.set(name, await bitmapOf(data));
-      }
-    } catch (error) {
-      this.complain(error);
-    }
-    this.tell("pixels");
+  load(): Promise<void> {
+    return this.tellAfter(this.readPictures(), "pixels");
+  }
+
+  private async readPictures(): Promise<void> {
+    this.image = await bitmapOf(this.model.get("image"));
+    for (const [name, data] of Object.entries(this.model.get("fills")))
+      this.fills.set(name, await bitmapOf(data));
   }
 
   override close(): void {

@@ -55,10 +55,6 @@ export class Session extends ViewSession<State, Change> {
     return this.model.get("sheet");
   }
 
-  get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
   get show(): string {
     return this.saved.show ?? "all";
   }

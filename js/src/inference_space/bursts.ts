@@ -8,6 +8,7 @@ import {
   Session as Inferences,
 } from "../concept_inference/session.ts";
 import { button, fill, h } from "../lib/dom.ts";
+import { progress } from "../lib/work.ts";
 import { MOST_CHARTS, type Session } from "./session.ts";
 import { known, type Shown, subset } from "./subset.ts";
 import { listed, pointName } from "./words.ts";
@@ -99,9 +100,7 @@ export class Bursts {
   }
 
   private work(names: string): HTMLElement {
-    const { done, total } = this.session.kernel.news;
-    const many = typeof done === "number" && typeof total === "number" && total > 1;
-    const words = `Inferring concepts of ${names}${many ? `, ${done + 1} of ${total}` : ""} …`;
+    const words = `Inferring concepts of ${names}${progress(this.session.kernel)} …`;
     const cancel = button("Cancel", () => this.session.kernel.cancel());
     return h("div", { class: "hx-work", role: "status" }, h("span", {}, words), cancel);
   }

@@ -1,4 +1,5 @@
 // Draws the plot: the box behind, what the sets are, and their points from back to front.
+import { inks } from "../lib/theme.ts";
 import { COLOURS, marker } from "./markers.ts";
 import type { Group, Space } from "./payload.ts";
 import { backToFront, depths, type Seen, type Sight, type Vector } from "./projection.ts";
@@ -18,16 +19,7 @@ export interface Scene {
   readonly looked: number | null;
 }
 
-interface Inks {
-  readonly ink: string;
-  readonly soft: string;
-  readonly ground: string;
-  readonly wall: string;
-  readonly line: string;
-  readonly accent: string;
-  readonly sets: readonly string[];
-  readonly font: string;
-}
+type Inks = ReturnType<typeof inksOf>;
 
 interface Brush extends Scene {
   readonly pen: CanvasRenderingContext2D;
@@ -39,18 +31,12 @@ const PALE = 0.14; // of a set that is not looked at
 const FAR = 0.68; // of the farthest point
 const AWAY = 20; // from an axis to its name
 
-function inksOf(element: Element): Inks {
-  const style = getComputedStyle(element);
-  const of = (name: string) => style.getPropertyValue(name).trim();
+function inksOf(element: Element) {
+  const sets = Array.from({ length: COLOURS }, (_, i) => `set-${i}`);
   return {
-    ink: of("--hx-ink"),
-    soft: of("--hx-soft"),
-    ground: of("--hx-ground"),
-    wall: of("--hx-well"),
-    line: of("--hx-edge"),
-    accent: of("--hx-accent"),
-    sets: Array.from({ length: COLOURS }, (_, i) => of(`--hx-set-${i}`)),
-    font: style.fontFamily,
+    ...inks(element, "ink", "soft", "ground", "well", "edge", "accent"),
+    sets: Object.values(inks(element, ...sets)),
+    font: getComputedStyle(element).fontFamily,
   };
 }
 
@@ -96,10 +82,10 @@ function walls(brush: Brush): void {
   for (const wall of sight.walls()) {
     trace(pen, wall);
     pen.globalAlpha = 0.35;
-    pen.fillStyle = inks.wall;
+    pen.fillStyle = inks.well;
     pen.fill();
     pen.globalAlpha = 0.7;
-    pen.strokeStyle = inks.line;
+    pen.strokeStyle = inks.edge;
     pen.lineWidth = 1;
     pen.stroke();
   }

@@ -45,10 +45,6 @@ export class Session extends ViewSession<State, Change> {
     this.follow("charts", () => this.tell("charts"));
   }
 
-  get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
   get turn(): Turn {
     return this.turning ?? this.saved.turn ?? FIRST;
   }
@@ -140,11 +136,6 @@ export class Session extends ViewSession<State, Change> {
   }
 
   async load(): Promise<void> {
-    try {
-      await this.thumbnails.load(this.model.get("thumbnails"));
-    } catch (error) {
-      this.complain(error);
-    }
-    this.tell("pixels");
+    await this.tellAfter(this.thumbnails.load(this.model.get("thumbnails")), "pixels");
   }
 }

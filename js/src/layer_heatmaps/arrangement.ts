@@ -1,5 +1,5 @@
 // How a person arranged the view. It lives in the model, so it is saved and shared by its views.
-import type { AnyModel } from "@anywidget/types";
+import { Arrangement } from "../lib/session.ts";
 import type { Scale } from "./heat_grid.ts";
 import type { Key } from "./sheet.ts";
 
@@ -16,13 +16,7 @@ export interface Saved {
   pinned?: boolean;
 }
 
-export class Arrangement {
-  constructor(private readonly model: AnyModel<{ view: Saved }>) {}
-
-  private get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
+export class MapArrangement extends Arrangement<Saved> {
   get method(): string {
     return this.saved.method ?? "";
   }
@@ -53,11 +47,6 @@ export class Arrangement {
 
   get pinned(): boolean {
     return (this.saved.pinned ?? false) && this.selected !== null;
-  }
-
-  change(next: Saved): void {
-    this.model.set("view", { ...this.saved, ...next });
-    this.model.save_changes();
   }
 
   add(target: Key): void {

@@ -4,7 +4,7 @@ import { button, fill, h, setAttribute } from "../lib/dom.ts";
 import { take } from "../lib/keys.ts";
 import { number } from "../lib/words.ts";
 import { type Scale, SPARSITY, sparsityAt, stepOf } from "./heat_grid.ts";
-import { ramp } from "./panel.ts";
+import { signedRamp } from "./panel.ts";
 import type { Session } from "./session.ts";
 import { aboutMethod, methodLabel } from "./words.ts";
 
@@ -150,7 +150,7 @@ export class Legend {
     const counted = shown.some((cell) => cell.channels);
     fill(
       this.element,
-      ramp(signed, low, high),
+      signedRamp(signed, low, high),
       h(
         "p",
         {},

@@ -2,15 +2,18 @@
 import type { AnyModel } from "@anywidget/types";
 import "./layer_heatmaps.css";
 import type { Banner } from "../lib/banner.ts";
-import { button, fill, h } from "../lib/dom.ts";
+import { h, onceSeen } from "../lib/dom.ts";
 import { view } from "../lib/view.ts";
-import { type MapChecks, mapChecks } from "./checking.ts";
+import { workLine, workOf } from "../lib/work.ts";
+import { mapChecks } from "./checking.ts";
 import { Header, Legend, Toolbar } from "./controls.ts";
 import { HeatGrid } from "./grid.ts";
 import { MapKeys } from "./keys.ts";
 import { Panel } from "./panel.ts";
 import { Session, type State } from "./session.ts";
 import { methodLabel } from "./words.ts";
+
+const WORK = { refit: "Refitting", check: "Checking against ablation" };
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
@@ -20,10 +23,14 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const keys = new MapKeys(session, grid);
   const foot = h("div", { class: "hx-foot" }, new Legend(session).element, keys.sheet.hint);
   const main = h("div", { class: "hx-main" }, new Toolbar(session).element, grid.element, foot);
-  main.append(workLine(session), keys.sheet.element);
+  const work = workLine(session, () => said(session), { cancel: () => session.cancel() });
+  main.append(work, keys.sheet.element);
   root.append(new Header(session).element, h("div", { class: "hx-body" }, panel.element, main));
   root.addEventListener("keydown", (event) => keys.press(event));
-  fetchWhenSeen(session, main, checks);
+  onceSeen(main, () => {
+    session.wantMaps();
+    checks.start();
+  });
   void session.load().catch((error) => banner.show(error));
   return () => {
     for (const part of [grid, panel, session]) part.close();
@@ -31,38 +38,10 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   };
 }
 
-/** What the kernel is doing, and a way to give it up. */
-function workLine(session: Session): HTMLElement {
-  const line = h("div", { class: "hx-work", role: "status", hidden: true });
-  let shown: string | null = null;
-  session.on(() => {
-    const kind = session.kernel.busy[0] ?? null;
-    if (kind === shown) return;
-    shown = kind;
-    line.hidden = kind === null;
-    if (kind === null) {
-      fill(line);
-      return;
-    }
-    const drawing = `Drawing ${methodLabel(session.arrangement.method)}`;
-    const work = { refit: "Refitting", check: "Checking against ablation" }[kind] ?? drawing;
-    fill(
-      line,
-      h("span", {}, `${work} …`),
-      button("Cancel", () => session.cancel()),
-    );
-  });
-  return line;
-}
-
-function fetchWhenSeen(session: Session, part: Element, checks: MapChecks): void {
-  const watch = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    watch.disconnect();
-    session.wantMaps();
-    checks.start();
-  });
-  watch.observe(part);
+/** What the kernel is doing for the view. */
+function said(session: Session): string | null {
+  const drawing = `Drawing ${methodLabel(session.arrangement.method)}`;
+  return workOf(session.kernel, { ...WORK, maps: drawing, choose: drawing });
 }
 
 export default view("layer_heatmaps", "hx-heatmaps", build);

@@ -1,6 +1,8 @@
 // The map that is looked at, large: over the image, with its scale and its facts.
-import { heatGradient } from "../lib/colormap.ts";
 import { button, fill, h, setAttribute, svg } from "../lib/dom.ts";
+import { scaled } from "../lib/heat.ts";
+import { ramp } from "../lib/ramp.ts";
+import type { Tick } from "../lib/ticks.ts";
 import { number } from "../lib/words.ts";
 import type { MapChecks } from "./checking.ts";
 import { Classes } from "./classes.ts";
@@ -85,9 +87,7 @@ export class Panel {
   private paint(cell: HeatCell | null): void {
     const { session } = this;
     const [height, width] = session.sheet.payload.size;
-    const enlarged = PIXELS / Math.max(height, width);
-    this.canvas.width = Math.round(width * enlarged);
-    this.canvas.height = Math.round(height * enlarged);
+    Object.assign(this.canvas, scaled({ width, height }, PIXELS));
     const { signed, opacity, boxes } = session.arrangement;
     const strongest = cell ? session.strongest(cell) : 1;
     session.painter.paint(this.canvas, cell, { strongest, signed, opacity });
@@ -100,7 +100,7 @@ export class Panel {
     if (!cell || cell.picture) return;
     const { signed } = this.session.arrangement;
     const strongest = this.session.strongest(cell);
-    fill(this.scale, ramp(signed, signed ? number(-strongest) : "0", number(strongest)));
+    fill(this.scale, signedRamp(signed, signed ? number(-strongest) : "0", number(strongest)));
     const least = signed ? -strongest : 0;
     const at = (value: number) =>
       `${(100 * (Math.max(least, value) - least)) / (strongest - least)}%`;
@@ -114,15 +114,8 @@ export class Panel {
   }
 }
 
-/** A colour scale from `low` to `high`; both signs, or what speaks for the class alone. */
-export function ramp(signed: boolean, low: string, high: string): HTMLElement {
-  const bar = h("div", { class: "hx-ramp" }, h("span"));
-  (bar.firstChild as HTMLElement).style.background = heatGradient(signed ? -1 : 0, 1);
-  const tick = (text: string, left: string) => {
-    const made = h("span", {}, text);
-    made.style.left = left;
-    return made;
-  };
-  const ticks = [tick(low, "0%"), signed && tick("0", "50%"), tick(high, "100%")];
-  return h("div", {}, bar, h("div", { class: "hx-ticks" }, ...ticks));
+/** The colours of heat: both signs, or what speaks for the class alone. */
+export function signedRamp(signed: boolean, low: string, high: string): HTMLElement {
+  const zero: Tick[] = signed ? [[50, "0"]] : [];
+  return h("div", {}, ...ramp(signed ? -1 : 0, 1, [[0, low], ...zero, [100, high]]));
 }

@@ -3,7 +3,7 @@ import type { AnyModel } from "@anywidget/types";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
-import { Arrangement, type Saved, type Selected } from "./arrangement.ts";
+import { MapArrangement, type Saved, type Selected } from "./arrangement.ts";
 import { type Shape, shapeOf, strongest } from "./heat_grid.ts";
 import { Painter } from "./painter.ts";
 import { type HeatCell, type Key, Sheet, type SheetPayload, spotOf } from "./sheet.ts";
@@ -28,7 +28,7 @@ export class Session extends ViewSession<State, Change> {
   hovered: Selected | null = null;
   /** The sparsity that was asked for and is not there yet. */
   coming: number | null = null;
-  readonly arrangement: Arrangement;
+  readonly arrangement: MapArrangement;
   readonly painter = new Painter();
   private readonly asked = new Set<string>();
   private seen = false;
@@ -39,7 +39,7 @@ export class Session extends ViewSession<State, Change> {
   constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
     super(model, complain, SAVED, "busy");
     this.sheet = this.read();
-    this.arrangement = new Arrangement(model as unknown as AnyModel<{ view: Saved }>);
+    this.arrangement = new MapArrangement(model as unknown as AnyModel<{ view: Saved }>);
     this.follow("sheet", () => this.readSheet());
     this.follow("checks", () => this.tell("checks"));
     this.follow("view", () => {
@@ -249,11 +249,6 @@ export class Session extends ViewSession<State, Change> {
   }
 
   private async readPictures(): Promise<void> {
-    try {
-      await this.painter.loadPictures(this.sheet);
-    } catch (error) {
-      this.complain(error);
-    }
-    this.tell("pixels");
+    await this.tellAfter(this.painter.loadPictures(this.sheet), "pixels");
   }
 }

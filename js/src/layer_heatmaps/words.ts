@@ -1,4 +1,5 @@
 // Facts of a heatmap in words: what is read on the screen and by a screen reader.
+import { stageName } from "../lib/layers.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Selected } from "./arrangement.ts";
 import type { HeatCell, Sheet } from "./sheet.ts";
@@ -28,8 +29,8 @@ export function aboutMethod(method: string): string {
 
 /** What a column is called. */
 export function layerTitle(sheet: Sheet, name: string): string {
-  const stage = sheet.layer(name)?.stage ?? null;
-  return stage === null ? name : `Stage ${stage}`;
+  const layer = sheet.layer(name);
+  return layer ? stageName(layer) : name;
 }
 
 export function cellTitle(sheet: Sheet, [target, layer]: Selected): string {

@@ -5,6 +5,11 @@ import { type Grid, held, range, valueAt } from "./pixels.ts";
 const FINE = 176; // pixels a side to which a coarse map is enlarged before it is coloured
 const PALE = 0.3; // how much of the image's colour stays under a map
 
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** Where in a map's cells the centre of each pixel lies; nothing is drawn at NaN. */
 export interface Lines {
   readonly rows: Float64Array;
@@ -84,6 +89,12 @@ export function paintOver(
 export function scaleOf(map: Grid): { low: number; high: number; strongest: number } {
   const [low, high] = range(map);
   return { low, high, strongest: Math.max(-low, high) || 1 };
+}
+
+/** The size of an image whose longer side is made `side`. */
+export function scaled({ width, height }: Size, side: number): Size {
+  const larger = side / Math.max(width, height);
+  return { width: Math.round(width * larger), height: Math.round(height * larger) };
 }
 
 /** The image with little colour, as the ground for a map. */

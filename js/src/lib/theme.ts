@@ -10,6 +10,13 @@ export function onDark(element: Element): boolean {
   return 0.299 * r + 0.587 * g + 0.114 * b < 128;
 }
 
+/** The colours of the view's own style by their names, as they are now. */
+export function inks<N extends string>(element: Element, ...names: N[]): Record<N, string> {
+  const style = getComputedStyle(element);
+  const of = (name: string) => style.getPropertyValue(`--hx-${name}`).trim();
+  return Object.fromEntries(names.map((name) => [name, of(name)])) as Record<N, string>;
+}
+
 /** Call `act` after the theme has changed; returns how to stop. */
 export function followTheme(act: () => void): () => void {
   // the theme's style sheet comes a little later than its name

@@ -1,8 +1,9 @@
 // Which layer and estimator are shown, and the tools for finding, folding and thinning out.
 
 import { selectOf } from "../lib/choice.ts";
+import { debounced } from "../lib/debounced.ts";
 import { button, h } from "../lib/dom.ts";
-import { debounced, layerName, layerSelect } from "../lib/parts.ts";
+import { layerName, layerSelect } from "../lib/layers.ts";
 import { searchField } from "../lib/search.ts";
 import type { Session } from "./session.ts";
 import { concepts, estimatorWords, thresholdWords } from "./words.ts";
@@ -17,11 +18,10 @@ export function header(session: Session): HTMLElement {
   const [where, facts] = [h("small", {}), h("p", { class: "hx-facts", role: "status" })];
   const show = () => {
     const { layer, estimator, neurons, concepts: names } = session.graph;
-    const known = session.layers.find((one) => one.name === layer);
     layers.show(layer);
     estimators.show(estimator);
     where.textContent =
-      `${known ? layerName(known) : layer} · ` +
+      `${layerName(session.layers, layer)} · ` +
       `${concepts(names.length)}, ${neurons.length} neurons`;
     facts.textContent = estimatorWords(session);
   };

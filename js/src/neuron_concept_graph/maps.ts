@@ -1,8 +1,8 @@
 // A concept's maps on the chosen images: the classifier's logit at each place, in signed colours.
-import { heatGradient } from "../lib/colormap.ts";
 import { fill, h } from "../lib/dom.ts";
-import { coloured, paintOver, pale } from "../lib/heat.ts";
+import { coloured, paintOver, pale, scaled } from "../lib/heat.ts";
 import { bitmapsOf, type Grid, range } from "../lib/pixels.ts";
+import { ramp } from "../lib/ramp.ts";
 import { number } from "../lib/words.ts";
 import { notesOf } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -33,7 +33,8 @@ export class Maps {
     this.element.hidden = concept < 0 || grounds.length === 0 || !session.usable(concept);
     if (this.element.hidden) return;
     const maps = session.maps(concept);
-    const most = Math.max(...[...maps.values()].map(strongest), 0) || 1;
+    const ends = [...maps.values()].flatMap((map) => range(map).map(Math.abs));
+    const most = Math.max(...ends, 0) || 1;
     const notes = notesOf(session.model.get("maps"), session.graph.concepts[concept] as string);
     fill(
       this.element,
@@ -46,14 +47,12 @@ export class Maps {
 
   private one(i: number, map: Grid | undefined, most: number): HTMLElement {
     const ground = this.grounds[i] as HTMLCanvasElement;
-    const size = SIDE / Math.max(ground.width, ground.height);
     const name = this.session.graph.concepts[this.session.concept] as string;
     const words = map
       ? `Map of ${name} on image ${i + 1}: logit from ${number(range(map)[0])} to ${number(range(map)[1])}`
       : `Image ${i + 1}, without a map`;
     const canvas = h("canvas", {
-      width: Math.round(ground.width * size),
-      height: Math.round(ground.height * size),
+      ...scaled(ground, SIDE),
       role: "img",
       "aria-label": words,
       title: words,
@@ -70,24 +69,15 @@ export class Maps {
   }
 }
 
-function strongest(map: Grid): number {
-  const [low, high] = range(map);
-  return Math.max(-low, high);
-}
-
 function scale(most: number): HTMLElement {
-  const ramp = h("span", {});
-  ramp.style.background = heatGradient(-1, 1);
-  const at = (place: number, words: string) => {
-    const tick = h("span", {}, words);
-    tick.style.left = `${place}%`;
-    return tick;
-  };
   return h(
     "div",
     { class: "hx-map-scale" },
-    h("div", { class: "hx-ramp", "aria-hidden": "true" }, ramp),
-    h("div", { class: "hx-ticks" }, at(0, `−${number(most)}`), at(50, "0"), at(100, number(most))),
+    ...ramp(-1, 1, [
+      [0, `−${number(most)}`],
+      [50, "0"],
+      [100, number(most)],
+    ]),
     h("p", {}, "logit of the concept's classifier at each place: blue against, bright for"),
   );
 }

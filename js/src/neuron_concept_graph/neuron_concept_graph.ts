@@ -3,8 +3,8 @@ import type { AnyModel } from "@anywidget/types";
 import "./neuron_concept_graph.css";
 import type { Banner } from "../lib/banner.ts";
 import { h } from "../lib/dom.ts";
-import { workLine } from "../lib/parts.ts";
 import { view } from "../lib/view.ts";
+import { workLine, workOf } from "../lib/work.ts";
 import { Details } from "./details.ts";
 import { header, Tools } from "./header.ts";
 import { Session, type State } from "./session.ts";
@@ -23,15 +23,14 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const tools = new Tools(session);
   const stage = new Stage(session);
   const details = new Details(session);
-  const work = workLine(WORK);
+  const work = workLine(session, () => workOf(session.kernel, WORK));
   root.append(
     header(session),
     tools.element,
     h("div", { class: "hx-body" }, stage.element, details.element),
     new Table(session).element,
-    work.element,
+    work,
   );
-  session.on((change) => change === "busy" && work.show(session.kernel));
   void details.load().catch((error) => banner.show(error));
   return () => {
     for (const part of [tools, stage, details, session]) part.close();

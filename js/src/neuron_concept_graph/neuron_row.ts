@@ -1,6 +1,7 @@
 // One neuron: where its ribbons end, its number, and the region in which it is strongest.
 
 import { h, setAttribute } from "../lib/dom.ts";
+import { bringOut } from "./hovering.ts";
 import type { Slab } from "./ribbons.ts";
 import type { Session } from "./session.ts";
 import { neuronWords } from "./words.ts";
@@ -51,10 +52,7 @@ export class NeuronRow {
     const { element } = this;
     element.append(this.block, this.thumb, this.name);
     element.addEventListener("click", () => session.chooseNeuron(i));
-    element.addEventListener("pointerenter", () => session.hover({ kind: "neuron", i }));
-    element.addEventListener("pointerleave", () => session.hover(null));
-    element.addEventListener("focusin", () => session.hover({ kind: "neuron", i }));
-    element.addEventListener("focusout", () => session.hover(null));
+    bringOut(element, session, { kind: "neuron", i });
   }
 
   focus(): void {

@@ -97,10 +97,6 @@ export class Session extends ChannelSession<State, Change> {
     return this.graph.layers;
   }
 
-  get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
   get threshold(): number {
     return this.model.get("threshold");
   }

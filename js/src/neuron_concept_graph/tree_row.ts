@@ -1,6 +1,7 @@
 // One concept of the tree: its name, what is folded in it, and its F1 with the chance level.
 
 import { fill, h, setAttribute } from "../lib/dom.ts";
+import { bringOut } from "./hovering.ts";
 import type { Slab } from "./ribbons.ts";
 import type { Session } from "./session.ts";
 import { conceptWords } from "./words.ts";
@@ -26,10 +27,7 @@ export class ConceptRow {
       session.fold(i, !session.folded.has(i));
     });
     element.addEventListener("click", () => session.chooseConcept(i));
-    element.addEventListener("pointerenter", () => session.hover({ kind: "concept", i }));
-    element.addEventListener("pointerleave", () => session.hover(null));
-    element.addEventListener("focusin", () => session.hover({ kind: "concept", i }));
-    element.addEventListener("focusout", () => session.hover(null));
+    bringOut(element, session, { kind: "concept", i });
   }
 
   focus(): void {

@@ -1,5 +1,6 @@
 // What stands around the cells: names of classes, facts of their rows, channel numbers, marks.
 
+import { inks } from "../../lib/theme.ts";
 import type { Session } from "./session.ts";
 import { type Extent, tickStep, type Window } from "./window.ts";
 import { fitted } from "./words.ts";
@@ -37,16 +38,7 @@ interface Brush {
   readonly inks: Inks;
 }
 
-interface Inks {
-  readonly ink: string;
-  readonly soft: string;
-  readonly well: string;
-  readonly edge: string;
-  readonly accent: string;
-  readonly error: string;
-  readonly font: string;
-  readonly size: number;
-}
+type Inks = ReturnType<typeof inksOf>;
 
 export function drawFrame(
   canvas: HTMLCanvasElement,
@@ -68,18 +60,12 @@ export function drawFrame(
   drawMarks(brush);
 }
 
-function inksOf(element: Element): Inks {
-  const style = getComputedStyle(element);
-  const of = (name: string) => style.getPropertyValue(name).trim();
+function inksOf(element: Element) {
+  const { fontFamily, fontSize } = getComputedStyle(element);
   return {
-    ink: of("--hx-ink"),
-    soft: of("--hx-soft"),
-    well: of("--hx-well"),
-    edge: of("--hx-edge"),
-    accent: of("--hx-accent"),
-    error: of("--hx-error"),
-    font: style.fontFamily,
-    size: Number.parseFloat(style.fontSize),
+    ...inks(element, "ink", "soft", "well", "edge", "accent", "error"),
+    font: fontFamily,
+    size: Number.parseFloat(fontSize),
   };
 }
 

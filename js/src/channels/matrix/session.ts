@@ -64,10 +64,6 @@ export class Session extends CheckedSession<State, Change> {
     return this.model.get("matrix");
   }
 
-  get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
   get scaled(): boolean {
     return this.saved.scaled ?? true;
   }

@@ -2,9 +2,10 @@
 
 import { type Choice, selectOf } from "../../lib/choice.ts";
 import { button, fill, h } from "../../lib/dom.ts";
-import { layerName, layerSelect } from "../../lib/parts.ts";
+import { layerName, layerSelect } from "../../lib/layers.ts";
 import { searchField } from "../../lib/search.ts";
 import { followTheme, onDark } from "../../lib/theme.ts";
+import { tickMarks } from "../../lib/ticks.ts";
 import { number } from "../../lib/words.ts";
 import { signedGradient } from "../signed.ts";
 import type { Grid } from "./grid.ts";
@@ -32,9 +33,8 @@ export function header(session: Session, agreement: HTMLElement): HTMLElement {
   const where = h("small", {});
   const show = () => {
     const { layer, channels, classes } = session.payload;
-    const known = session.layers.find((one) => one.name === layer);
     layers.show(layer);
-    where.textContent = `${known ? layerName(known) : layer} · ${classes.length} classes × ${channels} channels`;
+    where.textContent = `${layerName(session.layers, layer)} · ${classes.length} classes × ${channels} channels`;
   };
   session.on((change) => (change === "matrix" || change === "busy") && show());
   show();
@@ -140,19 +140,16 @@ export class Foot {
     const most = end === null ? "largest of its class" : number(end);
     const quarter = end === null ? "¼" : number(end / 4);
     const least = end === null ? "" : `−${most}`;
-    const at = (place: number, words: string) => {
-      const tick = h("span", {}, words);
-      tick.style.left = `${place}%`;
-      return tick;
-    };
     // the scale grows with the square root
     fill(
       this.ticks,
-      at(0, least),
-      at(25, `−${quarter}`),
-      at(50, "0"),
-      at(75, quarter),
-      at(100, most),
+      ...tickMarks([
+        [0, least],
+        [25, `−${quarter}`],
+        [50, "0"],
+        [75, quarter],
+        [100, most],
+      ]),
     );
     this.ramp.title = scaled ? "weight × mean activation" : "weight";
     this.colour();

@@ -1,7 +1,7 @@
 // The channels of a region: what each weighs, where it answers on the image, and to which images.
 import { heatGradient } from "../../lib/colormap.ts";
 import { button, fill, h } from "../../lib/dom.ts";
-import { colouredAt, paintOver, pale, scaleOf, spread } from "../../lib/heat.ts";
+import { colouredAt, paintOver, pale, scaled, scaleOf, spread } from "../../lib/heat.ts";
 import { bitmapOf, bytesOf, type Grid } from "../../lib/pixels.ts";
 import { number } from "../../lib/words.ts";
 import { tint } from "./classes.ts";
@@ -157,11 +157,9 @@ export class Cards {
 
   private map(channel: number, grid: Grid): HTMLElement {
     const ground = this.ground as HTMLCanvasElement;
-    const scale = PIXELS / Math.max(ground.width, ground.height);
     const { low, high, strongest } = scaleOf(grid);
     const canvas = h("canvas", {
-      width: Math.round(ground.width * scale),
-      height: Math.round(ground.height * scale),
+      ...scaled(ground, PIXELS),
       role: "img",
       "aria-label": `Map of channel ${channel} on the image, from ${number(low)} to ${number(high)}`,
     });

@@ -3,6 +3,7 @@
 import { fill, h, svg } from "../../lib/dom.ts";
 import { percent } from "../../lib/words.ts";
 import { tint } from "./classes.ts";
+import { emphasise } from "./emphasis.ts";
 import { type Diagram, diagram } from "./layout.ts";
 import type { Circle } from "./regions.ts";
 import { channels, type Region, type Session } from "./session.ts";
@@ -43,13 +44,7 @@ export class Circles {
   }
 
   emphasise(): void {
-    const { region, marked, hovered } = this.session;
-    for (const [key, path] of this.paths) {
-      path.classList.toggle("hx-on", key === region?.key);
-      path.classList.toggle("hx-hovered", key === hovered?.key);
-      path.classList.toggle("hx-marked", key === marked?.key);
-      path.setAttribute("aria-pressed", String(key === region?.key));
-    }
+    emphasise(this.paths, this.session);
   }
 
   private find(key: string): Region | undefined {

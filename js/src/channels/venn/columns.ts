@@ -3,6 +3,7 @@
 import { fill, h, svg } from "../../lib/dom.ts";
 import { listen } from "./circles.ts";
 import { tint } from "./classes.ts";
+import { emphasise } from "./emphasis.ts";
 import { channels, type Region, type Session } from "./session.ts";
 import { type Column, ordered, UPSET, upset } from "./upset.ts";
 
@@ -47,14 +48,9 @@ export class Columns {
   }
 
   emphasise(): void {
-    const { region, marked, hovered } = this.session;
-    for (const [key, group] of this.groups) {
-      group.classList.toggle("hx-on", key === region?.key);
-      group.classList.toggle("hx-hovered", key === hovered?.key);
-      group.classList.toggle("hx-marked", key === marked?.key);
-      group.setAttribute("aria-pressed", String(key === region?.key));
-      group.setAttribute("tabindex", key === region?.key ? "0" : "-1");
-    }
+    emphasise(this.groups, this.session);
+    for (const [key, group] of this.groups)
+      group.setAttribute("tabindex", key === this.session.region?.key ? "0" : "-1");
   }
 
   private row({ y, bar }: { y: number; bar: number }, i: number, names: number, width: number) {

@@ -1,8 +1,8 @@
 // How many channels of a class count: its strongest n, or all above a part of its strongest.
 
 import { choiceOf } from "../../lib/choice.ts";
+import { debounced } from "../../lib/debounced.ts";
 import { h } from "../../lib/dom.ts";
-import { debounced } from "../../lib/parts.ts";
 import { percent } from "../../lib/words.ts";
 import type { Session } from "./session.ts";
 

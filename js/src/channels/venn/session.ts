@@ -103,10 +103,6 @@ export class Session extends CheckedSession<State, Change> {
     return this.model.get("overlap");
   }
 
-  get saved(): Saved {
-    return this.model.get("view") ?? {};
-  }
-
   /** Circles where they can be, unless the person wants columns. */
   get shape(): "venn" | "upset" {
     const few = this.overlap.classes.length <= MOST_CIRCLES;
