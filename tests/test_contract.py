@@ -304,7 +304,7 @@ def test_evidence_is_saved_and_opened_as_it_was(engine: Engine, tmp_path) -> Non
 def crowded_segments(monkeypatch) -> list[int]:
     """Let at most two decisions fit on the device; return what did not."""
     refused: list[int] = []
-    run = Segment._decide
+    run = Segment._differentiated
 
     def in_little_memory(self: Segment, units, mode):
         if len(units) > 2:
@@ -312,7 +312,7 @@ def crowded_segments(monkeypatch) -> list[int]:
             raise torch.cuda.OutOfMemoryError("out of memory")
         return run(self, units, mode)
 
-    monkeypatch.setattr(Segment, "_decide", in_little_memory)
+    monkeypatch.setattr(Segment, "_differentiated", in_little_memory)
     return refused
 
 
