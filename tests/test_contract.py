@@ -6,7 +6,8 @@ import copy
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
 
 import numpy as np
@@ -202,6 +203,20 @@ class Interrupted(BaseException):
     pass
 
 
+@contextmanager
+def failing(module: nn.Module, failure: type[BaseException], at: int) -> Iterator[None]:
+    """A module raises in every call but the first `at`."""
+    calls = itertools.count()
+
+    def fail(*_: object) -> None:
+        if next(calls) >= at:
+            raise failure("in the middle")
+
+    handle = module.register_forward_pre_hook(fail)
+    yield
+    handle.remove()
+
+
 # what is raised, and after how many calls of the deepest convolution
 FAILURES = [
     (kind, at) for kind in (RuntimeError, KeyboardInterrupt, Interrupted) for at in (0, 1, 3)
@@ -228,23 +243,13 @@ def test_every_pair_is_among_the_cases_that_fail(seen: str) -> None:
 @pytest.mark.parametrize(("engine", "make", "failure", "at"), FAILING)
 def test_the_model_is_handed_back_after_a_failure(engine: Engine, make, failure, at: int) -> None:
     model = in_use(make)
-    leaf = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1]
-    calls = [0]
-
-    def fail(module, args) -> None:
-        calls[0] += 1
-        if calls[0] > at:
-            raise failure("in the middle")
-
-    handle = leaf.register_forward_pre_hook(fail)
-    try:
+    deepest = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1]
+    with failing(deepest, failure, at):
         before = fingerprint(model)
         with pytest.raises(failure, match=r"in the middle"):
             for _ in range(4):
                 engine(model, image(40))
         check_untouched(before, model)
-    finally:
-        handle.remove()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -299,7 +304,7 @@ def test_evidence_is_saved_and_opened_as_it_was(engine: Engine, tmp_path) -> Non
 def crowded_segments(monkeypatch) -> list[int]:
     """Let at most two decisions fit on the device; return what did not."""
     refused: list[int] = []
-    run = Segment._decide
+    run = Segment._differentiated
 
     def in_little_memory(self: Segment, units, mode):
         if len(units) > 2:
@@ -307,7 +312,7 @@ def crowded_segments(monkeypatch) -> list[int]:
             raise torch.cuda.OutOfMemoryError("out of memory")
         return run(self, units, mode)
 
-    monkeypatch.setattr(Segment, "_decide", in_little_memory)
+    monkeypatch.setattr(Segment, "_differentiated", in_little_memory)
     return refused
 
 

@@ -24,8 +24,8 @@ from torch import Tensor, fx
 from .backends import TracedGraph
 from .linear_parts import (
     MOST_PARTS,
+    GateSums,
     HeadProducts,
-    ImageParts,
     LinearHead,
     MixingPoint,
     head_of,
@@ -348,7 +348,7 @@ def _from_copies(
 
 
 def _from_parts(
-    finish: Finish, parts: Callable[[int], ImageParts], gates: Bool[Tensor, "n g k"]
+    finish: Finish, parts: Callable[[int], GateSums], gates: Bool[Tensor, "n g k"]
 ) -> Float[Tensor, "n g d"]:
     """Begin at the first sums over channels, whose parts no gate changes."""
 

@@ -178,7 +178,8 @@ def test_a_set_that_is_stopped_keeps_what_was_found() -> None:
         done=counts.append,
     )
     assert (found.images, counts) == (2, [1, 2])
-    assert found.notes == ("It was stopped before the end of the set.",)
+    (note,) = found.notes
+    assert "stopped before the end" in note
 
 
 def test_an_empty_set_is_refused() -> None:
@@ -249,10 +250,8 @@ def test_peaks_at_a_clip_are_said() -> None:
     found = darker(hx.Classifier(model), image(16), lambda: False)
     same = decision(found, hx.Classifier(model))
     assert (same.peaks == 6).all()
-    assert same.notes == (
-        f"{same.peaks.size} of {same.peaks.size} peaks stand at 6, where the layer clips its"
-        " values: what happens above is not seen.",
-    )
+    (note,) = same.notes
+    assert f"{same.peaks.size} of {same.peaks.size} peaks stand at 6" in note
 
 
 def test_values_outside_the_pixels_are_said() -> None:

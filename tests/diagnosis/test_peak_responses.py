@@ -9,19 +9,13 @@ from torch import nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.diagnosis.attacks import StageActivations, StageProbe, compare_peaks
-from tests.networks import DataDependent, image, plain
+from tests.networks import DataDependent, image, plain, pointwise
 from tests.reference import peaks as literal
 
 
 def planted() -> nn.Sequential:
     """Two channels that copy red and green, and two classes that read one each: weights 3 and 2."""
-    network = nn.Sequential(
-        nn.Conv2d(3, 2, 1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(2, 2, bias=False),
-    )  # fmt: skip
-    network[0].weight.data = torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]).view(2, 3, 1, 1)
-    network[4].weight.data = torch.tensor([[3.0, 0], [0, 2.0]])
-    return network.eval()
+    return pointwise(torch.eye(2, 3), torch.tensor([[3.0, 0], [0, 2.0]]))
 
 
 class Clipped(DataDependent):

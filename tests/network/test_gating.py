@@ -21,6 +21,7 @@ from tests.networks import (
     Attentive,
     DataDependent,
     Functional,
+    OneStage,
     Residual,
     image,
     plain,
@@ -261,14 +262,12 @@ def test_train_mode_is_answered_as_in_use() -> None:
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
-class Scaled(nn.Module):
+class Scaled(OneStage):
     """A learned factor per channel behind the layer, as wide as a batch may be long."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
         self.gamma = nn.Parameter(torch.ones(8, 1, 1))
-        self.head = nn.Linear(8, 4)
         seeded(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -281,14 +280,8 @@ def test_weights_as_wide_as_the_batch_is_long_are_no_images(count: int) -> None:
     check(model, "low", at_module(model.low), count=count, size=16)
 
 
-class Made(nn.Module):
+class Made(OneStage):
     """A factor per channel that is made from the image's kind, not from the images."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
-        self.head = nn.Linear(8, 4)
-        seeded(self)
 
     def forward(self, x: Tensor) -> Tensor:
         factor = x.new_tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
@@ -302,15 +295,12 @@ def test_values_as_many_as_images_are_no_images(count: int) -> None:
     check(model, "low", at_module(model.low), count=count, size=16)
 
 
-class ByImage(nn.Module):
+class ByImage(OneStage):
     """A factor per channel that comes from the image, not from the layer."""
 
     def __init__(self, *, turned: bool = False) -> None:
-        super().__init__()
-        self.low = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU())
-        self.head = nn.Linear(3, 4)
+        super().__init__(channels=3)
         self.turned = turned
-        seeded(self)
 
     def forward(self, x: Tensor) -> Tensor:
         brightness = x.mean((2, 3))
@@ -326,14 +316,8 @@ def test_what_passes_by_the_layer_stays_with_its_image(turned: bool, count: int)
     check(model, "low", at_module(model.low), count=count, size=16)
 
 
-class Sized(nn.Module):
+class Sized(OneStage):
     """Takes the number of images at the entrance and uses it at the end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
-        self.head = nn.Linear(8, 4)
-        seeded(self)
 
     def forward(self, x: Tensor) -> Tensor:
         n = x.size(0)
@@ -346,21 +330,18 @@ def test_the_number_of_images_may_be_used_behind_the_layer(count: int) -> None:
     check(model, "low", at_module(model.low), count=count, size=16)
 
 
-class Preparing(nn.Module):
+class Preparing(OneStage):
     """Normalises the image it is given in place."""
 
     def __init__(self, *, traceable: bool) -> None:
         super().__init__()
-        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
-        self.head = nn.Linear(8, 4)
         self.traceable = traceable
-        seeded(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.sub_(0.5).mul_(4)
         if not self.traceable and float(x.sum()) > 1e9:
             x = x + 1
-        return self.head(self.low(x).mean((2, 3)))
+        return super().forward(x)
 
 
 @pytest.mark.parametrize("traceable", [True, False])
@@ -391,14 +372,8 @@ def test_a_network_that_looks_at_the_whole_batch_is_asked_image_by_image() -> No
     check(model, "low", at_module(model.low), size=16)
 
 
-class Forgetful(nn.Module):
+class Forgetful(OneStage):
     """Answers otherwise every time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.low = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
-        self.head = nn.Linear(8, 4)
-        seeded(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.low(x)
@@ -588,7 +563,7 @@ def parts_made(monkeypatch) -> list[fx.Node]:
     """The layers of which images had the parts of their channels made from here on."""
     made, parts = [], linear_parts.MixingPoint.parts
 
-    def noted(self, maps: Tensor) -> linear_parts.ImageParts:
+    def noted(self, maps: Tensor) -> linear_parts.GateSums:
         made.append(self.start)
         return parts(self, maps)
 

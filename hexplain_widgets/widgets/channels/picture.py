@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
 from ...evidence import ChannelImportance, ChannelOverlap
-from ...pictures.heat import ramp
+from ...pictures.colours import ramp
 from ...pictures.page import (
     ACCENT,
     FINER,
