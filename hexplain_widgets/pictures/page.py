@@ -1,4 +1,4 @@
-"""A pen for pictures on slides and in print, and how such pictures name things."""
+"""Pages for slides and print: a pen, how names and shares are written, pictures and bars."""
 
 from __future__ import annotations
 

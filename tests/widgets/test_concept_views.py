@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image, ImageColor
 
 import hexplain_widgets as hx
@@ -26,7 +24,7 @@ from hexplain_widgets.widgets.concept_inference.view import (
     InferenceView,
 )
 from hexplain_widgets.widgets.show import show
-from tests.widgets.answers import Answers
+from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import scene
 from tests.widgets.made_inference import CHANNELS, LEVELS, MARKUP, MadeChain, made_inference
 
@@ -213,9 +211,7 @@ def test_what_speaks_against_is_no_slice() -> None:
 
 def test_the_state_survives_the_way_to_the_browser_and_into_a_file(saved: InferenceView) -> None:
     state = saved.get_state(["inference", "pictures", "view"])
-    bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
-    _put_buffers(bare, paths, [bytes(buffer) for buffer in buffers])
-    assert bare == state
+    assert to_the_browser_and_back(state) == state
 
 
 def test_an_arrangement_from_the_browser_is_kept_and_nonsense_in_it_is_not(

@@ -11,8 +11,8 @@ from torch import Tensor
 from ...arguments import at_least_one
 from ...diagnosis.attacks import (
     Attack,
-    DeepestStage,
     SetAttack,
+    StageProbe,
     adversarial_image,
     attacked_decision,
     pgd,
@@ -55,7 +55,7 @@ class AttackEngine:
         self.channels = at_least_one("channels", channels)
         self._image, self._given = self.classifier.prepare(image), isinstance(image, Tensor)
         self._top_k, self._layers = top_k, layers
-        self._stage = DeepestStage(self.classifier, layers)
+        self._stage = StageProbe(self.classifier, layers)
         self.concept = concept_maps(hint, concept, self._image.x, self._named)
         self.original = self._tree(self._image)
         self._before = self.original.evidence

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ...arguments import at_least_one
-from ...diagnosis.failures import Occluder, TwoClassDecision, failure_of, with_exemplars
+from ...diagnosis.failures import ClassComparison, Occluder, failure_of, with_exemplars
 from ...evidence import Failure, Prediction
 from ...network.classifier import Classifier
 from ..decomposition_tree.view import DecompositionTree
@@ -35,7 +35,7 @@ class FailureEngine:
         self.channels = at_least_one("channels", channels)
         self.image = self.classifier.prepare(image)
         self.data, self._top_k, self._layers = data, top_k, layers
-        self._decision = TwoClassDecision(self.classifier, self.image.x, layers)
+        self._decision = ClassComparison(self.classifier, self.image.x, layers)
         self.occluder = Occluder(self.classifier, self.image.x, given=isinstance(image, Tensor))
 
     def prediction(self, true: int | str) -> Prediction:

@@ -15,7 +15,7 @@ export interface Check {
   seconds?: number;
 }
 
-export type Verdict = "good" | "fair" | "poor" | "unknown";
+type Verdict = "good" | "fair" | "poor" | "unknown";
 
 /** A check that takes longer is made when it is asked for. */
 export const QUICK = 1;
