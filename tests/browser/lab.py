@@ -178,6 +178,7 @@ class Desk:
         self.page.emulate_media(reduced_motion="no-preference")
         self.put(name, kernel)
         shown = Notebook(self, name)
+        shown.wait_asked()
         shown.theme("light")
         self.errors.clear()
         return shown
@@ -279,6 +280,15 @@ class Notebook:
             f"() => {{ {_PANEL} return panel.sessionContext.session.kernel.requestExecute("
             "{ code: '', silent: true, store_history: false }).done; }"
         )
+
+    def wait_asked(self) -> None:
+        """Wait until the page has asked a kernel that it was just joined to for its widgets.
+
+        It does so in up to three questions. Cells that ran in between would make widgets twice
+        there, one of them deaf to the kernel.
+        """
+        for _ in range(3):
+            self.wait_heard()
 
     def settled(self) -> None:
         """Wait until the page knows what the kernel knows, no view waits, and nothing moves."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from playwright.sync_api import Locator, Page
 
 # seconds until a state that did not come is a failure, on the busiest machine
@@ -33,6 +36,14 @@ _STILL = """() => new Promise(done => {
 def still(page: Page) -> None:
     """Wait until no view waits for anything, no transition runs and the page no longer changes."""
     page.evaluate(_STILL)
+
+
+def until(page: Page, test: Callable[[], bool], what: str) -> None:
+    """Wait, while the page's events come in, until a test is passed; raises AssertionError."""
+    end = time.monotonic() + PATIENCE
+    while not test():
+        assert time.monotonic() < end, f"{what} did not come"
+        page.wait_for_timeout(20)
 
 
 def frames(page: Page, count: int = 3) -> None:
