@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Locator, Page
 
@@ -73,10 +74,10 @@ def drawn_anew(canvas: Locator, before: str) -> str:
     return picture(canvas)
 
 
-def processor_time(page: Page, script: str) -> tuple[float, object]:
+def processor_time(page: Page, script: str) -> tuple[float, Any]:
     """Milliseconds of processor time that the page's main thread spends on a script's work.
 
-    Unlike the time on the clock, it does not grow with what else the machine has to do.
+    To be printed, not asserted: on a busy machine the same work takes several times as long.
     """
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
