@@ -191,13 +191,17 @@ class Desk:
         kept: Shown = self._shared[1]
         return kept
 
+    def forget(self) -> None:
+        """Share the notebook in front no longer."""
+        self._shared = None
+
     def new_name(self) -> str:
         """Name of a file that no notebook has yet."""
         return f"test{next(self._numbers)}.ipynb"
 
     def put(self, name: str, kernel: str | None = None) -> None:
         """Put a file in front, with this kernel or a new one; what was there is closed."""
-        self._shared = None
+        self.forget()
         self.page.evaluate(_OPEN, [name, kernel])
         for session in self.lab.api("sessions"):
             if session["path"] != name and session["kernel"]["id"] != self._kernel:
@@ -254,7 +258,7 @@ class Notebook:
         self.errors, self.outside = desk.errors, desk.outside
         self._kernel: str | None = None
 
-    def run_all(self, seconds: float = 2 * PATIENCE) -> None:
+    def run_all(self, seconds: float = 4 * PATIENCE) -> None:
         """Run every cell and wait for the last; raises AssertionError when a cell fails."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         self.wait_idle(seconds)

@@ -434,7 +434,7 @@ def test_the_views_work_on_a_fitted_network(
 ) -> None:
     notebook = open_notebook([MADE + REAL, "venn", "matrix", "bars"])
     notebook.page.set_viewport_size({"width": 1400, "height": 2600})
-    notebook.run_all(240)
+    notebook.run_all()
     views = Views(notebook)
     views.region("0").click()
     card = views.venn.locator(".hx-card").first

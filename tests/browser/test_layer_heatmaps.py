@@ -298,7 +298,7 @@ def test_a_real_engine_fills_the_view_and_refits(
 ) -> None:
     notebook = open_notebook([REAL, "w"])
     notebook.page.set_viewport_size({"width": 1400, "height": 1250})
-    notebook.run_all(240)
+    notebook.run_all()
     heat(notebook.page, "house, stage 4, CHIP").wait_for()
     notebook.settled()
     drawn(heat(notebook.page, "house, stage 5").locator("canvas"), COLOURED)

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page
 
 # seconds until a state that did not come is a failure, on the busiest machine
-PATIENCE = 60
+PATIENCE = 90
 
 # frames in a row without a change: more than the views wait before they act on a gesture
 _STILL = """() => new Promise(done => {
