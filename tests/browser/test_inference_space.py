@@ -121,6 +121,9 @@ def test_the_keyboard_goes_from_point_to_point_and_chooses(views: Views) -> None
     press("n")
     press("Shift+Enter")
     views.notebook.wait_kernel("space.view['points']", [1, 2])
+    # while concepts are inferred, the key would give that up
+    expect(views.space.locator(".hx-chart")).to_have_count(2)
+    views.notebook.settled()
     press("Escape")
     views.notebook.wait_kernel("space.view['points']", [])
     views.notebook.assert_no_command("b")
