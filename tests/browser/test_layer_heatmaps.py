@@ -128,6 +128,9 @@ def test_arrow_keys_walk_from_map_to_map_and_enter_pins(maps: Notebook) -> None:
     expect(heat(maps.page, "orchard, stage 5")).to_be_focused()
     expect(title(maps.page)).to_have_text("orchard, stage 3")
     maps.wait_kernel("(w.view['selected'], w.view['pinned'])", ([1, "features.15"], True))
+    # while the map is checked against ablation, the key would give that up
+    maps.settled()
+    expect(maps.page.locator(".hx-faith")).not_to_contain_text("checking")
     maps.page.keyboard.press("Escape")
     maps.wait_kernel("w.view['pinned']", False)
 
