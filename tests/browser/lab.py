@@ -46,6 +46,16 @@ _OPEN = """async ([path, id]) => {
   await panel.sessionContext.ready;
 }"""
 
+# whether the style sheet of a dark theme is in force, or of a light one
+_ON_GROUND = """dark => {
+  const probe = document.createElement("i");
+  probe.style.color = "var(--jp-layout-color0)";
+  document.body.append(probe);
+  const [r, g, b] = getComputedStyle(probe).color.match(/[\\d.]+/g).map(Number);
+  probe.remove();
+  return (r + g + b < 384) === dark;
+}"""
+
 
 class Lab:
     """A JupyterLab server on loopback with a token and settings of its own."""
@@ -346,6 +356,9 @@ class Notebook:
             name,
         )
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        self.page.wait_for_function(_ON_GROUND, arg=which == "dark")
+        # the sheet of a theme may come later than views wait for it after its name: told again
+        self.page.evaluate("document.body.classList.toggle('hx-theme-shown')")
 
     def screenshot(self, name: str, of: Locator | None = None) -> Path:
         """Write `screenshots/<name>.png` of the page or of one element; return where."""
