@@ -46,6 +46,16 @@ _OPEN = """async ([path, id]) => {
   await panel.sessionContext.ready;
 }"""
 
+# whether the style sheet of a dark theme is in force, or of a light one
+_ON_GROUND = """dark => {
+  const probe = document.createElement("i");
+  probe.style.color = "var(--jp-layout-color0)";
+  document.body.append(probe);
+  const [r, g, b] = getComputedStyle(probe).color.match(/[\\d.]+/g).map(Number);
+  probe.remove();
+  return (r + g + b < 384) === dark;
+}"""
+
 
 class Lab:
     """A JupyterLab server on loopback with a token and settings of its own."""
@@ -178,6 +188,7 @@ class Desk:
         self.page.emulate_media(reduced_motion="no-preference")
         self.put(name, kernel)
         shown = Notebook(self, name)
+        shown.wait_asked()
         shown.theme("light")
         self.errors.clear()
         return shown
@@ -190,13 +201,17 @@ class Desk:
         kept: Shown = self._shared[1]
         return kept
 
+    def forget(self) -> None:
+        """Share the notebook in front no longer."""
+        self._shared = None
+
     def new_name(self) -> str:
         """Name of a file that no notebook has yet."""
         return f"test{next(self._numbers)}.ipynb"
 
     def put(self, name: str, kernel: str | None = None) -> None:
         """Put a file in front, with this kernel or a new one; what was there is closed."""
-        self._shared = None
+        self.forget()
         self.page.evaluate(_OPEN, [name, kernel])
         for session in self.lab.api("sessions"):
             if session["path"] != name and session["kernel"]["id"] != self._kernel:
@@ -253,7 +268,7 @@ class Notebook:
         self.errors, self.outside = desk.errors, desk.outside
         self._kernel: str | None = None
 
-    def run_all(self, seconds: float = 2 * PATIENCE) -> None:
+    def run_all(self, seconds: float = 4 * PATIENCE) -> None:
         """Run every cell and wait for the last; raises AssertionError when a cell fails."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         self.wait_idle(seconds)
@@ -279,6 +294,15 @@ class Notebook:
             f"() => {{ {_PANEL} return panel.sessionContext.session.kernel.requestExecute("
             "{ code: '', silent: true, store_history: false }).done; }"
         )
+
+    def wait_asked(self) -> None:
+        """Wait until the page has asked a kernel that it was just joined to for its widgets.
+
+        It does so in up to three questions. Cells that ran in between would make widgets twice
+        there, one of them deaf to the kernel.
+        """
+        for _ in range(3):
+            self.wait_heard()
 
     def settled(self) -> None:
         """Wait until the page knows what the kernel knows, no view waits, and nothing moves."""
@@ -332,6 +356,9 @@ class Notebook:
             name,
         )
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        self.page.wait_for_function(_ON_GROUND, arg=which == "dark")
+        # the sheet of a theme may come later than views wait for it after its name: told again
+        self.page.evaluate("document.body.classList.toggle('hx-theme-shown')")
 
     def screenshot(self, name: str, of: Locator | None = None) -> Path:
         """Write `screenshots/<name>.png` of the page or of one element; return where."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +121,9 @@ def test_the_keyboard_goes_from_point_to_point_and_chooses(views: Views) -> None
     press("n")
     press("Shift+Enter")
     views.notebook.wait_kernel("space.view['points']", [1, 2])
+    # while concepts are inferred, the key would give that up
+    expect(views.space.locator(".hx-chart")).to_have_count(2)
+    views.notebook.settled()
     press("Escape")
     views.notebook.wait_kernel("space.view['points']", [])
     views.notebook.assert_no_command("b")
@@ -284,27 +287,35 @@ CLOCK = """() => {
 }"""
 
 
-def test_space_turns_slowly_at_first_until_it_is_touched(alone: Views) -> None:
+@pytest.fixture
+def later(alone: Views) -> Iterator[Callable[[int], object]]:
+    """Lets the clock of the page go on by so many milliseconds; else it stands still."""
+    alone.page.evaluate(CLOCK)
+    yield lambda by: alone.page.evaluate(f"later({by})")
+    alone.page.evaluate("release()")
+
+
+def test_space_turns_slowly_at_first_until_it_is_touched(
+    alone: Views, later: Callable[[int], object]
+) -> None:
     page = alone.page
     page.emulate_media(reduced_motion="no-preference")
-    page.evaluate(CLOCK)
     alone.notebook.run_all()
     canvas = alone.plot.locator("> canvas")
     drawn(canvas, "canvas => canvas.width > 300")
     frames(page)
     first = picture(canvas)
-    page.evaluate("later(300)")
+    later(300)
     turned = drawn_anew(canvas, first)
-    page.evaluate("later(300)")
+    later(300)
     drawn_anew(canvas, turned)
     alone.plot.focus()
     page.keyboard.press("ArrowUp")
     frames(page)
     touched = picture(canvas)
-    page.evaluate("later(500)")
+    later(500)
     frames(page, 10)
     assert picture(canvas) == touched
-    page.evaluate("release()")
 
 
 def test_an_inference_is_given_up_and_a_lost_kernel_is_said(alone: Views) -> None:

@@ -370,7 +370,7 @@ def test_the_view_works_on_a_fitted_network(
 ) -> None:
     notebook = open_notebook([MADE + REAL, "graph"])
     notebook.page.set_viewport_size({"width": 1400, "height": 1900})
-    notebook.run_all(240)
+    notebook.run_all()
     view = View(notebook)
     view.rows.first.wait_for()
     found = "next(c.name for c in reversed(hint.concepts_) if hint.quality(c.name).flag is None)"

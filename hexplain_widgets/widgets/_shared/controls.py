@@ -15,8 +15,9 @@ from .markup import alert, status
 
 
 class WorkControls(ipywidgets.VBox):
-    """Controls that say how the work asked for goes; `_said` is where, `_offer` what is offered."""
+    """Controls in a `_row` that say how the work asked for goes, in `_said`; `_offer` offers it."""
 
+    _row: Any
     _said: Any
 
     @abstractmethod
@@ -45,6 +46,12 @@ class WorkControls(ipywidgets.VBox):
         elif message["kind"] == "result":
             cancelled = message.get("cancelled")
             self.at_rest("Cancelled: what was there stays." if cancelled else "")
+
+    def close(self) -> None:
+        """Close the controls with all their parts."""
+        for part in (*self._row.children, self._row, self._said):
+            part.close()
+        super().close()
 
     @property
     def said(self) -> str:
@@ -133,12 +140,6 @@ class CheckControls(WorkControls):
     def line(self) -> str:
         """The markup of what is said of the class."""
         return self._line.value
-
-    def close(self) -> None:
-        """Close the controls with all their parts."""
-        for part in (*self._row.children, self._row):
-            part.close()
-        super().close()
 
     def _offer(self, *, working: bool) -> None:
         offered = self._checkable and not self._known

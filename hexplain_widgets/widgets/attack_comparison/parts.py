@@ -48,12 +48,6 @@ class ConceptControls(WorkControls):
         if not self._working:
             self.concept.value = name
 
-    def close(self) -> None:
-        """Close the controls with all their parts."""
-        for part in (*self._row.children, self._row):
-            part.close()
-        super().close()
-
     def _offer(self, *, working: bool) -> None:
         self._working = working
         self.cancel.layout.display = "" if working else "none"
@@ -130,8 +124,7 @@ class AttackControls(WorkControls):
 
     def close(self) -> None:
         """Close the controls with all their parts."""
-        for part in (*self._row.children, self.over, self._row, self._said):
-            part.close()
+        self.over.close()
         super().close()
 
     def _offer(self, *, working: bool) -> None:

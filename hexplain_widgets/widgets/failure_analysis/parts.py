@@ -61,12 +61,6 @@ class FailureControls(WorkControls):
         self.runner_up.description = "" if runner_up is None else f"Compare with {runner_up.name}"
         self.runner_up.layout.display = "none" if runner_up is None else ""
 
-    def close(self) -> None:
-        """Close the controls with all their parts."""
-        for part in (*self._row.children, self._row, self._said):
-            part.close()
-        super().close()
-
     def _on_runner_up(self, compare: Callable[[int | str], None]) -> Callable[[], None]:
         def pressed() -> None:
             if self._runner_up is not None:
