@@ -35,18 +35,22 @@ export interface Wording {
 
 const HOW = { good: "agrees", fair: "agrees in part", poor: "agrees poorly" };
 
+/** The line: what a check found, of its subject, and what not to rely on. */
 export function told(check: Check, { subject, advice }: Wording): string {
-  const { r, parts, seconds } = check;
   const who = subject === undefined ? "" : `${subject} `;
-  const over = (check.images ?? 1) > 1 ? ` in ${check.images} images` : "";
-  const count = `${check.count} ${parts}${over}`;
-  const found = verdict(check);
-  if (r === null || found === "unknown")
-    return `${who}cannot be compared with ablation: all ${count} weigh the same`;
-  const size = `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
-  const doubt = found === "poor" ? `: do not rely on ${advice}` : "";
-  const agrees = `${who}${HOW[found]} with ablation`;
-  return `${agrees}: r = ${places(r)}${andLeast(check)} (${size})${doubt}`;
+  const doubt = verdict(check) === "poor" ? `: do not rely on ${advice}` : "";
+  return `${who}${found(check)}${doubt}`;
+}
+
+/** What a check found, whatever it is a check of. */
+function found(check: Check): string {
+  const { r, count, parts, images = 1, seconds } = check;
+  const all = `${count} ${parts}${images > 1 ? ` in ${images} images` : ""}`;
+  const how = verdict(check);
+  if (r === null || how === "unknown")
+    return `cannot be compared with ablation: all ${all} weigh the same`;
+  const size = `${all}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
+  return `${HOW[how]} with ablation: r = ${places(r)}${andLeast(check)} (${size})`;
 }
 
 /** A mean hides bad images: the lowest is said beside it. */
