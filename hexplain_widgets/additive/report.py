@@ -42,13 +42,16 @@ class ReportData:
 
 
 def ablated(
-    asker: ScoreExtractor, classifier: Classifier, data: Iterable[object], groups: list[list[int]]
+    extractor: ScoreExtractor,
+    classifier: Classifier,
+    data: Iterable[object],
+    groups: list[list[int]],
 ) -> Iterator[tuple[bytes, Float[np.ndarray, " p"]]]:
     """Yield each image's key and its scores without each group of filters."""
     for batch in batches(data, classifier, size=batch_size(classifier)):
         with visiting(classifier.model):
-            found = asker.look(batch.x).without(groups).double().cpu().numpy()
-        yield from zip((s.key for s in batch.samples), found, strict=True)
+            scores = extractor.look(batch.x).without(groups).double().cpu().numpy()
+        yield from zip((s.key for s in batch.samples), scores, strict=True)
 
 
 def report_of(
@@ -60,8 +63,8 @@ def report_of(
     progress: bool,
 ) -> AdditiveReport:
     """Return the report on a set of images; explainers of seeds that are new are fitted first."""
-    seen, examples = asked.rows.all(), fit.of_rows(asked.rows)
-    judged = _DecisionTruth.of(fit, seen)
+    batch, examples = asked.rows.all(), fit.of_rows(asked.rows)
+    judged = _DecisionTruth.of(fit, batch)
     betas = (fit.schedule.beta, 0.0)
     qualities = []
     for beta in betas:
@@ -71,18 +74,18 @@ def report_of(
             distillation.run(progress=progress)
             each.append(_quality(fit, distillation, examples, asked, judged))
         qualities.append(_stacked(each))
-    origin = fit.rows.origin
+    scope = fit.rows.scope
     own_threshold = best_accuracy_threshold(judged.choosing_scores, judged.choosing)
     return AdditiveReport(
         names=fit.elements.names,
-        target=origin.output,
-        layer=origin.layer.name,
+        target=scope.output,
+        layer=scope.layer.name,
         seeds=tuple(seeds),
         ours=qualities[0],
         plain=qualities[1],
-        performer_accuracy=accuracy(seen.scores, judged.truth, own_threshold),
+        performer_accuracy=accuracy(batch.scores, judged.truth, own_threshold),
         truth=judged.by,
-        images=len(seen),
+        images=len(batch),
         positives=_measured(asked),
         provenance=provenance,
         notes=(*fit.elements.notes, *_notes(fit, asked, judged)),
@@ -100,15 +103,15 @@ class _DecisionTruth:
     by: str
 
     @classmethod
-    def of(cls, fit: AdditiveFit, seen: ScoreBatch) -> _DecisionTruth:
-        own = fit.seen
+    def of(cls, fit: AdditiveFit, batch: ScoreBatch) -> _DecisionTruth:
+        own = fit.batch
         some = np.flatnonzero(fit.held_out) if fit.held_out.any() else np.arange(len(own))
-        index = fit.rows.origin.index
-        labelled = index >= 0 and min(own.labels.min(), seen.labels.min()) != UNLABELLED
+        index = fit.rows.scope.index
+        labelled = index >= 0 and min(own.labels.min(), batch.labels.min()) != UNLABELLED
         if labelled:
-            truth, choosing = seen.labels == index, own.labels[some] == index
+            truth, choosing = batch.labels == index, own.labels[some] == index
         else:
-            truth, choosing = seen.scores > 0, own.scores[some] > 0
+            truth, choosing = batch.scores > 0, own.scores[some] > 0
         return cls(truth, choosing, own.scores[some], some, BY_LABEL if labelled else BY_SIGN)
 
 
@@ -121,24 +124,24 @@ def _quality(
 ) -> tuple[float, float, float, np.ndarray | None]:
     every = np.arange(len(examples.scores))
     device = distillation.device
-    found, explained = explained_by(distillation.explainer, examples, every, device)
+    contributions, explained = explained_by(distillation.explainer, examples, every, device)
     _, choosing = explained_by(distillation.explainer, fit.examples, judged.some, device)
     threshold = best_accuracy_threshold(choosing, judged.choosing)
     return (
-        float(entropies(found).mean()),
+        float(entropies(contributions).mean()),
         float(relative_deviations(examples.scores, explained).mean()),
         accuracy(explained, judged.truth, threshold),
-        _errors(fit, found, examples.scores, asked),
+        _errors(fit, contributions, examples.scores, asked),
     )
 
 
 def _errors(
-    fit: AdditiveFit, found: np.ndarray, scores: np.ndarray, asked: ReportData
+    fit: AdditiveFit, contributions: np.ndarray, scores: np.ndarray, asked: ReportData
 ) -> np.ndarray | None:
     if asked.without is None or not _measured(asked):
         return None
     truth = shares_by_ablation(scores, asked.without)
-    return part_errors(fit.elements.summed(found), truth, scores)
+    return part_errors(fit.elements.summed(contributions), truth, scores)
 
 
 def _measured(asked: ReportData) -> int:
@@ -159,14 +162,14 @@ def _stacked(each: Sequence[tuple[float, float, float, np.ndarray | None]]) -> E
 def _notes(fit: AdditiveFit, asked: ReportData, judged: _DecisionTruth) -> Iterator[str]:
     if judged.truth.all() or not judged.truth.any():
         yield "All images are judged alike: their accuracy says nothing."
-    if fit.rows.origin.kind != FILTERS:
+    if fit.rows.scope.kind != FILTERS:
         yield "Heads cannot be taken out of the network: no error against ablation."
     elif not _measured(asked):
         yield "No image of the class with a positive score: no error against ablation."
 
 
 def without_each(
-    asker: ScoreExtractor,
+    extractor: ScoreExtractor,
     classifier: Classifier,
     data: Iterable[object],
     rows: ScoreStatistics,
@@ -176,13 +179,13 @@ def without_each(
 
     Positives are images of the explained class (all, without labels) with a positive score.
     """
-    seen = rows.all()
-    index = rows.origin.index
-    unlabelled = index < 0 or bool((seen.labels == UNLABELLED).any())
-    positive = (seen.scores > 0) & (unlabelled | (seen.labels == index))
-    at = {key.tobytes(): i for i, key in enumerate(seen.keys)}
-    found = np.full((len(seen), len(groups)), np.nan)
-    for key, scores in ablated(asker, classifier, data, groups):
+    batch = rows.all()
+    index = rows.scope.index
+    unlabelled = index < 0 or bool((batch.labels == UNLABELLED).any())
+    positive = (batch.scores > 0) & (unlabelled | (batch.labels == index))
+    at = {key.tobytes(): i for i, key in enumerate(batch.keys)}
+    without = np.full((len(batch), len(groups)), np.nan)
+    for key, scores in ablated(extractor, classifier, data, groups):
         if positive[at[key]]:
-            found[at[key]] = scores
-    return found
+            without[at[key]] = scores
+    return without
