@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 CONFIGURATION = ("package.json", "package-lock.json", "build.mjs", "tsconfig.json")
+# what build.mjs bundles
+WIDGET = re.compile(r"^export default ", re.MULTILINE)
 
 
 class BundleHook(BuildHookInterface):
@@ -35,11 +38,9 @@ class BundleHook(BuildHookInterface):
         return Path(self.root) / "hexplain_widgets" / "static"
 
     def sources(self) -> list[Path]:
-        """Every file that a bundle depends on, tests left out, in a fixed order."""
+        """Every file that a bundle depends on, in a fixed order."""
         files = sorted(f for f in (self.js / "src").rglob("*") if f.is_file())
-        return [self.js / name for name in CONFIGURATION] + [
-            f for f in files if not f.name.endswith(".test.ts")
-        ]
+        return [self.js / name for name in CONFIGURATION] + files
 
     def digest(self) -> str:
         """Hash of names and contents of the sources."""
@@ -50,9 +51,10 @@ class BundleHook(BuildHookInterface):
         return found.hexdigest()
 
     def wanted(self) -> list[Path]:
-        """The bundles that the sources make."""
-        views = [f for f in sorted((self.js / "src").glob("*.ts")) if f.suffixes == [".ts"]]
-        bundles = [self.static / f"{view.stem}.js" for view in views]
+        """The bundles of the modules that export a widget, and the runtime of offline pages."""
+        modules = sorted((self.js / "src").glob("*/*.ts"))
+        views = [f.stem for f in modules if WIDGET.search(f.read_text(encoding="utf-8"))]
+        bundles = [self.static / f"{view}.js" for view in views]
         return [*bundles, self.static / "offline" / "runtime.js"]
 
     def fresh(self) -> bool:

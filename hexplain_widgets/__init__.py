@@ -1,6 +1,8 @@
 """Explanations of CNNs that a person can use, live in the notebook."""
 
+from . import demo
 from .additive.engine import AdditiveExplainer
+from .atlas.gallery import FilterGallery
 from .atlas.labels import FilterLabels
 from .chain.engine import Chain
 from .chip.engine import Chip
@@ -8,8 +10,10 @@ from .data.broden import Broden
 from .data.hierarchy.hierarchy import Hierarchy
 from .data.mask_folders import MaskFolder
 from .decomposition.engine import Decomposer, decompose
+from .diagnosis.attacks import pgd
 from .diagnosis.context import discriminative_degrees, measure_context
 from .diagnosis.faithfulness import channel_means, measure_faithfulness
+from .diagnosis.localization import pointing_energy
 from .diagnosis.pixel_curves import insertion_deletion
 from .diagnosis.sanity import measure_randomisation
 from .evidence import (
@@ -112,6 +116,7 @@ __all__ = [
     "Faithfulness",
     "FaithfulnessReport",
     "FaithfulnessSummary",
+    "FilterGallery",
     "FilterLabeler",
     "FilterLabels",
     "FilterPortrait",
@@ -149,6 +154,8 @@ __all__ = [
     "measure_context",
     "measure_faithfulness",
     "measure_randomisation",
+    "pgd",
+    "pointing_energy",
     "save",
     "show",
 ]

@@ -1,13 +1,22 @@
-"""Settings that an engine was given, checked: what came, what was expected, what to do."""
+"""What an engine was given, checked: what came, what was expected, what to do; and when to stop."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import torch
+import numpy as np
 from torch import Tensor
+
+# Asked now and then: whether work is to end with what has been found.
+Stop = Callable[[], bool]
+IN_FLOAT32 = "check the weights, or run the network in float32 with model.float()"
+
+
+def never() -> bool:
+    """Stand where nobody stops the work."""
+    return False
 
 
 def one_of(name: str, value: Any, known: Sequence[str]) -> Any:
@@ -78,11 +87,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return ", ".join(repr(n) for n in (close or names[:5]))
 
 
-def check_finite(layer: str, *values: Tensor | None) -> None:
-    """Raise ValueError for NaN or infinite values of a layer."""
-    for tensor in values:
-        if tensor is not None and not bool(torch.isfinite(tensor).all()):
-            raise ValueError(
-                f"the layer {layer} gives NaN or infinite values or gradients; expected finite"
-                " numbers; check the weights, or run the network in float32 with model.float()"
-            )
+def is_finite(values: Tensor | np.ndarray) -> bool:
+    """Whether no value is NaN or infinite."""
+    if isinstance(values, np.ndarray):
+        return bool(np.isfinite(values).all())
+    # a sum of finite numbers can overflow, but one with NaN or infinity is never finite
+    return bool(values.sum().isfinite()) or bool(values.isfinite().all())
+
+
+def check_finite(
+    source: str,
+    *arrays: Tensor | np.ndarray | None,
+    of: str = "values",
+    remedy: str = IN_FLOAT32,
+) -> None:
+    """Raise ValueError for NaN or infinite values; `source` begins it: "the layer x gives"."""
+    if not all(values is None or is_finite(values) for values in arrays):
+        raise ValueError(f"{source} NaN or infinite {of}; expected finite numbers; {remedy}")

@@ -1,5 +1,5 @@
-// Bundles every view (src/*.ts) and the runtime of offline pages into the Python package.
-// Each bundle is one self-contained ES module: a widget's module is imported from a blob: URL,
+// Bundles every view and the runtime of offline pages into the Python package. A bundle is a module
+// of a folder in src/ that exports a widget (`export default`); it is named as its file. Each bundle is one self-contained ES module: a widget's module is imported from a blob: URL,
 // from where a shared chunk could not be found. `node build.mjs --watch` rebuilds on change.
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -9,9 +9,13 @@ import * as esbuild from "esbuild";
 const LIMIT = 60_000;
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "..", "hexplain_widgets", "static");
-const views = readdirSync(join(here, "src"))
-  .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts") && !name.endsWith(".d.ts"))
-  .map((name) => join(here, "src", name));
+const views = readdirSync(join(here, "src"), { withFileTypes: true })
+  .filter((folder) => folder.isDirectory())
+  .flatMap(({ name }) => readdirSync(join(here, "src", name)).map((file) => join(name, file)))
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => join(here, "src", file))
+  .filter((path) => /^export default /m.test(readFileSync(path, "utf8")))
+  .sort();
 
 const shared = {
   bundle: true,
@@ -64,6 +68,7 @@ const scope = {
 const viewOptions = {
   ...shared,
   entryPoints: views,
+  entryNames: "[name]",
   format: "esm",
   outdir: out,
   plugins: [scope],

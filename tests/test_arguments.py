@@ -6,8 +6,16 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from hexplain_widgets.arguments import at_least_one, count_of, one_of, positive, share
+from hexplain_widgets.arguments import (
+    at_least_one,
+    check_finite,
+    count_of,
+    one_of,
+    positive,
+    share,
+)
 
 # What users give is not what signatures ask for.
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -81,3 +89,15 @@ def test_more_than_all_or_fewer_than_one_is_an_error(top: float) -> None:
         ValueError, match=r"got top=.*; expected 1 to 16, or a share of them below 1; 0\.2 takes"
     ):
         count_of(top, 16)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_any_array_or_tensor_that_is_not_finite_is_an_error(value: float) -> None:
+    check_finite("the layer a gives", torch.ones(2), None, np.ones(2))
+    for last in (torch.tensor([0, value]), np.array([0, value])):
+        with pytest.raises(ValueError, match=r"the layer a gives NaN or infinite values; expected"):
+            check_finite("the layer a gives", torch.ones(2), last)
+
+
+def test_finite_numbers_whose_sum_overflows_are_no_error() -> None:
+    check_finite("it gives", torch.full((4,), 3e38), np.full(4, 1e308))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,9 +21,10 @@ from hexplain_widgets.data.concept_sets import LabelledPicture
 from hexplain_widgets.diagnosis.attacks import DeepestStage, attacked_decision, pgd
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.evidence.store import load, save
-from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network import gating
 from hexplain_widgets.network.segments import Segment
 from tests.networks import DataDependent, Functional, Residual, image, plain, torchvision_network
+from tests.pairwise import pairwise
 
 Engine = Callable[[nn.Module, Tensor], Evidence]
 
@@ -200,10 +202,30 @@ class Interrupted(BaseException):
     pass
 
 
-@pytest.mark.parametrize("make", MODELS)
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, Interrupted])
-@pytest.mark.parametrize("at", [0, 1, 3])
+# what is raised, and after how many calls of the deepest convolution
+FAILURES = [
+    (kind, at) for kind in (RuntimeError, KeyboardInterrupt, Interrupted) for at in (0, 1, 3)
+]
+FAILING = [
+    (engine, make, *failure) for engine, make, failure in pairwise(ENGINES, MODELS, FAILURES)
+]
+
+
+@pytest.mark.parametrize(
+    "seen", ["engine and network", "engine and failure", "network and failure"]
+)
+def test_every_pair_is_among_the_cases_that_fail(seen: str) -> None:
+    factors = {"engine": ENGINES, "network": MODELS, "failure": FAILURES}
+    cases = [
+        {"engine": engine, "network": make, "failure": (kind, at)}
+        for engine, make, kind, at in FAILING
+    ]
+    one, two = seen.split(" and ")
+    met = {(case[one], case[two]) for case in cases}
+    assert met == set(itertools.product(factors[one], factors[two]))
+
+
+@pytest.mark.parametrize(("engine", "make", "failure", "at"), FAILING)
 def test_the_model_is_handed_back_after_a_failure(engine: Engine, make, failure, at: int) -> None:
     model = in_use(make)
     leaf = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1]
@@ -292,7 +314,7 @@ def crowded_segments(monkeypatch) -> list[int]:
 def crowded_gates(monkeypatch) -> list[int]:
     """Let at most two gated images fit on the device; return what did not."""
     refused: list[int] = []
-    in_batches = gated.in_batches
+    in_batches = gating.in_batches
 
     def in_little_memory(run, count: int, size: int) -> Tensor:
         def cramped(part: slice) -> Tensor:
@@ -303,7 +325,7 @@ def crowded_gates(monkeypatch) -> list[int]:
 
         return in_batches(cramped, count, size)
 
-    monkeypatch.setattr(gated, "in_batches", in_little_memory)
+    monkeypatch.setattr(gating, "in_batches", in_little_memory)
     return refused
 
 

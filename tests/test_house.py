@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -242,6 +243,30 @@ def test_a_function_has_at_most_40_lines_beside_its_docstring() -> None:
     )
 
 
+def test_the_formatter_is_on_for_every_signature() -> None:
+    def unformatted(path: Path) -> list[str]:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [f.name for f in functions(path) if "fmt: skip" in signature(f, lines)]
+
+    assert not offenders(unformatted)
+
+
+def signature(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> str:
+    """The lines of a function from its name to the colon behind its arguments and result."""
+    first, body = function.lineno - 1, function.body[0].lineno - 1
+    return "\n".join(lines[first : max(body, first + 1)])
+
+
+def test_a_class_name_occurs_once() -> None:
+    names = Counter(
+        node.name
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert not [name for name, count in names.items() if count > 1]
+
+
 def test_everything_public_says_what_it_is() -> None:
     def silent(path: Path) -> list[str]:
         tree = tree_of(path)
@@ -278,7 +303,7 @@ def test_no_file_names_a_registry_or_a_folder_of_somebodys_machine() -> None:
     found = [
         name_of(path)
         for path in kept_files()
-        if path.suffix not in {".png", ".jpg", ".safetensors", ".gif", ".pdf"}
+        if path.suffix not in {".png", ".jpg", ".safetensors", ".gif", ".pdf", ".hx"}
         and forbidden.search(path.read_text(encoding="utf-8"))
     ]
     assert not found
@@ -293,3 +318,14 @@ def test_the_lock_file_names_no_place_to_fetch_from() -> None:
 def test_a_kept_notebook_was_never_executed(path: Path) -> None:
     cells = json.loads(path.read_text())["cells"]
     assert not [c for c in cells if c.get("outputs") or c.get("execution_count")]
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "notebooks").glob("*.ipynb")), ids=name_of)
+def test_a_notebook_imports_nothing_below_the_face(path: Path) -> None:
+    code = (
+        line
+        for cell in json.loads(path.read_text())["cells"]
+        if cell["cell_type"] == "code"
+        for line in "".join(cell["source"]).splitlines()
+    )
+    assert not [line for line in code if re.search(r"(from|import) +hexplain_widgets\.", line)]

@@ -15,7 +15,11 @@ import pytest
 import hexplain_widgets
 
 REPOSITORY = Path(__file__).parents[1]
-VIEWS = sorted(p.stem for p in (REPOSITORY / "js" / "src").glob("*.ts"))
+VIEWS = sorted(
+    p.stem
+    for p in (REPOSITORY / "js" / "src").glob("*/*.ts")
+    if "\nexport default " in p.read_text(encoding="utf-8")
+)
 NAMES = vars(hexplain_widgets).get("__all__", [])
 STATIC = REPOSITORY / "hexplain_widgets" / "static"
 SOURCES = (
@@ -116,11 +120,22 @@ def test_importing_the_package_leaves_the_random_state_alone() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_a_first_import_loads_no_library_that_few_things_need() -> None:
+    code = (
+        "import sys, hexplain_widgets\n"
+        "few = {'networkx', 'scipy.cluster', 'scipy.spatial', 'sklearn', 'torchvision'}\n"
+        "print(*sorted(few & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert found.stdout.decode().strip() == ""
+
+
 def test_a_first_view_loads_no_library_that_it_can_do_without() -> None:
     code = (
         "import sys, hexplain_widgets as hx\n"
         "hx.DecompositionTree(hx.demo.classifier(), hx.demo.scene('house', seed=3).image)\n"
         "heavy = {'torchvision', 'sklearn', 'scipy.stats', 'scipy.optimize'}\n"
+        "heavy |= {'bqplot', 'pandas', 'scipy.cluster', 'scipy.spatial'}\n"
         "print(*sorted(heavy & set(sys.modules)))\n"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

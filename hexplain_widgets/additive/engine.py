@@ -58,7 +58,9 @@ def explained_image(
     """Return an image inside the network, from which contributions are read."""
     with visiting(classifier.model):
         look = extractor.look(prepared.x)
-    check_finite(distilled.scope.layer.name, look.maps, look.score, look.gradient)
+    values = (look.maps, look.score, look.gradient)
+    source = f"the layer {distilled.scope.layer.name} gives"
+    check_finite(source, *values, of="values or gradients")
     return look
 
 

@@ -408,7 +408,9 @@ class ScoreExtractor(Extractor[ScoreBatch]):
             inside = self.look(batch.x)
             self.asked += len(batch)
             strengths, priors = inside.strengths_and_priors()
-        check_finite(self._scope.layer.name, inside.maps, strengths, priors, inside.score)
+        source = f"the layer {self._scope.layer.name} gives"
+        values = (inside.maps, strengths, priors, inside.score)
+        check_finite(source, *values, of="values or gradients")
         return ScoreBatch(
             keys=np.stack([np.frombuffer(s.key, np.uint8) for s in batch.samples]),
             maps=inside.maps.detach().float().cpu().numpy(),

@@ -128,11 +128,12 @@ def overlap(
 class FilterGallery:
     """Where each filter of a layer is strongest, and which labelled parts its regions overlap.
 
-    `layer` None is the last of the network's stages. A filter's region is where it is above the
-    `quantile` of its values over the data set, all interpolated to a grid over the image; a part
-    of the concept set's `level` is suggested from an IoU of `least` on. Where the maps of all
-    images take more than `memory` bytes, quantile and overlap are those of a sample. Raises
-    ValueError for settings out of range.
+    `fit(model, data).sheet()` gives the FilterSheet, with `suggestions()` of a part for a filter
+    (Net Dissection, Bau et al. 2017). `layer` None is the last of the network's stages. A filter's
+    region is where it is above the `quantile` of its values over the data set, all interpolated to
+    a grid over the image; a part of the concept set's `level` is suggested from an IoU of `least`
+    on. Where the maps of all images take more than `memory` bytes, quantile and overlap are those
+    of a sample. Raises ValueError for settings out of range.
     """
 
     def __init__(
@@ -161,7 +162,7 @@ class FilterGallery:
         self.whole_ = False
         self._sample = MapSample(self.memory, self.seed)
         self._elsewhere: MapSample | None = None
-        self._asker: MapExtractor | None = None
+        self._extractor: MapExtractor | None = None
         self._strongest = StrongestImages(0)
 
     def fit(
@@ -217,14 +218,14 @@ class FilterGallery:
                 "got data without a single image; expected at least one; check the folder or the"
                 " filter that made it"
             )
-        asker = self._asking(first)
-        accumulate(chain([first], source), asker.of, keep, total=length_of(data), progress=progress)
+        ask = self._extracting(first).extract
+        accumulate(chain([first], source), ask, keep, total=length_of(data), progress=progress)
 
-    def _asking(self, first: Batch) -> MapExtractor:
-        if self._asker is None:
-            self._asker = MapExtractor(Probe(self.classifier_), self.layer, first.x[:1])
-            self._strongest = StrongestImages(self._asker.layer.shape[0])
-        return self._asker
+    def _extracting(self, first: Batch) -> MapExtractor:
+        if self._extractor is None:
+            self._extractor = MapExtractor(Probe(self.classifier_), self.layer, first.x[:1])
+            self._strongest = StrongestImages(self._extractor.layer.shape[0])
+        return self._extractor
 
     def _keep(self, seen: tuple[Batch, Maps], labels: LabelReader | None) -> None:
         batch, maps = seen
@@ -245,12 +246,12 @@ class FilterGallery:
     @property
     def layer_(self) -> Layer:
         """The layer whose filters these are; raises ValueError before the first image."""
-        if self._asker is None:
+        if self._extractor is None:
             raise ValueError(
                 "this FilterGallery has seen no image; expected one that is fitted; run"
                 " fit(model, data)"
             )
-        return self._asker.layer
+        return self._extractor.layer
 
     def sheet(self) -> FilterSheet:
         """Return the filters with what was gathered; raises ValueError before the first image."""

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from ..arguments import Stop
 from ..evidence import InferenceComparison, Provenance
 from ..network.classifier import Classifier, PreparedImage, thumbnail
 from .harmonize import HarmonisedLevels
-from .inference import LevelInference, Stop
+from .inference import LevelInference
 
 # Ways of drawing sets at random that a test looks at.
 DRAWS = 2000

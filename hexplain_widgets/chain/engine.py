@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ..arguments import at_least_one, not_negative, share
+from ..arguments import Stop, at_least_one, never, not_negative, share
 from ..data.concept_sets import concept_set
 from ..evidence import (
     ConceptInference,
@@ -25,13 +25,12 @@ from ..evidence import (
 )
 from ..evidence.faithfulness import faithfulness
 from ..fitting.engine import FittedEngine
-from ..fitting.passes import never
 from ..network.classifier import Classifier, PreparedImage, thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
 from .comparison import ComparisonSets, asked_of, compared
 from .harmonize import ConceptDirections, HarmonisedLevels, harmonized
-from .inference import InferenceSettings, LevelInference, Stop
+from .inference import InferenceSettings, LevelInference
 from .levels import Levels, checked_levels, root_of
 from .statistics import ConceptStatistics, LabelPlan
 from .trees import InferenceTree, mean_of, of_a_class

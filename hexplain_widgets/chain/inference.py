@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 from torch import Tensor
 
+from ..arguments import Stop, check_finite
 from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximity, spatial_means
 from ..network.guest import visiting
 from ..network.localize import upsampled
@@ -24,7 +25,6 @@ from ..solvers.lasso import Quadratic, Way, lasso
 from ..solvers.moments import CONSTANT
 from .harmonize import USELESS, ConceptDirections
 
-Stop = Callable[[], bool]
 # Gates that are answered between two looks at whether to stop.
 AT_ONCE = 128
 # What stands for the image: all have the same gates.
@@ -169,7 +169,7 @@ class Perturber:
         gates = self.gates(shallow, maps.shape[1])
         answers = self._answers(x, taken, shallow, deep, gates.opened, stopped)
         means = _numbers(spatial_means(maps)[0])
-        _check_finite(means, shallow, shallow)
+        check_finite(f"the layer {shallow} gives", means)
         self._check(shallow, deep, taken, answers)
         return Perturbation(gates.first(len(answers)), means, answers)
 
@@ -233,7 +233,7 @@ class Perturber:
         taken: ForwardCache,
         answers: Float[np.ndarray, "_g _d"],
     ) -> None:
-        _check_finite(answers, shallow, deep or "the output")
+        check_finite(f"gates on {shallow} lead {deep or 'the output'} to", answers)
         if deep is not None:
             own = _numbers(spatial_means(taken.maps[deep])[0])
             apart = np.abs(answers[0] - own).max()
@@ -243,14 +243,6 @@ class Perturber:
                     " network that answers the same to the same image was expected; look for"
                     " randomness or state in its forward"
                 )
-
-
-def _check_finite(values: np.ndarray, shallow: str, where: str) -> None:
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"gates on {shallow} give NaN or infinite values at {where}; expected finite"
-            " numbers; check the weights, or run the network in float32 with model.float()"
-        )
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:

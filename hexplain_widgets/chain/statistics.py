@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..arguments import check_finite
 from ..data.concept_sets import is_held_out, label_maps
 from ..data.label_maps import NEARLY, WHOLE, Framing, LabelledPixels, Window, labelled_pixels
 from ..data.samples import Batch, Sample
@@ -463,11 +464,7 @@ class LabelExtractor(Extractor[LabelBatch]):
         self._probe.classifier.check_logits(forward.logits, x)
         maps = {name: _exact(forward.maps[name]) for name in layers}
         for name, own in maps.items():
-            if not bool(torch.isfinite(own).all()):
-                raise ValueError(
-                    f"the layer {name} gives NaN or infinite values; expected finite numbers; check"
-                    " the weights, or run the network in float32 with model.float()"
-                )
+            check_finite(f"the layer {name} gives", own)
         return maps
 
     def _image(

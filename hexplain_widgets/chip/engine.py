@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from ..arguments import at_least_one
+from ..arguments import Stop, at_least_one, never
 from ..data.samples import batches
 from ..evidence import (
     ChannelImportance,
@@ -33,7 +33,6 @@ from ..evidence import (
 )
 from ..evidence.faithfulness import faithfulness
 from ..fitting.engine import FittedEngine
-from ..fitting.passes import never
 from ..network.classifier import Classifier
 from ..network.localize import Truth, best_threshold
 from ..network.probed_image import ImageProbe, ProbedImage
@@ -51,7 +50,6 @@ from .heatmaps import (
 from .importance import Class, Importance, checked_sparsity
 from .statistics import GatingPlan, ResponseStatistics, Score
 
-Stop = Callable[[], bool]
 METHODS = tuple(DRAWINGS)
 THRESHOLD = 0.2  # of a map's maximum, until a calibration set has found a better one
 GIBIBYTE = 2**30

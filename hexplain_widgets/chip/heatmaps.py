@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ..arguments import nearest
+from ..arguments import Stop, nearest
 from ..evidence import Faithfulness, HeatMap, Localization, Provenance
 from ..evidence.faithfulness import faithfulness
 from ..network.gradients import (
@@ -200,7 +200,7 @@ def asked_in_turn(
     classes: Sequence[int],
     layers: Sequence[str],
     ask: Callable[[int, str], HeatMapRequest],
-    stopped: Callable[[], bool] | None,
+    stopped: Stop | None,
 ) -> Iterator[tuple[str, HeatMapRequest]]:
     """Yield what each map of a sheet is drawn from, with its method, until `stopped` says yes."""
     for method, target in product(methods, classes):

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..arguments import check_finite
 from ..data.samples import Batch, picture_of_sample
 from ..evidence import Layer
 from ..fitting.exemplars import Exemplars
@@ -110,7 +111,8 @@ class ResponseExtractor(Extractor[ResponseBatch]):
         logits = self._gates(x).answers(forward, layer.name, gates)
         scores = _exact(self._scores(logits))
         means = _exact(maps.float().mean((2, 3)))
-        _check_finite(layer.name, scores, means)
+        check_finite(f"the layer {layer.name} gives", means)
+        check_finite(f"the layer {layer.name} with closed channels leads to", scores)
         near = torch.from_numpy(proximity(host)).to(scores.device)
         return GatedScores(means, gates.to(scores.device), near, loyalty, scores)
 
@@ -130,15 +132,6 @@ def _softmax(logits: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
 def _exact(values: Tensor) -> Tensor:
     """Return values in float64, on the CPU where the device has none."""
     return (values.cpu() if values.device.type == "mps" else values).double()
-
-
-def _check_finite(layer: str, scores: Tensor, means: Tensor) -> None:
-    for values, what in ((means, "gives"), (scores, "with closed channels leads to")):
-        if not bool(torch.isfinite(values).all()):
-            raise ValueError(
-                f"the layer {layer} {what} NaN or infinite values; expected finite numbers; check"
-                " the weights, or run the network in float32 with model.float()"
-            )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 from tqdm.auto import tqdm
 
-from ..arguments import one_of
+from ..arguments import Stop, one_of
 from ..evidence import Decomposition, Faithfulness, Node, Prediction, Provenance
 from ..network.classifier import Classifier
 from ..network.gradients import guided_backpropagation, picture_of_gradient
@@ -37,7 +37,6 @@ from .decisions import (
 )
 
 Path = tuple[int, ...]
-Stop = Callable[[], bool]
 LOGITS = "logits"
 
 
@@ -264,7 +263,7 @@ class Decomposer:
         field = self._probe.field(layer)
         if field is None:
             return 0, 0, w, h
-        (y0, y1), (x0, x1) = field.seen((unit.y, unit.x))
+        (y0, y1), (x0, x1) = field.cells((unit.y, unit.x))
         return max(x0, 0), max(y0, 0), min(x1 + 1, w), min(y1 + 1, h)
 
     def expand(

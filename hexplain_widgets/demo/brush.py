@@ -13,9 +13,17 @@ class Brush:
     """Paints the object `name` standing at `(x, y)` of the canvas; `flip` mirrors it."""
 
     def __init__(
-        self, canvas: Canvas, rng: np.random.Generator, name: str, x: Number, y: Number, *,
-        scale: Number = 1.0, flip: bool = False, unit: Number | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        canvas: Canvas,
+        rng: np.random.Generator,
+        name: str,
+        x: Number,
+        y: Number,
+        *,
+        scale: Number = 1.0,
+        flip: bool = False,
+        unit: Number | None = None,
+    ) -> None:
         self.canvas, self.rng, self.name, self.x, self.y = canvas, rng, name, x, y
         self.unit = float(canvas.camera.unit(y) if unit is None else unit) * scale
         self._side = -1.0 if flip else 1.0
@@ -31,9 +39,14 @@ class Brush:
         return tint(self.rng, *names)
 
     def fill(
-        self, part: str, material: str, color: Tint, *shapes: Points,
-        form: str = "flat", shade: Number = 1.0,
-    ) -> None:  # fmt: skip
+        self,
+        part: str,
+        material: str,
+        color: Tint,
+        *shapes: Points,
+        form: str = "flat",
+        shade: Number = 1.0,
+    ) -> None:
         """Paint one part of the object, in one or more pieces of one surface."""
         self.canvas.fill(
             (self.name, part, material), color, *map(self.at, shapes),
@@ -61,9 +74,17 @@ class Brush:
         )
 
     def box(
-        self, part: str, material: str, color: Tint,
-        x0: Number, y0: Number, x1: Number, y1: Number, *,
-        form: str = "flat", shade: Number = 1.0,
-    ) -> None:  # fmt: skip
+        self,
+        part: str,
+        material: str,
+        color: Tint,
+        x0: Number,
+        y0: Number,
+        x1: Number,
+        y1: Number,
+        *,
+        form: str = "flat",
+        shade: Number = 1.0,
+    ) -> None:
         """Paint an upright rectangle between two corners in metres."""
         self.fill(part, material, color, rect(x0, y0, x1, y1), form=form, shade=shade)

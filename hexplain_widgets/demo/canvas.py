@@ -39,7 +39,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Window:
+class CanvasArea:
     """The pixels a surface covers: a mask at `rows`, `columns` of the canvas."""
 
     rows: slice
@@ -114,9 +114,14 @@ class Canvas:
         self._write(window, (*label, tint.name), self._faded(colors, unit[..., None], None))
 
     def gradient(
-        self, label: tuple[str, str, str], name: str, points: Points,
-        top: np.ndarray, bottom: np.ndarray, curve: Number = 1.0,
-    ) -> None:  # fmt: skip
+        self,
+        label: tuple[str, str, str],
+        name: str,
+        points: Points,
+        top: np.ndarray,
+        bottom: np.ndarray,
+        curve: Number = 1.0,
+    ) -> None:
         """Paint a smooth vertical change of colour under the nominal colour `name`."""
         window = self._window(points)
         if window is None:
@@ -205,7 +210,7 @@ class Canvas:
     def _index(self, label: tuple[str, str, str, str]) -> int:
         return self._labels.setdefault(label, len(self._labels) + 1)
 
-    def _window(self, *shapes: Points) -> Window | None:
+    def _window(self, *shapes: Points) -> CanvasArea | None:
         side = self._side
         points = shapes[0] if len(shapes) == 1 else np.concatenate(shapes)
         low, high = points.min(0), points.max(0)
@@ -219,9 +224,9 @@ class Canvas:
             draw.polygon((shape * side - corner).ravel().tolist(), fill=1)
         mask = np.frombuffer(stencil.tobytes(), dtype=bool).reshape(y1 - y0, x1 - x0)
         x, y = self._axis[None, x0:x1], self._axis[y0:y1, None]
-        return Window(slice(y0, y1), slice(x0, x1), mask, x, y, low, high)
+        return CanvasArea(slice(y0, y1), slice(x0, x1), mask, x, y, low, high)
 
-    def _lit(self, window: Window, form: str) -> Field:
+    def _lit(self, window: CanvasArea, form: str) -> Field:
         across, down = window.relative()
         sun, contrast = self.light.sun, 0.5 + self.light.shadow
         if form == "round":
@@ -237,7 +242,9 @@ class Canvas:
         faded: np.ndarray = colors * (1 - weight) + weight * self.light.haze
         return faded
 
-    def _write(self, window: Window, label: tuple[str, str, str, str], colors: np.ndarray) -> None:
+    def _write(
+        self, window: CanvasArea, label: tuple[str, str, str, str], colors: np.ndarray
+    ) -> None:
         where = window.mask
         np.copyto(self._rgb[window.rows, window.columns], colors, where=where[..., None])
         np.copyto(self._surface[window.rows, window.columns], self._index(label), where=where)

@@ -66,9 +66,16 @@ class Place:
         return int(self.rng.integers(low, high + 1))
 
     def put(
-        self, name: str, paint: Paint, x: Number, y: Number, *args: Any,
-        scale: Number = 1.0, flip: bool | None = None, **more: Any,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        paint: Paint,
+        x: Number,
+        y: Number,
+        *args: Any,
+        scale: Number = 1.0,
+        flip: bool | None = None,
+        **more: Any,
+    ) -> None:
         """Have `paint` draw the object `name` standing at `(x, y)` when its turn comes."""
         mirrored = self.often(0.5) if flip is None else flip
         scale = scale * LARGER.get(name, 1.0)

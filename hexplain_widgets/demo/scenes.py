@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 from PIL import Image
 
+from ..arguments import nearest
 from .canvas import Camera, Canvas
 from .composition import Place
 from .objects_plants import FRUIT
@@ -97,6 +97,7 @@ def check_size(seed: int, size: int) -> None:
 
 def _unknown(kind: str, got: str, known: Iterable[str]) -> str:
     names = sorted(known)
-    near = difflib.get_close_matches(str(got), names, n=3, cutoff=0.4) or names
-    offer = " or ".join(map(repr, near))
-    return f"unknown {kind} {got!r}; expected one of {', '.join(names)}; try {offer}"
+    return (
+        f"unknown {kind} {got!r}; expected one of {', '.join(names)}; try"
+        f" {nearest(str(got), names)}"
+    )

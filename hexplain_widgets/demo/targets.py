@@ -65,7 +65,7 @@ def _cells(labels: Int[np.ndarray, "h w"], grid: int, count: int) -> Bool[np.nda
 
 
 @dataclass(frozen=True)
-class Batch:
+class LabelledScenes:
     """Examples stacked into tensors."""
 
     pixels: Tensor
@@ -76,30 +76,30 @@ class Batch:
     def __len__(self) -> int:
         return len(self.label)
 
-    def take(self, index: Tensor) -> Batch:
+    def take(self, index: Tensor) -> LabelledScenes:
         """Return the examples at these positions."""
         maps = {level: values[index] for level, values in self.maps.items()}
-        return Batch(self.pixels[index], self.label[index], self.present[index], maps)
+        return LabelledScenes(self.pixels[index], self.label[index], self.present[index], maps)
 
-    def mirrored(self) -> Batch:
+    def mirrored(self) -> LabelledScenes:
         """Return the same examples seen in a mirror."""
         maps = {level: values.flip(-1) for level, values in self.maps.items()}
-        return Batch(self.pixels.flip(-1), self.label, self.present, maps)
+        return LabelledScenes(self.pixels.flip(-1), self.label, self.present, maps)
 
-    def labelled_as(self, index: Tensor) -> Batch:
+    def labelled_as(self, index: Tensor) -> LabelledScenes:
         """Return each example's pixels with all labels of the example at its one of positions.
 
         Class, concepts and maps come from the same example, so that they still fit each other.
         """
         other = self.take(index)
-        return Batch(self.pixels, other.label, other.present, other.maps)
+        return LabelledScenes(self.pixels, other.label, other.present, other.maps)
 
 
-def stack(examples: list[Example]) -> Batch:
+def stack(examples: list[Example]) -> LabelledScenes:
     """Return examples as one batch; pixels as `(n, 3, h, w)` uint8."""
     pixels = torch.from_numpy(np.stack([e.pixels for e in examples])).permute(0, 3, 1, 2)
     levels = examples[0].maps
-    return Batch(
+    return LabelledScenes(
         pixels.contiguous(),
         torch.tensor([e.label for e in examples]),
         torch.from_numpy(np.stack([e.present for e in examples])),

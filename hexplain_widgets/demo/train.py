@@ -27,7 +27,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
 from .network import MEAN, SIZE, SPREAD, WIDTHS, SceneNet, save
-from .targets import CONCEPTS, Batch, Example, example, stack
+from .targets import CONCEPTS, Example, LabelledScenes, example, stack
 from .vocabulary import LEGEND, SCENES
 
 SEED_SPACE = 10**15  # training scenes start here, far from any seed a person would type
@@ -59,7 +59,7 @@ class Training(nn.Module):
             }
         )
 
-    def loss(self, batch: Batch, x: Tensor, heads: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, batch: LabelledScenes, x: Tensor, heads: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of a batch and its class logits."""
         maps = self.net.stages(x)
         feature = maps[-1].mean((2, 3))
@@ -103,7 +103,7 @@ def _reading(reader: nn.Module, features: Tensor, target: Tensor) -> Tensor:
     return F.cross_entropy(found, target.long())
 
 
-def render(count: int, start: int, size: int = SIZE) -> Batch:
+def render(count: int, start: int, size: int = SIZE) -> LabelledScenes:
     """Render `count` scenes with their targets on all cores, classes balanced."""
     jobs = [(SCENES[i % len(SCENES)], start + i // len(SCENES), size) for i in range(count)]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
@@ -116,7 +116,7 @@ def prepared(pixels: Tensor) -> Tensor:
     return ((pixels / 255 - MEAN) / SPREAD).contiguous(memory_format=torch.channels_last)
 
 
-def permuted(data: Batch, *, seed: int) -> Batch:
+def permuted(data: LabelledScenes, *, seed: int) -> LabelledScenes:
     """Return the same scenes, each with all labels of another one: the data randomisation test.
 
     One permutation of the scenes, a single cycle so that none keeps its own, moves classes, the
@@ -135,7 +135,9 @@ def _varied(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return prepared((pixels / 255 * gain + lift).clamp(0, 1) * 255)
 
 
-def _batches(data: Batch, generator: torch.Generator, vary: bool) -> Iterator[tuple[Batch, Tensor]]:
+def _batches(
+    data: LabelledScenes, generator: torch.Generator, vary: bool
+) -> Iterator[tuple[LabelledScenes, Tensor]]:
     """Yield batches and what the network is shown of them."""
     order = torch.randperm(len(data), generator=generator)
     for index in torch.split(order, BATCH):
@@ -145,7 +147,7 @@ def _batches(data: Batch, generator: torch.Generator, vary: bool) -> Iterator[tu
         yield batch, _varied(batch.pixels, generator) if vary else prepared(batch.pixels)
 
 
-def train(data: Batch, *, epochs: int, seed: int, vary: bool = True) -> SceneNet:
+def train(data: LabelledScenes, *, epochs: int, seed: int, vary: bool = True) -> SceneNet:
     """Train a network on rendered scenes; the same seed and machine give the same network.
 
     Unless `vary` is False, scenes are mirrored and put in other light as they are shown.
@@ -162,7 +164,7 @@ def train(data: Batch, *, epochs: int, seed: int, vary: bool = True) -> SceneNet
 
 def _fit(
     model: Training,
-    data: Batch,
+    data: LabelledScenes,
     heads: Tensor,
     epochs: int,
     generator: torch.Generator,
@@ -188,7 +190,7 @@ def _fit(
 
 
 @torch.no_grad()
-def evaluate(net: SceneNet, data: Batch) -> tuple[float, dict[str, float]]:
+def evaluate(net: SceneNet, data: LabelledScenes) -> tuple[float, dict[str, float]]:
     """Return top-1 accuracy, and the average precision of each concept that some scene shows."""
     features = torch.cat([net.feature(prepared(x)) for x in torch.split(data.pixels, 100)])
     accuracy = float((net.classify(features).argmax(1) == data.label).float().mean())

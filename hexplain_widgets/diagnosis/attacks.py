@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..arguments import at_least_one
+from ..arguments import Stop, at_least_one, check_finite, never
 from ..data.samples import batches, length_of
 from ..decomposition.decisions import estimated
 from ..evidence import (
@@ -33,7 +33,6 @@ from ..network.segments import Segment, Unit
 from ..provenance import versions
 
 Norm = Literal["linf", "l2"]
-Stop = Callable[[], bool]
 # What a person hardly sees, in pixel values 0..1: the largest change, or the length of all changes
 # in an image of 224 pixels.
 BUDGETS = {"linf": 8 / 255, "l2": 3.0}
@@ -78,12 +77,14 @@ def pgd(
 ) -> AttackResult:
     """Return an image that projected gradient descent changed (Madry et al. 2018).
 
-    Towards `target`, or away from the class that the network names. `budget` bounds the change in
-    pixel values 0..1: of each pixel ("linf", 8/255) or their Euclidean length ("l2", 3.0). It
-    starts at a random change drawn from `seed`, and keeps the best of `steps` steps; `stopped` is
-    asked before each, and once it says yes the best so far is returned. Raises ValueError for a
-    norm, a budget, a number of steps or a class that cannot be, IndexError for a class out of
-    range.
+    `image` is of any kind that a Classifier takes; the result holds it prepared, as `x`, and
+    changed, as `adversarial`, both `(1, C, H, W)`, with what is named `before` and `after` and the
+    `size` of the change. It goes towards `target`, or away from the class that the network names.
+    `budget` bounds the change in pixel values 0..1: of each pixel ("linf", 8/255) or their
+    Euclidean length ("l2", 3.0). It starts at a random change drawn from `seed`, and keeps the best
+    of `steps` steps; `stopped` is asked before each, and once it says yes the best so far is
+    returned. Raises ValueError for a norm, a budget, a number of steps or a class that cannot be,
+    IndexError for a class out of range.
     """
     classifier = Classifier.of(model)
     bound = _checked(norm, budget, steps)
@@ -94,7 +95,7 @@ def pgd(
         goal = None if target is None else classifier.index_of(target, len(logits))
         pixels = _Pixels(classifier, x)
         draw = torch.Generator().manual_seed(seed)
-        way = _Descent(away, goal, norm, bound, steps, stopped or _never)
+        way = _Descent(away, goal, norm, bound, steps, stopped or never)
         found = way.best(classifier, pixels, draw)
         after = classifier.logits(pixels.shown(found))[0]
     return AttackResult(
@@ -140,11 +141,11 @@ def _checked_image(given: Any, x: Tensor) -> Tensor:
             f"the attack returned a tensor of shape {tuple(given.shape)}; expected"
             f" {tuple(x.shape)}, as it was given; change the pixels, not the size"
         )
-    if not bool(torch.isfinite(given).all()):
-        raise ValueError(
-            "the attack returned NaN or infinite values; expected finite numbers; look for a"
-            " division by the length of a gradient that is zero"
-        )
+    check_finite(
+        "the attack returned",
+        given,
+        remedy="look for a division by the length of a gradient that is zero",
+    )
     return given.detach().to(x)
 
 
@@ -194,10 +195,6 @@ class _Descent:
             step = 2.5 * self.bound / self.steps * _unit(gradient, self.norm)
             change = pixels.inside(_projected(change - step, self.norm, self.bound))
         return best
-
-
-def _never() -> bool:
-    return False
 
 
 def _loss(logits: Float[Tensor, "1 c"], away: int, goal: int | None) -> Tensor:
@@ -332,7 +329,7 @@ def attack_of(attack: Any = None) -> Attack:
     """Return what attacks an image, from None (PGD), an Attacked or a function `(model, x) -> x`.
 
     Raises TypeError for anything else. The attack raises ValueError where an Attacked is not of
-    the image, and what `attacks.pgd` and `attacks.attacked_by` raise.
+    the image, and what `pgd` and `attacked_by` raise.
     """
     if attack is None:
         return lambda classifier, image, stopped: pgd(classifier, image, stopped=stopped)
@@ -341,7 +338,7 @@ def attack_of(attack: Any = None) -> Attack:
     if callable(attack):
         return lambda classifier, image, _: attacked_by(classifier, image, attack)
     raise TypeError(
-        f"got {type(attack).__name__} as attack; expected None (PGD), what attacks.pgd returned, or"
+        f"got {type(attack).__name__} as attack; expected None (PGD), what hx.pgd returned, or"
         " a function (model, x) -> x; pass one of these"
     )
 
@@ -351,13 +348,13 @@ def _of_image(attack: AttackResult, classifier: Classifier, image: Any) -> Attac
     if attack.x.shape != x.shape or not torch.equal(attack.x.to(x), x):
         raise ValueError(
             f"got an attack on another image of shape {tuple(attack.x.shape)}; expected one on this"
-            f" image, {tuple(x.shape)}; make it with attacks.pgd(model, image)"
+            f" image, {tuple(x.shape)}; make it with hx.pgd(model, image)"
         )
     classes = classifier.logits(x).shape[1]
     if max(attack.before.index, attack.after.index) >= classes:
         raise ValueError(
             f"got an attack on a network with more classes than this one's {classes}; expected one"
-            " on this network; make it with attacks.pgd(model, image)"
+            " on this network; make it with hx.pgd(model, image)"
         )
     return attack
 

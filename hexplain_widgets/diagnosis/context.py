@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..arguments import nearest, one_of
+from ..arguments import Stop, nearest, one_of
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
 from ..data.label_maps import NEARLY, WHOLE, Framing, Window, elsewhere, nearest_label, shares
 from ..data.samples import Batch, Sample, batches, length_of
@@ -32,7 +32,6 @@ SHUFFLES = 10
 DRAWS = 10
 # What N_c of Eq. 13 counts: images that select a channel, or decisions in them that do.
 COUNTED = ("images", "decisions")
-Stop = Callable[[], bool]
 Item = TypeVar("Item")
 
 

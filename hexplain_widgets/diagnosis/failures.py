@@ -74,10 +74,8 @@ def exemplars_of(
             "got data without a single image; expected at least one; check the folder or the"
             " filter that made it"
         )
-    asker = MapExtractor(Probe(classifier), layer, first.x[:1])
-    accumulate(
-        chain([first], source), asker.of, gathered.keep, total=length_of(data), progress=progress
-    )
+    ask = MapExtractor(Probe(classifier), layer, first.x[:1]).extract
+    accumulate(chain([first], source), ask, gathered.keep, total=length_of(data), progress=progress)
     return gathered.portraits(), gathered.labels()
 
 

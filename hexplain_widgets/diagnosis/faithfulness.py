@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..arguments import at_least_one, one_of
+from ..arguments import Stop, at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
 from ..decomposition.decisions import ContributionFinder, estimated, splits_of, strongest
 from ..evidence import Faithfulness, FaithfulnessSummary, Layer, Provenance, StepFaithfulness
@@ -35,7 +35,6 @@ POINTS = 101  # of a curve of sorted contributions
 TOP_K = (1, 2, 4, 8, 16)
 REMOVED = (1, 2, 4, 8, 16, 32)
 OURS, DIRECT, RANDOM = "hierarchical", "gradient × activation", "random"
-Stop = Callable[[], bool]
 
 
 def channel_means(

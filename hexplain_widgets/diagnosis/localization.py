@@ -33,10 +33,11 @@ def pointing_energy(
 ) -> Float[np.ndarray, "rows columns"]:
     """Return the share of a map's positive part in each cell of a regular grid; the sum is 1.
 
-    For pictures made of `cells` (rows, columns) photographs of different classes: a map that knows
-    its class has its energy in one cell, a map that does not has an equal share in each. A value
-    on the border of two cells counts for each by the area it has there. NaN where nothing is
-    positive. Raises ValueError for a map that is empty or not finite.
+    `values` is a map `(h, w)` in any unit, for a picture made of `cells` (rows, columns)
+    photographs of different classes (the energy-based pointing game of Wang et al. 2020, on a
+    grid): a map that knows its class has its energy in one cell, a map that does not has an equal
+    share in each. A value on the border of two cells counts for each by the area it has there. NaN
+    where nothing is positive. Raises ValueError for a map that is empty or not finite.
     """
     rows, columns = (_shares(n, m) for n, m in zip(cells, values.shape, strict=True))
     return rows @ _energy(values) @ columns.T

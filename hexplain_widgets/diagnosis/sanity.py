@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from tqdm.auto import tqdm
 
-from ..arguments import at_least_one, one_of
+from ..arguments import Stop, at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
 from ..decomposition.decisions import checked_top_k
 from ..evidence import Provenance, RandomisationSummary
@@ -42,7 +42,6 @@ State = Mapping[str, Tensor]
 PLACES = 10
 # Of every map so large a share of pixels, its strongest, is looked for among the other map's.
 STRONGEST = 0.05
-Stop = Callable[[], bool]
 Rows = Float[np.ndarray, "m n"]
 Map = Float[np.ndarray, "h w"]
 

@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm.auto import tqdm
 
+from ..arguments import Stop
 from ..data.samples import Batch, batches, is_shuffled, length_of
 from ..network.classifier import Classifier
 from ..network.probe import Probe
@@ -48,14 +49,7 @@ def uninterrupted(call: Callable[[], T]) -> T:
             signal.raise_signal(signal.SIGINT)
 
 
-def never() -> bool:
-    """Stand where nobody stops the work."""
-    return False
-
-
-def until_stopped(
-    items: Iterable[T], stopped: Callable[[], bool] | None, notes: list[str]
-) -> Iterator[T]:
+def until_stopped(items: Iterable[T], stopped: Stop | None, notes: list[str]) -> Iterator[T]:
     """Yield items until `stopped` says yes or an interrupt comes, and say so in `notes`.
 
     An interrupt before the first item is raised.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int8
 
-from ..arguments import nearest
+from ..arguments import Stop, nearest
 from ..data.hierarchy.hierarchy import note_on_missing
 from ..evidence import ClassifierQuality, Concept, ConceptScore, Layer, NeuronConcepts, Provenance
 from ..evidence.faithfulness import faithfulness
@@ -21,8 +21,6 @@ from .statistics import RegionStatistics
 
 # Rows that scores are taken over, and that absent neurons are drawn from.
 SCORED = 2000
-
-Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from ..arguments import at_least_one, count_of, nearest, one_of, positive, share
+from ..arguments import Stop, at_least_one, count_of, nearest, one_of, positive, share
 from ..data.hierarchy.hierarchy import Hierarchy
 from ..evidence import (
     ClassifierQuality,
@@ -34,7 +34,7 @@ from ..network.localize import Truth, agreement, best_threshold, box_of, note_on
 from ..network.probed_image import ImageProbe, ProbedImage
 from ..provenance import versions
 from ..solvers.shapley import ESTIMATORS
-from .associations import Associations, ClassifierSettings, Stop, linked
+from .associations import Associations, ClassifierSettings, linked
 from .regions import Aggregate, RegionSettings, Saliency
 from .statistics import RegionPlan, RegionStatistics
 

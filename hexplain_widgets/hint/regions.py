@@ -162,14 +162,15 @@ class LayerSaliency:
     ) -> dict[str, Float[Tensor, "p k h w"]]:
         """Return d f^e / d z of every pair at every layer: at once where layers are linked."""
         upwards = self._layers[::-1]
-        if not self._gates(x).linked(upwards):
+        linked = self._gates(x).linked(upwards)
+        if linked is None:
             return {n: self.gradient(x, forward, n, pairs, mode=mode) for n in self._layers}
         step = rows_at_once(forward.maps[upwards[0]])
         found = {n: m.new_zeros(len(pairs), *m.shape[1:]) for n, m in forward.maps.items()}
         for images in torch.arange(len(x), device=x.device).split(step):
             with torch.enable_grad(), mode or nullcontext():
                 rows = forward.maps[upwards[0]][images].detach().requires_grad_()
-                maps, logits = self._gates(x).through(forward, upwards, images, rows)
+                maps, logits = linked(forward, images, rows)
             self._backwards(pairs, images, maps, logits, [found[n] for n in upwards])
         return found
 
@@ -471,7 +472,7 @@ class RegionExtractor(Extractor[RegionBatch]):
         return image, concept
 
     def _in_layer(self, name: str, maps: Tensor, saliency: Tensor | None) -> LayerRegions:
-        check_finite(name, maps, saliency)
+        check_finite(f"the layer {name} gives", maps, saliency, of="values or gradients")
         finding = self._scope.finding
         flat = maps.float().flatten(2)
         highest, at = flat.max(2)

@@ -2,7 +2,7 @@
 
 A removed channel is zero everywhere, or its mean over other images.
 
-Behind the layer every channel goes its own way up to the first linear operations, whose results are
+Behind the layer every channel is by itself up to the first linear operations, whose results are
 sums over channels: a removed channel is one product less. Only what follows them is run again for
 each channel, on the cells that the decision sees.
 """
@@ -20,15 +20,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
-from .gating import in_batches
+from .gating import in_batches, rows_at_once
 from .graph import Graph
-from .linear_parts import ChannelSum, apart, first, sum_of_convolution, sum_of_linear, sums_channels
+from .linear_parts import (
+    ChannelSum,
+    mixes_first,
+    nodes_apart,
+    sum_of_convolution,
+    sum_of_linear,
+    sums_channels,
+)
 from .probe import Capture, Probe
 from .receptive import Cone, cone_of, convolution, convolved
-from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, Unit, rounding
-
-# Numbers of the widest map run at once on an accelerator, where a large batch is what pays.
-BATCH_CELLS_DEVICE = 2**28
+from .segments import Segment, Unit, batch_cells, rounding
 
 
 class _ChannelRoute:
@@ -52,23 +56,23 @@ class _ChannelRoute:
         self.beside = graph.run({graph.image: x}, crossing) if crossing else {}
         self.of_image = (graph.behind(graph.image) | {graph.image}) & set(crossing)
         self.sizes = self._sizes()
-        self.alone = apart(graph, start, self.nodes)
+        self.apart = nodes_apart(graph, start, self.nodes)
         self.sums = {n for n in self.nodes if self._is_sum(n)}
         self.last = {used: n for n in self.nodes for used in n.all_input_nodes}
 
     def _sizes(self) -> dict[fx.Node, Sequence[int]]:
-        found: dict[fx.Node, Sequence[int]] = {self.start: self.shallow.shape}
+        sizes: dict[fx.Node, Sequence[int]] = {self.start: self.shallow.shape}
 
         def note(node: fx.Node, value: Any) -> None:
             if isinstance(value, Tensor):
-                found[node] = tuple(value.shape)
+                sizes[node] = tuple(value.shape)
 
         self.graph.run({self.start: self.shallow, **self.beside}, {self.end}, watch=note)
-        return found
+        return sizes
 
     def _is_sum(self, node: fx.Node) -> bool:
         """Whether a node is the first linear operation on channels that were apart until then."""
-        if not first(node, self.alone):
+        if not mixes_first(node, self.apart):
             return False
         if isinstance(self.graph.module(node), nn.Linear):
             return len(self.sizes[node.all_input_nodes[0]]) == 2
@@ -80,53 +84,52 @@ class _ChannelRoute:
 
     def widest(self, cone: Cone) -> int:
         """Return the numbers of the largest value that is there once for every removal."""
-        return max(cone.length(n) for n in self.nodes if n not in self.alone or n is self.end)
+        return max(cone.length(n) for n in self.nodes if n not in self.apart or n is self.end)
 
 
 class _DecisionAblation:
     """What the removals of all channels have in common for one decision."""
 
-    def __init__(self, way: _ChannelRoute, cone: Cone) -> None:
-        self._way, self.cone = way, cone
-        maps = cone.cut(way.start, way.shallow)
-        self._alone: dict[fx.Node, Any] = {way.start: _with(maps, way.instead)}
-        for node in (n for n in way.nodes if n in way.alone):
-            self._alone[node] = cone.step(node, self._alone)
-        self._sums = {node: self._sum(node) for node in way.sums}
+    def __init__(self, route: _ChannelRoute, cone: Cone) -> None:
+        self._route, self.cone = route, cone
+        maps = cone.cut(route.start, route.shallow)
+        self._apart: dict[fx.Node, Any] = {route.start: _with(maps, route.instead)}
+        for node in (n for n in route.nodes if n in route.apart):
+            self._apart[node] = cone.step(node, self._apart)
+        self._sums = {node: self._sum(node) for node in route.sums}
 
     def _sum(self, node: fx.Node) -> ChannelSum:
-        own = self._alone[node.all_input_nodes[0]]
-        module = self._way.graph.module(node)
+        own = self._apart[node.all_input_nodes[0]]
+        module = self._route.graph.module(node)
         if isinstance(module, nn.Linear):
-            return sum_of_linear(module, own, self._way.shallow.shape[1])
+            return sum_of_linear(module, own, self._route.shallow.shape[1])
         padded = self.cone.padded(node, own)
-        conv = convolution(self._way.graph, node)
+        conv = convolution(self._route.graph, node)
         return sum_of_convolution(conv, padded, convolved(conv, padded[:1]))
 
     def without(self, channels: slice) -> Float[Tensor, "n1 ..."]:
-        """Return the end of the way without each of these channels, and with all of them last."""
-        found: dict[fx.Node, Any] = {}
-        count = len(range(*channels.indices(self._way.shallow.shape[1])))
-        for node in (n for n in self._way.nodes if n not in self._way.alone):
+        """Return the end of the route without each of these channels, and with all of them last."""
+        values: dict[fx.Node, Any] = {}
+        count = len(range(*channels.indices(self._route.shallow.shape[1])))
+        for node in (n for n in self._route.nodes if n not in self._route.apart):
             if node in self._sums:
-                found[node] = self._sums[node].without(channels)
+                values[node] = self._sums[node].without(channels)
                 continue
             for source in node.all_input_nodes:
-                if source not in found:
-                    found[source] = self._source(source, channels, count)
-            found[node] = self.cone.step(node, found)
+                if source not in values:
+                    values[source] = self._source(source, channels, count)
+            values[node] = self.cone.step(node, values)
             for source in node.all_input_nodes:
-                if self._way.last[source] is node:
-                    found.pop(source, None)
-        end = self._way.end
-        out: Tensor = found[end] if end in found else self._source(end, channels, count)
-        return out
+                if self._route.last[source] is node:
+                    values.pop(source, None)
+        end = self._route.end
+        return values[end] if end in values else self._source(end, channels, count)
 
     def _source(self, node: fx.Node, channels: slice, count: int) -> Any:
-        if node in self._alone:
-            return _replaced(self._alone[node], channels, count, self._way.shallow.shape[1])
-        value = self._way.beside[node]
-        every = node in self._way.of_image and isinstance(value, Tensor) and len(value) == 1
+        if node in self._apart:
+            return _replaced(self._apart[node], channels, count, self._route.shallow.shape[1])
+        value = self._route.beside[node]
+        every = node in self._route.of_image and isinstance(value, Tensor) and len(value) == 1
         return value.expand(count + 1, *value.shape[1:]) if every else value
 
 
@@ -167,16 +170,11 @@ def _values(rows: Callable[[slice], Tensor], channels: int, size: int) -> Ablati
     """Return the values that batches of rows give, the untouched one last in each."""
 
     def run(part: slice) -> Tensor:
-        found = rows(part)
-        return torch.stack([found[:-1], found[-1:].expand(len(found) - 1)], 1)
+        values = rows(part)
+        return torch.stack([values[:-1], values[-1:].expand(len(values) - 1)], 1)
 
     both = in_batches(run, channels, size)
     return AblationValues(both[:, 0], both[:, 1])
-
-
-def _rows_at_once(cells: int, device: torch.device) -> int:
-    most = BATCH_CELLS if device.type == "cpu" else BATCH_CELLS_DEVICE
-    return max(1, most // cells)
 
 
 def on_segment(
@@ -192,7 +190,7 @@ def on_segment(
     `instead` is what a removed channel is everywhere, 0 if not given.
     """
     maps, values = segment.around(unit)
-    k, h, w = maps.shape[1:]
+    k = maps.shape[1]
     other = maps.new_zeros(k) if instead is None else instead.to(maps)
 
     def rows(part: slice) -> Tensor:
@@ -201,7 +199,7 @@ def on_segment(
             return torch.cat([values(row[None], unclipped) for row in some])
         return values(some, unclipped)
 
-    return _values(rows, k, _rows_at_once(max(k, INNER_CHANNELS) * h * w, maps.device))
+    return _values(rows, k, rows_at_once(maps))
 
 
 class ChannelAblation:
@@ -227,7 +225,7 @@ class ChannelAblation:
         self._names = shallow, deep
         maps = segment.shallow
         self._instead = maps.new_zeros(maps.shape[1]) if instead is None else instead.to(maps)
-        self._ways: dict[bool, _ChannelRoute | None] = {}
+        self._routes: dict[bool, _ChannelRoute | None] = {}
 
     def drops(
         self, unit: Unit, value: float, *, unclipped: bool = False
@@ -241,13 +239,13 @@ class ChannelAblation:
         for attempt in (self._on_graph, self._on_segment):
             # A forward that is written for one image at a time may fail in any way on several.
             with suppress(RuntimeError, IndexError, TypeError, ValueError, KeyError):
-                found = attempt(unit, unclipped)
-                if found is not None and found.agree(value, scale):
-                    return found.drops
-        found = self._on_segment(unit, unclipped, one_by_one=True)
-        if not found.agree(value, scale):
+                values = attempt(unit, unclipped)
+                if values is not None and values.agree(value, scale):
+                    return values.drops
+        values = self._on_segment(unit, unclipped, one_by_one=True)
+        if not values.agree(value, scale):
             raise self._segment.unsteady()
-        return found.drops
+        return values.drops
 
     def _on_segment(
         self, unit: Unit, unclipped: bool, *, one_by_one: bool = False
@@ -261,27 +259,27 @@ class ChannelAblation:
         )
 
     def _on_graph(self, unit: Unit, unclipped: bool) -> AblationValues | None:
-        way = self._way(unclipped)
-        cone = way and way.cone(unit)
-        if way is None or (cone is None and self._segment.local):
+        route = self._route(unclipped)
+        cone = route and route.cone(unit)
+        if route is None or (cone is None and self._segment.local):
             return None
-        removals = _DecisionAblation(way, cone or Cone(way.graph, way.sizes))
-        size = _rows_at_once(way.widest(removals.cone), way.shallow.device)
+        removals = _DecisionAblation(route, cone or Cone(route.graph, route.sizes))
+        size = max(1, batch_cells(route.shallow.device) // route.widest(removals.cone))
         at = unit if cone is None else Unit(unit.channel, 0, 0)
 
         def rows(part: slice) -> Tensor:
-            found = removals.without(part)
-            values = found[:, at.channel] if found.ndim == 2 else found[:, *at]
-            return values.clamp(min=way.floor)
+            end = removals.without(part)
+            values = end[:, at.channel] if end.ndim == 2 else end[:, *at]
+            return values.clamp(min=route.floor)
 
-        return _values(rows, way.shallow.shape[1], size)
+        return _values(rows, route.shallow.shape[1], size)
 
-    def _way(self, unclipped: bool) -> _ChannelRoute | None:
-        if unclipped not in self._ways:
-            self._ways[unclipped] = self._found_way(unclipped)
-        return self._ways[unclipped]
+    def _route(self, unclipped: bool) -> _ChannelRoute | None:
+        if unclipped not in self._routes:
+            self._routes[unclipped] = self._traced_route(unclipped)
+        return self._routes[unclipped]
 
-    def _found_way(self, unclipped: bool) -> _ChannelRoute | None:
+    def _traced_route(self, unclipped: bool) -> _ChannelRoute | None:
         if self._traced is None:
             return None
         shallow, deep = self._names

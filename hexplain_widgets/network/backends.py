@@ -1,4 +1,4 @@
-"""A traced network: its sites, captured maps, and segments run on its graph."""
+"""What a probe runs a network on: its traced graph, or a recording of its calls, replayed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
-from .graph import Graph, Site, Survey, numbered
+from .graph import Graph, Site, Survey, numbered, own_copy
 from .receptive import Field, fields_from
-from .segments import SegmentPath
+from .segments import SegmentRunner
 
 CLIPS = (F.relu6, F.hardtanh, torch.clamp)
 Key = tuple[str, int]
@@ -67,11 +67,11 @@ class TracedGraph:
         return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
 
     def _possible_stages(self) -> set[fx.Node]:
-        stop = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout)
+        unfinished = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout)
         return {
             n
             for n in self._necks
-            if n.op != "placeholder" and not isinstance(self.graph.module(n), stop)
+            if n.op != "placeholder" and not isinstance(self.graph.module(n), unfinished)
         }
 
     def _site(
@@ -106,29 +106,28 @@ class TracedGraph:
         values = self.graph.run({self.graph.image: x}, wanted)
         return {name: values[node] for name, node in nodes.items()}, values[self.graph.result]
 
-    def ways(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[SegmentPath]:
-        """Return the ways to run from node to node: on crops where that can be, and whole."""
-        beyond = self._beyond(x, shallow, deep)
+    def runners(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[SegmentRunner]:
+        """Return what runs from node to node: on crops where that can be, and whole."""
+        beside = self._beside(x, shallow, deep)
 
         def run(maps: Tensor, unclipped: bool) -> Tensor:
             end = self.before_clip(deep)[0] if unclipped else deep
-            others = {n: _expanded(v, len(maps)) for n, v in beyond.items()}
+            others = {n: _expanded(v, len(maps)) for n, v in beside.items()}
             out: Tensor = self.graph.run({shallow: maps, **others}, {end})[end]
             return out.clamp(min=self.before_clip(deep)[1]) if unclipped else out
 
         field = None if deep is self.graph.result else self._fields(shallow).get(deep)
-        return (
-            [SegmentPath(run, field), SegmentPath(run)] if field is not None else [SegmentPath(run)]
-        )
+        on_crops = [SegmentRunner(run, field)] if field is not None else []
+        return [*on_crops, SegmentRunner(run)]
 
-    def _beyond(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> dict[fx.Node, Any]:
+    def _beside(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> dict[fx.Node, Any]:
         crossing = self.crossing(shallow, deep)
         return self.graph.run({self.graph.image: x}, crossing) if crossing else {}
 
     def crossing(self, shallow: fx.Node, deep: fx.Node | None = None) -> set[fx.Node]:
-        """Return the nodes beside `shallow` whose values for an image the way to `deep` uses.
+        """Return the nodes beside `shallow` whose values for an image lead to `deep` with it.
 
-        Without `deep` the way to the logits.
+        Without `deep` to the logits.
         """
         from_image = self.graph.behind(self.graph.image) | {self.graph.image}
         end = self.graph.result if deep is None else deep
@@ -200,7 +199,7 @@ class _Record:
     output: Any = None
 
 
-class _LayerReached(BaseException):
+class _ReplayEnd(BaseException):
     """Ends a replay as soon as the wanted layer has answered; never leaves this module."""
 
     def __init__(self, value: Tensor) -> None:
@@ -248,7 +247,7 @@ class Recording:
         if output is not self._last[0] or self._last_parent != here:
             self._last = (output, self._finished)
         self._last_parent = record.parent
-        record.output, record.value = tree_map(_copied, output), self._last[1]
+        record.output, record.value = tree_map(own_copy, output), self._last[1]
         record.rank, self._finished = self._finished, self._finished + 1
 
     @cached_property
@@ -263,13 +262,13 @@ class Recording:
         """
         if name in self.labels:
             return self.labels.index(name)
-        found = [i for i, record in enumerate(self.records) if record.key[0] == name]
-        if not found:
+        calls = [i for i, record in enumerate(self.records) if record.key[0] == name]
+        if not calls:
             raise ValueError(
                 f"{name} is the result of a function, and running the network from there again gave"
                 " other values; a layer that is a module was expected; choose one with layers=[...]"
             )
-        return found[-1]
+        return calls[-1]
 
     def survey(self) -> Survey:
         """Return what appeared in the recorded forward pass."""
@@ -302,8 +301,8 @@ class Recording:
         )
         return last if isinstance(last.module, nn.Hardtanh) else None
 
-    def replay(self, shallow: int | None, deep: int | None) -> SegmentPath:
-        """Return the way from one recorded call (None: the image) to another (None: the logits)."""
+    def replay(self, shallow: int | None, deep: int | None) -> SegmentRunner:
+        """Return what runs from a recorded call (None: the image) to another (None: the logits)."""
 
         def run(maps: Tensor, unclipped: bool) -> Tensor:
             clip = self._clip(deep) if unclipped and deep is not None else None
@@ -311,7 +310,7 @@ class Recording:
             x = maps if shallow is None else _repeated(self.x, len(maps))
             return self._replayed(x, answers, deep, clip)
 
-        return SegmentPath(run)
+        return SegmentRunner(run)
 
     def _answers(self, shallow: int, maps: Tensor) -> dict[int, Any]:
         """Return what the calls before the cut answer: the outermost ones that do not hold it."""
@@ -331,34 +330,30 @@ class Recording:
         self, x: Tensor, answers: Mapping[int, Any], deep: int | None, clip: _Record | None
     ) -> Tensor:
         at: dict[Key, int] = {r.key: i for i, r in enumerate(self.records)}
-        seen: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         end = self.records[deep].key if deep is not None else None
 
         def call(module: nn.Module, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-            key = (self._names[module], seen[self._names[module]])
-            seen[key[0]] += 1
+            key = (self._names[module], counts[self._names[module]])
+            counts[key[0]] += 1
             index = at.get(key)
             if index is not None and index in answers:
-                seen.update(self.records[i].key[0] for i in self.within(index) - {index})
+                counts.update(self.records[i].key[0] for i in self.within(index) - {index})
                 out = tree_map(lambda t: _repeated(t, len(x)), answers[index])
             elif clip is not None and key == clip.key:
                 out = args[0].clamp(min=float(clip.module.min_val))  # type: ignore[arg-type]
             else:
                 out = forward(*args, **kwargs)
             if key == end:
-                raise _LayerReached(out)
+                raise _ReplayEnd(out)
             return out
 
         with self._answering(self._names, call):
             try:
                 result: Tensor = self._model(_repeated(x, len(x)))
-            except _LayerReached as reached:
-                return reached.value
+            except _ReplayEnd as end_of_replay:
+                return end_of_replay.value
         return result
-
-
-def _copied(value: Any) -> Any:
-    return value.clone() if isinstance(value, Tensor) else value
 
 
 def _repeated(value: Any, count: int) -> Any:

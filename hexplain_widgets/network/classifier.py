@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
-from ..arguments import nearest
+from ..arguments import check_finite, is_finite, nearest
 from ..evidence import Prediction
 from .guest import check_welcome, same_randomness, visiting
 
@@ -97,11 +97,11 @@ def batch_of(image: Tensor) -> Float[Tensor, "1 c h w"]:
             f"got a tensor of {image.dtype}; a tensor is taken as already preprocessed, in floats;"
             " pass the picture itself (path, PIL image, uint8 array) to have it prepared"
         )
-    if not bool(torch.isfinite(image).all()):
-        raise ValueError(
-            "got an image with NaN or infinite values; expected finite numbers; check how it was"
-            " normalised (a standard deviation of 0?)"
-        )
+    check_finite(
+        "got an image with",
+        image,
+        remedy="check how it was normalised (a standard deviation of 0?)",
+    )
     return image.detach().reshape(1, *image.shape[-3:])
 
 
@@ -112,9 +112,7 @@ def bytes_in_range(
     span = (high - low)[:, None, None]
     unit = (x[0].float().cpu() - low[:, None, None]) / span
     rgb = unit if unit.shape[0] == 3 else unit.mean(0, keepdim=True).expand(3, -1, -1)
-    pixels: UInt8[np.ndarray, "h w 3"]
-    pixels = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    return pixels
+    return (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
 def thumbnail(shown: UInt8[np.ndarray, "h w 3"], side: int = 96) -> UInt8[np.ndarray, "_h _w 3"]:
@@ -266,7 +264,7 @@ class Classifier:
                 f"{type(self.model).__name__} returned {_described(logits)}; expected logits N x C;"
                 " wrap it in a module whose forward returns only the class scores"
             )
-        if not bool(torch.isfinite(logits).all()):
+        if not is_finite(logits):
             raise ValueError(self._why_not_finite())
         if self.classes is not None and len(self.classes) != logits.shape[1]:
             raise ValueError(
@@ -276,7 +274,8 @@ class Classifier:
         return logits
 
     def _why_not_finite(self) -> str:
-        bad = [n for n, p in self.model.state_dict().items() if _not_finite(p)]
+        state = self.model.state_dict().items()
+        bad = [n for n, p in state if isinstance(p, Tensor) and not is_finite(p)]
         where = f"the weights {bad[0]} are not finite" if bad else "although its weights are finite"
         return (
             f"{type(self.model).__name__} gives NaN or infinite logits: {where}; expected finite"
@@ -342,13 +341,13 @@ class Classifier:
                 f"got the class name {name!r}, but this classifier knows no names; expected an"
                 " index; or give hx.Classifier(model, classes=[...])"
             )
-        found = [i for i, known in enumerate(self.classes) if known == name]
-        if len(found) == 1:
-            return found[0]
-        if found:
+        indices = [i for i, known in enumerate(self.classes) if known == name]
+        if len(indices) == 1:
+            return indices[0]
+        if indices:
             raise ValueError(
-                f"got the class name {name!r}, which stands for {len(found)} classes; expected one;"
-                f" give its index: {', '.join(map(str, found))}"
+                f"got the class name {name!r}, which stands for {len(indices)} classes; expected"
+                f" one; give its index: {', '.join(map(str, indices))}"
             )
         raise ValueError(
             f"got the unknown class {name!r}; expected one of {len(self.classes)} names;"
@@ -401,10 +400,6 @@ def _extent(x: Tensor) -> tuple[Tensor, Tensor]:
     low, high = flat.min(), flat.max()
     high = torch.maximum(high, low + 1e-6)
     return low.expand(len(flat)), high.expand(len(flat))
-
-
-def _not_finite(tensor: Any) -> bool:
-    return isinstance(tensor, Tensor) and not bool(torch.isfinite(tensor).all())
 
 
 def _described(output: Any) -> str:

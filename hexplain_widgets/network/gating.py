@@ -23,26 +23,24 @@ from torch import Tensor, fx
 from .backends import TracedGraph
 from .linear_parts import (
     MOST_PARTS,
-    GateParts,
+    HeadProducts,
+    ImageParts,
     LinearHead,
     MixingPoint,
-    Products,
     head_of,
     mixing_of,
     parts_of,
 )
 from .probe import Capture, Probe
-from .segments import BATCH_CELLS, INNER_CHANNELS, Segment, rounding
+from .segments import INNER_CHANNELS, Segment, batch_cells, rounding
 
-# Cells of gated maps run at once on an accelerator, where a large batch is what pays.
-BATCH_CELLS_DEVICE = 2**28
 # Rows of a head without space: they cost little, and a matrix product wants many.
 HEAD_ROWS = 4096
 CHECKED_GATES = 4
 # Gates of an image from which the parts of its channels are worth their making, and gates whose
 # sums are made at once: the parts are read from memory for each such batch.
 FEW_GATES, SUMMED_GATES = 16, 64
-Ask = Callable[[Bool[Tensor, "n g k"]], Float[Tensor, "n g d"]]
+Responder = Callable[[Bool[Tensor, "n g k"]], Float[Tensor, "n g d"]]
 # From the images of rows and the values of nodes for them to the value of a deeper node.
 Finish = Callable[[Int[Tensor, " r"], Mapping[fx.Node, Tensor]], Float[Tensor, "r ..."]]
 # sigma^2 in Eq. 7 per channel: it must grow with the layer's width, or all weights vanish.
@@ -56,7 +54,14 @@ class ForwardCache:
     logits: Float[Tensor, "n c"]
     maps: Mapping[str, Tensor]
     captures: Sequence[Capture] = ()
-    beyond: Mapping[str, Mapping[fx.Node, Any]] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[fx.Node, Any]] = field(default_factory=dict)
+
+
+# From the images of rows and maps of the first of linked layers to the maps of all, and the logits.
+LinkedRun = Callable[
+    [ForwardCache, Int[Tensor, " r"], Float[Tensor, "r k h w"]],
+    tuple[list[Tensor], Float[Tensor, "r c"]],
+]
 
 
 class LayerGates(ABC):
@@ -67,7 +72,7 @@ class LayerGates(ABC):
         """Run the network once on a batch of images."""
 
     @abstractmethod
-    def asking(self, taken: ForwardCache, layer: str, deep: str | None = None) -> Ask:
+    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
         """Return what answers gates on a layer: as `means` for a deeper one, else as `answers`.
 
         What all gates have in common is computed once, when the first are asked, and kept as long.
@@ -75,24 +80,24 @@ class LayerGates(ABC):
         """
 
     def answers(
-        self, taken: ForwardCache, layer: str, gates: Bool[Tensor, "n g k"]
+        self, cache: ForwardCache, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
         """Return the logits of every image for every gate on a layer."""
-        return self.asking(taken, layer)(gates)
+        return self.asking(cache, layer)(gates)
 
     def means(
-        self, taken: ForwardCache, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
+        self, cache: ForwardCache, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g d"]:
         """Return the spatial means of a deeper layer's channels for every gate on a layer.
 
         In float32 at least. Raises ValueError where `deep` does not depend on `layer`.
         """
-        return self.asking(taken, layer, deep)(gates)
+        return self.asking(cache, layer, deep)(gates)
 
     @abstractmethod
     def behind(
         self,
-        taken: ForwardCache,
+        cache: ForwardCache,
         layer: str,
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
@@ -102,32 +107,23 @@ class LayerGates(ABC):
         Differentiable in the maps where gradients are on.
         """
 
-    def linked(self, layers: Sequence[str]) -> bool:
-        """Whether each of these layers, shallowest first, is all that the next ones depend on."""
-        return False
+    @abstractmethod
+    def linked(self, layers: Sequence[str]) -> LinkedRun | None:
+        """Return what runs through these layers, shallowest first, and on to the logits.
 
-    def through(
-        self,
-        taken: ForwardCache,
-        layers: Sequence[str],
-        image: Int[Tensor, " r"],
-        maps: Float[Tensor, "r k h w"],
-    ) -> tuple[list[Tensor], Float[Tensor, "r c"]]:
-        """Return the maps of linked layers from those of the first, and the logits behind them.
-
-        Each is computed from the one before, so that gradients lead from the logits to all.
+        Each layer's maps are computed from the ones before, so that gradients lead from the logits
+        to all. None where a layer is not all that the next ones depend on, or that is not known.
         """
-        raise NotImplementedError(f"{type(self).__name__} links no layers; ask `linked` first")
 
 
 def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> LayerGates:
-    """Return the fastest way to gate these layers that gives the network's own answers for `x`."""
+    """Return the fastest gates on these layers that give the network's own answers for `x`."""
     if probe.traced is not None:
-        found = _GraphGates(probe.traced, layers)
+        on_graph = _GraphGates(probe.traced, layers)
         # A forward that is written for one image at a time may fail in any way on several.
         with suppress(RuntimeError, IndexError, TypeError, ValueError, KeyError):
-            if found.agrees(x):
-                return found
+            if on_graph.agrees(x):
+                return on_graph
     return _ReplayGates(probe, layers)
 
 
@@ -151,21 +147,21 @@ class _GraphGates(LayerGates):
         return ForwardCache(
             values[self._graph.result],
             {name: values[node] for name, node in self._nodes.items()},
-            beyond={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
+            beside={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
         )
 
-    def asking(self, taken: ForwardCache, layer: str, deep: str | None = None) -> Ask:
-        end, maps = self._end(layer, deep), taken.maps[layer]
+    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
+        end, maps = self._end(layer, deep), cache.maps[layer]
         head = self._heads[layer] if deep is None else None
         if head is not None:
             return partial(_from_products, head, head.products(maps))
-        finish = partial(self._until, end, taken, layer)
-        copied = partial(_copied, finish, self._nodes[layer], maps)
+        finish = partial(self._until, end, cache, layer)
+        by_copies = partial(_from_copies, finish, self._nodes[layer], maps)
         mixing = self._mixing(layer, end) if layer in self._summed else None
         if mixing is None:
-            return copied
-        summed = partial(_from_parts, finish, parts_of(mixing, maps))
-        return lambda gates: (copied if gates.shape[1] < FEW_GATES else summed)(gates)
+            return by_copies
+        by_sums = partial(_from_parts, finish, parts_of(mixing, maps))
+        return lambda gates: (by_copies if gates.shape[1] < FEW_GATES else by_sums)(gates)
 
     def _mixing(self, layer: str, end: fx.Node) -> MixingPoint | None:
         return mixing_of(self._graph, self._nodes[layer], end)
@@ -178,75 +174,75 @@ class _GraphGates(LayerGates):
 
     def behind(
         self,
-        taken: ForwardCache,
+        cache: ForwardCache,
         layer: str,
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
     ) -> Float[Tensor, "r c"]:
         given = {self._nodes[layer]: maps}
-        return self._until(self._graph.result, taken, layer, image, given)
+        return self._until(self._graph.result, cache, layer, image, given)
 
     def _until(
         self,
         end: fx.Node,
-        taken: ForwardCache,
+        cache: ForwardCache,
         layer: str,
         image: Int[Tensor, " r"],
         given: Mapping[fx.Node, Tensor],
     ) -> Float[Tensor, "r ..."]:
-        others = {n: v[image] if n in self._of_each else v for n, v in taken.beyond[layer].items()}
-        out: Tensor = self._graph.run({**given, **others}, {end})[end]
-        return out
+        others = {n: v[image] if n in self._of_each else v for n, v in cache.beside[layer].items()}
+        return self._graph.run({**given, **others}, {end})[end]
 
-    def linked(self, layers: Sequence[str]) -> bool:
+    def linked(self, layers: Sequence[str]) -> LinkedRun | None:
         nodes = [self._nodes[name] for name in layers]
-        return all(
+        every = all(
             deep in self._graph.behind(shallow)
             and not set(self._crossing[name]) & (self._graph.behind(nodes[0]) | {nodes[0]})
             for shallow, deep, name in zip(nodes, nodes[1:], layers[1:], strict=False)
         )
+        return partial(self._through, layers) if every else None
 
-    def through(
+    def _through(
         self,
-        taken: ForwardCache,
         layers: Sequence[str],
+        cache: ForwardCache,
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
     ) -> tuple[list[Tensor], Float[Tensor, "r c"]]:
-        found = [maps]
+        along = [maps]
         for name, after in pairwise(layers):
-            given = {self._nodes[name]: found[-1]}
-            found.append(self._until(self._nodes[after], taken, name, image, given))
-        return found, self.behind(taken, layers[-1], image, found[-1])
+            given = {self._nodes[name]: along[-1]}
+            along.append(self._until(self._nodes[after], cache, name, image, given))
+        return along, self.behind(cache, layers[-1], image, along[-1])
 
     def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
         """Whether open gates give the network's own logits; drops the sums that give others."""
-        taken = self.take(x)
+        cache = self.take(x)
         self._of_each = self._images_in(x[:1])
-        for layer, maps in taken.maps.items():
+        for layer, maps in cache.maps.items():
             gates = _few_gates(maps)
-            finish = partial(self._until, self._graph.result, taken, layer)
-            whole = _copied(finish, self._nodes[layer], maps, gates)
-            if not _close(whole[:, 0], taken.logits):
+            finish = partial(self._until, self._graph.result, cache, layer)
+            whole = _from_copies(finish, self._nodes[layer], maps, gates)
+            if not _close(whole[:, 0], cache.logits):
                 return False
-            if self._heads[layer] and not _close(self.answers(taken, layer, gates), whole):
+            if self._heads[layer] and not _close(self.answers(cache, layer, gates), whole):
                 self._heads[layer] = None
-            if self._sums_agree(taken, layer, gates[:1], whole[:1]):
+            if self._sums_agree(cache, layer, gates[:1], whole[:1]):
                 self._summed.add(layer)
         return True
 
     def _sums_agree(
         self,
-        taken: ForwardCache,
+        cache: ForwardCache,
         layer: str,
         gates: Bool[Tensor, "1 g k"],
         whole: Float[Tensor, "1 g c"],
     ) -> bool:
         """Whether the parts of a layer's channels can be kept and add up to the same answers."""
-        mixing, maps = self._mixing(layer, self._graph.result), taken.maps[layer]
+        mixing, maps = self._mixing(layer, self._graph.result), cache.maps[layer]
         if mixing is None:
             return False
-        finish = partial(self._until, self._graph.result, taken, layer)
+        finish = partial(self._until, self._graph.result, cache, layer)
         # What follows may ask for an order in memory that the sums do not have.
         with suppress(RuntimeError):
             if mixing.length(maps[:1]) <= MOST_PARTS:
@@ -255,7 +251,7 @@ class _GraphGates(LayerGates):
 
     def _images_in(self, x: Float[Tensor, "1 ch h w"]) -> set[fx.Node]:
         """Return the nodes beside the layers whose first axis counts images: two make it longer."""
-        one, two = (self.take(x.expand(n, *x.shape[1:])).beyond for n in (1, 2))
+        one, two = (self.take(x.expand(n, *x.shape[1:])).beside for n in (1, 2))
         return {
             node
             for name, values in one.items()
@@ -276,13 +272,13 @@ class _ReplayGates(LayerGates):
         maps = {n: torch.cat([c.maps[n] for c in captures]) for n in self._layers}
         return ForwardCache(torch.cat([c.logits for c in captures]), maps, captures)
 
-    def asking(self, taken: ForwardCache, layer: str, deep: str | None = None) -> Ask:
-        order = [n.name for n in taken.captures[0].layers]
+    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
+        order = [n.name for n in cache.captures[0].layers]
         if deep is not None and order.index(deep) >= order.index(layer):
             raise not_behind(deep, layer)
 
         def ask(gates: Bool[Tensor, "n g k"]) -> Float[Tensor, "n g d"]:
-            pairs = zip(taken.captures, gates, strict=True)
+            pairs = zip(cache.captures, gates, strict=True)
             return torch.stack(
                 [self._of_one(capture, layer, deep, some) for capture, some in pairs]
             )
@@ -302,18 +298,21 @@ class _ReplayGates(LayerGates):
 
     def behind(
         self,
-        taken: ForwardCache,
+        cache: ForwardCache,
         layer: str,
         image: Int[Tensor, " r"],
         maps: Float[Tensor, "r k h w"],
     ) -> Float[Tensor, "r c"]:
-        found: Tensor = torch.zeros(len(maps), taken.logits.shape[1], device=maps.device)
-        found = found.to(taken.logits.dtype)
+        logits = torch.zeros(len(maps), cache.logits.shape[1], device=maps.device)
+        logits = logits.to(cache.logits.dtype)
         for i in image.unique().tolist():
             rows = torch.nonzero(image == i)[:, 0]
-            segment = self._probe.segment(taken.captures[i], layer, None)
-            found = found.index_copy(0, rows, segment.run(maps[rows]))
-        return found
+            segment = self._probe.segment(cache.captures[i], layer, None)
+            logits = logits.index_copy(0, rows, segment.run(maps[rows]))
+        return logits
+
+    def linked(self, layers: Sequence[str]) -> LinkedRun | None:
+        return None
 
 
 def not_behind(deep: str, layer: str) -> ValueError:
@@ -325,14 +324,14 @@ def not_behind(deep: str, layer: str) -> ValueError:
 
 
 def _from_products(
-    head: LinearHead, products: Products, gates: Bool[Tensor, "n g k"]
+    head: LinearHead, products: HeadProducts, gates: Bool[Tensor, "n g k"]
 ) -> Float[Tensor, "n g c"]:
     rows = torch.cat([products.rows(i, some) for i, some in enumerate(gates)])
     out = in_batches(lambda part: head.behind(rows[part]), len(rows), HEAD_ROWS)
     return out.view(*gates.shape[:2], -1)
 
 
-def _copied(
+def _from_copies(
     finish: Finish, node: fx.Node, maps: Float[Tensor, "n k h w"], gates: Bool[Tensor, "n g k"]
 ) -> Float[Tensor, "n g d"]:
     """Run what is behind a layer again on gated copies of its maps."""
@@ -347,7 +346,7 @@ def _copied(
 
 
 def _from_parts(
-    finish: Finish, parts: Callable[[int], GateParts], gates: Bool[Tensor, "n g k"]
+    finish: Finish, parts: Callable[[int], ImageParts], gates: Bool[Tensor, "n g k"]
 ) -> Float[Tensor, "n g d"]:
     """Begin at the first sums over channels, whose parts no gate changes."""
 
@@ -377,17 +376,16 @@ def spatial_means(maps: Float[Tensor, "n k h w"]) -> Float[Tensor, "n k"]:
 def rows_at_once(maps: Float[Tensor, "n k h w"]) -> int:
     """Return how many maps of a layer are run at once on their device."""
     _, k, h, w = maps.shape
-    cells = BATCH_CELLS if maps.device.type == "cpu" else BATCH_CELLS_DEVICE
-    return max(1, cells // (max(k, INNER_CHANNELS) * h * w))
+    return max(1, batch_cells(maps.device) // (max(k, INNER_CHANNELS) * h * w))
 
 
 def in_batches(run: Callable[[slice], Tensor], count: int, size: int) -> Float[Tensor, "r ..."]:
     """Run rows batch by batch; a batch that does not fit the device's memory is halved."""
-    found: list[Tensor] = []
+    outputs: list[Tensor] = []
     done = 0
     while done < count:
         try:
-            found.append(run(slice(done, done + size)))
+            outputs.append(run(slice(done, done + size)))
         except torch.cuda.OutOfMemoryError:
             if size == 1:
                 raise
@@ -395,7 +393,7 @@ def in_batches(run: Callable[[slice], Tensor], count: int, size: int) -> Float[T
             torch.cuda.empty_cache()
             continue
         done += size
-    return torch.cat(found)
+    return torch.cat(outputs)
 
 
 def _few_gates(maps: Float[Tensor, "n k h w"]) -> Bool[Tensor, "n g k"]:
@@ -450,5 +448,4 @@ def _opened(
 def proximity(gates: Bool[np.ndarray, "*n k"]) -> Float[np.ndarray, "*n"]:
     """Return h(d) = exp(-|d - 1|² / sigma²) of Eq. 7 with sigma² = 0.5625 K."""
     closed = (~gates).sum(axis=-1)
-    near: Float[np.ndarray, " ..."] = np.exp(-closed / (WIDTH * gates.shape[-1]))
-    return near
+    return np.exp(-closed / (WIDTH * gates.shape[-1]))

@@ -1,4 +1,4 @@
-"""Gradient methods at a layer or at the pixels."""
+"""Gradient methods at a layer or at the pixels: guided backpropagation, Grad-CAM and its kin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RELUS_IN_PLACE = frozenset((F.relu_, torch.relu_, Tensor.relu_))
 _CLIPPED_RELUS = frozenset((F.relu6, F.hardtanh))
 
 
-class _GuidedFunction(torch.autograd.Function):
+class _GuidedReLUFunction(torch.autograd.Function):
     """ReLU with an upper clip whose gradient passes only where it and the input are positive."""
 
     @staticmethod
@@ -37,14 +37,14 @@ class _GuidedFunction(torch.autograd.Function):
 
 
 class GuidedReLU(TorchFunctionMode):
-    """Makes every ReLU in the body guided (Springenberg et al. 2015); `seen` counts them.
+    """Makes every ReLU in the body guided (Springenberg et al. 2015); `count` says how many.
 
     ReLUs are met as functions, so nothing on the model is replaced.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen = 0
+        self.count = 0
 
     def __torch_function__(
         self,
@@ -65,9 +65,8 @@ class GuidedReLU(TorchFunctionMode):
         return func(*args, **settings)
 
     def _guided(self, x: Tensor, in_place: bool, high: float) -> Tensor:
-        self.seen += 1
-        out: Tensor = _GuidedFunction.apply(x, in_place, high)
-        return out
+        self.count += 1
+        return _GuidedReLUFunction.apply(x, in_place, high)
 
 
 def guided_backpropagation(
@@ -75,11 +74,11 @@ def guided_backpropagation(
 ) -> Iterator[tuple[UnitGradients, bool]]:
     """Yield guided backpropagation of units to the start of their segment, batch by batch.
 
-    The flag says whether a ReLU was on the way; without one this is the plain gradient.
+    The flag says whether there was a ReLU; without one this is the plain gradient.
     """
     mode = GuidedReLU()
-    for decided in segment.decide(units, mode):
-        yield decided, mode.seen > 0
+    for batch in segment.decide(units, mode):
+        yield batch, mode.count > 0
 
 
 def class_gradients(
@@ -90,8 +89,8 @@ def class_gradients(
     The segment ends at the logits; a negative logit keeps its sign. Call it inside
     `guest.visiting`. Raises what `Segment.decide` raises.
     """
-    (decided,) = segment.decide([Unit(target, 0, 0)])
-    return decided.gradients[0] * decided.signs[0], decided.activations[0]
+    (logit,) = segment.decide([Unit(target, 0, 0)])
+    return logit.gradients[0] * logit.signs[0], logit.activations[0]
 
 
 def grad_cam(
@@ -139,6 +138,5 @@ def picture_of_gradient(gradient: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarra
     largest = float(np.percentile(size[size > 0], 99.5)) if size.any() else 0.0
     rgb = gradient if gradient.shape[0] == 3 else np.repeat(gradient.mean(0, keepdims=True), 3, 0)
     unit = (rgb / largest).clip(-1, 1) if largest > 0 else rgb
-    picture: UInt8[np.ndarray, "h w 3"]
     picture = np.round(127.5 + 127.5 * unit).astype(np.uint8).transpose(1, 2, 0)
     return np.ascontiguousarray(picture)

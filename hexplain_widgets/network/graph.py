@@ -1,4 +1,4 @@
-"""A network as a graph of operations (torch.fx) of which any part can be run."""
+"""A network as a graph of operations (torch.fx) of which any part can be run, and its stages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+Watch = Callable[[fx.Node, Any], None]
 # Modules that neither change what they get nor hand it on.
 READERS = (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.BatchNorm2d)
-Watch = Callable[[fx.Node, Any], None]
+# What ends a stage's block, as modules and as functions.
 ACTIVATION_MODULES = (
     nn.ReLU,
     nn.Hardtanh,
@@ -131,41 +132,41 @@ class Graph:
 
     def needed(self, wanted: Iterable[fx.Node], given: Collection[fx.Node]) -> list[fx.Node]:
         """Return, in order, the nodes to run for `wanted` when the values of `given` are known."""
-        seen: set[fx.Node] = set()
+        steps: set[fx.Node] = set()
         waiting = [n for n in wanted if n not in given]
         while waiting:
             node = waiting.pop()
-            if node not in seen:
-                seen.add(node)
+            if node not in steps:
+                steps.add(node)
                 waiting += [n for n in node.all_input_nodes if n not in given]
-        return sorted(seen, key=self.order.__getitem__)
+        return sorted(steps, key=self.order.__getitem__)
 
     def behind(self, node: fx.Node) -> set[fx.Node]:
         """Return all nodes that depend on this one."""
-        found: set[fx.Node] = set()
+        users: set[fx.Node] = set()
         waiting = [node]
         while waiting:
             for user in waiting.pop().users:
-                if user not in found and user.op != "output":
-                    found.add(user)
+                if user not in users and user.op != "output":
+                    users.add(user)
                     waiting.append(user)
-        return found
+        return users
 
     def crossing(self, start: fx.Node, end: fx.Node) -> list[fx.Node]:
-        """Return the nodes not behind `start` whose values the way from `start` to `end` uses."""
+        """Return the nodes not behind `start` whose values lead with its own to `end`."""
         inside = self.behind(start)
-        way = [n for n in self.needed([end], {start}) if n in inside]
-        outside = {n for w in way for n in w.all_input_nodes} - inside - {start}
+        route = [n for n in self.needed([end], {start}) if n in inside]
+        outside = {n for step in route for n in step.all_input_nodes} - inside - {start}
         return sorted(outside, key=self.order.__getitem__)
 
     def necks(self) -> set[fx.Node]:
-        """Return the nodes that every way from the image to the logits passes through."""
-        on_way = set(self.needed([self.result], set())) & (self.behind(self.image) | {self.image})
+        """Return the nodes that every path from the image to the logits passes through."""
+        on_path = set(self.needed([self.result], set())) & (self.behind(self.image) | {self.image})
         necks, reach = set(), -1
-        for node in (n for n in self.nodes if n in on_way):
+        for node in (n for n in self.nodes if n in on_path):
             if reach <= self.order[node]:
                 necks.add(node)
-            ends = [self.order[u] for u in node.users if u in on_way]
+            ends = [self.order[u] for u in node.users if u in on_path]
             reach = max([reach, *ends])
         return necks
 
@@ -182,18 +183,18 @@ class Graph:
         """
         steps = self.needed(wanted, given)
         last = {n: i for i, step in enumerate(steps) for n in step.all_input_nodes}
-        values: dict[fx.Node, Any] = {n: _own(v) for n, v in given.items() if n in last}
-        kept = {n: _own(v) for n, v in given.items() if n in wanted}
+        values: dict[fx.Node, Any] = {n: own_copy(v) for n, v in given.items() if n in last}
+        results = {n: own_copy(v) for n, v in given.items() if n in wanted}
         for i, step in enumerate(steps):
             values[step] = self.step(step, values)
             if watch is not None:
                 watch(step, values[step])
             if step in wanted:
-                kept[step] = values[step] if self._only_read(step) else _own(values[step])
+                results[step] = values[step] if self._only_read(step) else own_copy(values[step])
             for used in (*step.all_input_nodes, step):
                 if last.get(used, -1) <= i:
                     values.pop(used, None)
-        return kept
+        return results
 
     def step(self, node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
         """Return what one operation makes of the values of its inputs."""
@@ -217,7 +218,8 @@ class Graph:
         return self._model.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
-def _own(value: Any) -> Any:
+def own_copy(value: Any) -> Any:
+    """Return a copy of a tensor, anything else as it is."""
     return value.clone() if isinstance(value, Tensor) else value
 
 
@@ -274,7 +276,7 @@ class Survey:
             if site.kind == "convolution" and site.spatial:
                 for call in self._around(site):
                     sizes.setdefault(call, []).append(site.shape[2])
-        return frozenset(c for c, found in sizes.items() if min(found) <= max(found) / 3.5)
+        return frozenset(c for c, rows in sizes.items() if min(rows) <= max(rows) / 3.5)
 
     def _around(self, site: Site) -> Iterator[int]:
         parent = site.parent
@@ -285,13 +287,13 @@ class Survey:
     @cached_property
     def _outermost(self) -> dict[int, Site]:
         """Return for each value the outermost module that returns it and is not wide."""
-        found: dict[int, Site] = {}
+        outermost: dict[int, Site] = {}
         for i, call in enumerate(self.calls):
             if call.name and call.shape and i not in self._wide:
-                best = found.setdefault(call.value, call)
+                best = outermost.setdefault(call.value, call)
                 if call.name.count(".") < best.name.count("."):
-                    found[call.value] = call
-        return found
+                    outermost[call.value] = call
+        return outermost
 
     def layers(self) -> list[Site]:
         """Return one site for each feature map, under its outermost name, in order."""
@@ -331,7 +333,7 @@ class Site:
 
     `parent` is the index of the module call around it (-1 outside all), `rank` its place in the
     order of completion, `shape` that of the value with the batch. `value` is the same for all sites
-    of one value (a block and its last layer). `neck` says that every way from the image to the
+    of one value (a block and its last layer). `neck` says that every path from the image to the
     logits leads through it.
     """
 
@@ -405,9 +407,9 @@ def numbered(names: Sequence[str]) -> list[str]:
     >>> numbered(["conv", "relu", "relu"])
     ['conv', 'relu:1', 'relu:2']
     """
-    total, seen = Counter(names), Counter[str]()
-    found = []
+    total, count = Counter(names), Counter[str]()
+    labels = []
     for name in names:
-        seen[name] += 1
-        found.append(f"{name}:{seen[name]}" if total[name] > 1 else name)
-    return found
+        count[name] += 1
+        labels.append(f"{name}:{count[name]}" if total[name] > 1 else name)
+    return labels

@@ -91,7 +91,7 @@ def _without_parameter_gradients(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _same_buffers(model: nn.Module) -> Iterator[None]:
-    found = [
+    buffers = [
         (module, name, buffer, buffer.detach().clone(), buffer._version)
         for module in model.modules()
         for name, buffer in module._buffers.items()
@@ -100,7 +100,7 @@ def _same_buffers(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, name, buffer, value, version in found:
+        for module, name, buffer, value, version in buffers:
             _put_back(buffer, value, version)
             module._buffers[name] = buffer
 

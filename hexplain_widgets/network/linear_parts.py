@@ -1,4 +1,8 @@
-"""What follows a layer channel by channel, up to the first linear operation."""
+"""What follows a layer channel by channel up to the first linear operations, as sums over channels.
+
+There a closed or removed channel is one product less: of a linear layer (`LinearHead`), or of the
+convolutions that mix the channels first (`MixingPoint`, `ChannelSum`).
+"""
 
 from __future__ import annotations
 
@@ -53,7 +57,7 @@ class LinearHead:
     end: fx.Node
     linear: fx.Node
 
-    def products(self, maps: Float[Tensor, "n k h w"]) -> Products:
+    def products(self, maps: Float[Tensor, "n k h w"]) -> HeadProducts:
         """Return each channel's part of the linear layer's output for a batch of images."""
         closed, opened = (self._features(m) for m in (torch.zeros_like(maps[:1]), maps))
         module = self.graph.module(self.linear)
@@ -63,16 +67,15 @@ class LinearHead:
         n, k = maps.shape[:2]
         parts = (opened - closed).reshape(n, k, -1)
         if parts.shape[2] == 1:
-            return Products(parts[:, :, 0], module.weight, base)
-        return Products(None, _by_channel(parts, module.weight), base)
+            return HeadProducts(parts[:, :, 0], module.weight, base)
+        return HeadProducts(None, _by_channel(parts, module.weight), base)
 
     def _features(self, maps: Tensor) -> Float[Tensor, "n f"]:
         return self.graph.run({self.start: maps}, {self.end})[self.end]
 
     def behind(self, rows: Float[Tensor, "r o"]) -> Float[Tensor, "r c"]:
         """Return the logits from the linear layer's output."""
-        logits: Tensor = self.graph.run({self.linear: rows}, {self.graph.result})[self.graph.result]
-        return logits
+        return self.graph.run({self.linear: rows}, {self.graph.result})[self.graph.result]
 
 
 def _by_channel(
@@ -84,7 +87,7 @@ def _by_channel(
 
 
 @dataclass(frozen=True)
-class Products:
+class HeadProducts:
     """The linear layer's output by channel: one number a channel times a matrix, or in full."""
 
     values: Float[Tensor, "n k"] | None
@@ -115,7 +118,7 @@ def head_of(graph: Graph, start: fx.Node) -> LinearHead | None:
 
 
 def _complete(head: LinearHead) -> LinearHead | None:
-    """Return the head unless a way around it joins behind."""
+    """Return the head unless a path around it joins behind."""
     graph = head.graph
     around = graph.crossing(head.linear, graph.result)
     from_image = graph.behind(graph.image) | {graph.image}
@@ -194,13 +197,13 @@ def sum_of_linear(module: nn.Linear, own: Float[Tensor, "2 f"], k: int) -> Chann
     return ChannelSum(module(own[:1]), weight, (own[0] - own[1]).view(k, -1, 1))
 
 
-def apart(graph: Graph, start: fx.Node, nodes: Sequence[fx.Node]) -> set[fx.Node]:
+def nodes_apart(graph: Graph, start: fx.Node, nodes: Sequence[fx.Node]) -> set[fx.Node]:
     """Return the nodes of which a channel depends on the same channel of `start` only."""
-    alone = {start}
+    apart = {start}
     for node in nodes:
-        if alone.issuperset(node.all_input_nodes) and _keeps_apart(graph, node):
-            alone.add(node)
-    return alone
+        if apart.issuperset(node.all_input_nodes) and _keeps_apart(graph, node):
+            apart.add(node)
+    return apart
 
 
 def _keeps_apart(graph: Graph, node: fx.Node) -> bool:
@@ -210,9 +213,9 @@ def _keeps_apart(graph: Graph, node: fx.Node) -> bool:
     return len(node.all_input_nodes) == 1 and channelwise(graph, node)
 
 
-def first(node: fx.Node, alone: Collection[fx.Node]) -> bool:
+def mixes_first(node: fx.Node, apart: Collection[fx.Node]) -> bool:
     """Whether a node is the first that mixes channels which were apart until then."""
-    return node not in alone and set(alone).issuperset(node.all_input_nodes)
+    return node not in apart and set(apart).issuperset(node.all_input_nodes)
 
 
 def sums_channels(graph: Graph, node: fx.Node) -> bool:
@@ -222,7 +225,7 @@ def sums_channels(graph: Graph, node: fx.Node) -> bool:
 
 @dataclass(frozen=True)
 class MixingPoint:
-    """Where the channels of `start` first mix on the way to a deeper node.
+    """Where the channels of `start` first mix before a deeper node.
 
     `sums` are the convolutions that do it and are worth being summed by channel, `others` the nodes
     before them that something else uses too.
@@ -239,14 +242,14 @@ class MixingPoint:
         bases = self.graph.run({self.start: maps}, set(self.sums))
         return int(maps.shape[1] * sum(base.numel() for base in bases.values()))
 
-    def parts(self, maps: Float[Tensor, "1 k h w"]) -> GateParts:
+    def parts(self, maps: Float[Tensor, "1 k h w"]) -> ImageParts:
         """Return what all gates on one image have in common."""
         wanted = {*self.others, *(node.all_input_nodes[0] for node in self.sums)}
         both = torch.cat([maps, torch.zeros_like(maps)])
         own = self.graph.run({self.start: both}, wanted)
         sums = {n: self._sum(n, own[n.all_input_nodes[0]]) for n in self.sums}
         last = self.channels_last and maps.device.type == "cpu"
-        return GateParts({n: own[n] for n in self.others}, sums, last)
+        return ImageParts({n: own[n] for n in self.others}, sums, last)
 
     def _sum(self, node: fx.Node, own: Float[Tensor, "2 k h w"]) -> ConvolutionParts:
         (source,) = node.all_input_nodes
@@ -274,10 +277,10 @@ class ConvolutionParts:
 
 
 @dataclass(frozen=True)
-class GateParts:
+class ImageParts:
     """What all gates on a layer have in common for one image.
 
-    `own` are values with all channels open and with all closed, `sums` those of `Mixing.sums`.
+    `own` are values with all channels open and with all closed, `sums` those of `MixingPoint.sums`.
     """
 
     own: Mapping[fx.Node, Float[Tensor, "2 ..."]]
@@ -286,11 +289,11 @@ class GateParts:
 
     def summed(self, gates: Bool[Tensor, "g k"]) -> dict[fx.Node, Tensor]:
         """Return the results of the first sums for each gate."""
-        found: dict[fx.Node, Tensor] = {}
-        for node, each in self.sums.items():
-            closed = (~gates).to(each.parts.dtype)
-            found[node] = each.behind(closed, channels_last=self.channels_last)
-        return found
+        last = self.channels_last
+        return {
+            node: each.behind((~gates).to(each.parts.dtype), channels_last=last)
+            for node, each in self.sums.items()
+        }
 
     def copied(self, gates: Bool[Tensor, "g k"]) -> dict[fx.Node, Tensor]:
         """Return gated copies of what is used beside the first sums."""
@@ -304,23 +307,23 @@ def _gated(own: Float[Tensor, "2 ..."], gates: Bool[Tensor, "g k"]) -> Float[Ten
 
 
 def mixing_of(graph: Graph, start: fx.Node, end: fx.Node) -> MixingPoint | None:
-    """Return where channels first mix on the way to `end`, None where summing does not pay.
+    """Return where channels first mix before `end`, None where summing does not pay.
 
     A kernel of one cell costs no more for every gate than its sum over channels does.
     """
     inside = graph.behind(start)
     nodes = [n for n in graph.needed([end], {start}) if n in inside]
-    alone = apart(graph, start, nodes)
-    sums = [n for n in nodes if first(n, alone) and _worth(graph, n)]
+    apart = nodes_apart(graph, start, nodes)
+    sums = [n for n in nodes if mixes_first(n, apart) and _worth(graph, n)]
     if not sums:
         return None
-    users = [n for n in nodes if n not in alone and n not in sums]
+    users = [n for n in nodes if n not in apart and n not in sums]
     used = {source for n in users for source in n.all_input_nodes}
-    others = [n for n in (start, *nodes) if n in alone and n in used]
+    others = [n for n in (start, *nodes) if n in apart and n in used]
     return MixingPoint(graph, start, sums, others, not any(_needs_order(n) for n in nodes))
 
 
-def parts_of(mixing: MixingPoint, maps: Float[Tensor, "n k h w"]) -> Callable[[int], GateParts]:
+def parts_of(mixing: MixingPoint, maps: Float[Tensor, "n k h w"]) -> Callable[[int], ImageParts]:
     """Return what gives the parts of an image by number; those of the last one are kept."""
     return lru_cache(maxsize=1)(lambda image: mixing.parts(maps[image : image + 1]))
 

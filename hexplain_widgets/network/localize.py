@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
+from ..arguments import check_finite
+
 Box = tuple[int, int, int, int]
 Truth = Box | Bool[np.ndarray, "H W"]
 
@@ -56,11 +58,11 @@ def checked(values: Float[np.ndarray, "h w"]) -> None:
             f"got a map of shape {values.shape}; expected (h, w) with at least one cell; pass one"
             " map at a time, as HeatMap.values"
         )
-    if not bool(np.isfinite(values).all()):
-        raise ValueError(
-            "got a map with NaN or infinite values; expected finite numbers; look for the layer"
-            " that gives them with hx.layers and run the network in float32"
-        )
+    check_finite(
+        "got a map with",
+        values,
+        remedy="look for the layer that gives them with hx.layers and run the network in float32",
+    )
 
 
 def note_on(values: Float[np.ndarray, "h w"]) -> str | None:

@@ -15,14 +15,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..arguments import nearest
+from ..arguments import check_finite, nearest
 from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Site, Survey, trace
 from .guest import visiting
 from .receptive import Field
-from .segments import Segment, SegmentPath
+from .segments import Segment, SegmentRunner
 
 
 @contextmanager
@@ -83,7 +83,7 @@ class Probe:
         with visiting(classifier.model):
             graph = trace(classifier.model)
         self.traced = TracedGraph(graph) if graph is not None else None
-        self._chosen: dict[tuple[int, ...], list[Site]] = {}
+        self._stages: dict[tuple[int, ...], list[Site]] = {}
         self._recorded: tuple[int, Recording] | None = None
 
     def _record(self, x: Tensor) -> Recording:
@@ -138,23 +138,23 @@ class Probe:
         with self._inside(x):
             sites, maps, logits = self._captured(x, layers)
         self.classifier.check_logits(logits, x)
-        stage = {s.name: i for i, s in enumerate(self._chosen.get(tuple(x.shape), []), 1)}
-        found = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
-        for layer in found:
-            _check_finite(layer.name, maps[layer.name])
-        return Capture(x, logits, {layer.name: maps[layer.name] for layer in found}, found)
+        stage = {s.name: i for i, s in enumerate(self._stages.get(tuple(x.shape), []), 1)}
+        table = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
+        for layer in table:
+            check_finite(f"the layer {layer.name} gives", maps[layer.name])
+        return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table)
 
     def _captured(
         self, x: Tensor, layers: Collection[str] | None
     ) -> tuple[list[Site], dict[str, Tensor], Tensor]:
         shape = tuple(x.shape)
-        if layers is None and shape in self._chosen:
-            sites = self._chosen[shape]
+        if layers is None and shape in self._stages:
+            sites = self._stages[shape]
             return (sites, *self._maps(x, [s.name for s in sites]))
         survey = self._survey(x)
         self.classifier.check_logits(survey.logits, x)
-        self._chosen[shape] = survey.stages()
-        sites = self._chosen[shape] if layers is None else self._asked(layers, survey)
+        self._stages[shape] = survey.stages()
+        sites = self._stages[shape] if layers is None else self._named(layers, survey)
         if not sites:
             raise ValueError(
                 f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
@@ -171,9 +171,9 @@ class Probe:
         maps = {n: recording.records[recording.index(n)].output for n in names}
         return maps, recording.logits
 
-    def _asked(self, names: Collection[str], survey: Survey) -> list[Site]:
-        asked = [names] if isinstance(names, str) else dict.fromkeys(names)
-        sites = {s.name: s for s in (self._site(name, survey) for name in asked)}
+    def _named(self, names: Collection[str], survey: Survey) -> list[Site]:
+        each = [names] if isinstance(names, str) else dict.fromkeys(names)
+        sites = {s.name: s for s in (self._site(name, survey) for name in each)}
         return sorted(sites.values(), key=lambda s: s.rank)
 
     def _site(self, name: str, survey: Survey) -> Site:
@@ -198,11 +198,11 @@ class Probe:
         Without `deep` to the logits. Raises ValueError where `deep` does not depend on `shallow`.
         """
         with self._inside(capture.x):
-            ways, bound = self._ways(capture.x, shallow, deep)
+            runners, bound = self._runners(capture.x, shallow, deep)
         start = capture.x if shallow is None else capture.maps[shallow]
         end = capture.logits if deep is None else capture.maps[deep]
         names = (shallow or "the image", deep or "the logits")
-        return Segment(ways, start, end, bound=bound, names=names)
+        return Segment(runners, start, end, bound=bound, names=names)
 
     def bound(self, capture: Capture, name: str) -> float | None:
         """Return the value at which a captured layer clips from above (6: ReLU6), None if nowhere.
@@ -216,9 +216,9 @@ class Probe:
         node = self.traced.node(name)
         return None if node is None else self.traced.bound(node)
 
-    def _ways(
+    def _runners(
         self, x: Tensor, shallow: str | None, deep: str | None
-    ) -> tuple[list[SegmentPath], float | None]:
+    ) -> tuple[list[SegmentRunner], float | None]:
         if self.traced is None:
             return self._replays(x, shallow, deep)
         start = self.traced.graph.image if shallow is None else self.traced.node(shallow)
@@ -229,23 +229,23 @@ class Probe:
                 " one another; see hx.layers for their order"
             )
         bound = self.traced.bound(end) if deep is not None else None
-        return [*self.traced.ways(x, start, end), self._late_replay(x, shallow, deep)], bound
+        return [*self.traced.runners(x, start, end), self._late_replay(x, shallow, deep)], bound
 
     def _replays(
         self, x: Tensor, shallow: str | None, deep: str | None
-    ) -> tuple[list[SegmentPath], float | None]:
+    ) -> tuple[list[SegmentRunner], float | None]:
         recording = self._record(x)
         start, end = (None if n is None else recording.index(n) for n in (shallow, deep))
         bound = recording.bound(end) if end is not None else None
         return [recording.replay(start, end)], bound
 
-    def _late_replay(self, x: Tensor, shallow: str | None, deep: str | None) -> SegmentPath:
+    def _late_replay(self, x: Tensor, shallow: str | None, deep: str | None) -> SegmentRunner:
         def run(maps: Tensor, unclipped: bool) -> Tensor:
             with torch.no_grad():
-                ways, _ = self._replays(x, shallow, deep)
-            return ways[0].run(maps, unclipped)
+                (runner,), _ = self._replays(x, shallow, deep)
+            return runner.run(maps, unclipped)
 
-        return SegmentPath(run)
+        return SegmentRunner(run)
 
 
 def layers(model: nn.Module | Classifier, image: Any) -> LayerTable:
@@ -261,12 +261,3 @@ def _type(operation: nn.Module | object) -> str:
     if isinstance(operation, nn.Module):
         return type(operation).__name__
     return str(getattr(operation, "__name__", operation))
-
-
-def _check_finite(name: str, values: Tensor) -> None:
-    extremes = torch.stack(torch.aminmax(values))
-    if not bool(torch.isfinite(extremes).all()):
-        raise ValueError(
-            f"the layer {name} gives NaN or infinite values; expected finite numbers; check the"
-            " weights, or run the network in float32 with model.float()"
-        )

@@ -23,7 +23,7 @@ PLAIN = "The network has no ReLU on the way: this is the plain gradient, not a g
 
 
 class ProbedImage:
-    """An image that went through the network once; every map is drawn from there.
+    """An image that went through the network once; every map comes from there.
 
     `layers` are captured, deepest first. Raises what `Probe.capture` raises.
     """
@@ -96,12 +96,12 @@ class ProbedImage:
     def _backpropagated(self, index: int) -> tuple[Float[np.ndarray, "c H W"], bool]:
         segment = self._probe.segment(self._capture, None, None)
         with visiting(self._probe.classifier.model):
-            ((decided, guided),) = guided_backpropagation(segment, [Unit(index, 0, 0)])
-        return _numbers(decided.gradients[0]) * decided.signs[0], guided
+            ((logit, guided),) = guided_backpropagation(segment, [Unit(index, 0, 0)])
+        return _numbers(logit.gradients[0]) * logit.signs[0], guided
 
 
 class ImageProbe:
-    """Looks at images through one network at some layers; the last one is kept."""
+    """Gives images inside one network, captured at some layers; the last one is kept."""
 
     def __init__(self, classifier: Classifier, layers: Collection[str]) -> None:
         self.classifier = classifier

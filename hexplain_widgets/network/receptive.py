@@ -1,4 +1,4 @@
-"""Receptive fields: which cells of a shallow map a unit of a deep map can see."""
+"""Receptive fields: which cells of a map a deeper unit can see, and what runs on these alone."""
 
 from __future__ import annotations
 
@@ -13,110 +13,13 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from .graph import Graph
+from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph
 
 Pair = tuple[int, int]
 Range = tuple[int, int]
-# Their maps have other axes than rows and columns at the end.
-_TURNED_MODULES = (nn.Linear, nn.LayerNorm)
-_TURNED = frozenset(
-    (torch.permute, torch.transpose, F.linear, F.layer_norm, "permute", "transpose")
-)
-
-
-@dataclass(frozen=True)
-class Field:
-    """Receptive field: the unit at `y` sees rows `stride * y + low` to `stride * y + high`.
-
-    Pairs are (rows, columns), in cells of the shallow map, the ends included.
-    """
-
-    stride: Pair = (1, 1)
-    low: Pair = (0, 0)
-    high: Pair = (0, 0)
-
-    @property
-    def size(self) -> Pair:
-        """Rows and columns that one unit sees."""
-        return self.high[0] - self.low[0] + 1, self.high[1] - self.low[1] + 1
-
-    def seen(self, position: Pair) -> tuple[Range, Range]:
-        """Return the rows and the columns `(first, last)` that the unit at `position` sees."""
-        (r0, r1), (c0, c1) = (
-            (s * p + a, s * p + b)
-            for s, p, a, b in zip(self.stride, position, self.low, self.high, strict=True)
-        )
-        return (r0, r1), (c0, c1)
-
-    def under(self, window: Window) -> Field:
-        """Return the field one operation deeper."""
-        low = _each(lambda s, a, p: a - s * p, self.stride, self.low, window.padding)
-        return Field(
-            _each(lambda s, w: s * w, self.stride, window.stride),
-            low,
-            _each(
-                lambda s, b, p, r: b + s * (r - p),
-                self.stride,
-                self.high,
-                window.padding,
-                window.reach,
-            ),
-        )
-
-    def joined(self, other: Field) -> Field | None:
-        """Return the field of two ways that meet; None where their strides differ."""
-        if self.stride != other.stride:
-            return None
-        return Field(
-            self.stride, _each(min, self.low, other.low), _each(max, self.high, other.high)
-        )
-
-
-@dataclass(frozen=True)
-class Window:
-    """What one operation looks at: from `-padding` to `-padding + reach`, every `stride` cells."""
-
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    reach: Pair = (0, 0)
-
-
-def _each(rule: Callable[..., int], *pairs: Pair) -> Pair:
-    rows, columns = zip(*pairs, strict=True)
-    return rule(*rows), rule(*columns)
-
-
-def _pair(value: Any) -> Pair:
-    if isinstance(value, tuple | list):
-        first, last = int(value[0]), int(value[-1])
-        return first, last
-    return int(value), int(value)
-
-
-def _window(kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Window:
-    reach = _each(lambda k, d: d * (k - 1), _pair(kernel), _pair(dilation))
-    if padding == "same":
-        return Window(_pair(stride), _each(lambda r: r // 2, reach), reach)
-    if padding == "valid":
-        padding = 0
-    return Window(_pair(stride), _pair(padding), reach)
-
-
-POINTWISE_MODULES = (
-    nn.ReLU,
-    nn.Hardtanh,
-    nn.SiLU,
-    nn.GELU,
-    nn.ELU,
-    nn.SELU,
-    nn.CELU,
-    nn.Mish,
-    nn.Sigmoid,
-    nn.Tanh,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.Softplus,
-    nn.Hardswish,
+# What changes every cell by itself.
+_POINTWISE_MODULES = (
+    *ACTIVATION_MODULES,
     nn.Hardsigmoid,
     nn.LogSigmoid,
     nn.Softsign,
@@ -127,58 +30,32 @@ POINTWISE_MODULES = (
     nn.LocalResponseNorm,
     nn.Linear,
 )
-
-
-POINTWISE_FUNCTIONS = frozenset(
-    (
-        F.relu,
-        F.relu_,
-        torch.relu,
-        torch.relu_,
-        F.relu6,
-        F.hardtanh,
-        F.silu,
-        F.gelu,
-        F.elu,
-        F.selu,
-        F.leaky_relu,
-        F.prelu,
-        F.softplus,
-        F.hardswish,
-        F.hardsigmoid,
-        F.sigmoid,
-        torch.sigmoid,
-        F.tanh,
-        torch.tanh,
-        F.mish,
-        F.dropout,
-        F.dropout2d,
-        F.batch_norm,
-        torch.clamp,
-        operator.add,
-        operator.iadd,
-        operator.sub,
-        operator.mul,
-        operator.imul,
-        operator.truediv,
-        operator.neg,
-        torch.add,
-        torch.sub,
-        torch.mul,
-        torch.div,
-        torch.abs,
-        torch.permute,
-        torch.transpose,
-        F.linear,
-    )
-)
-
-
+_POINTWISE_FUNCTIONS = ACTIVATION_FUNCTIONS | {
+    F.hardsigmoid,
+    F.sigmoid,
+    F.dropout,
+    F.dropout2d,
+    F.batch_norm,
+    torch.clamp,
+    operator.add,
+    operator.iadd,
+    operator.sub,
+    operator.mul,
+    operator.imul,
+    operator.truediv,
+    operator.neg,
+    torch.add,
+    torch.sub,
+    torch.mul,
+    torch.div,
+    torch.abs,
+    torch.permute,
+    torch.transpose,
+    F.linear,
+}
 # By name: a network that calls these has loaded torchvision, which takes as long as torch itself.
-POINTWISE_ELSEWHERE = frozenset(("torchvision.ops.stochastic_depth.stochastic_depth",))
-
-
-POINTWISE_METHODS = frozenset(
+_POINTWISE_ELSEWHERE = frozenset(("torchvision.ops.stochastic_depth.stochastic_depth",))
+_POINTWISE_METHODS = frozenset(
     (
         "relu",
         "relu_",
@@ -202,12 +79,91 @@ POINTWISE_METHODS = frozenset(
         "float",
     )
 )
+_ALONG_CHANNELS = frozenset((torch.cat, torch.concat, torch.chunk, torch.split))
+# Their maps have other axes than rows and columns at the end.
+_TURNED_MODULES = (nn.Linear, nn.LayerNorm)
+_TURNED = frozenset(
+    (torch.permute, torch.transpose, F.linear, F.layer_norm, "permute", "transpose")
+)
 
 
-ALONG_CHANNELS = frozenset((torch.cat, torch.concat, torch.chunk, torch.split))
+@dataclass(frozen=True)
+class Field:
+    """Receptive field: the unit at `y` sees rows `stride * y + low` to `stride * y + high`.
+
+    Pairs are (rows, columns), in cells of the shallow map, the ends included.
+    """
+
+    stride: Pair = (1, 1)
+    low: Pair = (0, 0)
+    high: Pair = (0, 0)
+
+    @property
+    def size(self) -> Pair:
+        """Rows and columns that one unit sees."""
+        return self.high[0] - self.low[0] + 1, self.high[1] - self.low[1] + 1
+
+    def cells(self, position: Pair) -> Cells:
+        """Return the cells that the unit at `position` sees, padding included."""
+        axes = zip(self.stride, position, self.low, self.high, strict=True)
+        return Cells(*((s * p + a, s * p + b) for s, p, a, b in axes))
+
+    def under(self, window: SlidingWindow) -> Field:
+        """Return the field one operation deeper."""
+        low = each_axis(lambda s, a, p: a - s * p, self.stride, self.low, window.padding)
+        return Field(
+            each_axis(lambda s, w: s * w, self.stride, window.stride),
+            low,
+            each_axis(
+                lambda s, b, p, r: b + s * (r - p),
+                self.stride,
+                self.high,
+                window.padding,
+                window.reach,
+            ),
+        )
+
+    def joined(self, other: Field) -> Field | None:
+        """Return the field of two paths that meet; None where their strides differ."""
+        if self.stride != other.stride:
+            return None
+        return Field(
+            self.stride, each_axis(min, self.low, other.low), each_axis(max, self.high, other.high)
+        )
 
 
-def _module_window(module: nn.Module) -> Window | None:
+@dataclass(frozen=True)
+class SlidingWindow:
+    """What one operation looks at: from `-padding` to `-padding + reach`, every `stride` cells."""
+
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    reach: Pair = (0, 0)
+
+
+def each_axis(rule: Callable[..., int], *pairs: Pair) -> Pair:
+    """Return what a rule gives for the rows and for the columns of some pairs."""
+    rows, columns = zip(*pairs, strict=True)
+    return rule(*rows), rule(*columns)
+
+
+def _pair(value: Any) -> Pair:
+    if isinstance(value, tuple | list):
+        first, last = int(value[0]), int(value[-1])
+        return first, last
+    return int(value), int(value)
+
+
+def _window(kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> SlidingWindow:
+    reach = each_axis(lambda k, d: d * (k - 1), _pair(kernel), _pair(dilation))
+    if padding == "same":
+        return SlidingWindow(_pair(stride), each_axis(lambda r: r // 2, reach), reach)
+    if padding == "valid":
+        padding = 0
+    return SlidingWindow(_pair(stride), _pair(padding), reach)
+
+
+def _module_window(module: nn.Module) -> SlidingWindow | None:
     if isinstance(module, nn.Conv2d):
         if module.padding_mode == "circular":
             return None
@@ -217,8 +173,8 @@ def _module_window(module: nn.Module) -> Window | None:
     if isinstance(module, nn.AvgPool2d):
         return _window(module.kernel_size, module.stride, module.padding)
     if isinstance(module, nn.LayerNorm):
-        return Window() if len(module.normalized_shape) == 1 else None
-    return Window() if isinstance(module, POINTWISE_MODULES) else None
+        return SlidingWindow() if len(module.normalized_shape) == 1 else None
+    return SlidingWindow() if isinstance(module, _POINTWISE_MODULES) else None
 
 
 def _dotted(function: Any) -> str:
@@ -226,39 +182,39 @@ def _dotted(function: Any) -> str:
     return f"{function.__module__}.{getattr(function, '__qualname__', None)}"
 
 
-def _function_window(node: fx.Node) -> Window | None:
+def _function_window(node: fx.Node) -> SlidingWindow | None:
     given = dict(enumerate(node.args)) | dict(node.kwargs)
 
     def setting(place: int, name: str, default: Any) -> Any:
         value = given.get(name, given.get(place))
         return default if value is None else value
 
-    if node.target in POINTWISE_FUNCTIONS or _dotted(node.target) in POINTWISE_ELSEWHERE:
-        return Window()
-    if node.target in ALONG_CHANNELS:
+    if node.target in _POINTWISE_FUNCTIONS or _dotted(node.target) in _POINTWISE_ELSEWHERE:
+        return SlidingWindow()
+    if node.target in _ALONG_CHANNELS:
         place = 2 if node.target in (torch.chunk, torch.split) else 1
-        return Window() if setting(place, "dim", 0) in (1, -3) else None
+        return SlidingWindow() if setting(place, "dim", 0) in (1, -3) else None
     if node.target is F.layer_norm:
-        return Window() if len(setting(1, "normalized_shape", ())) == 1 else None
+        return SlidingWindow() if len(setting(1, "normalized_shape", ())) == 1 else None
     if node.target is operator.getitem:
         return _slice_window(setting(1, "index", None))
     if node.target is F.pad:
-        return Window() if not any(tuple(setting(1, "pad", ()))[:4]) else None
+        return SlidingWindow() if not any(tuple(setting(1, "pad", ()))[:4]) else None
     return _pool_window(node, setting)
 
 
-def _slice_window(index: Any) -> Window | None:
+def _slice_window(index: Any) -> SlidingWindow | None:
     """Return the window of `chunks[0]`, or of `x[:, :, ::2, ::2]`."""
     if isinstance(index, int):
-        return Window()
+        return SlidingWindow()
     strided = isinstance(index, tuple) and len(index) == 4
     if not strided or any(not isinstance(i, slice) or i.start or i.stop for i in index):
         return None
     _, _, rows, columns = (i.step or 1 for i in index)
-    return Window((rows, columns))
+    return SlidingWindow((rows, columns))
 
 
-def _pool_window(node: fx.Node, setting: Callable[..., Any]) -> Window | None:
+def _pool_window(node: fx.Node, setting: Callable[..., Any]) -> SlidingWindow | None:
     kernel = setting(1, "kernel_size", 1)
     settings = [kernel, setting(2, "stride", kernel), setting(3, "padding", 0)]
     if node.target in (F.max_pool2d, torch.max_pool2d):
@@ -269,13 +225,13 @@ def _pool_window(node: fx.Node, setting: Callable[..., Any]) -> Window | None:
     return None if any(isinstance(v, fx.Node) for v in settings) else _window(*settings)
 
 
-def window_of(graph: Graph, node: fx.Node) -> Window | None:
+def window_of(graph: Graph, node: fx.Node) -> SlidingWindow | None:
     """Return what an operation looks at; None where that is not local or not known."""
     module = graph.module(node)
     if module is not None:
         return _module_window(module)
     if node.op == "call_method":
-        return Window() if node.target in POINTWISE_METHODS else None
+        return SlidingWindow() if node.target in _POINTWISE_METHODS else None
     return _function_window(node) if node.op == "call_function" else None
 
 
@@ -294,7 +250,7 @@ def fields_from(graph: Graph, shallow: fx.Node) -> dict[fx.Node, Field | None]:
     return fields
 
 
-def _under(above: list[Field | None], window: Window | None) -> Field | None:
+def _under(above: list[Field | None], window: SlidingWindow | None) -> Field | None:
     if window is None or not above:
         return None
     joined = above[0]
@@ -333,13 +289,13 @@ def whole(size: Sequence[int]) -> Cells:
     return Cells((0, size[-2] - 1), (0, size[-1] - 1))
 
 
-def _seen(cells: Cells, window: Window) -> Cells:
+def _inputs_of(cells: Cells, window: SlidingWindow) -> Cells:
     """Return what an operation looks at for these cells of its result, padding included."""
     axes = zip(cells, window.stride, window.padding, window.reach, strict=True)
     return Cells(*((first * s - p, last * s - p + r) for (first, last), s, p, r in axes))
 
 
-def _aligned(cells: Cells, window: Window) -> Cells:
+def _aligned(cells: Cells, window: SlidingWindow) -> Cells:
     """Return cells that begin at a multiple of the stride, as the operation's own steps do."""
     axes = zip(cells, window.stride, strict=True)
     return Cells(*((first // s * s, last) for (first, last), s in axes))
@@ -353,7 +309,7 @@ def is_convolution(graph: Graph, node: fx.Node) -> bool:
 
 @dataclass(frozen=True)
 class Cone:
-    """The way from a layer to a unit: the `needed` cells of every map on it.
+    """The operations from a layer to a unit, on the `needed` cells of every map between them.
 
     `sizes` are the shapes of the whole maps. With nothing in `needed` all runs on whole maps.
     """
@@ -382,30 +338,30 @@ class Cone:
             padded = self.padded(node, values[node.all_input_nodes[0]])
             return convolved(convolution(self.graph, node), padded)
         window = self._window(node)
-        asked = _aligned(_seen(self._cells(node), window), window)
+        cells = _aligned(_inputs_of(self._cells(node), window), window)
         inputs = dict(values)
         for source in (n for n in node.all_input_nodes if n in self.needed):
-            asked = asked.within(self.sizes[source])
-            inputs[source] = _cut(values[source], self._cells(source), asked)
-        return _cut(self.graph.step(node, inputs), _begin(asked, window), self._cells(node))
+            cells = cells.within(self.sizes[source])
+            inputs[source] = _cut(values[source], self._cells(source), cells)
+        return _cut(self.graph.step(node, inputs), _corner(cells, window), self._cells(node))
 
     def padded(self, node: fx.Node, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k y x"]:
         """Return what a convolution sees: its input with the padding laid on where it falls."""
         (source,) = node.all_input_nodes
-        asked = _seen(self._cells(node), self._window(node))
-        inside = asked.within(self.sizes[source])
+        cells = _inputs_of(self._cells(node), self._window(node))
+        inside = cells.within(self.sizes[source])
         (top, bottom), (left, right) = (
-            (i[0] - a[0], a[1] - i[1]) for i, a in zip(inside, asked, strict=True)
+            (i[0] - c[0], c[1] - i[1]) for i, c in zip(inside, cells, strict=True)
         )
         return F.pad(_cut(maps, self._cells(source), inside), (left, right, top, bottom))
 
-    def _window(self, node: fx.Node) -> Window:
-        return window_of(self.graph, node) or Window()
+    def _window(self, node: fx.Node) -> SlidingWindow:
+        return window_of(self.graph, node) or SlidingWindow()
 
 
-def _begin(asked: Cells, window: Window) -> Cells:
+def _corner(cells: Cells, window: SlidingWindow) -> Cells:
     """Return the corner of an operation's result where its input begins at these cells."""
-    rows, columns = (a[0] // s for a, s in zip(asked, window.stride, strict=True))
+    rows, columns = (c[0] // s for c, s in zip(cells, window.stride, strict=True))
     return Cells((rows, rows), (columns, columns))
 
 
@@ -424,36 +380,36 @@ def convolved(module: nn.Conv2d, padded: Float[Tensor, "b k h w"]) -> Float[Tens
     )
 
 
-def _cut(maps: Tensor, given: Cells, asked: Cells) -> Tensor:
-    (top, left), (rows, columns) = (given.rows[0], given.columns[0]), asked
+def _cut(maps: Tensor, own: Cells, wanted: Cells) -> Tensor:
+    (top, left), (rows, columns) = (own.rows[0], own.columns[0]), wanted
     return maps[..., rows[0] - top : rows[1] - top + 1, columns[0] - left : columns[1] - left + 1]
 
 
 def cone_of(
     graph: Graph,
-    way: Sequence[fx.Node],
+    route: Sequence[fx.Node],
     start: fx.Node,
     position: tuple[int, int],
     sizes: Mapping[fx.Node, Sequence[int]],
 ) -> Cone | None:
-    """Return the cone of the unit of `way[-1]` at a position `(y, x)`, None where it has none.
+    """Return the cone of the unit of `route[-1]` at a position `(y, x)`, None where it has none.
 
-    `way` are the operations behind `start` in order. There is no cone where an operation is not
+    `route` are the operations behind `start` in order. There is no cone where an operation is not
     local or turns the axes.
     """
     y, x = position
-    needed: dict[fx.Node, Cells] = {way[-1]: Cells((y, y), (x, x))}
-    inside = {start, *way}
-    for node in reversed(way):
+    needed: dict[fx.Node, Cells] = {route[-1]: Cells((y, y), (x, x))}
+    inside = {start, *route}
+    for node in reversed(route):
         window = window_of(graph, node)
         if window is None or node not in needed or not _upright(graph, node, sizes):
             return None
-        asked = _seen(needed[node], window)
+        cells = _inputs_of(needed[node], window)
         if not is_convolution(graph, node):
-            asked = _aligned(asked, window)
+            cells = _aligned(cells, window)
         for source in node.all_input_nodes:
             if source in inside and len(sizes.get(source, ())) == 4:
-                needed[source] = asked.within(sizes[source]).joined(needed.get(source))
+                needed[source] = cells.within(sizes[source]).joined(needed.get(source))
     return Cone(graph, sizes, needed)
 
 

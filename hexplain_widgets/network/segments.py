@@ -12,15 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .receptive import Field, Pair
+from .receptive import Field, Pair, each_axis
 
 # Cells of the shallow map differentiated at once: beyond this a batch falls out of the cache.
 BATCH_CELLS = 2**22
+# The same on an accelerator, where a large batch is what pays.
+BATCH_CELLS_DEVICE = 2**28
 # A segment that starts at the pixels widens at once: count its cells as if they had this depth.
 INNER_CHANNELS = 64
-
-
-Values = Callable[[Tensor, bool], Tensor]
+# From maps in the place of the shallow ones, and whether to read before an upper clip, to a unit.
+UnitValues = Callable[[Tensor, bool], Tensor]
 
 
 class Unit(NamedTuple):
@@ -32,8 +33,8 @@ class Unit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SegmentPath:
-    """One way to run a segment, on maps `(B, K, H, W)`; `field` is known where crops can do.
+class SegmentRunner:
+    """Runs a segment on maps `(B, K, H, W)`; its `field` is known where crops can do.
 
     `run(maps, unclipped)` returns the deep layer, before its upper clip if `unclipped`.
     """
@@ -91,27 +92,22 @@ def crops_of(field: Field, units: Sequence[Unit], full: Pair) -> Crop:
     A window never gets padding of its own: it ends where the map ends, so that every layer of the
     segment pads as it does on the whole map.
     """
-    size = _each_axis(_window_length, field.size, field.stride, full)
+    size = each_axis(_window_length, field.size, field.stride, full)
     corners = tuple(_corner(field, (u.y, u.x), size, full) for u in units)
     return Crop(size, corners)
 
 
-def _each_axis(rule: Callable[..., int], *pairs: Pair) -> Pair:
-    rows, columns = zip(*pairs, strict=True)
-    return rule(*rows), rule(*columns)
-
-
-def _window_length(seen: int, stride: int, full: int) -> int:
-    length = seen + stride - 1
+def _window_length(size: int, stride: int, full: int) -> int:
+    length = size + stride - 1
     length += (full - length) % stride
     return min(length, full)
 
 
 def _corner(field: Field, position: Pair, size: Pair, full: Pair) -> Pair:
-    firsts = tuple(first for first, _ in field.seen(position))
-    return _each_axis(
+    (top, _), (left, _) = field.cells(position)
+    return each_axis(
         lambda first, s, w, f: min(max(first, 0) // s * s, f - w),
-        (firsts[0], firsts[1]),
+        (top, left),
         field.stride,
         size,
         full,
@@ -122,20 +118,20 @@ class Segment:
     """The part of a network between two captured layers of one image.
 
     `shallow` is `(1, K, H, W)`, `deep` `(1, K', H', W')` or logits `(1, C)`. `bound` is the upper
-    clip of the deep layer (6 for ReLU6). Every way's answer is checked against the captured
+    clip of the deep layer (6 for ReLU6). Every runner's answer is checked against the captured
     values; the first that agrees is kept.
     """
 
     def __init__(
         self,
-        ways: Sequence[SegmentPath],
+        runners: Sequence[SegmentRunner],
         shallow: Float[Tensor, "1 k h w"],
         deep: Float[Tensor, "1 ..."],
         *,
         bound: float | None = None,
         names: tuple[str, str] = ("", ""),
     ) -> None:
-        self._ways = list(ways)
+        self._runners = list(runners)
         self.shallow = shallow
         self.deep = deep
         self._bound = bound
@@ -149,7 +145,7 @@ class Segment:
     @property
     def local(self) -> bool:
         """Whether a unit of the deep layer depends on a part of the shallow one only."""
-        return self._ways[0].field is not None
+        return self._runners[0].field is not None
 
     def value(self, unit: Unit) -> float:
         """Return the captured value of a unit of the deep layer."""
@@ -171,39 +167,39 @@ class Segment:
         while waiting:
             batch = waiting[: max(1, cells // self._cells_each())]
             try:
-                decided = self._decide(batch, mode or nullcontext())
+                gradients = self._differentiated(batch, mode or nullcontext())
             except torch.cuda.OutOfMemoryError:
                 if len(batch) == 1:
                     raise
                 cells = max(1, cells // 2)
                 torch.cuda.empty_cache()
                 continue
-            if decided is not None:
+            if gradients is not None:
                 waiting = waiting[len(batch) :]
-                yield decided
+                yield gradients
 
     def _cells_each(self) -> int:
-        field = self._ways[0].field
+        field = self._runners[0].field
         h, w = self.full if field is None else crops_of(field, (), self.full).size
         return max(self.shallow.shape[1], INNER_CHANNELS) * h * w
 
-    def _decide(
+    def _differentiated(
         self, units: Sequence[Unit], mode: AbstractContextManager[Any]
     ) -> UnitGradients | None:
-        """Return the decisions, or None after dropping a way that did not agree."""
-        way = self._ways[0]
+        """Return values and gradients, None after dropping a runner that did not agree."""
+        runner = self._runners[0]
         captured = self._captured(units)
         clipped = (
             captured >= self._bound if self._bound is not None else torch.zeros_like(captured) > 0
         )
         signs = torch.where(captured < 0, -1.0, 1.0)
-        crop = self._windows(way, units)
+        crop = self._windows(runner, units)
         maps = crop.cut(self.shallow).requires_grad_()
         with torch.enable_grad(), mode:
-            out = way.run(maps, bool(clipped.any()))
-            values = _pick_each(out, self._within(way, units, crop))
+            out = runner.run(maps, bool(clipped.any()))
+            values = _pick_each(out, self._within(runner, units, crop))
         if not self._agree(values.detach(), captured):
-            self._drop_way()
+            self._drop_runner()
             return None
         (gradients,) = torch.autograd.grad((values * signs.to(values.dtype)).sum(), maps)
         return UnitGradients(
@@ -216,28 +212,28 @@ class Segment:
             crop.corners,
         )
 
-    def _windows(self, way: SegmentPath, units: Sequence[Unit]) -> Crop:
-        if way.field is None:
+    def _windows(self, runner: SegmentRunner, units: Sequence[Unit]) -> Crop:
+        if runner.field is None:
             return Crop(self.full, ((0, 0),) * len(units))
-        return crops_of(way.field, units, self.full)
+        return crops_of(runner.field, units, self.full)
 
-    def _within(self, way: SegmentPath, units: Sequence[Unit], crop: Crop) -> list[Unit]:
-        if way.field is None:
+    def _within(self, runner: SegmentRunner, units: Sequence[Unit], crop: Crop) -> list[Unit]:
+        if runner.field is None:
             return list(units)
-        sy, sx = way.field.stride
+        sy, sx = runner.field.stride
         return [
             Unit(u.channel, u.y - y // sy, u.x - x // sx)
             for u, (y, x) in zip(units, crop.corners, strict=True)
         ]
 
     def _agree(self, values: Tensor, captured: Tensor) -> bool:
-        seen = values if self._bound is None else values.clamp(max=self._bound)
+        clipped = values if self._bound is None else values.clamp(max=self._bound)
         scale = float(self.deep.detach().abs().max())
-        return bool(((seen - captured).abs() <= rounding(values) * scale).all())
+        return bool(((clipped - captured).abs() <= rounding(values) * scale).all())
 
-    def _drop_way(self) -> None:
-        if len(self._ways) > 1:
-            del self._ways[0]
+    def _drop_runner(self) -> None:
+        if len(self._runners) > 1:
+            del self._runners[0]
             return
         raise self.unsteady()
 
@@ -263,50 +259,55 @@ class Segment:
         return self._steady.run(maps, False)
 
     @cached_property
-    def _steady(self) -> SegmentPath:
-        """The first way on whole maps that gives the captured values beside other maps too."""
-        whole = [way for way in self._ways if way.field is None]
+    def _steady(self) -> SegmentRunner:
+        """The first runner on whole maps that gives the captured values beside other maps too."""
+        whole = [runner for runner in self._runners if runner.field is None]
         *others, last = *whole, *map(_one_by_one, whole)
-        for way in others:
+        for runner in others:
             # A forward that is written for one image at a time may fail in any way on several.
             with suppress(RuntimeError, IndexError, TypeError, ValueError):
-                if self._gives_back(way):
-                    return way
+                if self._gives_back(runner):
+                    return runner
         if not self._gives_back(last):
             raise self.unsteady()
         return last
 
-    def _gives_back(self, way: SegmentPath) -> bool:
+    def _gives_back(self, runner: SegmentRunner) -> bool:
         shallow = self.shallow.detach()
         with torch.no_grad():
-            found = way.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
+            deep = runner.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
         scale = float(self.deep.detach().abs().max())
-        return found.shape == self.deep.shape and bool(
-            ((found - self.deep).abs() <= rounding(found) * scale).all()
+        return deep.shape == self.deep.shape and bool(
+            ((deep - self.deep).abs() <= rounding(deep) * scale).all()
         )
 
-    def around(self, unit: Unit) -> tuple[Float[Tensor, "1 k h w"], Values]:
+    def around(self, unit: Unit) -> tuple[Float[Tensor, "1 k h w"], UnitValues]:
         """Return the part of the shallow layer that a unit depends on, and the unit's value there.
 
         The second value takes other maps `(B, K, h, w)` in its place and whether to read the
         unit before an upper clip.
         """
-        way = self._ways[0]
-        crop = self._windows(way, [unit])
-        (within,) = self._within(way, [unit], crop)
+        runner = self._runners[0]
+        crop = self._windows(runner, [unit])
+        (within,) = self._within(runner, [unit], crop)
 
         def values(maps: Tensor, unclipped: bool) -> Tensor:
             with torch.no_grad():
-                return _pick_each(way.run(maps, unclipped), [within] * len(maps))
+                return _pick_each(runner.run(maps, unclipped), [within] * len(maps))
 
         return crop.cut(self.shallow), values
 
 
-def _one_by_one(way: SegmentPath) -> SegmentPath:
+def _one_by_one(runner: SegmentRunner) -> SegmentRunner:
     def run(maps: Tensor, unclipped: bool) -> Tensor:
-        return torch.cat([way.run(one[None], unclipped) for one in maps])
+        return torch.cat([runner.run(one[None], unclipped) for one in maps])
 
-    return SegmentPath(run)
+    return SegmentRunner(run)
+
+
+def batch_cells(device: torch.device) -> int:
+    """Return how many numbers of the widest map are run at once on a device."""
+    return BATCH_CELLS if device.type == "cpu" else BATCH_CELLS_DEVICE
 
 
 def rounding(values: Tensor) -> float:
@@ -327,5 +328,6 @@ def _pick_each(out: Tensor, units: Sequence[Unit]) -> Tensor:
 
 def without_crops(segment: Segment) -> Segment:
     """Return the same segment run whole, for checks and comparisons."""
-    ways = [replace(way, field=None) for way in segment._ways]
-    return Segment(ways, segment.shallow, segment.deep, bound=segment._bound, names=segment._names)
+    runners = [replace(runner, field=None) for runner in segment._runners]
+    names, bound = segment._names, segment._bound
+    return Segment(runners, segment.shallow, segment.deep, bound=bound, names=names)

@@ -25,6 +25,8 @@ from jaxtyping import Float, Int8
 from scipy.special import ndtr, stdtrit
 from torch import Tensor
 
+from ..arguments import Stop
+
 TURNS = 4
 _BEGIN = 4  # fours in each of the first two halves, if nobody is in a hurry
 _TWO_SIGMA = float(ndtr(2))
@@ -50,7 +52,7 @@ class Limits:
 
     precision: float
     most: int
-    stopped: Callable[[], bool] | None = None
+    stopped: Stop | None = None
 
 
 class Halves(ABC):

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 
-from ..arguments import nearest
+from ..arguments import Stop, check_finite, nearest
 from .permutations import (
     FEWEST,
     CallbackGame,
@@ -34,7 +34,6 @@ ESTIMATORS = ("owen", "permutation", "retrained", "logit", "coefficient", "rando
 # Numbers that sampling may hold at once for a group of concepts (512 MB).
 _HELD = 2**27
 Array = Tensor | np.ndarray
-Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -491,12 +490,11 @@ def _limits(precision: float, most: int, stopped: Stop | None) -> Limits:
 
 def _finite(name: str, values: Array) -> Tensor:
     tensor = torch.as_tensor(values)
-    # a sum of finite numbers can overflow, but one with NaN or infinity is never finite
-    if not bool(tensor.sum().isfinite()) and not bool(tensor.isfinite().all()):
-        raise ValueError(
-            f"got {name} with NaN or infinite values; expected finite numbers; leave such rows out,"
-            " or look for the layer that made them"
-        )
+    check_finite(
+        f"got {name} with",
+        tensor,
+        remedy="leave such rows out, or look for the layer that made them",
+    )
     return tensor
 
 

@@ -57,11 +57,11 @@ function made(checkable: boolean) {
       const layer = "conv5";
       return target === undefined ? null : { key: `${layer}|${target}`, fields: { target, layer } };
     },
-    on: (listener: () => void) => listeners.push(listener),
-    tell: () => listeners.forEach((listener) => void listener()),
+    on: (listener: (change: string) => void) => listeners.push(listener),
+    tell: (change: string) => listeners.forEach((listener) => void listener(change)),
     complain: (error: unknown) => complaints.push(error),
   };
-  const listeners: (() => void)[] = [];
+  const listeners: ((change: string) => void)[] = [];
   const checks = new ClassChecks(session as never, () => [0, 1, 2, 3]);
   return { checks, asked, complaints };
 }
@@ -82,7 +82,7 @@ describe("checks of classes", () => {
       0.5,
       undefined,
     ]);
-    expect(checks.state([1])).toBe("idle");
+    expect(checks.state(1)).toBe("idle");
   });
 
   it("are not made by themselves, and not offered, where there is nothing to hold classes against", async () => {
@@ -90,12 +90,12 @@ describe("checks of classes", () => {
     checks.start();
     await settled();
     expect(asked).toEqual([]);
-    expect(checks.state([0])).toBe("still");
+    expect(checks.state(0)).toBe("still");
   });
 
   it("that a person asks for are those that are missing, up to one that fails", async () => {
     const { checks, asked } = made(true);
-    await checks.run([0, 2, 1, 0]);
+    await checks.run(0, 2, 1, 0);
     expect(asked.map((one) => (one as { target: number }).target)).toEqual([4, 2, 7]);
   });
 });

@@ -15,7 +15,7 @@ import hexplain_widgets as hx
 from hexplain_widgets.additive.concepts import source_of
 from hexplain_widgets.additive.distillation import Distillation
 from hexplain_widgets.additive.rows import ScorePlan
-from hexplain_widgets.fitting import passes as fitting
+from hexplain_widgets.fitting import passes
 from hexplain_widgets.fitting.passes import Pass
 from tests.reference import additive as paper
 
@@ -308,7 +308,7 @@ def test_images_without_labels_are_judged_by_the_networks_own_decision() -> None
 
 @pytest.mark.parametrize("size", [1, 7])
 def test_the_batch_changes_no_answer(explainer, size: int, monkeypatch) -> None:
-    monkeypatch.setattr(fitting, "BATCH", size)
+    monkeypatch.setattr(passes, "BATCH", size)
     check_same(fitted(), explainer)
 
 
@@ -321,7 +321,7 @@ def test_a_loader_gives_the_same_answer_as_a_list(explainer: hx.AdditiveExplaine
 
 
 def test_workers_of_a_cluster_give_the_same_answer(explainer, client, monkeypatch) -> None:
-    monkeypatch.setattr(fitting, "LEAST_SHARD", 16)
+    monkeypatch.setattr(passes, "LEAST_SHARD", 16)
     engine = hx.AdditiveExplainer(concepts="filters", epochs=8)
     engine.fit(planted(), DATA, target="car", client=client, progress=False)
     check_same(engine, explainer)

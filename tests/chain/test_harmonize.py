@@ -28,7 +28,7 @@ from hexplain_widgets.chain.harmonize import (
 from hexplain_widgets.chain.statistics import ConceptStatistics, Interpolation, LabelPlan
 from hexplain_widgets.data.concept_sets import IGNORE, LabelledPicture, is_held_out
 from hexplain_widgets.data.label_maps import labelled_pixels
-from hexplain_widgets.fitting import passes as fitting
+from hexplain_widgets.fitting import passes
 from hexplain_widgets.fitting.passes import Pass
 from hexplain_widgets.network.classifier import Classifier
 from tests.networks import plain
@@ -301,7 +301,7 @@ def test_images_of_a_group_are_held_out_together() -> None:
 
 @pytest.mark.parametrize("size", [1, 5])
 def test_the_size_of_batches_does_not_matter(size: int, monkeypatch) -> None:
-    monkeypatch.setattr(fitting, "BATCH", size)
+    monkeypatch.setattr(passes, "BATCH", size)
     check_same(statistics_of(Items(range(24))), whole())
 
 

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 import hexplain_widgets as hx
 from hexplain_widgets.chip.engine import Chip
 from hexplain_widgets.data.samples import Sample
-from hexplain_widgets.fitting import passes as fitting
+from hexplain_widgets.fitting import passes
 from hexplain_widgets.network.gating import gates_for
 from hexplain_widgets.solvers import moments
 from hexplain_widgets.solvers.lasso import Quadratic, lasso
@@ -221,7 +221,7 @@ def test_importance_is_the_lasso_on_the_rows_of_the_perturbed_network(
 @pytest.mark.parametrize("weighting", ["equal", "loyal"])
 def test_the_size_of_batches_does_not_matter(size: int, weighting: str, monkeypatch) -> None:
     expected = fitted(weighting=weighting)
-    monkeypatch.setattr(fitting, "BATCH", size)
+    monkeypatch.setattr(passes, "BATCH", size)
     check_same(fitted(weighting=weighting), expected)
 
 
@@ -463,8 +463,8 @@ def test_layers_whose_rows_wait_for_a_file_are_saved_at_the_same_time(tmp_path) 
     # A wide layer's rows fill the quarter of the memory with the third batch, a narrow one's later.
     chip = Chip(**SETTINGS, weighting="loyal", memory=184_000)
     with pytest.raises(KeyboardInterrupt):
-        chip.fit(model, _interrupted_after(4 * fitting.BATCH), checkpoint=path, progress=False)
-    assert Chip.load(path).images_ == 3 * fitting.BATCH
+        chip.fit(model, _interrupted_after(4 * passes.BATCH), checkpoint=path, progress=False)
+    assert Chip.load(path).images_ == 3 * passes.BATCH
 
 
 def _interrupted_after(count: int) -> Iterator[Tensor]:
@@ -497,7 +497,7 @@ def test_a_killed_process_loses_one_batch_at_most(tmp_path, whole) -> None:
         seen = next(int(line) for line in process.stdout if int(line) == 18)
         process.send_signal(signal.SIGKILL)
     done = Chip.load(path).images_
-    assert seen - 2 * fitting.BATCH < done <= seen
+    assert seen - 2 * passes.BATCH < done <= seen
     again = Chip(**SETTINGS)
     again.fit(plain(), IMAGES, resume=True, checkpoint=path, progress=False)
     check_same(again, whole)
@@ -671,7 +671,7 @@ class Watched(Dataset):
 
 @pytest.fixture
 def small_shards(monkeypatch) -> None:
-    monkeypatch.setattr(fitting, "LEAST_SHARD", 2)
+    monkeypatch.setattr(passes, "LEAST_SHARD", 2)
 
 
 def on_cluster(client, data: Dataset, chip: Chip | None = None, **settings) -> Chip:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import Decomposition, Node
 from hexplain_widgets.evidence.store import load, save
-from hexplain_widgets.network import ablation as removals
+from hexplain_widgets.network import ablation
 from hexplain_widgets.network.ablation import ChannelAblation, on_segment
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
@@ -266,7 +266,7 @@ def test_a_traced_network_needs_no_run_of_its_whole_segment(name: str, monkeypat
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("the segment was run whole")
 
-    monkeypatch.setattr(removals, "on_segment", refused)
+    monkeypatch.setattr(ablation, "on_segment", refused)
     make, layers = SMALL.get(name, (lambda: torchvision_network(name), None))
     tree = exact(make(), image(40), layers=layers, top_k=1)
     assert all(n.agreement is not None for _, n in tree.root.walk() if n.decomposed)
@@ -332,7 +332,7 @@ class TestOnRequest:
 
     def test_running_out_of_gpu_memory_halves_the_batch_and_goes_on(self, monkeypatch) -> None:
         expected, refused = self.engine.tree(), []
-        without = removals._DecisionAblation.without
+        without = ablation._DecisionAblation.without
 
         def in_little_memory(self, channels: slice) -> Tensor:
             if channels.stop - channels.start > 3:
@@ -340,7 +340,7 @@ class TestOnRequest:
                 raise torch.cuda.OutOfMemoryError("out of memory")
             return without(self, channels)
 
-        monkeypatch.setattr(removals._DecisionAblation, "without", in_little_memory)
+        monkeypatch.setattr(ablation._DecisionAblation, "without", in_little_memory)
         found = hx.Decomposer(plain(), image(40), top_k=2, method="ablation").tree()
         assert refused
         pairs = zip(expected.root.walk(), found.root.walk(), strict=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hexplain_widgets.demo.targets import Batch, example, stack
+from hexplain_widgets.demo.targets import LabelledScenes, example, stack
 from hexplain_widgets.demo.train import permuted, train
 from hexplain_widgets.demo.vocabulary import SCENES
 
 
 @pytest.fixture(scope="module")
-def scenes() -> Batch:
+def scenes() -> LabelledScenes:
     return stack([example((SCENES[i % 3], i // 3, 112)) for i in range(6)])
 
 
-def place_of_labels(scenes: Batch, shuffled: Batch) -> list[int]:
+def place_of_labels(scenes: LabelledScenes, shuffled: LabelledScenes) -> list[int]:
     """Whose labels every scene has, by its map of colors."""
     return [
         next(i for i, own in enumerate(scenes.maps["color"]) if torch.equal(own, colors))

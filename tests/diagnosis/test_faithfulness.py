@@ -11,7 +11,7 @@ from torch import nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.decomposition.decisions import ContributionFinder
-from hexplain_widgets.diagnosis import localization as metrics
+from hexplain_widgets.diagnosis import localization
 from hexplain_widgets.diagnosis.faithfulness import FRACTIONS, masked_orders, measured_step
 from hexplain_widgets.diagnosis.surrogates import (
     kept_channels,
@@ -82,7 +82,7 @@ def test_ablation_to_the_mean_is_the_literal_one(model, inside, shallow, deep) -
     with visiting(model):
         (decided,) = segment.decide([Unit(*unit)])
         found = ContributionFinder(probe, capture, means).faithfulness(segment, names, decided)
-        plainly = metrics.ablation(segment, Unit(*unit), means=means[shallow])
+        plainly = localization.ablation(segment, Unit(*unit), means=means[shallow])
     assert np.allclose(found.drops, plainly, atol=1e-5)
     for k in (0, 3):
         left = literal.with_mean(model, capture.x, deep, unit, shallow, k, means[shallow])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 import hexplain_widgets as hx
-from hexplain_widgets.fitting import passes as fitting
+from hexplain_widgets.fitting import passes
 from tests.networks import image, plain
 
 KINDS = {"animal": ["dog", "cat"], "vehicle": ["car", "bus"]}
@@ -234,7 +234,7 @@ def check_same(one: hx.Hint, other: hx.Hint) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 64])
 def test_the_batch_changes_no_answer(hint: hx.Hint, size: int, monkeypatch) -> None:
-    monkeypatch.setattr(fitting, "BATCH", size)
+    monkeypatch.setattr(passes, "BATCH", size)
     check_same(fitted(), hint)
 
 
@@ -252,7 +252,7 @@ def test_shards_merged_in_any_order_give_the_same_answer(hint: hx.Hint) -> None:
 
 
 def test_workers_of_a_cluster_give_the_same_answer(hint: hx.Hint, client, monkeypatch) -> None:
-    monkeypatch.setattr(fitting, "LEAST_SHARD", 16)
+    monkeypatch.setattr(passes, "LEAST_SHARD", 16)
     found = hx.Hint(samples=2).fit(planted(), DATA, KINDS, client=client, progress=False)
     check_same(found, hint)
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hexplain_widgets.arguments import check_finite
 from hexplain_widgets.data.samples import Batch, batches
 from hexplain_widgets.evidence import Concept
 from hexplain_widgets.hint.regions import (
@@ -22,7 +21,7 @@ from hexplain_widgets.hint.regions import (
     RegionSettings,
     Saliency,
 )
-from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network import gating
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.probe import Probe
 from hexplain_widgets.provenance import fingerprint as fingerprint_of
@@ -254,7 +253,7 @@ def test_an_image_alone_gives_what_it_gives_among_others(method: str, network: s
 def test_a_batch_that_does_not_fit_is_asked_in_halves(method: str, room: int, monkeypatch) -> None:
     model = double(plain)
     expected = seen(model, ["7", "4"], saliency=method)
-    take, refused = gated._GraphGates.take, []
+    take, refused = gating._GraphGates.take, []
 
     def in_little_memory(self, x: Tensor):
         if len(x) > room and not torch.equal(x[:1], x[-1:]):
@@ -262,7 +261,7 @@ def test_a_batch_that_does_not_fit_is_asked_in_halves(method: str, room: int, mo
             raise torch.cuda.OutOfMemoryError("out of memory")
         return take(self, x)
 
-    monkeypatch.setattr(gated._GraphGates, "take", in_little_memory)
+    monkeypatch.setattr(gating._GraphGates, "take", in_little_memory)
     found = seen(model, ["7", "4"], saliency=method)
     assert refused
     check_same(found, expected)
@@ -334,13 +333,6 @@ def test_weights_that_are_not_finite_are_an_error_that_names_them() -> None:
     model[6].weight.data[0, 0, 0, 0] = torch.nan
     with pytest.raises(ValueError, match=r"6\.weight are not finite"):
         extractor.extract(batch_of(model))
-
-
-@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-def test_any_tensor_of_a_layer_is_checked(value: float) -> None:
-    check_finite("a", torch.ones(2), None)
-    with pytest.raises(ValueError, match="the layer a gives NaN or infinite values"):
-        check_finite("a", torch.ones(2), torch.tensor([0, value]))
 
 
 # the guest

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hexplain_widgets.hint import regions as responsible
+from hexplain_widgets.hint import regions
 from hexplain_widgets.hint.regions import (
     Aggregate,
     ConceptPairs,
@@ -22,13 +22,13 @@ from hexplain_widgets.hint.regions import (
     layers_without_place,
     responsibility,
 )
-from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network import gating
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.gating import ForwardCache
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
 from tests.networks import Attentive, DataDependent, Functional, Residual, image, plain, seeded
-from tests.reference import responsible as literal
+from tests.reference import regions as literal
 from tests.reference.perturbed import Place, at_function, at_module
 from tests.test_contract import Stateful, check_untouched, fingerprint, in_use
 
@@ -321,7 +321,7 @@ def test_an_image_alone_is_answered_as_among_others(method: str, place: str) -> 
 @pytest.mark.parametrize("method", METHODS)
 def test_pairs_run_one_by_one_give_the_same(method: str, monkeypatch) -> None:
     expected = Asked(PLAIN, ["4"]).found(method)["4"]
-    monkeypatch.setattr(responsible, "rows_at_once", lambda maps: 1)
+    monkeypatch.setattr(regions, "rows_at_once", lambda maps: 1)
     assert torch.allclose(Asked(PLAIN, ["4"]).found(method)["4"], expected, rtol=1e-9, atol=1e-15)
 
 
@@ -434,7 +434,7 @@ def test_frozen_weights_and_train_mode_do_not_matter(method: str) -> None:
 
 def test_pairs_that_do_not_fit_are_run_in_halves(monkeypatch) -> None:
     expected = Asked(PLAIN, ["4"]).found("integrated_gradients")["4"]
-    behind, refused = gated._GraphGates.behind, []
+    behind, refused = gating._GraphGates.behind, []
 
     def in_little_memory(self, taken, layer, rows, maps):
         if torch.is_grad_enabled() and len(maps) > 1:
@@ -442,7 +442,7 @@ def test_pairs_that_do_not_fit_are_run_in_halves(monkeypatch) -> None:
             raise torch.cuda.OutOfMemoryError("out of memory")
         return behind(self, taken, layer, rows, maps)
 
-    monkeypatch.setattr(gated._GraphGates, "behind", in_little_memory)
+    monkeypatch.setattr(gating._GraphGates, "behind", in_little_memory)
     found = Asked(PLAIN, ["4"]).found("integrated_gradients")["4"]
     assert refused
     assert torch.allclose(found, expected, rtol=1e-9, atol=1e-15)
@@ -500,4 +500,4 @@ def test_maps_are_scaled_one_by_one() -> None:
 def test_maps_of_any_size_are_cut_at_their_99th_percentile(cells: int) -> None:
     some = torch.randn(3, cells, generator=torch.Generator().manual_seed(0)).double()
     expected = np.percentile(some.numpy(), 99, axis=1)
-    assert responsible._cut(some).numpy() == pytest.approx(expected, rel=1e-12)
+    assert regions._cut(some).numpy() == pytest.approx(expected, rel=1e-12)

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from hexplain_widgets.data.hierarchy.hierarchy import Hierarchy
 from hexplain_widgets.data.samples import Batch, Sample
-from hexplain_widgets.fitting import passes as fitting
+from hexplain_widgets.fitting import passes
 from hexplain_widgets.fitting.passes import Pass
 from hexplain_widgets.hint.regions import LayerRegions, RegionBatch, RegionScope, RegionSettings
 from hexplain_widgets.hint.statistics import BACKGROUND, RegionPlan, RegionStatistics
@@ -290,14 +290,14 @@ def test_places_are_those_in_the_thumbnail_of_a_wide_image() -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 20])
 def test_the_size_of_batches_does_not_matter(whole, size: int, monkeypatch) -> None:
-    monkeypatch.setattr(fitting, "BATCH", size)
+    monkeypatch.setattr(passes, "BATCH", size)
     check_same(statistics_of(), whole)
 
 
 @pytest.mark.parametrize("size", [1, 20])
 def test_the_size_of_batches_does_not_matter_to_smoothgrad(size: int, monkeypatch) -> None:
     expected = statistics_of(saliency="smoothgrad")
-    monkeypatch.setattr(fitting, "BATCH", size)
+    monkeypatch.setattr(passes, "BATCH", size)
     check_same(statistics_of(saliency="smoothgrad"), expected)
 
 
@@ -373,7 +373,7 @@ def test_images_of_several_sizes_are_gathered_together() -> None:
 
 @pytest.mark.slow
 def test_a_cluster_gives_what_one_machine_gives(client, whole, monkeypatch) -> None:
-    monkeypatch.setattr(fitting, "LEAST_SHARD", 2)
+    monkeypatch.setattr(passes, "LEAST_SHARD", 2)
     found = fit_of()
     found.run_on(client, Images(), progress=False)
     assert found.statistics.done == [(0, 20)]

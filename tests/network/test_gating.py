@@ -12,9 +12,7 @@ import torchvision
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from hexplain_widgets.network import gating as gated
-from hexplain_widgets.network import linear_parts as channel_sums
-from hexplain_widgets.network import linear_parts as channelwise
+from hexplain_widgets.network import gating, linear_parts
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.gating import ForwardCache, LayerGates
 from hexplain_widgets.network.guest import visiting
@@ -48,7 +46,7 @@ def images(count: int, size: int = 32, channels: int = 3) -> Tensor:
 def asked(model: nn.Module, x: Tensor, layers: list[str]) -> tuple[LayerGates, ForwardCache]:
     probe = Probe(Classifier(model))
     with visiting(model), torch.no_grad():
-        way = gated.gated(probe, x[:2], layers)
+        way = gating.gated(probe, x[:2], layers)
         return way, way.take(x)
 
 
@@ -141,7 +139,7 @@ def test_a_channelwise_ending_is_summed_channel_by_channel(ending: str, monkeypa
 def test_an_ending_that_mixes_channels_is_run_again(ending: str) -> None:
     model = OTHERS[ending]()
     graph = Probe(Classifier(model)).traced
-    assert channelwise.head_of(graph.graph, graph.known("trunk")) is None
+    assert linear_parts.head_of(graph.graph, graph.known("trunk")) is None
 
 
 PLAIN = plain()
@@ -422,7 +420,7 @@ def test_gates_of_one_layer_leave_the_others_open() -> None:
 
 def test_a_head_whose_sum_is_another_is_given_up(monkeypatch) -> None:
     model = plain()
-    monkeypatch.setattr(channelwise.Products, "rows", _nothing)
+    monkeypatch.setattr(linear_parts.HeadProducts, "rows", _nothing)
     check(model, "7", at_module(model[7]))
 
 
@@ -432,8 +430,8 @@ def _nothing(self, image: int, gates: Tensor) -> Tensor:
 
 def test_a_graph_that_answers_otherwise_is_given_up(monkeypatch) -> None:
     model = plain()
-    monkeypatch.setattr(gated._GraphGates, "agrees", lambda self, x: False)
-    assert isinstance(asked(model, images(2), ["4"])[0], gated._ReplayGates)
+    monkeypatch.setattr(gating._GraphGates, "agrees", lambda self, x: False)
+    assert isinstance(asked(model, images(2), ["4"])[0], gating._ReplayGates)
     check(model, "4", at_module(model[4]))
 
 
@@ -516,7 +514,7 @@ COPIED: dict[str, Callable[[], tuple[nn.Module, str, Place]]] = {
     ),
     "channels compared before": lambda: mixed(nn.Softmax2d(), nn.Conv2d(12, 6, 3)),
 }  # fmt: skip
-MANY = gated.FEW_GATES
+MANY = gating.FEW_GATES
 
 
 def closed_too(channels: int, images: int, count: int = MANY) -> np.ndarray:
@@ -547,7 +545,7 @@ def never(*asked: object) -> Tensor:
 def test_first_sums_over_channels_are_made_without_gated_copies(network: str, monkeypatch) -> None:
     model, layer, _ = SUMMED[network]()
     way, taken = asked(model, images(2), [layer])
-    monkeypatch.setattr(gated, "_copied", never)
+    monkeypatch.setattr(gating, "_from_copies", never)
     gates = torch.ones(2, MANY, taken.maps[layer].shape[1], dtype=torch.bool)
     with visiting(model), torch.no_grad():
         assert way.answers(taken, layer, gates).shape == (2, MANY, 4)
@@ -558,7 +556,7 @@ def test_what_does_not_pay_or_cannot_be_summed_is_run_on_gated_copies(network: s
     model, layer, _ = COPIED[network]()
     traced = Probe(Classifier(model)).traced
     start, end = traced.known(layer), traced.graph.result
-    assert channel_sums.mixing_of(traced.graph, start, end) is None
+    assert linear_parts.mixing_of(traced.graph, start, end) is None
 
 
 @pytest.mark.parametrize("deep", ["4", "6", "7"])
@@ -586,13 +584,13 @@ def test_first_sums_in_half_precision_are_right_within_its_rounding(dtype) -> No
 
 def parts_made(monkeypatch) -> list[fx.Node]:
     """The layers of which images had the parts of their channels made from here on."""
-    made, parts = [], channel_sums.MixingPoint.parts
+    made, parts = [], linear_parts.MixingPoint.parts
 
-    def noted(self, maps: Tensor) -> channel_sums.GateParts:
+    def noted(self, maps: Tensor) -> linear_parts.ImageParts:
         made.append(self.start)
         return parts(self, maps)
 
-    monkeypatch.setattr(channel_sums.MixingPoint, "parts", noted)
+    monkeypatch.setattr(linear_parts.MixingPoint, "parts", noted)
     return made
 
 
@@ -619,7 +617,7 @@ def test_few_gates_make_no_parts(monkeypatch) -> None:
 def test_parts_that_are_too_many_to_keep_are_not_made(monkeypatch) -> None:
     model = plain()
     gates, x = gates_of(8, 2, MANY), images(2)
-    monkeypatch.setattr(gated, "MOST_PARTS", 8 * 12 * 16 * 16 - 1)
+    monkeypatch.setattr(gating, "MOST_PARTS", 8 * 12 * 16 * 16 - 1)
     made = parts_made(monkeypatch)
     expected = literally(model, x, at_module(model[1]), gates)
     assert answered(model, x, "1", gates).numpy() == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -627,7 +625,7 @@ def test_parts_that_are_too_many_to_keep_are_not_made(monkeypatch) -> None:
 
 
 def test_parts_that_are_just_few_enough_are_made(monkeypatch) -> None:
-    monkeypatch.setattr(gated, "MOST_PARTS", 8 * 12 * 16 * 16)
+    monkeypatch.setattr(gating, "MOST_PARTS", 8 * 12 * 16 * 16)
     made = parts_made(monkeypatch)
     answered(plain(), images(1), "1", gates_of(8, 1, MANY))
     assert made
@@ -646,7 +644,7 @@ def test_first_sums_that_are_others_or_fail_are_given_up(behind, monkeypatch) ->
     model = plain()
     gates, x = gates_of(8, 2, MANY), images(2)
     expected = literally(model, x, at_module(model[1]), gates)
-    monkeypatch.setattr(channel_sums.ConvolutionParts, "behind", behind)
+    monkeypatch.setattr(linear_parts.ConvolutionParts, "behind", behind)
     assert answered(model, x, "1", gates).numpy() == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
@@ -666,13 +664,13 @@ class Crowded:
 
 def test_rows_that_do_not_fit_are_run_in_halves() -> None:
     device = Crowded(room=2)
-    assert gated.in_batches(device.run, 10, 8)[:, 0].tolist() == list(range(10))
+    assert gating.in_batches(device.run, 10, 8)[:, 0].tolist() == list(range(10))
     assert device.refused == 2
 
 
 def test_one_row_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(torch.cuda.OutOfMemoryError, match="out of memory"):
-        gated.in_batches(Crowded(room=0).run, 10, 8)
+        gating.in_batches(Crowded(room=0).run, 10, 8)
 
 
 # other maps in a layer's place

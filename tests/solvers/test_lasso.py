@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Lasso
 from torch import Tensor
 
-from hexplain_widgets.solvers import lasso as sparse
 from hexplain_widgets.solvers.lasso import ProblemBatch, Quadratic, Solution, lasso, semismooth
 from tests.reference import chip
 
@@ -364,7 +363,7 @@ def test_where_newton_steps_find_nothing_admm_goes_on(sparsity: float, monkeypat
         nothing = torch.full_like(batch.power, torch.inf)
         return torch.full_like(start, torch.nan), nothing, torch.zeros(len(start)).long()
 
-    monkeypatch.setattr(sparse, "semismooth", lost)
+    monkeypatch.setattr("hexplain_widgets.solvers.lasso.semismooth", lost)
     found = lasso(problem, sparsity, way="ADMM", tolerance=1e-10)
     assert found.weights == pytest.approx(expected.weights, abs=1e-4)
     assert (found.gap <= 1e-10).all()

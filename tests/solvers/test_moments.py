@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hexplain_widgets.chip.statistics import ResponseBatch, ResponseExtractor
 from hexplain_widgets.data.samples import batches
 from hexplain_widgets.evidence import Layer
-from hexplain_widgets.network import gating as gated
+from hexplain_widgets.network import gating
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.gating import gates_for
 from hexplain_widgets.network.probe import Probe
@@ -113,14 +113,14 @@ def test_several_layers_are_gated_in_one_pass_each_by_itself() -> None:
 
 def test_a_batch_that_does_not_fit_is_answered_in_halves(monkeypatch) -> None:
     expected = seen(plain(), ["4", "7"])
-    take = gated._GraphGates.take
+    take = gating._GraphGates.take
 
     def in_little_memory(self, x: Tensor):
         if len(x) > 2:
             raise torch.cuda.OutOfMemoryError("out of memory")
         return take(self, x)
 
-    monkeypatch.setattr(gated._GraphGates, "take", in_little_memory)
+    monkeypatch.setattr(gating._GraphGates, "take", in_little_memory)
     found = seen(plain(), ["4", "7"])
     assert found.keys == expected.keys
     assert np.array_equal(found.predicted, expected.predicted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from hexplain_widgets.widgets._shared.view import View
@@ -23,9 +24,9 @@ class Answers:
             self.said.append(message)
             self._news.notify_all()
 
-    def send(self, kind: str, **fields: Any) -> int:
+    def send(self, kind: str, buffers: Sequence[Any] = (), **fields: Any) -> int:
         self._next += 1
-        self.view._handle_custom_msg({"kind": kind, "id": self._next, **fields}, [])
+        tell(self.view, {"kind": kind, "id": self._next, **fields}, buffers)
         return self._next
 
     def to(self, number: int) -> dict[str, Any]:
@@ -36,5 +37,11 @@ class Answers:
             assert self._news.wait_for(found, 20), self.said
             return found()[0]
 
-    def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
-        return self.to(self.send(kind, **fields))
+    def ask(self, kind: str, buffers: Sequence[Any] = (), **fields: Any) -> dict[str, Any]:
+        return self.to(self.send(kind, buffers, **fields))
+
+
+def tell(widget: Any, content: dict[str, Any], buffers: Sequence[Any] = ()) -> None:
+    """Bring a widget a message of its own as the browser does."""
+    data = {"method": "custom", "content": content}
+    widget.comm.handle_msg({"content": {"data": data}, "buffers": list(buffers)})

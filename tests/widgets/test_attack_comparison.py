@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import ipywidgets
@@ -17,26 +16,25 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.diagnosis.attacks import pgd
 from hexplain_widgets.widgets import AttackComparison, DecompositionTree, show
+from hexplain_widgets.widgets._shared.tree_pair import TreePair
+from hexplain_widgets.widgets.attack_comparison.parts import AttackControls, ConceptControls
 from tests.networks import image, plain
+from tests.widgets.answers import Answers
 from tests.widgets.made import MARKUP
 from tests.widgets.made_attack import MadeFinder, made_attack, made_concept, made_set, withstood
+from tests.widgets.parts import eventually, every, only, texts
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.01)
+def controls(view: AttackComparison) -> AttackControls:
+    return only(view, AttackControls)
 
 
-def texts(view: AttackComparison) -> str:
-    """All that is said in the view."""
-    parts = [view, *view.children]
-    return " ".join(part.value for part in parts if isinstance(part, ipywidgets.HTML))
+def choice(view: AttackComparison) -> ConceptControls:
+    return only(view, ConceptControls)
 
 
 def trees(view: AttackComparison) -> list[DecompositionTree]:
-    return [cell.children[1] for cell in view._image._pair.children]
+    return [cell.children[1] for cell in only(view, TreePair).children]
 
 
 @pytest.fixture
@@ -57,8 +55,8 @@ def live() -> Iterator[AttackComparison]:
 
 def pressed(view: AttackComparison, button: str) -> None:
     """Press a button and wait until the work is done."""
-    getattr(view._controls, button).click()
-    eventually(lambda: not view._controls.attack.disabled)
+    getattr(controls(view), button).click()
+    eventually(lambda: not controls(view).attack.disabled)
 
 
 # what it shows
@@ -75,7 +73,7 @@ def test_both_trees_stand_under_one_header(saved: AttackComparison) -> None:
 
 
 def test_saved_evidence_has_no_controls(saved: AttackComparison) -> None:
-    assert saved._controls is None
+    assert every(saved, AttackControls) == []
     assert not [tree for tree in trees(saved) if tree.live]
 
 
@@ -157,24 +155,24 @@ def test_another_attack_changes_the_second_tree_alone(live: AttackComparison) ->
 
 
 def test_the_button_attacks_with_what_the_controls_say(live: AttackComparison) -> None:
-    live._controls.target.value = "class 2" if live._controls.target.options else "2"
-    live._controls.budget.value = 60
+    controls(live).target.value = "class 2" if controls(live).target.options else "2"
+    controls(live).budget.value = 60
     pressed(live, "attack")
-    assert live._controls.said == ""
+    assert controls(live).said == ""
     assert live.evidence.goal[0].index == 2
     assert live.evidence.provenance.settings["budget"] == pytest.approx(60 / 255)
 
 
 def test_controls_say_what_was_attacked(live: AttackComparison) -> None:
     live.attack(3, norm="l2", budget=1.5, steps=4, seed=9)
-    controls = live._controls
-    assert (controls.norm.value, controls.budget.value) == ("l2", 1.5)
-    assert (controls.steps.value, controls.seed.value, controls.target.value) == (4, 9, "3")
+    shown = controls(live)
+    assert (shown.norm.value, shown.budget.value) == ("l2", 1.5)
+    assert (shown.steps.value, shown.seed.value, shown.target.value) == (4, 9, "3")
 
 
 def test_the_budget_follows_the_norm(live: AttackComparison) -> None:
-    live._controls.norm.value = "l2"
-    assert (live._controls.budget.value, live._controls.budget.description) == (
+    controls(live).norm.value = "l2"
+    assert (controls(live).budget.value, controls(live).budget.description) == (
         3.0, "Budget, length",
     )  # fmt: skip
 
@@ -192,24 +190,24 @@ def test_what_cannot_be_is_said_in_the_view(
     live: AttackComparison, part: str, value, said: str, unchecked
 ) -> None:
     before = live.evidence
-    getattr(live._controls, part).value = value
+    getattr(controls(live), part).value = value
     pressed(live, "attack")
-    assert "role='alert'" in live._controls.said
-    assert said in live._controls.said
+    assert "role='alert'" in controls(live).said
+    assert said in controls(live).said
     assert live.evidence == before
 
 
 def test_an_attack_can_be_cancelled_and_what_was_there_stays(live: AttackComparison) -> None:
     before = live.evidence
-    live._controls.steps.value = 10**7
-    live._controls.attack.click()
-    eventually(lambda: not live._controls.cancel.disabled)
-    live._controls.cancel.click()
-    eventually(lambda: "Cancelled" in live._controls.said)
+    controls(live).steps.value = 10**7
+    controls(live).attack.click()
+    eventually(lambda: not controls(live).cancel.disabled)
+    controls(live).cancel.click()
+    eventually(lambda: "Cancelled" in controls(live).said)
     assert live.evidence == before
-    live._controls.steps.value = 1
+    controls(live).steps.value = 1
     pressed(live, "attack")
-    assert live._controls.said == ""
+    assert controls(live).said == ""
 
 
 def test_the_set_is_attacked_on_request(live: AttackComparison) -> None:
@@ -227,14 +225,14 @@ def test_the_set_is_attacked_as_the_image_was(live: AttackComparison) -> None:
 
 
 def test_controls_stay_as_they_are_when_the_set_was_attacked(live: AttackComparison) -> None:
-    live._controls.steps.value = 2
+    controls(live).steps.value = 2
     pressed(live, "over")
-    assert live._controls.steps.value == live.set_evidence.provenance.settings["steps"] == 2
+    assert controls(live).steps.value == live.set_evidence.provenance.settings["steps"] == 2
 
 
 def test_without_images_there_is_no_button_for_a_set() -> None:
     view = AttackComparison(plain(), image(16), top_k=1)
-    assert view._controls.over not in view._controls._row.children
+    assert controls(view).over not in every(view, ipywidgets.Button)
     with pytest.raises(ValueError, match="got no images to attack; expected a set of them; pass"):
         view.over()
     view.close()
@@ -257,7 +255,7 @@ def test_an_attack_that_was_made_before_is_shown() -> None:
     made = pgd(model, image(16), norm="l2", budget=2.0, steps=3)
     view = AttackComparison(model, image(16), made, top_k=1)
     assert view.evidence.size == pytest.approx(made.size)
-    assert view._controls.settings()["budget"] == 2.0
+    assert controls(view).settings()["budget"] == 2.0
     view.close()
 
 
@@ -320,39 +318,39 @@ def test_another_attack_looks_for_the_same_concept_in_its_image(seen: AttackComp
 
 
 def test_the_concepts_that_can_be_looked_for_are_offered(seen: AttackComparison) -> None:
-    assert seen._choice.concept.options == ("animal", "plant", MARKUP)
-    assert seen._choice in seen.children
+    assert choice(seen).concept.options == ("animal", "plant", MARKUP)
+    assert choice(seen) in seen.children
 
 
 def test_choosing_another_concept_changes_both_maps_in_place(
     seen: AttackComparison, hint: MadeFinder
 ) -> None:
     before, attacked = seen.children, hint.images[1]
-    seen._choice.concept.value = "plant"
+    choice(seen).concept.value = "plant"
     eventually(lambda: "Where HINT sees plant" in texts(seen))
     assert sought(seen) == [("plant", 3), ("plant", 4)]
     assert torch.equal(hint.images[3], attacked)
     assert seen.children == before
-    eventually(lambda: not seen._choice._working)
-    assert seen._choice.said == ""
+    eventually(lambda: choice(seen).cancel.layout.display == "none")
+    assert choice(seen).said == ""
 
 
 def test_another_attack_looks_for_the_concept_that_was_chosen(seen: AttackComparison) -> None:
     assert seen.look_for("plant").concept == seen.evidence.concept
     seen.attack(steps=1)
     assert sought(seen) == [("plant", 3), ("plant", 5)]
-    assert seen._choice.concept.value == "plant"
+    assert choice(seen).concept.value == "plant"
 
 
 def test_a_concept_that_is_not_found_is_said_and_what_was_there_stays(
     seen: AttackComparison, hint: MadeFinder
 ) -> None:
     hint.names = ("animal",)
-    seen._choice.concept.value = MARKUP
-    eventually(lambda: "role='alert'" in seen._choice.said)
-    assert "got the concept &#x27;&lt;img src=x onerror=alert(1)&gt;&#x27;" in seen._choice.said
+    choice(seen).concept.value = MARKUP
+    eventually(lambda: "role='alert'" in choice(seen).said)
+    assert "got the concept &#x27;&lt;img src=x onerror=alert(1)&gt;&#x27;" in choice(seen).said
     assert sought(seen) == [("animal", 1), ("animal", 2)]
-    assert seen._choice.concept.value == "animal"
+    assert choice(seen).concept.value == "animal"
 
 
 def test_a_concept_chosen_while_another_is_looked_for_takes_its_place(
@@ -360,14 +358,14 @@ def test_a_concept_chosen_while_another_is_looked_for_takes_its_place(
 ) -> None:
     waiting = threading.Event()
     hint.before_answer = lambda: waiting.wait(20)
-    seen._choice.concept.value = "plant"
+    choice(seen).concept.value = "plant"
     eventually(lambda: hint.asked[-1] == "plant")
-    seen._choice.concept.value = MARKUP
+    choice(seen).concept.value = MARKUP
     waiting.set()
     eventually(lambda: sought(seen)[0][0] == MARKUP)
-    eventually(lambda: not seen._choice._working)
+    eventually(lambda: choice(seen).cancel.layout.display == "none")
     assert hint.asked == ["animal", "animal", "plant", MARKUP, MARKUP]
-    assert seen._choice.concept.value == MARKUP
+    assert choice(seen).concept.value == MARKUP
 
 
 @pytest.mark.parametrize("back", ["button", "list"])
@@ -376,15 +374,15 @@ def test_looking_for_a_concept_can_be_cancelled(
 ) -> None:
     waiting = threading.Event()
     hint.before_answer = lambda: waiting.wait(20)
-    seen._choice.concept.value = "plant"
+    choice(seen).concept.value = "plant"
     eventually(lambda: hint.asked[-1] == "plant")
     if back == "button":
-        seen._choice.cancel.click()
+        choice(seen).cancel.click()
     else:
-        seen._choice.concept.value = "animal"
+        choice(seen).concept.value = "animal"
     waiting.set()
-    assert "Cancelled: what was there stays." in seen._choice.said
-    assert seen._choice.concept.value == "animal"
+    assert "Cancelled: what was there stays." in choice(seen).said
+    assert choice(seen).concept.value == "animal"
     seen.attack(steps=1)  # waits until the dropped work has ended
     assert {name for name, _ in sought(seen)} == {"animal"}
 
@@ -394,9 +392,9 @@ def test_a_concept_chosen_during_an_attack_is_looked_for_in_the_new_image(
 ) -> None:
     waiting = threading.Event()
     hint.before_answer = lambda: waiting.wait(20)
-    seen._controls.attack.click()
+    controls(seen).attack.click()
     eventually(lambda: len(hint.asked) == 3)
-    seen._choice.concept.value = "plant"
+    choice(seen).concept.value = "plant"
     waiting.set()
     eventually(lambda: sought(seen)[0][0] == "plant")
     assert hint.asked == ["animal"] * 3 + ["plant"] * 2
@@ -412,12 +410,12 @@ def test_without_a_concept_it_begins_with_the_class_that_is_named(
 ) -> None:
     view = AttackComparison(plain(), image(16), hint=MadeFinder(names), top_k=1)
     assert view.evidence.concept[0].target == first
-    assert view._choice.concept.value == first
+    assert choice(view).concept.value == first
     view.close()
 
 
 def test_without_a_hint_there_is_nothing_to_choose(live: AttackComparison) -> None:
-    assert live._choice is None
+    assert every(live, ConceptControls) == []
     with pytest.raises(ValueError, match="got the concept 'animal', but this view has no Hint to"):
         live.look_for("animal")
 
@@ -429,7 +427,7 @@ def test_the_chosen_concept_goes_out_with_the_view(seen: AttackComparison, tmp_p
     assert "HINT's concept" not in page
     opened = show(hx.load(hx.save(seen.evidence, tmp_path / "a.hx")))
     assert opened.evidence == seen.evidence
-    assert opened._choice is None
+    assert every(opened, ConceptControls) == []
     with pytest.raises(ValueError, match="without a model; another concept takes the model"):
         opened.look_for("animal")
     opened.close()
@@ -462,7 +460,8 @@ def test_the_picture_for_slides_is_1920_wide(saved: AttackComparison, tmp_path: 
 def test_a_tree_of_another_class_is_not_taken_for_the_evidence(live: AttackComparison) -> None:
     tree = trees(live)[0]
     other = next(p for p in tree.evidence.predictions[1:] if p.logit > 0)
-    tree._retarget({"target": other.index}, lambda: False)
+    Answers(tree).ask("retarget", target=other.index)
+    assert tree.evidence.target.index == other.index
     assert live.evidence.before.target.index != other.index
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bqplot
 import numpy as np
 import pytest
 from PIL import Image
 
-from hexplain_widgets.widgets._shared.controls import agreement_line
+from hexplain_widgets.widgets._shared.controls import CheckControls, agreement_line
 from hexplain_widgets.widgets.channels.bars import ChannelBars
 from tests.widgets.made import MARKUP
 from tests.widgets.made_chip import LAYERS, MadeChip
+from tests.widgets.parts import control, eventually, only, texts
 
 DEEP, SHALLOW = (layer.name for layer in LAYERS)
 
@@ -32,8 +33,16 @@ def bars(chip: MadeChip) -> Iterator[ChannelBars]:
     made.close()
 
 
+def drawn(bars: ChannelBars) -> bqplot.Bars:
+    return only(bars, bqplot.Bars)
+
+
+def agreement(bars: ChannelBars) -> CheckControls:
+    return only(bars, CheckControls)
+
+
 def shown(bars: ChannelBars) -> list[int]:
-    return [int(label[1:]) for label in bars._bars.x]
+    return [int(label[1:]) for label in drawn(bars).x]
 
 
 def test_it_says_what_it_shows(bars: ChannelBars) -> None:
@@ -43,53 +52,53 @@ def test_it_says_what_it_shows(bars: ChannelBars) -> None:
 def test_bars_are_weights_times_mean_activation_of_the_largest(bars: ChannelBars) -> None:
     row = bars.evidence.values[0] * bars.evidence.means
     largest = np.sort(np.abs(row))[::-1][:6]
-    assert np.sort(np.abs(bars._bars.y))[::-1] == pytest.approx(largest)
+    assert np.sort(np.abs(drawn(bars).y))[::-1] == pytest.approx(largest)
 
 
 def test_bars_are_signed_and_sorted_from_for_to_against(bars: ChannelBars) -> None:
-    assert np.all(np.diff(bars._bars.y) <= 0)
+    assert np.all(np.diff(drawn(bars).y) <= 0)
 
 
 def test_what_speaks_for_and_against_has_different_colours(chip: MadeChip) -> None:
     bars = ChannelBars(chip, "bullfrog", top=20)
-    colours = {bool(y > 0): c for y, c in zip(bars._bars.y, bars._bars.colors, strict=True)}
+    colours = {bool(y > 0): c for y, c in zip(drawn(bars).y, drawn(bars).colors, strict=True)}
     assert colours[True] != colours[False]
     bars.close()
 
 
 def test_a_click_on_a_bar_chooses_its_channel(bars: ChannelBars) -> None:
-    bars._bars.selected = [2]
+    drawn(bars).selected = [2]
     assert bars.channel == shown(bars)[2]
 
 
 def test_a_second_click_on_it_chooses_nothing(bars: ChannelBars) -> None:
-    bars._bars.selected = [2]
-    bars._bars.selected = []
+    drawn(bars).selected = [2]
+    drawn(bars).selected = []
     assert bars.channel is None
 
 
 def test_the_list_chooses_a_channel_without_a_pointer(bars: ChannelBars) -> None:
-    bars._chosen.value = shown(bars)[1]
+    control(bars, "Chosen").value = shown(bars)[1]
     assert bars.channel == shown(bars)[1]
-    assert list(bars._bars.selected) == [1]
+    assert list(drawn(bars).selected) == [1]
 
 
 def test_a_channel_set_from_outside_is_marked(bars: ChannelBars) -> None:
     bars.channel = shown(bars)[3]
-    assert list(bars._bars.selected) == [3]
-    assert bars._chosen.value == shown(bars)[3]
+    assert list(drawn(bars).selected) == [3]
+    assert control(bars, "Chosen").value == shown(bars)[3]
 
 
 def test_a_channel_without_a_bar_is_kept_and_marks_none(bars: ChannelBars) -> None:
     other = next(k for k in range(64) if k not in shown(bars))
     bars.channel = other
     assert bars.channel == other
-    assert bars._bars.selected is None
+    assert drawn(bars).selected is None
 
 
 def test_another_class_is_shown_when_it_is_chosen(bars: ChannelBars) -> None:
     before = shown(bars)
-    bars._class.value = 5
+    control(bars, "Class").value = 5
     assert bars.target == "harbor"
     assert shown(bars) != before
     assert bars.evidence.classes == ("harbor",)
@@ -98,38 +107,38 @@ def test_another_class_is_shown_when_it_is_chosen(bars: ChannelBars) -> None:
 def test_the_chosen_channel_stays_when_the_class_changes(bars: ChannelBars) -> None:
     bars.channel = shown(bars)[0]
     chosen = bars.channel
-    bars._class.value = 5
+    control(bars, "Class").value = 5
     assert bars.channel == chosen
 
 
 def test_more_bars_are_shown_when_asked(bars: ChannelBars) -> None:
-    bars._top.value = 9
+    control(bars, "Channels").value = 9
     assert len(shown(bars)) == 9
 
 
 def test_channels_without_weight_have_no_bar(bars: ChannelBars) -> None:
-    bars._top.value = 40
+    control(bars, "Channels").value = 40
     assert len(shown(bars)) == int(np.count_nonzero(bars.evidence.values[0]))
 
 
 def test_another_layer_is_shown_when_it_is_chosen_and_clears_the_mark(bars: ChannelBars) -> None:
     bars.channel = 3
-    bars._where.value = SHALLOW
+    control(bars, "Layer").value = SHALLOW
     assert (bars.layer, bars.evidence.layer, bars.channel) == (SHALLOW, SHALLOW, None)
 
 
 def test_the_list_of_layers_follows_the_layer(bars: ChannelBars) -> None:
     bars.layer = SHALLOW
-    assert bars._where.value == SHALLOW
+    assert control(bars, "Layer").value == SHALLOW
 
 
 def test_a_class_without_any_weight_is_told_with_what_to_do(
     bars: ChannelBars, chip: MadeChip
 ) -> None:
     chip.importance(DEEP)[5] = 0
-    bars._class.value = 5
-    assert "no channel of features.29 has a weight for harbor" in bars._problem.value
-    assert "refit with a smaller sparsity" in bars._problem.value
+    control(bars, "Class").value = 5
+    assert "no channel of features.29 has a weight for harbor" in texts(bars)
+    assert "refit with a smaller sparsity" in texts(bars)
 
 
 def test_an_error_of_the_chip_is_shown_in_the_view(
@@ -139,16 +148,16 @@ def test_an_error_of_the_chip_is_shown_in_the_view(
         raise ValueError("got NaN; expected numbers; fit again")
 
     monkeypatch.setattr(chip, "matrix", fail)
-    bars._class.value = 5
-    assert "got NaN; expected numbers; fit again" in bars._problem.value
+    control(bars, "Class").value = 5
+    assert "got NaN; expected numbers; fit again" in texts(bars)
 
 
 def test_it_works_from_importance_alone(chip: MadeChip) -> None:
     bars = ChannelBars.from_evidence(chip.matrix(), target="pony")
     assert bars.target == "pony"
-    bars._class.value = 0
+    control(bars, "Class").value = 0
     row = chip.importance()[0] * bars.evidence.means
-    assert float(np.abs(bars._bars.y).max()) == pytest.approx(float(np.abs(row).max()))
+    assert float(np.abs(drawn(bars).y).max()) == pytest.approx(float(np.abs(row).max()))
     bars.close()
 
 
@@ -170,14 +179,14 @@ def test_what_is_no_importance_is_refused() -> None:
 
 def test_a_class_name_that_is_markup_is_escaped_in_the_table(chip: MadeChip) -> None:
     bars = ChannelBars(chip, MARKUP)
-    assert MARKUP not in bars._table.value
-    assert "&lt;img" in bars._table.value
+    assert MARKUP not in texts(bars)
+    assert "&lt;img" in texts(bars)
     bars.close()
 
 
 def test_the_bars_are_there_as_a_table(bars: ChannelBars) -> None:
-    first = f"<th scope='row'>#{shown(bars)[0]}</th><td>{bars._bars.y[0]:.4g}</td>"
-    assert first in bars._table.value
+    first = f"<th scope='row'>#{shown(bars)[0]}</th><td>{drawn(bars).y[0]:.4g}</td>"
+    assert first in texts(bars)
 
 
 def test_a_snapshot_shows_the_same_bars_without_the_chip(bars: ChannelBars) -> None:
@@ -211,27 +220,20 @@ def held(chip: MadeChip) -> Iterator[ChannelBars]:
 
 def checked(bars: ChannelBars) -> str:
     """Press the button and wait for what it says."""
-    bars._agreement.check.click()
-    wait(lambda: bool(bars._agreement.cancel.disabled))
-    return str(bars._agreement.line)
-
-
-def wait(found: Callable[[], bool]) -> None:
-    until = time.monotonic() + 5
-    while not found():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    agreement(bars).check.click()
+    eventually(lambda: bool(agreement(bars).cancel.disabled))
+    return str(agreement(bars).line)
 
 
 def test_a_class_is_held_against_ablation_when_asked(held: ChannelBars) -> None:
     said = checked(held)
     assert "bullfrog agrees with ablation: r = 0.95 (64 channels in 8 images, 0.1 s)" in said
-    assert held._agreement.check.layout.display == "none"
+    assert agreement(held).check.layout.display == "none"
 
 
 def test_little_agreement_is_red_and_in_words(held: ChannelBars) -> None:
     held.layer = SHALLOW
-    held._class.value = 2
+    control(held, "Class").value = 2
     said = checked(held)
     assert "zebra agrees poorly with ablation: r = 0.45" in said
     assert "do not rely on these importances" in said
@@ -241,36 +243,36 @@ def test_little_agreement_is_red_and_in_words(held: ChannelBars) -> None:
 def test_what_was_found_stays_with_its_class_and_layer(held: ChannelBars) -> None:
     checked(held)
     held.layer = SHALLOW
-    assert "not checked" in held._agreement.line
-    assert held._agreement.check.layout.display == ""
+    assert "not checked" in agreement(held).line
+    assert agreement(held).check.layout.display == ""
     held.layer = DEEP
-    assert "bullfrog agrees with ablation: r = 0.95" in held._agreement.line
-    held._class.value = 1
-    assert "not checked" in held._agreement.line
+    assert "bullfrog agrees with ablation: r = 0.95" in agreement(held).line
+    control(held, "Class").value = 1
+    assert "not checked" in agreement(held).line
 
 
 def test_a_class_without_images_in_the_data_is_told(held: ChannelBars) -> None:
-    held._class.value = 5
+    control(held, "Class").value = 5
     checked(held)
-    assert "got data without an image of &#x27;harbor&#x27;" in held._agreement.said
-    held._class.value = 0
-    assert held._agreement.said == ""
+    assert "got data without an image of &#x27;harbor&#x27;" in agreement(held).said
+    control(held, "Class").value = 0
+    assert agreement(held).said == ""
 
 
 def test_a_check_can_be_cancelled(held: ChannelBars, chip: MadeChip) -> None:
     go_on = threading.Event()
     chip.before_answer = lambda: bool(go_on.wait(5))
-    held._agreement.check.click()
-    assert "Checking bullfrog against ablation" in held._agreement.said
-    held._agreement.cancel.click()
-    wait(lambda: "Cancelled" in held._agreement.said)
+    agreement(held).check.click()
+    assert "Checking bullfrog against ablation" in agreement(held).said
+    agreement(held).cancel.click()
+    eventually(lambda: "Cancelled" in agreement(held).said)
     go_on.set()
-    assert "not checked" in held._agreement.line
+    assert "not checked" in agreement(held).line
 
 
 def test_without_data_there_is_no_button_and_a_word_on_what_to_pass(bars: ChannelBars) -> None:
-    assert bars._agreement.check.layout.display == "none"
-    assert "ChannelBars(chip, target, data=images)" in bars._agreement.line
+    assert agreement(bars).check.layout.display == "none"
+    assert "ChannelBars(chip, target, data=images)" in agreement(bars).line
 
 
 def test_a_class_name_that_is_markup_is_escaped_in_the_line() -> None:
@@ -283,7 +285,7 @@ def test_a_snapshot_keeps_what_was_found(held: ChannelBars) -> None:
     said = checked(held)
     twin = held.snapshot()
     again = twin.snapshot()
-    assert twin._agreement.line == again._agreement.line == said
+    assert agreement(twin).line == agreement(again).line == said
     for one in (twin, again):
         one.close()
 

@@ -17,7 +17,7 @@ from PIL import Image
 import hexplain_widgets as hx
 from hexplain_widgets.widgets import DecompositionTree
 from tests.networks import plain
-from tests.widgets.answers import Answers
+from tests.widgets.answers import Answers, tell
 from tests.widgets.made import made_decomposition
 
 NAMES = ["house", "orchard", "pasture", "harbor", "street"]
@@ -257,7 +257,7 @@ def test_messages_from_many_threads_leave_one_whole_tree(
 ) -> None:
     def walk() -> None:
         for top_k in (1, 2, 3):
-            browser.view._handle_custom_msg({"kind": "top_k", "id": id(top_k), "top_k": top_k}, [])
+            tell(browser.view, {"kind": "top_k", "id": id(top_k), "top_k": top_k})
 
     threads = [threading.Thread(target=walk) for _ in range(6)]
     for thread in threads:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import bqplot
 import ipywidgets
 import numpy as np
 import pytest
@@ -17,13 +18,24 @@ from PIL import Image
 
 import hexplain_widgets as hx
 from hexplain_widgets.widgets import DecompositionTree, FailureAnalysis, show
+from hexplain_widgets.widgets._shared.tree_pair import TreePair
+from hexplain_widgets.widgets.failure_analysis.parts import ChannelParts, FailureControls
 from tests.planted_failure import GREEN, RED, classifier, dog, ear
+from tests.widgets.answers import Answers, tell
 from tests.widgets.made_failure import DOG, made_failure, made_occlusion, made_portraits
-from tests.widgets.test_attack_comparison import eventually
+from tests.widgets.parts import eventually, every, only
+
+
+def controls(view: FailureAnalysis) -> FailureControls:
+    return only(view, FailureControls)
+
+
+def channels(view: FailureAnalysis) -> ChannelParts:
+    return only(view, ChannelParts)
 
 
 def trees(view: FailureAnalysis) -> list[Any]:
-    return [cell.children[1] for cell in view._pair.children]
+    return [cell.children[1] for cell in only(view, TreePair).children]
 
 
 @pytest.fixture
@@ -45,9 +57,8 @@ def live() -> Iterator[FailureAnalysis]:
 
 def pressed(view: FailureAnalysis, button: str) -> None:
     """Press a button and wait until the work is done."""
-    assert view._controls is not None
-    getattr(view._controls, button).click()
-    eventually(lambda: not view._controls.compare.disabled)
+    getattr(controls(view), button).click()
+    eventually(lambda: not controls(view).compare.disabled)
 
 
 # what it shows
@@ -73,16 +84,16 @@ def test_words_stand_in_the_place_of_a_tree_that_cannot_be() -> None:
 
 
 def test_the_bars_are_the_contributions_of_the_channels(saved: FailureAnalysis) -> None:
-    bars = saved._parts.chart.figure.marks[0]
+    bars = only(saved, bqplot.Bars)
     assert list(bars.x) == ["#328", "#12", "#40"]
     assert bars.y == pytest.approx(np.array([[1.5, 0.6, 0.4], [0.5, -0.2, 0.1]]))
 
 
 def test_a_click_on_a_bar_chooses_its_channel(saved: FailureAnalysis) -> None:
-    bars = saved._parts.chart.figure.marks[0]
-    bars._element_click_handlers(bars, {"data": {"index": 2}})
-    assert saved._parts.chosen == 2
-    assert "Channel 40 of features.29" in saved._parts._stack.children[2].value
+    bars = only(saved, bqplot.Bars)
+    tell(bars, {"event": "element_click", "data": {"index": 2}})
+    assert channels(saved).chosen == 2
+    assert "Channel 40 of features.29" in only(saved, ipywidgets.Stack).children[2].value
 
 
 def test_evidence_is_the_same_after_saving_and_showing(tmp_path: Path) -> None:
@@ -127,7 +138,7 @@ def test_an_image_that_is_named_rightly_offers_its_runner_up() -> None:
     assert view.evidence is None
     assert repr(view) == "FailureAnalysis('cat', rightly named)"
     assert "as it should be: there is no failure to analyse" in view.children[0].value
-    assert view._controls.runner_up.description == "Compare with dog"
+    assert controls(view).runner_up.description == "Compare with dog"
     with pytest.raises(ValueError, match="nothing to cover: the image is classified rightly;"):
         view.cover(ear())
     with pytest.raises(ValueError, match="nothing to draw: the image is classified rightly;"):
@@ -135,13 +146,13 @@ def test_an_image_that_is_named_rightly_offers_its_runner_up() -> None:
     pressed(view, "runner_up")
     assert view.evidence is not None
     assert view.evidence.true.name == "dog"
-    assert view._controls.runner_up.layout.display == "none"
+    assert controls(view).runner_up.layout.display == "none"
     view.close()
 
 
 def test_another_class_is_compared_and_the_wrong_tree_stays(live: FailureAnalysis) -> None:
     first = trees(live)[0]
-    live._controls.true.value = "bird"
+    controls(live).true.value = "bird"
     pressed(live, "compare")
     assert live.evidence.true.name == "bird"
     assert live.evidence.right is None
@@ -164,9 +175,9 @@ def test_the_class_that_is_named_is_said_to_be_right(live: FailureAnalysis) -> N
 
 
 def test_an_unknown_class_is_said_in_the_view(live: FailureAnalysis) -> None:
-    live._controls.true.value = "dug"
+    controls(live).true.value = "dug"
     pressed(live, "compare")
-    assert "the nearest are &#x27;dog&#x27;" in live._controls.said
+    assert "the nearest are &#x27;dog&#x27;" in controls(live).said
     assert live.evidence.true.name == "dog"
 
 
@@ -226,20 +237,20 @@ def test_data_give_exemplars_that_can_be_cancelled() -> None:
 
     view = FailureAnalysis(classifier(), dog(), "dog", data=Data())
     assert view.evidence.labels[0] == ("dog",)
-    view._controls.true.value = "bird"
-    view._controls.compare.click()
+    controls(view).true.value = "bird"
+    controls(view).compare.click()
     assert waiting.wait(20)
-    view._controls.cancel.click()
+    controls(view).cancel.click()
     going.set()
-    eventually(lambda: "Cancelled: what was there stays." in view._controls.said)
+    eventually(lambda: "Cancelled: what was there stays." in controls(view).said)
     assert view.evidence.true.name == "dog"
     view.close()
 
 
 def test_a_tree_that_shows_another_class_does_not_change_the_evidence(live) -> None:
     first = live.evidence
-    trees(live)[0]._handle_custom_msg({"kind": "retarget", "id": 3, "target": 1}, [])
-    eventually(lambda: trees(live)[0].evidence.target.name == "dog")
+    Answers(trees(live)[0]).ask("retarget", target=1)
+    assert trees(live)[0].evidence.target.name == "dog"
     assert live.evidence.wrong == first.wrong
 
 
@@ -248,19 +259,19 @@ def test_a_tree_that_shows_another_class_does_not_change_the_evidence(live) -> N
 
 def test_a_twin_has_what_is_on_the_screen(live: FailureAnalysis) -> None:
     live.cover(ear())
-    live._parts.choose(1)
+    channels(live).choose(1)
     twin = live.snapshot()
     assert (twin.occlusion, repr(twin)) == (live.occlusion, repr(live))
-    assert twin._parts.chosen == 1
-    assert twin._controls is None
+    assert channels(twin).chosen == 1
+    assert every(twin, FailureControls) == []
     twin.close()
 
 
 def test_it_is_written_as_a_page_without_its_model(live: FailureAnalysis, tmp_path: Path) -> None:
-    before = len(live._parts._stack.children)
+    before = len(only(live, ipywidgets.Stack).children)
     page = live.export_html(tmp_path / "failure.html").read_text()
     assert "<title>cat instead of dog</title>" in page
-    assert len(live._parts._stack.children) == before
+    assert len(only(live, ipywidgets.Stack).children) == before
 
 
 @pytest.mark.parametrize("logit", [4.0, -1.2])

@@ -26,13 +26,12 @@ def brush() -> Iterator[OcclusionBrush]:
 def asked(view: OcclusionBrush, mask: Any, fill: Any = "mean") -> dict[str, Any]:
     answers = Answers(view)
     buffers = [] if mask is None else [memoryview(mask)]
-    view._handle_custom_msg({"kind": "occlude", "id": 7, "fill": fill}, buffers)
-    return answers.to(7)
+    return answers.ask("occlude", buffers, fill=fill)
 
 
 def test_the_scores_are_those_of_the_covered_image(brush: OcclusionBrush) -> None:
     answer = asked(brush, ear().astype(np.uint8).tobytes())
-    assert answer == {"kind": "result", "id": 7, "covered": GRID * GRID // 4}
+    assert answer == {"kind": "result", "id": 1, "covered": GRID * GRID // 4}
     now = brush.scores["now"]
     assert (now["named"]["name"], now["wrong"]["logit"]) == ("dog", pytest.approx(0.1875))
     assert brush.scores["share"] == 0.25

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import networkx as nx
-
 from ...arguments import nearest
 from ...evidence import Concept
+from .graphs import nx
 from .matching import SHOWN, class_names, classes_below, matches, numbered
 from .synonyms import ConceptEntry, SynonymLookup
 from .taxonomies import Taxonomy, table_of, taxonomy_of, topological

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-import networkx as nx
-
+from .graphs import nx
 from .synonyms import ConceptEntry, SynonymLookup, folded, synonyms_of
 from .taxonomies import Taxonomy, checked
 

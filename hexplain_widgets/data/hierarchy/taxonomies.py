@@ -11,9 +11,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
-
 from ...arguments import nearest
+from .graphs import nx
 from .synonyms import ConceptEntry, synonyms_of, unique_names
 
 _DICT = 'a nested dict {"animal": {"dog": ["husky", "pug"]}}'

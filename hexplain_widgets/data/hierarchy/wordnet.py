@@ -9,8 +9,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-import networkx as nx
-
+from .graphs import nx
 from .synonyms import ConceptEntry
 from .taxonomies import Taxonomy, checked
 

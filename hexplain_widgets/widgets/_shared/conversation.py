@@ -9,9 +9,10 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeGuard, TypeVar
 
+from ...arguments import Stop as Stop
+
 T = TypeVar("T")
 Content = Mapping[str, Any]
-Stop = Callable[[], bool]
 Handler = Callable[[Content, Stop], Mapping[str, Any]]
 
 EXPECTED = (ValueError, IndexError, TypeError, RuntimeError)

@@ -6,7 +6,6 @@ import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import bqplot
 import ipywidgets
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +22,8 @@ def framed(
     **settings: Any,
 ) -> Any:
     """Return a figure as wide as its place; `settings` are others of `bqplot.Figure`."""
+    import bqplot
+
     return bqplot.Figure(
         marks=list(marks),
         axes=list(axes),
@@ -36,6 +37,8 @@ def framed(
 
 def axis_of(scale: Any, label: str = "", *, upright: bool = False, **settings: Any) -> Any:
     """Return an axis in the theme's ink; `settings` are others of `bqplot.Axis`."""
+    import bqplot
+
     made = bqplot.Axis(scale=scale, label=label, label_color=INK, **settings)
     if upright:
         made.orientation = "vertical"  # a trait in bqplot 0.12, a property since
@@ -47,6 +50,8 @@ def grouped_bars(colours: Sequence[str], told: str, form: str) -> Any:
 
     Under the pointer `told` stands before a bar's value, in the format `form`.
     """
+    import bqplot
+
     return bqplot.Bars(
         x=[],
         y=[],

@@ -6,7 +6,6 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-import bqplot
 import ipywidgets
 import numpy as np
 from jaxtyping import Float
@@ -140,6 +139,8 @@ def _draw(
 
 
 def _figure() -> Any:
+    import bqplot
+
     bars = grouped_bars([BEFORE, AFTER], "peak", ".3g")
     lines = bqplot.Lines(
         x=np.zeros((1, 2)),

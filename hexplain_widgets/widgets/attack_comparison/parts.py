@@ -137,7 +137,7 @@ class ConceptControls(WorkControls):
 
 
 class AttackControls(WorkControls):
-    """What another attack is asked for with; `settings()` are those of `attacks.pgd`.
+    """What another attack is asked for with; `settings()` are those of `pgd`.
 
     `attack`, `over` and `cancel` are called when their buttons are pressed; without images there is
     no button for a set. `classes` are offered as targets, none where there are no names.
@@ -176,7 +176,7 @@ class AttackControls(WorkControls):
         self.at_rest()
 
     def settings(self) -> dict[str, Any]:
-        """Return what `attacks.pgd` takes beside model and image."""
+        """Return what `pgd` takes beside model and image."""
         _, unit = _UNITS[self.norm.value]
         return {
             "target": self._target(),

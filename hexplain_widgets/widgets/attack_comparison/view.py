@@ -27,12 +27,12 @@ class AttackComparison(Exportable, ipywidgets.VBox):
     """An image before and after an attack: both trees, and what both classes' channels answer.
 
     `model` is a `torch.nn.Module` or `Classifier`, `image` of any kind. `attack` is None (PGD),
-    what `attacks.pgd` returned, or a function `(network, x) -> x` of a prepared image
+    what `pgd` returned, or a function `(network, x) -> x` of a prepared image
     `(1, C, H, W)`. Other attacks can be asked for in the view. With `images`, a set of any kind,
     the same attack runs over the set on request (`over`). `channels` are compared for each class;
     `top_k` and `layers` are those of the trees. With a fitted `hint`, its map of `concept` stands
     on both images, first of the class that is named if not given, and others can be chosen. Raises
-    what Decomposer, `attacks.pgd` and `Hint.explain` raise, TypeError for what is no attack or
+    what Decomposer, `pgd` and `Hint.explain` raise, TypeError for what is no attack or
     Hint, ValueError for an attack on another image.
     """
 
@@ -191,7 +191,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         steps: int = 20,
         seed: int = 0,
     ) -> AttackedDecision:
-        """Attack the image anew by PGD, show and return what it did; raises like `attacks.pgd`.
+        """Attack the image anew by PGD, show and return what it did; raises like `pgd`.
 
         Raises ValueError for a view without a model.
         """

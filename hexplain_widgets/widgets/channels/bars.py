@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import bqplot
 import ipywidgets
 import numpy as np
 from jaxtyping import Float, Int
@@ -283,6 +282,8 @@ def _strongest(values: Float[np.ndarray, " k"], top: int) -> Int[np.ndarray, " n
 
 
 def _figure() -> tuple[Any, Any]:
+    import bqplot
+
     x, y = bqplot.OrdinalScale(reverse=True), bqplot.LinearScale()
     bars = bqplot.Bars(
         x=[],

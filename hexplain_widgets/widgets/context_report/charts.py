@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import bqplot
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -91,6 +90,8 @@ def largest(charts: Sequence[Bars]) -> float:
 
 def figure_of_bars(chart: Bars, high: float) -> Any:
     """Return a class's bars as a figure, the first on top; marks across them stand at chance."""
+    import bqplot
+
     ticks = even_ticks(0.0, high)
     y, x = bqplot.OrdinalScale(), bqplot.LinearScale(min=0.0, max=float(ticks[-1]))
     names = distinct(chart.names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import bqplot
 import numpy as np
 from jaxtyping import Float
 
@@ -30,6 +29,8 @@ class ContributionCharts:
     """
 
     def __init__(self) -> None:
+        import bqplot
+
         self.bars: list[Any] = []
         self.pies: list[Any] = []
         self.spreads: list[Any] = []
@@ -93,6 +94,8 @@ class ContributionCharts:
         span(self._spread_axes[1], even_ticks(0.0, largest))
 
     def _bar_figure(self) -> Any:
+        import bqplot
+
         bars = bqplot.Bars(
             x=[],
             y=[],
@@ -104,6 +107,8 @@ class ContributionCharts:
         return framed([bars], self._bar_axes, margin, "100%")
 
     def _spread_figure(self) -> Any:
+        import bqplot
+
         scales = {"x": self._rank, "y": self._size}
         marks = [
             bqplot.Bars(x=[], y=[], scales=scales, colors=[colour], opacities=[0.72], padding=0.15)
@@ -155,6 +160,8 @@ def _distinct(name: str, place: int) -> str:
 
 
 def _pie_figure() -> Any:
+    import bqplot
+
     pie = bqplot.Pie(sizes=[], radius=92, stroke=_GROUND, display_labels="none")
     return framed([pie], [], {"top": 0, "bottom": 0, "left": 0, "right": 0}, "100%")
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import bqplot
 import numpy as np
 from jaxtyping import Float
 
@@ -114,6 +113,8 @@ def survival_chart(summary: FaithfulnessSummary, place: int) -> Chart:
 
 def figure_of(chart: Chart) -> Any:
     """Return a chart as a figure; lines carry markers, so that single points are seen."""
+    import bqplot
+
     x, y = bqplot.LinearScale(), bqplot.LinearScale()
     x.min, x.max = float(chart.x.min()), float(max(chart.x.max(), chart.x.min() + 1e-6))
     marks = [

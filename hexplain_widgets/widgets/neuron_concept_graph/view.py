@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import bqplot
 import ipywidgets
 import traitlets
 
@@ -43,6 +42,8 @@ def layer_chart(layers: tuple[Layer, ...]) -> Any:
 
     The browser fills it for the chosen concept, so that it stays right without a kernel.
     """
+    import bqplot
+
     names = [layer.name for layer in reversed(layers)]
     x, y = bqplot.OrdinalScale(domain=names), bqplot.LinearScale(min=0, max=1)
     bars = bqplot.Bars(

@@ -1,6 +1,7 @@
 // What a view of classes keeps of how far each of them agrees with ablation.
+
+import { ChannelSession, type ChannelState } from "../lib/channel_session.ts";
 import type { Checkable } from "../lib/checking.ts";
-import { ChannelSession, type ChannelState } from "./session.ts";
 
 export interface CheckedState extends ChannelState {
   /** Which of the Chip's classes are shown, by index. */

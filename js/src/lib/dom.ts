@@ -55,6 +55,16 @@ export function ownKeys(root: HTMLElement): void {
   );
 }
 
+/** Act when an element comes into sight for the first time. */
+export function onceSeen(element: Element, act: () => void): void {
+  const watch = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watch.disconnect();
+    act();
+  });
+  watch.observe(element);
+}
+
 export function reducedMotion(): boolean {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

@@ -1,7 +1,7 @@
 // Pan by dragging, zoom by pinching or Ctrl + wheel. The plain wheel scrolls the page until the
 // window has the focus.
-import type { Transform } from "../layout/transform.ts";
-import { zoomAt } from "../layout/transform.ts";
+import type { Transform } from "./transform.ts";
+import { zoomAt } from "./transform.ts";
 
 const SLACK = 4;
 

@@ -15,6 +15,32 @@ export function bytesOf(buffer: Buffer | null | undefined): Uint8Array<ArrayBuff
   return new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.byteLength);
 }
 
+/** Where a file lies in a buffer. */
+export type Span = readonly [start: number, length: number];
+
+/** Files one after the other in a buffer, as the kernel sends pictures. */
+export interface Files {
+  places?: readonly Span[];
+  data?: Buffer | undefined;
+}
+
+export function fileAt(data: Buffer | undefined, [start, length]: Span): Uint8Array<ArrayBuffer> {
+  return bytesOf(data).subarray(start, start + length);
+}
+
+export function filesOf({ places = [], data }: Files): Uint8Array<ArrayBuffer>[] {
+  return places.map((place) => fileAt(data, place));
+}
+
+/** The picture that a file is. */
+export function bitmapOf(file: Buffer): Promise<ImageBitmap> {
+  return createImageBitmap(new Blob([bytesOf(file)]));
+}
+
+export function bitmapsOf(files: Files): Promise<ImageBitmap[]> {
+  return Promise.all(filesOf(files).map(bitmapOf));
+}
+
 /** Numbers of four bytes each; copied where the buffer does not start at a multiple of four. */
 export function floatsOf(buffer: Buffer): Float32Array {
   const bytes = bytesOf(buffer);

@@ -1,5 +1,6 @@
 // A text field that finds names as one types: a combobox with a list, by keyboard and pointer.
-import { h, setAttribute } from "./dom.ts";
+import { type Child, h, setAttribute } from "./dom.ts";
+import { take } from "./keys.ts";
 
 const MOST = 8;
 let made = 0;
@@ -27,81 +28,130 @@ export function find(
   return [...new Set([...numbered, ...first, ...rest])].slice(0, most);
 }
 
+/** What is offered as one types. */
+export interface Offers<T> {
+  /** What the text can stand for. */
+  find(typed: string): readonly T[];
+  words(offer: T): Child[];
+  take(offer: T): void;
+  /** Act on a key; whether it was one of the field's. */
+  press(key: string, shift: boolean): boolean;
+}
+
+/** A text field with a list of offers; the arrow keys go along it. */
+export class Combobox<T> {
+  readonly input: HTMLInputElement;
+  readonly element: HTMLElement;
+  private readonly list: HTMLUListElement;
+  private readonly id = `hx-search-${++made}`;
+  private found: readonly T[] = [];
+  private active = 0;
+
+  constructor(
+    label: string,
+    listLabel: string,
+    private readonly offers: Offers<T>,
+  ) {
+    this.input = h("input", {
+      type: "text",
+      role: "combobox",
+      "aria-label": label,
+      "aria-expanded": "false",
+      "aria-controls": this.id,
+      "aria-autocomplete": "list",
+      placeholder: label,
+      autocomplete: "off",
+      spellcheck: "false",
+    });
+    this.list = h("ul", { id: this.id, role: "listbox", "aria-label": listLabel, hidden: true });
+    this.element = h("div", { class: "hx-search" }, this.input, this.list);
+    this.input.addEventListener("input", () => this.look());
+    this.input.addEventListener("blur", () => this.fold());
+    this.input.addEventListener("keydown", (event) => {
+      if (!event.isComposing && this.press(event)) take(event);
+    });
+  }
+
+  get typed(): string {
+    return this.input.value.trim();
+  }
+
+  /** The offer that the arrow keys have come to. */
+  get offered(): T | undefined {
+    return this.found[this.active];
+  }
+
+  clear(): void {
+    this.input.value = "";
+    this.fold();
+  }
+
+  private look(): void {
+    this.found = this.offers.find(this.input.value);
+    this.active = 0;
+    this.list.replaceChildren(...this.found.map((offer, i) => this.option(offer, i)));
+    this.mark();
+  }
+
+  private option(offer: T, i: number): HTMLElement {
+    const attributes = { role: "option", id: `${this.id}-${i}` };
+    const option = h("li", attributes, ...this.offers.words(offer));
+    option.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      this.offers.take(offer);
+    });
+    return option;
+  }
+
+  private fold(): void {
+    this.found = [];
+    this.mark();
+  }
+
+  private mark(): void {
+    const some = this.found.length > 0;
+    this.list.hidden = !some;
+    this.input.setAttribute("aria-expanded", String(some));
+    setAttribute(this.input, "aria-activedescendant", some ? `${this.id}-${this.active}` : null);
+    for (const [i, option] of [...this.list.children].entries())
+      option.setAttribute("aria-selected", String(i === this.active));
+  }
+
+  private press({ key, shiftKey }: KeyboardEvent): boolean {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[key];
+    if (!step || this.found.length === 0) return this.offers.press(key, shiftKey);
+    this.active = (this.active + step + this.found.length) % this.found.length;
+    this.mark();
+    return true;
+  }
+}
+
+/** A field that finds one of these names. */
 export function searchField(
   label: string,
   names: readonly string[],
   choose: (found: string | number) => void,
   indexed = true,
 ): HTMLElement {
-  const id = `hx-search-${++made}`;
-  const input = h("input", {
-    type: "text",
-    role: "combobox",
-    "aria-label": label,
-    "aria-expanded": "false",
-    "aria-controls": id,
-    "aria-autocomplete": "list",
-    placeholder: label,
-    autocomplete: "off",
-    spellcheck: "false",
-  });
-  const list = h("ul", { id, role: "listbox", "aria-label": label, hidden: true });
-  let found: Found[] = [];
-  let active = 0;
-
-  function show(): void {
-    found = find(names, input.value, MOST, indexed);
-    active = 0;
-    list.replaceChildren(
-      ...found.map(({ index, name }, i) => {
-        const option = h("li", { role: "option", id: `${id}-${i}` }, name);
-        option.addEventListener("pointerdown", (event) => {
-          event.preventDefault();
-          take(index);
-        });
-        return option;
-      }),
-    );
-    mark();
-  }
-
-  function mark(): void {
-    list.hidden = found.length === 0;
-    input.setAttribute("aria-expanded", String(found.length > 0));
-    setAttribute(input, "aria-activedescendant", found.length > 0 ? `${id}-${active}` : null);
-    for (const [i, option] of [...list.children].entries())
-      option.setAttribute("aria-selected", String(i === active));
-  }
-
-  function take(choice: string | number): void {
-    input.value = "";
-    show();
+  const pick = (choice: string | number) => {
+    field.clear();
     choose(choice);
-  }
-
+  };
   // without a match the kernel is asked all the same: it names the nearest classes
-  function typedChoice(): string | number {
-    const typed = input.value.trim();
-    return found[active]?.index ?? (indexed && /^\d+$/.test(typed) ? Number(typed) : typed);
-  }
-
-  input.addEventListener("input", show);
-  input.addEventListener("blur", () => {
-    found = [];
-    mark();
+  const typedChoice = () => {
+    const { typed, offered } = field;
+    return offered?.index ?? (indexed && /^\d+$/.test(typed) ? Number(typed) : typed);
+  };
+  const field: Combobox<Found> = new Combobox(label, label, {
+    find: (typed) => find(names, typed, MOST, indexed),
+    words: ({ name }) => [name],
+    take: ({ index }) => pick(index),
+    press: (key) => {
+      if (key === "Enter" && field.typed) pick(typedChoice());
+      else if (key === "Escape" && field.input.value) field.clear();
+      else return false;
+      return true;
+    },
   });
-  input.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && found.length > 0) {
-      active = (active + step + found.length) % found.length;
-      mark();
-    } else if (event.key === "Enter" && input.value.trim()) take(typedChoice());
-    else if (event.key === "Escape" && input.value) {
-      input.value = "";
-      show();
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  return h("div", { class: "hx-search" }, input, list);
+  return field.element;
 }

@@ -11,8 +11,23 @@ export interface ViewState {
   checks?: Record<string, Check>;
 }
 
+/** How a person arranged a view. It lives in the model, so it is saved and shared by its views. */
+export class Arrangement<V extends object> {
+  constructor(private readonly model: AnyModel<{ view: V }>) {}
+
+  get saved(): V {
+    return this.model.get("view") ?? ({} as V);
+  }
+
+  change(next: Partial<V>): void {
+    this.model.set("view", { ...this.saved, ...next });
+    this.model.save_changes();
+  }
+}
+
 export abstract class ViewSession<S extends ViewState, C extends string> {
   readonly kernel: Kernel;
+  private readonly kept: Arrangement<S["view"]>;
   private readonly listeners: ((change: C) => void)[] = [];
   private readonly bindings: [string, () => void][] = [];
   private heard = false;
@@ -25,6 +40,7 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
     busy: C,
   ) {
     this.kernel = new Kernel(model, () => this.tell(busy));
+    this.kept = new Arrangement<S["view"]>(model as unknown as AnyModel<{ view: S["view"] }>);
   }
 
   on(listener: (change: C) => void): void {
@@ -44,10 +60,13 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
     return this.model.get("checks")?.[key] ?? null;
   }
 
-  /** Change how the view is arranged; kept with the notebook. */
+  /** How a person arranged the view; kept with the notebook. */
+  get saved(): S["view"] {
+    return this.kept.saved;
+  }
+
   arrange(next: Partial<S["view"]>): void {
-    this.model.set("view", { ...this.model.get("view"), ...next } as S["view"]);
-    this.model.save_changes();
+    this.kept.change(next);
   }
 
   /** Ask the kernel; null and a word to the person where there is no result. */
@@ -92,6 +111,16 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
     } catch (error) {
       this.complain(error);
     }
+  }
+
+  /** Tell a change once work is done; what went wrong is complained of first. */
+  protected async tellAfter(work: Promise<void>, change: C): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.complain(error);
+    }
+    this.tell(change);
   }
 
   protected follow(trait: string, act: () => void): void {

@@ -6,7 +6,7 @@ import "@lumino/widgets/style/index.css";
 import "@jupyter-widgets/controls/css/widgets-base.css";
 import "@jupyter-widgets/controls/css/labvariables.css";
 import "./theme.css";
-import { type Define, Modules } from "./modules";
+import { type Define, Modules } from "./modules.ts";
 
 declare global {
   interface Window {

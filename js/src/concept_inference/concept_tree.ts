@@ -1,0 +1,44 @@
+// A decision inferred from scene to color: a card with a map for each concept, links between them.
+import type { AnyModel } from "@anywidget/types";
+import "./concept_tree.css";
+import type { Banner } from "../lib/banner.ts";
+import { button, h } from "../lib/dom.ts";
+import { view } from "../lib/view.ts";
+import { conceptChecks } from "./checking.ts";
+import { header } from "./header.ts";
+import { TreeKeys } from "./keys.ts";
+import { legend } from "./legend.ts";
+import { conceptList } from "./list.ts";
+import { Panel } from "./panel.ts";
+import { Session, type State } from "./session.ts";
+import { Stage } from "./stage.ts";
+import { WorkLine } from "./work.ts";
+
+function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
+  const session = new Session(model, (error) => banner.show(error));
+  const stage = new Stage(session);
+  const keys = new TreeKeys(session, stage);
+  const checks = conceptChecks(session);
+  const panel = new Panel(session, checks, (concept) => stage.focus(concept));
+  const work = new WorkLine(session);
+  const tools = h(
+    "div",
+    { class: "hx-buttons", role: "toolbar", "aria-label": "The tree" },
+    button("Open all", () => session.setOpen(session.inference.concepts.values(), true)),
+    button("Fold others", () => session.arrange({ open: session.selected.line.map((c) => c.key) })),
+    keys.sheet.hint,
+  );
+  const foot = h("div", { class: "hx-foot" }, legend(session), tools);
+  const main = h("div", { class: "hx-main" }, stage.element, foot, conceptList(session));
+  root.append(header(session, checks), h("div", { class: "hx-body" }, panel.element, main));
+  root.append(work.element, keys.sheet.element);
+  stage.element.addEventListener("keydown", (event) => keys.press(event));
+  void session.load();
+  checks.start();
+  return () => {
+    for (const part of [stage, panel, work, session]) part.close();
+    root.remove();
+  };
+}
+
+export default view("concept_tree", "hx-concept-tree", build);

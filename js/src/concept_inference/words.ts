@@ -1,0 +1,108 @@
+// Facts in words: what is read on the screen and by a screen reader.
+import type { Layer } from "../lib/evidence.ts";
+import { stageName } from "../lib/layers.ts";
+import { number, percent } from "../lib/words.ts";
+import type { Concept, Inference, Part } from "./payload.ts";
+
+export function levelName(inference: Inference, depth: number): string {
+  const level = inference.payload.levels[depth] ?? "";
+  return level.charAt(0).toUpperCase() + level.slice(1);
+}
+
+export function layerName(layer: Layer | null): string {
+  if (!layer) return "output";
+  return layer.stage === null ? layer.name : stageName(layer).toLowerCase();
+}
+
+/** What a level or its concepts are called, several of them. */
+export function plural(level: string, count: number): string {
+  return `${count} ${level}${count === 1 ? "" : "s"}`;
+}
+
+export function below(concept: Concept, inference: Inference): string {
+  const level = inference.payload.levels[concept.depth + 1] ?? "concept";
+  return plural(level, concept.children.length);
+}
+
+/** Which sets have a concept: all, some, or one alone; nothing where there is one set. */
+export function ownership(concept: Concept, inference: Inference): string {
+  const { sets } = inference.payload;
+  if (sets.length === 1) return "";
+  const names = concept.known.map((part) => sets[part.set]?.name ?? "");
+  if (names.length === sets.length) return `shared by all ${sets.length}`;
+  return names.length === 1 ? `only ${names[0]}` : `shared by ${names.join(", ")}`;
+}
+
+function weight(concept: Concept, part: Part): string {
+  const of = concept.parent?.name ?? "";
+  return part.weight < 0
+    ? `Speaks against ${of}: weight ${number(part.weight)}, ${percent(part.share)} of all that does.`
+    : `Carries ${percent(part.share)} of what speaks for ${of}: weight ${number(part.weight)}.`;
+}
+
+/** What a concept rests on in a set: how many, and of which level. */
+function under(concept: Concept, inference: Inference, part: Part): [number, string] {
+  const count = concept.children.filter((child) => child.parts[part.set]).length;
+  return [count, inference.payload.levels[concept.depth + 1] ?? "concept"];
+}
+
+/** How much of a concept the next level explains in a set, in short. */
+export function explained(concept: Concept, inference: Inference, part: Part): string {
+  if (part.unexplained === null) return "";
+  const [count, level] = under(concept, inference, part);
+  return `${percent(1 - part.unexplained)} explained by ${plural(level, count)}`;
+}
+
+/** How much of a concept the next level explains in a set, and how much it does not. */
+export function restOf(concept: Concept, inference: Inference, part: Part): string {
+  if (part.unexplained === null) return "";
+  const [count, level] = under(concept, inference, part);
+  const left = `${percent(part.unexplained)} is unexplained`;
+  const many = (inference.payload.sets[part.set]?.images ?? 0) > 0;
+  if (count === 0 && many)
+    return `No ${level} is shared by half of its images; ${left} in the mean.`;
+  if (count === 0) return `No ${level} was found to explain it: ${left}.`;
+  const who = count === 1 ? `Its ${level} explains` : `Its ${plural(level, count)} explain`;
+  return `${who} ${percent(1 - part.unexplained)} of it; ${left}.`;
+}
+
+export function precision(part: Part): string {
+  if (part.precision === null) return "";
+  const guess = part.chance === null ? "" : `; a guess would reach ${number(part.chance)}`;
+  return `Held-out average precision ${number(part.precision)}${guess}.`;
+}
+
+function decision(inference: Inference, part: Part): string {
+  const target = inference.payload.sets[part.set]?.target;
+  if (!target) return "";
+  return `${target.name}: probability ${percent(target.probability)}, logit ${number(target.logit)}.`;
+}
+
+function found(inference: Inference, part: Part): string {
+  const images = inference.payload.sets[part.set]?.images ?? 0;
+  return images > 0 ? `Found in ${part.count} of ${images} images.` : "";
+}
+
+/** What one set says of a concept, in plain sentences. */
+export function sentences(concept: Concept, inference: Inference, part: Part): string[] {
+  return [
+    concept.parent ? weight(concept, part) : decision(inference, part),
+    concept.parent ? found(inference, part) : "",
+    restOf(concept, inference, part),
+    precision(part),
+    part.flag === null ? "" : `Doubtful: ${part.flag}.`.replace(/\.\.$/, "."),
+  ].filter(Boolean);
+}
+
+/** One line for a screen reader and for hover. */
+export function spoken(concept: Concept, inference: Inference, set?: number): string {
+  const parts = concept.known.filter((part) => set === undefined || part.set === set);
+  const told = parts.map((part) => {
+    const name = inference.payload.sets[part.set]?.name;
+    const words = sentences(concept, inference, part).join(" ");
+    return name && set === undefined ? `${name}: ${words}` : words;
+  });
+  const whose = set === undefined ? ownership(concept, inference) : "";
+  const head = `${concept.name}, ${inference.payload.levels[concept.depth] ?? ""}`;
+  return [whose ? `${head}, ${whose}.` : `${head}.`, ...told].join(" ");
+}

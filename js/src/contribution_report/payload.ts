@@ -1,0 +1,67 @@
+// What comes from the kernel: names in their order, numbers and sentences per image, maps.
+
+import type { Check } from "../lib/faith.ts";
+import { type Buffer, bytesOf, decodeMap, type Grid, range } from "../lib/pixels.ts";
+import type { Sum } from "./waterfall.ts";
+
+export interface Card extends Sum {
+  probability: number | null;
+  elements: string[];
+  explained: string;
+  warning: string;
+  notes: string[];
+  beside: string[];
+  /** What the folded concepts' sum is made of; nothing where all have one sign. */
+  folded: string;
+  /** Places of the concepts in the pie, and what they add; the folded ones are at `shown`. */
+  slices: [place: number, value: number][];
+  entropies: string;
+  /** Where Grad-CAM is strong, or why there is none. */
+  attention: string;
+  /** How far contributions agree with ablation; null where concepts cannot be taken out. */
+  check?: Check | null;
+  baseline: Sum | null;
+}
+
+export interface Report {
+  target: string;
+  layer: string;
+  kind: string;
+  names: string[];
+  shown: number;
+  typical: string;
+  notes: string[];
+  images: Card[];
+}
+
+export interface MapsPayload {
+  extent?: [number, number][];
+  zero?: number[];
+  step?: number[];
+  data?: Buffer;
+}
+
+/** Grad-CAM of every image; null where it points at no place. */
+export function attentionOf(payload: MapsPayload): (Grid | null)[] {
+  return mapsOf(payload, 0).map(([map]) => (map?.values.length ? map : null));
+}
+
+/** The strongest value of any of these maps, at which colours end; 1 where all are empty. */
+export function strongestOf(maps: readonly (Grid | null)[]): number {
+  const ends = maps.flatMap((map) => (map ? range(map).map(Math.abs) : []));
+  return Math.max(0, ...ends) || 1;
+}
+
+/** The maps of every image, concepts in their order and then the folded ones. */
+export function mapsOf(payload: MapsPayload, concepts: number): Grid[][] {
+  const { extent = [], zero = [], step = [] } = payload;
+  const bytes = bytesOf(payload.data);
+  const found: Grid[][] = [];
+  let start = 0;
+  for (const [i, size] of extent.entries()) {
+    if (i % (concepts + 1) === 0) found.push([]);
+    found.at(-1)?.push(decodeMap(bytes, start, size, zero[i] ?? 0, step[i] ?? 1));
+    start += size[0] * size[1];
+  }
+  return found;
+}

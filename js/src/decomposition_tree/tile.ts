@@ -1,0 +1,93 @@
+// One node on the plane: its picture, channel and share, and marks for what is special about it.
+
+import { h, setAttribute } from "../lib/dom.ts";
+import { percent } from "../lib/words.ts";
+import { type Place, TILE } from "./geometry.ts";
+import { estimatedShare, type TreeNode } from "./tree.ts";
+
+export interface Tile {
+  readonly element: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  node: TreeNode;
+  painted: string;
+}
+
+export interface TileState {
+  place: Place;
+  open: boolean;
+  expandable: boolean;
+  stub: boolean;
+  label: string;
+  name: string;
+}
+
+export const CANVAS = { near: 2 * TILE, far: TILE / 2 };
+
+export function makeTile(node: TreeNode): Tile {
+  const canvas = h("canvas", { width: CANVAS.near, height: CANVAS.near, "aria-hidden": "true" });
+  const element = h(
+    "div",
+    { class: "hx-node", role: "treeitem", tabindex: -1, "data-path": node.key },
+    h("div", { class: "hx-frame" }, canvas),
+    h("div", { class: "hx-caption" }),
+    h("div", { class: "hx-badges" }),
+    h("span", { class: "hx-toggle", "aria-hidden": "true" }),
+  );
+  return { element, canvas, node, painted: "" };
+}
+
+export function dressTile(tile: Tile, state: TileState): void {
+  const { element, node } = tile;
+  const { place } = state;
+  element.style.transform = `translate(${place.x}px, ${place.y}px)`;
+  element.style.width = `${place.width}px`;
+  element.style.height = `${place.height}px`;
+  element.classList.toggle("hx-stub", state.stub);
+  element.classList.toggle("hx-root-node", !node.parent);
+  setAttribute(element, "aria-level", node.depth + 1);
+  setAttribute(element, "aria-label", state.stub ? `${state.label}, hidden` : state.label);
+  setAttribute(element, "aria-posinset", node.path.length ? (node.path.at(-1) as number) + 1 : 1);
+  setAttribute(element, "aria-setsize", node.parent?.children.length ?? 1);
+  setAttribute(element, "aria-expanded", state.expandable ? String(state.open) : null);
+  const toggle = element.querySelector(".hx-toggle") as HTMLElement;
+  toggle.hidden = !state.expandable || state.stub;
+  toggle.textContent = state.open ? "−" : "+";
+  caption(element.querySelector(".hx-caption") as HTMLElement, node, state);
+  badges(element.querySelector(".hx-badges") as HTMLElement, node);
+}
+
+function caption(element: HTMLElement, node: TreeNode, state: TileState): void {
+  if (state.stub) {
+    element.replaceChildren(h("span", {}, `${state.name} hidden`));
+    return;
+  }
+  const bar = h("span", { class: "hx-share" }, h("i"));
+  (bar.firstChild as HTMLElement).style.width = `${100 * Math.min(1, node.facts.share)}%`;
+  const foretold = estimatedShare(node);
+  if (foretold !== null) bar.append(tick(foretold));
+  element.replaceChildren(
+    h("span", { class: "hx-channel" }, state.name),
+    (node.parent && h("span", { class: "hx-percent" }, percent(node.facts.share))) || "",
+    node.parent ? bar : "",
+  );
+}
+
+/** Where on the bar of what was measured the gradient's estimate stands. */
+function tick(share: number): HTMLElement {
+  const made = h("b", { title: `the gradient says ${percent(share)}` });
+  made.style.left = `${100 * Math.min(1, Math.max(0, share))}%`;
+  return made;
+}
+
+function badges(element: HTMLElement, node: TreeNode): void {
+  const { also, negated, unclipped, activated } = node.facts;
+  const mark = (text: string, title: string) => h("span", { class: "hx-badge", title }, text);
+  element.replaceChildren(
+    ...[
+      also.length > 0 && mark(`also ${also.length}`, `also channels ${also.join(", ")}`),
+      negated && mark("neg", "negative value, its negative was decomposed"),
+      unclipped && mark("clip", "the value before the clip was decomposed"),
+      activated === 0 && mark("ends", "no activated channel below"),
+    ].filter((badge): badge is HTMLElement => Boolean(badge)),
+  );
+}

@@ -1,0 +1,107 @@
+// Facts in words: what is read on the screen and by a screen reader.
+import type { Wording } from "../lib/faith.ts";
+import { stageName } from "../lib/layers.ts";
+import { number, percent } from "../lib/words.ts";
+import { estimatedShare, type Layer, type Tree, type TreeNode } from "./tree.ts";
+
+export function levelName(layer: Layer | null): string {
+  return layer ? stageName(layer) : "Decision";
+}
+
+export function nodeName(node: TreeNode, tree: Tree): string {
+  return node.parent ? `Channel ${node.facts.channel}` : tree.payload.target.name;
+}
+
+/** What a node's contribution is measured in: its parent decision. */
+export function unitOf(node: TreeNode, tree: Tree): string {
+  const { parent } = node;
+  if (!parent?.parent) return `logit of ${tree.payload.target.name}`;
+  return `${levelName(parent.layer).toLowerCase()} channel ${parent.facts.channel}`;
+}
+
+function share(node: TreeNode, tree: Tree): string {
+  const of = node.parent?.parent
+    ? `${levelName(node.parent.layer).toLowerCase()} channel ${node.parent.facts.channel}`
+    : tree.payload.target.name;
+  const { contribution, estimate } = node.facts;
+  const measured =
+    estimate === null
+      ? `${number(contribution)} on average over the map.`
+      : `without it ${number(contribution)} is lost; its gradient says ${number(estimate)}.`;
+  return `Carries ${percent(node.facts.share)} of all that speaks for ${of}: ${measured}`;
+}
+
+function place(node: TreeNode): string {
+  const { position, box } = node.facts;
+  const [height, width] = [box[3] - box[1], box[2] - box[0]];
+  return (
+    `Strongest at row ${position[0]}, column ${position[1]}; ` +
+    `that unit sees ${width} × ${height} pixels of the image.`
+  );
+}
+
+function below(node: TreeNode): string {
+  const { activated, completeness } = node.facts;
+  if (activated === null) return "";
+  if (activated === 0) return "No channel below is activated: nothing further speaks for it.";
+  const channels = activated === 1 ? "One channel speaks" : `${activated} channels speak`;
+  const sum =
+    completeness === null
+      ? ""
+      : ` All contributions below add up to ${percent(completeness)} of it` +
+        (Math.abs(completeness - 1) < 0.005
+          ? ": the step is exact."
+          : "; the difference is bias, or what is not linear.");
+  return `${channels} for it in the layer below.${sum}`;
+}
+
+/** The facts of a node in plain sentences. */
+export function sentences(node: TreeNode, tree: Tree): string[] {
+  const { facts } = node;
+  if (!node.parent) {
+    const { target } = tree.payload;
+    return [
+      `Logit ${number(target.logit)}, probability ${percent(target.probability)}.`,
+      below(node),
+    ].filter(Boolean);
+  }
+  return [
+    share(node, tree),
+    place(node),
+    facts.also.length > 0 &&
+      `Stands also for ${facts.also.length === 1 ? "channel" : "channels"} ${facts.also.join(", ")}: their maps cover the same place.`,
+    facts.negated &&
+      `Its value is negative (${number(facts.value)}); what speaks for the negative was taken.`,
+    facts.unclipped && "The activation is clipped from above; the value before the clip was taken.",
+    below(node),
+  ].filter((text): text is string => Boolean(text));
+}
+
+/** One line for a screen reader. */
+export function spoken(node: TreeNode, tree: Tree): string {
+  if (!node.parent) {
+    const { target } = tree.payload;
+    return `Decision ${target.name}, logit ${number(target.logit)}, probability ${percent(target.probability)}`;
+  }
+  const { facts } = node;
+  const foretold = estimatedShare(node);
+  return [
+    `${levelName(node.layer)}, channel ${facts.channel}`,
+    `${percent(facts.share)} of ${unitOf(node, tree)}`,
+    foretold !== null && `by its gradient ${percent(foretold)}`,
+    `strongest at row ${facts.position[0]}, column ${facts.position[1]}`,
+    facts.also.length > 0 && `also channels ${facts.also.join(", ")}`,
+    facts.negated && "negated",
+    facts.unclipped && "before its clip",
+    facts.activated === 0 && "no activated channel below",
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
+/** What the line on faithfulness speaks of. */
+export function wording(tree: Tree): Wording {
+  return tree.payload.method === "ablation"
+    ? { subject: "measured by ablation; the gradient", advice: "gradients here" }
+    : { advice: "these shares, measure them by ablation" };
+}

@@ -1,0 +1,122 @@
+// The sunbursts of the points that are chosen: the charts of ConceptSunburst, with a model of the
+// same shape that holds these inferences alone.
+import type { AnyModel } from "@anywidget/types";
+import { Charts } from "../concept_inference/charts.ts";
+import { ringsKey } from "../concept_inference/gauge.ts";
+import {
+  type State as InferenceState,
+  Session as Inferences,
+} from "../concept_inference/session.ts";
+import { button, fill, h } from "../lib/dom.ts";
+import { progress } from "../lib/work.ts";
+import { MOST_CHARTS, type Session } from "./session.ts";
+import { known, type Shown, subset } from "./subset.ts";
+import { listed, pointName } from "./words.ts";
+
+const HOW =
+  "This comparison holds no inferences of single images. " +
+  "chain.compare(sets, concept, level, inferences=True) makes them; " +
+  "InferenceSpace(comparison, chain, images=sets) infers them when points are chosen.";
+const GONE = "The inference of this point was not kept with the page.";
+
+export class Bursts {
+  readonly element = h("section", { class: "hx-chosen", "aria-label": "Sunbursts" });
+  private readonly head = h("div", { class: "hx-chosen-head" });
+  private readonly body = h("div", {});
+  private leave: () => void = () => undefined;
+  private drawn = "";
+
+  constructor(
+    private readonly session: Session,
+    private readonly complain: (error: unknown) => void,
+  ) {
+    this.element.append(this.head, this.body);
+    session.on((change) => {
+      if (change === "arrangement" || change === "charts") this.update(change === "charts");
+      if (change === "busy") this.write();
+    });
+    this.update(false);
+  }
+
+  close(): void {
+    this.leave();
+  }
+
+  private update(anew: boolean): void {
+    const { session } = this;
+    this.write();
+    const shown = known(session.charts, session.points);
+    // other inferences that came with these change their colours at most
+    if (shown.join() === this.drawn && !(anew && shown.length > 0)) return;
+    this.drawn = shown.join();
+    this.leave();
+    this.leave = () => undefined;
+    this.body.replaceChildren();
+    if (shown.length > 0) this.make(subset(session.charts, shown));
+  }
+
+  private make(shown: Shown): void {
+    const model = stand(this.session, shown);
+    const inferences = new Inferences(model, this.complain);
+    const charts = new Charts(inferences);
+    const key = h("div", { class: "hx-rings-key hx-layer" }, ringsKey());
+    this.body.append(charts.element, key, charts.sheet.element);
+    this.leave = () => {
+      charts.close();
+      inferences.close();
+    };
+    void inferences.load();
+  }
+
+  private write(): void {
+    const { session } = this;
+    const { points, space, missing, live } = session;
+    const busy = session.kernel.busy.includes("infer");
+    const names = listed(points.map((i) => pointName(space, session.point(i))));
+    const left = listed(missing.map((i) => pointName(space, session.point(i))));
+    fill(
+      this.head,
+      h("h3", {}, points.length > 0 ? `What ${names} rest${points.length > 1 ? "" : "s"} on` : ""),
+      points.length === 0 && h("p", { class: "hx-layer" }, this.hint()),
+      busy && this.work(left),
+      missing.length > 0 && !busy && live && this.offer(left),
+      missing.length > 0 && !live && h("p", { class: "hx-layer" }, this.lack()),
+      points.length > 0 && button("Close", () => session.arrange({ points: [] })),
+    );
+  }
+
+  private hint(): string {
+    const { live, charts } = this.session;
+    if (!live && charts.of.length === 0) return HOW;
+    return `Choose points to see what their decisions rest on: click, Shift + click for up to ${MOST_CHARTS}.`;
+  }
+
+  private lack(): string {
+    return this.session.charts.of.length === 0 ? HOW : GONE;
+  }
+
+  private offer(names: string): HTMLElement {
+    return button(`Infer concepts of ${names}`, () => void this.session.infer());
+  }
+
+  private work(names: string): HTMLElement {
+    const words = `Inferring concepts of ${names}${progress(this.session.kernel)} …`;
+    const cancel = button("Cancel", () => this.session.kernel.cancel());
+    return h("div", { class: "hx-work", role: "status" }, h("span", {}, words), cancel);
+  }
+}
+
+/** A model for the charts: what is zoomed in and chosen there is saved with the rest. */
+function stand({ model }: Session, { inference, pictures }: Shown): AnyModel<InferenceState> {
+  const own: Partial<InferenceState> = { inference, pictures, classes: [], live: false };
+  const saved = (event: string) => event === "change:view";
+  const made = {
+    get: (name: string) => own[name] ?? model.get(name),
+    set: (name: string, value: unknown) => model.set(name as "view", value as never),
+    save_changes: () => model.save_changes(),
+    on: (event: string, act: () => void) => saved(event) && model.on("change:view", act),
+    off: (event: string, act: () => void) => saved(event) && model.off("change:view", act),
+    send: () => undefined,
+  };
+  return made as unknown as AnyModel<InferenceState>;
+}

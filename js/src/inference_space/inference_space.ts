@@ -1,0 +1,98 @@
+// Inferences of sets of images as points in space, beside the table of their distances.
+import type { AnyModel } from "@anywidget/types";
+import "./inference_space.css";
+import type { Banner } from "../lib/banner.ts";
+import type { Checks } from "../lib/checking.ts";
+import { h } from "../lib/dom.ts";
+import { type Check, FaithLine } from "../lib/faith.ts";
+import { view } from "../lib/view.ts";
+import { Bursts } from "./bursts.ts";
+import { pointChecks, together } from "./checking.ts";
+import { PlotKeys } from "./keys.ts";
+import { legend } from "./legend.ts";
+import { pointList } from "./list.ts";
+import { Plot } from "./plot.ts";
+import { Session, type State } from "./session.ts";
+import { Table } from "./table.ts";
+import { tools } from "./tools.ts";
+import { images, pointName } from "./words.ts";
+
+const BOLD = "Bold: larger than the spread within both sets. Diagonal: the spread within a set.";
+
+function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
+  const complain = (error: unknown) => banner.show(error);
+  const session = new Session(model, complain);
+  const plot = new Plot(session);
+  const keys = new PlotKeys(session, plot);
+  const bursts = new Bursts(session, complain);
+  const { payload } = session.space;
+  const side = h(
+    "div",
+    { class: "hx-space-side" },
+    legend(session),
+    new Table(session).element,
+    h("div", { class: "hx-verdict" }, ...payload.verdict.map((line) => h("p", {}, line))),
+    h(
+      "div",
+      { class: "hx-remarks" },
+      payload.groups.length > 1 && h("p", {}, BOLD),
+      ...payload.remarks.map((line) => h("p", {}, line)),
+    ),
+  );
+  const main = h(
+    "div",
+    { class: "hx-space-main" },
+    plot.element,
+    tools(session, plot, keys.sheet.hint),
+  );
+  const checks = pointChecks(session);
+  root.append(header(session, checks), h("div", { class: "hx-space-body" }, main, side));
+  root.append(bursts.element, pointList(session), keys.sheet.element);
+  void session.load();
+  checks.start();
+  return () => {
+    for (const part of [plot, bursts, session]) part.close();
+    root.remove();
+  };
+}
+
+function header(session: Session, checks: Checks<number>): HTMLElement {
+  const { space } = session;
+  const { groups, level } = space.payload;
+  const names = [...new Set(groups.map((one) => one.concept))];
+  const title = h(
+    "h2",
+    { class: "hx-title" },
+    h("span", { class: "hx-why" }, names.length > 1 ? "How are " : "How is "),
+    ...names.flatMap((name, i) => [
+      i > 0 && h("span", {}, i < names.length - 1 ? ", " : " and "),
+      h("b", {}, name),
+    ]),
+    h("span", { class: "hx-why" }, " inferred?"),
+    h("small", {}, `${images(space.points.length)} · ${level} level`),
+  );
+  return h("header", { class: "hx-header" }, h("div", {}, title, faith(session, checks)));
+}
+
+/** How far the inferences of all images agree with ablation. */
+function faith(session: Session, checks: Checks<number>): HTMLElement {
+  const { space } = session;
+  const advice = "the places of these points";
+  const line = new FaithLine(
+    () => ({ advice }),
+    () => void checks.run(...space.points.keys()),
+  );
+  const write = () => {
+    const known = space.points.flatMap((point, i): [string, Check][] => {
+      const check = checks.check(i);
+      return check ? [[pointName(space, point), check]] : [];
+    });
+    const all = known.length === space.points.length;
+    line.show(all ? together(new Map(known)) : null, checks.state(...space.points.keys()));
+  };
+  session.on((change) => change === "checks" && write());
+  write();
+  return line.element;
+}
+
+export default view("inference_space", "hx-inference-space", build);

@@ -1,0 +1,70 @@
+// The keyboard in the plot: one key, one act.
+import { KeySheet, type Keys, modified, take } from "../lib/keys.ts";
+import type { Plot } from "./plot.ts";
+import { FIRST, turned, zoomed } from "./projection.ts";
+import type { Session } from "./session.ts";
+
+const KEYS: Keys = [
+  ["→  ←  ↑  ↓", "turn (with Shift farther)"],
+  ["+  −", "zoom, as does Ctrl + wheel"],
+  ["Home  0", "as it was turned at first"],
+  ["n  p", "to the next point, to the one before"],
+  ["Enter  Space", "choose the point (Shift: with the others)"],
+  ["Esc", "cancel what the kernel does, let go of the points, of the cell"],
+  ["?", "show or hide these keys"],
+];
+const STEP = 5; // degrees
+const FARTHER = 4;
+const GROW = 1.2;
+
+export class PlotKeys {
+  readonly sheet: KeySheet;
+
+  constructor(
+    private readonly session: Session,
+    private readonly plot: Plot,
+  ) {
+    this.sheet = new KeySheet(KEYS, () => plot.element.focus());
+    plot.element.addEventListener("keydown", (event) => this.press(event));
+  }
+
+  private press(event: KeyboardEvent): void {
+    if (modified(event)) return;
+    if (this.turn(event) || this.act(event)) take(event);
+  }
+
+  private turn({ key, shiftKey }: KeyboardEvent): boolean {
+    const { session, plot } = this;
+    const step = STEP * (shiftKey ? FARTHER : 1);
+    const by = {
+      ArrowRight: [step, 0],
+      ArrowLeft: [-step, 0],
+      ArrowUp: [0, -step],
+      ArrowDown: [0, step],
+    }[key];
+    if (by) plot.turn(turned(session.turn, by[0] as number, by[1] as number));
+    else if (key === "+" || key === "=") plot.turn(zoomed(session.turn, GROW));
+    else if (key === "-") plot.turn(zoomed(session.turn, 1 / GROW));
+    else if (key === "Home" || key === "0") plot.turn(FIRST);
+    else return false;
+    return true;
+  }
+
+  private act({ key, shiftKey }: KeyboardEvent): boolean {
+    const { session, plot } = this;
+    if (key === "n" || key === "]") plot.step(1);
+    else if (key === "p" || key === "[") plot.step(-1);
+    else if (key === "Enter" || key === " ") this.choose(shiftKey);
+    else if (key === "Escape") session.clear();
+    else if (key === "?") this.sheet.toggle();
+    else return false;
+    return true;
+  }
+
+  private choose(more: boolean): void {
+    const { looked } = this.session;
+    if (looked === null) return;
+    this.session.choose(looked, more);
+    this.plot.tell(looked);
+  }
+}
