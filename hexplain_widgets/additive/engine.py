@@ -18,7 +18,7 @@ from ..arguments import at_least_one, check_finite, not_negative, share, tuple_o
 from ..arguments import positive as positive_number
 from ..evidence import AdditiveReport, Contributions, Layer, Provenance
 from ..evidence.additive import FILTERS
-from ..fitting.engine import FittedEngine
+from ..fitting.engine import BaseEngine
 from ..fitting.passes import Pass
 from ..network.classifier import Classifier, PreparedImage
 from ..network.gradients import grad_cam
@@ -198,7 +198,7 @@ class _ImageReading:
         )
 
 
-class AdditiveExplainer(FittedEngine[ScoreStatistics]):
+class AdditiveExplainer(BaseEngine[ScoreStatistics]):
     """An additive model of one score, distilled from the network without labels.
 
     `concepts` are what explains: `"heads"` of the network, or names of some of them; a

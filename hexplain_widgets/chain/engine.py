@@ -24,7 +24,7 @@ from ..evidence import (
     Provenance,
 )
 from ..evidence.faithfulness import faithfulness
-from ..fitting.engine import FittedEngine
+from ..fitting.engine import BaseEngine
 from ..network.classifier import Classifier, PreparedImage, thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
@@ -127,7 +127,7 @@ def faithful(
     return faithfulness(concept.estimates, mean, images=len(lost), seconds=seconds)
 
 
-class Chain(FittedEngine[ConceptStatistics]):
+class Chain(BaseEngine[ConceptStatistics]):
     """The concepts that decisions rest on, inferred from deep layers to shallow ones.
 
     `levels` pairs levels with layers, coarse to fine, None standing for the output; without it

@@ -19,7 +19,7 @@ from ..data.samples import Batch, Sample
 from ..evidence import Layer
 from ..fitting.passes import Extractor, Plan
 from ..fitting.states import Settings
-from ..fitting.statistics import Part, Scope, Statistics, Sums, below, names_of
+from ..fitting.statistics import Addend, Scope, Statistics, Sums, below, names_of
 from ..network.classifier import Classifier
 from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
@@ -356,7 +356,7 @@ class LevelStatistics(Sums):
             self.held_area[label - 1] += image.pixels.of(label).sum() * image.pixels.area
         self.labelled[1] += 1
 
-    def parts(self) -> Mapping[str, Part]:
+    def parts(self) -> Mapping[str, Addend]:
         """Return the samples of held-out pixels."""
         return {"samples": self.samples}
 
@@ -373,7 +373,7 @@ class ConceptStatistics(Statistics[ConceptScope, LabelBatch]):
         super().__init__(scope)
         self.levels = {level.name: LevelStatistics(level) for level in scope.levels}
 
-    def parts(self) -> Mapping[str, Part]:
+    def parts(self) -> Mapping[str, Addend]:
         """Return the sums of each level."""
         return {str(i): part for i, part in enumerate(self.levels.values())}
 

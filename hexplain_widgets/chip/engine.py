@@ -32,7 +32,7 @@ from ..evidence import (
     Provenance,
 )
 from ..evidence.faithfulness import faithfulness
-from ..fitting.engine import FittedEngine
+from ..fitting.engine import BaseEngine
 from ..network.classifier import Classifier
 from ..network.localize import Truth, best_threshold
 from ..network.probed_image import ImageProbe, ProbedImage
@@ -103,7 +103,7 @@ def _narrowed(data: Any, target: int) -> Any:
     return Subset(data, [i for i, label in enumerate(labels) if int(label) == target])
 
 
-class Chip(FittedEngine[ResponseStatistics]):
+class Chip(BaseEngine[ResponseStatistics]):
     """The importance of channels for classes, learned by closing channels at random.
 
     `layers` are named in any order (default: one per stage). `gates_per_image` gates are drawn for

@@ -18,7 +18,7 @@ from ..evidence import Layer
 from ..fitting.exemplars import Exemplars
 from ..fitting.passes import Extractor, Plan
 from ..fitting.states import Settings
-from ..fitting.statistics import Part, Scope, Statistics, names_of, numbered
+from ..fitting.statistics import Addend, Scope, Statistics, names_of, numbered
 from ..network.classifier import Classifier
 from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximity
 from ..network.guest import visiting
@@ -184,7 +184,7 @@ class ResponseStatistics(Statistics[ResponseScope, ResponseBatch]):
         }
         self._exemplars = {n.name: Exemplars(n.shape[0]) for n in scope.layers}
 
-    def parts(self) -> Mapping[str, Part]:
+    def parts(self) -> Mapping[str, Addend]:
         """Return the sums and the strongest images of each layer."""
         return numbered(moments=self._moments, exemplars=self._exemplars)
 

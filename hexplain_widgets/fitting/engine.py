@@ -18,7 +18,7 @@ from .statistics import Statistics
 S = TypeVar("S", bound=Statistics[Any, Any])
 
 
-class FittedEngine(Generic[S]):
+class BaseEngine(Generic[S]):
     """An engine that keeps statistics of the data that it was fitted on.
 
     `SETTINGS` are the arguments of its constructor that are saved, `LEARNED` the attributes that

@@ -43,7 +43,7 @@ def below(arrays: Arrays, prefix: str) -> Arrays:
 
 
 @runtime_checkable
-class Part(Protocol):
+class Addend(Protocol):
     """What is kept of one thing, such as a layer."""
 
     def merge(self, other: Any) -> None:
@@ -56,7 +56,7 @@ class Part(Protocol):
         """Take what was saved; raises ValueError or KeyError where it does not fit."""
 
 
-def numbered(**kinds: Mapping[str, Part]) -> dict[str, Part]:
+def numbered(**kinds: Mapping[str, Addend]) -> dict[str, Addend]:
     """Return parts of several kinds, each one for every layer, named by the layer's number."""
     return {
         f"{i}.{kind}": part
@@ -70,7 +70,7 @@ class Sums:
 
     SUMS: ClassVar[tuple[str, ...]] = ()
 
-    def parts(self) -> Mapping[str, Part]:
+    def parts(self) -> Mapping[str, Addend]:
         """Return the parts, by what their arrays' names begin with."""
         return {}
 

@@ -27,7 +27,7 @@ from ..evidence import (
     NeuronPortrait,
     Provenance,
 )
-from ..fitting.engine import FittedEngine
+from ..fitting.engine import BaseEngine
 from ..fitting.exemplars import SIDE, Exemplars
 from ..network.classifier import Classifier
 from ..network.localize import Truth, agreement, best_threshold, box_of, note_on, region, upsampled
@@ -113,7 +113,7 @@ def portrait_of(kept: Exemplars, layer: str, neuron: int) -> NeuronPortrait:
     return NeuronPortrait(layer, neuron, stacked, np.array(values, dtype=np.float64), places)
 
 
-class Hint(FittedEngine[RegionStatistics]):
+class Hint(BaseEngine[RegionStatistics]):
     """The neurons that serve the concepts of a hierarchy, learned from responsible regions.
 
     `layer` is one name, several, `"stages"` for the last layer of each stage, or None for the last

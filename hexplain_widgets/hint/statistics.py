@@ -13,7 +13,7 @@ from ..data.samples import Batch, picture_of_sample
 from ..fitting.exemplars import Exemplars, in_thumbnail
 from ..fitting.passes import Plan
 from ..fitting.states import Arrays
-from ..fitting.statistics import Part, Statistics, names_of, numbered
+from ..fitting.statistics import Addend, Statistics, names_of, numbered
 from ..network.classifier import Classifier
 from ..network.probe import Probe
 from ..solvers.reservoirs import Reservoir, hashes_of, image_number, packed, unpack
@@ -98,7 +98,7 @@ class RegionStatistics(Statistics[RegionScope, RegionBatch]):
         self._samples = {n.name: RegionSamples(size, n.shape[0], count) for n in scope.layers}
         self._exemplars = {n.name: Exemplars(n.shape[0]) for n in scope.layers}
 
-    def parts(self) -> Mapping[str, Part]:
+    def parts(self) -> Mapping[str, Addend]:
         """Return the samples and the strongest images of each layer."""
         return numbered(kept=self._samples, exemplars=self._exemplars)
 
