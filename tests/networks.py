@@ -54,6 +54,31 @@ def plain(*, bias: bool = True, activation: type[nn.Module] = nn.ReLU, seed: int
     )  # fmt: skip
 
 
+def pointwise(channels: Tensor, classes: Tensor, bias: Tensor | None = None) -> nn.Sequential:
+    """Channels `(k, 3)` that mix colours at each place, classes `(c, k)` that weigh their means."""
+    network = nn.Sequential(
+        nn.Conv2d(channels.shape[1], len(channels), 1, bias=False), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(*reversed(classes.shape)),
+    )  # fmt: skip
+    network[0].weight.data = channels[:, :, None, None].clone()
+    network[4].weight.data = classes.clone()
+    network[4].bias.data = torch.zeros(len(classes)) if bias is None else bias.clone()
+    return network.eval()
+
+
+class OneStage(nn.Module):
+    """One stage, the mean of each of its channels, one linear layer."""
+
+    def __init__(self, channels: int = 8) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(channels, 4)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.low(x).mean((2, 3)))
+
+
 class Functional(nn.Module):
     """Functional ReLU and pooling, one module reused, a residual connection over everything."""
 

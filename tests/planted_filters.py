@@ -8,11 +8,11 @@ from types import MappingProxyType
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 from torchvision.transforms import v2
 
 import hexplain_widgets as hx
 from hexplain_widgets.data.concept_sets import LabelledPicture
+from tests.networks import pointwise
 
 SIDE = 56
 COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))
@@ -24,20 +24,11 @@ SILENT = 3
 
 def network() -> hx.Classifier:
     """Filters 0 to 2 fire on red, green and blue; filter 3 never does."""
-    model = nn.Sequential(
-        nn.Conv2d(3, NETWORK_FILTERS, 1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(), nn.Linear(NETWORK_FILTERS, 2),
-    )  # fmt: skip
-    first, last = model[0], model[4]
-    assert isinstance(first, nn.Conv2d)
-    assert isinstance(last, nn.Linear)
     weights = torch.full((NETWORK_FILTERS, 3), -1.0)
     weights[:3] += 2 * torch.eye(3)
-    first.weight.data = weights[:, :, None, None]
-    last.weight.data = torch.eye(2, NETWORK_FILTERS)
-    last.bias.data.zero_()
+    model = pointwise(weights, torch.eye(2, NETWORK_FILTERS))
     steps = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])
-    return hx.Classifier(model.eval(), transform=steps, classes=["one", "other"])
+    return hx.Classifier(model, transform=steps, classes=["one", "other"])
 
 
 class Patches:

@@ -6,7 +6,8 @@ import copy
 import itertools
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.atlas.gallery import FilterGallery
 from hexplain_widgets.data.concept_sets import LabelledPicture
-from hexplain_widgets.diagnosis.attacks import DeepestStage, attacked_decision, pgd
+from hexplain_widgets.diagnosis.attacks import StageProbe, attacked_decision, pgd
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.network import gating
@@ -77,7 +78,7 @@ def additive(model: nn.Module, x: Tensor) -> Evidence:
 def attack(model: nn.Module, x: Tensor) -> Evidence:
     found = pgd(model, x, steps=2)
     trees = [hx.decompose(model, each, top_k=1) for each in (x, found.adversarial)]
-    return attacked_decision(found, DeepestStage(hx.Classifier(model)), *trees)
+    return attacked_decision(found, StageProbe(hx.Classifier(model)), *trees)
 
 
 def context(model: nn.Module, x: Tensor) -> Evidence:
@@ -202,6 +203,20 @@ class Interrupted(BaseException):
     pass
 
 
+@contextmanager
+def failing(module: nn.Module, failure: type[BaseException], at: int) -> Iterator[None]:
+    """A module raises in every call but the first `at`."""
+    calls = itertools.count()
+
+    def fail(*_: object) -> None:
+        if next(calls) >= at:
+            raise failure("in the middle")
+
+    handle = module.register_forward_pre_hook(fail)
+    yield
+    handle.remove()
+
+
 # what is raised, and after how many calls of the deepest convolution
 FAILURES = [
     (kind, at) for kind in (RuntimeError, KeyboardInterrupt, Interrupted) for at in (0, 1, 3)
@@ -228,23 +243,13 @@ def test_every_pair_is_among_the_cases_that_fail(seen: str) -> None:
 @pytest.mark.parametrize(("engine", "make", "failure", "at"), FAILING)
 def test_the_model_is_handed_back_after_a_failure(engine: Engine, make, failure, at: int) -> None:
     model = in_use(make)
-    leaf = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1]
-    calls = [0]
-
-    def fail(module, args) -> None:
-        calls[0] += 1
-        if calls[0] > at:
-            raise failure("in the middle")
-
-    handle = leaf.register_forward_pre_hook(fail)
-    try:
+    deepest = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1]
+    with failing(deepest, failure, at):
         before = fingerprint(model)
         with pytest.raises(failure, match=r"in the middle"):
             for _ in range(4):
                 engine(model, image(40))
         check_untouched(before, model)
-    finally:
-        handle.remove()
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -38,7 +38,7 @@ from .distillation import (
     maker_of,
 )
 from .heads import LinearHeads, MapHeads
-from .report import ReportData, report_of, without_each
+from .report import ReportImages, report_of, scores_without_each
 from .rows import MapBatch, ScoreExtractor, ScorePlan, ScoreStatistics, keep_rows
 
 # Of the score's range: from here on the rest that nothing explains is said.
@@ -427,9 +427,11 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         without = None
         if distilled.scope.kind == FILTERS:
             groups = distilled.elements.groups()
-            without = without_each(self._score_extractor, guest, images, unseen.statistics, groups)
+            without = scores_without_each(
+                self._score_extractor, guest, images, unseen.statistics, groups
+            )
         chosen = range(self.seed, self.seed + at_least_one("seeds", seeds))
-        asked = ReportData(unseen.statistics, without)
+        asked = ReportImages(unseen.statistics, without)
         return report_of(fit, asked, chosen, self._provenance(), progress=progress)
 
     def save(self, path: str | Path) -> Path:

@@ -30,7 +30,7 @@ BY_SIGN = "the network's own decision, its score above 0"
 
 
 @dataclass(frozen=True, eq=False)
-class ReportData:
+class ReportImages:
     """A set of images to report on: its rows, and their scores without each concept's filters.
 
     `without` is None where concepts cannot be taken out; its rows stand as those of `rows.all()`,
@@ -41,7 +41,7 @@ class ReportData:
     without: Float[np.ndarray, "n p"] | None
 
 
-def ablated(
+def ablated_scores(
     extractor: ScoreExtractor,
     classifier: Classifier,
     data: Iterable[object],
@@ -56,15 +56,15 @@ def ablated(
 
 def report_of(
     fit: AdditiveFit,
-    asked: ReportData,
+    images: ReportImages,
     seeds: Sequence[int],
     provenance: Provenance,
     *,
     progress: bool,
 ) -> AdditiveReport:
     """Return the report on a set of images; explainers of seeds that are new are fitted first."""
-    batch, examples = asked.rows.all(), fit.of_rows(asked.rows)
-    judged = _DecisionTruth.of(fit, batch)
+    batch, examples = images.rows.all(), fit.of_rows(images.rows)
+    judgement = _DecisionTruth.of(fit, batch)
     betas = (fit.schedule.beta, 0.0)
     qualities = []
     for beta in betas:
@@ -72,10 +72,10 @@ def report_of(
         for seed in seeds:
             distillation = fit.distillation(beta=beta, seed=seed)
             distillation.run(progress=progress)
-            each.append(_quality(fit, distillation, examples, asked, judged))
+            each.append(_quality(fit, distillation, examples, images, judgement))
         qualities.append(_stacked(each))
     scope = fit.rows.scope
-    own_threshold = best_accuracy_threshold(judged.choosing_scores, judged.choosing)
+    own_threshold = best_accuracy_threshold(judgement.choosing_scores, judgement.choosing)
     return AdditiveReport(
         names=fit.elements.names,
         target=scope.output,
@@ -83,12 +83,12 @@ def report_of(
         seeds=tuple(seeds),
         ours=qualities[0],
         plain=qualities[1],
-        performer_accuracy=accuracy(batch.scores, judged.truth, own_threshold),
-        truth=judged.by,
+        performer_accuracy=accuracy(batch.scores, judgement.truth, own_threshold),
+        truth=judgement.by,
         images=len(batch),
-        positives=_measured(asked),
+        positives=_measured(images),
         provenance=provenance,
-        notes=(*fit.elements.notes, *_notes(fit, asked, judged)),
+        notes=(*fit.elements.notes, *_notes(fit, images, judgement)),
     )
 
 
@@ -119,35 +119,35 @@ def _quality(
     fit: AdditiveFit,
     distillation: Distillation,
     examples: DistillationData,
-    asked: ReportData,
-    judged: _DecisionTruth,
+    images: ReportImages,
+    judgement: _DecisionTruth,
 ) -> tuple[float, float, float, np.ndarray | None]:
     every = np.arange(len(examples.scores))
     device = distillation.device
     contributions, explained = explained_by(distillation.explainer, examples, every, device)
-    _, choosing = explained_by(distillation.explainer, fit.examples, judged.some, device)
-    threshold = best_accuracy_threshold(choosing, judged.choosing)
+    _, choosing = explained_by(distillation.explainer, fit.examples, judgement.some, device)
+    threshold = best_accuracy_threshold(choosing, judgement.choosing)
     return (
         float(entropies(contributions).mean()),
         float(relative_deviations(examples.scores, explained).mean()),
-        accuracy(explained, judged.truth, threshold),
-        _errors(fit, contributions, examples.scores, asked),
+        accuracy(explained, judgement.truth, threshold),
+        _errors(fit, contributions, examples.scores, images),
     )
 
 
 def _errors(
-    fit: AdditiveFit, contributions: np.ndarray, scores: np.ndarray, asked: ReportData
+    fit: AdditiveFit, contributions: np.ndarray, scores: np.ndarray, images: ReportImages
 ) -> np.ndarray | None:
-    if asked.without is None or not _measured(asked):
+    if images.without is None or not _measured(images):
         return None
-    truth = shares_by_ablation(scores, asked.without)
+    truth = shares_by_ablation(scores, images.without)
     return part_errors(fit.elements.summed(contributions), truth, scores)
 
 
-def _measured(asked: ReportData) -> int:
-    if asked.without is None:
+def _measured(images: ReportImages) -> int:
+    if images.without is None:
         return 0
-    truth = shares_by_ablation(asked.rows.all().scores, asked.without)
+    truth = shares_by_ablation(images.rows.all().scores, images.without)
     return int(np.isfinite(truth).all(1).sum())
 
 
@@ -159,16 +159,16 @@ def _stacked(each: Sequence[tuple[float, float, float, np.ndarray | None]]) -> E
     )
 
 
-def _notes(fit: AdditiveFit, asked: ReportData, judged: _DecisionTruth) -> Iterator[str]:
-    if judged.truth.all() or not judged.truth.any():
+def _notes(fit: AdditiveFit, images: ReportImages, judgement: _DecisionTruth) -> Iterator[str]:
+    if judgement.truth.all() or not judgement.truth.any():
         yield "All images are judged alike: their accuracy says nothing."
     if fit.rows.scope.kind != FILTERS:
         yield "Heads cannot be taken out of the network: no error against ablation."
-    elif not _measured(asked):
+    elif not _measured(images):
         yield "No image of the class with a positive score: no error against ablation."
 
 
-def without_each(
+def scores_without_each(
     extractor: ScoreExtractor,
     classifier: Classifier,
     data: Iterable[object],
@@ -184,8 +184,8 @@ def without_each(
     unlabelled = index < 0 or bool((batch.labels == UNLABELLED).any())
     positive = (batch.scores > 0) & (unlabelled | (batch.labels == index))
     at = {key.tobytes(): i for i, key in enumerate(batch.keys)}
-    without = np.full((len(batch), len(groups)), np.nan)
-    for key, scores in ablated(extractor, classifier, data, groups):
+    table = np.full((len(batch), len(groups)), np.nan)
+    for key, scores in ablated_scores(extractor, classifier, data, groups):
         if positive[at[key]]:
-            without[at[key]] = scores
-    return without
+            table[at[key]] = scores
+    return table

@@ -206,9 +206,9 @@ class Hint(BaseEngine[RegionStatistics]):
         super()._begin(statistics)
         self._of_layers: dict[str, Associations] = {}
         if statistics is not None:
-            weighing = ClassifierSettings(self.shapley, self.penalty, self.seed)
+            settings = ClassifierSettings(self.shapley, self.penalty, self.seed)
             for layer in statistics.scope.layers:
-                self._of_layers[layer.name] = Associations(statistics, layer, weighing)
+                self._of_layers[layer.name] = Associations(statistics, layer, settings)
         self._shown: str | None = None
         self._gaze: ImageProbe | None = None
 
@@ -237,7 +237,7 @@ class Hint(BaseEngine[RegionStatistics]):
     @property
     def estimator(self) -> str:
         """How neurons are scored."""
-        return self._associations.weighing.estimator
+        return self._associations.settings.estimator
 
     def at(self, layer: str) -> Hint:
         """Return this Hint at another fitted layer; raises ValueError for one that was not."""
@@ -256,7 +256,7 @@ class Hint(BaseEngine[RegionStatistics]):
         hint = copy.copy(self)
         hint.shapley = one_of("estimator", estimator, ESTIMATORS)
         hint._of_layers = {
-            n: a.using(replace(a.weighing, estimator=estimator)) for n, a in self._of_layers.items()
+            n: a.using(replace(a.settings, estimator=estimator)) for n, a in self._of_layers.items()
         }
         return hint
 

@@ -119,9 +119,7 @@ def test_where_nothing_speaks_for_the_score_there_is_none_and_that_is_said() -> 
     every = map(engine.explain, map(picture, range(40)))
     found = next(one for one in every if one.attention is None)
     assert found.attention is None
-    assert found.attention_note == (
-        "The map is nowhere positive: nothing in the image speaks for the target."
-    )
+    assert "nowhere positive" in found.attention_note
 
 
 def test_a_flat_map_is_none_and_that_is_said() -> None:
@@ -137,7 +135,7 @@ def test_an_image_of_one_place_in_the_layer_has_none_and_that_is_said(
 ) -> None:
     found = bent.explain(picture(99, side=1))
     assert found.attention is None
-    assert found.attention_note == "maps has no spatial extent: Grad-CAM cannot say where."
+    assert "maps has no spatial extent" in found.attention_note
 
 
 class Rooted(Bent):

@@ -154,7 +154,7 @@ def test_an_interrupt_keeps_what_was_gathered() -> None:
         gallery.fit(network(), Patches(20, stop=17), progress=False)
     found = gallery.sheet()
     assert found.images == 16
-    assert found.notes[0] == ("Stopped by an interrupt: this is what 16 of 20 images show.")
+    assert "16 of 20 images" in found.notes[0]
     assert found.suggestions()[0][0] == "red"
 
 
@@ -164,7 +164,7 @@ def test_an_interrupt_among_the_labelled_images_keeps_those_before_it() -> None:
     with pytest.raises(KeyboardInterrupt):
         gallery.fit(network(), images, parts=Patches(20, stop=17), progress=False)
     found = gallery.sheet()
-    assert found.notes[0] == "Stopped by an interrupt: parts are those of 16 labelled images."
+    assert "16 labelled images" in found.notes[0]
     assert found.suggestions()[0][0] == "red"
 
 

@@ -476,7 +476,7 @@ KILLED = """
     import sys, time, torch
     from hexplain_widgets.chip.engine import Chip
     from tests.networks import plain
-    from tests.test_chip import IMAGES, SETTINGS
+    from tests.chip.test_engine import IMAGES, SETTINGS
     torch.set_num_threads(1)
 
     def slowly():

@@ -156,7 +156,7 @@ def test_pearson_and_spearman_are_scipy_s() -> None:
 def test_faithfulness_keeps_both_sides_and_correlates_them() -> None:
     found = faithfulness(np.array([1.0, 2, 4]), np.array([2.0, 4, 8]), seconds=0.25)
     assert (found.pearson, found.spearman) == (pytest.approx(1), pytest.approx(1))
-    assert str(found) == "agrees with ablation to zero: r = 1.00 (3 channels, 0.2 s)"
+    assert "ablation to zero: r = 1.00 (3 channels, 0.2 s)" in str(found)
 
 
 def test_where_all_parts_weigh_the_same_there_is_no_correlation() -> None:

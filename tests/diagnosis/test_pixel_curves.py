@@ -9,23 +9,14 @@ from torch import nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence.store import load, save
-from tests.networks import image, plain
+from tests.networks import image, plain, pointwise
 from tests.reference import sanity as literal
 from tests.test_contract import check_untouched, fingerprint
 
 
 def sees_red() -> nn.Module:
     """Class 0 goes by how much red there is, class 1 by nothing."""
-    network = nn.Sequential(
-        nn.Conv2d(3, 1, 1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(1, 2),
-    ).eval()  # fmt: skip
-    network[0].weight.data = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
-    network[4].weight.data, network[4].bias.data = (
-        torch.tensor([[60.0], [0]]),
-        torch.tensor([-3, 0.0]),
-    )
-    return network
+    return pointwise(torch.eye(1, 3), torch.tensor([[60.0], [0]]), torch.tensor([-3, 0.0]))
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from hexplain_widgets.provenance import fingerprint as fingerprint_of
 from tests.networks import DataDependent, Residual, image, plain, seeded
 from tests.reference import responsible as literal
 from tests.reference.perturbed import Place, at_module
-from tests.test_contract import Stateful, check_untouched, fingerprint, in_use
+from tests.test_contract import Stateful, check_untouched, failing, fingerprint, in_use
 
 METHODS = get_args(Saliency)
 # Of five classes the last is in no concept; "pet" and "wild" share one.
@@ -355,16 +355,8 @@ def test_the_network_is_handed_back_after_a_failure(failure, at: int) -> None:
     model = in_use(plain)
     probe = Probe(Classifier(model))
     extractor = RegionExtractor(probe, scope_of(probe, ["4"], saliency="smoothgrad"))
-    calls = [0]
-
-    def fail(module, args) -> None:
-        calls[0] += 1
-        if calls[0] > at:
-            raise failure("in the middle")
-
-    handle = model[6].register_forward_pre_hook(fail)
-    before = fingerprint(model)
-    with pytest.raises(failure, match="in the middle"):
-        extractor.extract(batch_of(model))
-    check_untouched(before, model)
-    handle.remove()
+    with failing(model[6], failure, at):
+        before = fingerprint(model)
+        with pytest.raises(failure, match="in the middle"):
+            extractor.extract(batch_of(model))
+        check_untouched(before, model)

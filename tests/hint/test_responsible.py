@@ -28,9 +28,9 @@ from hexplain_widgets.network.gating import ForwardCache
 from hexplain_widgets.network.guest import visiting
 from hexplain_widgets.network.probe import Probe
 from tests.networks import Attentive, DataDependent, Functional, Residual, image, plain, seeded
-from tests.reference import regions as literal
+from tests.reference import responsible as literal
 from tests.reference.perturbed import Place, at_function, at_module
-from tests.test_contract import Stateful, check_untouched, fingerprint, in_use
+from tests.test_contract import Stateful, check_untouched, failing, fingerprint, in_use
 
 METHODS = get_args(Saliency)
 AGGREGATES = get_args(Aggregate)
@@ -401,20 +401,12 @@ def test_the_network_is_handed_back_as_it_came(method: str, make) -> None:
 def test_the_network_is_handed_back_after_a_failure(method: str, failure, at: int) -> None:
     model = in_use(plain)
     asked = Asked(model, ["1"], images().float())
-    calls = [0]
-
-    def fail(module, args) -> None:
-        calls[0] += 1
-        if calls[0] > at:
-            raise failure("in the middle")
-
-    handle = model[6].register_forward_pre_hook(fail)
-    before = fingerprint(model)
-    with pytest.raises(failure, match="in the middle"):
-        for _ in range(at + 1):
-            asked.found(method)
-    check_untouched(before, model)
-    handle.remove()
+    with failing(model[6], failure, at):
+        before = fingerprint(model)
+        with pytest.raises(failure, match="in the middle"):
+            for _ in range(at + 1):
+                asked.found(method)
+        check_untouched(before, model)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])

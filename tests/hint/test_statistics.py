@@ -644,22 +644,22 @@ MEMORY = """
     import resource, torch
     from torch import nn
     from hexplain_widgets.network.classifier import Classifier
-    from hexplain_widgets.fitting.passes import Gathering
+    from hexplain_widgets.fitting.passes import Pass
     from hexplain_widgets.data.hierarchy.hierarchy import Hierarchy
-    from hexplain_widgets.hint.statistics import RegionQuestion
-    from hexplain_widgets.hint.regions import Finding
+    from hexplain_widgets.hint.statistics import RegionPlan
+    from hexplain_widgets.hint.regions import RegionSettings
     from tests.networks import image
     torch.set_num_threads(1)
     wide = nn.Sequential(
         nn.Conv2d(3, 512, 8, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(512, 2),
     )
-    finding = Finding("gradient_x_input", "norm", 0.5, 1, 500, 0)
-    question = RegionQuestion(("1",), Hierarchy({"all": ["a", "b"]}), finding, False)
+    settings = RegionSettings("gradient_x_input", "norm", 0.5, 1, 500, 0)
+    plan = RegionPlan(("1",), Hierarchy({"all": ["a", "b"]}), settings, False)
     for count in (100, 1000):
         data = ((image(64, i)[0], i % 2) for i in range(count))
         classifier = Classifier(wide, classes=["a", "b"])
-        Gathering(question, classifier, None, begun=lambda r: None).run(data, progress=False)
+        Pass(plan, classifier, None, begun=lambda r: None).run(data, progress=False)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

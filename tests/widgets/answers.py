@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import threading
 from collections.abc import Sequence
 from typing import Any
+
+from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 
 from hexplain_widgets.widgets._shared.view import View
 
@@ -45,3 +49,16 @@ def tell(widget: Any, content: dict[str, Any], buffers: Sequence[Any] = ()) -> N
     """Bring a widget a message of its own as the browser does."""
     data = {"method": "custom", "content": content}
     widget.comm.handle_msg({"content": {"data": data}, "buffers": list(buffers)})
+
+
+def to_the_browser_and_back(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what becomes of a view's state on its way: text, and bytes beside it."""
+    _, paths, buffers = _remove_buffers(copy.deepcopy(state))
+    back = json.loads(as_text(state))
+    _put_buffers(back, paths, [bytes(buffer) for buffer in buffers])
+    return back
+
+
+def as_text(state: dict[str, Any]) -> str:
+    """Return what of a state goes as text."""
+    return json.dumps(_remove_buffers(copy.deepcopy(state))[0])

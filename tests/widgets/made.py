@@ -120,3 +120,13 @@ def scene(side):
         image[(abs(x - cx) < 0.055) & (abs(y - 0.58) < 0.055)] = (0.4, 0.6, 0.75)
     image[(abs(x - 0.5) < 0.055) & (y > 0.62) & (y < 0.82)] = (0.35, 0.2, 0.12)
     return (np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def tinted(draw, side=48, least=0.35):
+    """A scene under a sky of another colour each time."""
+    return (scene(side) * draw.uniform(least, 1, 3)).astype(np.uint8)
+
+
+def lit(count, side):
+    """Scenes of different light."""
+    return [(scene(side) * light).astype(np.uint8) for light in np.linspace(0.6, 1, count)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hexplain_widgets.evidence import Contributions, Prediction, Provenance
-from tests.widgets.made import MARKUP, scene
+from tests.widgets.made import MARKUP, lit
 from tests.widgets.made_chip import bump
 
 CONCEPTS = ("window", "wheel", "roof", "door", MARKUP, "shadow", "sky", "lamp", "fence", "path",
@@ -92,4 +92,4 @@ class MadeExplainer:
 
 def images(count: int = 2, side: int = 96) -> list[np.ndarray]:
     """Scenes of different light."""
-    return [(scene(side) * light).astype(np.uint8) for light in np.linspace(0.6, 1, count)]
+    return lit(count, side)

@@ -16,7 +16,7 @@ from hexplain_widgets.evidence import (
     Layer,
     Provenance,
 )
-from tests.widgets.made import MARKUP, scene
+from tests.widgets.made import MARKUP, tinted
 
 CLASSES = ("bullfrog", "tree frog", "zebra", "pony", MARKUP, "harbor", "orchard")
 LAYERS = (
@@ -201,11 +201,6 @@ def portrait(layer: Layer, channel: int, mapped: bool) -> ChannelPortrait:
         values=np.sort(draw.gamma(2, 1, 5).astype(np.float32))[::-1].copy(),
         activation=bump(draw, layer.shape[1:]) if mapped else None,
     )
-
-
-def tinted(draw: np.random.Generator) -> np.ndarray:
-    """A house under a sky of another colour each time, 48 pixels a side."""
-    return (scene(48) * draw.uniform(0.35, 1, 3)).astype(np.uint8)
 
 
 def bump(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hexplain_widgets.evidence import FilterPortrait, FilterSheet, Layer, Provenance
-from tests.widgets.made import MARKUP, scene
+from tests.widgets.made import MARKUP, tinted
 from tests.widgets.made_chip import bump
 
 SIDE = 64
@@ -16,7 +16,7 @@ SILENT = (7, 40)
 def sheet(filters: int = 60, *, labelled: bool = True, notes: tuple[str, ...] = ()) -> FilterSheet:
     """The first filters overlap parts; those of `SILENT` never fire."""
     draw = np.random.default_rng(0)
-    pictures = [_picture(draw) for _ in range(24)]
+    pictures = [tinted(draw, SIDE, 0.5) for _ in range(24)]
     iou = draw.gamma(0.6, 0.03, (filters, len(PARTS)))
     iou[[k for k in SILENT if k < filters]] = 0
     return FilterSheet(
@@ -30,11 +30,6 @@ def sheet(filters: int = 60, *, labelled: bool = True, notes: tuple[str, ...] = 
         chance=draw.gamma(0.6, 0.02, filters) if labelled else None,
         notes=notes,
     )
-
-
-def _picture(draw: np.random.Generator) -> np.ndarray:
-    tint = draw.uniform(0.5, 1, 3)
-    return np.asarray(scene(SIDE) * tint).astype(np.uint8)
 
 
 def _portrait(k: int, pictures: list[np.ndarray]) -> FilterPortrait:

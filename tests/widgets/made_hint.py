@@ -16,8 +16,8 @@ from hexplain_widgets.evidence import (
     NeuronPortrait,
     Provenance,
 )
-from tests.widgets.made import MARKUP, scene
-from tests.widgets.made_chip import Eyes, bump, tinted
+from tests.widgets.made import MARKUP, lit, tinted
+from tests.widgets.made_chip import Eyes, bump
 
 LAYERS = (
     Layer("features.30", "ReLU", (512, 7, 7), 5, (212, 212)),
@@ -173,4 +173,4 @@ def portrait(layer: Layer, neuron: int) -> NeuronPortrait:
 
 def images(count: int = 3) -> list[np.ndarray]:
     """Scenes of different light, 64 pixels a side."""
-    return [(scene(64) * light).astype(np.uint8) for light in np.linspace(0.6, 1, count)]
+    return lit(count, 64)

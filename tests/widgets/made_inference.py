@@ -19,10 +19,9 @@ from hexplain_widgets.evidence import (
     Provenance,
 )
 from hexplain_widgets.evidence.faithfulness import faithfulness
-from tests.widgets.made import scene
+from tests.widgets.made import MARKUP, scene, tinted
 
 CHANNELS = 24
-MARKUP = "<img src=x onerror=alert(1)>"
 LONG = "a rather long name of a concept that nobody would want to read twice on one card"
 LEVELS = ("scene", "object", "part", "material", "color")
 CLASSES = ("house", "orchard", "pasture", "street", MARKUP)
@@ -104,13 +103,9 @@ def made_inference(
     return ConceptInference(
         shown, Prediction(CLASSES.index(target), target, 0.83, 9.41), LEVELS, LAYERS, root,
         Provenance("CHAIN", "VGG", target, {"gates": 1000}, seed=0),
-        tuple(tinted(i) for i in range(images)),
+        tuple(tinted(draw(str(i)), least=0.5) for i in range(images)),
         name, ("gates of scene labels cover the whole image",),
     )  # fmt: skip
-
-
-def tinted(i: int) -> np.ndarray:
-    return (scene(48) * draw(str(i)).uniform(0.5, 1, 3)).astype(np.uint8)
 
 
 def children(

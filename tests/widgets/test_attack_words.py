@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.evidence import Prediction, Provenance
+from hexplain_widgets.pictures.heat import concept_pictures
+from hexplain_widgets.widgets._shared.markup import figure
 from hexplain_widgets.widgets.attack_comparison.charts import PeakCharts, error_lines
 from hexplain_widgets.widgets.attack_comparison.picture import draw_attack
 from hexplain_widgets.widgets.attack_comparison.words import (
     attack_words,
     concept_part,
-    concept_pictures,
     concept_words,
-    figure,
     header,
     magnified,
     outcome,
@@ -32,41 +32,36 @@ SAFE = MARKUP.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def test_the_outcome_names_both_classes_with_their_probabilities() -> None:
-    said = outcome(made_attack())
-    assert said == "Named house (92 %) before, lake (97 %) after the attack."
+    assert "house (92 %) before, lake (97 %) after" in outcome(made_attack())
 
 
 def test_an_attack_that_does_not_come_through_is_said() -> None:
-    assert outcome(withstood()) == (
-        "The attack did not come through: the image is still named house (92 % before, 61 % after)."
-    )
+    assert "still named house (92 % before, 61 % after)" in outcome(withstood())
     assert "still named house, not pool (92 %" in outcome(withstood("pool"))
 
 
 def test_a_goal_that_was_missed_is_said() -> None:
     goal = (Prediction(7, "pool", 0.01, 1.0), Prediction(7, "pool", 0.02, 2.0))
-    assert outcome(made_attack(goal=goal)).startswith(
-        "The attack did not reach pool (2.0 % after). Named house (92 %) before, lake"
-    )
+    assert "did not reach pool (2.0 % after)" in outcome(made_attack(goal=goal))
+    assert "house (92 %) before, lake" in outcome(made_attack(goal=goal))
     assert "pool</th>" in header(made_attack(goal=goal))
 
 
 @pytest.mark.parametrize(
     ("norm", "size", "said"),
     [
-        ("linf", 8 / 255, "Changed by at most 8/255 of a pixel's range."),
-        ("l2", 3.0, "The change is 3 long (L2, pixels from 0 to 1): at most 765/255 of a pixel's"),
-        ("linf", 0.0, "Nothing was changed."),
+        ("linf", 8 / 255, "by at most 8/255"),
+        ("l2", 3.0, "3 long (L2, pixels from 0 to 1): at most 765/255"),
+        ("linf", 0.0, "Nothing was changed"),
     ],
 )
 def test_the_size_of_the_change_is_said_in_its_norm(norm: str, size: float, said: str) -> None:
-    assert size_words(made_attack(norm=norm, size=size)).startswith(said)
+    assert said in size_words(made_attack(norm=norm, size=size))
 
 
 def test_the_attack_is_said_with_its_settings() -> None:
-    assert attack_words(made_attack()) == (
-        "PGD, budget 8/255 of each pixel, 20 steps, seed 0, away from house."
-    )
+    said = attack_words(made_attack())
+    assert "PGD, budget 8/255 of each pixel, 20 steps, seed 0, away from house" in said
     assert attack_words(made_set()).endswith("seed 0, away from its class.")
 
 
@@ -77,7 +72,7 @@ def test_the_goal_is_said_by_name() -> None:
     assert said.endswith("seed 3, towards lake.")
     over = Provenance("peaks", "VGG", "", {**PGD, "target": 0, "norm": "l2", "budget": 3.0}, 3)
     said = attack_words(replace(made_set(), norm="l2", provenance=over))
-    assert said == "PGD, budget 3 (L2), 20 steps, seed 3, towards house."
+    assert "budget 3 (L2), 20 steps, seed 3, towards house" in said
 
 
 @pytest.mark.parametrize(
@@ -90,22 +85,23 @@ def test_an_attack_of_somebody_else_has_a_name_alone(name: str, said: str) -> No
 
 def test_mean_peaks_fall_and_rise_in_words() -> None:
     said = peaks_words("house", 16.0, 8.0)
-    assert said == "house: mean peak 16 before, 8 after: falls by 50 %"
+    assert said.startswith("house")
+    assert said.endswith("16 before, 8 after: falls by 50 %")
     assert peaks_words("lake", 3.0, 6.0).endswith("rises by 100 %")
-    assert peaks_words("none", 0.0, 6.0) == "none: mean peak 0 before, 6 after"
+    assert peaks_words("none", 0.0, 6.0).endswith("0 before, 6 after")
 
 
 @pytest.mark.parametrize(
     ("through", "left_out", "said"),
     [
-        (6, 2, "The attack came through in 6 of 8 images; 2 withstood and are left out."),
-        (1, 1, "The attack came through in 1 of 2 images; 1 withstood and is left out."),
-        (3, 0, "The attack came through in 3 of 3 images; all of them are counted."),
-        (0, 1, "The attack came through in none of 1 image: there are no peaks to compare."),
+        (6, 2, "in 6 of 8 images; 2 withstood and are left out"),
+        (1, 1, "in 1 of 2 images; 1 withstood and is left out"),
+        (3, 0, "in 3 of 3 images; all of them are counted"),
+        (0, 1, "in none of 1 image: there are no peaks"),
     ],
 )
 def test_images_that_withstood_are_said(through: int, left_out: int, said: str) -> None:
-    assert set_words(made_set(through, left_out)) == said
+    assert said in set_words(made_set(through, left_out))
 
 
 def test_names_reach_the_page_as_text() -> None:
@@ -165,17 +161,16 @@ def test_the_concept_is_said_with_its_strongest_place() -> None:
 
 def test_how_far_the_score_of_a_concept_moves_is_said() -> None:
     """Four rims of -1 and four of 0 around the middle: a mean of (top - 4) / 9."""
-    assert concept_words(made_concept(3.5, 0.25)) == (
-        "At its strongest place the logit falls from 3.5 to 0.25.",
-        "There it is 97 % likely before, 56 % after.",
-        "On the mean of all places the logit falls from -0.0556 to -0.417.",
-    )
-    assert concept_words(made_concept(1, 2))[0].endswith("the logit rises from 1 to 2.")
+    strongest, likely, mean = concept_words(made_concept(3.5, 0.25))
+    assert "falls from 3.5 to 0.25" in strongest
+    assert "97 % likely before, 56 % after" in likely
+    assert "falls from -0.0556 to -0.417" in mean
+    assert "rises from 1 to 2" in concept_words(made_concept(1, 2))[0]
 
 
 def test_nothing_is_said_to_move_that_stays_or_is_of_one_image() -> None:
     same = concept_words(made_concept(2, 2))
-    assert same[0].startswith("At its strongest place the logit stays at 2.")
+    assert "stays at 2" in same[0]
     assert concept_words(made_concept(1)) == ()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,13 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 from hexplain_widgets.widgets.channels.matrix import ChannelMatrix
 from hexplain_widgets.widgets.channels.payload import bytes_of, channel_order, class_order
 from hexplain_widgets.widgets.channels.picture import signed_colours
-from tests.widgets.answers import Answers
+from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made_chip import CLASSES, LAYERS, PROVENANCE, MadeChip, wide_layer
 
 DEEP, SHALLOW = (layer.name for layer in LAYERS)
@@ -138,9 +136,7 @@ def test_channels_that_matter_for_no_class_come_last() -> None:
 
 def test_the_state_survives_the_way_to_the_browser_and_into_a_file(matrix: ChannelMatrix) -> None:
     state = matrix.get_state(["matrix", "view", "channel", "layers"])
-    bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
-    _put_buffers(bare, paths, [bytes(buffer) for buffer in buffers])
-    assert bare == state
+    assert to_the_browser_and_back(state) == state
 
 
 def test_an_arrangement_from_the_browser_is_kept_and_nonsense_in_it_is_not(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 from hexplain_widgets.evidence import ChannelImportance
 from hexplain_widgets.widgets.channels.venn import MOST_PORTRAITS, ChannelVenn
-from tests.widgets.answers import Answers
+from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import MARKUP, scene
 from tests.widgets.made_chip import LAYERS, MadeChip, overlap_of
 
@@ -72,9 +70,7 @@ def test_a_threshold_takes_the_place_of_the_number(chip: MadeChip) -> None:
 def test_the_state_survives_the_way_to_the_browser_and_into_a_file(venn: ChannelVenn) -> None:
     Answers(venn).ask("portraits", channels=[1, 2])
     state = venn.get_state(["overlap", "portraits", "image", "view", "channel"])
-    bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
-    _put_buffers(bare, paths, [bytes(buffer) for buffer in buffers])
-    assert bare == state
+    assert to_the_browser_and_back(state) == state
 
 
 def test_an_arrangement_from_the_browser_is_kept_and_nonsense_in_it_is_not(

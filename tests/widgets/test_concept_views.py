@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image, ImageColor
 
 import hexplain_widgets as hx
-from hexplain_widgets.widgets.concept_inference.colours import concept_colours, paler
+from hexplain_widgets.pictures.colours import paler
+from hexplain_widgets.widgets.concept_inference.colours import concept_colours
 from hexplain_widgets.widgets.concept_inference.merging import first_open, merged, part_of
 from hexplain_widgets.widgets.concept_inference.sunburst_picture import REST, draw_sunbursts, slices
 from hexplain_widgets.widgets.concept_inference.tree_picture import draw_tree
@@ -25,7 +24,7 @@ from hexplain_widgets.widgets.concept_inference.view import (
     InferenceView,
 )
 from hexplain_widgets.widgets.show import show
-from tests.widgets.answers import Answers
+from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import scene
 from tests.widgets.made_inference import CHANNELS, LEVELS, MARKUP, MadeChain, made_inference
 
@@ -212,9 +211,7 @@ def test_what_speaks_against_is_no_slice() -> None:
 
 def test_the_state_survives_the_way_to_the_browser_and_into_a_file(saved: InferenceView) -> None:
     state = saved.get_state(["inference", "pictures", "view"])
-    bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
-    _put_buffers(bare, paths, [bytes(buffer) for buffer in buffers])
-    assert bare == state
+    assert to_the_browser_and_back(state) == state
 
 
 def test_an_arrangement_from_the_browser_is_kept_and_nonsense_in_it_is_not(
@@ -275,7 +272,7 @@ def test_a_concept_is_held_against_ablation(live: InferenceView) -> None:
 def test_a_concept_is_checked_in_the_set_that_is_asked_for(chain: MadeChain) -> None:
     view = ConceptTree(chain, {n: [scene(32)] for n in ("pool", "curb")}, target="house")
     root = merged(view.inferences)
-    path = next(p for p, node in root.walk() if len(p) == 1 and node.found[0] is None)
+    path = next(p for p, node in root.walk() if len(p) == 1 and node.by_set[0] is None)
     Answers(view).ask("check", set=1, path=list(path))
     assert [*view.checks] == [f"1|{path[0]}"]
     assert all(one.agreement is None for _, one in view.inferences[0].root.walk())

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 import hexplain_widgets as hx
 from hexplain_widgets.widgets import DecompositionTree
 from tests.networks import plain
-from tests.widgets.answers import Answers, tell
+from tests.widgets.answers import Answers, tell, to_the_browser_and_back
 from tests.widgets.made import made_decomposition
 
 NAMES = ["house", "orchard", "pasture", "harbor", "street"]
@@ -76,9 +75,7 @@ def test_the_state_survives_the_way_to_the_browser_and_into_a_file(
     saved: DecompositionTree,
 ) -> None:
     state = saved.get_state(["tree", "image", "pictures", "view"])
-    bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
-    _put_buffers(bare, paths, [bytes(buffer) for buffer in buffers])
-    assert bare == state
+    assert to_the_browser_and_back(state) == state
 
 
 def test_an_arrangement_from_the_browser_is_kept_and_nonsense_in_it_is_not(

@@ -27,14 +27,13 @@ from tests.widgets.made_failure import CAT, DOG, made_failure, made_occlusion, m
 
 
 def test_it_says_what_is_named_and_what_should_be() -> None:
-    assert outcome(made_failure()) == "Named cat (90 %), should be dog (6.0 %)."
+    assert "Named cat (90 %), should be dog (6.0 %)" in outcome(made_failure())
 
 
 def test_it_says_how_much_of_the_difference_the_deciding_channel_makes() -> None:
-    assert decides(made_failure()) == (
-        "Channel 328 of features.29 decides most: it adds +1.5 to the logit of cat and +0.5 to that"
-        " of dog, 50 % of the difference of 2."
-    )
+    said = decides(made_failure())
+    assert "Channel 328 of features.29 decides most" in said
+    assert "+1.5 to the logit of cat and +0.5 to that of dog, 50 % of the difference of 2" in said
 
 
 def test_more_than_the_difference_is_no_share_of_it() -> None:
@@ -43,28 +42,23 @@ def test_more_than_the_difference_is_no_share_of_it() -> None:
 
 
 def test_without_the_deciding_channel_the_dog_is_named() -> None:
-    assert removed(made_failure()) == "Without channel 328 the network names dog (65 %)."
+    assert "Without channel 328 the network names dog (65 %)" in removed(made_failure())
 
 
 def test_several_channels_that_are_enough_together_are_counted() -> None:
     dog = Prediction(5, "dog", 0.5, 4.1)
     found = made_failure(alone=(CAT, CAT, CAT), together=(CAT, dog, dog))
-    assert removed(found) == (
-        "Without it alone the network names cat (90 %), without the first 2 of these channels dog"
-        " (50 %)."
-    )
+    assert "names cat (90 %), without the first 2 of these channels dog (50 %)" in removed(found)
 
 
 def test_where_no_channels_are_enough_many_decide() -> None:
     found = made_failure(alone=(CAT,) * 3, together=(CAT,) * 3)
-    assert removed(found).endswith(
-        "without all 3 of these channels cat (90 %): many decide together."
-    )
+    assert "without all 3 of these channels cat (90 %)" in removed(found)
 
 
 def test_it_says_how_far_contributions_agree_with_removals() -> None:
     found = made_failure()
-    assert agreement(found) == "Contributions agree with removing each of 512 channels: r = 1.00."
+    assert "each of 512 channels: r = 1.00" in agreement(found)
     assert agreement(replace(found, drops=np.zeros((2, 512)))) == ""
 
 
@@ -73,11 +67,9 @@ def test_it_says_what_is_named_with_a_region_covered() -> None:
 
 
 def test_an_image_that_is_named_rightly_has_its_runner_up() -> None:
-    assert rightly(CAT, DOG) == (
-        "The image is named cat (90 %), as it should be: there is no failure to analyse. The"
-        " runner-up is dog (6.0 %): compare with it as the true class."
-    )
-    assert rightly(CAT, None).endswith("there is no failure to analyse.")
+    assert "named cat (90 %), as it should be" in rightly(CAT, DOG)
+    assert "runner-up is dog (6.0 %)" in rightly(CAT, DOG)
+    assert "runner-up" not in rightly(CAT, None)
 
 
 def test_a_class_without_a_tree_says_why() -> None:

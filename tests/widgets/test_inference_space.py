@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import InferenceComparison
 from hexplain_widgets.widgets.inference_space.payload import coarser, point_name, space_payload
 from hexplain_widgets.widgets.inference_space.view import MOST_KEPT, InferenceSpace
-from tests.widgets.answers import Answers
+from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import scene
 from tests.widgets.made_inference import CHANNELS, MARKUP, made_inference
 from tests.widgets.made_space import SETS, LevelChain, made_comparison
@@ -141,9 +139,7 @@ def test_maps_are_the_coarser_where_many_inferences_are_saved(count: int, most: 
 
 def test_the_state_survives_the_way_to_the_browser_and_into_a_file(saved: InferenceSpace) -> None:
     state = saved.get_state(["space", "thumbnails", "charts", "view"])
-    bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
-    _put_buffers(bare, paths, [bytes(buffer) for buffer in buffers])
-    assert bare == state
+    assert to_the_browser_and_back(state) == state
 
 
 def test_an_arrangement_from_the_browser_is_kept(saved: InferenceSpace) -> None:

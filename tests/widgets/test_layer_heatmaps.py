@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 import hexplain_widgets as hx
@@ -20,7 +18,7 @@ from hexplain_widgets.widgets.layer_heatmaps.grid import HeatmapGrid, Spot
 from hexplain_widgets.widgets.layer_heatmaps.messages import cleaned
 from hexplain_widgets.widgets.layer_heatmaps.picture import GridState, draw_heatmaps, strongest
 from hexplain_widgets.widgets.layer_heatmaps.view import LayerHeatmaps
-from tests.widgets.answers import Answers
+from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import NAMES, scene
 from tests.widgets.made_heatmaps import (
     LAYERS,
@@ -365,10 +363,7 @@ def test_five_stages_of_three_classes_take_no_more_than_their_cells_and_6000_byt
 
 def test_the_state_survives_the_way_to_the_browser_and_into_a_file(saved: LayerHeatmaps) -> None:
     state = saved.get_state(["sheet", "image", "view"])
-    bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
-    _put_buffers(bare, paths, [bytes(buffer) for buffer in buffers])
-    assert bare == state
-    json.dumps(_remove_buffers(copy.deepcopy(state))[0])
+    assert to_the_browser_and_back(state) == state
 
 
 def test_bytes_that_come_back_from_a_browser_as_a_memoryview_are_taken(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,21 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ipywidgets.widgets.widget import _put_buffers, _remove_buffers
 from PIL import Image
 
 from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.solvers import shapley
 from hexplain_widgets.widgets import ChannelMatrix, link_channels, show
 from hexplain_widgets.widgets._shared.figures import parts_of
+from hexplain_widgets.widgets.neuron_concept_graph.charts import layer_chart
 from hexplain_widgets.widgets.neuron_concept_graph.payload import ESTIMATORS, first_folds
 from hexplain_widgets.widgets.neuron_concept_graph.picture import links_of, tree_of
-from hexplain_widgets.widgets.neuron_concept_graph.view import (
-    MOST_PORTRAITS,
-    NeuronConceptGraph,
-    layer_chart,
-)
-from tests.widgets.answers import Answers
+from hexplain_widgets.widgets.neuron_concept_graph.view import MOST_PORTRAITS, NeuronConceptGraph
+from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import MARKUP
 from tests.widgets.made_chip import MadeChip
 from tests.widgets.made_hint import AT_CHANCE, LAYERS, SMALL, MadeHint, images, large
@@ -111,9 +106,7 @@ def test_the_state_survives_the_way_to_the_browser_and_into_a_file(
 ) -> None:
     Answers(graph).ask("maps", concept="dog")
     state = graph.get_state(["graph", "portraits", "maps", "pictures", "folded", "concept"])
-    bare, paths, buffers = _remove_buffers(copy.deepcopy(state))
-    _put_buffers(bare, paths, [bytes(buffer) for buffer in buffers])
-    assert bare == state
+    assert to_the_browser_and_back(state) == state
 
 
 def test_choices_from_the_browser_are_kept_and_nonsense_in_them_is_not(

@@ -11,12 +11,10 @@ import pytest
 from PIL import Image
 
 from hexplain_widgets.evidence import Decomposition, Node
-from hexplain_widgets.widgets._shared.payload import (
-    dotted,
-    picture_bytes,
+from hexplain_widgets.widgets._shared.payload import dotted, picture_bytes, quantized
+from hexplain_widgets.widgets.decomposition_tree.payload import (
     pictured,
     pictures_payload,
-    quantized,
     tree_payload,
 )
 from tests.widgets.made import made_decomposition

@@ -70,17 +70,14 @@ def test_a_distance_must_be_larger_than_the_spread_of_both_sets() -> None:
 
 
 def test_sets_apart_that_may_be_so_by_chance_are_said_to() -> None:
-    assert verdict(comparison(2, {"ab"}, {"ab": 0.21}))[1:] == [
-        "By the permutation test the distance between a and b (p = 0.21) may be chance."
-    ]
+    (said,) = verdict(comparison(2, {"ab"}, {"ab": 0.21}))[1:]
+    assert "between a and b (p = 0.21) may be chance" in said
 
 
 def test_sets_that_overlap_and_differ_all_the_same_are_said_to() -> None:
-    said = verdict(comparison(3, {"ab"}, {"ac": 0.0, "bc": 0.02}))[1:]
-    assert said == [
-        "By the permutation test the distance between a and c (p < 0.001), between b and c"
-        " (p = 0.020) is still more than chance."
-    ]
+    (said,) = verdict(comparison(3, {"ab"}, {"ac": 0.0, "bc": 0.02}))[1:]
+    apart = "between a and c (p < 0.001), between b and c (p = 0.020) is still more than chance"
+    assert apart in said
 
 
 def test_nothing_is_said_of_a_test_that_agrees() -> None:
@@ -90,14 +87,12 @@ def test_nothing_is_said_of_a_test_that_agrees() -> None:
 def test_of_a_set_of_one_image_nothing_is_said_but_that() -> None:
     said = verdict(comparison(3, {"ab", "ac", "bc"}, {}, counts=(3, 3, 1)))
     assert said[0] == "a lies apart from b."
-    assert said[1] == "c has one image: without a spread it cannot be said what lies apart."
+    assert "c has one image: without a spread" in said[1]
 
 
 def test_sets_of_one_image_each_cannot_be_compared() -> None:
-    said = verdict(comparison(2, {"ab"}, counts=1))
-    assert said == [
-        "a and b have one image each: without a spread it cannot be said what lies apart."
-    ]
+    (said,) = verdict(comparison(2, {"ab"}, counts=1))
+    assert "a and b have one image each: without a spread" in said
 
 
 @pytest.mark.parametrize(
@@ -118,20 +113,15 @@ def test_p_values_are_never_called_zero(p: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("variance", "words"),
     [
-        ((0.6, 0.3, 0.1), []),
-        (
-            (0.7, 0.3, 0.0),
-            ["The inference weights vary in two directions only: the third is flat."],
-        ),
-        (
-            (1.0, 0.0, 0.0),
-            ["The inference weights vary in one direction only: the others are flat."],
-        ),
-        (
-            (0.0, 0.0, 0.0),
-            ["The inference weights do not vary at all: every point lies in one place."],
-        ),
+        ((0.7, 0.3, 0.0), "vary in two directions only: the third is flat"),
+        ((1.0, 0.0, 0.0), "vary in one direction only: the others are flat"),
+        ((0.0, 0.0, 0.0), "do not vary at all"),
     ],
 )
-def test_flat_directions_are_said(variance: tuple[float, ...], words: list[str]) -> None:
-    assert remarks(made_comparison(explained_variance=np.array(variance))) == words
+def test_flat_directions_are_said(variance: tuple[float, ...], words: str) -> None:
+    (said,) = remarks(made_comparison(explained_variance=np.array(variance)))
+    assert words in said
+
+
+def test_nothing_is_said_where_no_direction_is_flat() -> None:
+    assert remarks(made_comparison(explained_variance=np.array((0.6, 0.3, 0.1)))) == []

@@ -13,7 +13,7 @@ export interface Check {
   seconds?: number;
 }
 
-export type Verdict = "good" | "fair" | "poor" | "unknown";
+type Verdict = "good" | "fair" | "poor" | "unknown";
 
 const GOOD = 0.8;
 /** Below this correlation an estimate is not to be relied on. */
