@@ -132,14 +132,13 @@ def errors_of_rivals(engine: hx.AdditiveExplainer, images: Sequence[Any]) -> dic
     from hexplain_widgets.additive.report import scores_without_each
     from hexplain_widgets.fitting.passes import Pass
 
-    fit, origin = engine._fitting, engine._fitted.origin
-    gathering: Pass = Pass(
-        engine._question(origin.output), engine.classifier_, None, begun=lambda _: None
-    )
-    gathering.run(images, progress=False)
-    rows = gathering.gathered
+    fit = engine._fitting
+    plan = engine._plan(engine.target_, engine._source)
+    unseen: Pass = Pass(plan, engine.classifier_, None, begun=lambda _: None)
+    unseen.run(images, progress=False)
+    rows = unseen.statistics
     groups = fit.elements.groups()
-    without = scores_without_each(engine._asking, engine.classifier_, images, rows, groups)
+    without = scores_without_each(engine._score_extractor, engine.classifier_, images, rows, groups)
     examples = fit.of_rows(rows)
     truth = shares_by_ablation(examples.scores, without)
     own = fit.examples
@@ -293,10 +292,10 @@ def timed(call: Callable[[], Any]) -> float:
 
 def recompute(engine: hx.AdditiveExplainer, prepared: torch.Tensor) -> None:
     """Ask for maps, strengths, priors and scores of all images, as each epoch would."""
-    asker = engine._asking
+    extractor = engine._score_extractor
     with visiting(engine.classifier_.model):
         for x in prepared.split(8):
-            asker.look(x).strengths_and_priors()
+            extractor.look(x).strengths_and_priors()
 
 
 # the paper's network

@@ -109,17 +109,17 @@ def sums(name: str, layer: str, repeats: int) -> None:
     probe = Probe(classifier)
     samples = tuple(Sample(image(224, seed=i), None, True) for i in range(8))
     batch = Batch(torch.cat([s.x for s in samples]), samples)
-    question = GatingPlan((layer,), 100, "logit", "equal", 0, 2**31)
-    origin = question.origin(probe, batch)
-    gathered, responses = ResponseStatistics(origin, 2**31), question.asker(probe, origin)
-    seen = responses.of(batch)
-    network = statistics.median(seconds(lambda: responses.of(batch)) for _ in range(repeats))
+    plan = GatingPlan((layer,), 100, "logit", "equal", 0, 2**31)
+    scope = plan.scope(probe, batch)
+    kept, extractor = ResponseStatistics(scope, 2**31), plan.extractor(probe, scope)
+    responses = extractor.extract(batch)
+    network = statistics.median(seconds(lambda: extractor.extract(batch)) for _ in range(repeats))
     adding = statistics.median(
-        seconds(lambda: gathered.add(seen, classifier)) for _ in range(repeats)
+        seconds(lambda: kept.add(responses, classifier)) for _ in range(repeats)
     )
     print(
         f"{name:10} {layer:11} 100 gates, per image: network {125 * network:6.1f} ms, sums"
-        f" {125 * adding:5.1f} ms ({shape(origin.layers[0])}, {origin.classes} classes)",
+        f" {125 * adding:5.1f} ms ({shape(scope.layers[0])}, {scope.classes} classes)",
         flush=True,
     )
 

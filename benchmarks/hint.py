@@ -115,7 +115,7 @@ class Case:
 def only(hint: hx.Hint, layer: str) -> hx.Hint:
     """Return the Hint of one of its layers."""
     found = hint.at(layer)
-    found._found = {layer: hint._found[layer]}
+    found._of_layers = {layer: hint._of_layers[layer]}
     return found
 
 
@@ -230,7 +230,7 @@ def chosen_by(hint: hx.Hint, by: str, top: float) -> hx.Hint:
     if by != "raw coefficient":
         return hint.using(by).narrowed(top)
     raw = hint.using("coefficient")
-    found = raw._fitted
+    found = raw._associations
     values = found.classifiers.weights.abs().T.numpy()
     found.__dict__["scores"] = NeuronScores(values, None, by, None)
     return raw.narrowed(top)

@@ -49,14 +49,14 @@ class Shared:
     def of(cls, classifier: hx.Classifier, images: Sequence[Any]) -> Shared:
         probe, own = Probe(classifier), heads_of(classifier.model)
         each = list(batches(images, classifier, size=batch_size(classifier)))
-        question = ScorePlan(classifier.classes[0], None, own, None, GIBIBYTE)
-        origin = question.origin(probe, each[0])
-        asker = question.asker(probe, origin)
-        gates = gated(probe, each[0].x, [origin.layer.name])
+        plan = ScorePlan(classifier.classes[0], None, own, None, GIBIBYTE)
+        scope = plan.scope(probe, each[0])
+        extractor = plan.extractor(probe, scope)
+        gates = gated(probe, each[0].x, [scope.layer.name])
         found = []
         for batch in each:
             with visiting(classifier.model):
-                found.append(_of_batch(asker.look(batch.x), gates, origin.layer.name))
+                found.append(_of_batch(extractor.look(batch.x), gates, scope.layer.name))
         samples = [s for batch in each for s in batch.samples]
         maps, outputs, overlaps = (np.concatenate(f) for f in zip(*found, strict=True))
         keys = np.stack([np.frombuffer(s.key, np.uint8) for s in samples])
@@ -67,13 +67,13 @@ class Shared:
     def keep(self, target: str, chosen: tuple[str, ...] | None, folder: str) -> None:
         """Leave the rows of one target in a cache folder."""
         own = heads_of(self.probe.classifier.model)
-        question = ScorePlan(target, None, own, chosen, GIBIBYTE)
-        origin = question.origin(self.probe, self.first)
-        at, some = self.names.index(target), [self.names.index(n) for n in origin.elements]
+        plan = ScorePlan(target, None, own, chosen, GIBIBYTE)
+        scope = plan.scope(self.probe, self.first)
+        at, some = self.names.index(target), [self.names.index(n) for n in scope.elements]
         squares = np.diagonal(self.overlaps, axis1=1, axis2=2)[:, some]
         priors = np.zeros(squares.shape)
         np.divide(self.overlaps[:, at, some], squares, out=priors, where=squares > 0)
-        rows = ScoreStatistics(origin, GIBIBYTE)
+        rows = ScoreStatistics(scope, GIBIBYTE)
         rows.add(
             ScoreBatch(
                 self.keys, self.maps, self.outputs[:, some], priors, self.outputs[:, at],
@@ -90,7 +90,7 @@ def _of_batch(
     """Return maps, outputs `(n, o)` and overlaps `(n, o, o)` of a batch, classes before heads."""
     each = torch.arange(len(look.maps))
     with torch.enable_grad():
-        logits = gates.behind(look.taken, layer, each, look.maps)
+        logits = gates.behind(look.forward, layer, each, look.maps)
         of_classes = [
             torch.autograd.grad(one, look.maps, retain_graph=True)[0] for one in logits.sum(0)
         ]

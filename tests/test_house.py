@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -41,6 +41,8 @@ EMBEDDED = {
 FLAT = {"__init__", "arguments", "provenance"}
 WIDGET_LIBRARIES = {"ipywidgets", "anywidget", "bqplot"}
 DRAWERS = {"utils", "util", "core", "common", "helpers", "misc"}
+# Packages of what is fitted: of their functions over so many statements no two are of one form.
+FITTED, LONG = {"fitting", "atlas", "chip", "hint", "chain", "additive"}, 5
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "static" not in p.parts)
 
 
@@ -293,6 +295,38 @@ def test_a_class_name_occurs_once() -> None:
         if isinstance(node, ast.ClassDef)
     )
     assert not [name for name, count in names.items() if count > 1]
+
+
+def test_engines_and_what_they_keep_write_nothing_twice() -> None:
+    homes: defaultdict[str, list[str]] = defaultdict(list)
+    for path in MODULES:
+        for function in functions(path) if package_of(dotted(path)) in FITTED else ():
+            if len(statements_in(function)) > LONG:
+                homes[form_of(function)].append(f"{name_of(path)}:{function.lineno}")
+    assert not [alike for alike in homes.values() if len(alike) > 1]
+
+
+def statements_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    """The statements of a function, without itself and its docstring."""
+    inside = [node for node in ast.walk(function) if isinstance(node, ast.stmt)]
+    return [node for node in inside if node is not function and not is_docstring(node)]
+
+
+def is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and is_text(node.value)
+
+
+def form_of(node: ast.AST) -> str:
+    """A syntax tree with names, constants, attributes and annotations taken out."""
+    if isinstance(node, ast.Constant | ast.JoinedStr):
+        return "constant"
+    parts = []
+    for name, value in ast.iter_fields(node):
+        children = value if isinstance(value, list) else [value]
+        if name not in ("annotation", "returns", "decorator_list", "ctx"):
+            own = [form_of(c) for c in children if isinstance(c, ast.AST) and not is_docstring(c)]
+            parts.append(f"{name}=[{' '.join(own)}]")
+    return f"{type(node).__name__}({', '.join(parts)})"
 
 
 def test_everything_public_says_what_it_is() -> None:

@@ -13,7 +13,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Any, get_type_hints
+from typing import Any, Self, get_type_hints
 
 import jaxtyping
 import numpy as np
@@ -77,9 +77,11 @@ def _hints(fn: FunctionType) -> dict[str, Any] | None:
     if any("{" in str(hint) for hint in fn.__annotations__.values()):
         return None
     try:
-        return get_type_hints(fn, include_extras=True)
+        hints = get_type_hints(fn, include_extras=True)
     except (AttributeError, NameError, TypeError):
         return None
+    # a function by itself does not know whose Self it is
+    return {name: hint for name, hint in hints.items() if str(Self) not in str(hint)}
 
 
 def _bare(fn: FunctionType) -> str:

@@ -36,14 +36,14 @@ class ConceptSource:
         """The layer whose filters were named, where it is known."""
         return self.parts.layer if isinstance(self.parts, FilterLabels) else None
 
-    def labels(self, origin: ScoreScope, model: nn.Module | None = None) -> FilterLabels | None:
+    def labels(self, scope: ScoreScope, model: nn.Module | None = None) -> FilterLabels | None:
         """Return the names of the layer's filters.
 
         Raises ValueError for those of another layer or network.
         """
         if self.parts is None:
             return None
-        name, count = origin.layer.name, origin.layer.shape[0]
+        name, count = scope.layer.name, scope.layer.shape[0]
         if isinstance(self.parts, FilterLabels):
             self.parts.check_fits(name, count, model)
             return self.parts

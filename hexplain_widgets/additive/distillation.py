@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from ..atlas.labels import FilterLabels
 from ..data.concept_sets import is_held_out
 from ..evidence.additive import FILTERS
 from ..fitting.states import Arrays, Settings, load_state, save_state
+from ..fitting.statistics import below
 from ..network.guest import same_randomness
 from .measures import relative_deviations
-from .rows import ScoreBatch, ScoreScope, ScoreStatistics, origin_of
+from .rows import ScoreBatch, ScoreScope, ScoreStatistics
 
 WIDTH = 32
 Maker = Callable[[int, int], nn.Module]
@@ -66,10 +67,9 @@ def resnet152(channels: int, outputs: int) -> nn.Module:
     """Return the paper's ResNet-152 on a feature map: without the first max pooling."""
     from torchvision.models import resnet152 as make
 
-    found: Any = make(num_classes=outputs)
-    found.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
-    found.maxpool = nn.Identity()
-    net: nn.Module = found
+    net: Any = make(num_classes=outputs)
+    net.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    net.maxpool = nn.Identity()
     return net
 
 
@@ -327,9 +327,9 @@ class Distillation:
         self.explainer.train()
         sums = np.zeros(2)
         for some in self._batches(number):
-            found = self._step(some, number)
-            self._check(found, number)
-            sums += found * len(some)
+            losses = self._step(some, number)
+            self._check(losses, number)
+            sums += losses * len(some)
         fitted, prior = sums / max(1, len(self._own))
         return Losses(float(fitted), self._held_out(float(fitted)), float(prior))
 
@@ -352,10 +352,10 @@ class Distillation:
         self._optimizer.step()
         return np.array([distilled.item(), prior.item()])
 
-    def _check(self, found: np.ndarray, number: int) -> None:
-        if not np.isfinite(found).all() or found[0] > DIVERGED:
+    def _check(self, losses: np.ndarray, number: int) -> None:
+        if not np.isfinite(losses).all() or losses[0] > DIVERGED:
             raise ValueError(
-                f"distillation diverged in epoch {number} (loss {found[0]:.3g} times the score's"
+                f"distillation diverged in epoch {number} (loss {losses[0]:.3g} times the score's"
                 f" variance) at rate={self.schedule.rate:g}; a loss that falls was expected; lower"
                 f" it: AdditiveExplainer(rate={self.schedule.rate / 10:g})"
             )
@@ -376,12 +376,12 @@ def explained_by(
 ) -> tuple[Float[np.ndarray, "n e"], Float[np.ndarray, " n"]]:
     """Return the contributions of every concept to some examples, and their sums with the bias."""
     explainer.eval()
-    found = [np.zeros((0, examples.strengths.shape[1]))]
+    parts = [np.zeros((0, examples.strengths.shape[1]))]
     with torch.no_grad():
         for part in np.array_split(np.asarray(some), max(1, -(-len(some) // (8 * BATCH)))):
             maps, strengths, _, _ = examples.batch(part, device)
-            found.append((explainer(maps) * strengths).double().cpu().numpy())
-    contributions = np.concatenate(found)
+            parts.append((explainer(maps) * strengths).double().cpu().numpy())
+    contributions = np.concatenate(parts)
     return contributions, contributions.sum(1) + explainer.intercept.item()
 
 
@@ -409,7 +409,7 @@ class Elements:
 
 
 def elements_of(
-    origin: ScoreScope, strengths: Float[np.ndarray, "n e"], labels: FilterLabels | None
+    scope: ScoreScope, strengths: Float[np.ndarray, "n e"], labels: FilterLabels | None
 ) -> Elements:
     """Return the elements that are not constant, by concept.
 
@@ -424,16 +424,16 @@ def elements_of(
             " concepts that vary were expected to explain a score that does; pass more images, or"
             " other concepts"
         )
-    names, owners = _owners(origin, labels, used)
-    return Elements(names, used, owners, size[used], _constant(origin, labels, ~varies))
+    names, owners = _owners(scope, labels, used)
+    return Elements(names, used, owners, size[used], _constant(scope, labels, ~varies))
 
 
 def _owners(
-    origin: ScoreScope, labels: FilterLabels | None, used: np.ndarray
+    scope: ScoreScope, labels: FilterLabels | None, used: np.ndarray
 ) -> tuple[tuple[str, ...], np.ndarray]:
     if labels is None:
-        title = "filter {}" if origin.kind == FILTERS else "{}"
-        return tuple(title.format(origin.elements[k]) for k in used), np.arange(len(used))
+        title = "filter {}" if scope.kind == FILTERS else "{}"
+        return tuple(title.format(scope.elements[k]) for k in used), np.arange(len(used))
     own = [labels.names.get(int(k), OTHERS) for k in used]
     parts = tuple(p for p in labels.parts if p in own)
     names = (*parts, OTHERS) if OTHERS in own and OTHERS not in parts else parts
@@ -441,12 +441,12 @@ def _owners(
 
 
 def _constant(
-    origin: ScoreScope, labels: FilterLabels | None, constant: Bool[np.ndarray, " e"]
+    scope: ScoreScope, labels: FilterLabels | None, constant: Bool[np.ndarray, " e"]
 ) -> tuple[str, ...]:
     if not constant.any():
         return ()
-    which = [origin.elements[k] for k in np.flatnonzero(constant)]
-    what = "Filters" if origin.kind == FILTERS else "Concepts"
+    which = [scope.elements[k] for k in np.flatnonzero(constant)]
+    what = "Filters" if scope.kind == FILTERS else "Concepts"
     few = ", ".join(which[:8]) + (", …" if len(which) > 8 else "")
     return (f"{what} that are the same in every image add nothing and are left out: {few}.",)
 
@@ -469,28 +469,29 @@ class AdditiveFit:
     ) -> None:
         self.rows, self.schedule, self.maker = rows, schedule, maker
         self._share, self._labels, self._device = held_out, labels, device
-        self._found: dict[tuple[float, int], Distillation] = {}
+        self._distillations: dict[tuple[float, int], Distillation] = {}
 
     @cached_property
-    def seen(self) -> ScoreBatch:
+    def batch(self) -> ScoreBatch:
         """All rows, ordered by image."""
         return self.rows.all()
 
     @cached_property
     def elements(self) -> Elements:
         """What explains."""
-        return elements_of(self.rows.origin, self.seen.strengths, self._labels)
+        return elements_of(self.rows.scope, self.batch.strengths, self._labels)
 
     @cached_property
     def held_out(self) -> Bool[np.ndarray, " n"]:
         """Which images choose the epoch and thresholds; drawn by a hash of each image."""
         drawn = [
             is_held_out(key.tobytes().hex(), share=self._share, seed=self.schedule.seed)
-            for key in self.seen.keys
+            for key in self.batch.keys
         ]
-        found = np.array(drawn)
+        held_out = np.array(drawn)
         # Too few images to hold any out, or to keep any.
-        return found if 0 < found.sum() < len(found) else np.zeros(len(found), dtype=bool)
+        some = 0 < held_out.sum() < len(held_out)
+        return held_out if some else np.zeros(len(held_out), dtype=bool)
 
     @cached_property
     def examples(self) -> DistillationData:
@@ -500,17 +501,17 @@ class AdditiveFit:
     def of_rows(
         self, rows: ScoreStatistics, held_out: Bool[np.ndarray, " n"] | None = None
     ) -> DistillationData:
-        """Return rows of the same origin in the units that explainers learn in."""
-        seen, used = rows.all(), self.elements.used
-        none = np.zeros(len(seen), dtype=bool)
+        """Return rows of the same scope in the units that explainers learn in."""
+        batch, used = rows.all(), self.elements.used
+        none = np.zeros(len(batch), dtype=bool)
         return DistillationData(
-            seen.maps,
+            batch.maps,
             rows.places(),
-            seen.strengths[:, used] / self.elements.scales,
-            seen.priors[:, used] * self.elements.scales,
-            seen.scores,
+            batch.strengths[:, used] / self.elements.scales,
+            batch.priors[:, used] * self.elements.scales,
+            batch.scores,
             none if held_out is None else held_out,
-            rows.origin.kind == FILTERS,
+            rows.scope.kind == FILTERS,
         )
 
     def distillation(self, *, beta: float | None = None, seed: int | None = None) -> Distillation:
@@ -521,10 +522,12 @@ class AdditiveFit:
             seed=self.schedule.seed if seed is None else seed,
         )
         key = (schedule.beta, schedule.seed)
-        if key not in self._found:
+        if key not in self._distillations:
             explainer = started(self.maker, self.examples, schedule)
-            self._found[key] = Distillation(explainer, self.examples, schedule, self._device)
-        return self._found[key]
+            self._distillations[key] = Distillation(
+                explainer, self.examples, schedule, self._device
+            )
+        return self._distillations[key]
 
     def without_prior(self) -> int:
         """Return how many images have no prior at all: theirs is left out of the loss."""
@@ -533,9 +536,9 @@ class AdditiveFit:
 
     def deviation(self, distillation: Distillation) -> float:
         """Return the mean relative deviation on held-out images (all, where none are)."""
-        some = np.flatnonzero(self.held_out) if self.held_out.any() else np.arange(len(self.seen))
+        some = np.flatnonzero(self.held_out) if self.held_out.any() else np.arange(len(self.batch))
         _, explained = explained_by(distillation.explainer, self.examples, some, self._device)
-        return float(relative_deviations(self.seen.scores[some], explained).mean())
+        return float(relative_deviations(self.batch.scores[some], explained).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -546,7 +549,7 @@ class DistilledExplainers:
     the lowest and the highest score of the data.
     """
 
-    origin: ScoreScope
+    scope: ScoreScope
     elements: Elements
     ours: Explainer
     deviation: float
@@ -561,9 +564,9 @@ class DistilledExplainers:
         cls, fit: AdditiveFit, ours: Distillation, notes: tuple[str, ...]
     ) -> DistilledExplainers:
         """Return what a finished fit found."""
-        scores = fit.seen.scores
+        scores = fit.batch.scores
         return cls(
-            fit.rows.origin,
+            fit.rows.scope,
             fit.elements,
             ours.explainer,
             fit.deviation(ours),
@@ -582,7 +585,7 @@ class DistilledExplainers:
         """Write everything, an engine's settings and more arrays to a file in one step."""
         own = {
             "engine": dict(settings),
-            "origin": asdict(self.origin),
+            "origin": self.scope.settings(),
             "names": self.elements.names,
             "deviation": self.deviation,
             "span": self.span,
@@ -617,15 +620,15 @@ class DistilledExplainers:
             np.array(arrays["scales"]),
             tuple(map(str, settings["element_notes"])),
         )
-        origin = origin_of(settings["origin"])
+        scope = ScoreScope.restored(settings["origin"])
         explainers = {
-            name: _restored(name, shape, origin, elements, arrays, maker)
+            name: _restored(name, shape, scope, elements, arrays, maker)
             for name, shape in settings["shapes"].items()
         }
         low, high = map(float, settings["span"])
         plain = settings["plain_deviation"]
         return cls(
-            origin,
+            scope,
             elements,
             explainers[OURS],
             float(settings["deviation"]),
@@ -653,36 +656,27 @@ def _shape(explainer: Explainer) -> dict[str, float | bool]:
 def _restored(
     name: str,
     shape: Mapping[str, Any],
-    origin: ScoreScope,
+    scope: ScoreScope,
     elements: Elements,
     arrays: Arrays,
     maker: Maker,
 ) -> Explainer:
-    count, before = len(elements.used), f"{name}."
+    count = len(elements.used)
     with torch.inference_mode(False), same_randomness():
-        found = Explainer(
-            maker(origin.layer.shape[0], count),
+        explainer = Explainer(
+            maker(scope.layer.shape[0], count),
             outputs=count,
             loudness=float(shape["loudness"]),
             unit=float(shape["unit"]),
             positive=bool(shape["positive"]),
         )
-        found.load_state_dict(_below(before, arrays))
-    return found.eval()
-
-
-def _below(before: str, arrays: Arrays) -> dict[str, torch.Tensor]:
-    return {
-        n.removeprefix(before): torch.from_numpy(np.array(a))
-        for n, a in arrays.items()
-        if n.startswith(before)
-    }
+        own = below(arrays, f"{name}.")
+        explainer.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in own.items()})
+    return explainer.eval()
 
 
 def _without_prior(fit: AdditiveFit) -> tuple[str, ...]:
-    count = fit.without_prior()
+    count, images = fit.without_prior(), len(fit.batch)
     if not count or not fit.schedule.beta:
         return ()
-    return (
-        f"In {count} of {len(fit.seen)} images no concept has a prior weight: theirs was left out.",
-    )
+    return (f"In {count} of {images} images no concept has a prior weight: theirs was left out.",)

@@ -18,6 +18,7 @@ from ..arguments import at_least_one, check_finite, not_negative, share, tuple_o
 from ..arguments import positive as positive_number
 from ..evidence import AdditiveReport, Contributions, Layer, Provenance
 from ..evidence.additive import FILTERS
+from ..fitting.engine import BaseEngine
 from ..fitting.passes import Pass
 from ..network.classifier import Classifier, PreparedImage
 from ..network.gradients import grad_cam
@@ -49,17 +50,17 @@ PLAIN_BETA = 0.0
 
 
 def explained_image(
-    asker: ScoreExtractor,
+    extractor: ScoreExtractor,
     distilled: DistilledExplainers,
     classifier: Classifier,
     prepared: PreparedImage,
 ) -> MapBatch:
     """Return an image inside the network, from which contributions are read."""
     with visiting(classifier.model):
-        look = asker.look(prepared.x)
-    layer = distilled.origin.layer.name
+        look = extractor.look(prepared.x)
     values = (look.maps, look.score, look.gradient)
-    check_finite(f"the layer {layer} gives", *values, of="values or gradients")
+    source = f"the layer {distilled.scope.layer.name} gives"
+    check_finite(source, *values, of="values or gradients")
     return look
 
 
@@ -103,7 +104,7 @@ def _in_places(look: MapBatch, distilled: DistilledExplainers) -> tuple[Tensor, 
     """Return each used element's strength at the layer's places `(e, H, W)`, and in all `(e,)`."""
     used = torch.from_numpy(distilled.elements.used).to(look.maps.device)
     maps = look.maps.detach()
-    if distilled.origin.kind == FILTERS:
+    if distilled.scope.kind == FILTERS:
         return maps[0, used], maps[0, used].sum((1, 2))
     strengths, gradients = look.of_heads()
     some = [gradients[int(e)] for e in distilled.elements.used]
@@ -113,7 +114,7 @@ def _in_places(look: MapBatch, distilled: DistilledExplainers) -> tuple[Tensor, 
 def _drops(look: MapBatch, distilled: DistilledExplainers) -> Float[np.ndarray, " n"] | None:
     """Return what the score loses without each concept's filters, None where none can be taken."""
     groups = distilled.elements.groups()
-    if distilled.origin.kind != FILTERS or len(groups) > MOST_REMOVED:
+    if distilled.scope.kind != FILTERS or len(groups) > MOST_REMOVED:
         return None
     without = look.without(groups)[0].double().cpu().numpy()
     return float(look.score[0]) - without
@@ -138,26 +139,26 @@ class _ImageReading:
         self.prepared, self.provenance = prepared, provenance
         self.places = places.double().cpu().numpy()
         self.strengths = strengths.double().cpu().numpy() / distilled.elements.scales
-        self.attention, self.attention_note = attention_of(look, distilled.origin.layer.name)
+        self.attention, self.attention_note = attention_of(look, distilled.scope.layer.name)
 
     def by(self, explainer: Explainer, deviation: float | None) -> Contributions:
         """Return the contributions by one explainer."""
-        elements, origin = self.distilled.elements, self.distilled.origin
+        elements, scope = self.distilled.elements, self.distilled.scope
         alpha = self._alpha(explainer)
         values = elements.summed(alpha * self.strengths)
         bias, score = explainer.intercept.item(), float(self.look.score[0])
         rest = math.fsum([score, -bias, *(-v for v in values.tolist())])
-        logits = self.look.taken.logits[0]
+        logits = self.look.forward.logits[0]
         return Contributions(
             names=elements.names,
             values=values,
             bias=bias,
             unexplained=rest,
             score=score,
-            target=origin.output,
-            index=origin.index,
-            layer=origin.layer.name,
-            kind=origin.kind,
+            target=scope.output,
+            index=scope.index,
+            layer=scope.layer.name,
+            kind=scope.kind,
             weights=alpha,
             strengths=self.strengths,
             scales=elements.scales,
@@ -178,15 +179,13 @@ class _ImageReading:
     def _alpha(self, explainer: Explainer) -> Float[np.ndarray, " e"]:
         explainer.eval()
         with torch.no_grad():
-            found = explainer(self.look.maps.detach().float())[0]
-        numbers: Float[np.ndarray, " e"] = found.double().cpu().numpy()
-        return numbers
+            alpha = explainer(self.look.maps.detach().float())[0]
+        return alpha.double().cpu().numpy()
 
     def _maps(self, alpha: Float[np.ndarray, " e"]) -> Float[np.ndarray, "n H W"]:
         elements = self.distilled.elements
         each = np.moveaxis(self.places, 0, -1) * (alpha / elements.scales)
-        found: Float[np.ndarray, "n H W"] = np.moveaxis(elements.summed(each), -1, 0)
-        return np.ascontiguousarray(found)
+        return np.ascontiguousarray(np.moveaxis(elements.summed(each), -1, 0))
 
     def _said(self, rest: float) -> tuple[str, ...]:
         low, high = self.distilled.span
@@ -199,7 +198,7 @@ class _ImageReading:
         )
 
 
-class AdditiveExplainer:
+class AdditiveExplainer(BaseEngine[ScoreStatistics]):
     """An additive model of one score, distilled from the network without labels.
 
     `concepts` are what explains: `"heads"` of the network, or names of some of them; a
@@ -211,6 +210,8 @@ class AdditiveExplainer:
     a folder in which what stays the same over epochs is kept for the next fit; beyond `memory`
     bytes it lies in a file during this one. Raises ValueError for settings out of range.
     """
+
+    STATISTICS = ScoreStatistics
 
     def __init__(
         self,
@@ -243,20 +244,22 @@ class AdditiveExplainer:
         self.seed = seed
         self.memory = memory
         self.cache = None if cache is None else Path(cache)
-        self.classifier_: Classifier | None = None
         self._source = ConceptSource()
-        self._rows: ScoreStatistics | None = None
+        super().__init__()
+
+    def _begin(self, statistics: ScoreStatistics | None) -> None:
+        super()._begin(statistics)
         self._fit: AdditiveFit | None = None
-        self._found: DistilledExplainers | None = None
-        self._asker: ScoreExtractor | None = None
+        self._explainers: DistilledExplainers | None = None
+        self._extractor: ScoreExtractor | None = None
 
     def __repr__(self) -> str:
-        if self._found is None:
+        if self._explainers is None:
             return "AdditiveExplainer()"
-        origin = self._found.origin
+        scope = self._explainers.scope
         return (
-            f"AdditiveExplainer({origin.output!r} by {len(self.names_)} concepts at"
-            f" {origin.layer.name}, {self.images_} images)"
+            f"AdditiveExplainer({scope.output!r} by {len(self.names_)} concepts at"
+            f" {scope.layer.name}, {self.images_} images)"
         )
 
     def fit(
@@ -281,49 +284,32 @@ class AdditiveExplainer:
         """
         guest = Classifier.of(classifier)
         source = source_of(self.concepts, self.names, guest, self.layer)
-        before = self._taken_up(checkpoint) if resume else None
-        if before is not None:
-            before.check_network(guest.model)
-            before.check_output(target)
+        plan = self._plan(target, source)
+        before = self._going_on(plan, guest, checkpoint) if resume else None
         finished = self._fit if resume else None
-        self.classifier_, self._source = guest, source
-        self._begin(before)
-        save = None if checkpoint is None else lambda rows: rows.save(checkpoint)
-        question = self._question(target)
-        gathering = Pass(question, guest, before, save=save, begun=self._begin)
-        if client is None:
-            gathering.run(data, progress=progress)
-        else:
-            gathering.run_on(client, data, progress=progress)
-        rows = self._gathered
+        self._source = source
+        self._go_through(
+            data, plan, guest, before, checkpoint=checkpoint, client=client, progress=progress
+        )
+        rows = self._fitted
         keep_rows(self.cache, rows)
         same = finished is not None and finished.rows.images == rows.images
         self._fit = finished if same else self._fit_of(rows, guest)
         self._learn(progress=progress)
         return self
 
-    def _question(self, target: int | str | None) -> ScorePlan:
-        layer = self.layer or self._source.layer
-        source = self._source
+    def _plan(self, target: int | str | None, source: ConceptSource) -> ScorePlan:
+        layer = self.layer or source.layer
         return ScorePlan(target, layer, source.heads, source.chosen, self.memory, self.cache)
 
-    def _taken_up(self, checkpoint: str | Path | None) -> ScoreStatistics | None:
-        if checkpoint is None or not Path(checkpoint).is_file():
-            return None if self._rows is None else self._rows.copy()
-        return ScoreStatistics.load(checkpoint)
-
-    def _begin(self, rows: ScoreStatistics | None) -> None:
-        self._rows = rows
-        self._fit, self._found, self._asker = None, None, None
-
     @property
-    def _gathered(self) -> ScoreStatistics:
-        if self._rows is None:
+    def _fitted(self) -> ScoreStatistics:
+        if self._statistics is None:
             raise ValueError(
                 "this AdditiveExplainer was loaded without the data it was fitted on; they were"
                 " expected; fit it again, or name a cache= folder to have them at hand"
             )
-        return self._rows
+        return self._statistics
 
     def _fit_of(self, rows: ScoreStatistics, guest: Classifier) -> AdditiveFit:
         return AdditiveFit(
@@ -331,7 +317,7 @@ class AdditiveExplainer:
             self._schedule(),
             self._maker,
             held_out=self.held_out,
-            labels=self._source.labels(rows.origin, guest.model),
+            labels=self._source.labels(rows.scope, guest.model),
             device=guest.device,
         )
 
@@ -344,12 +330,12 @@ class AdditiveExplainer:
         fit = self._fitting
         ours = fit.distillation()
         ours.run(progress=progress)
-        self._found = DistilledExplainers.of(fit, ours, self._source.notes)
+        self._explainers = DistilledExplainers.of(fit, ours, self._source.notes)
 
     @property
     def _fitting(self) -> AdditiveFit:
         if self._fit is None:
-            self._gathered  # noqa: B018 - says why there is none
+            self._fitted  # noqa: B018 - says why there is none
             raise self._unfitted()
         return self._fit
 
@@ -361,30 +347,30 @@ class AdditiveExplainer:
         )
 
     @property
-    def _fitted(self) -> DistilledExplainers:
-        if self._found is None:
+    def _distilled(self) -> DistilledExplainers:
+        if self._explainers is None:
             raise self._unfitted()
-        return self._found
+        return self._explainers
 
     @property
     def names_(self) -> tuple[str, ...]:
         """The concepts that explain."""
-        return self._fitted.elements.names
+        return self._distilled.elements.names
 
     @property
     def target_(self) -> str:
         """The output that is explained."""
-        return self._fitted.origin.output
+        return self._distilled.scope.output
 
     @property
     def layer_(self) -> Layer:
         """The layer that concepts and network share."""
-        return self._fitted.origin.layer
+        return self._distilled.scope.layer
 
     @property
     def images_(self) -> int:
         """How many images it was fitted on."""
-        return self._fitted.images
+        return self._distilled.images
 
     @property
     def losses_(self) -> tuple[Losses, ...]:
@@ -397,13 +383,13 @@ class AdditiveExplainer:
         With `baseline` also by plain distillation, which is fitted when it is asked for first.
         Raises ValueError without a fit, and without a network or (for the baseline) without data.
         """
-        if baseline and self._fitted.plain is None:
+        if baseline and self._distilled.plain is None:
             self._learn_plain()
-        found, classifier = self._fitted, self._guest
+        distilled, classifier = self._distilled, self._network
         prepared = classifier.prepare(image)
-        look = explained_image(self._asking, found, classifier, prepared)
+        look = explained_image(self._score_extractor, distilled, classifier, prepared)
         return contributions_of(
-            look, found, classifier, prepared, self._provenance(), baseline=baseline
+            look, distilled, classifier, prepared, self._provenance(), baseline=baseline
         )
 
     def _learn_plain(self) -> None:
@@ -416,23 +402,14 @@ class AdditiveExplainer:
         fit = self._fit
         plain = fit.distillation(beta=PLAIN_BETA)
         plain.run(progress=True)
-        self._found = self._fitted.with_plain(fit, plain)
+        self._explainers = self._distilled.with_plain(fit, plain)
 
     @property
-    def _guest(self) -> Classifier:
-        if self.classifier_ is None:
-            raise ValueError(
-                "this AdditiveExplainer was loaded without its network; one was expected to explain"
-                " an image; open it with AdditiveExplainer.load(path, model)"
-            )
-        return self.classifier_
-
-    @property
-    def _asking(self) -> ScoreExtractor:
-        if self._asker is None:
-            probe = Probe(self._guest)
-            self._asker = ScoreExtractor(probe, self._fitted.origin, self._source.heads)
-        return self._asker
+    def _score_extractor(self) -> ScoreExtractor:
+        if self._extractor is None:
+            probe = Probe(self._network)
+            self._extractor = ScoreExtractor(probe, self._distilled.scope, self._source.heads)
+        return self._extractor
 
     def report(self, data: Any, *, seeds: int = 3, progress: bool = True) -> AdditiveReport:
         """Return figures on other images: ours against plain distillation (Tables 1-3).
@@ -442,25 +419,24 @@ class AdditiveExplainer:
         `seeds` seeds, whose explainers are fitted where they are new. Raises ValueError without a
         network or the data of the fit, and for empty data.
         """
-        fit, found, guest = self._fitting, self._fitted, self._guest
+        fit, distilled, guest = self._fitting, self._distilled, self._network
         images = data if hasattr(data, "__len__") else list(data)
-        question = self._question(found.origin.output)
-        gathering: Pass[ScoreStatistics] = Pass(question, guest, None, begun=_nothing)
-        gathering.run(images, progress=progress)
-        rows = gathering.gathered
-        if rows is None:
-            raise self._unfitted()
+        plan = self._plan(distilled.scope.output, self._source)
+        unseen = Pass(plan, guest, None, begun=lambda _: None)
+        unseen.run(images, progress=progress)
         without = None
-        if found.origin.kind == FILTERS:
-            groups = found.elements.groups()
-            without = scores_without_each(self._asking, guest, images, rows, groups)
+        if distilled.scope.kind == FILTERS:
+            groups = distilled.elements.groups()
+            without = scores_without_each(
+                self._score_extractor, guest, images, unseen.statistics, groups
+            )
         chosen = range(self.seed, self.seed + at_least_one("seeds", seeds))
-        asked = ReportImages(rows, without)
+        asked = ReportImages(unseen.statistics, without)
         return report_of(fit, asked, chosen, self._provenance(), progress=progress)
 
     def save(self, path: str | Path) -> Path:
         """Write the explainer to a file, without data; return its path. Raises OSError."""
-        return self._fitted.save(path, self._saved_settings(), _trained(self._source))
+        return self._distilled.save(path, self._saved_settings(), _trained(self._source))
 
     @classmethod
     def load(
@@ -483,33 +459,35 @@ class AdditiveExplainer:
                 "concepts": concepts or engine["concepts"] or _heads_in(arrays),
                 "network": network or engine["network"],
             }
-            found = cls(**{n: tuple_of(engine[n]) for n in _SETTINGS} | given)
-            found._found = DistilledExplainers.from_state(settings, arrays, found._maker)
+            explainer = cls(**{n: tuple_of(engine[n]) for n in _SETTINGS} | given)
+            explainer._explainers = DistilledExplainers.from_state(
+                settings, arrays, explainer._maker
+            )
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(
                 f"cannot load {path}: {error!s:.300}; a file written by AdditiveExplainer.save was"
                 " expected; take another copy, or fit again"
             ) from error
-        return found if model is None else found.on(model)
+        return explainer if model is None else explainer.on(model)
 
     def on(self, model: nn.Module | Classifier) -> AdditiveExplainer:
         """Return this explainer with a network; raises ValueError for another than it explains."""
         classifier = Classifier.of(model)
-        ScoreStatistics(self._fitted.origin, self.memory).check_network(classifier.model)
-        found = copy.copy(self)
-        found.classifier_, found._asker = classifier, None
-        if self._fitted.origin.kind != FILTERS:
-            found._source = source_of(self.concepts, self.names, classifier, self.layer)
-        return found
+        ScoreStatistics(self._distilled.scope, self.memory).check_network(classifier.model)
+        explainer = copy.copy(self)
+        explainer.classifier_, explainer._extractor = classifier, None
+        if self._distilled.scope.kind != FILTERS:
+            explainer._source = source_of(self.concepts, self.names, classifier, self.layer)
+        return explainer
 
     def _provenance(self) -> Provenance:
         settings = {n: _plain(getattr(self, n)) for n in _SETTINGS if n not in _NOT_SAID}
-        origin = self._fitted.origin
+        scope = self._distilled.scope
         said = {**settings, "images": self.images_, "scaling": "mean absolute strength"}
         return Provenance(
             method="Additive explainer",
-            model=origin.model,
-            target=origin.output,
+            model=scope.model,
+            target=scope.output,
             seed=self.seed,
             versions=versions(),
             settings=said,
@@ -522,7 +500,7 @@ class AdditiveExplainer:
         return settings | {
             "network": network,
             "names": names,
-            "concepts": _named(self.concepts, self._fitted),
+            "concepts": _named(self.concepts, self._distilled),
         }
 
 
@@ -541,15 +519,10 @@ _SETTINGS = (
     "memory",
 )
 
-
 _HEADS = "heads."
 
 
 _NOT_SAID = ("names", "seed", "memory")
-
-
-def _nothing(_: ScoreStatistics) -> None:
-    return None
 
 
 def _plain(value: Any) -> Any:
@@ -560,9 +533,9 @@ def _plain(value: Any) -> Any:
     return value if known else type(value).__name__
 
 
-def _named(concepts: Any, found: DistilledExplainers) -> Any:
+def _named(concepts: Any, distilled: DistilledExplainers) -> Any:
     """Return concepts as they can be saved, None for a callable or a concept set."""
-    if found.origin.kind == FILTERS:
+    if distilled.scope.kind == FILTERS:
         return EACH_FILTER
     plain = isinstance(concepts, list | tuple) and all(isinstance(n, str) for n in concepts)
     return concepts if isinstance(concepts, str) or plain else None

@@ -74,12 +74,12 @@ def report_of(
             distillation.run(progress=progress)
             each.append(_quality(fit, distillation, examples, images, judgement))
         qualities.append(_stacked(each))
-    origin = fit.rows.origin
+    scope = fit.rows.scope
     own_threshold = best_accuracy_threshold(judgement.choosing_scores, judgement.choosing)
     return AdditiveReport(
         names=fit.elements.names,
-        target=origin.output,
-        layer=origin.layer.name,
+        target=scope.output,
+        layer=scope.layer.name,
         seeds=tuple(seeds),
         ours=qualities[0],
         plain=qualities[1],
@@ -104,9 +104,9 @@ class _DecisionTruth:
 
     @classmethod
     def of(cls, fit: AdditiveFit, batch: ScoreBatch) -> _DecisionTruth:
-        own = fit.seen
+        own = fit.batch
         some = np.flatnonzero(fit.held_out) if fit.held_out.any() else np.arange(len(own))
-        index = fit.rows.origin.index
+        index = fit.rows.scope.index
         labelled = index >= 0 and min(own.labels.min(), batch.labels.min()) != UNLABELLED
         if labelled:
             truth, choosing = batch.labels == index, own.labels[some] == index
@@ -162,7 +162,7 @@ def _stacked(each: Sequence[tuple[float, float, float, np.ndarray | None]]) -> E
 def _notes(fit: AdditiveFit, images: ReportImages, judgement: _DecisionTruth) -> Iterator[str]:
     if judgement.truth.all() or not judgement.truth.any():
         yield "All images are judged alike: their accuracy says nothing."
-    if fit.rows.origin.kind != FILTERS:
+    if fit.rows.scope.kind != FILTERS:
         yield "Heads cannot be taken out of the network: no error against ablation."
     elif not _measured(images):
         yield "No image of the class with a positive score: no error against ablation."
@@ -180,7 +180,7 @@ def scores_without_each(
     Positives are images of the explained class (all, without labels) with a positive score.
     """
     batch = rows.all()
-    index = rows.origin.index
+    index = rows.scope.index
     unlabelled = index < 0 or bool((batch.labels == UNLABELLED).any())
     positive = (batch.scores > 0) & (unlabelled | (batch.labels == index))
     at = {key.tobytes(): i for i, key in enumerate(batch.keys)}

@@ -7,30 +7,29 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int, Int64, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..arguments import check_finite, nearest
 from ..data.samples import Batch
 from ..evidence import Layer
 from ..evidence.additive import FILTERS, HEADS
-from ..fitting.passes import Range, joined
-from ..fitting.states import Arrays, Settings, load_state, save_state
+from ..fitting.passes import Extractor, Plan
+from ..fitting.states import Arrays, Settings
+from ..fitting.statistics import Scope, Statistics, names_of
 from ..network.classifier import Classifier
 from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
-from ..provenance import fingerprint
 from .heads import Heads, Reader
 
-KIND = "AdditiveRows"
 UNLABELLED = -1
 _FIELDS = ("keys", "strengths", "priors", "scores", "labels")
 
@@ -90,16 +89,13 @@ class MapStore:
 
 
 @dataclass(frozen=True)
-class ScoreScope:
+class ScoreScope(Scope):
     """What rows belong to: one network, one output to explain, one layer, one list of elements.
 
     `output` says what is explained, `kind` whether elements are filters or heads, `identity` tells
     the heads from others.
     """
 
-    network: str
-    model: str
-    classes: tuple[str, ...]
     layer: Layer
     output: str
     index: int
@@ -109,9 +105,36 @@ class ScoreScope:
 
     @property
     def key(self) -> str:
-        """A short name that equal origins share."""
-        told = json.dumps(asdict(self), sort_keys=True).encode()
+        """A short name that equal scopes share."""
+        told = json.dumps(self.settings(), sort_keys=True).encode()
         return hashlib.blake2b(told, digest_size=12).hexdigest()
+
+    def aspects(self) -> dict[str, object]:
+        """Return by name what has to be the same for rows to be of one kind."""
+        return super().aspects() | {
+            "layer": (self.layer.name, self.layer.shape),
+            "output to explain": self.output,
+            "list of concepts": (self.kind, self.elements, self.identity),
+        }
+
+    def settings(self) -> Settings:
+        """Return the fields as JSON values; in files the names of classes are called `classes`."""
+        settings = super().settings()
+        return {"classes": settings.pop("names"), **settings}
+
+    @classmethod
+    def restored(cls, settings: Settings) -> Self:
+        """Return what `settings` gave; raises what the conversion of its fields raises."""
+        own = dict(settings)
+        return super().restored({"names": own.pop("classes"), **own})
+
+    @classmethod
+    def _converted(cls, settings: Settings) -> Settings:
+        return {
+            "layer": Layer.of(settings["layer"]),
+            "index": int(settings["index"]),
+            "elements": tuple(map(str, settings["elements"])),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,54 +155,49 @@ class ScoreBatch:
         return len(self.keys)
 
 
-class ScoreStatistics:
-    """The rows of all `images` seen so far; they add up in any order.
+class ScoreStatistics(Statistics[ScoreScope, ScoreBatch]):
+    """The rows of all images seen so far; they add up in any order.
 
     `memory` bounds the bytes of maps that are not in a file.
     """
 
-    def __init__(self, origin: ScoreScope, memory: int) -> None:
-        self.origin = origin
+    KIND = "AdditiveRows"
+    NAME = "rows"
+    ADVICE = "start again without resume, or name another cache"
+    SCOPE = ScoreScope
+    COUNTS = ()
+    LIMITS = ("memory",)
+
+    def __init__(self, scope: ScoreScope, memory: int) -> None:
+        super().__init__(scope)
         self.memory = memory
-        self.images = 0
-        self.done: list[Range] = []
         self._maps = MapStore(memory)
         self._parts: list[ScoreBatch] = []
         self._saved = 0
 
     @property
-    def settled(self) -> bool:
+    def may_save(self) -> bool:
         """Whether this is a time to save at: after twice as many images as the last time."""
         if self.images < max(64, 2 * self._saved):
             return False
         self._saved = self.images
         return True
 
-    def add(self, seen: ScoreBatch, classifier: Classifier) -> None:
-        """Add what one batch gave."""
-        self._append(seen)
-        at = self.done[-1][1] if self.done else 0
-        self.done = joined([*self.done, (at, at + len(seen))])
+    def _add(self, batch: ScoreBatch, classifier: Classifier) -> None:
+        self._append(batch)
 
-    def _append(self, seen: ScoreBatch) -> None:
-        self._maps.append(seen.maps)
-        self._parts.append(replace(seen, maps=seen.maps[:0]))
-        self.images += len(seen)
+    def _append(self, batch: ScoreBatch) -> None:
+        self._maps.append(batch.maps)
+        self._parts.append(replace(batch, maps=batch.maps[:0]))
 
-    def merge(self, other: ScoreStatistics, *, same_data: bool = False) -> None:
+    def merge(self, other: Any, *, same_data: bool = False) -> None:
         """Add what other data, or another part of the same, gave; raises like `check_same`."""
-        self.check_same(other.origin)
-        self.done = joined([*self.done, *other.done]) if same_data else self.done
+        super().merge(other, same_data=same_data)
+        self.images += other.images
         maps, at = other._maps.array(), 0
         for part in other._parts:
             self._append(replace(part, maps=maps[at : at + len(part)]))
             at += len(part)
-
-    def copy(self) -> ScoreStatistics:
-        """Return the same, to which other data can be added without changing this."""
-        found = ScoreStatistics(self.origin, self.memory)
-        found.merge(self, same_data=True)
-        return found
 
     def all(self) -> ScoreBatch:
         """Return all rows, ordered by image whatever order they came in; maps as they lie."""
@@ -194,106 +212,42 @@ class ScoreStatistics:
     def _column(self, name: str) -> np.ndarray:
         return np.concatenate([getattr(part, name) for part in self._parts])
 
-    def check_labels(self, batch: Batch) -> None:
-        """Raise ValueError for a label that is no class of the network."""
-        for label in (s.label for s in batch.samples):
-            if label is not None and not 0 <= label < len(self.origin.classes):
-                raise ValueError(
-                    f"got the label {label}; expected a class index from 0 to"
-                    f" {len(self.origin.classes) - 1}; leave labels out if they are not the"
-                    " network's"
-                )
-
-    def check_same(self, other: ScoreScope) -> None:
-        """Raise ValueError for the rows of another network or question."""
-        for what, of in _SAME:
-            here, there = of(self.origin), of(other)
-            if here != there:
-                raise ValueError(
-                    f"got rows of another {what} ({there!r:.80}); the same was expected"
-                    f" ({here!r:.80}); start again without resume, or name another cache"
-                )
-
-    def check_network(self, model: nn.Module) -> None:
-        """Raise ValueError for a network of other weights."""
-        self.check_same(replace(self.origin, network=fingerprint(model)))
-
     def check_output(self, target: int | str | None) -> None:
         """Raise ValueError where another output is asked for than the rows explain."""
-        if target is not None and target not in (self.origin.output, self.origin.index):
+        if target is not None and target not in (self.scope.output, self.scope.index):
             raise ValueError(
-                f"got rows of another output to explain ({self.origin.output!r}) for {target!r};"
+                f"got rows of another output to explain ({self.scope.output!r}) for {target!r};"
                 " the same was expected to go on with; start again without resume"
             )
 
-    def state(self) -> tuple[Settings, Arrays]:
-        """Return everything as JSON values and arrays."""
-        settings = {"origin": asdict(self.origin), "done": self.done, "memory": self.memory}
-        arrays = {name: self._column(name) for name in _FIELDS} if self._parts else {}
-        return settings, {**arrays, "maps": self._maps.array()}
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield everything as arrays by name, for saving."""
+        if self._parts:
+            yield from ((name, self._column(name)) for name in _FIELDS)
+        yield "maps", self._maps.array()
 
-    @classmethod
-    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> ScoreStatistics:
-        """Return what `state` gave; raises ValueError for what does not fit together."""
-        try:
-            found = cls(origin_of(settings["origin"]), int(settings["memory"]))
-            found.done = [(int(a), int(b)) for a, b in settings["done"]]
-            if len(arrays["maps"]):
-                found._append(_checked(ScoreBatch(**{n: arrays[n] for n in (*_FIELDS, "maps")})))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise ValueError(
-                f"cannot take up saved rows: {error!r:.200}; those of a fit were expected; take"
-                " another copy of the file, or fit again"
-            ) from error
-        return found
-
-    def save(self, path: str | Path) -> Path:
-        """Write everything to a file in one step."""
-        settings, arrays = self.state()
-        return save_state(path, KIND, settings, arrays.items())
-
-    @classmethod
-    def load(cls, path: str | Path) -> ScoreStatistics:
-        """Return what `save` wrote."""
-        return cls.from_state(*load_state(path, KIND))
+    def restore(self, arrays: Arrays) -> None:
+        """Take rows that were saved; raises ValueError and KeyError where they do not fit."""
+        self.images = len(arrays["maps"])
+        if self.images:
+            self._append(_checked(ScoreBatch(**{n: arrays[n] for n in (*_FIELDS, "maps")})))
 
 
-_SAME: tuple[tuple[str, Callable[[ScoreScope], object]], ...] = (
-    ("network, by the hash of its weights", lambda o: o.network),
-    ("layer", lambda o: (o.layer.name, o.layer.shape)),
-    ("output to explain", lambda o: o.output),
-    ("list of concepts", lambda o: (o.kind, o.elements, o.identity)),
-)
-
-
-def origin_of(value: Mapping[str, Any]) -> ScoreScope:
-    """Return an origin from its fields as JSON values; raises what their conversion raises."""
-    return ScoreScope(
-        network=str(value["network"]),
-        model=str(value["model"]),
-        classes=tuple(map(str, value["classes"])),
-        layer=Layer.of(value["layer"]),
-        output=str(value["output"]),
-        index=int(value["index"]),
-        kind=str(value["kind"]),
-        elements=tuple(map(str, value["elements"])),
-        identity=str(value["identity"]),
-    )
-
-
-def _checked(seen: ScoreBatch) -> ScoreBatch:
-    counts: Sequence[int] = [len(getattr(seen, name)) for name in (*_FIELDS, "maps")]
-    if len(set(counts)) > 1 or seen.strengths.shape != seen.priors.shape:
+def _checked(batch: ScoreBatch) -> ScoreBatch:
+    counts: Sequence[int] = [len(getattr(batch, name)) for name in (*_FIELDS, "maps")]
+    if len(set(counts)) > 1 or batch.strengths.shape != batch.priors.shape:
         raise ValueError(f"rows of {counts} images, with equally many of each expected")
-    return seen
+    return batch
 
 
 @dataclass(frozen=True)
-class ScorePlan:
+class ScorePlan(Plan[ScoreStatistics]):
     """Which output is explained, by what: the filters of a layer, or heads on it.
 
     `chosen` are those of the heads that explain (default: all but the output itself).
     """
+
+    STATISTICS = ScoreStatistics
 
     target: int | str | None
     layer: str | None
@@ -302,7 +256,7 @@ class ScorePlan:
     memory: int
     cache: Path | None = None
 
-    def origin(self, probe: Probe, batch: Batch) -> ScoreScope:
+    def scope(self, probe: Probe, batch: Batch) -> ScoreScope:
         """Return what the rows belong to, found on a first image.
 
         Raises ValueError for an unknown target or layer, and for several outputs without a target.
@@ -310,13 +264,10 @@ class ScorePlan:
         capture = probe.capture(batch.x[:1], None if self.layer is None else [self.layer])
         layer = capture.layers[0]
         probe.segment(capture, layer.name, None)
-        classifier = probe.classifier
         count = capture.logits.shape[1]
-        output, index = self._output(classifier, count)
+        output, index = self._output(probe.classifier, count)
         return ScoreScope(
-            network=fingerprint(classifier.model),
-            model=type(classifier.model).__name__,
-            classes=tuple(classifier.name(i) for i in range(count)),
+            *names_of(probe.classifier, count),
             layer=layer,
             output=output,
             index=index,
@@ -351,49 +302,48 @@ class ScorePlan:
         if self.heads is None:
             return tuple(str(k) for k in range(layer.shape[0]))
         chosen = self.heads.names if self.chosen is None else self.chosen
-        found = tuple(n for n in chosen if index >= 0 or n != output)
-        if not found:
+        elements = tuple(n for n in chosen if index >= 0 or n != output)
+        if not elements:
             raise ValueError(
                 f"no concept is left to explain {output!r} by; at least one other than itself was"
                 " expected; name more concepts"
             )
-        return found
+        return elements
 
-    def asker(self, probe: Probe, origin: ScoreScope) -> ScoreExtractor:
+    def extractor(self, probe: Probe, scope: ScoreScope) -> ScoreExtractor:
         """Return what asks the network."""
-        return ScoreExtractor(probe, origin, self.heads, known_rows(self.cache, origin))
+        return ScoreExtractor(probe, scope, self.heads, known_rows(self.cache, scope))
 
-    def empty(self, origin: ScoreScope) -> ScoreStatistics:
-        """Return rows without an image."""
-        return ScoreStatistics(origin, self.memory)
+    def check_goes_on(
+        self, statistics: ScoreStatistics, settings: Settings, classifier: Classifier
+    ) -> None:
+        """Raise ValueError for the rows of another network or output."""
+        super().check_goes_on(statistics, settings, classifier)
+        statistics.check_output(self.target)
 
-    def restored(self, settings: Settings, arrays: Arrays) -> ScoreStatistics:
-        """Return the rows of a saved state."""
-        return ScoreStatistics.from_state(settings, arrays)
 
-
-def cached(folder: Path, origin: ScoreScope) -> Path:
-    """Return the file in a cache folder that rows of this origin lie in."""
-    return folder / f"{origin.key}.hx"
+def cached(folder: Path, scope: ScoreScope) -> Path:
+    """Return the file in a cache folder that rows of this scope lie in."""
+    return folder / f"{scope.key}.hx"
 
 
 def keep_rows(folder: Path | None, rows: ScoreStatistics) -> None:
     """Leave rows in a cache folder for the next fit, where it does not hold all of them."""
     if folder is None:
         return
-    known = known_rows(folder, rows.origin)
+    known = known_rows(folder, rows.scope)
     if not all(key.tobytes() in known.at for key in rows.all().keys):
         folder.mkdir(parents=True, exist_ok=True)
-        rows.save(cached(folder, rows.origin))
+        rows.save(cached(folder, rows.scope))
 
 
-def known_rows(folder: Path | None, origin: ScoreScope) -> KnownRows:
+def known_rows(folder: Path | None, scope: ScoreScope) -> KnownRows:
     """Return what a cache folder knows already; nothing without a folder or a file."""
-    path = None if folder is None else cached(folder, origin)
+    path = None if folder is None else cached(folder, scope)
     return (
         KnownRows()
         if path is None or not path.is_file()
-        else KnownRows.of(ScoreStatistics.load(path))
+        else KnownRows.of(ScoreStatistics.load(path)[0])
     )
 
 
@@ -408,8 +358,8 @@ class KnownRows:
     @classmethod
     def of(cls, rows: ScoreStatistics) -> KnownRows:
         """Return rows ready to be looked up."""
-        found = rows.all()
-        return cls(found, rows.places(), {key.tobytes(): i for i, key in enumerate(found.keys)})
+        batch = rows.all()
+        return cls(batch, rows.places(), {key.tobytes(): i for i, key in enumerate(batch.keys)})
 
     def of_batch(self, batch: Batch) -> ScoreBatch | None:
         """Return the rows of a batch if every one of its images is known."""
@@ -427,80 +377,74 @@ class KnownRows:
         )
 
 
-class ScoreExtractor:
+class ScoreExtractor(Extractor[ScoreBatch]):
     """Asks a network for the rows of batches of images."""
 
     def __init__(
-        self, probe: Probe, origin: ScoreScope, heads: Heads | None, known: KnownRows | None = None
+        self, probe: Probe, scope: ScoreScope, heads: Heads | None, known: KnownRows | None = None
     ) -> None:
-        self._probe, self._origin, self._heads = probe, origin, heads
+        self._probe, self._scope, self._heads = probe, scope, heads
         self._known = known or KnownRows()
-        self._ways: tuple[LayerGates, Reader | None] | None = None
+        self._gates: tuple[LayerGates, Reader | None] | None = None
         self.asked = 0
         names = () if heads is None else heads.names
-        self._some = [] if heads is None else [names.index(n) for n in origin.elements]
+        self._some = [] if heads is None else [names.index(n) for n in scope.elements]
 
-    def of(self, batch: Batch) -> ScoreBatch:
-        """Return the rows of a batch, half by half where it does not fit in memory.
+    def extract(self, batch: Batch) -> ScoreBatch:
+        """Return the rows of a batch, those that are known without asking.
 
         Raises ValueError for values that are not finite.
         """
         known = self._known.of_batch(batch)
-        if known is not None:
-            return known
-        try:
-            return self._of(batch)
-        except torch.cuda.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-        torch.cuda.empty_cache()
-        one, other = (self.of(half) for half in batch.halves())
+        return super().extract(batch) if known is None else known
+
+    def _joined(self, batch: Batch, first: ScoreBatch, second: ScoreBatch) -> ScoreBatch:
         return ScoreBatch(
-            **{n: np.concatenate([v, getattr(other, n)]) for n, v in one.__dict__.items()}
+            **{n: np.concatenate([v, getattr(second, n)]) for n, v in first.__dict__.items()}
         )
 
-    def _of(self, batch: Batch) -> ScoreBatch:
+    def _extract(self, batch: Batch) -> ScoreBatch:
         with visiting(self._probe.classifier.model):
-            looked = self.look(batch.x)
+            inside = self.look(batch.x)
             self.asked += len(batch)
-            strengths, priors = looked.strengths_and_priors()
-        source = f"the layer {self._origin.layer.name} gives"
-        values = (looked.maps, strengths, priors, looked.score)
+            strengths, priors = inside.strengths_and_priors()
+        source = f"the layer {self._scope.layer.name} gives"
+        values = (inside.maps, strengths, priors, inside.score)
         check_finite(source, *values, of="values or gradients")
         return ScoreBatch(
             keys=np.stack([np.frombuffer(s.key, np.uint8) for s in batch.samples]),
-            maps=looked.maps.detach().float().cpu().numpy(),
+            maps=inside.maps.detach().float().cpu().numpy(),
             strengths=_numbers(strengths),
             priors=_numbers(priors),
-            scores=_numbers(looked.score),
+            scores=_numbers(inside.score),
             labels=_labels(batch),
         )
 
     def look(self, x: Float[Tensor, "n ch h w"]) -> MapBatch:
         """Return images inside the network; call it inside `guest.visiting`."""
         gates, reader = self._ready(x)
-        taken = gates.take(x)
-        self._probe.classifier.check_logits(taken.logits, x)
+        forward = gates.take(x)
+        self._probe.classifier.check_logits(forward.logits, x)
         read = None if reader is None else reader.take(x)
-        maps = taken.maps[self._origin.layer.name].detach().clone().requires_grad_()
-        return MapBatch(self, taken, read, maps)
+        maps = forward.maps[self._scope.layer.name].detach().clone().requires_grad_()
+        return MapBatch(self, forward, read, maps)
 
     def _ready(self, x: Tensor) -> tuple[LayerGates, Reader | None]:
-        if self._ways is None:
-            layer = self._origin.layer.name
+        if self._gates is None:
+            layer = self._scope.layer.name
             reader = None if self._heads is None else self._heads.on(self._probe, x, layer)
-            self._ways = gated(self._probe, x, [layer]), reader
-        return self._ways
+            self._gates = gated(self._probe, x, [layer]), reader
+        return self._gates
 
     def answers(
         self, look: MapBatch, image: Int[Tensor, " r"], maps: Tensor
     ) -> Float[Tensor, " r"]:
         """Return the explained output for other maps in the place of the layer's."""
         gates, reader = self._ready(look.maps)
-        if self._origin.index >= 0:
-            logits = gates.behind(look.taken, self._origin.layer.name, image, maps)
-            return logits[:, self._origin.index]
-        return self._read(reader, look, image, maps)[:, -1 - self._origin.index]
+        if self._scope.index >= 0:
+            logits = gates.behind(look.forward, self._scope.layer.name, image, maps)
+            return logits[:, self._scope.index]
+        return self._read(reader, look, image, maps)[:, -1 - self._scope.index]
 
     def concepts(self, look: MapBatch, image: Int[Tensor, " r"], maps: Tensor) -> Tensor:
         """Return the scores of the heads that explain, `(r, e)`."""
@@ -514,17 +458,18 @@ class ScoreExtractor:
 class MapBatch:
     """A batch of images inside the network; `maps` `(n, K, H, W)` are what gradients are of."""
 
-    def __init__(self, asker: ScoreExtractor, taken: Any, read: Any, maps: Tensor) -> None:
-        self._asker, self.taken, self.read, self.maps = asker, taken, read, maps
+    def __init__(self, extractor: ScoreExtractor, forward: Any, read: Any, maps: Tensor) -> None:
+        self._extractor, self.forward = extractor, forward
+        self.read, self.maps = read, maps
         self._each = torch.arange(len(maps), device=maps.device)
         with torch.enable_grad():
-            score = asker.answers(self, self._each, maps)
+            score = extractor.answers(self, self._each, maps)
             (self.gradient,) = torch.autograd.grad(score.sum(), maps)
         self.score: Tensor = score.detach()
 
     def strengths_and_priors(self) -> tuple[Float[Tensor, "n e"], Float[Tensor, "n e"]]:
         """Return `y_i` and the prior weights `w_i` of all elements (Eq. 5, or section 3.1)."""
-        if self._asker._heads is None:
+        if self._extractor._heads is None:
             return self.maps.detach().sum((2, 3)), self.gradient.mean((2, 3))
         strengths, gradients = self.of_heads()
         return strengths, torch.stack([self._weight(j) for j in gradients], 1)
@@ -532,7 +477,7 @@ class MapBatch:
     def of_heads(self) -> tuple[Float[Tensor, "n e"], list[Tensor]]:
         """Return the heads' scores and the gradient of each at the layer, `(n, K, H, W)`."""
         with torch.enable_grad():
-            scores = self._asker.concepts(self, self._each, self.maps)
+            scores = self._extractor.concepts(self, self._each, self.maps)
             each = scores.sum(0)
             gradients = [
                 torch.autograd.grad(one, self.maps, retain_graph=True, allow_unused=True)[0]
@@ -548,13 +493,13 @@ class MapBatch:
 
     def without(self, groups: list[list[int]]) -> Float[Tensor, "n p"]:
         """Return the output with the filters of each group removed."""
-        found = []
+        scores = []
         with torch.no_grad():
             for group in groups:
                 maps = self.maps.detach().clone()
                 maps[:, group] = 0
-                found.append(self._asker.answers(self, self._each, maps))
-        return torch.stack(found, 1)
+                scores.append(self._extractor.answers(self, self._each, maps))
+        return torch.stack(scores, 1)
 
 
 def _labels(batch: Batch) -> np.ndarray:

@@ -228,7 +228,11 @@ class FilterGallery:
             )
         extractor = self._extractor_for(first)
         accumulate(
-            chain([first], source), extractor.of, keep, total=length_of(data), progress=progress
+            chain([first], source),
+            extractor.extract,
+            keep,
+            total=length_of(data),
+            progress=progress,
         )
 
     def _extractor_for(self, first: Batch) -> MapExtractor:

@@ -15,6 +15,7 @@ from ..arguments import check_finite
 from ..data.samples import Batch
 from ..evidence import FilterPortrait, Layer
 from ..fitting.exemplars import SIDE, Exemplars, Picture, printable
+from ..fitting.passes import Extractor
 from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
@@ -22,6 +23,7 @@ from ..solvers.reservoirs import hashes_of, image_number
 
 Span = tuple[float, float]
 Size = tuple[int, int]
+MapsOfBatch = tuple[Batch, Float32[np.ndarray, "n k h w"]]
 WHOLE: Span = (0.0, 1.0)
 # Regions and labels are laid over each other on so many rows and columns of the network's input.
 GRID = 56
@@ -51,7 +53,7 @@ def _along(maps: np.ndarray, pixels: int, span: Span, axis: int) -> np.ndarray:
     return np.asarray(before + part * (after - before))
 
 
-class MapExtractor:
+class MapExtractor(Extractor[MapsOfBatch]):
     """Asks a network for the maps of one layer; `layer` None is the last of its stages."""
 
     def __init__(self, probe: Probe, layer: str | None, x: Float[Tensor, "1 c h w"]) -> None:
@@ -60,18 +62,11 @@ class MapExtractor:
         self.layer: Layer = capture.layers[0]
         self._gates: dict[tuple[int, ...], LayerGates] = {}
 
-    def of(self, batch: Batch) -> tuple[Batch, Float32[np.ndarray, "n k h w"]]:
-        """Return the maps of a batch, half by half where it does not fit in memory.
+    def _extract(self, batch: Batch) -> MapsOfBatch:
+        return batch, self._maps(batch.x)
 
-        Raises ValueError for values that are not finite.
-        """
-        try:
-            return batch, self._maps(batch.x)
-        except torch.cuda.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-            torch.cuda.empty_cache()
-            return batch, np.concatenate([self.of(half)[1] for half in batch.halves()])
+    def _joined(self, batch: Batch, first: MapsOfBatch, second: MapsOfBatch) -> MapsOfBatch:
+        return batch, np.concatenate([first[1], second[1]])
 
     def _maps(self, x: Float[Tensor, "n c h w"]) -> Float32[np.ndarray, "n k y x"]:
         shape, classifier, name = tuple(x.shape[1:]), self._probe.classifier, self.layer.name

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,7 @@ from ..evidence import (
     Provenance,
 )
 from ..evidence.faithfulness import faithfulness
-from ..fitting.passes import Pass
-from ..fitting.states import restoring
+from ..fitting.engine import BaseEngine
 from ..network.classifier import Classifier, PreparedImage, thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
@@ -59,10 +58,12 @@ def explained_again(
     return prepared
 
 
-def compared_again(look: Classifier, found: InferenceComparison, point: int, image: Any) -> Tensor:
+def compared_again(
+    look: Classifier, comparison: InferenceComparison, point: int, image: Any
+) -> Tensor:
     """Return an image of a comparison as the network takes it; raises ValueError for another."""
     prepared = look.prepare(image)
-    shown = found.images[point] if found.images else None
+    shown = comparison.images[point] if comparison.images else None
     if shown is not None and not np.array_equal(thumbnail(prepared.shown), shown):
         raise ValueError(
             f"got an image that is not number {point} of those compared; expected the same image;"
@@ -74,7 +75,7 @@ def compared_again(look: Classifier, found: InferenceComparison, point: int, ima
 def compared_faithful(
     inferrer: LevelInference,
     harmony: ConceptLevels,
-    found: InferenceComparison,
+    comparison: InferenceComparison,
     x: Tensor,
     point: int,
     stopped: Stop,
@@ -84,17 +85,17 @@ def compared_faithful(
     Raises ValueError for a comparison that keeps no estimates, CancelledError where `stopped` says
     yes.
     """
-    if found.estimates is None:
+    if comparison.estimates is None:
         raise ValueError(
             "got a comparison without the estimates of its channels; expected one that keeps them;"
             " compare the sets again with chain.compare"
         )
-    depth = harmony.depth(found.level)
-    number = harmony.number(depth, found.concepts[int(found.sets[point])])
+    depth = harmony.depth(comparison.level)
+    number = harmony.number(depth, comparison.concepts[int(comparison.sets[point])])
     start = time.perf_counter()
     lost = inferrer.losses(x, number, depth, stopped)
     seconds = time.perf_counter() - start
-    return faithfulness(found.estimates[point], lost, seconds=seconds)
+    return faithfulness(comparison.estimates[point], lost, seconds=seconds)
 
 
 def faithful(
@@ -126,7 +127,7 @@ def faithful(
     return faithfulness(concept.estimates, mean, images=len(lost), seconds=seconds)
 
 
-class Chain:
+class Chain(BaseEngine[ConceptStatistics]):
     """The concepts that decisions rest on, inferred from deep layers to shallow ones.
 
     `levels` pairs levels with layers, coarse to fine, None standing for the output; without it
@@ -138,6 +139,21 @@ class Chain:
     where the one does that rests on them; 0 is the equation as printed. `held_out` is the share of
     labelled images that only test. Raises ValueError for settings out of range.
     """
+
+    STATISTICS = ConceptStatistics
+    SETTINGS = (
+        "levels",
+        "gates",
+        "max_concepts",
+        "harmonize_sparsity",
+        "sparsity",
+        "place",
+        "held_out",
+        "seed",
+    )
+    LEARNED = MappingProxyType({"root": "_root"})
+    DATA = "a concept set"
+    CALL = "fit(classifier, concept_set)"
 
     def __init__(
         self,
@@ -159,17 +175,15 @@ class Chain:
         self.place = not_negative("place", place)
         self.held_out = share("held_out", held_out)
         self.seed = seed
-        self.classifier_: Classifier | None = None
         self.skipped_: tuple[Any, ...] = ()
         self._root = ""
-        self._sums: ConceptStatistics | None = None
-        self._found: ConceptLevels | None = None
-        self._inferrer: LevelInference | None = None
+        super().__init__()
 
     def __repr__(self) -> str:
-        if self._sums is None:
+        known = self._statistics
+        if known is None:
             return f"Chain(gates={self.gates})"
-        return f"Chain({', '.join((self._root, *self._sums.levels))}, {self._sums.images} images)"
+        return f"Chain({', '.join((self._root, *known.levels))}, {known.images} images)"
 
     def fit(
         self,
@@ -192,65 +206,44 @@ class Chain:
         values that are none.
         """
         known = concept_set(concepts)
-        guest = Classifier.of(classifier)
-        before = self._taken_up(checkpoint) if resume else None
-        if before is not None:
-            before.check_network(guest.model)
-        self.classifier_ = guest
-        self._begin(before, root_of(self.levels, known.levels))
-        gathering = Pass(
-            self._question(known.names, group),
-            guest,
-            before,
-            save=None if checkpoint is None else self._saving(checkpoint),
-            begun=lambda sums: self._begin(sums, self._root),
-        )
+        plan, guest = self._plan(known.names, group), Classifier.of(classifier)
+        before = self._going_on(plan, guest, checkpoint) if resume else None
+        self._root = root_of(self.levels, known.levels)
         try:
-            if client is None:
-                gathering.run(concepts, progress=progress)
-            else:
-                gathering.run_on(client, concepts, progress=progress)
+            self._go_through(
+                concepts,
+                plan,
+                guest,
+                before,
+                checkpoint=checkpoint,
+                client=client,
+                progress=progress,
+            )
         finally:
             self.skipped_ = tuple(known.skipped)
         return self
 
-    def _question(
+    def _plan(
         self, names: Mapping[str, tuple[str, ...]], group: Callable[[str], str] | None
     ) -> LabelPlan:
         given = self.levels
         below = None if given is None else tuple((k, v) for k, v in given.items() if v is not None)
         return LabelPlan(below, names, held_out=self.held_out, seed=self.seed, group=group)
 
-    def _taken_up(self, checkpoint: str | Path | None) -> ConceptStatistics | None:
-        if checkpoint is None or not Path(checkpoint).is_file():
-            return None if self._sums is None else self._sums.copy()
-        return ConceptStatistics.load(checkpoint)[0]
-
-    def _saving(self, checkpoint: str | Path) -> Callable[[ConceptStatistics], object]:
-        return lambda sums: sums.save(checkpoint, self._settings())
-
-    def _begin(self, sums: ConceptStatistics | None, root: str) -> None:
-        self._sums, self._root = sums, root
-        self._found, self._inferrer = None, None
+    def _begin(self, statistics: ConceptStatistics | None) -> None:
+        super()._begin(statistics)
+        self._harmonised: ConceptLevels | None = None
+        self._inferrer: LevelInference | None = None
 
     # what was harmonised
 
     @property
-    def _fitted(self) -> ConceptStatistics:
-        if self._sums is None or not self._sums.images:
-            raise ValueError(
-                "this Chain has not seen a concept set; a fitted one was expected; call"
-                " chain.fit(classifier, concept_set), or open a saved one with Chain.load(path)"
-            )
-        return self._sums
-
-    @property
     def _harmony(self) -> ConceptLevels:
-        if self._found is None:
+        if self._harmonised is None:
             levels = self._fitted.levels.values()
-            found = tuple(directions_of(n, sparsity=self.harmonize_sparsity) for n in levels)
-            self._found = ConceptLevels(self._root, self._fitted.origin.names, found)
-        return self._found
+            each = tuple(directions_of(n, sparsity=self.harmonize_sparsity) for n in levels)
+            self._harmonised = ConceptLevels(self._root, self._fitted.scope.names, each)
+        return self._harmonised
 
     @property
     def harmonized_(self) -> tuple[ConceptDirections, ...]:
@@ -267,7 +260,7 @@ class Chain:
     def concepts_(self) -> dict[str, tuple[str, ...]]:
         """The concepts of each level; those of the output are the classes."""
         below = {n: level.level.concepts for n, level in self._fitted.levels.items()}
-        return {self._root: self._fitted.origin.names, **below}
+        return {self._root: self._fitted.scope.names, **below}
 
     @property
     def precision_(self) -> dict[str, dict[str, tuple[float, float]]]:
@@ -285,13 +278,9 @@ class Chain:
 
         Raises ValueError where networks, levels, concepts or the split differ.
         """
-        sums = self._fitted.copy()
-        sums.merge(other._fitted)
-        found = copy.copy(self)
-        found.classifier_ = self.classifier_ or other.classifier_
-        found.skipped_ = self.skipped_ + other.skipped_
-        found._begin(sums, self._root)
-        return found
+        chain = self._merged(other)
+        chain.skipped_ = self.skipped_ + other.skipped_
+        return chain
 
     def save(self, path: str | Path) -> Path:
         """Write sums and settings to a file; return its path. Raises OSError on failure."""
@@ -303,23 +292,13 @@ class Chain:
 
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
-        sums, settings = ConceptStatistics.load(path)
-        with restoring("Chain", path):
-            found = cls(**{n: settings[n] for n in _SETTINGS})
-            root = str(settings["root"])
-        found._begin(sums, root)
-        return found if model is None else found.on(model)
+        return cls._loaded(path, model)
 
     def on(self, model: nn.Module | Classifier) -> Chain:
         """Return this Chain with a network to explain with; raises ValueError for another."""
-        classifier = Classifier.of(model)
-        self._fitted.check_network(classifier.model)
-        found = copy.copy(self)
-        found.classifier_, found._inferrer = classifier, None
-        return found
-
-    def _settings(self) -> dict[str, Any]:
-        return {n: getattr(self, n) for n in _SETTINGS} | {"root": self._root}
+        chain = self._on(model)
+        chain._inferrer = None
+        return chain
 
     # images
 
@@ -345,11 +324,11 @@ class Chain:
             raise ValueError(
                 "got no image to explain a class with; expected at least one; pass a list of images"
             )
-        found = self._explained(list(images), target, name, stopped, whole=True)
+        inference = self._explained(list(images), target, name, stopped, whole=True)
         if len(images) == 1:
             note = "One image only: what is shared by a class shows with several."
-            found = replace(found, notes=(*found.notes, note))
-        return found
+            return replace(inference, notes=(*inference.notes, note))
+        return inference
 
     def _explained(
         self,
@@ -429,12 +408,12 @@ class Chain:
         """
         look = self._ready()
         asked = request_of(self._harmony, sets, concept, level)
-        found = compare_sets(look, self._inferring(), asked, self.seed, stopped or never)
-        explained = () if not inferences else self._each(asked, len(found.sets), stopped)
+        comparison = compare_sets(look, self._inferring(), asked, self.seed, stopped or never)
+        explained = () if not inferences else self._each(asked, len(comparison.sets), stopped)
         return replace(
-            found,
+            comparison,
             inferences=explained,
-            notes=(*found.notes, *self._notes()),
+            notes=(*comparison.notes, *self._notes()),
             provenance=self._provenance(", ".join(dict.fromkeys(asked.concepts))),
         )
 
@@ -459,12 +438,7 @@ class Chain:
 
     def _ready(self) -> Classifier:
         self._fitted  # noqa: B018 - raises before the network is run
-        if self.classifier_ is None:
-            raise ValueError(
-                "this Chain was loaded without its network; one was expected to explain an image;"
-                " open it with Chain.load(path, model), or chain.on(model)"
-            )
-        return self.classifier_
+        return self._network
 
     def _inferring(self) -> LevelInference:
         if self._inferrer is None:
@@ -491,24 +465,12 @@ class Chain:
         plain = ("gates", "harmonize_sparsity", "sparsity", "place")
         return Provenance(
             method="CHAIN",
-            model=self._fitted.origin.model,
+            model=self._fitted.scope.model,
             target=target,
             seed=self.seed,
             versions=versions(),
             settings={n: getattr(self, n) for n in plain} | {"images": self._fitted.images},
         )
-
-
-_SETTINGS = (
-    "levels",
-    "gates",
-    "max_concepts",
-    "harmonize_sparsity",
-    "sparsity",
-    "place",
-    "held_out",
-    "seed",
-)
 
 
 def _bounds(most: int | Mapping[str, int]) -> int | dict[str, int]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product as product_of
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..arguments import check_finite
@@ -19,13 +17,13 @@ from ..data.concept_sets import is_held_out, label_maps
 from ..data.label_maps import Framing, LabelledPixels, labelled_pixels
 from ..data.samples import Batch, Sample
 from ..evidence import Layer
-from ..fitting.passes import Range, joined
-from ..fitting.states import Arrays, Settings, load_state, save_state
+from ..fitting.passes import Extractor, Plan
+from ..fitting.states import Settings
+from ..fitting.statistics import Addend, Scope, Statistics, Sums, below, names_of
 from ..network.classifier import Classifier
 from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
-from ..provenance import fingerprint
 from ..solvers.reservoirs import Reservoir, hashes_of, image_number, packed, unpack
 from .levels import layers_of_levels
 
@@ -34,7 +32,6 @@ _NEAR = (-1, 0, 1)
 # Pixels kept of all that are labelled, and of each concept: at least and at most so many, fewer
 # where there are many concepts, so that a level's samples keep at most so many numbers.
 ALL, LEAST, MOST, NUMBERS = 10_000, 50, 300, 2**26
-KIND = "Chain"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +95,12 @@ class Interpolation:
         """Return the vectors at some pixels, numbered along the rows."""
         width = len(self.columns)
         cells = maps.flatten(1).T.contiguous()
-        found = torch.zeros(len(places), len(maps), dtype=maps.dtype, device=maps.device)
+        vectors = torch.zeros(len(places), len(maps), dtype=maps.dtype, device=maps.device)
         pairs = _ends(self.rows[places // width]), _ends(self.columns[places % width])
         for (y, down), (x, right) in product_of(*pairs):
-            found.addcmul_((down * right)[:, None].to(maps.dtype), cells[y * maps.shape[2] + x])
-        return found
+            share = (down * right)[:, None].to(maps.dtype)
+            vectors.addcmul_(share, cells[y * maps.shape[2] + x])
+        return vectors
 
 
 def _ends(shares: Float[Tensor, "n h"]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -179,12 +177,12 @@ class PixelSamples:
         every = self._kept[0].vectors
         codes = every[:, self._channels + 1 :].astype(np.uint8)
         carried = np.unpackbits(codes, axis=1, count=self._concepts).astype(bool)
-        found = np.full(len(weights), np.nan)
+        precisions = np.full(len(weights), np.nan)
         for e, w in enumerate(weights):
             own, others = self._kept[e + 1].vectors, every[~carried[:, e], : self._channels + 1]
             if len(own) and len(others):
-                found[e] = self._average(own, others, w, mass[e], known - mass[e])
-        return found
+                precisions[e] = self._average(own, others, w, mass[e], known - mass[e])
+        return precisions
 
     def _average(
         self, own: np.ndarray, others: np.ndarray, weights: np.ndarray, mass: float, rest: float
@@ -209,8 +207,7 @@ class PixelSamples:
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take samples that were saved; raises ValueError and KeyError where they do not fit."""
         for part, some in (("all", self._kept[:1]), ("own", self._kept[1:])):
-            names = ("lengths", "hashes", "images", "vectors")
-            unpack(some, {name: arrays[f"{part}.{name}"] for name in names})
+            unpack(some, below(arrays, f"{part}."))
 
 
 class _Vectors:
@@ -222,8 +219,8 @@ class _Vectors:
         self._interpolation = Interpolation.of((maps.shape[1], maps.shape[2]), pixels.size)
 
     def vectors(self, places: Int[np.ndarray, " n"]) -> Float32[np.ndarray, "n k"]:
-        found = self._interpolation.at(self._maps, torch.from_numpy(places))
-        return np.asarray(found.numpy(), np.float32)
+        vectors = self._interpolation.at(self._maps, torch.from_numpy(places))
+        return np.asarray(vectors.numpy(), np.float32)
 
     def areas(self, count: int) -> Float32[np.ndarray, "{count} 1"]:
         return np.full((count, 1), self.pixels.area, np.float32)
@@ -239,15 +236,28 @@ class Level:
 
 
 @dataclass(frozen=True)
-class ConceptScope:
+class ConceptScope(Scope):
     """What sums belong to: only those of one network, its levels and one split add up."""
 
-    network: str
-    model: str
-    names: tuple[str, ...]
     levels: tuple[Level, ...]
     held_out: float
     seed: int
+
+    def aspects(self) -> dict[str, object]:
+        """Return by name what has to be the same for sums to add up."""
+        return super().aspects() | {
+            "choice of levels and layers": [(n.name, n.layer.name) for n in self.levels],
+            "list of concepts": [n.concepts for n in self.levels],
+            "split of the images": (self.held_out, self.seed),
+        }
+
+    @classmethod
+    def _converted(cls, settings: Settings) -> Settings:
+        levels = (
+            Level(str(n["name"]), Layer.of(n["layer"]), tuple(map(str, n["concepts"])))
+            for n in settings["levels"]
+        )
+        return {"levels": tuple(levels)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,15 +291,30 @@ class LabelBatch:
 
     images: Sequence[Mapping[str, LabelStatistics | HeldOut]]
 
+    def __len__(self) -> int:
+        return len(self.images)
+
 
 @dataclass(eq=False)
-class LevelStatistics:
+class LevelStatistics(Sums):
     """Sums of one level over all images, in float64.
 
     `gram`, `sums` and `known` are over all labelled pixels, `positive` and `area` over each
     concept's; `images` counts the images that a concept was seen in, `held_known` and `held_area`
     are areas in held-out images, `labelled` counts images as `[fitted, held out]`.
     """
+
+    SUMS = (
+        "gram",
+        "sums",
+        "positive",
+        "known",
+        "area",
+        "images",
+        "held_known",
+        "held_area",
+        "labelled",
+    )
 
     level: Level
     gram: Float[np.ndarray, "k k"] = field(init=False)
@@ -310,89 +335,52 @@ class LevelStatistics:
         self.images, self.labelled = np.zeros(e, np.int64), np.zeros(2, np.int64)
         self.samples = PixelSamples(k, e)
 
-    def add(self, seen: LabelStatistics | HeldOut) -> None:
+    def add(self, image: LabelStatistics | HeldOut) -> None:
         """Add what one image gave."""
-        if isinstance(seen, HeldOut):
-            self._hold_out(seen)
+        if isinstance(image, HeldOut):
+            self._hold_out(image)
             return
-        self.gram += seen.gram
-        self.sums += seen.sums
-        self.known += seen.known
-        places = seen.labels - 1
-        self.positive[places] += seen.positive
-        self.area[places] += seen.area
+        self.gram += image.gram
+        self.sums += image.sums
+        self.known += image.known
+        places = image.labels - 1
+        self.positive[places] += image.positive
+        self.area[places] += image.area
         self.images[places] += 1
         self.labelled[0] += 1
 
-    def _hold_out(self, seen: HeldOut) -> None:
-        self.samples.add(seen.maps, seen.pixels, seen.key)
-        self.held_known += seen.pixels.known.sum() * seen.pixels.area
-        for label in seen.pixels.present:
-            self.held_area[label - 1] += seen.pixels.of(label).sum() * seen.pixels.area
+    def _hold_out(self, image: HeldOut) -> None:
+        self.samples.add(image.maps, image.pixels, image.key)
+        self.held_known += image.pixels.known.sum() * image.pixels.area
+        for label in image.pixels.present:
+            self.held_area[label - 1] += image.pixels.of(label).sum() * image.pixels.area
         self.labelled[1] += 1
 
-    def merge(self, other: LevelStatistics) -> None:
-        """Add what other data gave."""
-        for name in _SUMS:
-            getattr(self, name)[...] += getattr(other, name)
-        self.samples.merge(other.samples)
-
-    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield everything as arrays by name, for saving."""
-        for name in _SUMS:
-            yield name, getattr(self, name)
-        for name, array in self.samples.arrays():
-            yield f"samples.{name}", array
-
-    def restore(self, arrays: Arrays) -> None:
-        """Take sums that were saved; raises ValueError where their shapes are others."""
-        for name in _SUMS:
-            own = getattr(self, name)
-            if arrays[name].shape != own.shape:
-                raise ValueError(f"the sum {name} is not {own.shape}")
-            own[...] = arrays[name]
-        self.samples.restore(_below(arrays, "samples."))
+    def parts(self) -> Mapping[str, Addend]:
+        """Return the samples of held-out pixels."""
+        return {"samples": self.samples}
 
 
-_SUMS = (
-    "gram",
-    "sums",
-    "positive",
-    "known",
-    "area",
-    "images",
-    "held_known",
-    "held_area",
-    "labelled",
-)
+class ConceptStatistics(Statistics[ConceptScope, LabelBatch]):
+    """Everything that harmonising keeps; its size does not depend on how many images there were."""
 
+    KIND = "Chain"
+    NAME = "sums"
+    ADVICE = "merge only what was fitted on one network with the same levels and settings"
+    SCOPE = ConceptScope
 
-class ConceptStatistics:
-    """Everything that harmonising keeps; its size does not depend on how many images there were.
+    def __init__(self, scope: ConceptScope) -> None:
+        super().__init__(scope)
+        self.levels = {level.name: LevelStatistics(level) for level in scope.levels}
 
-    `images` counts all, `done` are the ranges of the data that are in.
-    """
+    def parts(self) -> Mapping[str, Addend]:
+        """Return the sums of each level."""
+        return {str(i): part for i, part in enumerate(self.levels.values())}
 
-    def __init__(self, origin: ConceptScope) -> None:
-        self.origin = origin
-        self.images = 0
-        self.done: list[Range] = []
-        self.levels = {level.name: LevelStatistics(level) for level in origin.levels}
-
-    @property
-    def settled(self) -> bool:
-        """Whether this is a time to save at: after every batch."""
-        return True
-
-    def add(self, seen: LabelBatch, classifier: Classifier) -> None:
-        """Add what one batch gave."""
-        for image in seen.images:
-            for name, found in image.items():
-                self.levels[name].add(found)
-        count = len(seen.images)
-        self.images += count
-        at = self.done[-1][1] if self.done else 0
-        self.done = joined([*self.done, (at, at + count)])
+    def _add(self, batch: LabelBatch, classifier: Classifier) -> None:
+        for image in batch.images:
+            for name, level in image.items():
+                self.levels[name].add(level)
 
     def check_labels(self, batch: Batch) -> None:
         """Raise ValueError for an image without label maps."""
@@ -403,95 +391,9 @@ class ConceptStatistics:
                 " MaskFolder(folder, level=...)"
             )
 
-    def merge(self, other: ConceptStatistics, *, same_data: bool = False) -> None:
-        """Add what other data, or another part of the same, gave; raises like `check_same`."""
-        self.check_same(other.origin)
-        self.done = joined([*self.done, *other.done]) if same_data else self.done
-        for name, sums in self.levels.items():
-            sums.merge(other.levels[name])
-        self.images += other.images
-
-    def check_same(self, other: ConceptScope) -> None:
-        """Raise ValueError for the origin of another network, other levels or another split."""
-        for what, of in _SAME:
-            here, there = of(self.origin), of(other)
-            if here != there:
-                raise ValueError(
-                    f"got sums of another {what} ({there}); the same was expected ({here}); merge"
-                    " only what was fitted on one network with the same levels and settings"
-                )
-
-    def check_network(self, model: nn.Module) -> None:
-        """Raise ValueError for a network of other weights."""
-        self.check_same(replace(self.origin, network=fingerprint(model)))
-
-    def copy(self) -> ConceptStatistics:
-        """Return the same, to which other data can be added without changing this."""
-        found = ConceptStatistics(self.origin)
-        found.merge(self, same_data=True)
-        return found
-
-    def state(self) -> tuple[Settings, Arrays]:
-        """Return everything as JSON values and arrays."""
-        settings = {"origin": asdict(self.origin), "images": self.images, "done": self.done}
-        arrays = {
-            f"{i}.{name}": array
-            for i, sums in enumerate(self.levels.values())
-            for name, array in sums.arrays()
-        }
-        return settings, arrays
-
-    @classmethod
-    def from_state(cls, settings: Mapping[str, Any], arrays: Arrays) -> ConceptStatistics:
-        """Return what `state` gave; raises ValueError for what does not fit together."""
-        try:
-            found = cls(_origin(settings["origin"]))
-            found.images = int(settings["images"])
-            found.done = [(int(a), int(b)) for a, b in settings["done"]]
-            for i, sums in enumerate(found.levels.values()):
-                sums.restore(_below(arrays, f"{i}."))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise ValueError(
-                f"cannot take up saved sums: {error!r:.200}; those of a fit were expected; take"
-                " another copy of the file, or fit again"
-            ) from error
-        return found
-
-    def save(self, path: str | Path, settings: Mapping[str, Any]) -> Path:
-        """Write everything and an engine's settings to a file in one step."""
-        own, arrays = self.state()
-        return save_state(path, KIND, {**own, "engine": dict(settings)}, arrays.items())
-
-    @classmethod
-    def load(cls, path: str | Path) -> tuple[ConceptStatistics, dict[str, Any]]:
-        """Return what `save` wrote, and the engine's settings."""
-        settings, arrays = load_state(path, KIND)
-        engine = settings.get("engine")
-        return cls.from_state(settings, arrays), engine if isinstance(engine, dict) else {}
-
-
-_SAME: tuple[tuple[str, Callable[[ConceptScope], object]], ...] = (
-    ("network, by the hash of its weights", lambda o: o.network),
-    ("choice of levels and layers", lambda o: [(n.name, n.layer.name) for n in o.levels]),
-    ("list of concepts", lambda o: [n.concepts for n in o.levels]),
-    ("split of the images", lambda o: (o.held_out, o.seed)),
-)
-
-
-def _below(arrays: Arrays, prefix: str) -> Arrays:
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-
-
-def _origin(value: Mapping[str, Any]) -> ConceptScope:
-    levels = tuple(
-        Level(str(n["name"]), Layer.of(n["layer"]), tuple(map(str, n["concepts"])))
-        for n in value["levels"]
-    )
-    return ConceptScope(**{**value, "levels": levels, "names": tuple(map(str, value["names"]))})
-
 
 @dataclass(frozen=True)
-class LabelPlan:
+class LabelPlan(Plan[ConceptStatistics]):
     """What every image is asked: the sums of its labelled pixels at the layer of each level.
 
     `layers` pairs levels with layers, coarse to fine (None: the usual pairs), `names` are the
@@ -499,6 +401,8 @@ class LabelPlan:
     test, decided by a hash of their key and `seed`, or of what `group` makes of the key for images
     that belong together.
     """
+
+    STATISTICS = ConceptStatistics
 
     layers: tuple[tuple[str, str], ...] | None
     names: Mapping[str, tuple[str, ...]]
@@ -509,59 +413,37 @@ class LabelPlan:
     def __post_init__(self) -> None:
         is_held_out("", share=self.held_out, seed=self.seed)
 
-    def origin(self, probe: Probe, batch: Batch) -> ConceptScope:
+    def scope(self, probe: Probe, batch: Batch) -> ConceptScope:
         """Return what the sums belong to, found on a first image."""
         classifier, x = probe.classifier, batch.x[:1]
         paired = None if self.layers is None else dict(self.layers)
-        found = layers_of_levels(paired, tuple(self.names), probe, x)
-        levels = tuple(Level(n, layer, tuple(self.names[n][1:])) for n, layer in found)
-        count = classifier.logits(x).shape[1]
+        layers = layers_of_levels(paired, tuple(self.names), probe, x)
         return ConceptScope(
-            network=fingerprint(classifier.model),
-            model=type(classifier.model).__name__,
-            names=tuple(classifier.name(i) for i in range(count)),
-            levels=levels,
+            *names_of(classifier, classifier.logits(x).shape[1]),
+            levels=tuple(Level(n, layer, tuple(self.names[n][1:])) for n, layer in layers),
             held_out=self.held_out,
             seed=self.seed,
         )
 
-    def asker(self, probe: Probe, origin: ConceptScope) -> LabelExtractor:
+    def extractor(self, probe: Probe, scope: ConceptScope) -> LabelExtractor:
         """Return what asks the network."""
-        return LabelExtractor(probe, origin, self.group)
-
-    def empty(self, origin: ConceptScope) -> ConceptStatistics:
-        """Return sums without an image."""
-        return ConceptStatistics(origin)
-
-    def restored(self, settings: Settings, arrays: Arrays) -> ConceptStatistics:
-        """Return the sums of a saved state."""
-        return ConceptStatistics.from_state(settings, arrays)
+        return LabelExtractor(probe, scope, self.group)
 
 
-class LabelExtractor:
+class LabelExtractor(Extractor[LabelBatch]):
     """Asks a network for the vectors of labelled pixels at its layers."""
 
     def __init__(
-        self, probe: Probe, origin: ConceptScope, group: Callable[[str], str] | None = None
+        self, probe: Probe, scope: ConceptScope, group: Callable[[str], str] | None = None
     ) -> None:
         self._probe = probe
-        self._origin = origin
+        self._scope = scope
         self._group = group
         self._framing = Framing(probe.classifier)
-        self._ways: dict[tuple[int, ...], LayerGates] = {}
+        self._gates_of: dict[tuple[int, ...], LayerGates] = {}
 
-    def of(self, batch: Batch) -> LabelBatch:
-        """Return the sums of a batch, half by half where it does not fit in memory.
-
-        Raises ValueError for values that are not finite and labels that are none.
-        """
-        try:
-            maps = self._maps(batch.x)
-        except torch.cuda.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-            torch.cuda.empty_cache()
-            return LabelBatch([image for half in batch.halves() for image in self.of(half).images])
+    def _extract(self, batch: Batch) -> LabelBatch:
+        maps = self._maps(batch.x)
         return LabelBatch(
             [
                 self._image(sample, {name: m[i] for name, m in maps.items()})
@@ -569,27 +451,30 @@ class LabelExtractor:
             ]
         )
 
+    def _joined(self, batch: Batch, first: LabelBatch, second: LabelBatch) -> LabelBatch:
+        return LabelBatch([*first.images, *second.images])
+
     def _maps(self, x: Float[Tensor, "n c h w"]) -> dict[str, Tensor]:
         shape = tuple(x.shape[1:])
-        layers = {level.layer.name for level in self._origin.levels}
+        layers = {level.layer.name for level in self._scope.levels}
         with visiting(self._probe.classifier.model), torch.no_grad():
-            if shape not in self._ways:
-                self._ways[shape] = gated(self._probe, x[:2], sorted(layers))
-            taken = self._ways[shape].take(x)
-        self._probe.classifier.check_logits(taken.logits, x)
-        found = {name: _exact(taken.maps[name]) for name in layers}
-        for name, maps in found.items():
-            check_finite(f"the layer {name} gives", maps)
-        return found
+            if shape not in self._gates_of:
+                self._gates_of[shape] = gated(self._probe, x[:2], sorted(layers))
+            forward = self._gates_of[shape].take(x)
+        self._probe.classifier.check_logits(forward.logits, x)
+        maps = {name: _exact(forward.maps[name]) for name in layers}
+        for name, own in maps.items():
+            check_finite(f"the layer {name} gives", own)
+        return maps
 
     def _image(
         self, sample: Sample, maps: Mapping[str, Float[Tensor, "k h w"]]
     ) -> dict[str, LabelStatistics | HeldOut]:
         item, size = sample.item, (sample.x.shape[2], sample.x.shape[3])
         key = item.key if self._group is None else self._group(item.key)
-        held = is_held_out(key, share=self._origin.held_out, seed=self._origin.seed)
-        found: dict[str, LabelStatistics | HeldOut] = {}
-        for level in self._origin.levels:
+        held = is_held_out(key, share=self._scope.held_out, seed=self._scope.seed)
+        levels: dict[str, LabelStatistics | HeldOut] = {}
+        for level in self._scope.levels:
             labels = label_maps(item, level.name, ("", *level.concepts))
             if not labels:
                 continue
@@ -601,8 +486,8 @@ class LabelExtractor:
                 window=self._framing.of(sample.item.image),
             )
             if pixels.known.any():
-                found[level.name] = self._kept(own, pixels, sample) if held else _sums(own, pixels)
-        return found
+                levels[level.name] = self._kept(own, pixels, sample) if held else _sums(own, pixels)
+        return levels
 
     def _kept(
         self, maps: Float[Tensor, "k h w"], pixels: LabelledPixels, sample: Sample

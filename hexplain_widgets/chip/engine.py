@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from ..arguments import Stop, at_least_one, never, tuple_of
+from ..arguments import Stop, at_least_one, never
 from ..data.samples import batches
 from ..evidence import (
     ChannelImportance,
@@ -31,8 +32,7 @@ from ..evidence import (
     Provenance,
 )
 from ..evidence.faithfulness import faithfulness
-from ..fitting.passes import Pass
-from ..fitting.states import restoring
+from ..fitting.engine import BaseEngine
 from ..network.classifier import Classifier
 from ..network.localize import Truth, best_threshold
 from ..network.probed_image import ImageProbe, ProbedImage
@@ -48,11 +48,12 @@ from .heatmaps import (
     requests_of,
 )
 from .importance import Class, Importance, checked_sparsity
-from .statistics import GatingPlan, ResponseStatistics, Score, check_goes_on
+from .statistics import GatingPlan, ResponseStatistics, Score
 
 METHODS = tuple(DRAWINGS)
 THRESHOLD = 0.2  # of a map's maximum, until a calibration set has found a better one
 GIBIBYTE = 2**30
+_NOT_SAID = ("layers", "seed", "memory")
 
 
 def class_agreement(
@@ -79,7 +80,7 @@ def class_agreement(
             f"got data without an image of {importance.classes[target]!r}; expected labelled images"
             f" with some of the class (label {target}); pass the data that the Chip was fitted on"
         )
-    weighted = importance.weights(layer, [target])[0] * importance.gathered.means(layer)
+    weighted = importance.weights(layer, [target])[0] * importance.statistics.means(layer)
     seconds = time.perf_counter() - start
     return faithfulness(weighted, np.mean(drops, axis=0), images=len(drops), seconds=seconds)
 
@@ -102,7 +103,7 @@ def _narrowed(data: Any, target: int) -> Any:
     return Subset(data, [i for i, label in enumerate(labels) if int(label) == target])
 
 
-class Chip:
+class Chip(BaseEngine[ResponseStatistics]):
     """The importance of channels for classes, learned by closing channels at random.
 
     `layers` are named in any order (default: one per stage). `gates_per_image` gates are drawn for
@@ -114,6 +115,19 @@ class Chip:
     located best on three networks; the paper's are `score="probability", weighting="loyal",
     rivals=0`. Raises ValueError for settings out of range.
     """
+
+    STATISTICS = ResponseStatistics
+    SETTINGS = (
+        "layers",
+        "gates_per_image",
+        "sparsity",
+        "rivals",
+        "score",
+        "weighting",
+        "seed",
+        "memory",
+    )
+    LEARNED = MappingProxyType({"threshold": "threshold_"})
 
     def __init__(
         self,
@@ -136,14 +150,12 @@ class Chip:
         self.weighting = weighting
         self.seed = seed
         self.memory = memory
-        self._question()
-        self.classifier_: Classifier | None = None
         self.threshold_ = THRESHOLD
-        self._importance: Importance | None = None
-        self._gaze: ImageProbe | None = None
+        self._plan()
+        super().__init__()
 
     def __repr__(self) -> str:
-        seen = "" if self._importance is None else f", {self._importance.gathered.images} images"
+        seen = "" if self._statistics is None else f", {self._statistics.images} images"
         return f"Chip(sparsity={self.sparsity:g}, {self.weighting} {self.score}{seen})"
 
     def fit(
@@ -164,66 +176,44 @@ class Chip:
         ValueError for empty data, wrong labels, values that are not finite and a checkpoint of
         another network; TypeError for what is no data; OSError where no checkpoint can be written.
         """
-        guest = Classifier.of(classifier)
-        before = self._taken_up(checkpoint) if resume else None
-        if before is not None:
-            before.check_network(guest.model)
-        self.classifier_ = guest
-        self._begin(before)
-        save = None if checkpoint is None else lambda g: g.save(checkpoint, self._settings())
-        gathering = Pass(self._question(), guest, before, save=save, begun=self._begin)
-        if client is None:
-            gathering.run(data, progress=progress)
-        else:
-            gathering.run_on(client, data, progress=progress)
+        plan, guest = self._plan(), Classifier.of(classifier)
+        before = self._going_on(plan, guest, checkpoint) if resume else None
+        self._go_through(
+            data, plan, guest, before, checkpoint=checkpoint, client=client, progress=progress
+        )
         return self
 
-    def _question(self) -> GatingPlan:
+    def _plan(self) -> GatingPlan:
         return GatingPlan(
             self.layers, self.gates_per_image, self.score, self.weighting, self.seed, self.memory
         )
 
-    def _taken_up(self, checkpoint: str | Path | None) -> ResponseStatistics | None:
-        if checkpoint is None or not Path(checkpoint).is_file():
-            # A copy: a refitted Chip may stand on the same sums.
-            return None if self._importance is None else self._importance.gathered.copy()
-        gathered, settings = ResponseStatistics.load(checkpoint)
-        check_goes_on(settings, self._question())
-        return gathered
-
-    def _begin(self, gathered: ResponseStatistics | None) -> None:
-        self._importance = None if gathered is None else Importance(gathered, self.sparsity)
-        self._gaze = None
+    def _begin(self, statistics: ResponseStatistics | None) -> None:
+        super()._begin(statistics)
+        self._solution: Importance | None = None
+        self._gaze: ImageProbe | None = None
 
     @property
-    def _fitted(self) -> Importance:
-        if self._importance is None or not self._importance.gathered.images:
-            raise ValueError(
-                "this Chip has not seen any data; a fitted one was expected; call"
-                " chip.fit(classifier, data), or open a saved one with Chip.load(path)"
-            )
-        return self._importance
+    def _importance(self) -> Importance:
+        if self._solution is None:
+            self._solution = Importance(self._fitted, self.sparsity)
+        return self._solution
 
     @property
     def layers_(self) -> tuple[Layer, ...]:
         """The fitted layers, deepest first."""
-        return self._fitted.layers
+        return self._importance.layers
 
     @property
     def classes_(self) -> tuple[str, ...]:
         """The names of all classes, by index."""
-        return self._fitted.classes
-
-    @property
-    def images_(self) -> int:
-        """How many images were seen."""
-        return self._fitted.gathered.images
+        return self._importance.classes
 
     def refit(self, *, sparsity: float) -> Chip:
         """Return a Chip of another sparsity on the same statistics, without the network."""
         other = copy.copy(self)
         other.sparsity = checked_sparsity(sparsity)
-        other._importance = self._fitted.at(sparsity)
+        other._solution = self._importance.at(sparsity)
         return other
 
     def merge(self, other: Chip) -> Chip:
@@ -232,16 +222,11 @@ class Chip:
         Raises ValueError where networks (by the hash of their weights), layers, score or weighting
         differ.
         """
-        gathered = self._fitted.gathered.copy()
-        gathered.merge(other._fitted.gathered)
-        found = copy.copy(self)
-        found.classifier_ = self.classifier_ or other.classifier_
-        found._begin(gathered)
-        return found
+        return self._merged(other)
 
     def save(self, path: str | Path) -> Path:
         """Write statistics and settings to a file; return its path. Raises OSError on failure."""
-        return self._fitted.gathered.save(path, self._settings())
+        return self._fitted.save(path, self._settings())
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module | Classifier | None = None) -> Chip:
@@ -249,23 +234,13 @@ class Chip:
 
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
-        gathered, settings = ResponseStatistics.load(path)
-        with restoring("Chip", path):
-            found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
-            found.threshold_ = float(settings["threshold"])
-        found._begin(gathered)
-        return found if model is None else found.on(model)
+        return cls._loaded(path, model)
 
     def on(self, model: nn.Module | Classifier) -> Chip:
         """Return this Chip with a network to explain images with; raises ValueError for another."""
-        classifier = Classifier.of(model)
-        self._fitted.gathered.check_network(classifier.model)
-        found = copy.copy(self)
-        found.classifier_, found._gaze = classifier, None
-        return found
-
-    def _settings(self) -> dict[str, Any]:
-        return {n: getattr(self, n) for n in _SETTINGS} | {"threshold": self.threshold_}
+        chip = self._on(model)
+        chip._gaze = None
+        return chip
 
     # importance
 
@@ -275,15 +250,15 @@ class Chip:
         In score per unit of the channel's spatial mean (Eq. 11). Raises ValueError for a layer that
         was not fitted.
         """
-        name = self._fitted.layer(layer).name
-        return self._fitted.weights(name, range(len(self.classes_)))
+        name = self._importance.layer(layer).name
+        return self._importance.weights(name, range(len(self.classes_)))
 
     def matrix(
         self, classes: Sequence[Class] | None = None, layer: str | None = None
     ) -> ChannelImportance:
         """Return the importance of channels for classes (Fig. 9), with fit and doubts."""
-        name = self._fitted.layer(layer).name
-        return self._fitted.matrix(name, self._fitted.chosen(classes), self._provenance())
+        name = self._importance.layer(layer).name
+        return self._importance.matrix(name, self._importance.chosen(classes), self._provenance())
 
     def overlap(
         self,
@@ -298,10 +273,10 @@ class Chip:
         `threshold` times the largest; channels that speak against a class are never among them. A
         sparser fit (0.1) tells classes apart best. Raises ValueError for a class without any.
         """
-        name = self._fitted.layer(layer).name
-        return self._fitted.overlap(
+        name = self._importance.layer(layer).name
+        return self._importance.overlap(
             name,
-            self._fitted.chosen(classes),
+            self._importance.chosen(classes),
             top=None if threshold is not None else top,
             threshold=threshold,
             provenance=self._provenance(),
@@ -311,10 +286,10 @@ class Chip:
         self, channels: Sequence[int], layer: str | None = None, image: Any = None
     ) -> tuple[ChannelPortrait, ...]:
         """Return the strongest images of channels, and their maps on `image` if one is given."""
-        name = self._fitted.layer(layer).name
+        name = self._importance.layer(layer).name
         maps = None if image is None else self._look(image).activations(name)
         return tuple(
-            self._fitted.portrait(name, k, None if maps is None else maps[k]) for k in channels
+            self._importance.portrait(name, k, None if maps is None else maps[k]) for k in channels
         )
 
     # images
@@ -363,7 +338,7 @@ class Chip:
         In the mean over its first `images` images in labelled `data`. Raises ValueError where there
         is none, CancelledError once `stopped` says yes.
         """
-        known, name = self._fitted, self._fitted.layer(layer).name
+        known, name = self._importance, self._importance.layer(layer).name
         return class_agreement(
             self._looking(),
             known,
@@ -378,9 +353,9 @@ class Chip:
         return heatmap_of(method, self._ask(self._look(image), target, layer), self._provenance())
 
     def _ask(self, looked: ProbedImage, target: Class | None, layer: str | None) -> HeatMapRequest:
-        index = looked.index_of(None) if target is None else self._fitted.index(target)
+        index = looked.index_of(None) if target is None else self._importance.index(target)
         return HeatMapRequest(
-            looked, self._fitted, self._fitted.layer(layer).name, index, self.rivals
+            looked, self._importance, self._importance.layer(layer).name, index, self.rivals
         )
 
     def localize(
@@ -433,8 +408,8 @@ class Chip:
         says yes, what has been drawn is returned.
         """
         looked, provenance = self._look(image), self._provenance()
-        chosen = [self._fitted.layer(n) for n in layers or [n.name for n in self.layers_]]
-        classes = [looked.index_of(None)] if targets is None else self._fitted.chosen(targets)
+        chosen = [self._importance.layer(n) for n in layers or [n.name for n in self.layers_]]
+        classes = [looked.index_of(None)] if targets is None else self._importance.chosen(targets)
         maps, boxes = [], []
         ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
         for method, asked in requests_of(methods, classes, names, ask, stopped):
@@ -454,35 +429,18 @@ class Chip:
         return self._looking().at(image)
 
     def _looking(self) -> ImageProbe:
-        if self.classifier_ is None:
-            raise ValueError(
-                "this Chip was loaded without its network; one was expected to explain an image;"
-                " open it with Chip.load(path, model), or chip.on(model)"
-            )
+        network = self._network
         if self._gaze is None:
-            self._gaze = ImageProbe(self.classifier_, [n.name for n in self.layers_])
+            self._gaze = ImageProbe(network, [n.name for n in self.layers_])
         return self._gaze
 
     def _provenance(self) -> Provenance:
-        origin = self._fitted.gathered.origin
-        settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layers", "seed", "memory")}
+        settings = {n: getattr(self, n) for n in self.SETTINGS if n not in _NOT_SAID}
         return Provenance(
             method="CHIP",
-            model=origin.model,
+            model=self._fitted.scope.model,
             target="all classes",
             seed=self.seed,
             versions=versions(),
             settings={**settings, "images": self.images_},
         )
-
-
-_SETTINGS = (
-    "layers",
-    "gates_per_image",
-    "sparsity",
-    "rivals",
-    "score",
-    "weighting",
-    "seed",
-    "memory",
-)

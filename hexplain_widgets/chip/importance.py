@@ -1,4 +1,4 @@
-"""The importance of channels, solved from gathered sums, class by class as it is asked for."""
+"""The importance of channels, solved from what a fit keeps, class by class as it is asked for."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Importance:
     """
 
     def __init__(
-        self, gathered: ResponseStatistics, sparsity: float, near: Weights | None = None
+        self, statistics: ResponseStatistics, sparsity: float, near: Weights | None = None
     ) -> None:
-        self.gathered = gathered
+        self.statistics = statistics
         self.sparsity = sparsity
         self._near = near or {}
         self._weights: dict[tuple[str, int], Float[np.ndarray, " k"]] = {}
@@ -35,17 +35,17 @@ class Importance:
 
     def at(self, sparsity: float) -> Importance:
         """Return the same at another sparsity, started from what is known here."""
-        return Importance(self.gathered, sparsity, {**self._near, **self._weights})
+        return Importance(self.statistics, sparsity, {**self._near, **self._weights})
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The fitted layers, deepest first."""
-        return self.gathered.origin.layers
+        return self.statistics.scope.layers
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of all classes, by index."""
-        return self.gathered.origin.names
+        return self.statistics.scope.names
 
     def layer(self, name: str | None) -> Layer:
         """Return a fitted layer, the deepest for None; raises ValueError for another."""
@@ -89,12 +89,12 @@ class Importance:
     def weights(self, layer: str, classes: Sequence[int]) -> Float[np.ndarray, "c k"]:
         """Return the weights of every channel of a layer for some classes."""
         missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._weights]
-        for block in self.gathered.blocks(layer, missing):
+        for block in self.statistics.blocks(layer, missing):
             self._solve(layer, block)
         return np.stack([self._weights[layer, c] for c in classes])
 
     def _solve(self, layer: str, classes: Sequence[int]) -> None:
-        problem = self.gathered.quadratic(layer, classes)
+        problem = self.statistics.quadratic(layer, classes)
         keys = [(layer, c) for c in classes]
         near = [self._near[k] for k in keys if k in self._near]
         start = np.stack(near) if len(near) == len(keys) else None
@@ -114,7 +114,7 @@ class Importance:
         return weights
 
     def _all_zero(self, layer: str, index: int) -> str:
-        moved = self.gathered.quadratic(layer, [index]).linear.any()
+        moved = self.statistics.quadratic(layer, [index]).linear.any()
         advice = (
             f"any below 1 leaves some: try chip.refit(sparsity={self.sparsity / 3:.2g})"
             if moved
@@ -134,7 +134,7 @@ class Importance:
         return ChannelImportance(
             classes=tuple(self.classes[c] for c in classes),
             values=values,
-            means=self.gathered.means(layer),
+            means=self.statistics.means(layer),
             fit=fit,
             layer=layer,
             sparsity=float(self.sparsity),
@@ -148,7 +148,7 @@ class Importance:
         reasons_of: dict[str, list[str]] = {}
         for c in classes:
             reasons = reasons_of.setdefault(self.classes[c], [])
-            if not self.gathered.labelled[c] and not self.gathered.predicted[c]:
+            if not self.statistics.labelled[c] and not self.statistics.predicted[c]:
                 reasons.append("never labelled nor predicted in the data")
             if not self._weights[layer, c].any():
                 reasons.append("no channel is left at this sparsity")
@@ -167,7 +167,7 @@ class Importance:
     ) -> ChannelOverlap:
         """Return the channels that classes share, of each class's `top` or above `threshold`."""
         _check_choice(top, threshold)
-        means = self.gathered.means(layer)
+        means = self.statistics.means(layer)
         strengths = [self.strong(layer, c) * means for c in classes]
         chosen = [_important(s, top, threshold) for s in strengths]
         names = tuple(self.classes[c] for c in classes)
@@ -193,7 +193,7 @@ class Importance:
                 f"got channel {channel} of {layer}; expected 0 to {count - 1}; see"
                 " chip.importance(layer)"
             )
-        images, values = self.gathered.exemplars(layer).of(channel)
+        images, values = self.statistics.exemplars(layer).of(channel)
         empty = np.zeros((0, 1, 1, 3), np.uint8)
         stacked = np.stack(images) if images else empty
         return ChannelPortrait(layer, channel, stacked, np.array(values), activation)

@@ -79,7 +79,11 @@ def exemplars_of(
         )
     extractor = MapExtractor(Probe(classifier), layer, first.x[:1])
     accumulate(
-        chain([first], source), extractor.of, sample.keep, total=length_of(data), progress=progress
+        chain([first], source),
+        extractor.extract,
+        sample.keep,
+        total=length_of(data),
+        progress=progress,
     )
     return sample.portraits(), sample.labels()
 

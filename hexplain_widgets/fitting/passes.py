@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import uuid4
 
+import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm.auto import tqdm
 
@@ -17,17 +19,18 @@ from ..arguments import Stop
 from ..data.samples import Batch, batches, is_shuffled, length_of
 from ..network.classifier import Classifier
 from ..network.probe import Probe
-from .states import Arrays, Settings
+from .states import Settings
+from .statistics import Range, State, Statistics, joined
 
 T = TypeVar("T")
-Range = tuple[int, int]
+A = TypeVar("A")
+S = TypeVar("S", bound=Statistics[Any, Any])
 # Shards of a cluster that are summed on the workers before they travel.
 GROUP = 8
 # Images that go through the network at once.
 BATCH, BATCH_DEVICE = 8, 64
 # Shards of a cluster: small enough to spread, large enough for their sums to be worth sending.
 SHARDS_PER_WORKER, LEAST_SHARD = 8, 64
-State = tuple[Settings, Arrays]
 
 
 def uninterrupted(call: Callable[[], T]) -> T:
@@ -76,8 +79,7 @@ def accumulate(
     """Look at every batch and keep what was found: wholly or, on an interrupt, not at all."""
     with tqdm(total=total, initial=begun, unit="image", disable=not progress) as bar:
         for batch in batches:
-            found = look(batch)
-            uninterrupted(lambda found=found: keep(found))  # type: ignore[misc]
+            uninterrupted(partial(keep, look(batch)))
             bar.update(len(batch))
 
 
@@ -93,21 +95,6 @@ def without(total: int, done: Sequence[Range]) -> list[Range]:
             left.append((at, min(first, total)))
         at = max(at, last)
     return [*left, (at, total)] if at < total else left
-
-
-def joined(ranges: Iterable[Range]) -> list[Range]:
-    """Return ranges in order, those that touch as one.
-
-    >>> joined([(4, 6), (0, 2), (2, 3)])
-    [(0, 3), (4, 6)]
-    """
-    found: list[Range] = []
-    for first, last in sorted(ranges):
-        if found and first <= found[-1][1]:
-            found[-1] = (found[-1][0], max(last, found[-1][1]))
-        else:
-            found.append((first, last))
-    return found
 
 
 def shards_of(ranges: Sequence[Range], size: int) -> list[Range]:
@@ -167,82 +154,72 @@ def _summed(client: Any, futures: Sequence[Any], merge: Callable[[T, T], T]) -> 
     return futures[0]
 
 
-@runtime_checkable
-class Statistics(Protocol):
-    """What a fit keeps of the data; it adds up in any order."""
-
-    images: int
-    done: list[Range]
-
-    @property
-    def origin(self) -> Any:
-        """What network and question the sums belong to."""
-
-    @property
-    def settled(self) -> bool:
-        """Whether this is a time to save at."""
-
-    def add(self, seen: Any, classifier: Classifier) -> None:
-        """Add what one batch gave."""
-
-    def merge(self, other: Any, *, same_data: bool = False) -> None:
-        """Add what other data, or another part of the same, gave."""
-
-    def check_same(self, other: Any) -> None:
-        """Raise ValueError for the origin of another network or question."""
-
-    def check_labels(self, batch: Batch) -> None:
-        """Raise ValueError for a label that is no class of the network."""
-
-    def state(self) -> State:
-        """Return everything as JSON values and arrays."""
-
-
-S = TypeVar("S", bound=Statistics)
-
-
-Kept = TypeVar("Kept", bound=Statistics, covariant=True)
-
-
-@runtime_checkable
-class Extractor(Protocol):
+class Extractor(ABC, Generic[A]):
     """Asks a network about batches of images."""
 
-    def of(self, batch: Batch) -> Any:
-        """Return what the network answers for a batch."""
+    def extract(self, batch: Batch) -> A:
+        """Return what the network answers for a batch, by halves where it does not fit in memory.
+
+        Raises ValueError for values that are not finite.
+        """
+        try:
+            return self._extract(batch)
+        except torch.cuda.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+        torch.cuda.empty_cache()
+        first, second = (self.extract(half) for half in batch.halves())
+        return self._joined(batch, first, second)
+
+    @abstractmethod
+    def _extract(self, batch: Batch) -> A:
+        """Return what the network answers for a whole batch at once."""
+
+    @abstractmethod
+    def _joined(self, batch: Batch, first: A, second: A) -> A:
+        """Return the answers for a batch from those for its halves."""
 
 
-@runtime_checkable
-class Plan(Protocol[Kept]):
-    """What every image is asked, and what is kept of the answers."""
+class Plan(ABC, Generic[S]):
+    """What every image is asked, and what is kept of the answers: `STATISTICS`."""
 
-    def origin(self, probe: Probe, batch: Batch) -> Any:
+    STATISTICS: ClassVar[type[Any]]
+
+    @abstractmethod
+    def scope(self, probe: Probe, batch: Batch) -> Any:
         """Return what the answers belong to, found on a first image."""
 
-    def asker(self, probe: Probe, origin: Any) -> Extractor:
+    @abstractmethod
+    def extractor(self, probe: Probe, scope: Any) -> Extractor[Any]:
         """Return what asks the network."""
 
-    def empty(self, origin: Any) -> Kept:
-        """Return sums without an image."""
+    def empty(self, scope: Any) -> S:
+        """Return statistics without an image."""
+        return self.STATISTICS.empty(scope, self)
 
-    def restored(self, settings: Settings, arrays: Arrays) -> Kept:
-        """Return the sums of a saved state."""
+    def restored(self, state: State) -> S:
+        """Return saved statistics."""
+        return self.STATISTICS.from_state(*state)
+
+    def check_goes_on(self, statistics: S, settings: Settings, classifier: Classifier) -> None:
+        """Raise ValueError where a fit cannot go on with statistics, kept under such settings."""
+        statistics.check_network(classifier.model)
 
 
 class Pass(Generic[S]):
-    """A fit under way: `gathered` is None before the first image, and whole at any time after."""
+    """A fit under way: its statistics are whole at any time."""
 
     def __init__(
         self,
-        question: Plan[S],
+        plan: Plan[S],
         classifier: Classifier,
-        gathered: S | None,
+        statistics: S | None,
         *,
         save: Callable[[S], object] | None = None,
         begun: Callable[[S], object],
     ) -> None:
-        self.gathered = gathered
-        self._question = question
+        self._statistics = statistics
+        self._plan = plan
         self._classifier = classifier
         self._probe = Probe(classifier)
         self._save = save
@@ -256,10 +233,10 @@ class Pass(Generic[S]):
         first = next(source, None)
         if first is None:
             return self._nothing_more()
-        asker = self._question.asker(self._probe, self._open(first).origin)
+        extractor = self._plan.extractor(self._probe, self._open(first).scope)
         accumulate(
             chain([first], source),
-            lambda batch: asker.of(self._checked(batch)),
+            lambda batch: extractor.extract(self._checked(batch)),
             self._keep,
             total=length_of(data),
             begun=skip,
@@ -268,33 +245,34 @@ class Pass(Generic[S]):
         self._saved(last=True)
 
     def _open(self, first: Batch) -> S:
-        origin = self._question.origin(self._probe, first)
-        if self.gathered is None:
-            self.gathered = self._question.empty(origin)
-        self.gathered.check_same(origin)
-        self._begun(self.gathered)
-        return self.gathered
+        scope = self._plan.scope(self._probe, first)
+        if self._statistics is None:
+            self._statistics = self._plan.empty(scope)
+        self._statistics.check_same(scope)
+        self._begun(self._statistics)
+        return self._statistics
 
     def _checked(self, batch: Batch) -> Batch:
-        self._sums.check_labels(batch)
+        self.statistics.check_labels(batch)
         return batch
 
     @property
-    def _sums(self) -> S:
-        if self.gathered is None:
+    def statistics(self) -> S:
+        """The statistics; raises RuntimeError before the first image."""
+        if self._statistics is None:
             raise RuntimeError("nothing is gathered yet; a first image was expected; run it")
-        return self.gathered
+        return self._statistics
 
-    def _keep(self, seen: Any) -> None:
-        self._sums.add(seen, self._classifier)
+    def _keep(self, batch: Any) -> None:
+        self.statistics.add(batch, self._classifier)
         self._saved()
 
     def _saved(self, *, last: bool = False) -> None:
-        if self._save is not None and (last or self._sums.settled):
-            self._save(self._sums)
+        if self._save is not None and (last or self.statistics.may_save):
+            self._save(self.statistics)
 
     def _done_at_the_start(self, data: Any) -> int:
-        done = self.gathered.done if self.gathered is not None else []
+        done = self._statistics.done if self._statistics is not None else []
         if not done:
             return 0
         if is_shuffled(data):
@@ -310,7 +288,7 @@ class Pass(Generic[S]):
         return done[0][1]
 
     def _nothing_more(self) -> None:
-        if self.gathered is None or not self.gathered.images:
+        if self._statistics is None or not self._statistics.images:
             raise ValueError(
                 "got data without a single image; expected at least one; check the folder or the"
                 " filter that made it"
@@ -320,27 +298,27 @@ class Pass(Generic[S]):
         """Go through the data on a Dask cluster, shard by shard."""
         data = _indexed(data)
         total = len(data)
-        done = self.gathered.done if self.gathered is not None else []
+        done = self._statistics.done if self._statistics is not None else []
         first = next(batches(Subset(data, range(min(total, 1))), self._classifier, size=1), None)
         if first is None:
             return self._nothing_more()
-        origin = self._open(first).origin
+        scope = self._open(first).scope
         shards = shards_of(without(total, done), _shard_size(total, client))
-        shared = (self._classifier, data, self._question, origin)
+        shared = (self._classifier, data, self._plan, scope)
         for ranges, state in over_cluster(
             client,
-            gathered_shard,
-            partial(merged_states, self._question),
+            state_of_shard,
+            partial(merged_states, self._plan),
             shards,
             shared=shared,
             progress=progress,
         ):
-            part = self._question.restored(*state)
+            part = self._plan.restored(state)
             uninterrupted(partial(self._keep_shards, ranges, part))
 
-    def _keep_shards(self, ranges: Sequence[tuple[int, int]], part: S) -> None:
+    def _keep_shards(self, ranges: Sequence[Range], part: S) -> None:
         part.done = joined(ranges)
-        self._sums.merge(part, same_data=True)
+        self.statistics.merge(part, same_data=True)
         self._saved(last=True)
 
 
@@ -364,24 +342,24 @@ def _shard_size(total: int, client: Any) -> int:
     return max(LEAST_SHARD, -(-total // (workers * SHARDS_PER_WORKER)))
 
 
-def gathered_shard(
-    first: int, last: int, classifier: Classifier, data: Any, question: Plan[S], origin: Any
+def state_of_shard(
+    first: int, last: int, classifier: Classifier, data: Any, plan: Plan[S], scope: Any
 ) -> State:
     """Return what a shard of the data gives, on the worker that runs it."""
-    gathered = question.empty(origin)
-    asker = question.asker(Probe(classifier), origin)
+    statistics = plan.empty(scope)
+    extractor = plan.extractor(Probe(classifier), scope)
     for batch in _shard(data, first, last, classifier):
-        gathered.check_labels(batch)
-        gathered.add(asker.of(batch), classifier)
-    return gathered.state()
+        statistics.check_labels(batch)
+        statistics.add(extractor.extract(batch), classifier)
+    return statistics.state()
 
 
 def _shard(data: Any, first: int, last: int, classifier: Classifier) -> Iterator[Batch]:
     return batches(Subset(data, range(first, last)), classifier, size=batch_size(classifier))
 
 
-def merged_states(question: Plan[S], one: State, other: State) -> State:
+def merged_states(plan: Plan[S], one: State, other: State) -> State:
     """Return the sum of what two shards gave."""
-    gathered = question.restored(*one)
-    gathered.merge(question.restored(*other), same_data=True)
-    return gathered.state()
+    statistics = plan.restored(one)
+    statistics.merge(plan.restored(other), same_data=True)
+    return statistics.state()

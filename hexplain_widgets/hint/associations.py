@@ -48,7 +48,7 @@ class RegionTable:
 
 def region_table(regions: RegionStatistics, layer: str) -> RegionTable:
     """Return the region vectors of a layer as one table."""
-    concepts = regions.origin.concepts
+    concepts = regions.scope.concepts
     own = [regions.concept(layer, i) for i in range(len(concepts))]
     every = [*own, regions.background(layer)]
     owner = np.repeat(np.arange(len(every)), [len(r) for r in every])
@@ -115,7 +115,7 @@ class Associations:
     @property
     def concepts(self) -> tuple[Concept, ...]:
         """The concepts, parents first."""
-        return self.regions.origin.concepts
+        return self.regions.scope.concepts
 
     @cached_property
     def table(self) -> RegionTable:
@@ -195,7 +195,7 @@ class Associations:
         return None
 
     def _unusable(self, i: int) -> str:
-        flat = int(self.regions.flat[self.regions.origin.layers.index(self.layer), i])
+        flat = int(self.regions.flat[self.regions.scope.layers.index(self.layer), i])
         if flat == self.regions.labelled[i]:
             return "No region was found: the saliency of its images is the same everywhere."
         return "Too few images: no vector of it, or none of anything else, was there to fit on."
@@ -314,9 +314,9 @@ def linked(
         estimator=scores.estimator,
         qualities=tuple(associations.qualities[e] for e in order),
         layer=shown,
-        layers=associations.regions.origin.layers,
+        layers=associations.regions.scope.layers,
         f1=np.array([[a.qualities[e].f1 for e in order] for a in layers.values()]),
-        provenance=Provenance("HINT", associations.regions.origin.model, "all concepts"),
+        provenance=Provenance("HINT", associations.regions.scope.model, "all concepts"),
         errors=None if scores.errors is None else scores.errors[places],
         notes=notes_on(associations.regions, shown),
         agreement=tuple(associations.agreement(e, scores) for e in order),
@@ -342,13 +342,13 @@ def among(some: Sequence[Concept], every: Sequence[Concept]) -> tuple[Concept, .
 
 def notes_on(regions: RegionStatistics, layer: str) -> tuple[str, ...]:
     """Return in words what had to be assumed or left out when regions were gathered."""
-    origin, notes = regions.origin, []
-    if layer in origin.multiplied:
+    scope, notes = regions.scope, []
+    if layer in scope.multiplied:
         notes.append(
             f"Behind {layer} places are not told apart, so its gradient knows none: times the"
             " layer's maps it finds the regions."
         )
-    missing = note_on_missing(np.flatnonzero(~origin.member.any(0)).tolist(), origin.names)
+    missing = note_on_missing(np.flatnonzero(~scope.member.any(0)).tolist(), scope.names)
     if missing:
         notes.append(missing)
     if regions.unplaced:
@@ -356,7 +356,7 @@ def notes_on(regions: RegionStatistics, layer: str) -> tuple[str, ...]:
             f"{regions.unplaced} of {regions.images} images are of classes that the hierarchy does"
             " not hold: they were left out."
         )
-    unseen = [c.name for c, n in zip(origin.concepts, regions.labelled, strict=True) if not n]
+    unseen = [c.name for c, n in zip(scope.concepts, regions.labelled, strict=True) if not n]
     if unseen:
         notes.append(f"No image was seen of {', '.join(unseen)}.")
     return tuple(notes)

@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import product, takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from ..arguments import Stop, at_least_one, count_of, nearest, one_of, positive, share, tuple_of
+from ..arguments import Stop, at_least_one, count_of, nearest, one_of, positive, share
 from ..data.hierarchy.hierarchy import Hierarchy
 from ..evidence import (
     ClassifierQuality,
@@ -26,9 +27,8 @@ from ..evidence import (
     NeuronPortrait,
     Provenance,
 )
+from ..fitting.engine import BaseEngine
 from ..fitting.exemplars import SIDE, Exemplars
-from ..fitting.passes import Pass
-from ..fitting.states import restoring
 from ..network.classifier import Classifier
 from ..network.localize import Truth, agreement, best_threshold, box_of, note_on, region, upsampled
 from ..network.probed_image import ImageProbe, ProbedImage
@@ -45,29 +45,34 @@ THRESHOLD = 0.5
 
 
 def concept_map(
-    looked: ProbedImage, found: Associations, concept: int, provenance: Provenance
+    looked: ProbedImage, associations: Associations, concept: int, provenance: Provenance
 ) -> HeatMap:
     """Return a concept classifier's logit at each place of its layer (Eq. 1, before the sigmoid).
 
     Raises ValueError for a concept without a classifier.
     """
-    quality, name = found.qualities[concept], found.concepts[concept].name
-    if not found.usable[concept]:
+    quality, name = associations.qualities[concept], associations.concepts[concept].name
+    if not associations.usable[concept]:
         raise ValueError(
             f"there is no classifier of {name!r}: {quality.flag} One was expected to draw its map;"
             " fit on images of it and of other concepts, or choose another layer or saliency"
         )
-    maps = looked.activations(found.layer.name)
-    weights, bias = found.classifiers.weights[concept], found.classifiers.bias[concept]
+    maps = looked.activations(associations.layer.name)
+    weights, bias = (
+        associations.classifiers.weights[concept],
+        associations.classifiers.bias[concept],
+    )
     values = np.tensordot(weights.numpy(), maps, 1) + float(bias)
     said = (quality.flag, NOWHERE if values.max() <= 0 else None)
     return HeatMap(
         values=values,
-        layer=found.layer.name,
+        layer=associations.layer.name,
         target=name,
         method="HINT",
         image=looked.image,
-        provenance=replace(provenance, settings={**provenance.settings, "layer": found.layer.name}),
+        provenance=replace(
+            provenance, settings={**provenance.settings, "layer": associations.layer.name}
+        ),
         index=concept,
         notes=tuple(note for note in said if note),
     )
@@ -108,7 +113,7 @@ def portrait_of(kept: Exemplars, layer: str, neuron: int) -> NeuronPortrait:
     return NeuronPortrait(layer, neuron, stacked, np.array(values, dtype=np.float64), places)
 
 
-class Hint:
+class Hint(BaseEngine[RegionStatistics]):
     """The neurons that serve the concepts of a hierarchy, learned from responsible regions.
 
     `layer` is one name, several, `"stages"` for the last layer of each stage, or None for the last
@@ -118,6 +123,21 @@ class Hint:
     is that of the concepts' classifiers (Eq. 1), `shapley` the estimator of the neurons' scores
     (Eq. 2). Raises ValueError for settings out of range.
     """
+
+    STATISTICS = RegionStatistics
+    SETTINGS = (
+        "layer",
+        "saliency",
+        "aggregate",
+        "threshold",
+        "shapley",
+        "samples",
+        "vectors",
+        "penalty",
+        "seed",
+    )
+    LEARNED = MappingProxyType({"region_threshold": "threshold_"})
+    CALL = "fit(classifier, data, hierarchy)"
 
     def __init__(
         self,
@@ -141,14 +161,11 @@ class Hint:
         self.vectors = at_least_one("vectors", vectors)
         self.penalty = positive("penalty", penalty)
         self.seed = seed
-        self.classifier_: Classifier | None = None
         self.threshold_ = THRESHOLD
-        self._found: dict[str, Associations] = {}
-        self._shown: str | None = None
-        self._gaze: ImageProbe | None = None
+        super().__init__()
 
     def __repr__(self) -> str:
-        seen = "" if not self._found else f", {self._regions.images} images"
+        seen = "" if self._statistics is None else f", {self._statistics.images} images"
         return f"Hint({self.saliency}, {self.shapley}{seen})"
 
     def fit(
@@ -170,22 +187,14 @@ class Hint:
         ValueError for a hierarchy that does not fit the network, empty data, wrong labels and
         values that are not finite; TypeError for what is no data or no hierarchy.
         """
-        question = self._question(Hierarchy.of(hierarchy))
-        guest = Classifier.of(classifier)
-        before = self._taken_up(checkpoint) if resume else None
-        if before is not None:
-            before.check_network(guest.model)
-        self.classifier_ = guest
-        self._begin(before)
-        save = None if checkpoint is None else lambda r: r.save(checkpoint, self._settings())
-        gathering = Pass(question, guest, before, save=save, begun=self._begin)
-        if client is None:
-            gathering.run(data, progress=progress)
-        else:
-            gathering.run_on(client, data, progress=progress)
+        plan, guest = self._plan(Hierarchy.of(hierarchy)), Classifier.of(classifier)
+        before = self._going_on(plan, guest, checkpoint) if resume else None
+        self._go_through(
+            data, plan, guest, before, checkpoint=checkpoint, client=client, progress=progress
+        )
         return self
 
-    def _question(self, hierarchy: Hierarchy) -> RegionPlan:
+    def _plan(self, hierarchy: Hierarchy) -> RegionPlan:
         finding = RegionSettings(
             self.saliency, self.aggregate, self.threshold, self.samples, self.vectors, self.seed
         )
@@ -193,83 +202,63 @@ class Hint:
         layers = None if self.layer in (None, STAGES) else named
         return RegionPlan(layers, hierarchy, finding, only_last=self.layer is None)
 
-    def _taken_up(self, checkpoint: str | Path | None) -> RegionStatistics | None:
-        if checkpoint is None or not Path(checkpoint).is_file():
-            return self._regions.copy() if self._found else None
-        return RegionStatistics.load(checkpoint)[0]
-
-    def _begin(self, regions: RegionStatistics | None) -> None:
-        layers = () if regions is None else regions.origin.layers
-        self._found = {
-            n.name: Associations(regions, n, self._weighing()) for n in layers if regions
-        }
-        self._shown = None
-        names = [n.name for n in layers]
-        self._gaze = ImageProbe(self.classifier_, names) if self.classifier_ and names else None
-
-    def _weighing(self) -> ClassifierSettings:
-        return ClassifierSettings(self.shapley, self.penalty, self.seed)
+    def _begin(self, statistics: RegionStatistics | None) -> None:
+        super()._begin(statistics)
+        self._of_layers: dict[str, Associations] = {}
+        if statistics is not None:
+            settings = ClassifierSettings(self.shapley, self.penalty, self.seed)
+            for layer in statistics.scope.layers:
+                self._of_layers[layer.name] = Associations(statistics, layer, settings)
+        self._shown: str | None = None
+        self._gaze: ImageProbe | None = None
 
     @property
-    def _regions(self) -> RegionStatistics:
-        return next(iter(self._found.values())).regions
-
-    @property
-    def _fitted(self) -> Associations:
-        if not self._found or not self._regions.images:
-            raise ValueError(
-                "this Hint has not seen any data; a fitted one was expected; call"
-                " hint.fit(classifier, data, hierarchy), or open a saved one with Hint.load(path)"
-            )
-        return next(iter(self._found.values())) if self._shown is None else self._found[self._shown]
+    def _associations(self) -> Associations:
+        shown = self._shown or self._fitted.scope.layers[0].name
+        return self._of_layers[shown]
 
     # other layers, estimators, networks
 
     @property
     def layer_(self) -> Layer:
         """The layer that is shown."""
-        return self._fitted.layer
+        return self._associations.layer
 
     @property
     def layers_(self) -> tuple[Layer, ...]:
         """The fitted layers, deepest first."""
-        return self._fitted.regions.origin.layers
+        return self._fitted.scope.layers
 
     @property
     def concepts_(self) -> tuple[Concept, ...]:
         """The concepts of the hierarchy, parents first."""
-        return self._fitted.concepts
-
-    @property
-    def images_(self) -> int:
-        """How many images were seen."""
-        return self._fitted.regions.images
+        return self._associations.concepts
 
     @property
     def estimator(self) -> str:
         """How neurons are scored."""
-        return self._fitted.settings.estimator
+        return self._associations.settings.estimator
 
     def at(self, layer: str) -> Hint:
         """Return this Hint at another fitted layer; raises ValueError for one that was not."""
-        if layer not in self._found:
-            known = ", ".join(self._found)
+        if layer not in self._of_layers:
+            known = ", ".join(self._of_layers)
             raise ValueError(
                 f"got the layer {layer!r}, which was not fitted; expected one of {known} (the"
-                f" nearest: {nearest(layer, self._found)}); fit it with Hint(layer=[...])"
+                f" nearest: {nearest(layer, self._of_layers)}); fit it with Hint(layer=[...])"
             )
-        found = copy.copy(self)
-        found._shown = layer
-        return found
+        hint = copy.copy(self)
+        hint._shown = layer
+        return hint
 
     def using(self, estimator: str) -> Hint:
         """Return this Hint with neurons scored by another estimator of `ESTIMATORS`."""
-        found = copy.copy(self)
-        found.shapley = one_of("estimator", estimator, ESTIMATORS)
-        found._found = {
-            n: a.using(replace(a.settings, estimator=estimator)) for n, a in self._found.items()
+        hint = copy.copy(self)
+        hint.shapley = one_of("estimator", estimator, ESTIMATORS)
+        hint._of_layers = {
+            n: a.using(replace(a.settings, estimator=estimator)) for n, a in self._of_layers.items()
         }
-        return found
+        return hint
 
     def narrowed(self, top: int | float) -> Hint:
         """Return this Hint with classifiers of each concept's strongest neurons only (Tables 1-2).
@@ -277,27 +266,22 @@ class Hint:
         `top` is a number of neurons, or below 1 a share of the layer's.
         """
         self._fitted  # noqa: B018 - raises before anything is worked out
-        found = copy.copy(self)
-        found._found = {
-            n: a.narrowed(count_of(top, a.layer.shape[0])) for n, a in self._found.items()
+        hint = copy.copy(self)
+        hint._of_layers = {
+            n: a.narrowed(count_of(top, a.layer.shape[0])) for n, a in self._of_layers.items()
         }
-        return found
+        return hint
 
     def merge(self, other: Hint) -> Hint:
         """Return a Hint fitted on both data sets, in whatever order.
 
         Raises ValueError where networks, hierarchies, layers or settings differ.
         """
-        regions = self._fitted.regions.copy()
-        regions.merge(other._fitted.regions)
-        found = copy.copy(self)
-        found.classifier_ = self.classifier_ or other.classifier_
-        found._begin(regions)
-        return found
+        return self._merged(other)
 
     def save(self, path: str | Path) -> Path:
         """Write regions and settings to a file; return its path. Raises OSError on failure."""
-        return self._fitted.regions.save(path, self._settings())
+        return self._fitted.save(path, self._settings())
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module | Classifier | None = None) -> Hint:
@@ -305,49 +289,38 @@ class Hint:
 
         Raises FileNotFoundError, and ValueError for a damaged file or another network.
         """
-        regions, settings = RegionStatistics.load(path)
-        with restoring("Hint", path):
-            found = cls(**{n: tuple_of(settings[n]) for n in _SETTINGS})
-            found.threshold_ = float(settings["region_threshold"])
-        found._begin(regions)
-        return found if model is None else found.on(model)
+        return cls._loaded(path, model)
 
     def on(self, model: nn.Module | Classifier) -> Hint:
         """Return this Hint with a network to explain images with; raises ValueError for another."""
-        classifier = Classifier.of(model)
-        self._fitted.regions.check_network(classifier.model)
-        found = copy.copy(self)
-        found.classifier_ = classifier
-        found._gaze = ImageProbe(classifier, [n.name for n in self.layers_])
-        return found
-
-    def _settings(self) -> dict[str, Any]:
-        return {n: getattr(self, n) for n in _SETTINGS} | {"region_threshold": self.threshold_}
+        hint = self._on(model)
+        hint._gaze = None
+        return hint
 
     # neurons and concepts
 
     @property
     def scores(self) -> Float[np.ndarray, "k e"]:
         """What each neuron contributes to each concept (Eq. 2), concepts as in `concepts_`."""
-        return self._fitted.scores.values
+        return self._associations.scores.values
 
     def neurons(self, concept: str, top: int = 10) -> tuple[ConceptScore, ...]:
         """Return the neurons that contribute most to a concept, strongest first.
 
         Raises ValueError for an unknown concept.
         """
-        return self._fitted.neurons(self._fitted.index(concept), top)
+        return self._associations.neurons(self._associations.index(concept), top)
 
     def concepts(self, neuron: int, top: int = 10) -> tuple[ConceptScore, ...]:
         """Return the concepts that a neuron contributes most to, strongest first.
 
         Raises IndexError for a neuron that the layer does not have.
         """
-        return self._fitted.served(neuron, top)
+        return self._associations.served(neuron, top)
 
     def quality(self, concept: str) -> ClassifierQuality:
         """Return how well a concept's classifier does on images that were held out."""
-        return self._fitted.qualities[self._fitted.index(concept)]
+        return self._associations.qualities[self._associations.index(concept)]
 
     def f1(self, concept: str) -> float:
         """Return the F1 of a concept's classifier on images that were held out."""
@@ -355,7 +328,7 @@ class Hint:
 
     def portraits(self, neurons: Iterable[int]) -> tuple[NeuronPortrait, ...]:
         """Return the regions of the data set in which some neurons of the layer are strongest."""
-        kept, name = self._fitted.regions.exemplars(self.layer_.name), self.layer_.name
+        kept, name = self._fitted.exemplars(self.layer_.name), self.layer_.name
         return tuple(portrait_of(kept, name, int(k)) for k in neurons)
 
     def associations(
@@ -373,11 +346,11 @@ class Hint:
         map; once it says yes, what has been drawn is returned. Raises ValueError for an unknown
         concept.
         """
-        found = linked(self._found, self.layer_.name, concepts, top, stopped)
+        shown = linked(self._of_layers, self.layer_.name, concepts, top, stopped)
         return replace(
-            found,
+            shown,
             provenance=self._provenance("all concepts"),
-            portraits=self.portraits(found.neurons),
+            portraits=self.portraits(shown.neurons),
             maps=self._maps(images, maps_of, stopped),
         )
 
@@ -391,7 +364,7 @@ class Hint:
 
     def explainable(self) -> tuple[str, ...]:
         """Return the concepts that have a classifier to look for them with, parents first."""
-        pairs = zip(self.concepts_, self._fitted.usable, strict=True)
+        pairs = zip(self.concepts_, self._associations.usable, strict=True)
         return tuple(concept.name for concept, usable in pairs if usable)
 
     def explain(self, image: Any, concept: str) -> HeatMap:
@@ -400,8 +373,8 @@ class Hint:
         Positive where the classifier holds the concept for likelier than not. Raises ValueError
         for an unknown concept, one without a classifier, and without a network.
         """
-        e = self._fitted.index(concept)
-        return concept_map(self._look(image), self._fitted, e, self._provenance(concept))
+        e = self._associations.index(concept)
+        return concept_map(self._look(image), self._associations, e, self._provenance(concept))
 
     def localize(
         self,
@@ -434,34 +407,18 @@ class Hint:
         return self.threshold_
 
     def _look(self, image: Any) -> ProbedImage:
-        self._fitted  # noqa: B018 - raises before the network is run
+        names = [layer.name for layer in self.layers_]
         if self._gaze is None:
-            raise ValueError(
-                "this Hint was loaded without its network; one was expected to explain an image;"
-                " open it with Hint.load(path, model), or hint.on(model)"
-            )
+            self._gaze = ImageProbe(self._network, names)
         return self._gaze.at(image)
 
     def _provenance(self, target: str) -> Provenance:
-        settings = {n: getattr(self, n) for n in _SETTINGS if n not in ("layer", "seed")}
+        settings = {n: getattr(self, n) for n in self.SETTINGS if n not in ("layer", "seed")}
         return Provenance(
             method="HINT",
-            model=self._regions.origin.model,
+            model=self._fitted.scope.model,
             target=target,
             seed=self.seed,
             versions=versions(),
             settings={**settings, "images": self.images_},
         )
-
-
-_SETTINGS = (
-    "layer",
-    "saliency",
-    "aggregate",
-    "threshold",
-    "shapley",
-    "samples",
-    "vectors",
-    "penalty",
-    "seed",
-)

@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int
 from torch import Tensor
 
-from ..arguments import check_finite
+from ..arguments import at_least_one, check_finite, one_of, share
 from ..data.samples import Batch
 from ..evidence import Concept, Layer
+from ..fitting.passes import Extractor
+from ..fitting.states import Settings
+from ..fitting.statistics import Scope
 from ..network.gating import ForwardCache, LayerGates, gated, in_batches, rows_at_once
 from ..network.gradients import GuidedReLU
 from ..network.guest import visiting
@@ -99,34 +102,34 @@ class LayerSaliency:
         self._samples = samples
         self._seed = seed
         self._multiplied = frozenset(multiplied)
-        self._ways: dict[tuple[int, ...], LayerGates] = {}
+        self._gates_of: dict[tuple[int, ...], LayerGates] = {}
 
     def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
         """Run the network once on a batch of images, without gradients."""
         with torch.no_grad():
-            return self._way(x).take(x)
+            return self._gates(x).take(x)
 
-    def _way(self, x: Tensor) -> LayerGates:
+    def _gates(self, x: Tensor) -> LayerGates:
         shape = tuple(x.shape[1:])
-        if shape not in self._ways:
+        if shape not in self._gates_of:
             with torch.no_grad():
-                self._ways[shape] = gated(self._probe, x[:2], self._layers)
-        return self._ways[shape]
+                self._gates_of[shape] = gated(self._probe, x[:2], self._layers)
+        return self._gates_of[shape]
 
     def of(
         self,
         x: Float[Tensor, "n ch H W"],
         keys: Sequence[bytes],
-        taken: ForwardCache,
+        forward: ForwardCache,
         pairs: ConceptPairs,
     ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
         """Return the saliency of every pair at every layer; `keys` identify the images."""
         if self._method == "smoothgrad":
             found = self._smooth(x, keys, pairs)
         else:
-            found = _METHODS[self._method](self, x, taken, pairs)
+            found = _METHODS[self._method](self, x, forward, pairs)
         return {
-            n: s * taken.maps[n][pairs.image] if n in self._multiplied else s
+            n: s * forward.maps[n][pairs.image] if n in self._multiplied else s
             for n, s in found.items()
         }
 
@@ -138,8 +141,8 @@ class LayerSaliency:
         spread = NOISE * (x.amax((1, 2, 3)) - x.amin((1, 2, 3)))
         for noise in self._noises(x, keys):
             noisy = x + spread[:, None, None, None] * noise
-            taken = self.take(noisy)
-            for name, gradient in self._gradients(noisy, taken, pairs).items():
+            forward = self.take(noisy)
+            for name, gradient in self._gradients(noisy, forward, pairs).items():
                 part = gradient / self._samples
                 found[name] = found[name] + part if name in found else part
         return found
@@ -153,21 +156,21 @@ class LayerSaliency:
     def _gradients(
         self,
         x: Tensor,
-        taken: ForwardCache,
+        forward: ForwardCache,
         pairs: ConceptPairs,
         mode: AbstractContextManager[Any] | None = None,
     ) -> dict[str, Float[Tensor, "p k h w"]]:
         """Return d f^e / d z of every pair at every layer: at once where layers are linked."""
         upwards = self._layers[::-1]
-        linked = self._way(x).linked(upwards)
+        linked = self._gates(x).linked(upwards)
         if linked is None:
-            return {n: self.gradient(x, taken, n, pairs, mode=mode) for n in self._layers}
-        step = rows_at_once(taken.maps[upwards[0]])
-        found = {n: m.new_zeros(len(pairs), *m.shape[1:]) for n, m in taken.maps.items()}
+            return {n: self.gradient(x, forward, n, pairs, mode=mode) for n in self._layers}
+        step = rows_at_once(forward.maps[upwards[0]])
+        found = {n: m.new_zeros(len(pairs), *m.shape[1:]) for n, m in forward.maps.items()}
         for images in torch.arange(len(x), device=x.device).split(step):
             with torch.enable_grad(), mode or nullcontext():
-                rows = taken.maps[upwards[0]][images].detach().requires_grad_()
-                maps, logits = linked(taken, images, rows)
+                rows = forward.maps[upwards[0]][images].detach().requires_grad_()
+                maps, logits = linked(forward, images, rows)
             self._backwards(pairs, images, maps, logits, [found[n] for n in upwards])
         return found
 
@@ -193,7 +196,7 @@ class LayerSaliency:
     def gradient(
         self,
         x: Tensor,
-        taken: ForwardCache,
+        forward: ForwardCache,
         layer: str,
         pairs: ConceptPairs,
         *,
@@ -201,47 +204,49 @@ class LayerSaliency:
         mode: AbstractContextManager[Any] | None = None,
     ) -> Float[Tensor, "p k h w"]:
         """Return d f^e / d z of every pair, with the layer's maps scaled by `at`."""
-        way, maps = self._way(x), taken.maps[layer]
+        gates, maps = self._gates(x), forward.maps[layer]
 
         def run(part: slice) -> Tensor:
             image = pairs.image[part]
             rows = (at * maps[image]).detach().requires_grad_()
             with torch.enable_grad(), mode or nullcontext():
-                logits = way.behind(taken, layer, image, rows)
+                logits = gates.behind(forward, layer, image, rows)
                 value = concept_logits(_in_full(logits), pairs.member[part]).sum()
             return torch.autograd.grad(value, rows)[0]
 
         return in_batches(run, len(pairs), rows_at_once(maps))
 
-    def shuffled(self, x: Tensor, taken: ForwardCache, layer: str) -> float:
+    def shuffled(self, x: Tensor, forward: ForwardCache, layer: str) -> float:
         """Return how far shuffling the places of random maps moves the logits.
 
         As a share of how far other random maps do; infinite where those do not move them either.
         """
-        maps = _random_like(taken.maps[layer][:1])
+        maps = _random_like(forward.maps[layer][:1])
         image = torch.zeros(len(maps), dtype=torch.long, device=maps.device)
         with torch.no_grad():
-            one, moved, other = _in_full(self._way(x).behind(taken, layer, image, maps))
+            one, moved, other = _in_full(self._gates(x).behind(forward, layer, image, maps))
         apart = float((other - one).abs().max())
         return float((moved - one).abs().max()) / apart if apart > 0 else math.inf
 
     def _gradient_x_input(
-        self, x: Tensor, taken: ForwardCache, pairs: ConceptPairs
+        self, x: Tensor, forward: ForwardCache, pairs: ConceptPairs
     ) -> dict[str, Tensor]:
-        found = self._gradients(x, taken, pairs)
-        return {n: g * taken.maps[n][pairs.image] for n, g in found.items()}
+        found = self._gradients(x, forward, pairs)
+        return {n: g * forward.maps[n][pairs.image] for n, g in found.items()}
 
-    def _guided(self, x: Tensor, taken: ForwardCache, pairs: ConceptPairs) -> dict[str, Tensor]:
-        return self._gradients(x, taken, pairs, GuidedReLU())
+    def _guided(self, x: Tensor, forward: ForwardCache, pairs: ConceptPairs) -> dict[str, Tensor]:
+        return self._gradients(x, forward, pairs, GuidedReLU())
 
-    def _integrated(self, x: Tensor, taken: ForwardCache, pairs: ConceptPairs) -> dict[str, Tensor]:
-        """The path runs from an empty layer to its maps; steps are taken at their middles."""
+    def _integrated(
+        self, x: Tensor, forward: ForwardCache, pairs: ConceptPairs
+    ) -> dict[str, Tensor]:
+        """The path runs from an empty layer to its maps; steps are forward at their middles."""
         steps = [(i + 0.5) / self._samples for i in range(self._samples)]
         return {
-            n: sum(self.gradient(x, taken, n, pairs, at=at) for at in steps)
+            n: sum(self.gradient(x, forward, n, pairs, at=at) for at in steps)
             / self._samples
             * maps[pairs.image]
-            for n, maps in taken.maps.items()
+            for n, maps in forward.maps.items()
         }
 
 
@@ -277,8 +282,8 @@ def layers_without_place(
     """
     saliency = LayerSaliency(probe, layers, "gradient", samples=1, seed=0)
     with visiting(probe.classifier.model):
-        taken = saliency.take(x)
-        return tuple(n for n in layers if saliency.shuffled(x, taken, n) <= ALIKE)
+        forward = saliency.take(x)
+        return tuple(n for n in layers if saliency.shuffled(x, forward, n) <= ALIKE)
 
 
 def _random_like(maps: Float[Tensor, "1 k h w"]) -> Float[Tensor, "3 k h w"]:
@@ -334,15 +339,12 @@ class RegionSettings:
 
 
 @dataclass(frozen=True)
-class RegionScope:
+class RegionScope(Scope):
     """What region vectors belong to: only those of one network, hierarchy and finding add up.
 
     In `multiplied` layers gradient times input stands for a gradient without a place.
     """
 
-    network: str
-    model: str
-    names: tuple[str, ...]
     layers: tuple[Layer, ...]
     concepts: tuple[Concept, ...]
     finding: RegionSettings
@@ -355,6 +357,39 @@ class RegionScope:
         for row, concept in zip(found, self.concepts, strict=True):
             row[list(concept.classes)] = True
         return found
+
+    def aspects(self) -> dict[str, object]:
+        """Return by name what has to be the same for region vectors to add up."""
+        return super().aspects() | {
+            "choice of layers": [(n.name, n.shape[0]) for n in self.layers],
+            "hierarchy": [(c.name, c.parents, c.classes) for c in self.concepts],
+            "way of finding regions": self.finding,
+            "choice of layers whose gradient has no place": self.multiplied,
+        }
+
+    @classmethod
+    def _converted(cls, settings: Settings) -> Settings:
+        concepts = (
+            Concept(str(c["name"]), tuple(map(str, c["parents"])), tuple(map(int, c["classes"])))
+            for c in settings["concepts"]
+        )
+        return {
+            "layers": tuple(map(Layer.of, settings["layers"])),
+            "concepts": tuple(concepts),
+            "finding": _finding(settings["finding"]),
+            "multiplied": tuple(map(str, settings["multiplied"])),
+        }
+
+
+def _finding(settings: Settings) -> RegionSettings:
+    return RegionSettings(
+        saliency=one_of("saliency", settings["saliency"], get_args(Saliency)),
+        aggregate=one_of("aggregate", settings["aggregate"], get_args(Aggregate)),
+        threshold=share("threshold", settings["threshold"]),
+        samples=at_least_one("samples", settings["samples"]),
+        vectors=at_least_one("vectors", settings["vectors"]),
+        seed=int(settings["seed"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -378,63 +413,67 @@ class RegionBatch:
     concept: Int[np.ndarray, " p"]
     layers: Mapping[str, LayerRegions]
     keys: tuple[bytes, ...]
-    batch: Batch
+    images: Batch
+
+    def __len__(self) -> int:
+        return len(self.images)
 
 
-class RegionFinder:
+class RegionExtractor(Extractor[RegionBatch]):
     """Asks a network which places of its layers are responsible for the concepts of an image."""
 
-    def __init__(self, probe: Probe, origin: RegionScope) -> None:
+    def __init__(self, probe: Probe, scope: RegionScope) -> None:
         self._probe = probe
-        self._origin = origin
-        finding = origin.finding
+        self._scope = scope
+        finding = scope.finding
         self._saliency = LayerSaliency(
             probe,
-            [n.name for n in origin.layers],
+            [n.name for n in scope.layers],
             finding.saliency,
             samples=finding.samples,
             seed=finding.seed,
-            multiplied=origin.multiplied,
+            multiplied=scope.multiplied,
         )
 
-    def of(self, batch: Batch) -> RegionBatch:
-        """Return the regions of a batch, half by half where it does not fit in memory.
-
-        Raises ValueError for values that are not finite.
-        """
-        try:
-            return self._of(batch)
-        except torch.cuda.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-        torch.cuda.empty_cache()
-        return _joined(batch, [self.of(half) for half in batch.halves()])
-
-    def _of(self, batch: Batch) -> RegionBatch:
+    def _extract(self, batch: Batch) -> RegionBatch:
         keys = tuple(s.key for s in batch.samples)
         with visiting(self._probe.classifier.model):
-            taken = self._saliency.take(batch.x)
-            self._probe.classifier.check_logits(taken.logits, batch.x)
-            image, concept = self._pairs(batch, taken.logits)
+            forward = self._saliency.take(batch.x)
+            self._probe.classifier.check_logits(forward.logits, batch.x)
+            image, concept = self._pairs(batch, forward.logits)
             pairs = ConceptPairs(
                 torch.from_numpy(image).to(batch.x.device),
-                torch.from_numpy(self._origin.member[concept]).to(batch.x.device),
+                torch.from_numpy(self._scope.member[concept]).to(batch.x.device),
             )
-            found = self._saliency.of(batch.x, keys, taken, pairs) if len(pairs) else {}
-            layers = {n: self._in_layer(n, maps, found.get(n)) for n, maps in taken.maps.items()}
+            found = self._saliency.of(batch.x, keys, forward, pairs) if len(pairs) else {}
+            layers = {n: self._in_layer(n, maps, found.get(n)) for n, maps in forward.maps.items()}
         return RegionBatch(image, concept, layers, keys, batch)
+
+    def _joined(self, batch: Batch, first: RegionBatch, second: RegionBatch) -> RegionBatch:
+        layers = {
+            name: LayerRegions(
+                *(
+                    np.concatenate([getattr(one, f), getattr(second.layers[name], f)])
+                    for f in ("vectors", "responsible", "highest", "places")
+                )
+            )
+            for name, one in first.layers.items()
+        }
+        image = np.concatenate([first.image, second.image + len(first)])
+        concept = np.concatenate([first.concept, second.concept])
+        return RegionBatch(image, concept, layers, first.keys + second.keys, batch)
 
     def _pairs(self, batch: Batch, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
         predicted = logits.argmax(1).tolist()
         labels = [
             p if s.label is None else s.label for s, p in zip(batch.samples, predicted, strict=True)
         ]
-        image, concept = np.nonzero(self._origin.member[:, labels].T)
+        image, concept = np.nonzero(self._scope.member[:, labels].T)
         return image, concept
 
     def _in_layer(self, name: str, maps: Tensor, saliency: Tensor | None) -> LayerRegions:
         check_finite(f"the layer {name} gives", maps, saliency, of="values or gradients")
-        finding = self._origin.finding
+        finding = self._scope.finding
         flat = maps.float().flatten(2)
         highest, at = flat.max(2)
         rows, columns = maps.shape[2:]
@@ -448,19 +487,3 @@ class RegionFinder:
         return LayerRegions(
             vectors, responsible, highest.double().cpu().numpy(), places.double().cpu().numpy()
         )
-
-
-def _joined(batch: Batch, parts: Sequence[RegionBatch]) -> RegionBatch:
-    first, second = parts
-    layers = {
-        name: LayerRegions(
-            *(
-                np.concatenate([getattr(one, f), getattr(second.layers[name], f)])
-                for f in ("vectors", "responsible", "highest", "places")
-            )
-        )
-        for name, one in first.layers.items()
-    }
-    image = np.concatenate([first.image, second.image + len(first.batch)])
-    concept = np.concatenate([first.concept, second.concept])
-    return RegionBatch(image, concept, layers, first.keys + second.keys, batch)

@@ -107,7 +107,7 @@ class Convolutions(TorchFunctionMode):
 
 def test_attention_takes_no_further_pass(bent: hx.AdditiveExplainer) -> None:
     with visiting(bent.classifier_.model), Convolutions() as looking:
-        look = bent._asking.look(picture(97)[None])
+        look = bent._score_extractor.look(picture(97)[None])
     with Convolutions() as after:
         found, _ = attention_of(look, "maps")
     assert found is not None

@@ -129,7 +129,7 @@ def test_a_loss_that_diverges_stops_and_names_the_rate() -> None:
     engine = hx.AdditiveExplainer(concepts="filters", rate=1e6, epochs=5)
     with pytest.raises(ValueError, match=r"diverged in epoch 1.*rate=1e\+06.*rate=100000"):
         engine.fit(planted(), DATA, target="car", progress=False)
-    assert engine._rows.images == len(DATA)
+    assert engine._statistics.images == len(DATA)
     with pytest.raises(ValueError, match="not fitted to its end"):
         engine.explain(picture(0))
 

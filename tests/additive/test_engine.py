@@ -139,10 +139,10 @@ def test_heads_are_trained_on_a_concept_set() -> None:
 def rows_of(concepts: object) -> object:
     clf = planted()
     source = source_of(concepts, None, clf, None)
-    question = ScorePlan("car", None, source.heads, source.chosen, 2**30)
-    gathering = Pass(question, clf, None, begun=lambda _: None)
-    gathering.run(DATA[:5], progress=False)
-    return gathering.gathered
+    plan = ScorePlan("car", None, source.heads, source.chosen, 2**30)
+    fit = Pass(plan, clf, None, begun=lambda _: None)
+    fit.run(DATA[:5], progress=False)
+    return fit.statistics
 
 
 def test_strengths_and_priors_of_filters_are_those_of_equation_5() -> None:
@@ -171,14 +171,14 @@ def test_maps_beyond_the_memory_lie_in_a_file_and_give_the_same_answer(
     explainer: hx.AdditiveExplainer,
 ) -> None:
     small = fitted(memory=1000)
-    assert small._rows._maps.on_disk
+    assert small._statistics._maps.on_disk
     check_same(small, explainer)
 
 
 def test_the_next_fit_takes_from_the_cache_what_it_knows(tmp_path, monkeypatch) -> None:
     first = fitted(cache=tmp_path)
     monkeypatch.setattr(
-        "hexplain_widgets.additive.rows.ScoreExtractor._of",
+        "hexplain_widgets.additive.rows.ScoreExtractor._extract",
         lambda *_: pytest.fail("the network was asked again"),
     )
     again = fitted(cache=tmp_path)
@@ -336,7 +336,7 @@ def test_an_interrupted_pass_goes_on_where_it_ended(explainer: hx.AdditiveExplai
     found = hx.AdditiveExplainer(concepts="filters", epochs=8)
     with pytest.raises(KeyboardInterrupt):
         found.fit(planted(), interrupted_after(40), target="car", progress=False)
-    assert 0 < found._rows.images <= 40
+    assert 0 < found._statistics.images <= 40
     with pytest.raises(ValueError, match="not fitted to its end"):
         found.explain(picture(0))
     found.fit(planted(), DATA, target="car", resume=True, progress=False)

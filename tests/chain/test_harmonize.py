@@ -88,19 +88,18 @@ class Items(Dataset):
         return item(self.numbers[at])
 
 
-def gathered(
+def statistics_of(
     data: Any, before: ConceptStatistics | None = None, **settings: Any
 ) -> ConceptStatistics:
-    question = LabelPlan(**{"layers": LAYERS, "names": NAMES, **settings})
-    gathering = Pass(question, guest(), before, begun=lambda _: None)
-    gathering.run(data, progress=False)
-    assert gathering.gathered is not None
-    return gathering.gathered
+    plan = LabelPlan(**{"layers": LAYERS, "names": NAMES, **settings})
+    fit = Pass(plan, guest(), before, begun=lambda _: None)
+    fit.run(data, progress=False)
+    return fit.statistics
 
 
 @cache
 def whole() -> ConceptStatistics:
-    return gathered(Items(range(24)))
+    return statistics_of(Items(range(24)))
 
 
 def check_same(one: ConceptStatistics, other: ConceptStatistics) -> None:
@@ -235,7 +234,7 @@ def test_precision_is_scikit_learns_on_all_held_out_pixels_where_all_are_kept() 
 
 
 def test_concepts_are_found_by_their_colors() -> None:
-    found = directions_of(gathered(Items(range(60))).levels["object"], sparsity=0.003)
+    found = directions_of(statistics_of(Items(range(60))).levels["object"], sparsity=0.003)
     assert (found.precision[:3] > 0.5).all()
     assert found.images[:3].sum() > 60
 
@@ -255,7 +254,7 @@ def test_a_concept_on_every_pixel_is_flagged() -> None:
 
 def _of_whole_images(labels: list[int], **settings: Any) -> ConceptDirections:
     data = [item(i, labelled=n) for i, n in enumerate(labels)]
-    sums = gathered(data, layers=LAYERS[:1], held_out=0.0, **settings)
+    sums = statistics_of(data, layers=LAYERS[:1], held_out=0.0, **settings)
     return directions_of(sums.levels["object"], sparsity=0.01)
 
 
@@ -276,23 +275,23 @@ def test_a_sparsity_that_leaves_nothing_is_flagged() -> None:
 
 
 def test_a_level_without_a_labelled_image_is_refused() -> None:
-    sums = gathered([item(i, labelled=1) for i in range(3)], held_out=0.0)
+    sums = statistics_of([item(i, labelled=1) for i in range(3)], held_out=0.0)
     with pytest.raises(ValueError, match="no image for fitting is labelled at the level 'part'"):
         directions_of(sums.levels["part"], sparsity=0.01)
 
 
 def test_images_without_label_maps_are_refused() -> None:
     with pytest.raises(ValueError, match="got images without label maps; the items of a concept"):
-        gathered([(item(0).image, 1)])
+        statistics_of([(item(0).image, 1)])
 
 
 def test_a_level_that_the_set_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="got the level 'texture', at which the concept set"):
-        gathered(Items(range(2)), layers=(("texture", "4"),))
+        statistics_of(Items(range(2)), layers=(("texture", "4"),))
 
 
 def test_images_of_a_group_are_held_out_together() -> None:
-    sums = gathered(Items(range(12)), group=lambda key: "one sequence")
+    sums = statistics_of(Items(range(12)), group=lambda key: "one sequence")
     counts = sums.levels["object"].labelled.tolist()
     assert sorted(counts) == [0, 12]
 
@@ -303,16 +302,16 @@ def test_images_of_a_group_are_held_out_together() -> None:
 @pytest.mark.parametrize("size", [1, 5])
 def test_the_size_of_batches_does_not_matter(size: int, monkeypatch) -> None:
     monkeypatch.setattr(passes, "BATCH", size)
-    check_same(gathered(Items(range(24))), whole())
+    check_same(statistics_of(Items(range(24))), whole())
 
 
 def test_the_order_of_the_data_does_not_matter() -> None:
-    check_same(gathered(Items([*range(12, 24), *reversed(range(12))])), whole())
+    check_same(statistics_of(Items([*range(12, 24), *reversed(range(12))])), whole())
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
 def test_shards_merge_in_any_order_to_the_whole(order: tuple[int, ...]) -> None:
-    shards = [gathered(Items(range(8 * i, 8 * i + 8))) for i in range(3)]
+    shards = [statistics_of(Items(range(8 * i, 8 * i + 8))) for i in range(3)]
     found = shards[order[0]].copy()
     for i in order[1:]:
         found.merge(shards[i])
@@ -320,22 +319,22 @@ def test_shards_merge_in_any_order_to_the_whole(order: tuple[int, ...]) -> None:
 
 
 def test_going_on_gives_the_uninterrupted_sums() -> None:
-    first = gathered(Items(range(10)))
-    check_same(gathered(Items(range(24)), first.copy()), whole())
+    first = statistics_of(Items(range(10)))
+    check_same(statistics_of(Items(range(24)), first.copy()), whole())
 
 
 def test_a_cluster_gives_the_same_sums(client) -> None:
-    question = LabelPlan(LAYERS, NAMES)
-    gathering = Pass(question, guest(), None, begun=lambda _: None)
-    gathering.run_on(client, Items(range(24)), progress=False)
-    check_same(gathering.gathered, whole())
+    plan = LabelPlan(LAYERS, NAMES)
+    fit = Pass(plan, guest(), None, begun=lambda _: None)
+    fit.run_on(client, Items(range(24)), progress=False)
+    check_same(fit.statistics, whole())
 
 
 def test_what_is_saved_is_loaded_as_it_was(tmp_path) -> None:
     whole().save(tmp_path / "chain.hx", {"sparsity": 0.01})
     found, engine = ConceptStatistics.load(tmp_path / "chain.hx")
     check_same(found, whole())
-    assert found.origin == whole().origin
+    assert found.scope == whole().scope
     assert engine == {"sparsity": 0.01}
 
 
@@ -354,7 +353,7 @@ def test_a_damaged_state_is_refused() -> None:
     ],
 )
 def test_sums_of_another_question_do_not_add_up(change: dict[str, Any], what: str) -> None:
-    other = gathered(Items(range(3)), **change)
+    other = statistics_of(Items(range(3)), **change)
     with pytest.raises(ValueError, match=f"got sums of another {what}"):
         whole().copy().merge(other)
 
@@ -378,8 +377,8 @@ class Broken(nn.Module):
 
 
 def test_values_that_are_not_finite_name_the_layer() -> None:
-    question = LabelPlan((("object", "body.1"),), NAMES)
+    plan = LabelPlan((("object", "body.1"),), NAMES)
     network = Classifier(Broken(), transform=to_tensor)
-    gathering = Pass(question, network, None, begun=lambda _: None)
+    fit = Pass(plan, network, None, begun=lambda _: None)
     with pytest.raises(ValueError, match=r"layer body\.1 gives NaN"):
-        gathering.run(Items(range(2)), progress=False)
+        fit.run(Items(range(2)), progress=False)

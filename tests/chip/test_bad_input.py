@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 import hexplain_widgets as hx
 from hexplain_widgets.chip.engine import Chip
-from hexplain_widgets.chip.statistics import KIND
+from hexplain_widgets.chip.statistics import ResponseStatistics
 from hexplain_widgets.fitting.states import load_state, save_state
 from tests.networks import DataDependent, image, plain, seeded
 
@@ -305,17 +305,19 @@ def test_loading_with_another_network_is_refused(chip, tmp_path) -> None:
 
 @pytest.mark.parametrize("part", ["labelled", "0.moments.gram", "1.exemplars.files"])
 def test_a_checkpoint_without_a_part_is_refused(chip, tmp_path, part: str) -> None:
-    settings, arrays = load_state(chip.save(tmp_path / "chip.hx"), KIND)
+    settings, arrays = load_state(chip.save(tmp_path / "chip.hx"), ResponseStatistics.KIND)
     del arrays[part]
-    path = save_state(tmp_path / "less.hx", KIND, settings, arrays.items())
+    path = save_state(tmp_path / "less.hx", ResponseStatistics.KIND, settings, arrays.items())
     with pytest.raises(ValueError, match=r"cannot take up saved statistics: .*; take another copy"):
         Chip.load(path)
 
 
 @pytest.mark.parametrize("settings", [{"engine": {}}, {"engine": 3}, {"engine": {"seed": "x"}}])
 def test_a_checkpoint_without_its_settings_is_refused(chip, tmp_path, settings: dict) -> None:
-    own, arrays = load_state(chip.save(tmp_path / "chip.hx"), KIND)
-    path = save_state(tmp_path / "less.hx", KIND, {**own, **settings}, arrays.items())
+    own, arrays = load_state(chip.save(tmp_path / "chip.hx"), ResponseStatistics.KIND)
+    path = save_state(
+        tmp_path / "less.hx", ResponseStatistics.KIND, {**own, **settings}, arrays.items()
+    )
     with pytest.raises(ValueError, match=r"its settings are not a Chip's .*; take another copy"):
         Chip.load(path)
 

@@ -290,7 +290,7 @@ def test_images_of_several_sizes_are_fitted_together() -> None:
 
 def test_matrices_that_lie_in_a_file_give_the_same_answer() -> None:
     filed = fitted(weighting="loyal", memory=16 * 16 * 8 * 4)
-    layer = filed._fitted.gathered._moments["7"]
+    layer = filed._fitted._moments["7"]
     assert layer.in_file
     check_same(filed, fitted(weighting="loyal"))
 

@@ -16,7 +16,7 @@ from hexplain_widgets.hint.regions import (
     PLAIN,
     LayerSaliency,
     RegionBatch,
-    RegionFinder,
+    RegionExtractor,
     RegionScope,
     RegionSettings,
     Saliency,
@@ -50,7 +50,7 @@ Labelled = tuple[Tensor, int | None]
 DATA: list[Labelled] = [(image(12, seed)[0], seed % 5) for seed in range(6)]
 
 
-def origin_of(
+def scope_of(
     probe: Probe, layers: Sequence[str], *, multiplied: tuple[str, ...] = (), **finding: Any
 ) -> RegionScope:
     capture = probe.capture(probe.classifier.prepare(image(12)).x, layers)
@@ -74,7 +74,9 @@ def seen(
     model: nn.Module, layers: Sequence[str], data: Sequence[Labelled] = DATA, **settings: Any
 ) -> RegionBatch:
     probe = Probe(Classifier(model))
-    return RegionFinder(probe, origin_of(probe, layers, **settings)).of(batch_of(model, data))
+    return RegionExtractor(probe, scope_of(probe, layers, **settings)).extract(
+        batch_of(model, data)
+    )
 
 
 def double(make: Any) -> nn.Module:
@@ -126,9 +128,9 @@ def test_an_image_whose_label_is_in_no_concept_is_asked_nothing() -> None:
     assert found.layers["7"].vectors.shape == (6, 9, 16)
 
 
-def test_an_origin_knows_which_classes_each_concept_is() -> None:
-    origin = origin_of(Probe(Classifier(plain())), ["4"])
-    assert [tuple(np.flatnonzero(row)) for row in origin.member] == [c.classes for c in CONCEPTS]
+def test_a_scope_knows_which_classes_each_concept_is() -> None:
+    scope = scope_of(Probe(Classifier(plain())), ["4"])
+    assert [tuple(np.flatnonzero(row)) for row in scope.member] == [c.classes for c in CONCEPTS]
 
 
 # which places answer
@@ -269,14 +271,14 @@ def test_a_batch_that_does_not_fit_is_asked_in_halves(method: str, room: int, mo
 def test_a_half_without_a_concept_is_joined_too(monkeypatch) -> None:
     data = [(x, 4 if i < 3 else 0) for i, (x, _) in enumerate(DATA)]
     expected = seen(plain(), ["4"], data)
-    run = RegionFinder._of
+    run = RegionExtractor._extract
 
     def in_little_memory(self, batch: Batch) -> RegionBatch:
         if len(batch) > 3:
             raise torch.cuda.OutOfMemoryError("out of memory")
         return run(self, batch)
 
-    monkeypatch.setattr(RegionFinder, "_of", in_little_memory)
+    monkeypatch.setattr(RegionExtractor, "_extract", in_little_memory)
     check_same(seen(plain(), ["4"], data), expected)
 
 
@@ -284,17 +286,17 @@ def test_one_image_that_does_not_fit_is_an_error(monkeypatch) -> None:
     def full(self, batch: Batch) -> RegionBatch:
         raise torch.cuda.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(RegionFinder, "_of", full)
+    monkeypatch.setattr(RegionExtractor, "_extract", full)
     with pytest.raises(torch.cuda.OutOfMemoryError, match="out of memory"):
         seen(plain(), ["4"])
 
 
-def test_one_finder_answers_for_images_of_several_sizes() -> None:
+def test_one_extractor_answers_for_images_of_several_sizes() -> None:
     model = plain()
     probe = Probe(Classifier(model))
-    finder = RegionFinder(probe, origin_of(probe, ["4"]))
+    extractor = RegionExtractor(probe, scope_of(probe, ["4"]))
     for size in (12, 20, 12):
-        found = finder.of(batch_of(model, [(image(size)[0], 0)]))
+        found = extractor.extract(batch_of(model, [(image(size)[0], 0)]))
         assert found.layers["4"].vectors.shape == (1, (size // 2) ** 2, 12)
 
 
@@ -327,10 +329,10 @@ def test_gradients_that_are_not_finite_are_an_error_that_names_the_layer(method:
 def test_weights_that_are_not_finite_are_an_error_that_names_them() -> None:
     model = plain()
     probe = Probe(Classifier(model))
-    finder = RegionFinder(probe, origin_of(probe, ["4"]))
+    extractor = RegionExtractor(probe, scope_of(probe, ["4"]))
     model[6].weight.data[0, 0, 0, 0] = torch.nan
     with pytest.raises(ValueError, match=r"6\.weight are not finite"):
-        finder.of(batch_of(model))
+        extractor.extract(batch_of(model))
 
 
 # the guest
@@ -352,9 +354,9 @@ def test_the_network_is_handed_back_as_it_came(method: str, make) -> None:
 def test_the_network_is_handed_back_after_a_failure(failure, at: int) -> None:
     model = in_use(plain)
     probe = Probe(Classifier(model))
-    finder = RegionFinder(probe, origin_of(probe, ["4"], saliency="smoothgrad"))
+    extractor = RegionExtractor(probe, scope_of(probe, ["4"], saliency="smoothgrad"))
     with failing(model[6], failure, at):
         before = fingerprint(model)
         with pytest.raises(failure, match="in the middle"):
-            finder.of(batch_of(model))
+            extractor.extract(batch_of(model))
         check_untouched(before, model)

@@ -27,7 +27,7 @@ from hexplain_widgets.hint.statistics import BACKGROUND, RegionPlan, RegionStati
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.probe import Probe
 from hexplain_widgets.solvers.reservoirs import Reservoir, hashes_of, image_number
-from tests.hint.test_regions import FINDING, origin_of
+from tests.hint.test_regions import FINDING, scope_of
 from tests.networks import image, plain, seeded
 from tests.reference import responsible as literal
 from tests.reference.perturbed import at_module
@@ -47,7 +47,7 @@ class Images(Dataset):
         return DATA[i]
 
 
-def question(layers: Sequence[str] | None = LAYERS, only_last: bool = False, **finding: Any):
+def plan_of(layers: Sequence[str] | None = LAYERS, only_last: bool = False, **finding: Any):
     return RegionPlan(
         None if layers is None else tuple(layers),
         HIERARCHY,
@@ -56,35 +56,36 @@ def question(layers: Sequence[str] | None = LAYERS, only_last: bool = False, **f
     )
 
 
-def gathering(
+def fit_of(
     before: RegionStatistics | None = None,
     model: nn.Module | None = None,
-    asked: RegionPlan | None = None,
+    plan: RegionPlan | None = None,
     save: Callable[[RegionStatistics], object] | None = None,
 ) -> Pass[RegionStatistics]:
     classifier = Classifier(model or plain(), classes=CLASSES)
-    return Pass(asked or question(), classifier, before, save=save, begun=lambda r: None)
+    return Pass(plan or plan_of(), classifier, before, save=save, begun=lambda r: None)
 
 
-def gathered(data: Any = DATA, model: nn.Module | None = None, **settings: Any) -> RegionStatistics:
-    found = gathering(model=model, asked=question(**settings))
+def statistics_of(
+    data: Any = DATA, model: nn.Module | None = None, **settings: Any
+) -> RegionStatistics:
+    found = fit_of(model=model, plan=plan_of(**settings))
     found.run(data, progress=False)
-    assert found.gathered is not None
-    return found.gathered
+    return found.statistics
 
 
 def samples_of(regions: RegionStatistics, layer: str) -> list[Reservoir]:
-    own = [regions.concept(layer, e) for e in range(len(regions.origin.concepts))]
+    own = [regions.concept(layer, e) for e in range(len(regions.scope.concepts))]
     return [*own, regions.background(layer)]
 
 
 def check_same(one: RegionStatistics, other: RegionStatistics) -> None:
     """Equal to rounding: every sample, every count, the strongest images."""
-    assert one.origin == other.origin
+    assert one.scope == other.scope
     assert (one.images, one.unplaced) == (other.images, other.unplaced)
     assert np.array_equal(one.labelled, other.labelled)
     assert np.array_equal(one.flat, other.flat)
-    for layer in one.origin.layers:
+    for layer in one.scope.layers:
         pairs = zip(*(samples_of(r, layer.name) for r in (one, other)), strict=True)
         for a, b in pairs:
             assert np.array_equal(a.hashes, b.hashes)
@@ -99,7 +100,7 @@ def check_same(one: RegionStatistics, other: RegionStatistics) -> None:
 
 @pytest.fixture(scope="module")
 def whole() -> RegionStatistics:
-    return gathered()
+    return statistics_of()
 
 
 def number_of(x: Tensor) -> int:
@@ -111,7 +112,7 @@ def number_of(x: Tensor) -> int:
 
 def by_the_paper(regions: RegionStatistics, layer: str) -> list[dict[int, np.ndarray]]:
     """Every concept's vectors and the background's by hash, one image and concept at a time."""
-    model, concepts = plain(), regions.origin.concepts
+    model, concepts = plain(), regions.scope.concepts
     place = at_module(model[int(layer)])
     found: list[dict[int, np.ndarray]] = [{} for _ in [*concepts, None]]
     for x, label in DATA:
@@ -134,7 +135,7 @@ def by_the_paper(regions: RegionStatistics, layer: str) -> list[dict[int, np.nda
 @pytest.mark.parametrize("vectors", [20, 1000])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_samples_are_the_literal_ones(layer: str, vectors: int) -> None:
-    regions = gathered(vectors=vectors)
+    regions = statistics_of(vectors=vectors)
     samples = samples_of(regions, layer)
     for sample, vectors_by_hash in zip(samples, by_the_paper(regions, layer), strict=True):
         best = sorted(vectors_by_hash)[: sample.size]
@@ -144,14 +145,14 @@ def test_samples_are_the_literal_ones(layer: str, vectors: int) -> None:
 
 
 def test_the_concepts_are_those_of_the_hierarchy(whole) -> None:
-    found = {c.name: (sorted(c.parents), c.classes) for c in whole.origin.concepts}
+    found = {c.name: (sorted(c.parents), c.classes) for c in whole.scope.concepts}
     assert found["fox"] == (["pet", "wild"], (1,))
     assert found["animal"] == ([], (0, 1, 2, 3))
     assert len(found) == 7
 
 
 def test_every_sample_is_bounded() -> None:
-    found = gathered(vectors=5)
+    found = statistics_of(vectors=5)
     for layer in LAYERS:
         *own, background = samples_of(found, layer)
         assert {len(r) for r in own} == {5}
@@ -160,13 +161,13 @@ def test_every_sample_is_bounded() -> None:
 
 def test_images_are_counted_by_concept(whole) -> None:
     labels = [label for _, label in DATA]
-    expected = [sum(y in c.classes for y in labels) for c in whole.origin.concepts]
+    expected = [sum(y in c.classes for y in labels) for c in whole.scope.concepts]
     assert whole.labelled.tolist() == expected
     assert whole.images == len(DATA)
 
 
 def test_images_whose_label_is_in_no_concept_are_counted_and_give_nothing() -> None:
-    found = gathered([(x, 4) for x, _ in DATA])
+    found = statistics_of([(x, 4) for x, _ in DATA])
     assert found.images == found.unplaced == len(DATA)
     assert not found.labelled.any()
     assert not any(len(r) for layer in LAYERS for r in samples_of(found, layer))
@@ -179,14 +180,14 @@ def test_images_in_some_concept_are_not_counted_as_unplaced(whole) -> None:
 def test_images_without_labels_belong_where_the_network_puts_them() -> None:
     model = plain()
     named = [(x, int(model(x[None]).argmax())) for x, _ in DATA]
-    check_same(gathered([x for x, _ in DATA]), gathered(named))
+    check_same(statistics_of([x for x, _ in DATA]), statistics_of(named))
 
 
 def test_a_wrong_label_is_an_error_that_says_which() -> None:
     with pytest.raises(
         ValueError, match=r"got the label 5; expected a class index from 0 to 4; leave labels out"
     ):
-        gathered([*DATA, (DATA[0][0], 5)])
+        statistics_of([*DATA, (DATA[0][0], 5)])
 
 
 def circular() -> nn.Module:
@@ -202,7 +203,7 @@ def circular() -> nn.Module:
 @pytest.mark.parametrize("method", ["gradient", "gradient_x_input", "integrated_gradients"])
 def test_a_flat_map_gives_no_region_and_no_background_and_is_counted(method: str) -> None:
     data = [(torch.full((3, 12, 12), s / 10), s % 4) for s in range(6)]
-    found = gathered(data, circular(), layers=["1"], saliency=method)
+    found = statistics_of(data, circular(), layers=["1"], saliency=method)
     assert np.array_equal(found.flat[0], found.labelled)
     assert found.flat.sum() > 0
     assert not any(len(r) for r in samples_of(found, "1"))
@@ -213,10 +214,10 @@ def test_a_map_with_places_is_not_counted_as_flat(whole) -> None:
 
 
 def test_background_is_what_no_concept_of_the_image_answers_for() -> None:
-    found = gathered(vectors=1000)
+    found = statistics_of(vectors=1000)
     layer = "4"
     for x, label in DATA:
-        own = [e for e, c in enumerate(found.origin.concepts) if label in c.classes]
+        own = [e for e, c in enumerate(found.scope.concepts) if label in c.classes]
         taken = [_of_image(found.concept(layer, e), x) for e in own]
         rest = _of_image(found.background(layer), x)
         assert not {*rest} & {*itertools.chain(*taken)}
@@ -228,8 +229,8 @@ def _of_image(sample: Reservoir, x: Tensor) -> list[bytes]:
 
 
 def test_one_flat_concept_leaves_the_others_their_background() -> None:
-    origin = origin_of(Probe(Classifier(plain())), ["4"])
-    found = RegionStatistics(origin)
+    scope = scope_of(Probe(Classifier(plain())), ["4"])
+    found = RegionStatistics(scope)
     responsible = np.zeros((2, 36), dtype=bool)
     responsible[1, :5] = True
     found.add(_seen(responsible, image=[0, 0], concept=[0, 1]), Classifier(plain()))
@@ -251,7 +252,7 @@ def _seen(responsible: np.ndarray, *, image: list[int], concept: list[int]) -> R
 
 
 def test_the_same_images_are_held_out_for_every_concept_and_layer() -> None:
-    found = gathered(vectors=1000)
+    found = statistics_of(vectors=1000)
     out: set[int] = set()
     kept: set[int] = set()
     for sample in (r for layer in LAYERS for r in samples_of(found, layer)):
@@ -275,7 +276,7 @@ def test_the_strongest_images_of_a_channel_are_kept_with_their_place(whole) -> N
 
 def test_places_are_those_in_the_thumbnail_of_a_wide_image() -> None:
     wide = [(torch.rand(3, 12, 24, generator=torch.Generator().manual_seed(s)), 0) for s in (0, 1)]
-    found, model = gathered(wide).exemplars("4"), plain()
+    found, model = statistics_of(wide).exemplars("4"), plain()
     each = [literal.at_layer(model, at_module(model[4]), x[None], [0])[0] for x, _ in wide]
     for k in range(12):
         best = max(each, key=lambda z, k=k: float(z[k].max()))
@@ -290,14 +291,14 @@ def test_places_are_those_in_the_thumbnail_of_a_wide_image() -> None:
 @pytest.mark.parametrize("size", [1, 3, 20])
 def test_the_size_of_batches_does_not_matter(whole, size: int, monkeypatch) -> None:
     monkeypatch.setattr(passes, "BATCH", size)
-    check_same(gathered(), whole)
+    check_same(statistics_of(), whole)
 
 
 @pytest.mark.parametrize("size", [1, 20])
 def test_the_size_of_batches_does_not_matter_to_smoothgrad(size: int, monkeypatch) -> None:
-    expected = gathered(saliency="smoothgrad")
+    expected = statistics_of(saliency="smoothgrad")
     monkeypatch.setattr(passes, "BATCH", size)
-    check_same(gathered(saliency="smoothgrad"), expected)
+    check_same(statistics_of(saliency="smoothgrad"), expected)
 
 
 ROADS = {
@@ -311,18 +312,18 @@ ROADS = {
 
 @pytest.mark.parametrize("road", ROADS)
 def test_neither_the_kind_nor_the_order_of_data_matters(whole, road: str) -> None:
-    check_same(gathered(ROADS[road]()), whole)
+    check_same(statistics_of(ROADS[road]()), whole)
 
 
 def test_layers_gathered_together_are_as_if_gathered_alone(whole) -> None:
-    alone = gathered(layers=["4"])
+    alone = statistics_of(layers=["4"])
     for one, other in zip(samples_of(alone, "4"), samples_of(whole, "4"), strict=True):
         assert np.array_equal(one.hashes, other.hashes)
         assert one.vectors == pytest.approx(other.vectors, rel=1e-5, abs=1e-6)
 
 
 def test_the_same_image_twice_counts_once_in_every_sample(whole) -> None:
-    twice = gathered([*DATA, *DATA[:7]])
+    twice = statistics_of([*DATA, *DATA[:7]])
     for layer in LAYERS:
         for one, other in zip(samples_of(twice, layer), samples_of(whole, layer), strict=True):
             assert np.array_equal(one.hashes, other.hashes)
@@ -331,7 +332,7 @@ def test_the_same_image_twice_counts_once_in_every_sample(whole) -> None:
 @pytest.fixture(scope="module")
 def shards() -> list[RegionStatistics]:
     parts = [range(0, 9), range(9, 11), range(11, 20)]
-    return [gathered(Subset(Images(), part)) for part in parts]
+    return [statistics_of(Subset(Images(), part)) for part in parts]
 
 
 @pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
@@ -346,8 +347,8 @@ def test_merging_changes_neither_the_other_nor_what_a_copy_was_made_of(shards) -
     found = shards[0].copy()
     found.merge(shards[1])
     assert (found.images, shards[0].images, shards[1].images) == (11, 9, 2)
-    check_same(shards[0], gathered(Subset(Images(), range(0, 9))))
-    check_same(shards[1], gathered(Subset(Images(), range(9, 11))))
+    check_same(shards[0], statistics_of(Subset(Images(), range(0, 9))))
+    check_same(shards[1], statistics_of(Subset(Images(), range(9, 11))))
 
 
 def test_parts_of_the_same_data_join_what_is_done(shards) -> None:
@@ -365,25 +366,24 @@ def test_other_data_leave_what_is_done(shards) -> None:
 
 def test_images_of_several_sizes_are_gathered_together() -> None:
     mixed = [(image(12 if s % 2 else 16, s)[0], s % 4) for s in range(8)]
-    found = gathered(mixed[:3])
-    found.merge(gathered(mixed[3:]))
-    check_same(found, gathered(mixed))
+    found = statistics_of(mixed[:3])
+    found.merge(statistics_of(mixed[3:]))
+    check_same(found, statistics_of(mixed))
 
 
 @pytest.mark.slow
 def test_a_cluster_gives_what_one_machine_gives(client, whole, monkeypatch) -> None:
     monkeypatch.setattr(passes, "LEAST_SHARD", 2)
-    found = gathering()
+    found = fit_of()
     found.run_on(client, Images(), progress=False)
-    assert found.gathered is not None
-    assert found.gathered.done == [(0, 20)]
-    check_same(found.gathered, whole)
+    assert found.statistics.done == [(0, 20)]
+    check_same(found.statistics, whole)
 
 
 def test_running_out_of_memory_changes_nothing(whole, monkeypatch) -> None:
-    from hexplain_widgets.hint.regions import RegionFinder
+    from hexplain_widgets.hint.regions import RegionExtractor
 
-    run, refused = RegionFinder._of, []
+    run, refused = RegionExtractor._extract, []
 
     def in_little_memory(self, batch: Batch) -> RegionBatch:
         if len(batch) > 1:
@@ -391,8 +391,8 @@ def test_running_out_of_memory_changes_nothing(whole, monkeypatch) -> None:
             raise torch.cuda.OutOfMemoryError("out of memory")
         return run(self, batch)
 
-    monkeypatch.setattr(RegionFinder, "_of", in_little_memory)
-    check_same(gathered(), whole)
+    monkeypatch.setattr(RegionExtractor, "_extract", in_little_memory)
+    check_same(statistics_of(), whole)
     assert refused
 
 
@@ -400,20 +400,20 @@ def test_running_out_of_memory_changes_nothing(whole, monkeypatch) -> None:
 
 
 def test_without_a_name_it_is_the_last_stage_or_all() -> None:
-    assert [n.name for n in gathered(layers=None, only_last=True).origin.layers] == ["7"]
-    assert [n.name for n in gathered(layers=None).origin.layers] == ["7", "4", "1"]
+    assert [n.name for n in statistics_of(layers=None, only_last=True).scope.layers] == ["7"]
+    assert [n.name for n in statistics_of(layers=None).scope.layers] == ["7", "4", "1"]
 
 
 @pytest.mark.parametrize("method", ["gradient", "guided_backpropagation", "smoothgrad"])
 def test_a_layer_without_place_is_noted_and_answers(method: str) -> None:
-    found = gathered(saliency=method)
-    assert found.origin.multiplied == ("7",)
+    found = statistics_of(saliency=method)
+    assert found.scope.multiplied == ("7",)
     assert not found.flat.any()
 
 
 @pytest.mark.parametrize("method", ["gradient_x_input", "integrated_gradients"])
 def test_methods_that_hold_the_maps_need_no_other(method: str) -> None:
-    assert gathered(saliency=method).origin.multiplied == ()
+    assert statistics_of(saliency=method).scope.multiplied == ()
 
 
 # interrupts
@@ -441,14 +441,13 @@ class Interrupting(Dataset):
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("at", [9, 13, 17])
 def test_going_on_after_an_interrupt_gives_the_uninterrupted_regions(whole, at, failure) -> None:
-    data, begun = Interrupting(at, failure), gathering()
+    data, begun = Interrupting(at, failure), fit_of()
     with pytest.raises(failure, match="in the middle"):
         begun.run(data, progress=False)
-    assert begun.gathered is not None
-    assert begun.gathered.images == at // 8 * 8
-    again = gathering(begun.gathered)
+    assert begun.statistics.images == at // 8 * 8
+    again = fit_of(begun.statistics)
     again.run(data, progress=False)
-    check_same(again.gathered, whole)
+    check_same(again.statistics, whole)
 
 
 def test_regions_are_saved_after_every_batch(tmp_path, whole) -> None:
@@ -459,7 +458,7 @@ def test_regions_are_saved_after_every_batch(tmp_path, whole) -> None:
         regions.save(path, {})
         saved.append(RegionStatistics.load(path)[0].images)
 
-    gathering(save=save).run(DATA, progress=False)
+    fit_of(save=save).run(DATA, progress=False)
     assert saved == [8, 16, 20, 20]
     check_same(RegionStatistics.load(path)[0], whole)
 
@@ -473,7 +472,7 @@ def test_the_network_is_handed_back_when_the_data_fail(failure) -> None:
     model = in_use(Stateful)
     before = fingerprint(model)
     with pytest.raises(failure, match="in the middle"):
-        gathered(data(), model, layers=None, saliency="smoothgrad")
+        statistics_of(data(), model, layers=None, saliency="smoothgrad")
     check_untouched(before, model)
 
 
@@ -494,19 +493,19 @@ def test_a_state_is_taken_up_as_it_was(whole) -> None:
 
 
 def test_what_was_loaded_merges_and_goes_on_like_another(whole, tmp_path) -> None:
-    path = gathered(DATA[:8]).save(tmp_path / "hint.hx", {})
-    again = gathering(RegionStatistics.load(path)[0])
+    path = statistics_of(DATA[:8]).save(tmp_path / "hint.hx", {})
+    again = fit_of(RegionStatistics.load(path)[0])
     again.run(DATA, progress=False)
-    check_same(again.gathered, whole)
+    check_same(again.statistics, whole)
     merged = RegionStatistics.load(path)[0]
-    merged.merge(gathered(DATA[8:]))
+    merged.merge(statistics_of(DATA[8:]))
     check_same(merged, whole)
 
 
 def test_what_a_state_is_taken_up_from_is_not_changed_later(whole) -> None:
     settings, arrays = whole.state()
     before = {name: array.copy() for name, array in arrays.items()}
-    RegionStatistics.from_state(settings, arrays).merge(gathered(DATA[:3]))
+    RegionStatistics.from_state(settings, arrays).merge(statistics_of(DATA[:3]))
     assert all(np.array_equal(arrays[name], array) for name, array in before.items())
 
 
@@ -591,8 +590,8 @@ def _last(name: str) -> str:
 # what does not belong together
 
 
-def other(origin: RegionScope, **changes: Any) -> RegionScope:
-    return replace(origin, **changes)
+def other(scope: RegionScope, **changes: Any) -> RegionScope:
+    return replace(scope, **changes)
 
 
 OTHERS: dict[str, tuple[str, Callable[[RegionScope], RegionScope]]] = {
@@ -619,18 +618,18 @@ OTHERS: dict[str, tuple[str, Callable[[RegionScope], RegionScope]]] = {
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_regions_of_another_origin_are_not_merged(whole, what: str) -> None:
+def test_regions_of_another_scope_are_not_merged(whole, what: str) -> None:
     text, change = OTHERS[what]
     found = whole.copy()
     with pytest.raises(
         ValueError, match=rf"got regions of {text}.*; the same was expected .*;\s+merge only what"
     ):
-        found.merge(RegionStatistics(change(whole.origin)))
+        found.merge(RegionStatistics(change(whole.scope)))
     check_same(found, whole)
 
 
 def test_regions_of_another_network_are_not_gone_on_with(whole) -> None:
-    again = gathering(whole.copy(), plain(seed=1))
+    again = fit_of(whole.copy(), plain(seed=1))
     with pytest.raises(ValueError, match=r"got regions of another network, by the hash"):
         again.run([*DATA, *DATA], progress=False)
     with pytest.raises(ValueError, match=r"got regions of another network, by the hash"):

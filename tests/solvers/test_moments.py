@@ -36,7 +36,7 @@ def seen(model: nn.Module, names: list[str], score: str = "logit", seed: int = 0
     responses = ResponseExtractor(probe, layers, gates_per_image=GATES, score=score, seed=seed)
     data = [x[0] for x in IMAGES]
     (batch,) = batches(data, probe.classifier, size=8)
-    return responses.of(batch)
+    return responses.extract(batch)
 
 
 def place_of(model: nn.Module, layer: str) -> Place:
@@ -134,7 +134,7 @@ def test_one_image_that_does_not_fit_is_an_error(monkeypatch) -> None:
     def full(self, x: Tensor):
         raise torch.cuda.OutOfMemoryError("out of memory")
 
-    monkeypatch.setattr(ResponseExtractor, "_of", full)
+    monkeypatch.setattr(ResponseExtractor, "_extract", full)
     with pytest.raises(torch.cuda.OutOfMemoryError, match="out of memory"):
         seen(plain(), ["4"])
 

@@ -1,0 +1,258 @@
+"""What a fit keeps of the data: it adds up in any order, is saved and is taken up again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+
+import numpy as np
+from torch import nn
+
+from ..data.samples import Batch
+from ..network.classifier import Classifier
+from ..provenance import fingerprint
+from .states import Arrays, Settings, load_state, save_state
+
+Range = tuple[int, int]
+State = tuple[Settings, Arrays]
+# Characters that an error shows of what differs.
+SHOWN = 300
+
+
+def joined(ranges: Iterable[Range]) -> list[Range]:
+    """Return ranges in order, those that touch as one.
+
+    >>> joined([(4, 6), (0, 2), (2, 3)])
+    [(0, 3), (4, 6)]
+    """
+    apart: list[Range] = []
+    for first, last in sorted(ranges):
+        if apart and first <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(last, apart[-1][1]))
+        else:
+            apart.append((first, last))
+    return apart
+
+
+def below(arrays: Arrays, prefix: str) -> Arrays:
+    """Return the arrays whose names begin with a prefix, without it."""
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+@runtime_checkable
+class Addend(Protocol):
+    """What is kept of one thing, such as a layer."""
+
+    def merge(self, other: Any) -> None:
+        """Add what other data gave."""
+
+    def arrays(self) -> Iterable[tuple[str, np.ndarray]]:
+        """Yield everything as arrays by name, for saving."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take what was saved; raises ValueError or KeyError where it does not fit."""
+
+
+def numbered(**kinds: Mapping[str, Addend]) -> dict[str, Addend]:
+    """Return parts of several kinds, each one for every layer, named by the layer's number."""
+    return {
+        f"{i}.{kind}": part
+        for kind, parts in kinds.items()
+        for i, part in enumerate(parts.values())
+    }
+
+
+class Sums:
+    """Arrays that add up, the attributes named in `SUMS`, and parts that do."""
+
+    SUMS: ClassVar[tuple[str, ...]] = ()
+
+    def parts(self) -> Mapping[str, Addend]:
+        """Return the parts, by what their arrays' names begin with."""
+        return {}
+
+    def merge(self, other: Any) -> None:
+        """Add what other data gave."""
+        for name in self.SUMS:
+            getattr(self, name)[...] += getattr(other, name)
+        others = other.parts()
+        for name, part in self.parts().items():
+            part.merge(others[name])
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield everything as arrays by name, for saving."""
+        for name in self.SUMS:
+            yield name, getattr(self, name)
+        for prefix, part in self.parts().items():
+            for name, array in part.arrays():
+                yield f"{prefix}.{name}", array
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take what was saved; raises ValueError or KeyError where it does not fit."""
+        for name in self.SUMS:
+            own = getattr(self, name)
+            if arrays[name].shape != own.shape:
+                raise ValueError(f"the sum {name} is not {own.shape}")
+            own[...] = arrays[name]
+        for prefix, part in self.parts().items():
+            part.restore(below(arrays, f"{prefix}."))
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What statistics belong to: only those of one network and one plan add up.
+
+    `network` is the hash of the weights, `names` are the classes.
+    """
+
+    network: str
+    model: str
+    names: tuple[str, ...]
+
+    def aspects(self) -> dict[str, object]:
+        """Return by name what has to be the same for statistics to add up."""
+        return {"network, by the hash of its weights": self.network}
+
+    def settings(self) -> Settings:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def restored(cls, settings: Settings) -> Self:
+        """Return what `settings` gave; raises what the conversion of its fields raises."""
+        names = tuple(map(str, settings["names"]))
+        return cls(**{**settings, "names": names, **cls._converted(settings)})
+
+    @classmethod
+    def _converted(cls, settings: Settings) -> Settings:
+        """Return the fields that JSON values are not what they were."""
+        return {}
+
+
+def names_of(classifier: Classifier, classes: int) -> tuple[str, str, tuple[str, ...]]:
+    """Return a network's hash, its kind and the names of its classes: what a scope begins with."""
+    names = tuple(classifier.name(i) for i in range(classes))
+    return fingerprint(classifier.model), type(classifier.model).__name__, names
+
+
+C = TypeVar("C", bound=Scope)
+B = TypeVar("B", bound=Sized)
+
+
+class Statistics(Sums, ABC, Generic[C, B]):
+    """What a fit keeps of the data within one scope; it adds up in any order.
+
+    `images` counts all, `done` are the ranges of the data that are in. `KIND` is that of the file,
+    `NAME` and `ADVICE` what errors say. `COUNTS` are numbers that add up, `LIMITS` those that a
+    plan gives beside the scope; both are saved as settings.
+    """
+
+    KIND: ClassVar[str]
+    NAME: ClassVar[str]
+    ADVICE: ClassVar[str]
+    SCOPE: ClassVar[type[Scope]]
+    COUNTS: ClassVar[tuple[str, ...]] = ("images",)
+    LIMITS: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, scope: C) -> None:
+        self.scope = scope
+        self.images = 0
+        self.done: list[Range] = []
+
+    @property
+    def may_save(self) -> bool:
+        """Whether this is a time to save at: after every batch."""
+        return True
+
+    def add(self, batch: B, classifier: Classifier) -> None:
+        """Add what one batch gave."""
+        self._add(batch, classifier)
+        self.images += len(batch)
+        at = self.done[-1][1] if self.done else 0
+        self.done = joined([*self.done, (at, at + len(batch))])
+
+    @abstractmethod
+    def _add(self, batch: B, classifier: Classifier) -> None:
+        """Add to the sums what one batch gave."""
+
+    def merge(self, other: Any, *, same_data: bool = False) -> None:
+        """Add what other data, or another part of the same, gave; raises like `check_same`."""
+        self.check_same(other.scope)
+        self.done = joined([*self.done, *other.done]) if same_data else self.done
+        super().merge(other)
+        for name in self.COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def check_same(self, other: C) -> None:
+        """Raise ValueError for the scope of another network or plan."""
+        theirs = other.aspects()
+        for what, here in self.scope.aspects().items():
+            if here != theirs[what]:
+                raise ValueError(
+                    f"got {self.NAME} of another {what} ({theirs[what]!s:.{SHOWN}}); the same was"
+                    f" expected ({here!s:.{SHOWN}}); {self.ADVICE}"
+                )
+
+    def check_network(self, model: nn.Module) -> None:
+        """Raise ValueError for a network of other weights."""
+        self.check_same(replace(self.scope, network=fingerprint(model)))
+
+    def check_labels(self, batch: Batch) -> None:
+        """Raise ValueError for a label that is no class of the network."""
+        classes = len(self.scope.names)
+        for label in (s.label for s in batch.samples):
+            if label is not None and not 0 <= label < classes:
+                raise ValueError(
+                    f"got the label {label}; expected a class index from 0 to {classes - 1}; leave"
+                    " labels out if they are not the network's"
+                )
+
+    @classmethod
+    def empty(cls, scope: C, limits: Any) -> Self:
+        """Return statistics without an image; `limits` has the attributes of `LIMITS`."""
+        return cls(scope, *(getattr(limits, name) for name in cls.LIMITS))
+
+    def copy(self) -> Self:
+        """Return the same, to which other data can be added without changing this."""
+        same = self.empty(self.scope, self)
+        same.merge(self, same_data=True)
+        return same
+
+    def state(self) -> State:
+        """Return everything as JSON values and arrays."""
+        counts = {name: getattr(self, name) for name in (*self.COUNTS, *self.LIMITS)}
+        settings = {"origin": self.scope.settings(), **counts, "done": self.done}
+        return settings, dict(self.arrays())
+
+    @classmethod
+    def from_state(cls, settings: Settings, arrays: Arrays) -> Self:
+        """Return what `state` gave; raises ValueError for what does not fit together."""
+        try:
+            scope: Any = cls.SCOPE.restored(settings["origin"])
+            statistics = cls(scope, *(int(settings[name]) for name in cls.LIMITS))
+            for name in cls.COUNTS:
+                setattr(statistics, name, int(settings[name]))
+            statistics.done = [(int(first), int(last)) for first, last in settings["done"]]
+            statistics.restore(arrays)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise ValueError(
+                f"cannot take up saved {cls.NAME}: {error!r:.200}; those of a fit were expected;"
+                " take another copy of the file, or fit again"
+            ) from error
+        return statistics
+
+    def save(self, path: str | Path, engine: Settings | None = None) -> Path:
+        """Write everything, and an engine's settings where it has some, to a file in one step."""
+        settings, arrays = self.state()
+        more = {"engine": engine} if engine else {}
+        return save_state(path, self.KIND, {**settings, **more}, arrays.items())
+
+    @classmethod
+    def load(cls, path: str | Path) -> tuple[Self, Settings]:
+        """Return what `save` wrote, and the engine's settings."""
+        settings, arrays = load_state(path, cls.KIND)
+        engine = settings.get("engine")
+        return cls.from_state(settings, arrays), engine if isinstance(engine, dict) else {}
