@@ -15,7 +15,8 @@ export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 SOURCES := pyproject.toml hatch_build.py js/package.json js/package-lock.json js/build.mjs \
-  js/tsconfig.json $(shell find js/src -type f 2>/dev/null)
+  js/tsconfig.json hexplain_widgets/widgets/_shared/agreement.json \
+  $(shell find js/src -type f 2>/dev/null)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # JupyterLab leaves the state of widgets out of saved notebooks unless told otherwise
 SETTINGS := $(VENV)/share/jupyter/lab/settings
@@ -72,9 +73,7 @@ views: $(VENV)/.node
 
 browser: $(VENV)/.test
 	$(say) "views in a real browser (Playwright)"
-	@# two browsers at once; what then takes too long is asked again alone
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser \
-		|| $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none tests/browser
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser
 
 clean:
 	@rm -rf $(BUILD) dist hexplain_widgets/static screenshots js/node_modules $(VENV)/.lab $(VENV)/.test $(VENV)/.node

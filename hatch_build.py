@@ -18,6 +18,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 CONFIGURATION = ("package.json", "package-lock.json", "build.mjs", "tsconfig.json")
+# what bundles and kernel both read
+BOTH = ("hexplain_widgets/widgets/_shared/agreement.json",)
 # what build.mjs bundles
 WIDGET = re.compile(r"^export default ", re.MULTILINE)
 
@@ -40,13 +42,14 @@ class BundleHook(BuildHookInterface):
     def sources(self) -> list[Path]:
         """Every file that a bundle depends on, in a fixed order."""
         files = sorted(f for f in (self.js / "src").rglob("*") if f.is_file())
-        return [self.js / name for name in CONFIGURATION] + files
+        both = [Path(self.root) / name for name in BOTH]
+        return [self.js / name for name in CONFIGURATION] + files + both
 
     def digest(self) -> str:
         """Hash of names and contents of the sources."""
         found = hashlib.sha256()
         for file in self.sources():
-            name = file.relative_to(self.js).as_posix().encode()
+            name = file.relative_to(self.root).as_posix().encode()
             found.update(name + b"\0" + file.read_bytes() + b"\0")
         return found.hexdigest()
 

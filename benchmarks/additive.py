@@ -129,7 +129,7 @@ def parts(world: World, quick: bool) -> None:
 def errors_of_rivals(engine: hx.AdditiveExplainer, images: Sequence[Any]) -> dict[str, float]:
     """Part errors of the prior itself, and of ours without its start."""
     from hexplain_widgets.additive.distillation import explained_by
-    from hexplain_widgets.additive.report import without_each
+    from hexplain_widgets.additive.report import scores_without_each
     from hexplain_widgets.fitting.passes import Pass
 
     fit, origin = engine._fitting, engine._fitted.origin
@@ -139,7 +139,7 @@ def errors_of_rivals(engine: hx.AdditiveExplainer, images: Sequence[Any]) -> dic
     gathering.run(images, progress=False)
     rows = gathering.gathered
     groups = fit.elements.groups()
-    without = without_each(engine._asking, engine.classifier_, images, rows, groups)
+    without = scores_without_each(engine._asking, engine.classifier_, images, rows, groups)
     examples = fit.of_rows(rows)
     truth = shares_by_ablation(examples.scores, without)
     own = fit.examples

@@ -34,9 +34,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import hexplain_widgets as hx
 from hexplain_widgets.chain.inference import (
     TOLERANCE,
-    GateSample,
+    GateMatrix,
     Perturbation,
-    Perturber,
+    PerturbationExtractor,
     inference_weights,
 )
 from hexplain_widgets.chain.statistics import Interpolation
@@ -75,7 +75,7 @@ def gates(repeats: int) -> None:
     draw = np.random.default_rng(0)
     total = {"plain": 0.0, "network": 0.0, "solver": 0.0, "search": 0.0}
     for shallow, deep in zip(STAGES, (*STAGES[1:], None), strict=True):
-        asked = Perturber(probe, STAGES, count=GATES, seed=0)
+        asked = PerturbationExtractor(probe, STAGES, count=GATES, seed=0)
         taken = asked.take(x)
         channels = taken.maps[shallow].shape[1]
         some = torch.ones(PLAIN_GATES, channels)
@@ -105,7 +105,7 @@ def whole(layer: str, channels: int, maps: Tensor, draw: np.random.Generator) ->
     opened = gates_for(b"one", layer, count=GATES, channels=channels, seed=0)
     means = maps.double().mean((2, 3))[0].numpy()
     mixed = (opened * means) @ draw.normal(size=(channels, 128)) / channels**0.5
-    return Perturbation(GateSample(opened), means, np.maximum(mixed, 0))
+    return Perturbation(GateMatrix(opened), means, np.maximum(mixed, 0))
 
 
 def inferred(found: Perturbation, channels: int, draw: np.random.Generator) -> tuple[float, float]:
@@ -122,7 +122,7 @@ def inferred(found: Perturbation, channels: int, draw: np.random.Generator) -> t
 def solver(repeats: int, channels: int = 512, images: int = 20) -> None:
     """One matrix for all images and concepts against a solve of each alone, to the same gap."""
     draw = np.random.default_rng(0)
-    shared = GateSample(gates_for(b"", "layer", count=GATES, channels=channels, seed=0))
+    shared = GateMatrix(gates_for(b"", "layer", count=GATES, channels=channels, seed=0))
     mixing = 2 * draw.normal(size=(channels, 128)) / channels**0.5
     base = np.exp(0.6 * draw.normal(size=channels))
     rows, concepts = [], []
@@ -137,7 +137,7 @@ def solver(repeats: int, channels: int = 512, images: int = 20) -> None:
     for sparsity in (0.01, 0.03):
         together, alone, once = [], [], []
         for _ in range(repeats):
-            fresh = GateSample(shared.opened)
+            fresh = GateMatrix(shared.opened)
             same = [Perturbation(fresh, r.means, r.answers) for r in rows]
             solve = partial(inference_weights, same, concepts, sparsity=sparsity)
             together.append(seconds(solve) / (images * CONCEPTS))

@@ -28,7 +28,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.surrogates import RIVALS
+from hexplain_widgets.diagnosis.surrogates import BASELINES
 from hexplain_widgets.evidence import FaithfulnessSummary
 
 TENTH = 3  # place of one tenth among the fractions that are masked
@@ -56,7 +56,7 @@ def measure(
 ) -> None:
     start = time.perf_counter()
     found = hx.measure_faithfulness(
-        classifier, images, rivals=tuple(RIVALS) if rivals else (), progress=False
+        classifier, images, rivals=tuple(BASELINES) if rivals else (), progress=False
     )
     seconds = time.perf_counter() - start
     means = hx.measure_faithfulness(

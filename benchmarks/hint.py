@@ -55,7 +55,7 @@ from hexplain_widgets.diagnosis.localization import pixel_auc, pointing_energy
 from hexplain_widgets.hint.engine import above_lowest
 from hexplain_widgets.hint.regions import Saliency
 from hexplain_widgets.network.localize import THRESHOLDS, ious_by_threshold, upsampled
-from hexplain_widgets.solvers.shapley import Scores
+from hexplain_widgets.solvers.shapley import NeuronScores
 
 SHARES = (0.1, 0.2, 0.4, 0.8)
 TOP = 20
@@ -232,7 +232,7 @@ def chosen_by(hint: hx.Hint, by: str, top: float) -> hx.Hint:
     raw = hint.using("coefficient")
     found = raw._fitted
     values = found.classifiers.weights.abs().T.numpy()
-    found.__dict__["scores"] = Scores(values, None, by, None)
+    found.__dict__["scores"] = NeuronScores(values, None, by, None)
     return raw.narrowed(top)
 
 

@@ -32,10 +32,10 @@ from hexplain_widgets.chain.harmonize import ConceptDirections
 from hexplain_widgets.chain.inference import (
     ConceptPlaces,
     FewConcepts,
-    Perturber,
+    PerturbationExtractor,
+    candidates,
     inference_weights,
-    offered,
-    placed,
+    place_of,
 )
 from hexplain_widgets.network.probe import Probe
 
@@ -66,7 +66,7 @@ class World:
         self.levels, self.place = chain.harmonized_, place
         self.probe = Probe(self.classifier)
         names = [level.layer.name for level in self.levels]
-        self.perturber = Perturber(self.probe, names, count=gates, seed=0)
+        self.extractor = PerturbationExtractor(self.probe, names, count=gates, seed=0)
         self.few = [FewConcepts(n, b) for n, b in zip(self.levels, BOUNDS, strict=True)]
         labelled = hx.demo.scenes(min(fitted, 100), seed=FITTED, size=112)
         scenes = [labelled.scene(i).masks for i in range(len(labelled))]
@@ -79,24 +79,24 @@ class World:
     def asked(self, number: int, scene: hx.demo.Scene) -> Iterator[Asked]:
         """Yield every concept of a scene with all answers."""
         x = self.classifier.prepare(scene.image).x
-        taken = self.perturber.take(x)
-        acts = [taken.maps[n.layer.name][0].double().numpy() for n in self.levels]
+        cache = self.extractor.take(x)
+        acts = [cache.maps[n.layer.name][0].double().numpy() for n in self.levels]
         for depth in range(1, len(LEVELS)):
             true = relations(scene.masks, LEVELS[depth - 1], LEVELS[depth])
             deep, shallow = self.levels[depth - 1], self.levels[depth]
             true = {e: some for e, some in true.items() if deep.usable[e]}
             rows = deep.weights[list(true)]
-            one = self.perturber.perturbed(x, taken, shallow.layer.name, deep.layer.name)
+            one = self.extractor.perturb(x, cache, shallow.layer.name, deep.layer.name)
             weights = inference_weights([one], [rows], sparsity=0.01)[0].weights
             size = (acts[depth].shape[1], acts[depth].shape[2])
             maps, plain = self.few[depth].maps(acts[depth]), plain_maps(shallow, acts[depth])
             slopes = self.gradients(acts[depth], depth, rows)
             for e, w, gradient in zip(true, weights, slopes, strict=True):
-                where = placed(deep.map_of(acts[depth - 1], e), size)
+                where = place_of(deep.map_of(acts[depth - 1], e), size)
                 place = ConceptPlaces(where, maps, self.place) if self.place else None
                 scores = self.simpler(depth, plain @ where, maps @ where, gradient)
-                chain = np.flatnonzero(self.few[depth].resting(w, place).alpha > 0)
-                printed = np.flatnonzero(self.few[depth].resting(w).alpha > 0)
+                chain = np.flatnonzero(self.few[depth].subset(w, place).alpha > 0)
+                printed = np.flatnonzero(self.few[depth].subset(w).alpha > 0)
                 answers = {"CHAIN": chain.tolist(), "Eq. 19 as printed": printed.tolist()}
                 answers |= {
                     name: np.argsort(-s, kind="stable")[: len(chain)].tolist()
@@ -108,7 +108,7 @@ class World:
         self, depth: int, correlation: np.ndarray, contested: np.ndarray, gradient: np.ndarray
     ) -> Mapping[str, np.ndarray]:
         """How strongly each simpler answer holds every concept of a level."""
-        level, some = self.levels[depth], offered(self.levels[depth])
+        level, some = self.levels[depth], candidates(self.levels[depth])
         units = level.weights / np.maximum(np.linalg.norm(level.weights, axis=1), 1e-12)[:, None]
 
         def offered_alone(values: np.ndarray) -> np.ndarray:
@@ -138,7 +138,7 @@ class World:
 
 def plain_maps(level: ConceptDirections, activations: np.ndarray) -> np.ndarray:
     """Maps of the offered concepts as they are, centred and of unit length."""
-    found = np.tensordot(level.weights[offered(level)], activations, 1)
+    found = np.tensordot(level.weights[candidates(level)], activations, 1)
     flat = found.reshape(len(found), -1)
     flat = flat - flat.mean(1, keepdims=True)
     return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)

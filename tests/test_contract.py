@@ -20,7 +20,7 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.atlas.gallery import FilterGallery
 from hexplain_widgets.data.concept_sets import LabelledPicture
-from hexplain_widgets.diagnosis.attacks import DeepestStage, attacked_decision, pgd
+from hexplain_widgets.diagnosis.attacks import StageProbe, attacked_decision, pgd
 from hexplain_widgets.evidence import Evidence
 from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.network import gating
@@ -79,7 +79,7 @@ def additive(model: nn.Module, x: Tensor) -> Evidence:
 def attack(model: nn.Module, x: Tensor) -> Evidence:
     found = pgd(model, x, steps=2)
     trees = [hx.decompose(model, each, top_k=1) for each in (x, found.adversarial)]
-    return attacked_decision(found, DeepestStage(hx.Classifier(model)), *trees)
+    return attacked_decision(found, StageProbe(hx.Classifier(model)), *trees)
 
 
 def context(model: nn.Module, x: Tensor) -> Evidence:
@@ -311,7 +311,7 @@ def test_evidence_is_saved_and_opened_as_it_was(engine: Engine, tmp_path) -> Non
 def crowded_segments(monkeypatch) -> list[int]:
     """Let at most two decisions fit on the device; return what did not."""
     refused: list[int] = []
-    run = Segment._decide
+    run = Segment._differentiated
 
     def in_little_memory(self: Segment, units, mode):
         if len(units) > 2:
@@ -319,7 +319,7 @@ def crowded_segments(monkeypatch) -> list[int]:
             raise torch.cuda.OutOfMemoryError("out of memory")
         return run(self, units, mode)
 
-    monkeypatch.setattr(Segment, "_decide", in_little_memory)
+    monkeypatch.setattr(Segment, "_differentiated", in_little_memory)
     return refused
 
 

@@ -32,6 +32,12 @@ ROWS = (
 RANK = {name: rank for rank, row in enumerate(ROWS) for name in row}
 # The network's linear parts are solved for where they stand.
 ALLOWED = {("network", "solvers")}
+# Views that show another view's whole subject inside them.
+EMBEDDED = {
+    ("attack_comparison", "decomposition_tree"),
+    ("failure_analysis", "decomposition_tree"),
+    ("inference_space", "concept_inference"),
+}
 FLAT = {"__init__", "arguments", "provenance"}
 WIDGET_LIBRARIES = {"ipywidgets", "anywidget", "bqplot"}
 DRAWERS = {"utils", "util", "core", "common", "helpers", "misc"}
@@ -179,6 +185,28 @@ def test_only_widgets_import_widget_libraries() -> None:
         lambda path: (
             not inside(path, "widgets") and WIDGET_LIBRARIES & {other[0] for other in imports(path)}
         )
+    )
+
+
+def view_of(parts: tuple[str, ...]) -> str:
+    """The folder of a view that a module stands in; none for what views share or are offered by."""
+    inner = package_of(parts) == "widgets" and len(parts) > 3
+    return parts[2] if inner and parts[2] != "_shared" else ""
+
+
+def test_a_view_imports_another_only_where_it_shows_it() -> None:
+    def others(path: Path) -> list[tuple[str, str]]:
+        here = view_of(dotted(path))
+        pairs = {(here, view_of(other)) for other in modules_imported(path)}
+        return [(a, b) for a, b in pairs - EMBEDDED if a and b and a != b]
+
+    assert not offenders(others)
+
+
+def test_what_views_share_imports_none_of_them() -> None:
+    shared = PACKAGE / "widgets" / "_shared"
+    assert not offenders(
+        lambda path: shared in path.parents and [m for m in modules_imported(path) if view_of(m)]
     )
 
 

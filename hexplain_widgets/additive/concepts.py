@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,16 +51,16 @@ class ConceptSource:
 
 
 def _by_filter(parts: Mapping[str, Sequence[int]]) -> dict[int, str]:
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for part, filters in parts.items():
         for number in filters:
-            if int(number) in found:
+            if int(number) in names:
                 raise ValueError(
-                    f"got filter {number} for {found[int(number)]!r} and for {part!r}; one part for"
+                    f"got filter {number} for {names[int(number)]!r} and for {part!r}; one part for"
                     " each filter was expected; leave one of the two out"
                 )
-            found[int(number)] = part
-    return found
+            names[int(number)] = part
+    return names
 
 
 def source_of(
@@ -78,17 +78,13 @@ def source_of(
         heads, notes = trained_heads(classifier, concept_set(concepts), layer)
         return ConceptSource(heads=heads, notes=notes)
     if callable(concepts):
-        return ConceptSource(heads=_called(concepts, names))
+        return ConceptSource(heads=callable_heads(concepts, names))
     if isinstance(concepts, Sequence) and concepts and all(isinstance(n, str) for n in concepts):
         chosen = tuple(dict.fromkeys(concepts))
         return ConceptSource(heads=heads_of(classifier.model, chosen), chosen=chosen)
     raise TypeError(
         f"got {type(concepts).__name__} as concepts; expected {_EXPECTED}; pass one of them"
     )
-
-
-def _called(function: Callable[..., Any], names: Sequence[str] | None) -> Heads:
-    return callable_heads(function, names)
 
 
 def _named(concepts: str, classifier: Classifier) -> ConceptSource:

@@ -37,7 +37,7 @@ from .distillation import (
     maker_of,
 )
 from .heads import LinearHeads, MapHeads
-from .report import ReportData, report_of, without_each
+from .report import ReportImages, report_of, scores_without_each
 from .rows import MapBatch, ScoreExtractor, ScorePlan, ScoreStatistics, keep_rows
 
 # Of the score's range: from here on the rest that nothing explains is said.
@@ -453,9 +453,9 @@ class AdditiveExplainer:
         without = None
         if found.origin.kind == FILTERS:
             groups = found.elements.groups()
-            without = without_each(self._asking, guest, images, rows, groups)
+            without = scores_without_each(self._asking, guest, images, rows, groups)
         chosen = range(self.seed, self.seed + at_least_one("seeds", seeds))
-        asked = ReportData(rows, without)
+        asked = ReportImages(rows, without)
         return report_of(fit, asked, chosen, self._provenance(), progress=progress)
 
     def save(self, path: str | Path) -> Path:

@@ -39,7 +39,7 @@ class Reader(Protocol):
         """Look at a batch of images once."""
 
     def read(
-        self, taken: Any, image: Int[Tensor, " r"], maps: Float[Tensor, "r k h w"]
+        self, cache: Any, image: Int[Tensor, " r"], maps: Float[Tensor, "r k h w"]
     ) -> Float[Tensor, "r e"]:
         """Return the scores for other maps of the layer; `image` says of which image.
 
@@ -97,8 +97,8 @@ class _ModelReader:
     def take(self, x: Tensor) -> Any:
         return self.gates.take(x)
 
-    def read(self, taken: Any, image: Tensor, maps: Tensor) -> Tensor:
-        return self.gates.behind(taken, self.layer, image, maps)
+    def read(self, cache: Any, image: Tensor, maps: Tensor) -> Tensor:
+        return self.gates.behind(cache, self.layer, image, maps)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class _MapReader:
     def take(self, x: Tensor) -> None:
         return None
 
-    def read(self, taken: None, image: Tensor, maps: Tensor) -> Tensor:
+    def read(self, cache: None, image: Tensor, maps: Tensor) -> Tensor:
         scores = self.heads.of(maps)
         count = len(self.heads.names)
         if not isinstance(scores, Tensor) or scores.shape != (len(maps), count):
@@ -197,7 +197,7 @@ def trained_heads(
     between, the image is not asked about. Raises ValueError where no concept has enough images.
     """
     names = concept_names(data)
-    rows, signs = _gathered(classifier, data, layer, names)
+    rows, signs = _rows_and_signs(classifier, data, layer, names)
     enough = ((signs > 0).sum(0) >= FEWEST) & ((signs < 0).sum(0) >= FEWEST)
     if not enough.any():
         raise ValueError(
@@ -205,13 +205,13 @@ def trained_heads(
             f" {FEWEST} images with and {FEWEST} without it; expected enough to train a head on;"
             " pass more images"
         )
-    found = fit_logistic(
+    classifiers = fit_logistic(
         torch.from_numpy(rows), torch.from_numpy(signs.T[enough]).to(torch.int8), penalty=penalty
     )
-    kept = [n for n, some in zip(names, enough, strict=True) if some]
+    trained = [n for n, some in zip(names, enough, strict=True) if some]
     left = [n for n, some in zip(names, enough, strict=True) if not some]
     notes = (f"Too few images with or without: {', '.join(left)}.",) if left else ()
-    return callable_heads(LinearHeads(found.weights, found.bias), kept), notes
+    return callable_heads(LinearHeads(classifiers.weights, classifiers.bias), trained), notes
 
 
 def concept_names(data: ConceptSet) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ def concept_names(data: ConceptSet) -> tuple[str, ...]:
     return tuple(f"{level} {name}" for level in levels for name in data.names[level][1:])
 
 
-def _gathered(
+def _rows_and_signs(
     classifier: Classifier, data: ConceptSet, layer: str | None, names: tuple[str, ...]
 ) -> tuple[Float[np.ndarray, "n k"], np.ndarray]:
     probe = Probe(classifier)
@@ -245,12 +245,12 @@ def _means(probe: Probe, batch: Batch, layer: str | None) -> Iterator[np.ndarray
 
 
 def _signs(item: Any, data: ConceptSet, names: tuple[str, ...]) -> np.ndarray:
-    found = []
+    signs = []
     for level in dict.fromkeys(n.split(" ", 1)[0] for n in names):
         count = len(data.names[level])
         maps = label_maps(item, level, data.names[level])
-        found.append(_present([np.asarray(m) for m in maps], count))
-    return np.concatenate(found)
+        signs.append(_present([np.asarray(m) for m in maps], count))
+    return np.concatenate(signs)
 
 
 def _present(maps: list[np.ndarray], count: int) -> np.ndarray:

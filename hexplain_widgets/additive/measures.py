@@ -63,9 +63,9 @@ def shares_by_ablation(
     drops = scores[:, None] - without
     total = drops.sum(1)
     sure = np.abs(total) > LEAST_DROP * np.abs(scores)
-    found = np.full(drops.shape, np.nan)
-    found[sure] = scores[sure, None] * drops[sure] / total[sure, None]
-    return found
+    shares = np.full(drops.shape, np.nan)
+    shares[sure] = scores[sure, None] * drops[sure] / total[sure, None]
+    return shares
 
 
 def part_errors(
@@ -75,5 +75,4 @@ def part_errors(
 ) -> Float[np.ndarray, " p"]:
     """Return `E|contribution - truth| / E[y]` of every part (Table 3); NaN rows are left out."""
     known = np.isfinite(truth).all(1)
-    found: Float[np.ndarray, " p"] = np.abs(contributions[known] - truth[known]).mean(0)
-    return found / float(scores[known].mean())
+    return np.abs(contributions[known] - truth[known]).mean(0) / float(scores[known].mean())

@@ -30,7 +30,7 @@ BY_SIGN = "the network's own decision, its score above 0"
 
 
 @dataclass(frozen=True, eq=False)
-class ReportData:
+class ReportImages:
     """A set of images to report on: its rows, and their scores without each concept's filters.
 
     `without` is None where concepts cannot be taken out; its rows stand as those of `rows.all()`,
@@ -41,27 +41,30 @@ class ReportData:
     without: Float[np.ndarray, "n p"] | None
 
 
-def ablated(
-    asker: ScoreExtractor, classifier: Classifier, data: Iterable[object], groups: list[list[int]]
+def ablated_scores(
+    extractor: ScoreExtractor,
+    classifier: Classifier,
+    data: Iterable[object],
+    groups: list[list[int]],
 ) -> Iterator[tuple[bytes, Float[np.ndarray, " p"]]]:
     """Yield each image's key and its scores without each group of filters."""
     for batch in batches(data, classifier, size=batch_size(classifier)):
         with visiting(classifier.model):
-            found = asker.look(batch.x).without(groups).double().cpu().numpy()
-        yield from zip((s.key for s in batch.samples), found, strict=True)
+            scores = extractor.look(batch.x).without(groups).double().cpu().numpy()
+        yield from zip((s.key for s in batch.samples), scores, strict=True)
 
 
 def report_of(
     fit: AdditiveFit,
-    asked: ReportData,
+    images: ReportImages,
     seeds: Sequence[int],
     provenance: Provenance,
     *,
     progress: bool,
 ) -> AdditiveReport:
     """Return the report on a set of images; explainers of seeds that are new are fitted first."""
-    seen, examples = asked.rows.all(), fit.of_rows(asked.rows)
-    judged = _DecisionTruth.of(fit, seen)
+    batch, examples = images.rows.all(), fit.of_rows(images.rows)
+    judgement = _DecisionTruth.of(fit, batch)
     betas = (fit.schedule.beta, 0.0)
     qualities = []
     for beta in betas:
@@ -69,10 +72,10 @@ def report_of(
         for seed in seeds:
             distillation = fit.distillation(beta=beta, seed=seed)
             distillation.run(progress=progress)
-            each.append(_quality(fit, distillation, examples, asked, judged))
+            each.append(_quality(fit, distillation, examples, images, judgement))
         qualities.append(_stacked(each))
     origin = fit.rows.origin
-    own_threshold = best_accuracy_threshold(judged.choosing_scores, judged.choosing)
+    own_threshold = best_accuracy_threshold(judgement.choosing_scores, judgement.choosing)
     return AdditiveReport(
         names=fit.elements.names,
         target=origin.output,
@@ -80,12 +83,12 @@ def report_of(
         seeds=tuple(seeds),
         ours=qualities[0],
         plain=qualities[1],
-        performer_accuracy=accuracy(seen.scores, judged.truth, own_threshold),
-        truth=judged.by,
-        images=len(seen),
-        positives=_measured(asked),
+        performer_accuracy=accuracy(batch.scores, judgement.truth, own_threshold),
+        truth=judgement.by,
+        images=len(batch),
+        positives=_measured(images),
         provenance=provenance,
-        notes=(*fit.elements.notes, *_notes(fit, asked, judged)),
+        notes=(*fit.elements.notes, *_notes(fit, images, judgement)),
     )
 
 
@@ -100,15 +103,15 @@ class _DecisionTruth:
     by: str
 
     @classmethod
-    def of(cls, fit: AdditiveFit, seen: ScoreBatch) -> _DecisionTruth:
+    def of(cls, fit: AdditiveFit, batch: ScoreBatch) -> _DecisionTruth:
         own = fit.seen
         some = np.flatnonzero(fit.held_out) if fit.held_out.any() else np.arange(len(own))
         index = fit.rows.origin.index
-        labelled = index >= 0 and min(own.labels.min(), seen.labels.min()) != UNLABELLED
+        labelled = index >= 0 and min(own.labels.min(), batch.labels.min()) != UNLABELLED
         if labelled:
-            truth, choosing = seen.labels == index, own.labels[some] == index
+            truth, choosing = batch.labels == index, own.labels[some] == index
         else:
-            truth, choosing = seen.scores > 0, own.scores[some] > 0
+            truth, choosing = batch.scores > 0, own.scores[some] > 0
         return cls(truth, choosing, own.scores[some], some, BY_LABEL if labelled else BY_SIGN)
 
 
@@ -116,35 +119,35 @@ def _quality(
     fit: AdditiveFit,
     distillation: Distillation,
     examples: DistillationData,
-    asked: ReportData,
-    judged: _DecisionTruth,
+    images: ReportImages,
+    judgement: _DecisionTruth,
 ) -> tuple[float, float, float, np.ndarray | None]:
     every = np.arange(len(examples.scores))
     device = distillation.device
-    found, explained = explained_by(distillation.explainer, examples, every, device)
-    _, choosing = explained_by(distillation.explainer, fit.examples, judged.some, device)
-    threshold = best_accuracy_threshold(choosing, judged.choosing)
+    contributions, explained = explained_by(distillation.explainer, examples, every, device)
+    _, choosing = explained_by(distillation.explainer, fit.examples, judgement.some, device)
+    threshold = best_accuracy_threshold(choosing, judgement.choosing)
     return (
-        float(entropies(found).mean()),
+        float(entropies(contributions).mean()),
         float(relative_deviations(examples.scores, explained).mean()),
-        accuracy(explained, judged.truth, threshold),
-        _errors(fit, found, examples.scores, asked),
+        accuracy(explained, judgement.truth, threshold),
+        _errors(fit, contributions, examples.scores, images),
     )
 
 
 def _errors(
-    fit: AdditiveFit, found: np.ndarray, scores: np.ndarray, asked: ReportData
+    fit: AdditiveFit, contributions: np.ndarray, scores: np.ndarray, images: ReportImages
 ) -> np.ndarray | None:
-    if asked.without is None or not _measured(asked):
+    if images.without is None or not _measured(images):
         return None
-    truth = shares_by_ablation(scores, asked.without)
-    return part_errors(fit.elements.summed(found), truth, scores)
+    truth = shares_by_ablation(scores, images.without)
+    return part_errors(fit.elements.summed(contributions), truth, scores)
 
 
-def _measured(asked: ReportData) -> int:
-    if asked.without is None:
+def _measured(images: ReportImages) -> int:
+    if images.without is None:
         return 0
-    truth = shares_by_ablation(asked.rows.all().scores, asked.without)
+    truth = shares_by_ablation(images.rows.all().scores, images.without)
     return int(np.isfinite(truth).all(1).sum())
 
 
@@ -156,17 +159,17 @@ def _stacked(each: Sequence[tuple[float, float, float, np.ndarray | None]]) -> E
     )
 
 
-def _notes(fit: AdditiveFit, asked: ReportData, judged: _DecisionTruth) -> Iterator[str]:
-    if judged.truth.all() or not judged.truth.any():
+def _notes(fit: AdditiveFit, images: ReportImages, judgement: _DecisionTruth) -> Iterator[str]:
+    if judgement.truth.all() or not judgement.truth.any():
         yield "All images are judged alike: their accuracy says nothing."
     if fit.rows.origin.kind != FILTERS:
         yield "Heads cannot be taken out of the network: no error against ablation."
-    elif not _measured(asked):
+    elif not _measured(images):
         yield "No image of the class with a positive score: no error against ablation."
 
 
-def without_each(
-    asker: ScoreExtractor,
+def scores_without_each(
+    extractor: ScoreExtractor,
     classifier: Classifier,
     data: Iterable[object],
     rows: ScoreStatistics,
@@ -176,13 +179,13 @@ def without_each(
 
     Positives are images of the explained class (all, without labels) with a positive score.
     """
-    seen = rows.all()
+    batch = rows.all()
     index = rows.origin.index
-    unlabelled = index < 0 or bool((seen.labels == UNLABELLED).any())
-    positive = (seen.scores > 0) & (unlabelled | (seen.labels == index))
-    at = {key.tobytes(): i for i, key in enumerate(seen.keys)}
-    found = np.full((len(seen), len(groups)), np.nan)
-    for key, scores in ablated(asker, classifier, data, groups):
+    unlabelled = index < 0 or bool((batch.labels == UNLABELLED).any())
+    positive = (batch.scores > 0) & (unlabelled | (batch.labels == index))
+    at = {key.tobytes(): i for i, key in enumerate(batch.keys)}
+    table = np.full((len(batch), len(groups)), np.nan)
+    for key, scores in ablated_scores(extractor, classifier, data, groups):
         if positive[at[key]]:
-            found[at[key]] = scores
-    return found
+            table[at[key]] = scores
+    return table

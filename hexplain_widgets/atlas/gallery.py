@@ -25,7 +25,15 @@ from ..fitting.passes import accumulate, batch_size
 from ..network.classifier import Classifier
 from ..network.probe import Probe
 from ..provenance import fingerprint, versions
-from .maps import GRID, MapExtractor, MapSample, SampledImage, StrongestImages, labelled, regions_of
+from .maps import (
+    GRID,
+    MapExtractor,
+    MapSample,
+    SampledImage,
+    StrongestImages,
+    regions_of,
+    with_labels,
+)
 
 # Exchanges of labels over which the chance level is averaged.
 DRAWS = 5
@@ -93,13 +101,13 @@ def exchanges(images: int, *, draws: int = DRAWS, seed: int = 0) -> list[Int[np.
     The images are put in a random order, and each is given those of the next in it.
     """
     draw = np.random.default_rng(seed)
-    found = []
+    partners = []
     for _ in range(draws):
         order = draw.permutation(images)
         partner = np.empty(images, np.int64)
         partner[order] = np.roll(order, -1)
-        found.append(partner)
-    return found
+        partners.append(partner)
+    return partners
 
 
 def overlap(
@@ -162,7 +170,7 @@ class FilterGallery:
         self.whole_ = False
         self._sample = MapSample(self.memory, self.seed)
         self._elsewhere: MapSample | None = None
-        self._asker: MapExtractor | None = None
+        self._extractor: MapExtractor | None = None
         self._strongest = StrongestImages(0)
 
     def fit(
@@ -183,12 +191,12 @@ class FilterGallery:
         self.classifier_, self._network = classifier, fingerprint(classifier.model)
         self._parts, self._notes = labels or ((), ())
         self.total_ = length_of(data)
-        read = LabelReader(classifier, self.level, self._parts)
-        own = read if self._parts and parts is None else None
+        reader = LabelReader(classifier, self.level, self._parts)
+        own = reader if self._parts and parts is None else None
         self._run(data, partial(self._keep, labels=own), progress)
         if parts is not None:
             self._elsewhere = MapSample(self.memory, self.seed)
-            self._run(parts, partial(self._keep_labelled, labels=read), progress)
+            self._run(parts, partial(self._keep_labelled, labels=reader), progress)
         self.whole_ = True
         return self
 
@@ -218,40 +226,42 @@ class FilterGallery:
                 "got data without a single image; expected at least one; check the folder or the"
                 " filter that made it"
             )
-        asker = self._asking(first)
-        accumulate(chain([first], source), asker.of, keep, total=length_of(data), progress=progress)
+        extractor = self._extractor_for(first)
+        accumulate(
+            chain([first], source), extractor.of, keep, total=length_of(data), progress=progress
+        )
 
-    def _asking(self, first: Batch) -> MapExtractor:
-        if self._asker is None:
-            self._asker = MapExtractor(Probe(self.classifier_), self.layer, first.x[:1])
-            self._strongest = StrongestImages(self._asker.layer.shape[0])
-        return self._asker
+    def _extractor_for(self, first: Batch) -> MapExtractor:
+        if self._extractor is None:
+            self._extractor = MapExtractor(Probe(self.classifier_), self.layer, first.x[:1])
+            self._strongest = StrongestImages(self._extractor.layer.shape[0])
+        return self._extractor
 
-    def _keep(self, seen: tuple[Batch, Maps], labels: LabelReader | None) -> None:
-        batch, maps = seen
+    def _keep(self, pair: tuple[Batch, Maps], labels: LabelReader | None) -> None:
+        batch, maps = pair
         self._strongest.add(
             batch, maps, lambda i: picture_of_sample(batch.samples[i], self.classifier_)
         )
         for sample, own in zip(batch.samples, maps, strict=True):
-            said = None if labels is None else labels.of(sample)
-            self._sample.add(sample.key, SampledImage(own.copy(), said))
+            own_labels = None if labels is None else labels.of(sample)
+            self._sample.add(sample.key, SampledImage(own.copy(), own_labels))
         self.images_ += len(batch)
 
-    def _keep_labelled(self, seen: tuple[Batch, Maps], labels: LabelReader) -> None:
-        for sample, own in zip(seen[0].samples, seen[1], strict=True):
-            said = labels.of(sample)
-            if said is not None and self._elsewhere is not None:
-                self._elsewhere.add(sample.key, SampledImage(own.copy(), said))
+    def _keep_labelled(self, pair: tuple[Batch, Maps], labels: LabelReader) -> None:
+        for sample, own in zip(pair[0].samples, pair[1], strict=True):
+            own_labels = labels.of(sample)
+            if own_labels is not None and self._elsewhere is not None:
+                self._elsewhere.add(sample.key, SampledImage(own.copy(), own_labels))
 
     @property
     def layer_(self) -> Layer:
         """The layer whose filters these are; raises ValueError before the first image."""
-        if self._asker is None:
+        if self._extractor is None:
             raise ValueError(
                 "this FilterGallery has seen no image; expected one that is fitted; run"
                 " fit(model, data)"
             )
-        return self._asker.layer
+        return self._extractor.layer
 
     def sheet(self) -> FilterSheet:
         """Return the filters with what was gathered; raises ValueError before the first image."""
@@ -259,8 +269,8 @@ class FilterGallery:
         if not self.images_:
             raise ValueError("no image was gathered yet; expected at least one; run fit again")
         thresholds = self._sample.thresholds(self.quantile)
-        some, labels = labelled((self._elsewhere or self._sample).images())
-        found = self._overlap(thresholds, some, labels) if labels else None
+        some, labels = with_labels((self._elsewhere or self._sample).images())
+        agreement = self._overlap(thresholds, some, labels) if labels else None
         return FilterSheet(
             layer=layer,
             portraits=tuple(self._strongest.portraits(thresholds)),
@@ -268,10 +278,10 @@ class FilterGallery:
             images=self.images_,
             provenance=self._provenance(len(labels)),
             parts=self._parts,
-            iou=None if found is None else found.iou,
-            chance=None if found is None else found.chance,
+            iou=None if agreement is None else agreement.iou,
+            chance=None if agreement is None else agreement.chance,
             least=self.least,
-            notes=tuple(self._said(layer, len(labels))),
+            notes=tuple(self._remarks(layer, len(labels))),
         )
 
     def _overlap(
@@ -285,7 +295,7 @@ class FilterGallery:
 
         return overlap(regions, labels, (len(thresholds), len(self._parts)), seed=self.seed)
 
-    def _said(self, layer: Layer, labels: int) -> Iterator[str]:
+    def _remarks(self, layer: Layer, labels: int) -> Iterator[str]:
         if not self.whole_ and self._elsewhere is not None:
             yield f"Stopped by an interrupt: parts are those of {labels} labelled images."
         elif not self.whole_:

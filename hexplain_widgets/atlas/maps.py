@@ -56,9 +56,9 @@ class MapExtractor:
 
     def __init__(self, probe: Probe, layer: str | None, x: Float[Tensor, "1 c h w"]) -> None:
         self._probe = probe
-        found = probe.capture(x, None if layer is None else [layer])
-        self.layer: Layer = found.layers[0]
-        self._ways: dict[tuple[int, ...], LayerGates] = {}
+        capture = probe.capture(x, None if layer is None else [layer])
+        self.layer: Layer = capture.layers[0]
+        self._gates: dict[tuple[int, ...], LayerGates] = {}
 
     def of(self, batch: Batch) -> tuple[Batch, Float32[np.ndarray, "n k h w"]]:
         """Return the maps of a batch, half by half where it does not fit in memory.
@@ -76,11 +76,11 @@ class MapExtractor:
     def _maps(self, x: Float[Tensor, "n c h w"]) -> Float32[np.ndarray, "n k y x"]:
         shape, classifier, name = tuple(x.shape[1:]), self._probe.classifier, self.layer.name
         with visiting(classifier.model), torch.no_grad():
-            if shape not in self._ways:
-                self._ways[shape] = gated(self._probe, x[:2], [name])
-            taken = self._ways[shape].take(x)
-        classifier.check_logits(taken.logits, x)
-        maps = taken.maps[name].float()
+            if shape not in self._gates:
+                self._gates[shape] = gated(self._probe, x[:2], [name])
+            cache = self._gates[shape].take(x)
+        classifier.check_logits(cache.logits, x)
+        maps = cache.maps[name].float()
         check_finite(f"the layer {name} gives", maps)
         return np.asarray(maps.cpu().numpy(), np.float32)
 
@@ -104,28 +104,28 @@ class MapSample:
     def __init__(self, memory: int, seed: int) -> None:
         self.complete = True
         self._memory, self._seed, self._used = memory, seed, 0
-        self._kept: dict[int, SampledImage] = {}
+        self._images: dict[int, SampledImage] = {}
         self._largest: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._images)
 
-    def add(self, key: bytes, kept: SampledImage) -> None:
+    def add(self, key: bytes, image: SampledImage) -> None:
         """Take an image in; the same one twice counts once."""
-        image = np.array([image_number(key)], np.int64)
-        code = int(hashes_of(image, np.zeros(1, np.int64), salt=self._seed)[0])
-        if code in self._kept:
+        number = np.array([image_number(key)], np.int64)
+        code = int(hashes_of(number, np.zeros(1, np.int64), salt=self._seed)[0])
+        if code in self._images:
             return
-        self._kept[code] = kept
-        self._used += kept.size
+        self._images[code] = image
+        self._used += image.size
         heapq.heappush(self._largest, -code)
         while self._used > self._memory and len(self) > 1:
-            self._used -= self._kept.pop(-heapq.heappop(self._largest)).size
+            self._used -= self._images.pop(-heapq.heappop(self._largest)).size
             self.complete = False
 
     def images(self) -> list[SampledImage]:
         """Return the images, in the order of their hashes."""
-        return [self._kept[code] for code in sorted(self._kept)]
+        return [self._images[code] for code in sorted(self._images)]
 
     def thresholds(self, quantile: float) -> Float[np.ndarray, " k"]:
         """Return each filter's quantile over all images, interpolated to the grid.
@@ -136,19 +136,19 @@ class MapSample:
         images = self.images()
         filters = len(images[0].maps)
         step = max(1, TOGETHER // (len(images) * GRID * GRID))
-        found = [
+        parts = [
             _thresholds(_values(images, slice(at, at + step)), quantile)
             for at in range(0, filters, step)
         ]
-        return np.concatenate(found)
+        return np.concatenate(parts)
 
 
 def _thresholds(values: Float32[np.ndarray, "k n"], quantile: float) -> Float[np.ndarray, " k"]:
-    found = np.quantile(values, quantile, axis=1)
+    quantiles = np.quantile(values, quantile, axis=1)
     lowest, highest = values.min(1), values.max(1)
-    clipped = (found >= highest) & (lowest < highest)
+    clipped = (quantiles >= highest) & (lowest < highest)
     below = np.nextafter(highest, np.float32(-np.inf))
-    return np.asarray(np.where(clipped, below, found), np.float64)
+    return np.asarray(np.where(clipped, below, quantiles), np.float64)
 
 
 def _values(images: Sequence[SampledImage], some: slice) -> Float32[np.ndarray, "k n"]:
@@ -182,7 +182,7 @@ class StrongestImages:
 
     def _forget(self) -> None:
         used = {(k, key) for k, keys in enumerate(self._exemplars.keys.tolist()) for key in keys}
-        self._maps = {name: found for name, found in self._maps.items() if name in used}
+        self._maps = {name: own for name, own in self._maps.items() if name in used}
 
     @property
     def silent(self) -> Bool[np.ndarray, " k"]:
@@ -191,9 +191,9 @@ class StrongestImages:
 
     def keys(self, k: int) -> list[bytes]:
         """Return which images a filter's portrait shows, strongest first."""
-        return self._exemplars.keys[k][self._seen(k)].tolist()
+        return self._exemplars.keys[k][self._places(k)].tolist()
 
-    def _seen(self, k: int) -> Int64[np.ndarray, " m"]:
+    def _places(self, k: int) -> Int64[np.ndarray, " m"]:
         if self.silent[k]:
             return np.zeros(0, np.int64)
         return np.flatnonzero(np.isfinite(self._exemplars.values[k]))
@@ -202,13 +202,13 @@ class StrongestImages:
         """Yield what is seen of every filter; nothing of one that is silent."""
         opened: dict[bytes, Picture] = {}
         for k, threshold in enumerate(thresholds.tolist()):
-            values, seen, keys = self._exemplars.values[k], self._seen(k), self.keys(k)
+            values, places, keys = self._exemplars.values[k], self._places(k), self.keys(k)
             images = [self._picture(key, opened) for key in keys]
             masks = [in_thumbnail(*self._maps[k, key]) > threshold for key in keys]
             yield FilterPortrait(
                 filter=k,
                 images=_stacked(images, (SIDE, SIDE, 3), np.uint8),
-                values=values[seen],
+                values=values[places],
                 masks=_stacked(masks, (SIDE, SIDE), np.bool_),
                 threshold=threshold,
             )
@@ -225,18 +225,18 @@ def in_thumbnail(own: Float32[np.ndarray, "h w"], size: Size) -> Float32[np.ndar
     return interpolated(own[None], (SIDE, SIDE), rows, columns)[0]
 
 
-def _stacked(found: Sequence[np.ndarray], shape: tuple[int, ...], kind: type) -> np.ndarray:
-    return np.stack(found) if found else np.zeros((0, *shape), kind)
+def _stacked(arrays: Sequence[np.ndarray], shape: tuple[int, ...], kind: type) -> np.ndarray:
+    return np.stack(arrays) if arrays else np.zeros((0, *shape), kind)
 
 
 def regions_of(
-    kept: SampledImage, thresholds: Float[np.ndarray, " k"]
+    image: SampledImage, thresholds: Float[np.ndarray, " k"]
 ) -> Bool[np.ndarray, "k y x"]:
     """Return where the filters are above their thresholds, on the grid."""
-    return np.asarray(interpolated(kept.maps, (GRID, GRID)) > thresholds[:, None, None])
+    return np.asarray(interpolated(image.maps, (GRID, GRID)) > thresholds[:, None, None])
 
 
-def labelled(
+def with_labels(
     images: Sequence[SampledImage],
 ) -> tuple[list[SampledImage], list[Int16[np.ndarray, "m y x"]]]:
     """Return the images that have labels, and their labels."""

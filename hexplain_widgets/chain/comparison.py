@@ -1,4 +1,7 @@
-"""Sets of images compared by what one concept rests on in them (CHAIN, Fig. 8-11)."""
+"""Sets of images compared by what one concept rests on in them (CHAIN, Fig. 8-11).
+
+Principal components of inference weights, distances of sets, and how often chance gives as much.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,24 @@ from jaxtyping import Bool, Float, Int, UInt8
 from ..arguments import Stop
 from ..evidence import InferenceComparison, Provenance
 from ..network.classifier import Classifier, PreparedImage, thumbnail
-from .harmonize import HarmonisedLevels
+from .harmonize import ConceptLevels
 from .inference import LevelInference
 
-# Ways of drawing sets at random that a test looks at.
+# Divisions into sets at random that a test looks at.
 DRAWS = 2000
 ALONE = "one image only: it has no distance within"
 UNMOVED = "in {} of its images no channel moves the concept: there the weights are zero"
 
 
 @dataclass(frozen=True, eq=False)
-class PrincipalSpace:
+class PrincipalComponents:
     """Principal components: `points` are the first three, `explained_variance` their shares."""
 
     points: Float[np.ndarray, "n 3"]
     explained_variance: Float[np.ndarray, " 3"]
 
 
-def principal(weights: Float[np.ndarray, "n k"]) -> PrincipalSpace:
+def principal_components(weights: Float[np.ndarray, "n k"]) -> PrincipalComponents:
     """Return the first three principal components of vectors; zeros where there are fewer.
 
     Signs are such that the largest entry of each axis is positive.
@@ -42,7 +45,7 @@ def principal(weights: Float[np.ndarray, "n k"]) -> PrincipalSpace:
     points, explained = np.zeros((len(weights), 3)), np.zeros(3)
     points[:, some] = centred @ axes[some].T * signs
     explained[some] = scale[some] ** 2 / (scale**2).sum()
-    return PrincipalSpace(points, explained)
+    return PrincipalComponents(points, explained)
 
 
 def distances(
@@ -50,10 +53,10 @@ def distances(
 ) -> Float[np.ndarray, "s s"]:
     """Return the distances of set centres (Eq. 25), on the diagonal those within sets (Eq. 23)."""
     centres = np.stack([weights[sets == s].mean(axis=0) for s in range(count)])
-    found: Float[np.ndarray, "s s"] = np.linalg.norm(centres[:, None] - centres, axis=-1)
+    matrix = np.linalg.norm(centres[:, None] - centres, axis=-1)
     for s in range(count):
-        found[s, s] = np.linalg.norm(weights[sets == s] - centres[s], axis=1).mean()
-    return found
+        matrix[s, s] = np.linalg.norm(weights[sets == s] - centres[s], axis=1).mean()
+    return matrix
 
 
 def p_values(
@@ -69,15 +72,15 @@ def p_values(
     A permutation test of the distance of centres: the share of `draws` divisions into sets of the
     same sizes, the one found counted among them. 1 on the diagonal.
     """
-    found = np.ones((count, count))
+    values = np.ones((count, count))
     random = np.random.default_rng(seed)
     for s, t in combinations(range(count), 2):
         both = weights[(sets == s) | (sets == t)]
         first = int((sets == s).sum())
-        found[s, t] = found[t, s] = _share_as_far(
+        values[s, t] = values[t, s] = _share_as_far(
             both, sets[(sets == s) | (sets == t)] == s, first, random, draws
         )
-    return found
+    return values
 
 
 def _share_as_far(
@@ -98,7 +101,7 @@ def _share_as_far(
 
 
 @dataclass(frozen=True, eq=False)
-class ComparisonSets:
+class ComparisonRequest:
     """What is compared: `sets` of images, and each set's concept of the level `level`.
 
     `depth` counts levels from the output on; `numbers[s]` is the place of a set's concept in its
@@ -112,12 +115,12 @@ class ComparisonSets:
     numbers: tuple[int, ...]
 
 
-def asked_of(
-    harmony: HarmonisedLevels,
+def request_of(
+    levels: ConceptLevels,
     sets: Mapping[str, Sequence[Any]],
     concept: str | int | Mapping[str, str | int],
     level: str | None,
-) -> ComparisonSets:
+) -> ComparisonRequest:
     """Return what is compared: `concept` is one for all sets, or one for each by its name.
 
     Raises ValueError for an unknown level or concept, for the last level, for no sets, a set
@@ -134,54 +137,64 @@ def asked_of(
             raise ValueError(
                 f"got no images in the set {name!r}; expected at least one; twenty a set are usual"
             )
-    depth = harmony.depth(level)
-    numbers = [harmony.number(depth, each[name]) for name in sets]
-    return ComparisonSets(
+    depth = levels.depth(level)
+    numbers = [levels.number(depth, each[name]) for name in sets]
+    return ComparisonRequest(
         sets={name: tuple(some) for name, some in sets.items()},
         depth=depth,
-        level=harmony.names[depth],
-        concepts=tuple(harmony.concepts(depth)[n] for n in numbers),
+        level=levels.names[depth],
+        concepts=tuple(levels.concepts(depth)[n] for n in numbers),
         numbers=tuple(numbers),
     )
 
 
-def compared(
-    look: Classifier, inferrer: LevelInference, asked: ComparisonSets, seed: int, stopped: Stop
+def compare_sets(
+    classifier: Classifier,
+    inference: LevelInference,
+    request: ComparisonRequest,
+    seed: int,
+    stopped: Stop,
 ) -> InferenceComparison:
     """Return the space of the sets' unit inference weights, and distances in it.
 
     Raises ValueError where it is stopped before there is any.
     """
-    of = np.repeat(np.arange(len(asked.sets)), [len(some) for some in asked.sets.values()])
-    prepared = [look.prepare(image) for image in chain(*asked.sets.values())]
-    numbers = np.array(asked.numbers)[of].tolist()
-    weighed = list(inferrer.weights([p.x for p in prepared], numbers, asked.depth, stopped))
-    if not weighed:
+    of = np.repeat(np.arange(len(request.sets)), [len(some) for some in request.sets.values()])
+    prepared = [classifier.prepare(image) for image in chain(*request.sets.values())]
+    numbers = np.array(request.numbers)[of].tolist()
+    concept_weights = list(
+        inference.weights([p.x for p in prepared], numbers, request.depth, stopped)
+    )
+    if not concept_weights:
         raise ValueError(
             "was stopped before the first images were inferred; at least these are needed to"
             " compare sets; call chain.compare again"
         )
-    kept = np.unique(of[: len(weighed)])
-    weights = np.array([one.unit for one in weighed])
-    found = _measured(asked, kept, weights, of[: len(weighed)], prepared, seed)
-    return replace(found, estimates=np.array([one.estimates for one in weighed]))
+    present = np.unique(of[: len(concept_weights)])
+    weights = np.array([one.unit for one in concept_weights])
+    comparison = _measured(request, present, weights, of[: len(concept_weights)], prepared, seed)
+    return replace(comparison, estimates=np.array([one.estimates for one in concept_weights]))
 
 
 def _measured(
-    asked: ComparisonSets,
-    kept: Int[np.ndarray, " s"],
+    request: ComparisonRequest,
+    present: Int[np.ndarray, " s"],
     weights: Float[np.ndarray, "n k"],
     of: Int[np.ndarray, " n"],
     prepared: Sequence[PreparedImage],
     seed: int,
 ) -> InferenceComparison:
-    names, space, count = tuple(asked.sets)[: len(kept)], principal(weights), len(kept)
+    names, space, count = (
+        tuple(request.sets)[: len(present)],
+        principal_components(weights),
+        len(present),
+    )
     return InferenceComparison(
         points=space.points,
         sets=of,
         names=names,
-        concepts=asked.concepts[:count],
-        level=asked.level,
+        concepts=request.concepts[:count],
+        level=request.level,
         distances=distances(weights, of, count),
         explained_variance=space.explained_variance,
         provenance=Provenance("CHAIN", "", ""),

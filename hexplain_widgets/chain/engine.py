@@ -29,12 +29,12 @@ from ..fitting.states import restoring
 from ..network.classifier import Classifier, PreparedImage, thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
-from .comparison import ComparisonSets, asked_of, compared
-from .harmonize import ConceptDirections, HarmonisedLevels, harmonized
+from .comparison import ComparisonRequest, compare_sets, request_of
+from .harmonize import ConceptDirections, ConceptLevels, directions_of
 from .inference import InferenceSettings, LevelInference
 from .levels import Levels, checked_levels, root_of
 from .statistics import ConceptStatistics, LabelPlan
-from .trees import InferenceTree, mean_of, of_a_class
+from .trees import TreeBuilder, class_tree, mean_prediction
 
 # How many concepts a concept may rest on: these at the finest levels, MANY at the others.
 FEW, MANY = {"material": 1, "texture": 1, "color": 1}, 5
@@ -73,7 +73,7 @@ def compared_again(look: Classifier, found: InferenceComparison, point: int, ima
 
 def compared_faithful(
     inferrer: LevelInference,
-    harmony: HarmonisedLevels,
+    harmony: ConceptLevels,
     found: InferenceComparison,
     x: Tensor,
     point: int,
@@ -92,14 +92,14 @@ def compared_faithful(
     depth = harmony.depth(found.level)
     number = harmony.number(depth, found.concepts[int(found.sets[point])])
     start = time.perf_counter()
-    lost = inferrer.lost(x, number, depth, stopped)
+    lost = inferrer.losses(x, number, depth, stopped)
     seconds = time.perf_counter() - start
     return faithfulness(found.estimates[point], lost, seconds=seconds)
 
 
 def faithful(
     inferrer: LevelInference,
-    harmony: HarmonisedLevels,
+    harmony: ConceptLevels,
     inference: ConceptInference,
     xs: Sequence[Tensor],
     path: tuple[int, ...],
@@ -120,7 +120,7 @@ def faithful(
     level = len(path)
     number = harmony.number(level, concept.concept) if path else inference.target.index
     start = time.perf_counter()
-    lost = [inferrer.lost(xs[image], number, level, stopped) for image in concept.found_in]
+    lost = [inferrer.losses(xs[image], number, level, stopped) for image in concept.found_in]
     seconds = time.perf_counter() - start
     mean = np.mean(lost, axis=0)
     return faithfulness(concept.estimates, mean, images=len(lost), seconds=seconds)
@@ -163,7 +163,7 @@ class Chain:
         self.skipped_: tuple[Any, ...] = ()
         self._root = ""
         self._sums: ConceptStatistics | None = None
-        self._found: HarmonisedLevels | None = None
+        self._found: ConceptLevels | None = None
         self._inferrer: LevelInference | None = None
 
     def __repr__(self) -> str:
@@ -245,11 +245,11 @@ class Chain:
         return self._sums
 
     @property
-    def _harmony(self) -> HarmonisedLevels:
+    def _harmony(self) -> ConceptLevels:
         if self._found is None:
             levels = self._fitted.levels.values()
-            found = tuple(harmonized(n, sparsity=self.harmonize_sparsity) for n in levels)
-            self._found = HarmonisedLevels(self._root, self._fitted.origin.names, found)
+            found = tuple(directions_of(n, sparsity=self.harmonize_sparsity) for n in levels)
+            self._found = ConceptLevels(self._root, self._fitted.origin.names, found)
         return self._found
 
     @property
@@ -364,14 +364,14 @@ class Chain:
         prepared = [look.prepare(image) for image in images]
         logits = [look.logits(one.x)[0] for one in prepared]
         index = int(logits[0].argmax()) if target is None else look.index_of(target, len(logits[0]))
-        grown = InferenceTree(self.harmonized_, self._root)
-        inferred = inferrer.inferred(
+        grown = TreeBuilder(self.harmonized_, self._root)
+        inferred = inferrer.infer(
             [p.x for p in prepared], [index] * len(prepared), stopped or never
         )
         trees = [grown.tree(one, index, look.name(index)) for one in inferred]
         said = [look.prediction(row, index) for row in logits[: len(trees)]]
-        root = of_a_class(trees) if whole else trees[0]
-        return self._evidence(prepared[: len(trees)], root, mean_of(said), name, whole)
+        root = class_tree(trees) if whole else trees[0]
+        return self._evidence(prepared[: len(trees)], root, mean_prediction(said), name, whole)
 
     def _evidence(
         self,
@@ -428,8 +428,8 @@ class Chain:
         last level, which nothing is inferred from, and for no images.
         """
         look = self._ready()
-        asked = asked_of(self._harmony, sets, concept, level)
-        found = compared(look, self._inferring(), asked, self.seed, stopped or never)
+        asked = request_of(self._harmony, sets, concept, level)
+        found = compare_sets(look, self._inferring(), asked, self.seed, stopped or never)
         explained = () if not inferences else self._each(asked, len(found.sets), stopped)
         return replace(
             found,
@@ -451,7 +451,7 @@ class Chain:
         return compared_faithful(*known, comparison, x, point, stopped or never)
 
     def _each(
-        self, asked: ComparisonSets, count: int, stopped: Stop | None
+        self, asked: ComparisonRequest, count: int, stopped: Stop | None
     ) -> tuple[ConceptInference, ...]:
         target = [None if asked.depth else n for n in asked.numbers]
         pairs = [(i, t) for some, t in zip(asked.sets.values(), target, strict=True) for i in some]

@@ -1,4 +1,7 @@
-"""Concepts as directions of a layer: sparse regression of labels on its vectors (CHAIN, Eq. 1)."""
+"""Concepts as directions of a layer: sparse regression of labels on its vectors (CHAIN, Eq. 1).
+
+The directions of one level, and all levels of a network below its output.
+"""
 
 from __future__ import annotations
 
@@ -50,12 +53,11 @@ class ConceptDirections:
 
     def map_of(self, maps: Float[np.ndarray, "k h w"], concept: int) -> Float[np.ndarray, "h w"]:
         """Return a concept's map in an image from the layer's maps (Eq. 4)."""
-        found = np.tensordot(self.weights[concept], maps, 1) + self.bias[concept]
-        return np.asarray(found)
+        return np.asarray(np.tensordot(self.weights[concept], maps, 1) + self.bias[concept])
 
 
-def harmonized(sums: LevelStatistics, *, sparsity: float) -> ConceptDirections:
-    """Return every concept of a level as a direction, from gathered sums.
+def directions_of(statistics: LevelStatistics, *, sparsity: float) -> ConceptDirections:
+    """Return every concept of a level as a direction, from what a fit keeps.
 
     All labelled pixels make one Gram matrix, in which every pixel counts by its area, as in Eq. 1;
     concept and rest count equally in the bias and the scale, through their means. (A Gram of each
@@ -64,56 +66,58 @@ def harmonized(sums: LevelStatistics, *, sparsity: float) -> ConceptDirections:
     relative to the smallest penalty that makes every weight zero. Raises ValueError where no fitted
     image is labelled at this level.
     """
-    known = float(sums.known[0])
+    known = float(statistics.known[0])
     if known == 0:
         raise ValueError(
-            f"no image for fitting is labelled at the level {sums.level.name!r}"
-            f" ({int(sums.labelled[1])} are held out); at least one was expected; leave the level"
-            " out, or give more images"
+            f"no image for fitting is labelled at the level {statistics.level.name!r}"
+            f" ({int(statistics.labelled[1])} are held out); at least one was expected; leave the"
+            " level out, or give more images"
         )
-    share, mean = sums.area / known, sums.sums / known
-    usable = (sums.area > 0) & (sums.area < known * (1 - 1e-12))
-    weights = np.zeros_like(sums.positive)
+    share, mean = statistics.area / known, statistics.sums / known
+    usable = (statistics.area > 0) & (statistics.area < known * (1 - 1e-12))
+    weights = np.zeros_like(statistics.positive)
     if usable.any():
         weights[usable] = lasso(
-            _quadratic(sums, share[usable], mean, usable), sparsity, tolerance=TOLERANCE
+            _quadratic(statistics, share[usable], mean, usable), sparsity, tolerance=TOLERANCE
         ).weights
-    weights, bias = _scaled(sums, weights)
-    precision = _precision(sums, weights)
-    chance = _over(sums.held_area, np.broadcast_to(sums.held_known, sums.held_area.shape))
+    weights, bias = _scaled(statistics, weights)
+    precision = _precision(statistics, weights)
+    chance = _over(
+        statistics.held_area, np.broadcast_to(statistics.held_known, statistics.held_area.shape)
+    )
     plain = ConceptDirections(
-        sums.level.name,
-        sums.level.layer,
-        sums.level.concepts,
+        statistics.level.name,
+        statistics.level.layer,
+        statistics.level.concepts,
         weights,
         bias,
         precision,
         chance,
-        sums.images.copy(),
+        statistics.images.copy(),
         {},
     )
-    return replace(plain, flags=_flags(plain, sums, known))
+    return replace(plain, flags=_flags(plain, statistics, known))
 
 
 def _quadratic(
-    sums: LevelStatistics,
+    statistics: LevelStatistics,
     share: Float[np.ndarray, " u"],
     mean: Float[np.ndarray, " k"],
     usable: Bool[np.ndarray, " e"],
 ) -> Quadratic:
-    known = float(sums.known[0])
-    gram = sums.gram / known - np.outer(mean, mean)
-    linear = sums.positive[usable] / known - share[:, None] * mean
+    known = float(statistics.known[0])
+    gram = statistics.gram / known - np.outer(mean, mean)
+    linear = statistics.positive[usable] / known - share[:, None] * mean
     return Quadratic(gram[None], linear, share * (1 - share))
 
 
 def _scaled(
-    sums: LevelStatistics, weights: Float[np.ndarray, "e k"]
+    statistics: LevelStatistics, weights: Float[np.ndarray, "e k"]
 ) -> tuple[Float[np.ndarray, "e k"], Float[np.ndarray, " e"]]:
     """Scale maps so that the mean over a concept's pixels is 1 and over the others 0."""
-    rest = sums.known[0] - sums.area
-    inside = _over((weights * sums.positive).sum(1), sums.area)
-    outside = _over((weights * (sums.sums - sums.positive)).sum(1), rest)
+    rest = statistics.known[0] - statistics.area
+    inside = _over((weights * statistics.positive).sum(1), statistics.area)
+    outside = _over((weights * (statistics.sums - statistics.positive)).sum(1), rest)
     apart = np.where(weights.any(axis=1), inside - outside, 1.0)
     return weights / apart[:, None], np.nan_to_num(-outside / apart)
 
@@ -122,28 +126,34 @@ def _over(value: Float[np.ndarray, " e"], by: Float[np.ndarray, " e"]) -> Float[
     return np.asarray(np.divide(value, by, out=np.full(len(value), np.nan), where=by > 0))
 
 
-def _precision(sums: LevelStatistics, weights: Float[np.ndarray, "e k"]) -> Float[np.ndarray, " e"]:
-    found = sums.samples.precision(weights, sums.held_area, float(sums.held_known[0]))
-    return np.where(weights.any(axis=1), found, np.nan)
+def _precision(
+    statistics: LevelStatistics, weights: Float[np.ndarray, "e k"]
+) -> Float[np.ndarray, " e"]:
+    precision = statistics.samples.precision(
+        weights, statistics.held_area, float(statistics.held_known[0])
+    )
+    return np.where(weights.any(axis=1), precision, np.nan)
 
 
-def _flags(found: ConceptDirections, sums: LevelStatistics, known: float) -> dict[str, str]:
+def _flags(
+    directions: ConceptDirections, statistics: LevelStatistics, known: float
+) -> dict[str, str]:
     reasons = (
-        (NEVER, sums.area == 0),
-        (ALWAYS, sums.area >= known * (1 - 1e-12)),
-        (LOST, ~found.usable),
-        (UNTESTED, np.isnan(found.precision)),
-        (USELESS, found.precision <= found.chance),
+        (NEVER, statistics.area == 0),
+        (ALWAYS, statistics.area >= known * (1 - 1e-12)),
+        (LOST, ~directions.usable),
+        (UNTESTED, np.isnan(directions.precision)),
+        (USELESS, directions.precision <= directions.chance),
     )
     flags: dict[str, str] = {}
     for reason, which in reasons:
         for e in np.flatnonzero(which):
-            flags.setdefault(found.concepts[e], reason)
+            flags.setdefault(directions.concepts[e], reason)
     return flags
 
 
 @dataclass(frozen=True, eq=False)
-class HarmonisedLevels:
+class ConceptLevels:
     """The output, called `root`, with its `classes`, and the harmonised levels below it."""
 
     root: str

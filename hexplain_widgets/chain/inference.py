@@ -1,4 +1,8 @@
-"""Inference weights: the channels of a shallow layer that a deep concept rests on (Eq. 2-18)."""
+"""What a concept rests on: channels of a shallower layer (Eq. 2-18), and few concepts (Eq. 19).
+
+Gates on a layer and what deeper ones answer, inference weights, the few concepts that explain
+them, and images inferred level by level from the output down.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,10 @@ from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximi
 from ..network.guest import visiting
 from ..network.localize import upsampled
 from ..network.probe import Probe
+from ..network.probed_image import numbers_of
 from ..network.segments import rounding
 from ..solvers.best_subset import Subset, best_subset
-from ..solvers.lasso import Quadratic, Way, lasso
+from ..solvers.lasso import Quadratic, Solver, lasso
 from ..solvers.moments import CONSTANT
 from .harmonize import USELESS, ConceptDirections
 
@@ -46,7 +51,7 @@ TOGETHER = 8
 
 
 @dataclass(frozen=True, eq=False)
-class GateSample:
+class GateMatrix:
     """The gates on a layer, True where a channel stays open, and what a regression makes of them.
 
     The first is all open. Images with the same gates may share one of these, and with it the
@@ -58,8 +63,7 @@ class GateSample:
     @cached_property
     def near(self) -> Float[np.ndarray, " g"]:
         """The weight h(e) of every gate (Eq. 9)."""
-        near: Float[np.ndarray, " g"] = proximity(self.opened)
-        return near
+        return proximity(self.opened)
 
     @cached_property
     def weighted(self) -> Float[np.ndarray, "g k"]:
@@ -71,12 +75,12 @@ class GateSample:
     @cached_property
     def gram(self) -> Float[np.ndarray, "k k"]:
         """Return E^T H E of the centred gates, which no image changes."""
-        found: Float[np.ndarray, "k k"] = self.weighted.T @ self.opened
-        return np.asarray((found + found.T) / 2)
+        gram = self.weighted.T @ self.opened
+        return np.asarray((gram + gram.T) / 2)
 
-    def first(self, count: int) -> GateSample:
+    def first(self, count: int) -> GateMatrix:
         """Return the first of the gates."""
-        return self if count >= len(self.opened) else GateSample(self.opened[:count])
+        return self if count >= len(self.opened) else GateMatrix(self.opened[:count])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +93,13 @@ class Perturbation:
     `answers @ t` (Eq. 7), so that one pass of gates serves all of them.
     """
 
-    gates: GateSample
+    gates: GateMatrix
     means: Float[np.ndarray, " k"]
     answers: Float[np.ndarray, "g d"]
 
 
 @dataclass(frozen=True, eq=False)
-class InferredWeights:
+class InferenceWeights:
     """Inference weights of several concepts in one image (Eq. 8).
 
     `fit[e]` is the share of the weighted variance of concept `e` over the gates that they explain.
@@ -111,7 +115,7 @@ class InferredWeights:
         return self.weights / np.where(length > 0, length, 1)
 
 
-class Perturber:
+class PerturbationExtractor:
     """Gates layers of single images and reads deeper ones; `layers` are all that take part.
 
     All images have the same gates on a layer, drawn from a hash of its name, so that one matrix
@@ -127,35 +131,35 @@ class Perturber:
         self._probe = probe
         self._layers = tuple(dict.fromkeys(layers))
         self._count, self._seed = count, seed
-        self._ways: dict[tuple[int, ...], LayerGates] = {}
-        self._gates: dict[str, GateSample] = {}
+        self._layer_gates: dict[tuple[int, ...], LayerGates] = {}
+        self._gates: dict[str, GateMatrix] = {}
 
     def take(self, x: Float[Tensor, "1 ch h w"]) -> ForwardCache:
         """Run the network once on an image; raises ValueError for logits that are not finite."""
         with visiting(self._probe.classifier.model), torch.no_grad():
-            taken = self._way(x).take(x)
-        self._probe.classifier.check_logits(taken.logits, x)
-        return taken
+            cache = self._gates_of(x).take(x)
+        self._probe.classifier.check_logits(cache.logits, x)
+        return cache
 
-    def _way(self, x: Tensor) -> LayerGates:
+    def _gates_of(self, x: Tensor) -> LayerGates:
         shape = tuple(x.shape[1:])
-        if shape not in self._ways:
-            self._ways[shape] = gated(self._probe, x, self._layers)
-        return self._ways[shape]
+        if shape not in self._layer_gates:
+            self._layer_gates[shape] = gated(self._probe, x, self._layers)
+        return self._layer_gates[shape]
 
-    def gates(self, layer: str, channels: int) -> GateSample:
+    def gates(self, layer: str, channels: int) -> GateMatrix:
         """Return the gates on a layer."""
         if layer not in self._gates:
             opened = gates_for(
                 EVERY_IMAGE, layer, count=self._count, channels=channels, seed=self._seed
             )
-            self._gates[layer] = GateSample(opened)
+            self._gates[layer] = GateMatrix(opened)
         return self._gates[layer]
 
-    def perturbed(
+    def perturb(
         self,
         x: Float[Tensor, "1 ch h w"],
-        taken: ForwardCache,
+        cache: ForwardCache,
         shallow: str,
         deep: str | None,
         stopped: Stop | None = None,
@@ -165,62 +169,62 @@ class Perturber:
         `stopped` is asked now and then; once it says yes, the gates so far are returned. Raises
         ValueError where `deep` does not depend on `shallow` and for values that are not finite.
         """
-        maps = taken.maps[shallow]
+        maps = cache.maps[shallow]
         gates = self.gates(shallow, maps.shape[1])
-        answers = self._answers(x, taken, shallow, deep, gates.opened, stopped)
-        means = _numbers(spatial_means(maps)[0])
+        answers = self._answers(x, cache, shallow, deep, gates.opened, stopped)
+        means = numbers_of(spatial_means(maps)[0])
         check_finite(f"the layer {shallow} gives", means)
-        self._check(shallow, deep, taken, answers)
+        self._check(shallow, deep, cache, answers)
         return Perturbation(gates.first(len(answers)), means, answers)
 
     def losses(
         self,
         x: Float[Tensor, "1 ch h w"],
-        taken: ForwardCache,
+        cache: ForwardCache,
         shallow: str,
         deep: str | None,
         stopped: Stop | None = None,
     ) -> Float[np.ndarray, "k d"]:
         """Return what `deep` (None: the logits) loses without each channel of `shallow`.
 
-        Raises CancelledError once `stopped` says yes, and like `perturbed`.
+        Raises CancelledError once `stopped` says yes, and like `perturb`.
         """
-        maps = taken.maps[shallow]
+        maps = cache.maps[shallow]
         count = maps.shape[1]
         opened = np.concatenate([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
-        answers = self._answers(x, taken, shallow, deep, opened, stopped)
+        answers = self._answers(x, cache, shallow, deep, opened, stopped)
         if len(answers) < len(opened):
             raise CancelledError
-        self._check(shallow, deep, taken, answers)
-        lost: Float[np.ndarray, "k d"] = answers[0] - answers[1:]
+        self._check(shallow, deep, cache, answers)
+        lost = answers[0] - answers[1:]
         # A channel that is zero everywhere can leave nothing but rounding.
-        lost[_numbers(maps[0].abs().amax((1, 2)) == 0).astype(bool)] = 0
+        lost[numbers_of(maps[0].abs().amax((1, 2)) == 0).astype(bool)] = 0
         return lost
 
     def _answers(
         self,
         x: Tensor,
-        taken: ForwardCache,
+        cache: ForwardCache,
         shallow: str,
         deep: str | None,
         opened: Bool[np.ndarray, "g k"],
         stopped: Stop | None,
     ) -> Float[np.ndarray, "_some d"]:
-        gates = torch.from_numpy(opened).to(taken.maps[shallow].device)[None]
+        gates = torch.from_numpy(opened).to(cache.maps[shallow].device)[None]
         with visiting(self._probe.classifier.model), torch.no_grad():
-            parts = list(self._answered(x, taken, shallow, deep, gates, stopped))
-        return _numbers(torch.cat(parts, 1)[0])
+            parts = list(self._answered(x, cache, shallow, deep, gates, stopped))
+        return numbers_of(torch.cat(parts, 1)[0])
 
     def _answered(
         self,
         x: Tensor,
-        taken: ForwardCache,
+        cache: ForwardCache,
         shallow: str,
         deep: str | None,
         opened: Tensor,
         stopped: Stop | None,
     ) -> Iterator[Float[Tensor, "1 g d"]]:
-        ask = self._way(x).asking(taken, shallow, deep)
+        ask = self._gates_of(x).responder(cache, shallow, deep)
         for done, some in enumerate(opened.split(AT_ONCE, 1)):
             if done and stopped is not None and stopped():
                 return
@@ -230,14 +234,14 @@ class Perturber:
         self,
         shallow: str,
         deep: str | None,
-        taken: ForwardCache,
+        cache: ForwardCache,
         answers: Float[np.ndarray, "_g _d"],
     ) -> None:
         check_finite(f"gates on {shallow} lead {deep or 'the output'} to", answers)
         if deep is not None:
-            own = _numbers(spatial_means(taken.maps[deep])[0])
+            own = numbers_of(spatial_means(cache.maps[deep])[0])
             apart = np.abs(answers[0] - own).max()
-            if apart > rounding(taken.maps[deep]) * max(np.abs(own).max(), 1e-30):
+            if apart > rounding(cache.maps[deep]) * max(np.abs(own).max(), 1e-30):
                 raise RuntimeError(
                     f"with all channels of {shallow} open {deep} is not what it was before; a"
                     " network that answers the same to the same image was expected; look for"
@@ -245,35 +249,31 @@ class Perturber:
                 )
 
 
-def _numbers(tensor: Tensor) -> np.ndarray:
-    return np.asarray(tensor.detach().double().cpu())
-
-
 def inference_weights(
-    perturbed: Sequence[Perturbation],
+    perturbations: Sequence[Perturbation],
     concepts: Sequence[Float[np.ndarray, "_e d"]],
     *,
     sparsity: float,
     device: str | torch.device | None = None,
-) -> list[InferredWeights]:
+) -> list[InferenceWeights]:
     """Return the inference weights of concepts in images (Eq. 8), each image with its own concepts.
 
     `concepts[i]` are rows of weights over the channels that image `i` answered with: harmonizing
     weights (Eq. 4), or ones of an identity matrix for logits. The penalty is `sparsity` times the
     smallest that makes every weight of a concept zero; an intercept is fitted. With `v = w * means`
     the matrix of the regression is that of the gates alone, so that all concepts of all images with
-    the same gates are one problem (`GateSample`). Raises ValueError for concepts that do not fit.
+    the same gates are one problem (`GateMatrix`). Raises ValueError for concepts that do not fit.
     """
-    found: dict[int, InferredWeights] = {}
-    for same in _with_equal_gates(perturbed):
-        some = [(perturbed[i], np.asarray(concepts[i], np.float64)) for i in same]
-        found.update(zip(same, _solved(some, sparsity, device), strict=True))
-    return [found[i] for i in range(len(perturbed))]
+    weights: dict[int, InferenceWeights] = {}
+    for same in _with_equal_gates(perturbations):
+        some = [(perturbations[i], np.asarray(concepts[i], np.float64)) for i in same]
+        weights.update(zip(same, _solved(some, sparsity, device), strict=True))
+    return [weights[i] for i in range(len(perturbations))]
 
 
-def _with_equal_gates(perturbed: Sequence[Perturbation]) -> list[list[int]]:
+def _with_equal_gates(perturbations: Sequence[Perturbation]) -> list[list[int]]:
     groups: dict[int, list[int]] = {}
-    for i, one in enumerate(perturbed):
+    for i, one in enumerate(perturbations):
         groups.setdefault(id(one.gates), []).append(i)
     return list(groups.values())
 
@@ -282,25 +282,27 @@ def _solved(
     some: Sequence[tuple[Perturbation, Float[np.ndarray, "_e d"]]],
     sparsity: float,
     device: str | torch.device | None,
-) -> list[InferredWeights]:
+) -> list[InferenceWeights]:
     gates = some[0][0].gates
-    answers = np.concatenate([_asked(one, concepts) for one, concepts in some])
+    answers = np.concatenate([_concept_answers(one, concepts) for one, concepts in some])
     count = [len(concepts) for _, concepts in some]
     means = np.repeat(np.stack([one.means for one, _ in some]), count, axis=0)
     problem = _quadratic(gates, answers)
     cost = np.divide(1, np.abs(means), where=means != 0, out=np.full(means.shape, np.inf))
-    way: Way | None = "ADMM" if len(answers) >= MANY else None
+    solver: Solver | None = "ADMM" if len(answers) >= MANY else None
     v = lasso(
-        problem, sparsity, penalties=cost, way=way, device=device, tolerance=TOLERANCE
+        problem, sparsity, penalties=cost, solver=solver, device=device, tolerance=TOLERANCE
     ).weights
     weights = np.divide(v, means, where=means != 0, out=np.zeros(v.shape))
     fit = _fit(problem, v)
     ends = np.cumsum(count)[:-1]
     parts = zip(np.split(weights, ends), np.split(fit, ends), strict=True)
-    return [InferredWeights(w, f) for w, f in parts]
+    return [InferenceWeights(w, f) for w, f in parts]
 
 
-def _asked(one: Perturbation, concepts: Float[np.ndarray, "e d"]) -> Float[np.ndarray, "e g"]:
+def _concept_answers(
+    one: Perturbation, concepts: Float[np.ndarray, "e d"]
+) -> Float[np.ndarray, "e g"]:
     if concepts.ndim != 2 or concepts.shape[1] != one.answers.shape[1]:
         raise ValueError(
             f"got concepts of shape {concepts.shape}, answers of {one.answers.shape[1]} channels;"
@@ -309,7 +311,7 @@ def _asked(one: Perturbation, concepts: Float[np.ndarray, "e d"]) -> Float[np.nd
     return concepts @ one.answers.T
 
 
-def _quadratic(gates: GateSample, answers: Float[np.ndarray, "e g"]) -> Quadratic:
+def _quadratic(gates: GateMatrix, answers: Float[np.ndarray, "e g"]) -> Quadratic:
     """Return the centred statistics of Eq. 8 in units of v = w * means."""
     near = gates.near
     centred = answers - (answers @ near / near.sum())[:, None]
@@ -328,12 +330,12 @@ def _fit(problem: Quadratic, v: Float[np.ndarray, "e k"]) -> Float[np.ndarray, "
 class ConceptPlaces:
     """Where concepts lie in an image, at one resolution, each centred and of unit length.
 
-    `parent` is the map of the concept that is inferred, `offered[j]` that of a concept it may rest
-    on. `weight` is how much places count beside directions.
+    `parent` is the map of the concept that is inferred, `candidates[j]` that of a concept it may
+    rest on. `weight` is how much places count beside directions.
     """
 
     parent: Float[np.ndarray, " p"]
-    offered: Float[np.ndarray, "n p"]
+    candidates: Float[np.ndarray, "n p"]
     weight: float
 
 
@@ -343,7 +345,7 @@ class FewConcepts:
     def __init__(self, level: ConceptDirections, most: int) -> None:
         self._level = level
         self._most = most
-        self._some = np.flatnonzero(offered(level))
+        self._some = np.flatnonzero(candidates(level))
         self._columns = _unit(level.weights[self._some])
 
     def maps(self, activations: Float[np.ndarray, "k h w"]) -> Float[np.ndarray, "n p"]:
@@ -352,13 +354,13 @@ class FewConcepts:
         Each place is shared among the concepts by how strongly their maps claim it (a softmax): a
         map is 1 where its concept is and 0 elsewhere only on average.
         """
-        found = np.tensordot(self._level.weights[self._some], activations, 1)
-        found += self._level.bias[self._some][:, None, None]
-        flat: Float[np.ndarray, "n p"] = found.reshape(len(found), activations[0].size)
+        maps = np.tensordot(self._level.weights[self._some], activations, 1)
+        maps += self._level.bias[self._some][:, None, None]
+        flat = maps.reshape(len(maps), activations[0].size)
         claimed = softmax(flat / CLAIM, axis=0) if len(flat) else flat
         return _unit(claimed - claimed.mean(axis=1, keepdims=True))
 
-    def resting(
+    def subset(
         self, weights: Float[np.ndarray, " k"], place: ConceptPlaces | None = None
     ) -> Subset:
         """Return the contribution weight of every concept of the level, 0 for most.
@@ -372,7 +374,7 @@ class FewConcepts:
         if place is None or length == 0 or not place.parent.any() or not len(self._some):
             return self._spread(best_subset(self._columns.T, weights, self._most))
         target = np.concatenate([weights / length, place.weight * place.parent])
-        columns = np.concatenate([self._columns, place.weight * place.offered], axis=1)
+        columns = np.concatenate([self._columns, place.weight * place.candidates], axis=1)
         close = _close(columns @ target)
         if not len(close):
             return self._spread(Subset(np.zeros(len(self._some)), 1.0, True))
@@ -393,18 +395,16 @@ class FewConcepts:
         return Subset(alpha, few.unexplained, few.exact)
 
 
-def offered(level: ConceptDirections) -> Bool[np.ndarray, " e"]:
+def candidates(level: ConceptDirections) -> Bool[np.ndarray, " e"]:
     """Return which concepts of a level can be rested on: those with a direction of any use."""
     useless = np.array([level.flags.get(name) == USELESS for name in level.concepts])
     return level.usable & ~useless
 
 
-def placed(map_: Float[np.ndarray, "h w"], size: tuple[int, int]) -> Float[np.ndarray, " p"]:
+def place_of(map_: Float[np.ndarray, "h w"], size: tuple[int, int]) -> Float[np.ndarray, " p"]:
     """Return where a concept lies, at another resolution: its map from 0 to 1, centred, unit."""
-    found = np.clip(upsampled(map_, size), 0, 1).ravel()
-    own: Float[np.ndarray, "1 p"] = (found - found.mean())[None]
-    unit: Float[np.ndarray, " p"] = _unit(own)[0]
-    return unit
+    values = np.clip(upsampled(map_, size), 0, 1).ravel()
+    return _unit((values - values.mean())[None])[0]
 
 
 def _unit(rows: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
@@ -470,15 +470,17 @@ class LevelInference:
         probe: Probe,
         levels: Sequence[ConceptDirections],
         most: Sequence[int],
-        manner: InferenceSettings,
+        settings: InferenceSettings,
     ) -> None:
         names = [level.layer.name for level in levels]
         self._levels = tuple(levels)
-        self._manner = manner
-        self._perturber = Perturber(probe, names, count=manner.gates, seed=manner.seed)
+        self._settings = settings
+        self._extractor = PerturbationExtractor(
+            probe, names, count=settings.gates, seed=settings.seed
+        )
         self._few = [FewConcepts(level, n) for level, n in zip(levels, most, strict=True)]
 
-    def inferred(
+    def infer(
         self, images: Sequence[Float[Tensor, "1 ch h w"]], targets: Sequence[int], stopped: Stop
     ) -> Iterator[ImageInference]:
         """Yield images inferred down to the last level, or as far as `stopped` allows.
@@ -491,27 +493,27 @@ class LevelInference:
     def _down(
         self, images: Sequence[Tensor], targets: Sequence[int], stopped: Stop
     ) -> list[ImageInference]:
-        taken = [self._perturber.take(x) for x in images]
-        found = [ImageInference([], self._activations(t)) for t in taken]
+        caches = [self._extractor.take(x) for x in images]
+        inferences = [ImageInference([], self._activations(t)) for t in caches]
         wanted = [[target] for target in targets]
         for level in range(len(self._levels)):
-            pairs = zip(images, taken, strict=True)
-            asked = [self._perturbed(x, t, level, stopped) for x, t in pairs]
+            pairs = zip(images, caches, strict=True)
+            perturbations = [self._perturbed(x, t, level, stopped) for x, t in pairs]
             if stopped():
                 break
             rows = [
                 self._rows(one.answers.shape[1], some, level)
-                for one, some in zip(asked, wanted, strict=True)
+                for one, some in zip(perturbations, wanted, strict=True)
             ]
-            solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
-            found = [
+            solved = inference_weights(perturbations, rows, sparsity=self._settings.sparsity)
+            inferences = [
                 ImageInference(
                     [*one.steps, self._steps(one, some, weights, level)], one.activations
                 )
-                for one, some, weights in zip(found, wanted, solved, strict=True)
+                for one, some, weights in zip(inferences, wanted, solved, strict=True)
             ]
-            wanted = [sorted(_chosen(one.steps[-1])) for one in found]
-        return found
+            wanted = [sorted(_chosen(one.steps[-1])) for one in inferences]
+        return inferences
 
     def weights(
         self,
@@ -526,37 +528,37 @@ class LevelInference:
         above, or of its class. Ends where `stopped` says so.
         """
         for some in _blocks(len(images), stopped):
-            asked = [self._one(x, level, stopped) for x in images[some]]
+            perturbations = [self._one(x, level, stopped) for x in images[some]]
             if stopped():
                 return
-            pairs = zip(asked, numbers[some], strict=True)
+            pairs = zip(perturbations, numbers[some], strict=True)
             rows = [self._rows(one.answers.shape[1], [number], level) for one, number in pairs]
-            solved = inference_weights(asked, rows, sparsity=self._manner.sparsity)
-            for one, found in zip(asked, solved, strict=True):
-                yield ConceptWeights(found.unit[0], found.weights[0] * one.means)
+            solved = inference_weights(perturbations, rows, sparsity=self._settings.sparsity)
+            for one, weights in zip(perturbations, solved, strict=True):
+                yield ConceptWeights(weights.unit[0], weights.weights[0] * one.means)
 
-    def lost(
+    def losses(
         self, x: Float[Tensor, "1 ch h w"], number: int, level: int, stopped: Stop
     ) -> Float[np.ndarray, " k"]:
         """Return what one concept loses in an image without each channel of a level's layer.
 
         Numbers and `level` are as in `weights`. Raises CancelledError where `stopped` says yes.
         """
-        taken = self._perturber.take(x)
-        losses = self._perturber.losses(x, taken, *self._layers_of(level), stopped)
+        cache = self._extractor.take(x)
+        losses = self._extractor.losses(x, cache, *self._layers_of(level), stopped)
         return losses @ self._rows(losses.shape[1], [number], level)[0]
 
     def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbation:
-        return self._perturbed(x, self._perturber.take(x), level, stopped)
+        return self._perturbed(x, self._extractor.take(x), level, stopped)
 
-    def _activations(self, taken: ForwardCache) -> list[np.ndarray]:
+    def _activations(self, cache: ForwardCache) -> list[np.ndarray]:
         return [
-            taken.maps[level.layer.name][0].detach().double().cpu().numpy()
+            cache.maps[level.layer.name][0].detach().double().cpu().numpy()
             for level in self._levels
         ]
 
-    def _perturbed(self, x: Tensor, taken: ForwardCache, level: int, stopped: Stop) -> Perturbation:
-        return self._perturber.perturbed(x, taken, *self._layers_of(level), stopped)
+    def _perturbed(self, x: Tensor, cache: ForwardCache, level: int, stopped: Stop) -> Perturbation:
+        return self._extractor.perturb(x, cache, *self._layers_of(level), stopped)
 
     def _layers_of(self, level: int) -> tuple[str, str | None]:
         """The layer that is gated, and the one that answers; None are the logits."""
@@ -570,26 +572,28 @@ class LevelInference:
         return np.eye(width)[list(wanted)]
 
     def _steps(
-        self, image: ImageInference, wanted: Sequence[int], solved: InferredWeights, level: int
+        self, image: ImageInference, wanted: Sequence[int], solved: InferenceWeights, level: int
     ) -> dict[int, InferenceStep]:
         places = self._places(image, wanted, level)
         few = self._few[level]
         means = image.activations[level].mean((1, 2))
         return {
-            concept: InferenceStep(weights, weights * means, few.resting(weights, place))
+            concept: InferenceStep(weights, weights * means, few.subset(weights, place))
             for concept, weights, place in zip(wanted, solved.weights, places, strict=True)
         }
 
     def _places(
         self, image: ImageInference, wanted: Sequence[int], level: int
     ) -> list[ConceptPlaces | None]:
-        if level == 0 or self._manner.place == 0:
+        if level == 0 or self._settings.place == 0:
             return [None] * len(wanted)
         here, above = image.activations[level], image.activations[level - 1]
         size = (here.shape[1], here.shape[2])
-        offered = self._few[level].maps(here)
+        candidates = self._few[level].maps(here)
         parents = (self._levels[level - 1].map_of(above, e) for e in wanted)
-        return [ConceptPlaces(placed(one, size), offered, self._manner.place) for one in parents]
+        return [
+            ConceptPlaces(place_of(one, size), candidates, self._settings.place) for one in parents
+        ]
 
 
 def _blocks(count: int, stopped: Stop) -> Iterator[slice]:

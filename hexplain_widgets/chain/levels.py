@@ -76,10 +76,10 @@ def layers_of_levels(
             " levels="
         )
     capture = probe.capture(x, [layer for _, layer in named])
-    found = {layer.name: layer for layer in capture.layers}
+    layers = {layer.name: layer for layer in capture.layers}
     for deep, shallow in pairwise([None, *(layer for _, layer in named)]):
         probe.segment(capture, shallow, deep)
-    return tuple((level, found[layer]) for level, layer in named)
+    return tuple((level, layers[layer]) for level, layer in named)
 
 
 def _below_output(levels: Levels) -> list[tuple[str, str]]:

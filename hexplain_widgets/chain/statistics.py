@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ..arguments import check_finite
 from ..data.concept_sets import is_held_out, label_maps
-from ..data.label_maps import NEARLY, WHOLE, Framing, LabelledPixels, Window, labelled_pixels
+from ..data.label_maps import Framing, LabelledPixels, labelled_pixels
 from ..data.samples import Batch, Sample
 from ..evidence import Layer
 from ..fitting.passes import Range, joined
@@ -595,15 +595,14 @@ class LabelExtractor:
                 continue
             own = maps[level.layer.name]
             pixels = labelled_pixels(
-                labels, (own.shape[1], own.shape[2]), limit=size, window=self._window(sample)
+                labels,
+                (own.shape[1], own.shape[2]),
+                limit=size,
+                window=self._framing.of(sample.item.image),
             )
             if pixels.known.any():
                 found[level.name] = self._kept(own, pixels, sample) if held else _sums(own, pixels)
         return found
-
-    def _window(self, sample: Sample) -> Window:
-        window = self._framing.window((sample.item.image.height, sample.item.image.width))
-        return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
 
     def _kept(
         self, maps: Float[Tensor, "k h w"], pixels: LabelledPixels, sample: Sample

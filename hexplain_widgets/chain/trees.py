@@ -20,8 +20,8 @@ UNMOVED = "no channel of the next level's layer moves it in this image"
 
 
 @dataclass(frozen=True)
-class InferenceTree:
-    """Grows the tree of an inferred image; `levels` are those below the output, named `root`."""
+class TreeBuilder:
+    """Builds the tree of an inferred image; `levels` are those below the output, named `root`."""
 
     levels: Sequence[ConceptDirections]
     root: str
@@ -46,7 +46,7 @@ class InferenceTree:
             concept,
             unexplained=step.few.unexplained,
             estimates=step.estimates,
-            children=shared_out(children),
+            children=with_shares(children),
             flag=concept.flag or _flag(step),
         )
 
@@ -85,7 +85,7 @@ def _flag(step: InferenceStep) -> str | None:
     return None if step.few.exact else CUT_SHORT
 
 
-def shared_out(children: Sequence[InferredConcept]) -> tuple[InferredConcept, ...]:
+def with_shares(children: Sequence[InferredConcept]) -> tuple[InferredConcept, ...]:
     """Return siblings with the share each has of the weights of its sign."""
     totals = {
         sign: sum(abs(c.weight) for c in children if (c.weight > 0) == sign)
@@ -94,7 +94,7 @@ def shared_out(children: Sequence[InferredConcept]) -> tuple[InferredConcept, ..
     return tuple(replace(c, share=abs(c.weight) / totals[c.weight > 0]) for c in children)
 
 
-def of_a_class(trees: Sequence[InferredConcept]) -> InferredConcept:
+def class_tree(trees: Sequence[InferredConcept]) -> InferredConcept:
     """Return what a class's images rest on in common (CHAIN, Section III-C).
 
     A concept stands in the tree where at least half of all images have it in that place; its
@@ -103,21 +103,21 @@ def of_a_class(trees: Sequence[InferredConcept]) -> InferredConcept:
     return _common(dict(enumerate(trees)), len(trees))
 
 
-def mean_of(said: Sequence[Prediction]) -> Prediction:
+def mean_prediction(predictions: Sequence[Prediction]) -> Prediction:
     """Return what is said of a class in its images, as one: means of probability and logit."""
     chance, logit = (
-        float(np.mean([getattr(p, n) for p in said])) for n in ("probability", "logit")
+        float(np.mean([getattr(p, n) for p in predictions])) for n in ("probability", "logit")
     )
-    return replace(said[0], probability=chance, logit=logit)
+    return replace(predictions[0], probability=chance, logit=logit)
 
 
-def _common(found: Mapping[int, InferredConcept], images: int) -> InferredConcept:
+def _common(trees: Mapping[int, InferredConcept], images: int) -> InferredConcept:
     places: dict[str, dict[int, InferredConcept]] = {}
-    for image, one in found.items():
+    for image, one in trees.items():
         for child in one.children:
             places.setdefault(child.concept, {})[image] = child
     shared = [_common(some, images) for some in places.values() if len(some) >= SHARED * images]
-    every = tuple(found.values())
+    every = tuple(trees.values())
     left = [one.unexplained for one in every if one.unexplained is not None]
     return replace(
         every[0],
@@ -126,7 +126,7 @@ def _common(found: Mapping[int, InferredConcept], images: int) -> InferredConcep
         heatmap=None,
         unexplained=float(np.mean(left)) if left else None,
         estimates=_mean([one.estimates for one in every]),
-        found_in=tuple(found),
+        found_in=tuple(trees),
         flag=next((one.flag for one in every if one.flag), None),
-        children=shared_out(sorted(shared, key=lambda one: -one.weight)),
+        children=with_shares(sorted(shared, key=lambda one: -one.weight)),
     )

@@ -41,11 +41,11 @@ from ..solvers.moments import Weighting
 from .heatmaps import (
     DRAWINGS,
     HeatMapRequest,
-    asked_in_turn,
     checked_rivals,
-    drawn,
-    faithful,
-    located,
+    faithfulness_of,
+    heatmap_of,
+    localization_of,
+    requests_of,
 )
 from .importance import Class, Importance, checked_sparsity
 from .statistics import GatingPlan, ResponseStatistics, Score, check_goes_on
@@ -347,7 +347,7 @@ class Chip:
 
         Of "CHIP" or "Grad-CAM": the other methods do not sum channels. Raises like `explain`.
         """
-        return faithful(method, self._ask(self._look(image), target, layer))
+        return faithfulness_of(method, self._ask(self._look(image), target, layer))
 
     def agreement(
         self,
@@ -375,7 +375,7 @@ class Chip:
         )
 
     def _draw(self, method: str, image: Any, target: Class | None, layer: str | None) -> HeatMap:
-        return drawn(method, self._ask(self._look(image), target, layer), self._provenance())
+        return heatmap_of(method, self._ask(self._look(image), target, layer), self._provenance())
 
     def _ask(self, looked: ProbedImage, target: Class | None, layer: str | None) -> HeatMapRequest:
         index = looked.index_of(None) if target is None else self._fitted.index(target)
@@ -399,7 +399,7 @@ class Chip:
         """
         fraction = float(self.threshold_ if threshold is None else threshold)
         asked = self._ask(self._look(image), target, layer)
-        return located("CHIP", asked, self._provenance(), threshold=fraction, truth=truth)
+        return localization_of("CHIP", asked, self._provenance(), threshold=fraction, truth=truth)
 
     def calibrate(
         self, examples: Iterable[tuple[Any, Class, Truth]], *, layer: str | None = None
@@ -413,7 +413,7 @@ class Chip:
             asked = self._ask(self._look(image), target, layer)
             maps.append(replace(asked, rivals=0).heat())
             truths.append(truth)
-            size = asked.looked.size
+            size = asked.image.size
         self.threshold_ = best_threshold(maps, truths, size)
         return self.threshold_
 
@@ -437,10 +437,10 @@ class Chip:
         classes = [looked.index_of(None)] if targets is None else self._fitted.chosen(targets)
         maps, boxes = [], []
         ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
-        for method, asked in asked_in_turn(methods, classes, names, ask, stopped):
-            maps.append(drawn(method, asked, provenance))
+        for method, asked in requests_of(methods, classes, names, ask, stopped):
+            maps.append(heatmap_of(method, asked, provenance))
             if localize:
-                boxes.append(located(method, asked, provenance, threshold=self.threshold_))
+                boxes.append(localization_of(method, asked, provenance, threshold=self.threshold_))
         return HeatMapSheet(
             image=looked.image,
             predictions=looked.predictions(),

@@ -1,4 +1,4 @@
-"""One image inside a network, and the heatmaps that can be drawn of it."""
+"""The heatmaps that can be drawn of an image, the regions they point at, how far they are true."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from jaxtyping import Float, UInt8
 from ..arguments import Stop, nearest
 from ..evidence import Faithfulness, HeatMap, Localization, Provenance
 from ..evidence.faithfulness import faithfulness
-from ..network.gradients import (
-    picture_of_gradient,
-)
+from ..network.gradients import picture_of_gradient
 from ..network.localize import Truth, agreement, box_of, note_on, region, upsampled
-from ..network.probed_image import ProbedImage, _numbers
+from ..network.probed_image import ProbedImage, numbers_of
 from .importance import Importance
 
 
@@ -35,7 +33,7 @@ class HeatMapDraft:
 class HeatMapRequest:
     """What a heatmap is asked of: an image, weights, a layer, a class and how many rivals."""
 
-    looked: ProbedImage
+    image: ProbedImage
     importance: Importance
     layer: str
     index: int
@@ -46,13 +44,13 @@ class HeatMapRequest:
 
         With rivals, each place counts as far as the class holds it against them.
         """
-        own = self.looked.weighted(self.importance.strong(self.layer, self.index), self.layer)
-        rivals = self._against()
+        own = self.image.weighted(self.importance.strong(self.layer, self.index), self.layer)
+        rivals = self._rivals()
         others = self.importance.weights(self.layer, rivals) if rivals else ()
-        return contested([own, *(self.looked.weighted(w, self.layer) for w in others)])
+        return contested([own, *(self.image.weighted(w, self.layer) for w in others)])
 
-    def _against(self) -> list[int]:
-        strongest = (p.index for p in self.looked.predictions(self.rivals + 1))
+    def _rivals(self) -> list[int]:
+        strongest = (p.index for p in self.image.predictions(self.rivals + 1))
         return [i for i in strongest if i != self.index][: self.rivals]
 
 
@@ -67,49 +65,49 @@ def contested(maps: Sequence[Float[np.ndarray, "h w"]]) -> Float[np.ndarray, "h 
 Draw = Callable[[HeatMapRequest], HeatMapDraft]
 
 
-def chip(asked: HeatMapRequest) -> HeatMapDraft:
+def chip(request: HeatMapRequest) -> HeatMapDraft:
     """Draw where channels that matter for a class fire (CHIP, Eq. 10)."""
-    return HeatMapDraft(asked.heat(), asked.layer)
+    return HeatMapDraft(request.heat(), request.layer)
 
 
-def refined_chip(asked: HeatMapRequest) -> HeatMapDraft:
+def refined_chip(request: HeatMapRequest) -> HeatMapDraft:
     """Draw the product of the first and the last layer's heatmaps (Eq. 10) at image size."""
-    layers = asked.importance.layers
+    layers = request.importance.layers
     if len(layers) == 1:
         raise ValueError(
             f"Refined CHIP takes two layers, and only {layers[0].name} was fitted; the first and"
             " the last were expected; fit Chip() with layers=None, or name both"
         )
     names = layers[-1].name, layers[0].name
-    maps = [replace(asked, layer=name, rivals=0).heat() for name in names]
-    return HeatMapDraft(_product(maps, asked.looked.size), " × ".join(names))
+    maps = [replace(request, layer=name, rivals=0).heat() for name in names]
+    return HeatMapDraft(_product(maps, request.image.size), " × ".join(names))
 
 
-def guided_chip(asked: HeatMapRequest) -> HeatMapDraft:
+def guided_chip(request: HeatMapRequest) -> HeatMapDraft:
     """Draw guided backpropagation times the heatmap."""
-    return _guided_by(asked, asked.heat())
+    return _guided_by(request, request.heat())
 
 
-def grad_cam_of(asked: HeatMapRequest) -> HeatMapDraft:
+def grad_cam_of(request: HeatMapRequest) -> HeatMapDraft:
     """Draw Grad-CAM at a layer."""
-    return HeatMapDraft(asked.looked.grad_cam(asked.layer, asked.index), asked.layer)
+    return HeatMapDraft(request.image.grad_cam(request.layer, request.index), request.layer)
 
 
-def guided_grad_cam(asked: HeatMapRequest) -> HeatMapDraft:
+def guided_grad_cam(request: HeatMapRequest) -> HeatMapDraft:
     """Draw guided backpropagation times Grad-CAM (Selvaraju et al. 2017)."""
-    return _guided_by(asked, asked.looked.grad_cam(asked.layer, asked.index))
+    return _guided_by(request, request.image.grad_cam(request.layer, request.index))
 
 
-def _guided_by(asked: HeatMapRequest, heat: Float[np.ndarray, "h w"]) -> HeatMapDraft:
-    gradient, notes = asked.looked.guided(asked.index)
-    found = gradient * upsampled(np.maximum(heat, 0), asked.looked.size)
-    return HeatMapDraft(_strength(found), asked.layer, picture_of_gradient(found), notes)
+def _guided_by(request: HeatMapRequest, heat: Float[np.ndarray, "h w"]) -> HeatMapDraft:
+    gradient, notes = request.image.guided(request.index)
+    product = gradient * upsampled(np.maximum(heat, 0), request.image.size)
+    return HeatMapDraft(_strength(product), request.layer, picture_of_gradient(product), notes)
 
 
-def guided_alone(asked: HeatMapRequest) -> HeatMapDraft:
+def guided_backpropagation(request: HeatMapRequest) -> HeatMapDraft:
     """Draw guided backpropagation of the class's logit at the pixels."""
-    gradient, notes = asked.looked.guided(asked.index)
-    return HeatMapDraft(_strength(gradient), asked.layer, picture_of_gradient(gradient), notes)
+    gradient, notes = request.image.guided(request.index)
+    return HeatMapDraft(_strength(gradient), request.layer, picture_of_gradient(gradient), notes)
 
 
 DRAWINGS: dict[str, Draw] = {
@@ -118,7 +116,7 @@ DRAWINGS: dict[str, Draw] = {
     "Guided CHIP": guided_chip,
     "Grad-CAM": grad_cam_of,
     "Guided Grad-CAM": guided_grad_cam,
-    "guided backpropagation": guided_alone,
+    "guided backpropagation": guided_backpropagation,
 }
 # Methods that give one map for all layers.
 OF_THE_IMAGE = ("Refined CHIP", "guided backpropagation")
@@ -136,41 +134,41 @@ def _strength(gradient: Float[np.ndarray, "c H W"]) -> Float[np.ndarray, "H W"]:
     return np.abs(gradient).max(axis=0)
 
 
-def drawn(method: str, asked: HeatMapRequest, provenance: Provenance) -> HeatMap:
+def heatmap_of(method: str, request: HeatMapRequest, provenance: Provenance) -> HeatMap:
     """Return a heatmap by the name of its method; raises ValueError for an unknown one."""
     if method not in DRAWINGS:
         raise ValueError(
             f"got the method {method!r}; expected one of {', '.join(DRAWINGS)}; the nearest is"
             f" {nearest(method, DRAWINGS)}"
         )
-    found, name = DRAWINGS[method](asked), asked.importance.classes[asked.index]
-    settings = {**provenance.settings, "layer": found.layer}
+    draft, name = DRAWINGS[method](request), request.importance.classes[request.index]
+    settings = {**provenance.settings, "layer": draft.layer}
     if "CHIP" in method:
-        weights = asked.importance.weights(asked.layer, [asked.index])
+        weights = request.importance.weights(request.layer, [request.index])
         settings |= {"channels": int(np.count_nonzero(weights)), "of": weights.shape[1]}
     return HeatMap(
-        values=found.values,
-        layer=found.layer,
+        values=draft.values,
+        layer=draft.layer,
         target=name,
         method=method,
-        image=asked.looked.image,
+        image=request.image.image,
         provenance=replace(provenance, method=method, target=name, settings=settings),
-        index=asked.index,
-        picture=found.picture,
-        notes=found.notes,
+        index=request.index,
+        picture=draft.picture,
+        notes=draft.notes,
     )
 
 
-def _by_chip(asked: HeatMapRequest) -> Float[np.ndarray, " k"]:
+def _by_chip(request: HeatMapRequest) -> Float[np.ndarray, " k"]:
     """Return what each channel adds to the class's heatmap, over all places (CHIP, Eq. 10)."""
-    weights = asked.importance.strong(asked.layer, asked.index)
-    return weights * asked.looked.activations(asked.layer).sum((1, 2))
+    weights = request.importance.strong(request.layer, request.index)
+    return weights * request.image.activations(request.layer).sum((1, 2))
 
 
-def _by_grad_cam(asked: HeatMapRequest) -> Float[np.ndarray, " k"]:
+def _by_grad_cam(request: HeatMapRequest) -> Float[np.ndarray, " k"]:
     """Return what each channel adds to Grad-CAM, over all places."""
-    gradients, maps = asked.looked.gradients(asked.layer, asked.index)
-    return _numbers(gradients.mean((1, 2)) * maps.sum((1, 2)))
+    gradients, maps = request.image.gradients(request.layer, request.index)
+    return numbers_of(gradients.mean((1, 2)) * maps.sum((1, 2)))
 
 
 SUMS: dict[str, Callable[[HeatMapRequest], Float[np.ndarray, " k"]]] = {
@@ -179,7 +177,7 @@ SUMS: dict[str, Callable[[HeatMapRequest], Float[np.ndarray, " k"]]] = {
 }
 
 
-def faithful(method: str, asked: HeatMapRequest) -> Faithfulness:
+def faithfulness_of(method: str, request: HeatMapRequest) -> Faithfulness:
     """Return how far a method's sum over channels agrees with the drops of the class's logit.
 
     Raises ValueError for a method that does not sum channels.
@@ -189,13 +187,13 @@ def faithful(method: str, asked: HeatMapRequest) -> Faithfulness:
             f"got the method {method!r}; expected one that sums channels, {' or '.join(SUMS)};"
             " ask for one of these"
         )
-    estimates = SUMS[method](asked)
+    estimates = SUMS[method](request)
     start = time.perf_counter()
-    drops = asked.looked.drops(asked.layer, asked.index)
+    drops = request.image.drops(request.layer, request.index)
     return faithfulness(estimates, drops, seconds=time.perf_counter() - start)
 
 
-def asked_in_turn(
+def requests_of(
     methods: Sequence[str],
     classes: Sequence[int],
     layers: Sequence[str],
@@ -210,9 +208,9 @@ def asked_in_turn(
             yield method, ask(target, layer)
 
 
-def located(
+def localization_of(
     method: str,
-    asked: HeatMapRequest,
+    request: HeatMapRequest,
     provenance: Provenance,
     *,
     threshold: float,
@@ -222,8 +220,8 @@ def located(
 
     The region is at the image's size.
     """
-    heat = drawn(method, replace(asked, rivals=0), provenance)
-    mask = region(upsampled(heat.values, asked.looked.size), threshold)
+    heat = heatmap_of(method, replace(request, rivals=0), provenance)
+    mask = region(upsampled(heat.values, request.image.size), threshold)
     note = note_on(heat.values)
     return Localization(
         mask=mask,

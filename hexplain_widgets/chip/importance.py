@@ -30,12 +30,12 @@ class Importance:
         self.gathered = gathered
         self.sparsity = sparsity
         self._near = near or {}
-        self._found: dict[tuple[str, int], Float[np.ndarray, " k"]] = {}
+        self._weights: dict[tuple[str, int], Float[np.ndarray, " k"]] = {}
         self._fits: dict[tuple[str, int], float] = {}
 
     def at(self, sparsity: float) -> Importance:
         """Return the same at another sparsity, started from what is known here."""
-        return Importance(self.gathered, sparsity, {**self._near, **self._found})
+        return Importance(self.gathered, sparsity, {**self._near, **self._weights})
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -88,30 +88,30 @@ class Importance:
 
     def weights(self, layer: str, classes: Sequence[int]) -> Float[np.ndarray, "c k"]:
         """Return the weights of every channel of a layer for some classes."""
-        missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._found]
+        missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._weights]
         for block in self.gathered.blocks(layer, missing):
             self._solve(layer, block)
-        return np.stack([self._found[layer, c] for c in classes])
+        return np.stack([self._weights[layer, c] for c in classes])
 
     def _solve(self, layer: str, classes: Sequence[int]) -> None:
         problem = self.gathered.quadratic(layer, classes)
         keys = [(layer, c) for c in classes]
         near = [self._near[k] for k in keys if k in self._near]
         start = np.stack(near) if len(near) == len(keys) else None
-        found = lasso(problem, self.sparsity, start=start).weights
+        weights = lasso(problem, self.sparsity, start=start).weights
         gram = problem.gram
         for i, key in enumerate(keys):
-            w = found[i]
+            w = weights[i]
             left = problem.power[i] - 2 * problem.linear[i] @ w + w @ gram[i % len(gram)] @ w
             self._fits[key] = float(1 - left / problem.power[i]) if problem.power[i] > 0 else 0.0
-            self._found[key] = w
+            self._weights[key] = w
 
     def strong(self, layer: str, index: int) -> Float[np.ndarray, " k"]:
         """Return the weights of a class; raises ValueError where all of them are zero."""
-        found: Float[np.ndarray, " k"] = self.weights(layer, [index])[0]
-        if not found.any():
+        weights = self.weights(layer, [index])[0]
+        if not weights.any():
             raise ValueError(self._all_zero(layer, index))
-        return found
+        return weights
 
     def _all_zero(self, layer: str, index: int) -> str:
         moved = self.gathered.quadratic(layer, [index]).linear.any()
@@ -145,16 +145,16 @@ class Importance:
     def flags(self, layer: str, classes: Sequence[int]) -> dict[str, str]:
         """Return by class name what makes its weights doubtful."""
         self.weights(layer, classes)
-        found: dict[str, list[str]] = {}
+        reasons_of: dict[str, list[str]] = {}
         for c in classes:
-            reasons = found.setdefault(self.classes[c], [])
+            reasons = reasons_of.setdefault(self.classes[c], [])
             if not self.gathered.labelled[c] and not self.gathered.predicted[c]:
                 reasons.append("never labelled nor predicted in the data")
-            if not self._found[layer, c].any():
+            if not self._weights[layer, c].any():
                 reasons.append("no channel is left at this sparsity")
             elif self._fits[layer, c] < POOR_FIT:
                 reasons.append(f"its weights explain {self._fits[layer, c]:.0%} of its score")
-        return {name: "; ".join(reasons) for name, reasons in found.items() if reasons}
+        return {name: "; ".join(reasons) for name, reasons in reasons_of.items() if reasons}
 
     def overlap(
         self,
@@ -224,5 +224,5 @@ def _important(
 ) -> np.ndarray:
     """Return the channels that speak for a class, strongest first; zeros never fill a list."""
     order = np.argsort(-strength, kind="stable")
-    kept = order[strength[order] > max(0.0, (threshold or 0.0) * float(strength.max()))]
-    return np.asarray(kept if threshold is not None else kept[:top])
+    important = order[strength[order] > max(0.0, (threshold or 0.0) * float(strength.max()))]
+    return np.asarray(important if threshold is not None else important[:top])

@@ -18,13 +18,13 @@ from .concept_sets import (
     NONE,
     UNKNOWN,
     DamagedFile,
-    FileEntry,
+    ImageEntry,
     LabelledFiles,
     LabelMap,
     Size,
+    labels_of,
     outside,
     read_red_green,
-    translated,
 )
 
 _FILES = "index.csv, label.csv, category.csv and one c_<category>.csv for each category"
@@ -62,31 +62,31 @@ class Broden(LabelledFiles):
         colors: bool = True,
     ) -> None:
         folder = Path(root)
-        asked = None if levels is None else tuple(levels)
-        categories = _chosen(_categories(folder), asked, with_colors=colors)
+        selection = None if levels is None else tuple(levels)
+        categories = _chosen(_categories(folder), selection, with_colors=colors)
         _check_known("unlabelled", unlabelled, categories)
         labels = _labels(folder)
         codes = {c: _codes(folder, c, labels) for c in categories}
-        names = {c: (NO_NAME, *_names(c, found, labels)) for c, found in codes.items()}
-        compute = colors and (asked is None or "color" in asked)
+        names = {c: (NO_NAME, *_names(c, numbers, labels)) for c, numbers in codes.items()}
+        compute = colors and (selection is None or "color" in selection)
         super().__init__(folder, names, computed_colors=compute)
-        self._tables = {c: _table(found, c in unlabelled) for c, found in codes.items()}
+        self._tables = {c: _table(numbers, c in unlabelled) for c, numbers in codes.items()}
         with_labels = () if self._computed_colors else categories
         self._fields, self._rows = _index(folder, categories, split, with_labels)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _entry(self, index: int) -> FileEntry:
+    def _entry(self, index: int) -> ImageEntry:
         row = _fields_of(self._rows[index])
         if len(row) != len(self._fields):
             named = f"index.csv, row of {row[0]!r}"
             raise DamagedFile(named, f"has {len(row)} fields; {len(self._fields)} were expected")
-        found = dict(zip(self._fields, row, strict=True))
-        size = _size(found, "sh", "sw")
-        labels = {c: self._readers(c, _several(found[c]), size) for c in self._tables if found[c]}
-        return FileEntry(
-            found["image"], f"images/{found['image']}", _size(found, "ih", "iw"), labels
+        values = dict(zip(self._fields, row, strict=True))
+        size = _size(values, "sh", "sw")
+        labels = {c: self._readers(c, _several(values[c]), size) for c in self._tables if values[c]}
+        return ImageEntry(
+            values["image"], f"images/{values['image']}", _size(values, "ih", "iw"), labels
         )
 
     def _readers(
@@ -101,11 +101,11 @@ class Broden(LabelledFiles):
 
     def _mask(self, category: str, path: str, size: Size, _: Size) -> LabelMap:
         numbers = read_red_green(self.root, path, size)
-        return translated(numbers, self._tables[category], path, why=self._why(category))
+        return labels_of(numbers, self._tables[category], path, why=self._why(category))
 
     def _whole(self, category: str, number: int, _: Size) -> LabelMap:
         numbers = np.full((1, 1), number, np.int32)
-        return translated(numbers, self._tables[category], "index.csv", why=self._why(category))
+        return labels_of(numbers, self._tables[category], "index.csv", why=self._why(category))
 
     def _why(self, category: str) -> str:
         return f"the numbers of c_{category}.csv were expected"
@@ -177,22 +177,22 @@ def _header(name: str, lines: Sequence[str], needed: Sequence[str]) -> list[str]
 
 
 def _categories(root: Path) -> list[str]:
-    found = [row["name"] for row in _records(root, "category.csv", ("name",))]
-    return sorted(found, key=lambda c: LEVELS.index(c) if c in LEVELS else len(LEVELS))
+    names = [row["name"] for row in _records(root, "category.csv", ("name",))]
+    return sorted(names, key=lambda c: LEVELS.index(c) if c in LEVELS else len(LEVELS))
 
 
 def _chosen(
-    found: Sequence[str], asked: Sequence[str] | None, *, with_colors: bool
+    categories: Sequence[str], selection: Sequence[str] | None, *, with_colors: bool
 ) -> tuple[str, ...]:
-    if asked is None:
-        return tuple(found)
-    known = [*found, "color"] if with_colors else found
-    _check_known("levels", asked, known)
-    return tuple(c for c in found if c in asked)
+    if selection is None:
+        return tuple(categories)
+    known = [*categories, "color"] if with_colors else categories
+    _check_known("levels", selection, known)
+    return tuple(c for c in categories if c in selection)
 
 
-def _check_known(what: str, asked: Iterable[str], known: Sequence[str]) -> None:
-    unknown = [x for x in asked if x not in known]
+def _check_known(what: str, names: Iterable[str], known: Sequence[str]) -> None:
+    unknown = [x for x in names if x not in known]
     if unknown:
         raise ValueError(
             f"got {what} with {', '.join(map(repr, unknown))}; expected some of"
@@ -218,19 +218,19 @@ def _codes(root: Path, category: str, labels: Mapping[int, str]) -> dict[int, in
     """Codes of a category by number: 1, 2, ... each once, all of numbers that label.csv names."""
     name = f"c_{category}.csv"
     rows = _records(root, name, ("code", "number", "name"))
-    found = {_number(name, row["number"]): _number(name, row["code"]) for row in rows}
-    if sorted(found.values()) != list(range(1, len(found) + 1)) or not found:
+    codes = {_number(name, row["number"]): _number(name, row["code"]) for row in rows}
+    if sorted(codes.values()) != list(range(1, len(codes) + 1)) or not codes:
         raise ValueError(
-            f"the codes of {name} are not 1, 2, ... {len(found)}, each once; expected a dense code"
+            f"the codes of {name} are not 1, 2, ... {len(codes)}, each once; expected a dense code"
             " of at least one label; get the file again"
         )
-    unknown = [number for number in found if number not in labels]
+    unknown = [number for number in codes if number not in labels]
     if unknown:
         raise ValueError(
             f"{name} has the number {unknown[0]}, which label.csv does not name; expected the"
             " numbers of label.csv; the two are of different versions: get both again"
         )
-    return found
+    return codes
 
 
 def _names(category: str, codes: Mapping[int, int], labels: Mapping[int, str]) -> list[str]:

@@ -1,4 +1,8 @@
-"""Labelled concept sets: images whose pixels are labelled at several levels, coarse to fine."""
+"""Labelled concept sets: images whose pixels are labelled at several levels, coarse to fine.
+
+What a set and its items are; the color of every pixel, by a rule; sets that lie in a folder, read
+item by item, with what is damaged passed over.
+"""
 
 from __future__ import annotations
 
@@ -30,67 +34,6 @@ _NEEDED = ("levels", "names", "skipped", "__len__", "__iter__")
 _EXPECTED = (
     "a concept set (levels, names, skipped, its length and its items), as hx.demo.scenes(...)"
     ".concepts(), Broden(folder) or MaskFolder(folder, level=...)"
-)
-# Berlin and Kay's basic color terms; a label of a color map is a place in this list, from 1.
-COLORS = (
-    "red",
-    "orange",
-    "yellow",
-    "green",
-    "blue",
-    "purple",
-    "pink",
-    "brown",
-    "white",
-    "gray",
-    "black",
-)
-STEPS = 64  # each of red, green and blue is read in this many steps
-# Linear sRGB to cone responses, and their cube roots to Oklab (B. Ottosson, "A perceptual color
-# space for image processing", 2020; also CSS Color Module Level 4).
-_CONES = (
-    (0.4122214708, 0.5363325363, 0.0514459929),
-    (0.2119034982, 0.6806995451, 0.1073969566),
-    (0.0883024619, 0.2817188376, 0.6299787005),
-)
-_LAB = (
-    (0.2104542553, 0.7936177850, -0.0040720468),
-    (1.9779984951, -2.4285922050, 0.4505937099),
-    (0.0259040371, 0.7827717662, -0.8086757660),
-)
-# The rule: the first row that holds names the color. Each row asks for a hue (degrees, from-to), a
-# least lightness (black 0, white 1) and a least chroma (gray 0, the purest red 0.26).
-_RULE: tuple[tuple[str, tuple[int, int], float, float], ...] = (
-    ("pink", (0, 18), 0.60, 0),
-    ("red", (0, 18), 0, 0),
-    ("pink", (18, 38), 0.68, 0),
-    ("red", (18, 38), 0, 0.11),
-    ("brown", (18, 38), 0, 0),
-    ("orange", (38, 80), 0.60, 0.11),
-    ("yellow", (80, 115), 0.70, 0.08),
-    ("white", (38, 95), 0.90, 0),
-    ("yellow", (95, 115), 0.90, 0),
-    ("brown", (38, 100), 0, 0),
-    ("green", (80, 190), 0, 0),
-    ("blue", (190, 290), 0, 0),
-    ("pink", (320, 335), 0.75, 0),
-    ("purple", (290, 335), 0, 0),
-    ("pink", (335, 360), 0.50, 0),
-    ("purple", (335, 360), 0, 0),
-)
-# Before any hue: what is too dark, or has too little chroma, to have one.
-_NO_HUE, _BLACK_BELOW, _DARK_CHROMA, _WHITE_FROM, _PITCH = 0.035, 0.32, 0.05, 0.90, 0.20
-UNKNOWN = -2  # in a table of labels: a value that stands for no label
-# What Pillow raises on damaged files, and on those that would unpack to too much.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
 LabelMap = Int[np.ndarray, "_ _"]
 Size = tuple[int, int]
@@ -171,13 +114,12 @@ def concept_set(data: Any) -> ConceptSet:
     """
     missing = [name for name in _NEEDED if not hasattr(data, name)]
     if missing:
-        way = "call its .concepts()" if hasattr(data, "concepts") else "give it what is missing"
+        mend = "call its .concepts()" if hasattr(data, "concepts") else "give it what is missing"
         raise TypeError(
-            f"got {type(data).__name__} without {', '.join(missing)}; expected {_EXPECTED}; {way}"
+            f"got {type(data).__name__} without {', '.join(missing)}; expected {_EXPECTED}; {mend}"
         )
-    found: ConceptSet = data
-    _check_levels(found)
-    return found
+    _check_levels(data)
+    return data
 
 
 def _check_levels(data: ConceptSet) -> None:
@@ -203,10 +145,10 @@ def label_maps(
     `names` are the set's at this level. Raises ValueError for what is no map of labels, and for
     labels beyond the names.
     """
-    found = item.masks.get(level)
-    if found is None:
+    maps = item.masks.get(level)
+    if maps is None:
         return ()
-    several = tuple(found) if isinstance(found, list | tuple) else (found,)
+    several = tuple(maps) if isinstance(maps, list | tuple) else (maps,)
     return tuple(_checked(np.asarray(m), item.key, level, len(names)) for m in several)
 
 
@@ -240,6 +182,57 @@ def is_held_out(key: str, *, share: float = 0.3, seed: int = 0) -> bool:
     text = b"\0".join((str(seed).encode(), key.encode("utf-8", "surrogateescape")))
     drawn = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
     return drawn < share * 2**64
+
+
+# Berlin and Kay's basic color terms; a label of a color map is a place in this list, from 1.
+COLORS = (
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "pink",
+    "brown",
+    "white",
+    "gray",
+    "black",
+)
+STEPS = 64  # each of red, green and blue is read in this many steps
+# Linear sRGB to cone responses, and their cube roots to Oklab (B. Ottosson, "A perceptual color
+# space for image processing", 2020; also CSS Color Module Level 4).
+_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+# The rule: the first row that holds names the color. Each row asks for a hue (degrees, from-to), a
+# least lightness (black 0, white 1) and a least chroma (gray 0, the purest red 0.26).
+_RULE: tuple[tuple[str, tuple[int, int], float, float], ...] = (
+    ("pink", (0, 18), 0.60, 0),
+    ("red", (0, 18), 0, 0),
+    ("pink", (18, 38), 0.68, 0),
+    ("red", (18, 38), 0, 0.11),
+    ("brown", (18, 38), 0, 0),
+    ("orange", (38, 80), 0.60, 0.11),
+    ("yellow", (80, 115), 0.70, 0.08),
+    ("white", (38, 95), 0.90, 0),
+    ("yellow", (95, 115), 0.90, 0),
+    ("brown", (38, 100), 0, 0),
+    ("green", (80, 190), 0, 0),
+    ("blue", (190, 290), 0, 0),
+    ("pink", (320, 335), 0.75, 0),
+    ("purple", (290, 335), 0, 0),
+    ("pink", (335, 360), 0.50, 0),
+    ("purple", (335, 360), 0, 0),
+)
+# Before any hue: what is too dark, or has too little chroma, to have one.
+_NO_HUE, _BLACK_BELOW, _DARK_CHROMA, _WHITE_FROM, _PITCH = 0.035, 0.32, 0.05, 0.90, 0.20
 
 
 def color_map(image: Image.Image) -> Int[np.ndarray, "h w"]:
@@ -276,13 +269,27 @@ def _terms(
 ) -> Int[np.ndarray, " n"]:
     black = (lightness < _PITCH) | ((lightness < _BLACK_BELOW) & (chroma < _DARK_CHROMA))
     faint = chroma < _NO_HUE
-    asked = [("black", black), ("white", faint & (lightness >= _WHITE_FROM)), ("gray", faint)]
-    asked += [
+    terms = [("black", black), ("white", faint & (lightness >= _WHITE_FROM)), ("gray", faint)]
+    terms += [
         (name, (hue >= h0) & (hue < h1) & (lightness >= least) & (chroma >= pure))
         for name, (h0, h1), least, pure in _RULE
     ]
-    labels = [np.int32(COLORS.index(name) + 1) for name, _ in asked]
-    return np.select([holds for _, holds in asked], labels, np.int32(0))
+    labels = [np.int32(COLORS.index(name) + 1) for name, _ in terms]
+    return np.select([holds for _, holds in terms], labels, np.int32(0))
+
+
+UNKNOWN = -2  # in a table of labels: a value that stands for no label
+# What Pillow raises on damaged files, and on those that would unpack to too much.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
 
 
 class DamagedFile(Exception):
@@ -294,11 +301,11 @@ class DamagedFile(Exception):
 
 
 @dataclass(frozen=True)
-class FileEntry:
+class ImageEntry:
     """One item before it is read: its key, its picture by path, and readers of its label maps.
 
     `size` is the picture's `(height, width)` where the source says it. A reader takes the size of
-    the picture and returns a map, or raises Damaged.
+    the picture and returns a map, or raises DamagedFile.
     """
 
     key: str
@@ -342,14 +349,14 @@ class LabelledFiles(ABC):
         """How many images are listed, readable or not."""
 
     @abstractmethod
-    def _entry(self, index: int) -> FileEntry:
-        """What is known of an item before its files are opened; raises Damaged."""
+    def _entry(self, index: int) -> ImageEntry:
+        """What is known of an item before its files are opened; raises DamagedFile."""
 
     def __iter__(self) -> Iterator[LabelledPicture]:
         for index in range(len(self)):
-            found = self._read(index)
-            if found is not None:
-                yield found
+            picture = self._read(index)
+            if picture is not None:
+                yield picture
 
     def __getitem__(self, index: int) -> LabelledPicture:
         """Return one item; raises IndexError, and ValueError for one that cannot be read."""
@@ -358,14 +365,14 @@ class LabelledFiles(ABC):
                 f"index is {index}; expected below {len(self)}, the number of images; take a"
                 " smaller one"
             )
-        found = self._read(index % len(self))
-        if found is None:
+        picture = self._read(index % len(self))
+        if picture is None:
             last = list(self._skipped.values())[-1]
             raise ValueError(
                 f"item {index} cannot be read: {last.path} {last.reason}; expected a picture with"
                 " labels; repair the file, or iterate, which passes over it"
             )
-        return found
+        return picture
 
     def _read(self, index: int) -> LabelledPicture | None:
         try:
@@ -379,7 +386,7 @@ class LabelledFiles(ABC):
             masks["color"] = (color_map(image),)
         return LabelledPicture(entry.key, image, masks) if masks else None
 
-    def _labelled(self, entry: FileEntry, size: Size) -> dict[str, tuple[LabelMap, ...]]:
+    def _labelled(self, entry: ImageEntry, size: Size) -> dict[str, tuple[LabelMap, ...]]:
         masks: dict[str, tuple[LabelMap, ...]] = {}
         for level, readers in entry.labels.items():
             try:
@@ -389,10 +396,10 @@ class LabelledFiles(ABC):
         return masks
 
     def _skip(self, damage: DamagedFile, level: str | None = None) -> None:
-        found = SkippedFile(damage.path, damage.reason, level)
+        file = SkippedFile(damage.path, damage.reason, level)
         # Found again in every pass, and last in the list where it was found last.
-        self._skipped.pop((found.path, level), None)
-        self._skipped[found.path, level] = found
+        self._skipped.pop((file.path, level), None)
+        self._skipped[file.path, level] = file
 
 
 def outside(name: str) -> bool:
@@ -402,13 +409,13 @@ def outside(name: str) -> bool:
 
 
 def read_picture(root: Path, name: str, size: Size | None) -> Image.Image:
-    """Return a picture in RGB, upright; raises Damaged, also where its `(h, w)` is another."""
+    """Return a picture in RGB, upright; raises DamagedFile, also where its `(h, w)` is another."""
     with _opened(root, name, size) as file:
         return picture_of(file)
 
 
 def read_indices(root: Path, name: str, size: Size) -> Int[np.ndarray, "h w"]:
-    """Return the values of an indexed or grey mask; raises Damaged."""
+    """Return the values of an indexed or grey mask; raises DamagedFile."""
     with _opened(root, name, size) as file:
         if file.mode not in ("P", "L", "1") and not file.mode.startswith("I"):
             raise DamagedFile(
@@ -418,7 +425,7 @@ def read_indices(root: Path, name: str, size: Size) -> Int[np.ndarray, "h w"]:
 
 
 def read_red_green(root: Path, name: str, size: Size) -> Int[np.ndarray, "h w"]:
-    """Return the numbers of a mask of colors, red + 256 green; raises Damaged."""
+    """Return the numbers of a mask of colors, red + 256 green; raises DamagedFile."""
     with _opened(root, name, size) as file:
         if file.mode not in ("RGB", "RGBA", "P"):
             raise DamagedFile(name, f"has {file.mode} pixels; red, green and blue were expected")
@@ -426,15 +433,15 @@ def read_red_green(root: Path, name: str, size: Size) -> Int[np.ndarray, "h w"]:
         return pixels[..., 0] + 256 * pixels[..., 1]
 
 
-def translated(
+def labels_of(
     values: Int[np.ndarray, "h w"], table: Int[np.ndarray, " n"], name: str, *, why: str
 ) -> Int[np.ndarray, "h w"]:
-    """Return the labels of a mask's values; raises Damaged for one that the table does not have."""
+    """Return the labels of a mask's values; raises DamagedFile for one not in `table`."""
     known = np.concatenate([table, np.array([UNKNOWN], table.dtype)])
-    found: Int[np.ndarray, "h w"] = known[values.clip(-1, len(table))]
-    if (found == UNKNOWN).any():
-        raise DamagedFile(name, f"has the value {values[found == UNKNOWN].min()}; {why}")
-    return found
+    labels = known[values.clip(-1, len(table))]
+    if (labels == UNKNOWN).any():
+        raise DamagedFile(name, f"has the value {values[labels == UNKNOWN].min()}; {why}")
+    return labels
 
 
 @contextmanager
@@ -454,11 +461,11 @@ def _opened(root: Path, name: str, size: Size | None) -> Iterator[Image.Image]:
 
 
 def _check_size(file: Image.Image, name: str, size: Size | None) -> None:
-    found = (file.height, file.width)
-    if size is not None and found != size:
+    height, width = file.height, file.width
+    if size is not None and (height, width) != size:
         raise DamagedFile(
             name,
-            f"is {found[0]} pixels high and {found[1]} wide; {size[0]} and {size[1]} were expected",
+            f"is {height} pixels high and {width} wide; {size[0]} and {size[1]} were expected",
         )
 
 

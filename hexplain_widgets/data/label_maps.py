@@ -1,4 +1,8 @@
-"""Label maps at a layer's resolution: shares of cells by exact areas, and the majority."""
+"""Label maps as a network sees them: on a layer's cells, on pixels, under masks, in its window.
+
+Shares of cells and the majority are by exact areas; `Framing` finds the window of an image that a
+transform shows to the network.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,9 @@ WHITE = 255
 GOLDEN = 0.618033988749895  # whose multiples spread most evenly between whole numbers
 # Near its border an image that is resized repeats pixels, so that a ramp is flat there.
 _BORDER = 0.05
-
-
 WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
+# A window that differs less from the whole image, in shares of its sides, is the whole image.
+NEARLY = 0.003
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +72,7 @@ class _Grid:
 
     def areas(self, mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
         """The area of each cell under a mask."""
-        found = self.rows.shared @ mask.astype(np.float64) @ self.columns.shared.T
-        return np.asarray(found)
+        return np.asarray(self.rows.shared @ mask.astype(np.float64) @ self.columns.shared.T)
 
     def shares(self, mask: Bool[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
         """The share of each cell under a mask."""
@@ -161,10 +164,6 @@ def _side(pixels: int, cells: int, start: float, end: float) -> _GridSide:
     return _GridSide(sparse.csr_array(entries, shape=(cells, pixels)), high - low)
 
 
-# A window that differs less from the whole image, in shares of its sides, is the whole image.
-NEARLY = 0.003
-
-
 @dataclass(frozen=True, eq=False)
 class LabelledPixels:
     """The labels of an image's pixels at one level, several where several maps say something."""
@@ -184,8 +183,7 @@ class LabelledPixels:
     @cached_property
     def present(self) -> tuple[int, ...]:
         """The labels of concepts that occur, ascending."""
-        counts = np.bincount(self.labels.ravel() - IGNORE)
-        return tuple(int(n) + IGNORE for n in np.flatnonzero(counts) if n + IGNORE > 0)
+        return tuple(label for label in _present(self.labels) if label > 0)
 
     def of(self, label: int) -> Bool[np.ndarray, "Y X"]:
         """Which pixels carry a label."""
@@ -198,10 +196,10 @@ class LabelledPixels:
 
     def members(self, places: Int[np.ndarray, " n"], count: int) -> Bool[np.ndarray, "n {count}"]:
         """Say for some pixels which of `count` concepts they carry; label 1 is the first."""
-        found = np.zeros((len(places), count + 1), dtype=bool)
+        table = np.zeros((len(places), count + 1), dtype=bool)
         for labels in self.labels.reshape(len(self.labels), -1)[:, places]:
-            found[np.arange(len(places)), labels.clip(0)] = True
-        return found[:, 1:]
+            table[np.arange(len(places)), labels.clip(0)] = True
+        return table[:, 1:]
 
 
 def labelled_pixels(
@@ -214,10 +212,10 @@ def labelled_pixels(
     Raises ValueError for no map and for maps of different sizes.
     """
     own = max((m.shape for m in maps), default=(1, 1))
-    seen = (abs(window[3] - window[1]), abs(window[2] - window[0]))
+    extent = (abs(window[3] - window[1]), abs(window[2] - window[0]))
     size = [
         max(c, min(round(n * s), most))
-        for c, n, s, most in zip(cells, own, seen, limit, strict=True)
+        for c, n, s, most in zip(cells, own, extent, limit, strict=True)
     ]
     if window == WHOLE and {m.shape for m in maps} == {(size[0], size[1])}:
         return LabelledPixels(np.stack(list(maps)))
@@ -250,7 +248,7 @@ def nearest_label(masks: Bool[np.ndarray, "n h w"], regions: CellShares) -> Int[
     return np.where(ious.max(1) > 0, best, NONE)
 
 
-def elsewhere(
+def shifted_masks(
     masks: Bool[np.ndarray, "n h w"], draw: np.random.Generator, draws: int
 ) -> Bool[np.ndarray, "m h w"]:
     """Return every mask at `draws` random places: the same shape, wrapped at the image's sides.
@@ -268,8 +266,8 @@ class Framing:
     """The window of an image that a classifier's transform shows to the network.
 
     Found by sending ramps from black to white through the transform: their values say from where
-    in the image each prepared pixel comes. Labels that are cut out by the same window (`window=` in
-    `resampling`) lie where the network sees what they name.
+    in the image each prepared pixel comes. Labels that are cut out by the same window (`window=` of
+    `shares` and `majority`) lie where the network sees what they name.
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -285,10 +283,18 @@ class Framing:
         nothing of them.
         """
         if size not in self._windows:
-            self._windows[size] = self._found(*size)
+            self._windows[size] = self._measured(*size)
         return self._windows[size]
 
-    def _found(self, height: int, width: int) -> Window:
+    def of(self, image: Image.Image) -> Window:
+        """Return the window of an image; where it is nearly the whole, the whole.
+
+        Raises like `window`.
+        """
+        window = self.window((image.height, image.width))
+        return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
+
+    def _measured(self, height: int, width: int) -> Window:
         x0, x1 = self._ends(self._positions(_ramp(height, width)), 1 / width)
         y0, y1 = self._ends(self._positions(_ramp(width, height).T).T, 1 / height)
         return (x0, y0, x1, y1)

@@ -20,12 +20,12 @@ from .concept_sets import (
     NONE,
     UNKNOWN,
     DamagedFile,
-    FileEntry,
+    ImageEntry,
     LabelledFiles,
     LabelMap,
     Size,
+    labels_of,
     read_indices,
-    translated,
 )
 
 Names = str | os.PathLike[str] | Sequence[str] | Mapping[int, str]
@@ -81,7 +81,7 @@ class MaskFolder(LabelledFiles):
     def __len__(self) -> int:
         return len(self._paths) + len(self._lone)
 
-    def _entry(self, index: int) -> FileEntry:
+    def _entry(self, index: int) -> ImageEntry:
         if index >= len(self._paths):
             lone = self._lone[index - len(self._paths)]
             raise DamagedFile(
@@ -89,13 +89,13 @@ class MaskFolder(LabelledFiles):
             )
         path = self._paths[index]
         mask = f"{self._masks}/{_mask_of(path)}"
-        return FileEntry(
+        return ImageEntry(
             path, f"{self._pictures}/{path}", None, {self._level: [partial(self._labels, mask)]}
         )
 
     def _labels(self, path: str, size: Size) -> LabelMap:
         why = "it has no name; name it, or pass it in none= or ignore="
-        return translated(read_indices(self.root, path, size), self._table, path, why=why)
+        return labels_of(read_indices(self.root, path, size), self._table, path, why=why)
 
 
 def _mask_of(path: str) -> str:
@@ -129,12 +129,12 @@ def _by_value(root: Path, level: str, names: Names | None) -> dict[int, str]:
     given: Any = _read(_names_file(root, level, names)) if in_file else names
     pairs = given.items() if isinstance(given, Mapping) else enumerate(given)
     texts = {_value(value): str(name).strip() for value, name in pairs}
-    found = {value: name for value, name in texts.items() if name}
-    if not found:
+    by_value = {value: name for value, name in texts.items() if name}
+    if not by_value:
         raise ValueError(
             "got no names; expected a name for each value of the masks; fill the file or list"
         )
-    return found
+    return by_value
 
 
 def _value(value: Any) -> int:
@@ -150,19 +150,19 @@ def _value(value: Any) -> int:
 def _names_file(root: Path, level: str, given: Any) -> Path:
     tried = [f"{s}{e}" for s in (f"{level}s", *_STEMS) for e in _ENDINGS]
     names = tried if given is None else [os.fspath(given)]
-    found = next((root / name for name in names if (root / name).is_file()), None)
-    if found is None:
+    file = next((root / name for name in names if (root / name).is_file()), None)
+    if file is None:
         raise FileNotFoundError(
             f"no file of names in {str(root)!r}: tried {', '.join(names)}; expected a JSON, text or"
             " CSV file; pass its name, a list of names or {value: name} as names="
         )
-    return found
+    return file
 
 
 def _read(path: Path) -> Sequence[str] | dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-        found: Any = json.loads(text) if path.suffix == ".json" else text
+        content: Any = json.loads(text) if path.suffix == ".json" else text
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as cause:
         raise ValueError(
             f"{path.name} cannot be read ({cause}); expected names as JSON, or as text in UTF-8;"
@@ -172,13 +172,13 @@ def _read(path: Path) -> Sequence[str] | dict[str, str]:
         return _columns(path.name, text)
     if path.suffix != ".json":
         return text.splitlines()
-    texts = found.values() if isinstance(found, dict) else found
-    if not isinstance(found, dict | list) or not all(isinstance(x, str) for x in texts):
+    texts = content.values() if isinstance(content, dict) else content
+    if not isinstance(content, dict | list) or not all(isinstance(x, str) for x in texts):
         raise ValueError(
             f"{path.name} holds no names; expected a JSON object from values to names, or a list of"
             " names; write it so"
         )
-    return found
+    return content
 
 
 def _columns(name: str, text: str) -> dict[str, str]:
@@ -187,20 +187,20 @@ def _columns(name: str, text: str) -> dict[str, str]:
         {key.strip().lower(): value for key, value in row.items() if key and value}
         for row in csv.DictReader(text.splitlines())
     ]
-    found = {
+    by_value = {
         row.get("index") or row["idx"]: tuple(dict.fromkeys(row["name"].split(";")))
         for row in rows
         if "name" in row and ("index" in row or "idx" in row)
     }
-    if not found:
+    if not by_value:
         raise ValueError(
             f"{name} has no columns 'index' (or 'idx') and 'name'; expected both in its first line;"
             " rename the columns"
         )
-    firsts = Counter(synonyms[0] for synonyms in found.values())
+    firsts = Counter(synonyms[0] for synonyms in by_value.values())
     return {
         value: synonyms[0] if firsts[synonyms[0]] == 1 else ", ".join(synonyms)
-        for value, synonyms in found.items()
+        for value, synonyms in by_value.items()
     }
 
 
@@ -210,8 +210,10 @@ def _coded(
     ignore: Iterable[int | str] | None,
 ) -> tuple[list[str], Int[np.ndarray, " n"]]:
     """The concepts, and the label of every value: a place among them, from 1."""
-    empty = _said(by_value, none, _NONE) | ({0} - set(by_value) if none is None else set())
-    ignored = _said(by_value, ignore, _IGNORED)
+    empty = _special_values(by_value, none, _NONE) | (
+        {0} - set(by_value) if none is None else set()
+    )
+    ignored = _special_values(by_value, ignore, _IGNORED)
     if empty & ignored:
         raise ValueError(
             f"got the value {min(empty & ignored)} as none and as ignored; expected one of the two;"
@@ -231,7 +233,7 @@ def _coded(
     return concepts, table
 
 
-def _said(
+def _special_values(
     by_value: Mapping[int, str], given: Iterable[int | str] | None, usual: Collection[str]
 ) -> set[int]:
     if given is None:
@@ -242,11 +244,11 @@ def _said(
 def _values_of(by_value: Mapping[int, str], given: int | str) -> set[int]:
     if not isinstance(given, str):
         return {_value(given)}
-    found = {v for v, name in by_value.items() if name == given}
-    if not found:
+    values = {v for v, name in by_value.items() if name == given}
+    if not values:
         known = ", ".join(map(repr, by_value.values()))
         raise ValueError(
             f"got the unknown name {given!r} for none= or ignore=; expected one of {known};"
             " or give the value of the mask"
         )
-    return found
+    return values

@@ -43,9 +43,9 @@ class Sample:
     def key(self) -> bytes:
         """What identifies the image: a hash of its size and its prepared pixels."""
         pixels = self.x.to(torch.float32).contiguous().numpy()
-        found = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
-        found.update(pixels.data)
-        return found.digest()
+        digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
+        digest.update(pixels.data)
+        return digest.digest()
 
 
 @dataclass(frozen=True)

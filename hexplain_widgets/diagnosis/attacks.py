@@ -1,4 +1,8 @@
-"""Adversarial images: a picture changed too little to be seen, and named otherwise (PGD)."""
+"""Adversarial images: a picture changed too little to be seen, and named otherwise (PGD).
+
+The attacks; what the channels of the deepest stage answer before and after one (Fig. 12), over one
+image and over a set.
+"""
 
 from __future__ import annotations
 
@@ -95,15 +99,15 @@ def pgd(
         goal = None if target is None else classifier.index_of(target, len(logits))
         pixels = _Pixels(classifier, x)
         draw = torch.Generator().manual_seed(seed)
-        way = _Descent(away, goal, norm, bound, steps, stopped or never)
-        found = way.best(classifier, pixels, draw)
-        after = classifier.logits(pixels.shown(found))[0]
+        descent = _Descent(away, goal, norm, bound, steps, stopped or never)
+        change = descent.best(classifier, pixels, draw)
+        after = classifier.logits(pixels.shown(change))[0]
     return AttackResult(
         x,
-        pixels.shown(found),
+        pixels.shown(change),
         classifier.prediction(logits, away),
         classifier.prediction(after, int(after.argmax())),
-        float(_length(found, norm)),
+        float(_length(change, norm)),
         norm,
         {"attack": "PGD", "budget": bound, "steps": steps, "target": goal, "seed": seed},
     )
@@ -233,7 +237,7 @@ def _checked(norm: str, budget: float | None, steps: int) -> float:
 
 
 @dataclass(frozen=True)
-class DeepestImage:
+class StageActivations:
     """One image at the deepest stage of a network; `bound` is the stage's upper clip, if any."""
 
     classifier: Classifier
@@ -256,8 +260,8 @@ class DeepestImage:
         """Return what each channel adds to the logit of a class (Eq. 4)."""
         height, width = self.segment.full
         with visiting(self.classifier.model):
-            (decided,) = self.segment.decide([Unit(index, 0, 0)])
-        maps = decided.gradients * decided.activations * decided.signs[0]
+            (decision,) = self.segment.decide([Unit(index, 0, 0)])
+        maps = decision.gradients * decision.activations * decision.signs[0]
         return estimated(maps, height * width).contributions[0].float().cpu().numpy()
 
     def probability(self, index: int) -> float:
@@ -265,7 +269,7 @@ class DeepestImage:
         return self.classifier.prediction(self.capture.logits[0], index).probability
 
 
-class DeepestStage:
+class StageProbe:
     """Looks at the deepest stage of a network, image by image.
 
     `layers` are names as for a decomposition: the deepest of them counts.
@@ -276,12 +280,12 @@ class DeepestStage:
         self._layers = layers
         self._probe = Probe(classifier)
 
-    def at(self, x: Float[Tensor, "1 c h w"]) -> DeepestImage:
+    def at(self, x: Float[Tensor, "1 c h w"]) -> StageActivations:
         """Return one prepared image at that stage; raises ValueError like `Probe.capture`."""
         capture = self._probe.capture(x, self._layers)
         name = capture.layers[0].name
         segment = self._probe.segment(capture, name, None)
-        return DeepestImage(self.classifier, capture, segment, self._probe.bound(capture, name))
+        return StageActivations(self.classifier, capture, segment, self._probe.bound(capture, name))
 
 
 @dataclass(frozen=True)
@@ -297,8 +301,8 @@ class PeakComparison:
     probabilities: Float[np.ndarray, "2 c"]
 
 
-def compared(
-    before: DeepestImage, after: DeepestImage, named: tuple[int, int], top: int
+def compare_peaks(
+    before: StageActivations, after: StageActivations, named: tuple[int, int], top: int
 ) -> PeakComparison:
     """Return the peaks of the channels of the classes named before and after (Fig. 12 b).
 
@@ -326,9 +330,9 @@ Attack = Callable[[Classifier, Any, Stop], AttackResult]
 
 
 def attack_of(attack: Any = None) -> Attack:
-    """Return what attacks an image, from None (PGD), an Attacked or a function `(model, x) -> x`.
+    """Return what attacks an image: None (PGD), an AttackResult or a function `(model, x) -> x`.
 
-    Raises TypeError for anything else. The attack raises ValueError where an Attacked is not of
+    Raises TypeError for anything else. The attack raises ValueError where an AttackResult is not of
     the image, and what `pgd` and `attacked_by` raise.
     """
     if attack is None:
@@ -372,7 +376,7 @@ def adversarial_image(
 
 def attacked_decision(
     attacked: AttackResult,
-    stage: DeepestStage,
+    stage: StageProbe,
     before: Decomposition,
     after: Decomposition,
     *,
@@ -387,7 +391,7 @@ def attacked_decision(
     count = at_least_one("channels", top)
     first, second = stage.at(attacked.x), stage.at(attacked.adversarial)
     named = (before.target.index, after.target.index)
-    found = compared(first, second, named, count)
+    comparison = compare_peaks(first, second, named, count)
     classifier = stage.classifier
     goal = attacked.settings.get("target")
     return AttackedDecision(
@@ -395,7 +399,7 @@ def attacked_decision(
         after=after,
         change=_shown_change(classifier, attacked),
         layer=first.layer,
-        **_figures(found),
+        **_figures(comparison),
         size=float(attacked.size),
         norm=attacked.norm,
         provenance=_provenance(
@@ -405,16 +409,16 @@ def attacked_decision(
         if goal is None
         else tuple(classifier.prediction(each.capture.logits[0], goal) for each in (first, second)),
         concept=tuple(concept),
-        notes=(*_notes(classifier, attacked), *_clip_notes(found.peaks, first.bound)),
+        notes=(*_notes(classifier, attacked), *_clip_notes(comparison.peaks, first.bound)),
     )
 
 
-def _figures(found: PeakComparison) -> dict[str, Any]:
+def _figures(comparison: PeakComparison) -> dict[str, Any]:
     return {
-        "channels": found.channels,
-        "contributions": found.contributions,
-        "peaks": found.peaks,
-        "probabilities": found.probabilities,
+        "channels": comparison.channels,
+        "contributions": comparison.contributions,
+        "peaks": comparison.peaks,
+        "probabilities": comparison.probabilities,
     }
 
 
@@ -476,13 +480,13 @@ def attacked_set(
 
     `images` is any Dataset, DataLoader or iterable; each is attacked as `attack` says: None (PGD)
     or a function `(model, x) -> x`. `stopped` is asked before each step; once it says yes, what
-    was found is returned. Raises TypeError for an Attacked, which is of one image, and what
+    was found is returned. Raises TypeError for an AttackResult, which is of one image, and what
     `attack_of` and the data raise; ValueError for a set without images.
     """
     if isinstance(attack, AttackResult):
         raise TypeError(
-            "got an Attacked as attack on a set; expected None (PGD) or a function (model, x) -> x,"
-            " which attacks every image; pass one of these"
+            "got an AttackResult as attack on a set; expected None (PGD) or a function"
+            " (model, x) -> x, which attacks every image; pass one of these"
         )
     return SetAttack(Classifier.of(model), attack_of(attack), top, layers).over(
         images, progress=progress, stopped=stopped or (lambda: False)
@@ -501,7 +505,7 @@ class SetAttack:
     ) -> None:
         self._classifier, self._attack = classifier, attack
         self._top = at_least_one("channels", top)
-        self._stage = DeepestStage(classifier, layers)
+        self._stage = StageProbe(classifier, layers)
 
     def over(
         self,
@@ -514,9 +518,9 @@ class SetAttack:
         """Return the peaks over a set; `done` is told how many images were attacked so far."""
         rows = _Rows()
 
-        def keep(found: _Row | None) -> None:
-            if found is not None:
-                rows.add(found)
+        def keep(row: _Row | None) -> None:
+            if row is not None:
+                rows.add(row)
                 done(len(rows))
 
         data = takewhile(lambda _: not stopped(), batches(images, self._classifier, size=1))
@@ -538,7 +542,7 @@ class SetAttack:
         peaks = None
         if attacked.came_through:
             after = self._stage.at(attacked.adversarial)
-            peaks = compared(before, after, named, self._top).peaks
+            peaks = compare_peaks(before, after, named, self._top).peaks
         classes = before.capture.logits.shape[1]
         return _Row(attacked, before.layer, before.bound, classes, peaks)
 

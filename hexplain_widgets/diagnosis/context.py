@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from ..arguments import Stop, nearest, one_of
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
-from ..data.label_maps import NEARLY, WHOLE, Framing, Window, elsewhere, nearest_label, shares
+from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
 from ..data.samples import Batch, Sample, batches, length_of
 from ..decomposition.decisions import Part, checked_top_k, estimated, splits_of, strongest
 from ..evidence import ContextSummary, DegreeSummary, Layer, LayerDegrees, Provenance
@@ -72,11 +72,11 @@ def layer_degrees(
 def _class_counts(
     chosen: Sequence[Mapping[int, int]], classes: Int[np.ndarray, " n"], shape: tuple[int, int]
 ) -> Int[np.ndarray, "c k"]:
-    found = np.zeros(shape, dtype=np.int64)
+    counts = np.zeros(shape, dtype=np.int64)
     for index, one in zip(classes.tolist(), chosen, strict=True):
         for channel, times in one.items():
-            found[index, channel] += times
-    return found
+            counts[index, channel] += times
+    return counts
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,11 @@ def selections(
     """
     frontier, deep = {Unit(index, 0, 0): 1}, None
     for layer in capture.layers:
-        found = list(_selected(probe, capture, (layer.name, deep), frontier, top_k, merge_iou))
-        parts, paths = tuple(part for part, _ in found), tuple(count for _, count in found)
+        selected = list(_selected(probe, capture, (layer.name, deep), frontier, top_k, merge_iou))
+        parts, paths = tuple(part for part, _ in selected), tuple(count for _, count in selected)
         yield Selection(layer, parts, paths)
         frontier, deep = {}, layer.name
-        for part, count in found:
+        for part, count in selected:
             frontier[part.unit] = frontier.get(part.unit, 0) + count
 
 
@@ -127,11 +127,11 @@ def _selected(
     if not frontier:
         return
     segment = probe.segment(capture, *names)
-    for decided in segment.decide(list(frontier)):
-        maps = decided.gradients * decided.activations
+    for decision in segment.decide(list(frontier)):
+        maps = decision.gradients * decision.activations
         weights = estimated(maps, segment.full[0] * segment.full[1])
-        kept, also = strongest(maps, weights.contributions, top_k, merge_iou)
-        for unit, split in splits_of(decided, maps, weights, kept, also).items():
+        top, also = strongest(maps, weights.contributions, top_k, merge_iou)
+        for unit, split in splits_of(decision, maps, weights, top, also).items():
             yield from ((part, frontier[unit]) for part in split.parts)
 
 
@@ -141,12 +141,12 @@ def binarised(part: Part, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
     `size` is the layer's, outside the window of the map nothing is. Nowhere where the map is not
     positive.
     """
-    found = np.zeros(size, dtype=bool)
+    mask = np.zeros(size, dtype=bool)
     largest = float(part.patch.max())
     if largest > 0:
         (top, left), (h, w) = part.offset, part.patch.shape
-        found[top : top + h, left : left + w] = part.patch >= largest / 2
-    return found
+        mask[top : top + h, left : left + w] = part.patch >= largest / 2
+    return mask
 
 
 @dataclass(frozen=True)
@@ -195,13 +195,13 @@ def measure_context(
     raises.
     """
     data = _labelled_at(concept_set(images), level)
-    asked = _ContextPass(
+    measurement = _ContextPass(
         Classifier.of(model), data, level, layer, target, checked_top_k(top_k), seed
     )
-    owned = asked.owned(own or {})
+    owned = measurement.owned(own or {})
     notes: list[str] = []
-    seen = list(until_stopped(asked.each(progress), stopped, notes))
-    return asked.summary(seen, owned, notes)
+    counts = list(until_stopped(measurement.each(progress), stopped, notes))
+    return measurement.summary(counts, owned, notes)
 
 
 def _labelled_at(data: ConceptSet, level: str) -> ConceptSet:
@@ -239,8 +239,8 @@ class _DecisionPass:
         return None
 
     def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:
-        said = (f"{n} images left out: {why}." for why, n in self.left_out.items())
-        return (*self.classifier.notes, *said, *notes)
+        omissions = (f"{n} images left out: {why}." for why, n in self.left_out.items())
+        return (*self.classifier.notes, *omissions, *notes)
 
     def _none_seen(self) -> ValueError:
         why = "; ".join(f"{n} left out: {why}" for why, n in self.left_out.items())
@@ -296,12 +296,12 @@ class _ContextPass(_DecisionPass):
         bar = tqdm(total=length_of(self._data), unit="image", disable=not progress)
         with bar:
             for batch in batches(self._data, self.classifier, size=1):
-                found = self._looked(batch.x, batch.samples[0])
-                if found is not None:
-                    yield found
+                counts = self._counts_of(batch.x, batch.samples[0])
+                if counts is not None:
+                    yield counts
                 bar.update()
 
-    def _looked(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _MapCounts | None:
+    def _counts_of(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _MapCounts | None:
         maps = label_maps(sample.item, self._level, self._names)
         if not maps:
             self.left_out[f"not labelled at the level {self._level}"] += 1
@@ -316,18 +316,14 @@ class _ContextPass(_DecisionPass):
         with visiting(self.classifier.model):
             *_, last = selections(self.probe, capture, index, self.top_k)
         masks = np.array([binarised(part, size) for part in last.parts]).reshape(-1, *size)
-        regions = shares(maps, size, window=self._window(sample))
+        regions = shares(maps, size, window=self._framing.of(sample.item.image))
         draw = drawing(sample.key, "context", self.seed)
         return _MapCounts(
             index,
             nearest_label(masks, regions),
-            nearest_label(elsewhere(masks, draw, DRAWS), regions),
+            nearest_label(shifted_masks(masks, draw, DRAWS), regions),
             regions.labels[regions.values.any((1, 2))],
         )
-
-    def _window(self, sample: Sample) -> Window:
-        window = self._framing.window((sample.item.image.height, sample.item.image.width))
-        return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
 
     def _down(self, x: Float[Tensor, "1 c h w"]) -> list[str]:
         """Return the layers that decisions are taken down through, the one asked for last."""
@@ -339,15 +335,15 @@ class _ContextPass(_DecisionPass):
         return [one.name for one in self._layers]
 
     def summary(
-        self, seen: Sequence[_MapCounts], owned: Mapping[int, int], notes: Sequence[str]
+        self, images: Sequence[_MapCounts], owned: Mapping[int, int], notes: Sequence[str]
     ) -> ContextSummary:
         """Return what all images gave, class by class."""
-        if not seen:
+        if not images:
             raise self._none_seen()
-        classes = sorted({one.index for one in seen})
+        classes = sorted({one.index for one in images})
         count = len(self._names)
-        rows = [[one for one in seen if one.index == index] for index in classes]
-        found, chance = (
+        rows = [[one for one in images if one.index == index] for index in classes]
+        counts, chance = (
             np.array([_counts([getattr(one, side) for one in row], count) for row in rows])
             for side in ("labels", "chance")
         )
@@ -358,8 +354,8 @@ class _ContextPass(_DecisionPass):
             classes=tuple(self.classifier.name(index) for index in classes),
             labels=self._names[1:],
             images=np.array([len(row) for row in rows]),
-            counts=found[:, 1:],
-            elsewhere=found[:, 0],
+            counts=counts[:, 1:],
+            elsewhere=counts[:, 0],
             chance=chance[:, 1:] / DRAWS,
             present=present[:, 1:],
             own=np.array([self._own(index, owned) - 1 for index in classes]),
@@ -383,8 +379,8 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", " ").strip()
 
 
-def _counts(found: Sequence[Int[np.ndarray, " _"]], count: int) -> Int[np.ndarray, " l"]:
-    return np.bincount(np.concatenate(found), minlength=count)
+def _counts(labels: Sequence[Int[np.ndarray, " _"]], count: int) -> Int[np.ndarray, " l"]:
+    return np.bincount(np.concatenate(labels), minlength=count)
 
 
 def discriminative_degrees(
@@ -410,10 +406,10 @@ def discriminative_degrees(
     far. Raises ValueError for settings out of range, an unknown layer and where no image could be
     used, and what a Classifier raises.
     """
-    asked = _DegreePass(Classifier.of(model), layers, checked_top_k(top_k), counted, seed)
+    measurement = _DegreePass(Classifier.of(model), layers, checked_top_k(top_k), counted, seed)
     notes: list[str] = []
-    seen = list(until_stopped(asked.each(images, progress), stopped, notes))
-    return asked.summary(seen, notes)
+    counts = list(until_stopped(measurement.each(images, progress), stopped, notes))
+    return measurement.summary(counts, notes)
 
 
 class _DegreePass(_DecisionPass):
@@ -435,33 +431,33 @@ class _DegreePass(_DecisionPass):
         """Yield what every image's decisions select."""
         with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
             for batch in batches(images, self.classifier, size=1):
-                found = self._chose(batch)
-                if found is not None:
-                    yield found
+                counts = self._counts_of(batch)
+                if counts is not None:
+                    yield counts
                 bar.update()
 
-    def _chose(self, batch: Batch) -> _SelectionCounts | None:
+    def _counts_of(self, batch: Batch) -> _SelectionCounts | None:
         capture = self.probe.capture(batch.x, self._names)
         self._layers = capture.layers
         index, (sample,) = self._index(capture), batch.samples
         if index is None:
             return None
         with visiting(self.classifier.model):
-            found = tuple(map(self._times, selections(self.probe, capture, index, self.top_k)))
-        return _SelectionCounts(sample.key, index if sample.label is None else sample.label, found)
+            chosen = tuple(map(self._times, selections(self.probe, capture, index, self.top_k)))
+        return _SelectionCounts(sample.key, index if sample.label is None else sample.label, chosen)
 
     def _times(self, selection: Selection) -> Counter[int]:
         times = Counter(part.unit.channel for part in selection.parts)
         return times if self._counted == "decisions" else Counter(times.keys())
 
-    def summary(self, seen: Sequence[_SelectionCounts], notes: Sequence[str]) -> DegreeSummary:
+    def summary(self, images: Sequence[_SelectionCounts], notes: Sequence[str]) -> DegreeSummary:
         """Return what all images gave, with what chance gives.
 
         Classes are shuffled between images in the order of their keys, not of the data.
         """
-        if not seen:
+        if not images:
             raise self._none_seen()
-        ordered = sorted(seen, key=lambda one: one.key)
+        ordered = sorted(images, key=lambda one: one.key)
         classes, own = np.unique([one.index for one in ordered], return_inverse=True)
         shuffled = shuffles(own, self.seed)
         settings = {"counted": self._counted, "layers": tuple(one.name for one in self._layers)}

@@ -1,4 +1,7 @@
-"""Wrong decisions: which channels of the deepest stage speak for the wrong class (Fig. 11)."""
+"""Wrong decisions: which channels of the deepest stage speak for the wrong class (Fig. 11).
+
+Images of a data set that excite these channels most, and what is named with regions covered.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def exemplars_of(
     kind raise.
     """
     classifier = Classifier.of(model)
-    gathered = _ExemplarSample(classifier, channels, share("quantile", quantile), done)
+    sample = _ExemplarSample(classifier, channels, share("quantile", quantile), done)
     source = batches(data, classifier, size=batch_size(classifier))
     first = next(source, None)
     if first is None:
@@ -74,11 +77,11 @@ def exemplars_of(
             "got data without a single image; expected at least one; check the folder or the"
             " filter that made it"
         )
-    asker = MapExtractor(Probe(classifier), layer, first.x[:1])
+    extractor = MapExtractor(Probe(classifier), layer, first.x[:1])
     accumulate(
-        chain([first], source), asker.of, gathered.keep, total=length_of(data), progress=progress
+        chain([first], source), extractor.of, sample.keep, total=length_of(data), progress=progress
     )
-    return gathered.portraits(), gathered.labels()
+    return sample.portraits(), sample.labels()
 
 
 class _ExemplarSample:
@@ -97,9 +100,9 @@ class _ExemplarSample:
         self._names: dict[bytes, str] = {}
         self._done, self._images = done, 0
 
-    def keep(self, seen: tuple[Batch, Maps]) -> None:
+    def keep(self, pair: tuple[Batch, Maps]) -> None:
         """Take a batch in."""
-        batch, maps = seen
+        batch, maps = pair
         own = np.ascontiguousarray(maps[:, self._channels])
         self._strongest.add(
             batch, own, lambda i: picture_of_sample(batch.samples[i], self._classifier)
@@ -113,10 +116,10 @@ class _ExemplarSample:
 
     def portraits(self) -> tuple[FilterPortrait, ...]:
         """Return what is seen of every wanted channel; nothing of one that is silent."""
-        found = self._strongest.portraits(self._sample.thresholds(self._quantile))
+        portraits = self._strongest.portraits(self._sample.thresholds(self._quantile))
         return tuple(
             replace(portrait, filter=channel)
-            for channel, portrait in zip(self._channels, found, strict=True)
+            for channel, portrait in zip(self._channels, portraits, strict=True)
         )
 
     def labels(self) -> tuple[tuple[str, ...], ...]:
@@ -202,13 +205,13 @@ class Occluder:
 
 def checked_mask(mask: Any) -> Bool[np.ndarray, "56 56"]:
     """Return a mask as it came; raises ValueError for another shape or type."""
-    found = np.asarray(mask)
-    if found.shape != (GRID, GRID) or found.dtype != np.bool_:
+    cells = np.asarray(mask)
+    if cells.shape != (GRID, GRID) or cells.dtype != np.bool_:
         raise ValueError(
-            f"got a mask of shape {found.shape} and type {found.dtype}; expected {GRID} x {GRID}"
+            f"got a mask of shape {cells.shape} and type {cells.dtype}; expected {GRID} x {GRID}"
             " booleans, a cell of a grid over the image each; resize it, and compare it with 0"
         )
-    return found
+    return cells
 
 
 def mask_of(data: Any) -> Bool[np.ndarray, "56 56"]:
@@ -228,7 +231,7 @@ def mask_of(data: Any) -> Bool[np.ndarray, "56 56"]:
 
 
 @dataclass(frozen=True)
-class ChannelDecision:
+class ChannelComparison:
     """What each of `k` channels adds to two logits, estimated and measured, and who decides.
 
     The figures are those of `evidence.Failure`.
@@ -242,7 +245,7 @@ class ChannelDecision:
     together: tuple[Prediction, ...]
 
 
-class TwoClassDecision:
+class ClassComparison:
     """One image at the deepest stage of a network, where two classes compete for it.
 
     `layers` are names as for a decomposition: the deepest of them counts.
@@ -273,7 +276,7 @@ class TwoClassDecision:
         index = self._classifier.index_of(target, len(self.logits))
         return self._classifier.prediction(self.logits, index)
 
-    def between(self, wrong: int, right: int, top: int = TOP) -> ChannelDecision:
+    def between(self, wrong: int, right: int, top: int = TOP) -> ChannelComparison:
         """Return how every channel speaks for two classes, and the `top` that decide.
 
         Raises ValueError for fewer than one.
@@ -285,7 +288,7 @@ class TwoClassDecision:
             contributions, drops = self._contributions(pair), self._drops(pair)
             chosen = np.argsort(contributions[1] - contributions[0], kind="stable")[:count]
             alone, together = self._without(chosen)
-        return ChannelDecision(
+        return ChannelComparison(
             contributions=contributions,
             drops=drops,
             channels=chosen.astype(np.int64),
@@ -297,9 +300,9 @@ class TwoClassDecision:
     def _contributions(self, pair: tuple[int, int]) -> Float[np.ndarray, "2 k"]:
         """Gradient times activation (Eq. 3), summed over the map: to first order, the drops."""
         rows = []
-        for decided in self._segment.decide([Unit(index, 0, 0) for index in pair]):
-            sums = (decided.gradients * decided.activations).sum((2, 3)).float()
-            rows.append(sums * torch.tensor(decided.signs, device=sums.device)[:, None])
+        for decision in self._segment.decide([Unit(index, 0, 0) for index in pair]):
+            sums = (decision.gradients * decision.activations).sum((2, 3)).float()
+            rows.append(sums * torch.tensor(decision.signs, device=sums.device)[:, None])
         return torch.cat(rows).cpu().numpy()
 
     def _drops(self, pair: tuple[int, int]) -> Float[np.ndarray, "2 k"]:
@@ -324,7 +327,7 @@ class TwoClassDecision:
 
 
 def failure_of(
-    rivalry: TwoClassDecision,
+    classes: ClassComparison,
     wrong: Decomposition,
     right: Decomposition | None,
     true: Prediction,
@@ -340,34 +343,34 @@ def failure_of(
     if named.index == true.index:
         raise ValueError(
             f"the image is named {named.name!r} as it should be; expected another class as the true"
-            f" one; {_runner_up(rivalry, named)}"
+            f" one; {_runner_up(classes, named)}"
         )
-    found = rivalry.between(named.index, true.index, top)
+    comparison = classes.between(named.index, true.index, top)
     return Failure(
         wrong=wrong,
         right=right,
         true=true,
-        layer=rivalry.layer,
-        contributions=found.contributions,
-        drops=found.drops,
-        channels=found.channels,
-        maps=found.maps,
-        alone=found.alone,
-        together=found.together,
-        provenance=_provenance(wrong, true, len(found.channels)),
-        notes=tuple(_notes(found, right, named, true)),
+        layer=classes.layer,
+        contributions=comparison.contributions,
+        drops=comparison.drops,
+        channels=comparison.channels,
+        maps=comparison.maps,
+        alone=comparison.alone,
+        together=comparison.together,
+        provenance=_provenance(wrong, true, len(comparison.channels)),
+        notes=tuple(_notes(comparison, right, named, true)),
     )
 
 
-def _runner_up(rivalry: TwoClassDecision, named: Prediction) -> str:
-    others = [p for p in rivalry.predictions(2) if p.index != named.index]
+def _runner_up(classes: ClassComparison, named: Prediction) -> str:
+    others = [p for p in classes.predictions(2) if p.index != named.index]
     if not others:
         return "the network knows no other"
     return f"pass true={others[0].name!r} to compare with the runner-up"
 
 
 def _notes(
-    found: ChannelDecision, right: Decomposition | None, named: Prediction, true: Prediction
+    comparison: ChannelComparison, right: Decomposition | None, named: Prediction, true: Prediction
 ) -> list[str]:
     notes = []
     if right is None:
@@ -375,8 +378,8 @@ def _notes(
             f"There is no tree of {true.name}: its logit is {true.logit:.2f}, and only a decision"
             " in favour can be taken apart. What each channel adds to it is known all the same."
         )
-    first = found.channels[0]
-    if found.contributions[0, first] <= found.contributions[1, first]:
+    first = comparison.channels[0]
+    if comparison.contributions[0, first] <= comparison.contributions[1, first]:
         notes.append(
             f"No channel adds more to {named.name} than to {true.name}: what decides is not in"
             " this layer, but behind it."
@@ -399,10 +402,10 @@ def with_exemplars(failure: Failure, model: Any, data: Any, **settings: Any) -> 
 
     `settings` are those of `exemplars_of`, which says what is raised.
     """
-    seen, labels = exemplars_of(
+    portraits, labels = exemplars_of(
         model, data, failure.layer.name, [int(k) for k in failure.channels], **settings
     )
     known = failure.provenance
     quantile = settings.get("quantile", QUANTILE)
     provenance = replace(known, settings={**known.settings, "quantile": quantile})
-    return replace(failure, exemplars=seen, labels=labels, provenance=provenance)
+    return replace(failure, exemplars=portraits, labels=labels, provenance=provenance)

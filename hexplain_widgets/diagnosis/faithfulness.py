@@ -1,4 +1,7 @@
-"""How far explanations are true: contributions, surrogates and rankings held against ablation."""
+"""How far explanations are true: contributions, surrogates and rankings held against ablation.
+
+One decision at one step, the figures of a step over images, and the pass over a set of images.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,14 @@ from ..network.guest import visiting
 from ..network.probe import Capture, Probe
 from ..network.segments import Segment, Unit, UnitGradients
 from ..provenance import versions
-from .surrogates import RIVALS, kept_channels, masked_logits, random_gates, rival, without_strongest
+from .surrogates import (
+    BASELINES,
+    baseline_importance,
+    masked_logits,
+    random_gates,
+    surrogate_channels,
+    without_strongest,
+)
 
 MERGE_IOU = 0.9
 # Shares of a layer's channels that are masked (Fig. 6).
@@ -62,7 +72,7 @@ def channel_means(
 
 
 @dataclass(frozen=True)
-class StepMeasure:
+class StepMeasurement:
     """One decision at one step; rows of `estimates` are AA, MA, AG and MG (Table 1).
 
     `remaining` is what is left of the decision, as a share of it, where `FRACTIONS` of the channels
@@ -71,7 +81,7 @@ class StepMeasure:
     """
 
     estimates: Float[np.ndarray, "4 k"]
-    found: Faithfulness
+    faithfulness: Faithfulness
     remaining: Float[np.ndarray, "3 f"]
     activated: int
     overlapping: int
@@ -79,14 +89,14 @@ class StepMeasure:
 
 
 def estimators(
-    decided: UnitGradients, removed: Float[Tensor, "1 k h w"], full: tuple[int, int]
+    decision: UnitGradients, removed: Float[Tensor, "1 k h w"], full: tuple[int, int]
 ) -> Float[Tensor, "4 k"]:
     """Return the four estimates of each channel's contribution to one decision (Table 1).
 
     Average and maximum of gradient times what is removed (the activation, or its part above the
     mean), average and maximum of the gradient, over the whole map of `full` cells.
     """
-    gradients, maps = decided.gradients[0], decided.gradients[0] * removed[0]
+    gradients, maps = decision.gradients[0], decision.gradients[0] * removed[0]
     whole = gradients.shape[1:] == full
     cells = full[0] * full[1]
 
@@ -112,56 +122,62 @@ def masked_orders(
 
 
 def remaining(
-    segment: Segment, decided: UnitGradients, gates: Float[np.ndarray, "3 f k"]
+    segment: Segment, decision: UnitGradients, gates: Float[np.ndarray, "3 f k"]
 ) -> Float[np.ndarray, "3 f"]:
     """Return what is left of one decision with channels masked, as a share of it (Fig. 6)."""
-    (unit,) = decided.units
+    (unit,) = decision.units
     maps, values = segment.around(unit)
     flat = torch.from_numpy(gates.reshape(-1, gates.shape[2])).to(maps)
-    left = values(maps * flat[:, :, None, None], decided.unclipped[0]).double().cpu().numpy()
-    value = decided.values[0] or np.inf  # of a decision that is 0, nothing is left
+    left = values(maps * flat[:, :, None, None], decision.unclipped[0]).double().cpu().numpy()
+    value = decision.values[0] or np.inf  # of a decision that is 0, nothing is left
     return left.reshape(gates.shape[:2]) / value
 
 
-def measured_step(
-    weighing: ContributionFinder,
+def measure_step(
+    finder: ContributionFinder,
     segment: Segment,
     names: tuple[str, str | None],
     unit: Unit,
     draw: np.random.Generator,
-) -> StepMeasure:
+) -> StepMeasurement:
     """Return one decision's contributions beside what is true; call it inside `guest.visiting`."""
-    (decided,) = segment.decide([unit])
-    maps = decided.gradients * decided.activations
+    (decision,) = segment.decide([unit])
+    maps = decision.gradients * decision.activations
     weights = estimated(maps, segment.full[0] * segment.full[1])
-    removed = weighing.removed(names[0], decided)
-    estimates = estimators(decided, removed, segment.full).cpu().numpy()
-    kept, also = strongest(maps, weights.contributions, maps.shape[1], MERGE_IOU)
-    split = splits_of(decided, maps, weights, [kept[0][:1]], [also[0][:1]])[unit]
-    return StepMeasure(
+    removed = finder.removed(names[0], decision)
+    estimates = estimators(decision, removed, segment.full).cpu().numpy()
+    top, also = strongest(maps, weights.contributions, maps.shape[1], MERGE_IOU)
+    split = splits_of(decision, maps, weights, [top[0][:1]], [also[0][:1]])[unit]
+    return StepMeasurement(
         estimates=estimates,
-        found=weighing.faithfulness(segment, names, decided),
-        remaining=remaining(segment, decided, masked_orders(estimates[0], draw)),
+        faithfulness=finder.faithfulness(segment, names, decision),
+        remaining=remaining(segment, decision, masked_orders(estimates[0], draw)),
         activated=split.activated,
         overlapping=sum(map(len, also[0])),
         next=split.parts[0].unit if split.parts else None,
     )
 
 
-def step_summary(deep: str, shallow: str, found: Sequence[StepMeasure]) -> StepFaithfulness:
+def step_summary(
+    deep: str, shallow: str, measurements: Sequence[StepMeasurement]
+) -> StepFaithfulness:
     """Return the figures of one step over the images that got that far down (Table 1, Fig. 6-7).
 
     `deep` is "logits" at the top. Correlations are over the images where they are defined, and 0
     where there is none.
     """
-    rows = np.array([[pearson(e, one.found.drops) for e in one.estimates] for one in found])
-    left = np.array([one.remaining for one in found])
-    curves = np.array([_sorted(one) for one in found])
-    ranks = [one.found.spearman for one in found if one.found.spearman is not None]
+    rows = np.array(
+        [[pearson(e, one.faithfulness.drops) for e in one.estimates] for one in measurements]
+    )
+    left = np.array([one.remaining for one in measurements])
+    curves = np.array([_sorted(one) for one in measurements])
+    ranks = [
+        one.faithfulness.spearman for one in measurements if one.faithfulness.spearman is not None
+    ]
     return StepFaithfulness(
         deep=deep,
         shallow=shallow,
-        channels=found[0].estimates.shape[1],
+        channels=measurements[0].estimates.shape[1],
         pearson=_over(rows, np.mean),
         errors=_over(rows, lambda column: standard_error(column[:, None])[0]),
         lowest=_over(rows, np.min),
@@ -172,8 +188,8 @@ def step_summary(deep: str, shallow: str, found: Sequence[StepMeasure]) -> StepF
         remaining_errors=standard_error(left),
         estimates=curves[:, 0].mean(0),
         drops=curves[:, 1].mean(0),
-        activated=float(np.mean([one.activated for one in found])),
-        overlapping=float(np.mean([one.overlapping for one in found])),
+        activated=float(np.mean([one.activated for one in measurements])),
+        overlapping=float(np.mean([one.overlapping for one in measurements])),
     )
 
 
@@ -189,10 +205,10 @@ def _over(rows: Float[np.ndarray, "n m"], take: object) -> Float[np.ndarray, " m
     return np.array([float(take(c)) if len(c) else 0.0 for c in columns])  # type: ignore[operator]
 
 
-def _sorted(one: StepMeasure) -> Float[np.ndarray, "2 p"]:
+def _sorted(one: StepMeasurement) -> Float[np.ndarray, "2 p"]:
     """Return both sides sorted by size, at even ranks, in shares of the largest drop (Fig. 7)."""
-    sides = one.found.estimates, one.found.drops
-    largest = float(np.abs(one.found.drops).max()) or 1.0
+    sides = one.faithfulness.estimates, one.faithfulness.drops
+    largest = float(np.abs(one.faithfulness.drops).max()) or 1.0
     places = np.linspace(0, 1, len(sides[0]))
     at = np.linspace(0, 1, POINTS)
     return np.stack([np.interp(at, places, np.sort(side)[::-1] / largest) for side in sides])
@@ -204,9 +220,9 @@ class _ImageFaithfulness:
 
     label: int | None
     own: int
-    steps: tuple[StepMeasure, ...]
+    steps: tuple[StepMeasurement, ...]
     named: tuple[tuple[int, ...], tuple[int, ...]]
-    kept: Float[np.ndarray, "j l"]
+    shares: Float[np.ndarray, "j l"]
     survived: Bool[np.ndarray, "l o n"]
 
 
@@ -234,17 +250,17 @@ def measure_faithfulness(
     left out, with a note. Raises ValueError where there is no image or a setting is out of range,
     ImportError for rivals without captum, and what Probe.capture raises.
     """
-    asked = _FaithfulnessPass(Classifier.of(model), layers, top_k, removed, rivals, seed)
+    measurement = _FaithfulnessPass(Classifier.of(model), layers, top_k, removed, rivals, seed)
     if reference is not None:
-        asked.means = channel_means(asked.classifier, reference, layers=layers)
+        measurement.means = channel_means(measurement.classifier, reference, layers=layers)
     notes: list[str] = []
-    seen = list(until_stopped(asked.each(_several(images), progress), stopped, notes))
-    if not seen:
+    rows = list(until_stopped(measurement.each(_several(images), progress), stopped, notes))
+    if not rows:
         raise ValueError(
             "got no image; expected at least one; pass an image, or data with some, and let the"
             " first one be finished"
         )
-    return asked.summary(seen, notes)
+    return measurement.summary(rows, notes)
 
 
 def _several(images: Any) -> Any:
@@ -261,13 +277,13 @@ class _FaithfulnessPass:
         layers: Collection[str] | None,
         top_k: Sequence[int],
         removed: Sequence[int],
-        rivals: Sequence[str],
+        baselines: Sequence[str],
         seed: int,
     ) -> None:
         self.classifier, self.names, self.seed = classifier, layers, seed
         self.top_k = tuple(at_least_one("top_k", k) for k in top_k)
         self.removed = tuple(at_least_one("removed", n) for n in removed)
-        self.rivals = tuple(one_of("rivals", name, tuple(RIVALS)) for name in rivals)
+        self.baselines = tuple(one_of("rivals", name, tuple(BASELINES)) for name in baselines)
         self.notes: list[str] = []
         self.probe = Probe(classifier)
         self.layers: tuple[Layer, ...] = ()
@@ -277,22 +293,25 @@ class _FaithfulnessPass:
         bar = tqdm(total=length_of(images), unit="image", disable=not progress)
         with bar:
             for batch in batches(images, self.classifier, size=1):
-                yield self._seen(batch.x, batch.samples[0])
+                yield self._measured(batch.x, batch.samples[0])
                 bar.update()
 
-    def _seen(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _ImageFaithfulness:
+    def _measured(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _ImageFaithfulness:
         capture = self.probe.capture(x, self.names)
         index = int(capture.logits[0].argmax())
         if not self.layers:
-            self._keep_workable(capture, index)
+            self._leave_out_unworkable(capture, index)
         self.layers = capture.layers
         draw = drawing(sample.key, "faithfulness", self.seed)
         with visiting(self.classifier.model):
             steps = tuple(self._steps(capture, index, draw))
             most = max(*self.top_k, *self.removed)
-            *kept, ranked = kept_channels(self.probe, capture, index, (*self.top_k, most))
+            *surrogates, ranked = surrogate_channels(
+                self.probe, capture, index, (*self.top_k, most)
+            )
             ours = {
-                layer.name: np.stack([k.gates(layer.name) for k in kept]) for layer in self.layers
+                layer.name: np.stack([k.gates(layer.name) for k in surrogates])
+                for layer in self.layers
             }
             named = (self._named(capture, ours), self._named(capture, random_gates(ours, draw)))
             survived = [
@@ -302,29 +321,29 @@ class _FaithfulnessPass:
         shares = np.stack([ours[layer.name].mean(1) for layer in self.layers], 1)
         return _ImageFaithfulness(sample.label, index, steps, named, shares, np.stack(survived))
 
-    def _keep_workable(self, capture: Capture, index: int) -> None:
-        """Leave out the rivals that do not work on this network, and say so."""
-        for name in self.rivals:
+    def _leave_out_unworkable(self, capture: Capture, index: int) -> None:
+        """Leave out the baselines that do not work on this network, and say so."""
+        for name in self.baselines:
             with visiting(self.classifier.model):
                 try:
                     for layer in capture.layers:
-                        rival(name, self.classifier, capture.x, layer.name, index)
+                        baseline_importance(name, self.classifier, capture.x, layer.name, index)
                 except ValueError as error:
-                    self.rivals = tuple(other for other in self.rivals if other != name)
+                    self.baselines = tuple(other for other in self.baselines if other != name)
                     self.notes.append(f"Left out: {error}.")
 
     def _steps(
         self, capture: Capture, index: int, draw: np.random.Generator
-    ) -> Iterator[StepMeasure]:
-        weighing = ContributionFinder(self.probe, capture, self.means)
+    ) -> Iterator[StepMeasurement]:
+        finder = ContributionFinder(self.probe, capture, self.means)
         unit, deep = Unit(index, 0, 0), None
         for layer in self.layers:
             segment = self.probe.segment(capture, layer.name, deep)
-            found = measured_step(weighing, segment, (layer.name, deep), unit, draw)
-            yield found
-            if found.next is None:
+            step = measure_step(finder, segment, (layer.name, deep), unit, draw)
+            yield step
+            if step.next is None:
                 return
-            unit, deep = found.next, layer.name
+            unit, deep = step.next, layer.name
 
     def _named(self, capture: Capture, gates: Any) -> tuple[int, ...]:
         logits = masked_logits(self.probe, capture, gates)
@@ -341,7 +360,8 @@ class _FaithfulnessPass:
         """Return whether the class is named still without a layer's most important channels."""
         scores = [ours, self._direct(capture, layer, index)]
         scores += [
-            rival(name, self.classifier, capture.x, layer.name, index) for name in self.rivals
+            baseline_importance(name, self.classifier, capture.x, layer.name, index)
+            for name in self.baselines
         ]
         rows = [without_strongest(s, self.removed) for s in (*scores, draw.random(layer.shape[0]))]
         named = self._named(capture, {layer.name: np.concatenate(rows)})
@@ -349,36 +369,36 @@ class _FaithfulnessPass:
 
     def _direct(self, capture: Capture, layer: Layer, index: int) -> Float[np.ndarray, " k"]:
         segment = self.probe.segment(capture, layer.name, None)
-        (decided,) = segment.decide([Unit(index, 0, 0)])
-        weights = estimated(decided.gradients * decided.activations, 1)
+        (decision,) = segment.decide([Unit(index, 0, 0)])
+        weights = estimated(decision.gradients * decision.activations, 1)
         return weights.contributions[0].double().cpu().numpy()
 
     def summary(
-        self, seen: Sequence[_ImageFaithfulness], notes: Sequence[str]
+        self, images: Sequence[_ImageFaithfulness], notes: Sequence[str]
     ) -> FaithfulnessSummary:
         """Return what all images gave."""
-        own = np.array([one.own for one in seen])
-        named = np.array([one.named for one in seen])
-        labels = np.array([-1 if one.label is None else one.label for one in seen])
+        own = np.array([one.own for one in images])
+        named = np.array([one.named for one in images])
+        labels = np.array([-1 if one.label is None else one.label for one in images])
         known = labels >= 0
         deep = ["logits", *(layer.name for layer in self.layers)]
         return FaithfulnessSummary(
-            images=len(seen),
+            images=len(images),
             labelled=int(known.sum()),
             layers=self.layers,
             steps=tuple(
                 step_summary(
-                    deep[i], layer.name, [one.steps[i] for one in seen if i < len(one.steps)]
+                    deep[i], layer.name, [one.steps[i] for one in images if i < len(one.steps)]
                 )
                 for i, layer in enumerate(self.layers)
-                if any(i < len(one.steps) for one in seen)
+                if any(i < len(one.steps) for one in images)
             ),
             top_k=np.array(self.top_k),
             match=(named == own[:, None, None]).mean(0),
-            kept=np.mean([one.kept for one in seen], 0),
+            kept=np.mean([one.shares for one in images], 0),
             removed=np.array(self.removed),
-            methods=(OURS, DIRECT, *self.rivals, RANDOM),
-            survival=np.mean([one.survived for one in seen], 0),
+            methods=(OURS, DIRECT, *self.baselines, RANDOM),
+            survival=np.mean([one.survived for one in images], 0),
             accuracy=(named == labels[:, None, None])[known].mean(0) if known.any() else None,
             whole_accuracy=float((own == labels)[known].mean()) if known.any() else None,
             provenance=self._provenance(),
@@ -393,7 +413,7 @@ class _FaithfulnessPass:
             settings={
                 "layers": tuple(layer.name for layer in self.layers),
                 "baseline": "zero" if self.means is None else "mean",
-                "rivals": self.rivals,
+                "rivals": self.baselines,
             },
             seed=self.seed,
             versions=versions(),

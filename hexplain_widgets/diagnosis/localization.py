@@ -48,8 +48,7 @@ def _shares(cells: int, length: int) -> Float[np.ndarray, "cells length"]:
     edges = np.arange(cells + 1) * length / cells
     starts = np.arange(length)
     inside = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
-    shares: Float[np.ndarray, "cells length"] = inside.clip(0)
-    return shares
+    return inside.clip(0)
 
 
 def _energy(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:

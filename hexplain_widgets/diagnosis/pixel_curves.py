@@ -26,7 +26,7 @@ GROUNDS = ("mean", "blur", "black")
 
 
 @dataclass(frozen=True)
-class _CurvePair:
+class _OrderCurves:
     """The two curves of one order of the pixels."""
 
     deletion: Float[np.ndarray, " s"]
@@ -61,42 +61,44 @@ def insertion_deletion(
     index = _index(classifier, x, heat, target)
     key = _key(x)
     order = _order(_values(heat), (x.shape[2], x.shape[3]), drawing(key, "ties", seed))
-    play = _PixelRemoval(
+    removal = _PixelRemoval(
         classifier, x, index, at_least_one("steps", steps), deleted_to, inserted_into
     )
     chance = drawing(key, "random order", seed)
-    others = [play.of(chance.permutation(len(order))) for _ in range(at_least_one("draws", draws))]
-    return _evidence(heat, classifier, play, play.of(order), others, seed)
+    others = [
+        removal.of(chance.permutation(len(order))) for _ in range(at_least_one("draws", draws))
+    ]
+    return _evidence(heat, classifier, removal, removal.of(order), others, seed)
 
 
 def _evidence(
     heat: Any,
     classifier: Classifier,
-    play: _PixelRemoval,
-    found: _CurvePair,
-    others: Sequence[_CurvePair],
+    removal: _PixelRemoval,
+    own: _OrderCurves,
+    others: Sequence[_OrderCurves],
     seed: int,
 ) -> PixelCurves:
     deletion = np.mean([one.deletion for one in others], axis=0)
     insertion = np.mean([one.insertion for one in others], axis=0)
-    curves = (found.deletion, found.insertion, deletion, insertion)
-    areas = [float(np.trapezoid(one, play.shares)) for one in curves]
+    curves = (own.deletion, own.insertion, deletion, insertion)
+    areas = [float(np.trapezoid(one, removal.shares)) for one in curves]
     known = isinstance(heat, HeatMap)
     return PixelCurves(
-        target=classifier.name(play.index),
+        target=classifier.name(removal.index),
         method=heat.method if known else "a map",
         layer=heat.layer if known else "",
-        shares=play.shares,
-        deletion=found.deletion,
-        insertion=found.insertion,
+        shares=removal.shares,
+        deletion=own.deletion,
+        insertion=own.insertion,
         deletion_area=areas[0],
         insertion_area=areas[1],
         random_deletion=deletion,
         random_insertion=insertion,
         random_deletion_area=areas[2],
         random_insertion_area=areas[3],
-        provenance=_provenance(classifier, play, seed),
-        index=play.index,
+        provenance=_provenance(classifier, removal, seed),
+        index=removal.index,
         notes=classifier.notes,
     )
 
@@ -158,13 +160,13 @@ class _PixelRemoval:
         """Which shares of the pixels have gone or come."""
         return self._counts / self._counts[-1]
 
-    def of(self, order: Int[np.ndarray, " p"]) -> _CurvePair:
+    def of(self, order: Int[np.ndarray, " p"]) -> _OrderCurves:
         """Return both curves of an order of the pixels."""
         rank = np.empty(len(order), dtype=np.int64)
         rank[order] = np.arange(len(order))
         strong = torch.from_numpy(rank[None] < self._counts[:, None]).to(self._x.device)
         masks = strong.view(len(self._counts), 1, *self._x.shape[2:])
-        return _CurvePair(
+        return _OrderCurves(
             self._probabilities(masks, self._without, self._x),
             self._probabilities(masks, self._x, self._into),
         )
@@ -193,12 +195,12 @@ def _ground(classifier: Classifier, x: Float[Tensor, "1 c h w"], name: str) -> T
     return torch.from_numpy(blurred).to(x)
 
 
-def _provenance(classifier: Classifier, play: _PixelRemoval, seed: int) -> Provenance:
+def _provenance(classifier: Classifier, removal: _PixelRemoval, seed: int) -> Provenance:
     return Provenance(
         method="insertion and deletion",
         model=type(classifier.model).__name__,
-        target=classifier.name(play.index),
-        settings={"steps": len(play.shares) - 1, **play.grounds},
+        target=classifier.name(removal.index),
+        settings={"steps": len(removal.shares) - 1, **removal.grounds},
         seed=seed,
         versions=versions(),
     )

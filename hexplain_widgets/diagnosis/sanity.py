@@ -1,4 +1,7 @@
-"""Randomisation tests: whether attribution maps change where the network does (Fig. 8)."""
+"""Randomisation tests: whether attribution maps change where the network does (Fig. 8).
+
+Attributions at the pixels, copies of a network with weights drawn anew, and how far maps agree.
+"""
 
 from __future__ import annotations
 
@@ -76,9 +79,8 @@ class PixelAttribution:
         """
         kind = METHODS[one_of("methods", method, tuple(METHODS))]
         with visiting(self.classifier.model):
-            found = kind(self, x, index, key)
-        values: Float[np.ndarray, "c h w"] = found[0].detach().double().cpu().numpy()
-        return values
+            attribution = kind(self, x, index, key)
+        return attribution[0].detach().double().cpu().numpy()
 
     def _gradients(
         self, x: Tensor, index: int, mode: AbstractContextManager[Any] | None = None
@@ -129,15 +131,15 @@ class PixelAttribution:
         paths: dict[Unit, int] = {}
         for part, count in zip(last.parts, last.paths, strict=True):
             paths[part.unit] = paths.get(part.unit, 0) + count
-        found = torch.zeros_like(x)
+        total = torch.zeros_like(x)
         segment = self._probe.segment(capture, None, last.layer.name)
-        for decided in segment.decide(list(paths)):
-            h, w = decided.gradients.shape[2:]
-            for i, unit in enumerate(decided.units):
-                top, left = decided.offsets[i]
-                part_of = found[0, :, top : top + h, left : left + w]
-                part_of += paths[unit] * decided.gradients[i]
-        return found
+        for decision in segment.decide(list(paths)):
+            h, w = decision.gradients.shape[2:]
+            for i, unit in enumerate(decision.units):
+                top, left = decision.offsets[i]
+                part_of = total[0, :, top : top + h, left : left + w]
+                part_of += paths[unit] * decision.gradients[i]
+        return total
 
 
 METHODS: Mapping[str, Kind] = {
@@ -192,13 +194,13 @@ def layers_from_top(model: nn.Module, x: Float[Tensor, "1 c h w"]) -> list[list[
     with visiting(model), torch.no_grad(), uses:
         model(x)
     names = list(dict.fromkeys(owner[tensor] for tensor in reversed(uses.order)))[::-1]
-    found: list[list[str]] = []
+    layers: list[list[str]] = []
     for name in names:
         weights = model.get_submodule(name).parameters(recurse=False)
-        if not found or any(p.ndim > 1 for p in weights):
-            found.append([])
-        found[-1].append(name)
-    return found[::-1]
+        if not layers or any(p.ndim > 1 for p in weights):
+            layers.append([])
+        layers[-1].append(name)
+    return layers[::-1]
 
 
 class RandomisedNetwork:
@@ -206,7 +208,7 @@ class RandomisedNetwork:
 
     Every module draws as it did when it was made (`reset_parameters`): weights and biases, and the
     statistics of batch norms go back to 0 and 1. What a layer draws depends on `seed` and its place
-    alone. `kept` names modules that cannot draw. The network itself is never touched.
+    alone. `fixed` names modules that cannot draw. The network itself is never touched.
     """
 
     def __init__(self, model: nn.Module, x: Float[Tensor, "1 c h w"], *, seed: int = 0) -> None:
@@ -214,33 +216,33 @@ class RandomisedNetwork:
         with visiting(model):
             self.model = copy.deepcopy(model)
         named = [name for layer in self.layers for name in layer]
-        self.kept = tuple(
+        self.fixed = tuple(
             n for n in named if not hasattr(model.get_submodule(n), "reset_parameters")
         )
         own = {name: _state(self.model, name) for name in named}
-        drawn = self._drawn(seed)
-        self._states = [{n: (own[n], drawn[n]) for n in layer} for layer in self.layers]
+        fresh = self._drawn(seed)
+        self._states = [{n: (own[n], fresh[n]) for n in layer} for layer in self.layers]
         self.turn(0)
 
     def _drawn(self, seed: int) -> dict[str, State]:
-        found = {}
+        states = {}
         with same_randomness(), torch.inference_mode(False):
             for place, layer in enumerate(self.layers):
                 torch.manual_seed(seed * 10**6 + place)
                 for name in layer:
                     module = self.model.get_submodule(name)
-                    if name not in self.kept:
+                    if name not in self.fixed:
                         for tensor in _tensors(module).values():
                             tensor.data = tensor.data.clone()
                         module.reset_parameters()  # type: ignore[operator]
-                    found[name] = _state(self.model, name)
-        return found
+                    states[name] = _state(self.model, name)
+        return states
 
     def turn(self, count: int) -> nn.Module:
         """Return the copy with its `count` topmost layers drawn anew, the others as they were."""
         for place, layer in enumerate(self._states):
-            for name, (own, drawn) in layer.items():
-                wanted = drawn if place < count else own
+            for name, (own, fresh) in layer.items():
+                wanted = fresh if place < count else own
                 for key, tensor in _tensors(self.model.get_submodule(name)).items():
                     tensor.data = wanted[key]
         return self.model
@@ -296,10 +298,10 @@ def measure_randomisation(
         "samples": at_least_one("samples", samples),
         "seed": seed,
     }
-    asked = _RandomisationPass(Classifier.of(model), methods, counts, other, signed, settings)
+    measurement = _RandomisationPass(Classifier.of(model), methods, counts, other, signed, settings)
     notes: list[str] = []
-    rows = list(until_stopped(asked.each(images, progress), stopped, notes))
-    return asked.summary(rows, notes)
+    rows = list(until_stopped(measurement.each(images, progress), stopped, notes))
+    return measurement.summary(rows, notes)
 
 
 class _RandomisationPass:
@@ -316,7 +318,7 @@ class _RandomisationPass:
     ) -> None:
         self.classifier = classifier
         self.methods = tuple(one_of("methods", name, tuple(METHODS)) for name in methods)
-        self._asked, self._counts = counts, tuple[int, ...]()
+        self._requested_counts, self._counts = counts, tuple[int, ...]()
         self._signed, self._settings = signed, settings
         self._own = self._attribution(classifier)
         self._other = None if other is None else self._attribution(Classifier.of(other))
@@ -330,10 +332,10 @@ class _RandomisationPass:
         """Yield how each image's maps agree; `other`'s column is the last."""
         with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
             for batch in batches(images, self.classifier, size=1):
-                yield self._seen(batch.x, batch.samples[0])
+                yield self._similarity(batch.x, batch.samples[0])
                 bar.update()
 
-    def _seen(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _ImageSimilarity:
+    def _similarity(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _ImageSimilarity:
         index = int(self.classifier.logits(x)[0].argmax())
         redrawn = self._copy(x)
         before = self._maps(self._own, x, index, sample.key)
@@ -349,7 +351,9 @@ class _RandomisationPass:
         """Return the copy of the network; each depth of the cascade is looked into by itself."""
         if self._redrawn is None:
             redrawn = RandomisedNetwork(self.classifier.model, x, seed=int(self._settings["seed"]))
-            self._counts = _places(self._asked, len(redrawn.layers), self._other is not None)
+            self._counts = _places(
+                self._requested_counts, len(redrawn.layers), self._other is not None
+            )
             anew = Classifier(
                 redrawn.model, transform=self.classifier.transform, classes=self.classifier.classes
             )
@@ -357,9 +361,10 @@ class _RandomisationPass:
             self._redrawn = redrawn
         return self._redrawn
 
-    def _maps(self, asked: PixelAttribution, x: Tensor, index: int, key: bytes) -> list[Map]:
+    def _maps(self, attribution: PixelAttribution, x: Tensor, index: int, key: bytes) -> list[Map]:
         return [
-            pixel_map(asked.of(name, x, index, key), signed=self._signed) for name in self.methods
+            pixel_map(attribution.of(name, x, index, key), signed=self._signed)
+            for name in self.methods
         ]
 
     def summary(
@@ -371,10 +376,10 @@ class _RandomisationPass:
                 "got no image; expected at least one; pass an image in a list, or data with some,"
                 " and let the first one be finished"
             )
-        seen = _ImageSimilarity(*(np.array(values) for values in zip(*rows, strict=True)))
-        means, errors, counted = _over_images(seen.correlations)
-        shared, shared_errors, _ = _over_images(seen.shared)
-        chance = _over_images(seen.shares)[0][0]
+        similarity = _ImageSimilarity(*(np.array(values) for values in zip(*rows, strict=True)))
+        means, errors, counted = _over_images(similarity.correlations)
+        shared, shared_errors, _ = _over_images(similarity.shared)
+        chance = _over_images(similarity.shares)[0][0]
         ends = len(self._counts)
         against = self._other is not None
         return RandomisationSummary(
@@ -388,7 +393,7 @@ class _RandomisationPass:
             shared=shared[:, :ends],
             shared_errors=shared_errors[:, :ends],
             chance=chance[:ends],
-            covered=seen.covered[..., 0].mean(0),
+            covered=similarity.covered[..., 0].mean(0),
             other=means[:, ends] if against else None,
             other_errors=errors[:, ends] if against else None,
             other_counted=counted[:, ends] if against else None,
@@ -396,7 +401,7 @@ class _RandomisationPass:
             other_shared_errors=shared_errors[:, ends] if against else None,
             other_chance=float(chance[ends]) if against else None,
             provenance=self._provenance(),
-            notes=(*self.classifier.notes, *_kept(self._redrawn), *notes),
+            notes=(*self.classifier.notes, *_fixed_note(self._redrawn), *notes),
         )
 
     def _provenance(self) -> Provenance:
@@ -475,11 +480,11 @@ def _places(counts: Sequence[int] | None, layers: int, against: bool) -> tuple[i
     return tuple(int(n) for n in counts)
 
 
-def _kept(redrawn: RandomisedNetwork) -> tuple[str, ...]:
-    if not redrawn.kept:
+def _fixed_note(redrawn: RandomisedNetwork) -> tuple[str, ...]:
+    if not redrawn.fixed:
         return ()
-    names = ", ".join(redrawn.kept[:5])
-    return (f"{len(redrawn.kept)} modules cannot draw their weights anew and keep them: {names}.",)
+    names = ", ".join(redrawn.fixed[:5])
+    return (f"{len(redrawn.fixed)} modules cannot draw their weights anew and keep them: {names}.",)
 
 
 def _over_images(

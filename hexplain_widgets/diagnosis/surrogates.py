@@ -1,4 +1,7 @@
-"""Surrogates: the network with only those channels open that a decomposition keeps (sec. 4.1)."""
+"""Surrogates: the network with only those channels open that a decomposition keeps (sec. 4.1).
+
+And the baselines that a decomposition's ranking of channels is held against, from captum.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,6 @@ from ..network.segments import Unit
 
 Gates = Mapping[str, Bool[np.ndarray, "n k"]]
 STEPS = 20  # of the path from black to the image
-Rival = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class SurrogateChannels:
         return self.importance[layer] > 0
 
 
-def kept_channels(
+def surrogate_channels(
     probe: Probe, capture: Capture, index: int, top_k: Sequence[int]
 ) -> tuple[SurrogateChannels, ...]:
     """Return the channels that stay where each decision keeps its k strongest, down all layers.
@@ -48,7 +50,7 @@ def kept_channels(
     it inside `guest.visiting`.
     """
     frontiers = [{Unit(index, 0, 0): 1.0} for _ in top_k]
-    found: list[dict[str, Float[np.ndarray, " k"]]] = [{} for _ in top_k]
+    importance: list[dict[str, Float[np.ndarray, " k"]]] = [{} for _ in top_k]
     deep: str | None = None
     for layer in capture.layers:
         # Not only those of the largest k: with fewer paths another can be the strongest.
@@ -60,12 +62,12 @@ def kept_channels(
                 for decision, weight in frontiers[i].items()
                 for share, unit in parts[decision][:k]
             ]
-            found[i][layer.name], frontiers[i] = _gathered(worth, layer.shape[0])
+            importance[i][layer.name], frontiers[i] = _layer_importance(worth, layer.shape[0])
         deep = layer.name
-    return tuple(map(SurrogateChannels, found))
+    return tuple(map(SurrogateChannels, importance))
 
 
-def _gathered(
+def _layer_importance(
     worth: Sequence[tuple[float, Unit]], channels: int
 ) -> tuple[Float[np.ndarray, " k"], dict[Unit, float]]:
     """Return the importance of a layer's channels, and the decisions that they go on with."""
@@ -88,14 +90,14 @@ def _parts(
     if not units:
         return {}
     segment = probe.segment(capture, *names)
-    found = {}
-    for decided in segment.decide(units):
-        maps = decided.gradients * decided.activations
+    parts = {}
+    for decision in segment.decide(units):
+        maps = decision.gradients * decision.activations
         weights = estimated(maps, segment.full[0] * segment.full[1])
-        kept, also = strongest(maps, weights.contributions, top_k, 1.0)
-        for unit, split in splits_of(decided, maps, weights, kept, also).items():
-            found[unit] = [(part.share, part.unit) for part in split.parts]
-    return found
+        top, also = strongest(maps, weights.contributions, top_k, 1.0)
+        for unit, split in splits_of(decision, maps, weights, top, also).items():
+            parts[unit] = [(part.share, part.unit) for part in split.parts]
+    return parts
 
 
 def masked_logits(probe: Probe, capture: Capture, gates: Gates) -> Float[Tensor, "n c"]:
@@ -142,7 +144,7 @@ def _captum() -> Any:
     return captum.attr
 
 
-RIVALS: dict[str, Callable[[Any, Any, Any], Any]] = {
+BASELINES: dict[str, Callable[[Any, Any, Any], Any]] = {
     "conductance": lambda captum, model, layer: captum.LayerConductance(model, layer),
     "internal influence": lambda captum, model, layer: captum.InternalInfluence(model, layer),
     "LRP": lambda captum, model, layer: captum.LayerLRP(model, layer),
@@ -170,10 +172,10 @@ def _with_rule(model: nn.Module, layer: str) -> nn.Module:
     return ruled[-1] if ruled else model.get_submodule(layer)
 
 
-def rival(
+def baseline_importance(
     name: str, classifier: Classifier, x: Float[Tensor, "1 c h w"], layer: str, index: int
 ) -> Float[np.ndarray, " k"]:
-    """Return a rival's importance of a layer's channels, summed over space.
+    """Return the importance of a layer's channels by a method of captum's, summed over space.
 
     Paths begin at a black image. Raises ImportError without captum, ValueError where the method
     does not work on this network. Call it inside `guest.visiting`.
@@ -186,9 +188,9 @@ def rival(
         module = _with_rule(model, layer) if lrp else model.get_submodule(layer)
         with _without_traces(model), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require")
-            method = RIVALS[name](captum, model, module)
-            found = method.attribute(x, target=index, **({} if lrp else path))
-        scores: Float[np.ndarray, " k"] = found.detach()[0].sum((1, 2)).double().cpu().numpy()
+            method = BASELINES[name](captum, model, module)
+            attribution = method.attribute(x, target=index, **({} if lrp else path))
+        scores = attribution.detach()[0].sum((1, 2)).double().cpu().numpy()
     except (RuntimeError, TypeError, AttributeError, AssertionError, IndexError) as error:
         raise ValueError(
             f"{name} gave no answer at {layer} ({error}); expected a module that captum can follow;"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -30,6 +30,13 @@ class Evidence:
         return all(_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
 
     __hash__ = object.__hash__
+
+
+def walk_below(root: Any, path: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """Yield `(path, evidence)` of a tree with `children`, parents first; `path` is the root's."""
+    yield path, root
+    for i, child in enumerate(root.children):
+        yield from walk_below(child, (*path, i))
 
 
 def with_below(root: Any, path: tuple[int, ...], new: Any) -> Any:
@@ -85,8 +92,8 @@ class Layer(Evidence):
     def of(cls, value: Mapping[str, Any]) -> Layer:
         """Return a layer from its fields as JSON values; raises what their conversion raises."""
         field, (k, h, w) = value["receptive_field"], map(int, value["shape"])
-        seen = None if field is None else (int(field[0]), int(field[1]))
-        return cls(str(value["name"]), str(value["type"]), (k, h, w), value["stage"], seen)
+        size = None if field is None else (int(field[0]), int(field[1]))
+        return cls(str(value["name"]), str(value["type"]), (k, h, w), value["stage"], size)
 
 
 class LayerTable(tuple[Layer, ...]):
@@ -104,6 +111,10 @@ class LayerTable(tuple[Layer, ...]):
             )
             for r in self
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return as_table(rows)
+
+
+def as_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of text one below the other, each column as wide as its longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from .base import Evidence, Layer, Provenance
+from .base import Evidence, Layer, Provenance, as_table
 
 # Images of a class from which on its shares say something.
 ENOUGH = 5
@@ -85,8 +85,8 @@ class ContextSummary(Evidence):
         """Return the labels around a class's own object, most frequent first, as places."""
         row = self.counts[place]
         order = np.argsort(-row, kind="stable").tolist()
-        found = [i for i in order if row[i] > 0 and i != self.own[place]]
-        return tuple(found[:top])
+        around = [i for i in order if row[i] > 0 and i != self.own[place]]
+        return tuple(around[:top])
 
     def __str__(self) -> str:
         lines = []
@@ -157,6 +157,4 @@ class DegreeSummary(Evidence):
             )
             for one in self.layers
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return as_table(rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance, with_below
+from .base import Evidence, Layer, Prediction, Provenance, walk_below, with_below
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +75,7 @@ class Node(Evidence):
 
     def walk(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Node]]:
         """Yield `(path, node)` of this node and all below it, parents first."""
-        yield path, self
-        for i, child in enumerate(self.children):
-            yield from child.walk((*path, i))
+        return walk_below(self, path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from .base import Evidence, Layer, Provenance
+from .base import Evidence, Layer, Provenance, as_table
 
 # Average activation, maximum activation, average gradient, maximum gradient (Table 1).
 ESTIMATORS = ("AA", "MA", "AG", "MG")
@@ -113,9 +113,7 @@ class FaithfulnessSummary(Evidence):
             )
             for one in self.steps
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return as_table(rows)
 
 
 def pearson(estimate: Float[np.ndarray, " k"], truth: Float[np.ndarray, " k"]) -> float:
@@ -159,6 +157,6 @@ def faithfulness(
             f" every one of the {parts}; compare the same {parts}"
         )
     one, other = np.asarray(estimates, np.float64), np.asarray(drops, np.float64)
-    found = (pearson(one, other), spearman(one, other))
-    r, ranks = (None if np.isnan(value) else value for value in found)
+    both = (pearson(one, other), spearman(one, other))
+    r, ranks = (None if np.isnan(value) else value for value in both)
     return Faithfulness(one, other, r, ranks, parts, baseline, seconds, images)

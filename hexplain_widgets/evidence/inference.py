@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance, with_below
+from .base import Evidence, Layer, Prediction, Provenance, walk_below, with_below
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +51,7 @@ class InferredConcept(Evidence):
 
     def walk(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], InferredConcept]]:
         """Yield `(path, concept)` of this one and all below it, parents first."""
-        yield path, self
-        for i, child in enumerate(self.children):
-            yield from child.walk((*path, i))
+        return walk_below(self, path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from .base import Evidence, Provenance
+from .base import Evidence, Provenance, as_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,7 @@ class RandomisationSummary(Evidence):
         if self.other_chance is not None:
             told = (a for a in others if a is not None)
             columns += _columns("other network", *told, chance=self.other_chance)
-        widths = [max(map(len, column)) for column in columns]
-        rows = zip(*columns, strict=True)
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return as_table(list(zip(*columns, strict=True)))
 
 
 def _columns(

@@ -16,7 +16,7 @@ from ..data.hierarchy.hierarchy import note_on_missing
 from ..evidence import ClassifierQuality, Concept, ConceptScore, Layer, NeuronConcepts, Provenance
 from ..evidence.faithfulness import faithfulness
 from ..solvers.logistic import LinearClassifiers, fit_logistic
-from ..solvers.shapley import Scores, ablated, neuron_scores
+from ..solvers.shapley import NeuronScores, ablated, neuron_scores
 from .statistics import RegionStatistics
 
 # Rows that scores are taken over, and that absent neurons are drawn from.
@@ -46,11 +46,11 @@ class RegionTable:
         return self.part(np.isin(np.arange(count), drawn))
 
 
-def table_of(regions: RegionStatistics, layer: str) -> RegionTable:
+def region_table(regions: RegionStatistics, layer: str) -> RegionTable:
     """Return the region vectors of a layer as one table."""
     concepts = regions.origin.concepts
-    kept = [regions.concept(layer, i) for i in range(len(concepts))]
-    every = [*kept, regions.background(layer)]
+    own = [regions.concept(layer, i) for i in range(len(concepts))]
+    every = [*own, regions.background(layer)]
     owner = np.repeat(np.arange(len(every)), [len(r) for r in every])
     relation = np.full((len(concepts), len(every)), -1, dtype=np.int8)
     for i, j in related(concepts):
@@ -95,22 +95,22 @@ class Associations:
     """
 
     def __init__(
-        self, regions: RegionStatistics, layer: Layer, weighing: ClassifierSettings
+        self, regions: RegionStatistics, layer: Layer, settings: ClassifierSettings
     ) -> None:
         self.regions = regions
         self.layer = layer
-        self.weighing = weighing
+        self.settings = settings
 
-    def using(self, weighing: ClassifierSettings) -> Associations:
-        """Return the same with another weighing, on the same classifiers where that can be."""
-        found = Associations(self.regions, self.layer, weighing)
+    def using(self, settings: ClassifierSettings) -> Associations:
+        """Return the same with other settings, on the same classifiers where that can be."""
+        other = Associations(self.regions, self.layer, settings)
         if "table" in self.__dict__:
-            found.__dict__["table"] = self.table
-        own = self.weighing
-        same = weighing.penalty == own.penalty and weighing.allowed is own.allowed
+            other.__dict__["table"] = self.table
+        own = self.settings
+        same = settings.penalty == own.penalty and settings.allowed is own.allowed
         if same and "classifiers" in self.__dict__:
-            found.__dict__["classifiers"] = self.classifiers
-        return found
+            other.__dict__["classifiers"] = self.classifiers
+        return other
 
     @property
     def concepts(self) -> tuple[Concept, ...]:
@@ -120,7 +120,7 @@ class Associations:
     @cached_property
     def table(self) -> RegionTable:
         """All region vectors."""
-        return table_of(self.regions, self.layer.name)
+        return region_table(self.regions, self.layer.name)
 
     @cached_property
     def usable(self) -> Bool[np.ndarray, " e"]:
@@ -136,14 +136,14 @@ class Associations:
         weights = torch.zeros(len(usable), channels, dtype=torch.float64)
         bias = torch.zeros(len(usable), dtype=torch.float64)
         if usable.any():
-            allowed, some = self.weighing.allowed, torch.from_numpy(usable)
-            found = fit_logistic(
+            allowed, some = self.settings.allowed, torch.from_numpy(usable)
+            solution = fit_logistic(
                 torch.from_numpy(fitted.rows),
                 torch.from_numpy(fitted.signs[usable]),
-                penalty=self.weighing.penalty,
+                penalty=self.settings.penalty,
                 allowed=None if allowed is None else torch.from_numpy(allowed[usable]),
             )
-            weights[some], bias[some] = found.weights, found.bias
+            weights[some], bias[some] = solution.weights, solution.bias
         return LinearClassifiers(weights, bias)
 
     @cached_property
@@ -159,9 +159,9 @@ class Associations:
         """Return right and wrong finds, and vectors that are and are not the concept's, of each."""
         part = self.table.part(self.table.held_out == held_out)
         logits = self.classifiers.logits(torch.from_numpy(part.rows)).numpy()
-        found = (logits > 0).T & self.usable[:, None]
+        positive = (logits > 0).T & self.usable[:, None]
         own, other = part.signs > 0, part.signs < 0
-        columns = (found & own, found & other, own, other)
+        columns = (positive & own, positive & other, own, other)
         return list(zip(*(c.sum(1).tolist() for c in columns), strict=True))
 
     def _quality(
@@ -201,28 +201,28 @@ class Associations:
         return "Too few images: no vector of it, or none of anything else, was there to fit on."
 
     @cached_property
-    def scores(self) -> Scores:
+    def scores(self) -> NeuronScores:
         """What each neuron contributes to each concept (Eq. 2)."""
         return self.scored()
 
-    def scored(self, stopped: Stop | None = None) -> Scores:
+    def scored(self, stopped: Stop | None = None) -> NeuronScores:
         """Return the scores; once `stopped` says yes, what sampling has found so far."""
         usable, shape = self.usable, (self.layer.shape[0], len(self.usable))
         if not usable.any():
-            return Scores(np.zeros(shape), None, self.weighing.estimator, None)
-        few = self.table.sample(SCORED, self.weighing.seed)
-        found = neuron_scores(
-            self.weighing.estimator,
+            return NeuronScores(np.zeros(shape), None, self.settings.estimator, None)
+        few = self.table.sample(SCORED, self.settings.seed)
+        scores = neuron_scores(
+            self.settings.estimator,
             few.rows,
             self.classifiers.weights[usable],
             self.classifiers.bias[usable],
             background=few.rows,
             signs=few.signs[usable],
-            seed=self.weighing.seed,
+            seed=self.settings.seed,
             stopped=stopped,
         )
-        values, errors = (_widened(part, usable) for part in (found.values, found.errors))
-        return replace(found, values=values, errors=errors)
+        values, errors = (_widened(part, usable) for part in (scores.values, scores.errors))
+        return replace(scores, values=values, errors=errors)
 
     def index(self, concept: str) -> int:
         """Return the place of a concept by name; raises ValueError for an unknown one."""
@@ -234,14 +234,14 @@ class Associations:
             )
         return names.index(concept)
 
-    def agreement(self, concept: int, scores: Scores) -> float | None:
+    def agreement(self, concept: int, scores: NeuronScores) -> float | None:
         """Return the correlation of a concept's scores with its classifier's neurons taken out.
 
         None where it has no classifier, or one side is the same for all neurons.
         """
         if not self.usable[concept]:
             return None
-        rows = torch.from_numpy(self.table.sample(SCORED, self.weighing.seed).rows).double()
+        rows = torch.from_numpy(self.table.sample(SCORED, self.settings.seed).rows).double()
         weights, bias = self.classifiers.weights[concept], self.classifiers.bias[concept]
         drops = ablated(rows, weights, bias, rows).numpy()
         return faithfulness(scores.values[:, concept], drops, parts="neurons").pearson
@@ -271,16 +271,16 @@ class Associations:
         allowed = np.zeros(self.scores.values.T.shape, dtype=bool)
         strongest = np.argsort(-self.scores.values.T, axis=1, kind="stable")[:, :top]
         np.put_along_axis(allowed, strongest, True, axis=1)
-        return self.using(replace(self.weighing, allowed=allowed))
+        return self.using(replace(self.settings, allowed=allowed))
 
 
 def _widened(part: np.ndarray | None, usable: Bool[np.ndarray, " e"]) -> Any:
     """Return columns of some concepts among those of all, 0 for the others."""
     if part is None:
         return None
-    found = np.zeros((len(part), len(usable)))
-    found[:, usable] = part
-    return found
+    wide = np.zeros((len(part), len(usable)))
+    wide[:, usable] = part
+    return wide
 
 
 def _f1(right: int, wrong: int, own: int) -> float:
@@ -298,63 +298,65 @@ def linked(
 
     Raises ValueError for an unknown concept.
     """
-    found = layers[shown]
-    chosen = range(len(found.concepts)) if concepts is None else map(found.index, concepts)
+    associations = layers[shown]
+    chosen = (
+        range(len(associations.concepts)) if concepts is None else map(associations.index, concepts)
+    )
     order = sorted(set(chosen))
-    scores = found.scored(stopped) if stopped else found.scores
+    scores = associations.scored(stopped) if stopped else associations.scores
     strongest = np.argsort(-scores.values[:, order], axis=0, kind="stable")[:top]
     few = np.unique(strongest).tolist()
     places = np.ix_(few, order)
     return NeuronConcepts(
-        concepts=among([found.concepts[e] for e in order], found.concepts),
+        concepts=among([associations.concepts[e] for e in order], associations.concepts),
         neurons=tuple(few),
         scores=scores.values[places],
         estimator=scores.estimator,
-        qualities=tuple(found.qualities[e] for e in order),
+        qualities=tuple(associations.qualities[e] for e in order),
         layer=shown,
-        layers=found.regions.origin.layers,
+        layers=associations.regions.origin.layers,
         f1=np.array([[a.qualities[e].f1 for e in order] for a in layers.values()]),
-        provenance=Provenance("HINT", found.regions.origin.model, "all concepts"),
+        provenance=Provenance("HINT", associations.regions.origin.model, "all concepts"),
         errors=None if scores.errors is None else scores.errors[places],
-        notes=notes_on(found.regions, shown),
-        agreement=tuple(found.agreement(e, scores) for e in order),
+        notes=notes_on(associations.regions, shown),
+        agreement=tuple(associations.agreement(e, scores) for e in order),
     )
 
 
 def among(some: Sequence[Concept], every: Sequence[Concept]) -> tuple[Concept, ...]:
     """Return some of the concepts, each with its nearest ancestors among them as parents."""
-    kept, by_name = {c.name for c in some}, {c.name: c for c in every}
+    names, by_name = {c.name for c in some}, {c.name: c for c in every}
 
-    def nearest_kept(name: str) -> list[str]:
+    def nearest_named(name: str) -> list[str]:
         return (
             [name]
-            if name in kept
-            else [p for up in by_name[name].parents for p in nearest_kept(up)]
+            if name in names
+            else [p for up in by_name[name].parents for p in nearest_named(up)]
         )
 
     return tuple(
-        replace(c, parents=tuple(dict.fromkeys(a for p in c.parents for a in nearest_kept(p))))
+        replace(c, parents=tuple(dict.fromkeys(a for p in c.parents for a in nearest_named(p))))
         for c in some
     )
 
 
 def notes_on(regions: RegionStatistics, layer: str) -> tuple[str, ...]:
     """Return in words what had to be assumed or left out when regions were gathered."""
-    origin, found = regions.origin, []
+    origin, notes = regions.origin, []
     if layer in origin.multiplied:
-        found.append(
+        notes.append(
             f"Behind {layer} places are not told apart, so its gradient knows none: times the"
             " layer's maps it finds the regions."
         )
     missing = note_on_missing(np.flatnonzero(~origin.member.any(0)).tolist(), origin.names)
     if missing:
-        found.append(missing)
+        notes.append(missing)
     if regions.unplaced:
-        found.append(
+        notes.append(
             f"{regions.unplaced} of {regions.images} images are of classes that the hierarchy does"
             " not hold: they were left out."
         )
     unseen = [c.name for c, n in zip(origin.concepts, regions.labelled, strict=True) if not n]
     if unseen:
-        found.append(f"No image was seen of {', '.join(unseen)}.")
-    return tuple(found)
+        notes.append(f"No image was seen of {', '.join(unseen)}.")
+    return tuple(notes)

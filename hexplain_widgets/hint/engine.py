@@ -248,7 +248,7 @@ class Hint:
     @property
     def estimator(self) -> str:
         """How neurons are scored."""
-        return self._fitted.weighing.estimator
+        return self._fitted.settings.estimator
 
     def at(self, layer: str) -> Hint:
         """Return this Hint at another fitted layer; raises ValueError for one that was not."""
@@ -267,7 +267,7 @@ class Hint:
         found = copy.copy(self)
         found.shapley = one_of("estimator", estimator, ESTIMATORS)
         found._found = {
-            n: a.using(replace(a.weighing, estimator=estimator)) for n, a in self._found.items()
+            n: a.using(replace(a.settings, estimator=estimator)) for n, a in self._found.items()
         }
         return found
 

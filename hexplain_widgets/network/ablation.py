@@ -10,7 +10,7 @@ each channel, on the cells that the decision sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 
 from .gating import in_batches, rows_at_once
-from .graph import Graph
+from .graph import Graph, shape_watch
 from .linear_parts import (
     ChannelSum,
     mixes_first,
@@ -60,14 +60,10 @@ class _ChannelRoute:
         self.sums = {n for n in self.nodes if self._is_sum(n)}
         self.last = {used: n for n in self.nodes for used in n.all_input_nodes}
 
-    def _sizes(self) -> dict[fx.Node, Sequence[int]]:
-        sizes: dict[fx.Node, Sequence[int]] = {self.start: self.shallow.shape}
-
-        def note(node: fx.Node, value: Any) -> None:
-            if isinstance(value, Tensor):
-                sizes[node] = tuple(value.shape)
-
-        self.graph.run({self.start: self.shallow, **self.beside}, {self.end}, watch=note)
+    def _sizes(self) -> dict[fx.Node, tuple[int, ...]]:
+        sizes: dict[fx.Node, tuple[int, ...]] = {self.start: tuple(self.shallow.shape)}
+        given = {self.start: self.shallow, **self.beside}
+        self.graph.run(given, {self.end}, watch=shape_watch(sizes))
         return sizes
 
     def _is_sum(self, node: fx.Node) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
-from .graph import Graph, Site, Survey, numbered, own_copy
+from .graph import Graph, Site, Survey, numbered, own_copy, shape_watch
 from .receptive import Field, fields_from
 from .segments import SegmentRunner
 
@@ -52,13 +52,9 @@ class TracedGraph:
     def survey(self, x: Float[Tensor, "1 c h w"]) -> Survey:
         """Run the network once and return what appeared."""
         shapes: dict[fx.Node, tuple[int, ...]] = {}
-
-        def note(node: fx.Node, value: Any) -> None:
-            if isinstance(value, Tensor):
-                shapes[node] = tuple(value.shape)
-
         possible = self._possible_stages()
-        values = self.graph.run({self.graph.image: x}, {*possible, self.graph.result}, watch=note)
+        wanted = {*possible, self.graph.result}
+        values = self.graph.run({self.graph.image: x}, wanted, watch=shape_watch(shapes))
         calls = [
             self._site(name, c.module, c.parent, c.node, shapes)
             for name, c in zip(self._call_names, self.graph.calls, strict=True)

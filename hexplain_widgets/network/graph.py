@@ -218,6 +218,16 @@ class Graph:
         return self._model.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
+def shape_watch(shapes: dict[fx.Node, tuple[int, ...]]) -> Watch:
+    """Return what notes the shape of every tensor that a run passes."""
+
+    def note(node: fx.Node, value: Any) -> None:
+        if isinstance(value, Tensor):
+            shapes[node] = tuple(value.shape)
+
+    return note
+
+
 def own_copy(value: Any) -> Any:
     """Return a copy of a tensor, anything else as it is."""
     return value.clone() if isinstance(value, Tensor) else value

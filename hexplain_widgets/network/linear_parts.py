@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph
 from .receptive import Cone, convolution, is_convolution
 
-_MODULES = (
+_CHANNELWISE_MODULES = (
     nn.MaxPool2d,
     nn.AvgPool2d,
     nn.AdaptiveAvgPool2d,
@@ -30,7 +30,7 @@ _MODULES = (
     nn.Identity,
     *ACTIVATION_MODULES,
 )
-_FUNCTIONS = ACTIVATION_FUNCTIONS | {
+_CHANNELWISE_FUNCTIONS = ACTIVATION_FUNCTIONS | {
     F.max_pool2d,
     torch.max_pool2d,
     F.avg_pool2d,
@@ -131,8 +131,10 @@ def channelwise(graph: Graph, node: fx.Node) -> bool:
     if _flattens(graph, node):
         return True
     if module is not None:
-        return isinstance(module, _MODULES)
-    return node.target in _FUNCTIONS or (_is_mean(node) and _arg(node, 1, "dim") in _OVER_SPACE)
+        return isinstance(module, _CHANNELWISE_MODULES)
+    return node.target in _CHANNELWISE_FUNCTIONS or (
+        _is_mean(node) and _arg(node, 1, "dim") in _OVER_SPACE
+    )
 
 
 def _flattens(graph: Graph, node: fx.Node) -> bool:
@@ -242,14 +244,14 @@ class MixingPoint:
         bases = self.graph.run({self.start: maps}, set(self.sums))
         return int(maps.shape[1] * sum(base.numel() for base in bases.values()))
 
-    def parts(self, maps: Float[Tensor, "1 k h w"]) -> ImageParts:
+    def parts(self, maps: Float[Tensor, "1 k h w"]) -> GateSums:
         """Return what all gates on one image have in common."""
         wanted = {*self.others, *(node.all_input_nodes[0] for node in self.sums)}
         both = torch.cat([maps, torch.zeros_like(maps)])
         own = self.graph.run({self.start: both}, wanted)
         sums = {n: self._sum(n, own[n.all_input_nodes[0]]) for n in self.sums}
         last = self.channels_last and maps.device.type == "cpu"
-        return ImageParts({n: own[n] for n in self.others}, sums, last)
+        return GateSums({n: own[n] for n in self.others}, sums, last)
 
     def _sum(self, node: fx.Node, own: Float[Tensor, "2 k h w"]) -> ConvolutionParts:
         (source,) = node.all_input_nodes
@@ -277,7 +279,7 @@ class ConvolutionParts:
 
 
 @dataclass(frozen=True)
-class ImageParts:
+class GateSums:
     """What all gates on a layer have in common for one image.
 
     `own` are values with all channels open and with all closed, `sums` those of `MixingPoint.sums`.
@@ -323,7 +325,7 @@ def mixing_of(graph: Graph, start: fx.Node, end: fx.Node) -> MixingPoint | None:
     return MixingPoint(graph, start, sums, others, not any(_needs_order(n) for n in nodes))
 
 
-def parts_of(mixing: MixingPoint, maps: Float[Tensor, "n k h w"]) -> Callable[[int], ImageParts]:
+def parts_of(mixing: MixingPoint, maps: Float[Tensor, "n k h w"]) -> Callable[[int], GateSums]:
     """Return what gives the parts of an image by number; those of the last one are kept."""
     return lru_cache(maxsize=1)(lambda image: mixing.parts(maps[image : image + 1]))
 

@@ -62,12 +62,12 @@ class ProbedImage:
 
     def activations(self, layer: str) -> Float[np.ndarray, "k h w"]:
         """Return the maps of a layer's channels."""
-        return _numbers(self._capture.maps[layer][0])
+        return numbers_of(self._capture.maps[layer][0])
 
     def weighted(self, weights: Float[np.ndarray, " k"], layer: str) -> Float[np.ndarray, "h w"]:
         """Return the sum of a layer's maps, each times its channel's weight (CHIP, Eq. 10)."""
         some = np.flatnonzero(weights)
-        maps = _numbers(self._capture.maps[layer][0, some.tolist()])
+        maps = numbers_of(self._capture.maps[layer][0, some.tolist()])
         return np.tensordot(weights[some], maps, 1)
 
     def gradients(self, layer: str, index: int) -> tuple[Tensor, Tensor]:
@@ -97,7 +97,7 @@ class ProbedImage:
         segment = self._probe.segment(self._capture, None, None)
         with visiting(self._probe.classifier.model):
             ((logit, guided),) = guided_backpropagation(segment, [Unit(index, 0, 0)])
-        return _numbers(logit.gradients[0]) * logit.signs[0], guided
+        return numbers_of(logit.gradients[0]) * logit.signs[0], guided
 
 
 class ImageProbe:
@@ -117,5 +117,6 @@ class ImageProbe:
         return self._last
 
 
-def _numbers(tensor: Tensor) -> np.ndarray:
+def numbers_of(tensor: Tensor) -> np.ndarray:
+    """Return a tensor's values as float64, off the graph and off the device."""
     return np.asarray(tensor.detach().double().cpu())

@@ -6,11 +6,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from ..evidence import Node
+from ..evidence import HeatMap, Node
+from ..network.localize import upsampled
+from .colours import ramp
 
 Number = float | int
 Box = tuple[Number, Number, Number, Number]
-
 _FOR = (
     "3d0965 57106e 71196e 8a226a a32c61 bc3754 d24644 e45a31 f1731d f98e09 fcac11 f9cb35 f2ea69"
     " fcffa4"
@@ -27,7 +28,7 @@ def heat(values: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 4"]:
     The upper part of inferno for what speaks for the decision, blues for what speaks against it.
     """
     strength = np.clip(np.abs(values), 0, 1)
-    colour = np.where((values < 0)[..., None], _ramp(_AGAINST, strength), _ramp(_FOR, strength))
+    colour = np.where((values < 0)[..., None], ramp(_AGAINST, strength), ramp(_FOR, strength))
     alpha = 255 * np.minimum(_OPAQUE, 1.25 * strength)
     shaded = np.rint(np.concatenate([colour, alpha[..., None]], axis=-1))
     return np.asarray(shaded, dtype=np.uint8)
@@ -84,10 +85,23 @@ def pale(image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
     return np.asarray(faint, dtype=np.uint8)
 
 
-def _ramp(table: str, strength: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
-    anchors = np.array([list(bytes.fromhex(colour)) for colour in table.split()], dtype=np.float64)
-    at = np.linspace(0, 1, len(anchors))
-    return np.stack([np.interp(strength, at, anchors[:, i]) for i in range(3)], axis=-1)
+def overlaid(
+    image: UInt8[np.ndarray, "h w 3"], values: Float[np.ndarray, "mh mw"], largest: Number = 1.0
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Return a map over its image; the strongest colour stands for `largest`."""
+    ground = Image.fromarray(pale(image))
+    spread = upsampled(values.astype(np.float64), (image.shape[0], image.shape[1]))
+    over = Image.fromarray(heat(spread / largest))
+    ground.paste(over, mask=over.getchannel("A"))
+    return np.asarray(ground)
+
+
+def concept_pictures(
+    maps: tuple[HeatMap, ...],
+) -> tuple[list[UInt8[np.ndarray, "h w 3"]], float]:
+    """Return maps over their images, coloured on one scale, and the scale's end."""
+    largest = max((float(np.abs(one.values).max(initial=0)) for one in maps), default=0.0) or 1.0
+    return [overlaid(one.image, one.values, largest) for one in maps], largest
 
 
 def _union(a: tuple[int, int, int, int], b: Box) -> Box:
@@ -108,13 +122,13 @@ def _sampled(
     across, down = scale * w / (where[2] - where[0]), scale * h / (where[3] - where[1])
     left = (box[0] - where[0]) * w / (where[2] - where[0]) + 1
     top = (box[1] - where[1]) * h / (where[3] - where[1]) + 1
-    seen = Image.fromarray(framed).transform(
+    sampled = Image.fromarray(framed).transform(
         (pixels, pixels),
         Image.Transform.AFFINE,
         (across, 0, left, 0, down, top),
         Image.Resampling.BILINEAR,
     )
-    return np.asarray(seen, dtype=np.float64)
+    return np.asarray(sampled, dtype=np.float64)
 
 
 def _framed(

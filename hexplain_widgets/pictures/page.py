@@ -1,4 +1,4 @@
-"""A pen for pictures on slides and in print, and how such pictures name things."""
+"""Pages for slides and print: a pen, how names and shares are written, pictures and bars."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from ..evidence import Layer
@@ -16,7 +16,7 @@ FINER = 2  # drawn at twice the size, so that slanted edges are smooth
 INK, SOFT, LINE, WELL, ACCENT = "#1b1b1b", "#666666", "#c9c9c9", "#eeeeee", "#1976d2"
 Number = float | int
 WIDTH, MARGIN, GAP = 1920, 48, 32
-PICTURE, CHART = 420.0, 300.0
+PICTURE = 420.0  # the longer side of a picture in a row
 
 
 @dataclass
@@ -126,33 +126,3 @@ def swatches(pen: Pen, named: Sequence[tuple[str, str]], y: Number) -> None:
     for i, (colour, word) in enumerate(named):
         pen.box((x + 150 * i, y - 2), (20, 20), colour)
         pen.text((x + 150 * i + 28, y + 16), short(word, 11), 22)
-
-
-def grouped_bars(
-    pen: Pen,
-    names: Sequence[str],
-    values: Float[np.ndarray, "2 n"],
-    errors: Float[np.ndarray, "2 n"],
-    ticks: Float[np.ndarray, " t"],
-    colours: Sequence[str],
-    at: tuple[Number, Number, Number],
-) -> None:
-    """Draw two bars for each name at `(x, y, width)`, with their errors where there are some."""
-    (x, y, wide), left = at, 70.0
-    scale = CHART / float(ticks[-1] - ticks[0])
-    zero = y + float(ticks[-1]) * scale
-    for tick in ticks:
-        pen.box((x + left, zero - float(tick) * scale), (wide - left, 1), LINE)
-        pen.text((x + left - 10, zero - float(tick) * scale + 7), f"{tick:.3g}", 20, SOFT, "rs")
-    step = (wide - left) / len(names)
-    for i, name in enumerate(names):
-        for j, colour in enumerate(colours):
-            value, error = float(values[j, i]), float(errors[j, i])
-            start = x + left + step * (i + 0.15 + 0.35 * j)
-            pen.box(
-                (start, zero - max(0.0, value) * scale), (step * 0.35, abs(value) * scale), colour
-            )
-            if error > 0:
-                top = zero - (value + error) * scale
-                pen.box((start + step * 0.175 - 1, top), (3, 2 * error * scale), INK)
-        pen.text((x + left + step * (i + 0.5), y + CHART + 30), name, 22, INK, "ms")

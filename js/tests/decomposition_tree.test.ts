@@ -1,9 +1,17 @@
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
   type Saved,
   shownChildren,
   TreeArrangement,
 } from "../src/decomposition_tree/arrangement.ts";
+import { cropBox, mapBox, union } from "../src/decomposition_tree/crop.ts";
+import {
+  bounds,
+  linkPath,
+  linkWidth,
+  type Place,
+  placeOf,
+} from "../src/decomposition_tree/geometry.ts";
 import { linesOf } from "../src/decomposition_tree/painter.ts";
 import {
   readTree,
@@ -12,9 +20,7 @@ import {
   type TreePayload,
 } from "../src/decomposition_tree/tree.ts";
 import { sentences, spoken, unitOf, wording } from "../src/decomposition_tree/words.ts";
-import { Cancelled, Kernel, KernelError, PATIENCE, Silence, Unheard } from "../src/lib/kernel.ts";
-import { find } from "../src/lib/search.ts";
-import { number, percent } from "../src/lib/words.ts";
+import { type Branch, layoutSlots } from "../src/lib/slots.ts";
 
 const square = (side: number) => ({ width: side, height: side });
 const MARKUP = "<img src=x onerror=alert(1)>";
@@ -170,20 +176,6 @@ describe("the words", () => {
       `Stage 2, channel 5, 42 % of logit of ${MARKUP}, strongest at row 1, column 0, also channels 6, 1`,
     );
   });
-
-  it("write numbers as one reads them", () => {
-    expect([0, 12345, 123.4, 9.404, 0.0512, -0.31, 2e-7].map(number)).toEqual([
-      "0",
-      "12345",
-      "123",
-      "9.4",
-      "0.051",
-      "−0.31",
-      "2.0e−7",
-    ]);
-    expect([0, 0.034, 0.42, 1].map(percent)).toEqual(["0 %", "3.4 %", "42 %", "100 %"]);
-    expect(percent(0.0001)).toBe("< 0.1 %");
-  });
 });
 
 describe("an arrangement", () => {
@@ -230,108 +222,76 @@ describe("an arrangement", () => {
   });
 });
 
-describe("the kernel", () => {
-  const sent: Record<string, unknown>[] = [];
-  let hear: (message: unknown) => void = () => undefined;
-  let kernel: Kernel;
+function overlap(a: Place, b: Place): boolean {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
 
-  beforeEach(() => {
-    vi.useFakeTimers();
-    sent.length = 0;
-    const model = {
-      send: (message: Record<string, unknown>) => sent.push(message),
-      on: (_: string, listen: (message: unknown) => void) => {
-        hear = listen;
-      },
-      off: () => undefined,
-    };
-    kernel = new Kernel(model as never, () => undefined);
+describe("tiles", () => {
+  const full = (depth: number, key = "r"): Branch => ({
+    key,
+    children: depth === 0 ? [] : [0, 1, 2].map((i) => full(depth - 1, `${key}.${i}`)),
+    size: 1,
   });
 
-  it("is asked with an id and its answer reaches who asked", async () => {
-    const [first, second] = [
-      kernel.ask("expand", { path: [0] }),
-      kernel.ask("expand", { path: [1] }),
-    ];
-    hear({ kind: "result", id: sent[1]?.id, children: 5 });
-    hear({ kind: "result", id: sent[0]?.id, children: 3 });
-    expect([(await first).children, (await second).children]).toEqual([3, 5]);
+  it("stand in both directions without one overlap, 121 of them", () => {
+    const slots = [...layoutSlots(full(4)).values()];
+    expect(slots).toHaveLength(121);
+    for (const direction of ["right", "down"] as const) {
+      const places = slots.map((slot) => placeOf(slot, direction));
+      const overlaps = places.flatMap((a, i) => places.slice(i + 1).filter((b) => overlap(a, b)));
+      expect(overlaps).toEqual([]);
+    }
   });
 
-  it("answers with an error in its own words", async () => {
-    const asked = kernel.ask("retarget", { target: "hause" });
-    hear({ kind: "error", id: sent[0]?.id, text: "got 'hause'" });
-    await expect(asked).rejects.toThrowError(new KernelError("got 'hause'"));
-  });
-
-  it("that is silent for five seconds is said to be silent", async () => {
-    const asked = kernel.ask("expand");
-    const rejected = expect(asked).rejects.toBeInstanceOf(Silence);
-    await vi.advanceTimersByTimeAsync(PATIENCE);
-    await rejected;
-    expect(kernel.busy).toEqual([]);
-  });
-
-  it("may have other cells to run before what no person waits for", async () => {
-    const wish = kernel.wish("check");
-    await vi.advanceTimersByTimeAsync(4 * PATIENCE);
-    hear({ kind: "result", id: sent[0]?.id, r: 0.9 });
-    expect((await wish).r).toBe(0.9);
-  });
-
-  it("that never answers a wish is not complained of", async () => {
-    const rejected = expect(kernel.wish("check")).rejects.toBeInstanceOf(Unheard);
-    await vi.advanceTimersByTimeAsync(40 * PATIENCE);
-    await rejected;
-    expect(kernel.busy).toEqual([]);
-  });
-
-  it("that has accepted may take its time", async () => {
-    const asked = kernel.ask("expand");
-    hear({ kind: "accepted", id: sent[0]?.id });
-    await vi.advanceTimersByTimeAsync(4 * PATIENCE);
-    hear({ kind: "result", id: sent[0]?.id, children: 1 });
-    expect((await asked).children).toBe(1);
-  });
-
-  it("is told what is cancelled, and the view goes on at once", async () => {
-    const asked = kernel.ask("top_k", { top_k: 5 });
-    kernel.cancel();
-    await expect(asked).rejects.toBeInstanceOf(Cancelled);
-    expect(sent[1]).toMatchObject({ kind: "cancel", of: sent[0]?.id });
-  });
-
-  it("loses no question of another kind when pictures are cancelled", () => {
-    void kernel.ask("pictures").catch(() => undefined);
-    void kernel.ask("expand").catch(() => undefined);
-    kernel.cancel("pictures");
-    expect(kernel.busy).toEqual(["expand"]);
-  });
-
-  it("may send what is no answer: it is not heard", () => {
-    for (const noise of [null, 3, "x", {}, { id: 1 }, { kind: "result", id: -1 }]) hear(noise);
-    expect(kernel.busy).toEqual([]);
+  it("of no tree have no size", () => {
+    expect(bounds([])).toEqual({ x: 0, y: 0, width: 0, height: 0 });
   });
 });
 
-describe("the search", () => {
-  const names = ["house", "greenhouse", "house finch", MARKUP, "boathouse"];
+describe("links", () => {
+  const parent = { x: 0, y: 0, width: 92, height: 126 };
 
-  it("finds names that begin with what is typed before those that contain it", () => {
-    expect(find(names, "HOUSE").map((one) => one.name)).toEqual([
-      "house",
-      "house finch",
-      "greenhouse",
-      "boathouse",
-    ]);
+  it("go straight to a child in the same line", () => {
+    const child = { x: 142, y: 0, width: 92, height: 126 };
+    expect(linkPath(parent, child, "right")).toBe("M92,46C117,46 117,46 142,46");
   });
 
-  it("takes a number for an index", () => {
-    expect(find(names, "3")).toEqual([{ index: 3, name: MARKUP }]);
+  it("leave below and arrive above where the tree grows down", () => {
+    const child = { x: 110, y: 182, width: 92, height: 126 };
+    expect(linkPath(parent, child, "down")).toBe("M46,126C46,154 156,154 156,182");
   });
 
-  it("finds nothing for nothing, and no more than asked", () => {
-    expect(find(names, "  ")).toEqual([]);
-    expect(find(names, "o", 2)).toHaveLength(2);
+  it("are wider for a larger share, and never gone", () => {
+    expect(linkWidth(0)).toBeGreaterThan(1);
+    expect(linkWidth(0.6) - linkWidth(0.3)).toBeCloseTo(linkWidth(0.3) - linkWidth(0));
+    expect(linkWidth(7)).toBe(linkWidth(1));
+  });
+});
+
+describe("the part of the image in a tile", () => {
+  it("is the whole image where the field is most of it", () => {
+    expect(cropBox([10, 10, 200, 200], [224, 224])).toEqual([0, 0, 224, 224]);
+  });
+
+  it("is a square around a small field", () => {
+    expect(cropBox([100, 90, 140, 120], [224, 224])).toEqual([100, 85, 140, 125]);
+  });
+
+  it("stays inside the image at its corner", () => {
+    expect(cropBox([210, 0, 224, 14], [224, 224], 0.25)).toEqual([168, 0, 224, 56]);
+  });
+
+  it("is centred on an image that is no square", () => {
+    expect(cropBox([0, 0, 300, 100], [100, 300])).toEqual([0, -100, 300, 200]);
+  });
+
+  it("is no smaller than a readable part of the image", () => {
+    const [x0, , x1] = cropBox([100, 100, 103, 103], [224, 224]);
+    expect(x1 - x0).toBeCloseTo(224 / 11);
+  });
+
+  it("holds the map's cells in image pixels", () => {
+    expect(mapBox([2, 4], [2, 3], [14, 14], [224, 224])).toEqual([64, 32, 112, 64]);
+    expect(union([0, 0, 4, 4], [2, 2, 9, 3])).toEqual([0, 0, 9, 4]);
   });
 });

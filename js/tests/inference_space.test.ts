@@ -18,14 +18,7 @@ import {
   zoomed,
 } from "../src/inference_space/projection.ts";
 import { type ChartsPayload, known, subset } from "../src/inference_space/subset.ts";
-import {
-  axisName,
-  distance,
-  listed,
-  pointName,
-  spoken,
-  told,
-} from "../src/inference_space/words.ts";
+import { axisName, distance, pointName, spoken, told } from "../src/inference_space/words.ts";
 import { type Check, told as toldOf } from "../src/lib/faith.ts";
 
 const BOX: Corners = [
@@ -299,15 +292,6 @@ describe("a comparison", () => {
     expect(told(space, point as never, false, check)).toBe(
       "pool 1, 1 of 2 images; house inferred; PC1 0.5, PC2 0, PC3 0; agreement with ablation: r = −0.12",
     );
-  });
-
-  it("lists names as one says them", () => {
-    expect([[], ["a"], ["a", "b"], ["a", "b", "c"]].map(listed)).toEqual([
-      "",
-      "a",
-      "a and b",
-      "a, b and c",
-    ]);
   });
 });
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { find } from "../src/lib/search.ts";
 import {
   above,
   branches,
@@ -226,11 +225,5 @@ describe("payloads", () => {
     expect([...(first?.bytes ?? [])]).toEqual([4, 5]);
     expect(first?.at).toEqual([0.1, 0.9]);
     expect(regionsOf(payload, 8)).toBeNull();
-  });
-});
-
-describe("finding names that are numbers", () => {
-  it("takes a number for a part of a name", () => {
-    expect(find(["a", "b", "#12"], "1", 8, false)).toEqual([{ index: 2, name: "#12" }]);
   });
 });

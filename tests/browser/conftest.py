@@ -1,25 +1,29 @@
 """Fixtures for tests in a real browser and a real JupyterLab.
 
-`open_notebook(cells)` is what most tests need: it writes a notebook of these code cells, opens it
-in JupyterLab and returns a `Notebook` (see `lab.py`): `run_all()`, `kernel("w.value")`,
-`wait_kernel("w.value", 3)`, `theme("dark")`, `screenshot("name")`, `save()`, `reload()`,
-`reload(kernel=False)`, `restart_kernel()`, `page`, `errors`, `outside`. `open_page(path)` opens an
-offline page from `file://`. Without a browser all of them skip, or fail where CI is set.
+All tests of a worker share one page of JupyterLab and one kernel (`desk`, see `lab.py`).
+`open_notebook(cells)` writes a notebook of these code cells, puts it in front and returns a
+`Notebook`: `run_all()`, `kernel("w.value")`, `wait_kernel("w.value", 3)`, `settled()`,
+`theme("dark")`, `screenshot("name")`, `save()`, `reopen()`, `reload()`, `restart_kernel()`, `page`,
+`errors`, `outside`. `desk.shared(cells, opened)` is the notebook that many tests of a file look at.
+`open_page(path)` opens an offline page from `file://`. Tests wait for states (`waits.py`), never
+for a time. Without a browser all of them skip, or fail where CI is set.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.lab import Lab, Notebook
+from tests.browser.lab import Desk, Lab, Notebook
 from tests.browser.offline import OfflinePage
+from tests.browser.waits import PATIENCE
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -34,11 +38,24 @@ FLAGS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder as one that drives a browser."""
+    """Mark every test of this folder as one that drives a browser, and has time for it."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(15 * PATIENCE))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Leave nothing of a test that failed to the next one."""
+    report = yield
+    desk = getattr(item, "funcargs", {}).get("desk")
+    if report.failed and desk is not None:
+        desk.forget()
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -73,19 +90,18 @@ def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def desk(lab: Lab, browser: Browser) -> Iterator[Desk]:
+    """JupyterLab in a page for all tests: see `Desk.open` and `Desk.shared`."""
+    page = Desk(lab, browser)
+    yield page
+    page.close()
+
+
 @pytest.fixture
-def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[[list[str]], Notebook]]:
-    """A function that opens a notebook of the given code cells; closed after the test."""
-    opened: list[Notebook] = []
-    numbers = itertools.count(1)
-
-    def start(cells: list[str]) -> Notebook:
-        opened.append(lab.open(browser, cells, f"test{next(numbers)}.ipynb"))
-        return opened[-1]
-
-    yield start
-    for notebook in opened:
-        notebook.close()
+def open_notebook(desk: Desk) -> Callable[[list[str]], Notebook]:
+    """A function that opens a notebook of the given code cells, for one test alone."""
+    return desk.open
 
 
 @pytest.fixture

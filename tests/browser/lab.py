@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import os
 import secrets
@@ -11,22 +12,49 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import nbformat
 from jupyter_client.blocking import BlockingKernelClient
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator
+
+from tests.browser.waits import PATIENCE, frames, still
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCREENSHOTS = REPOSITORY / "screenshots"
 Theme = Literal["light", "dark"]
+Shown = TypeVar("Shown")
 
-# the notebook in front, once it and its kernel are ready
+# the notebook in front
 _PANEL = """
 const app = window.jupyterapp;
 const panel = app.shell.currentWidget;
 """
+# in the kernel: what another notebook left there would come to the page again
+_CLEARED = (
+    "'ipywidgets' in __import__('sys').modules and __import__('ipywidgets').Widget.close_all()"
+)
+_OPEN = """async ([path, id]) => {
+  const app = window.jupyterapp, before = [...app.shell.widgets("main")];
+  const options = { path, factory: "Notebook", kernel: id ? { id } : undefined };
+  const panel = await app.commands.execute("docmanager:open", options);
+  for (const old of before) old.dispose();
+  await panel.context.ready;
+  await panel.revealed;
+  await panel.sessionContext.ready;
+}"""
+
+# whether the style sheet of a dark theme is in force, or of a light one
+_ON_GROUND = """dark => {
+  const probe = document.createElement("i");
+  probe.style.color = "var(--jp-layout-color0)";
+  document.body.append(probe);
+  const [r, g, b] = getComputedStyle(probe).color.match(/[\\d.]+/g).map(Number);
+  probe.remove();
+  return (r + g + b < 384) === dark;
+}"""
 
 
 class Lab:
@@ -72,19 +100,21 @@ class Lab:
             "IPYTHONDIR": "ipython",
         }
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "ANYWIDGET"))}
-        return {**kept, **{name: str(folder / sub) for name, sub in own.items()}}
+        here = {"PYTHONPATH": str(REPOSITORY)}  # kernels import the tests' builders
+        return {**kept, **here, **{name: str(folder / sub) for name, sub in own.items()}}
 
-    def api(self, path: str, method: str = "GET") -> Any:
+    def api(self, path: str, method: str = "GET", body: dict[str, Any] | None = None) -> Any:
         """Answer of the server's REST interface, for example `api("sessions")`."""
         request = urllib.request.Request(
             f"{self.url}/api/{path}",
             method=method,
+            data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {self.token}"},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.loads(answer.read() or b"null")
 
-    def wait(self, seconds: float = 60) -> None:
+    def wait(self, seconds: float = PATIENCE) -> None:
         """Return once the server answers; raises RuntimeError with its log when it does not."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.process.poll() is None:
@@ -100,52 +130,145 @@ class Lab:
         for kernel in self.api("kernels"):
             self.api(f"kernels/{kernel['id']}", "DELETE")
         self.process.terminate()
-        self.process.wait(20)
-
-    def open(self, browser: Browser, cells: list[str], name: str = "test.ipynb") -> Notebook:
-        """Write a notebook of these code cells and open it in a page of its own."""
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-        nbformat.write(notebook, self.root / name)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(20_000)
-        return Notebook(self, page, name)
+        self.process.wait(PATIENCE)
 
 
-class Notebook:
-    """One notebook open in JupyterLab, with its page, kernel and what the browser complained of.
+class Desk:
+    """JupyterLab in one page, with one notebook at a time in front and a kernel that is kept warm.
 
-    `page` is Playwright's page for everything not named here; `errors` lists the messages of
-    uncaught exceptions and of `console.error`, `outside` the requests to anything but this server.
+    To load the page and to import the package take far longer than a test: notebooks follow each
+    other on one page, and share one kernel unless they ask for their own.
     """
 
-    def __init__(self, lab: Lab, page: Page, name: str) -> None:
-        self.lab, self.page, self.name = lab, page, name
+    def __init__(self, lab: Lab, browser: Browser) -> None:
+        self.lab = lab
+        self.page = browser.new_page()
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.errors: list[str] = []
         self.outside: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
-        page.on("request", lambda request: self._note(request.url))
-        page.goto(f"{lab.url}/lab/workspaces/{secrets.token_hex(4)}/tree/{name}?token={lab.token}")
-        self._ready()
-        self.theme("light")
+        self._numbers = itertools.count(1)
+        self._kernel: str | None = None
+        self._clients: dict[str, BlockingKernelClient] = {}
+        self._shared: tuple[list[str], Any] | None = None
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("request", lambda request: self._note(request.url))
+        self.load()
 
     def _note(self, url: str) -> None:
         home = (self.lab.url, self.lab.url.replace("http", "ws"), "data:", "blob:", "about:")
         if not url.startswith(home):
             self.outside.append(url)
 
-    def _ready(self) -> None:
-        self.page.wait_for_function(
-            "window.jupyterapp && window.jupyterapp.shell.currentWidget?.context?.isReady"
-        )
+    def load(self, name: str = "") -> None:
+        """Load the page, with a notebook in front if one is named."""
+        tree = f"/tree/{name}" if name else ""
+        workspace = f"{self.lab.url}/lab/workspaces/{secrets.token_hex(4)}"
+        self.page.goto(f"{workspace}{tree}?token={self.lab.token}")
+        ready = "window.jupyterapp && window.jupyterapp.shell.currentWidget"
+        self.page.wait_for_function(f"{ready}?.context?.isReady" if name else ready)
         self.page.evaluate(
-            f"async () => {{ {_PANEL} await app.restored; await panel.revealed;"
-            " await panel.sessionContext.ready; app.shell.collapseLeft(); }"
+            f"async () => {{ {_PANEL} await app.restored; app.shell.collapseLeft(); }}"
         )
-        self.wait_idle()
+        self.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
 
-    def run_all(self, seconds: float = 120) -> None:
+    def open(self, cells: list[str]) -> Notebook:
+        """Write a notebook of these code cells and put it in front, in place of the one before."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        name = self.new_name()
+        nbformat.write(notebook, self.lab.root / name)
+        kernel = self._warm()
+        self.ask(kernel, _CLEARED)
+        return self.show(name, kernel)
+
+    def show(self, name: str, kernel: str | None = None) -> Notebook:
+        """Put a file of the server's folder in front, with this kernel or one of its own."""
+        self.page.set_viewport_size({"width": 1400, "height": 1000})
+        self.page.emulate_media(reduced_motion="no-preference")
+        self.put(name, kernel)
+        shown = Notebook(self, name)
+        shown.wait_asked()
+        shown.theme("light")
+        self.errors.clear()
+        return shown
+
+    def shared(self, cells: list[str], shown: Callable[[Notebook], Shown]) -> Shown:
+        """What `shown` makes of a notebook of these cells: the one in front, where it made that."""
+        if self._shared is None or self._shared[0] != cells:
+            made = shown(self.open(cells))
+            self._shared = (cells, made)
+        kept: Shown = self._shared[1]
+        return kept
+
+    def forget(self) -> None:
+        """Share the notebook in front no longer."""
+        self._shared = None
+
+    def new_name(self) -> str:
+        """Name of a file that no notebook has yet."""
+        return f"test{next(self._numbers)}.ipynb"
+
+    def put(self, name: str, kernel: str | None = None) -> None:
+        """Put a file in front, with this kernel or a new one; what was there is closed."""
+        self.forget()
+        self.page.evaluate(_OPEN, [name, kernel])
+        for session in self.lab.api("sessions"):
+            if session["path"] != name and session["kernel"]["id"] != self._kernel:
+                self.lab.api(f"sessions/{session['id']}", "DELETE")
+
+    def _warm(self) -> str:
+        if self._kernel not in [kernel["id"] for kernel in self.lab.api("kernels")]:
+            self._kernel = self.lab.api("kernels", "POST", {"name": "python3"})["id"]
+        assert self._kernel is not None
+        return self._kernel
+
+    def ask(self, kernel: str, expression: str, seconds: float = PATIENCE) -> Any:
+        """Value of a Python expression in a kernel, as a literal.
+
+        Goes past the browser, through the kernel's own connection file.
+        """
+        reply = self._client(kernel).execute(
+            "",
+            user_expressions={"asked": f"repr({expression})"},
+            store_history=False,
+            reply=True,
+            timeout=seconds,
+        )
+        answer = reply["content"]["user_expressions"]["asked"]
+        if answer["status"] != "ok":
+            raise AssertionError(f"{expression}: {answer['ename']}: {answer['evalue']}")
+        return ast.literal_eval(ast.literal_eval(answer["data"]["text/plain"]))
+
+    def _client(self, kernel: str) -> BlockingKernelClient:
+        if kernel not in self._clients:
+            client = BlockingKernelClient()
+            client.load_connection_file(str(self.lab.runtime / f"kernel-{kernel}.json"))
+            client.start_channels(iopub=False, stdin=False, hb=False, control=False)
+            self._clients[kernel] = client
+        return self._clients[kernel]
+
+    def close(self) -> None:
+        """Close the page."""
+        for client in self._clients.values():
+            client.stop_channels()
+        self.page.close()
+
+
+class Notebook:
+    """The notebook in front, with its page, kernel and what the browser complained of.
+
+    `page` is Playwright's page for everything not named here; `errors` lists the messages of
+    uncaught exceptions and of `console.error` since it was opened, `outside` the requests of the
+    whole session to anything but this server.
+    """
+
+    def __init__(self, desk: Desk, name: str) -> None:
+        self.desk, self.lab, self.page, self.name = desk, desk.lab, desk.page, name
+        self.errors, self.outside = desk.errors, desk.outside
+        self._kernel: str | None = None
+
+    def run_all(self, seconds: float = 4 * PATIENCE) -> None:
         """Run every cell and wait for the last; raises AssertionError when a cell fails."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         self.wait_idle(seconds)
@@ -157,13 +280,34 @@ class Notebook:
         if failed:
             raise AssertionError(f"cells of {self.name} failed: {failed}")
 
-    def wait_idle(self, seconds: float = 60) -> None:
+    def wait_idle(self, seconds: float = PATIENCE) -> None:
         """Wait until the kernel has nothing to do."""
         self.page.wait_for_function(
             "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status"
             " === 'idle'",
             timeout=seconds * 1000,
         )
+
+    def wait_heard(self) -> None:
+        """Wait until the page has taken up everything that the kernel has said so far."""
+        self.page.evaluate(
+            f"() => {{ {_PANEL} return panel.sessionContext.session.kernel.requestExecute("
+            "{ code: '', silent: true, store_history: false }).done; }"
+        )
+
+    def wait_asked(self) -> None:
+        """Wait until the page has asked a kernel that it was just joined to for its widgets.
+
+        It does so in up to three questions. Cells that ran in between would make widgets twice
+        there, one of them deaf to the kernel.
+        """
+        for _ in range(3):
+            self.wait_heard()
+
+    def settled(self) -> None:
+        """Wait until the page knows what the kernel knows, no view waits, and nothing moves."""
+        self.wait_heard()
+        still(self.page)
 
     def _session(self) -> dict[str, Any]:
         found = [s for s in self.lab.api("sessions") if s["path"] == self.name]
@@ -172,42 +316,37 @@ class Notebook:
         session: dict[str, Any] = found[0]
         return session
 
-    def kernel(self, expression: str, seconds: float = 20) -> Any:
-        """Value of a Python expression in this notebook's kernel, as a literal.
+    def kernel(self, expression: str, seconds: float = PATIENCE) -> Any:
+        """Value of a Python expression in this notebook's kernel, as a literal."""
+        if self._kernel is None:
+            self._kernel = self._session()["kernel"]["id"]
+        return self.desk.ask(self._kernel, expression, seconds)
 
-        Goes past the browser, through the kernel's own connection file.
-        """
-        client = BlockingKernelClient()
-        kernel = self._session()["kernel"]["id"]
-        client.load_connection_file(str(self.lab.runtime / f"kernel-{kernel}.json"))
-        client.start_channels()
-        try:
-            client.wait_for_ready(timeout=seconds)
-            reply = client.execute(
-                "",
-                user_expressions={"asked": f"repr({expression})"},
-                store_history=False,
-                reply=True,
-                timeout=seconds,
-            )
-        finally:
-            client.stop_channels()
-        answer = reply["content"]["user_expressions"]["asked"]
-        if answer["status"] != "ok":
-            raise AssertionError(f"{expression}: {answer['ename']}: {answer['evalue']}")
-        return ast.literal_eval(ast.literal_eval(answer["data"]["text/plain"]))
-
-    def wait_kernel(self, expression: str, expected: Any, seconds: float = 10) -> None:
+    def wait_kernel(self, expression: str, expected: Any, seconds: float = PATIENCE) -> None:
         """Wait until the expression has this value in the kernel; raises AssertionError."""
         end = time.monotonic() + seconds
-        while (value := self.kernel(expression)) != expected:
+        while (value := self._so_far(expression)) != expected:
             if time.monotonic() > end:
                 raise AssertionError(f"{expression} stayed {value!r}, expected {expected!r}")
-            self.page.wait_for_timeout(50)
+            self.page.wait_for_timeout(20)
+
+    def _so_far(self, expression: str) -> Any:
+        try:
+            return self.kernel(expression)
+        except AssertionError as error:  # a key, for example, that is not there yet
+            return error
 
     def outputs(self) -> Locator:
         """The areas under the cells in which widgets are drawn."""
         return self.page.locator(".jp-Cell-outputArea")
+
+    def assert_no_command(self, *keys: str) -> None:
+        """Press keys, none of which may add a cell to the notebook or take one away."""
+        cells = self.page.locator(".jp-Notebook-cell").count()
+        for key in keys:
+            self.page.keyboard.press(key)
+        frames(self.page)
+        assert self.page.locator(".jp-Notebook-cell").count() == cells
 
     def theme(self, which: Theme) -> None:
         """Switch JupyterLab's theme through its settings, and wait until it shows."""
@@ -217,6 +356,9 @@ class Notebook:
             name,
         )
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        self.page.wait_for_function(_ON_GROUND, arg=which == "dark")
+        # the sheet of a theme may come later than views wait for it after its name: told again
+        self.page.evaluate("document.body.classList.toggle('hx-theme-shown')")
 
     def screenshot(self, name: str, of: Locator | None = None) -> Path:
         """Write `screenshots/<name>.png` of the page or of one element; return where."""
@@ -237,12 +379,25 @@ class Notebook:
         saved: dict[str, Any] = json.loads((self.lab.root / self.name).read_text())
         return saved
 
-    def reload(self, *, kernel: bool = True) -> None:
-        """Load the page again; `kernel=False` ends the kernel first, as after a night."""
-        if not kernel:
-            self.lab.api(f"sessions/{self._session()['id']}", "DELETE")
-        self.page.reload()
-        self._ready()
+    def reopen(self) -> None:
+        """Close the notebook and open the file again as it was saved, with a kernel of its own.
+
+        Like a reload on the next day, without loading JupyterLab itself again.
+        """
+        saved = self.lab.root / self.name
+        self.name = self.desk.new_name()
+        (self.lab.root / self.name).write_bytes(saved.read_bytes())
+        self._kernel = None
+        self.desk.put(self.name)
+        self.wait_idle()
+
+    def reload(self) -> None:
+        """End the kernel, as after a night, and load the page again."""
+        self.lab.api(f"sessions/{self._session()['id']}", "DELETE")
+        self._kernel = None
+        self.desk.load(self.name)
+        self.page.evaluate(f"() => {{ {_PANEL} return panel.sessionContext.ready; }}")
+        self.wait_idle()
 
     def restart_kernel(self) -> None:
         """Restart the kernel under the open page: its variables are gone, the views stay."""
@@ -251,12 +406,10 @@ class Notebook:
         )
         self.wait_idle()
 
-    def close(self) -> None:
-        """Close the page and end the kernel."""
-        for session in self.lab.api("sessions"):
-            if session["path"] == self.name:
-                self.lab.api(f"sessions/{session['id']}", "DELETE")
-        self.page.close()
+
+def button(inside: Locator, name: str) -> Locator:
+    """The button of exactly this name."""
+    return inside.get_by_role("button", name=name, exact=True)
 
 
 def _free_port() -> int:

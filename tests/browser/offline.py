@@ -6,6 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
+from tests.browser.waits import PATIENCE
+
 
 class OfflinePage:
     """An offline page: `page` is Playwright's, `requests` and `errors` are lists of text."""
@@ -16,13 +18,14 @@ class OfflinePage:
             viewport={"width": 1280, "height": 900},
         )
         self.page = self.context.new_page()
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.requests: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-ready]", timeout=10_000)
+        self.page.wait_for_selector("html[data-ready]")
 
     @property
     def outside(self) -> list[str]:

@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from hexplain_widgets.widgets import AttackComparison
-from tests.browser.lab import REPOSITORY, Lab, Notebook
+from tests.browser.lab import Desk, Notebook
 from tests.browser.offline import OfflinePage
 from tests.widgets.made import MARKUP
 from tests.widgets.made_attack import made_attack, made_concept, made_set
 
-LIVE = f"""
-import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+LIVE = """
 import hexplain_widgets as hx
-scene = hx.demo.scene("house", surroundings="pool", seed=3)
+from tests.browser.preludes import house
 from tests.widgets.made_attack import MadeFinder
 compared = hx.AttackComparison(
-    hx.demo.classifier(), scene.image, images=hx.demo.scenes(2), top_k=1, hint=MadeFinder()
+    hx.demo.classifier(), house(), images=hx.demo.scenes(2), top_k=1, hint=MadeFinder()
 )
 compared
 """
 
 
-@pytest.fixture(scope="module")
-def shared(lab: Lab, browser: Browser) -> Iterator[Notebook]:
-    notebook = lab.open(browser, [LIVE], "attack.ipynb")
+def bars(page: Page) -> Locator:
+    return page.locator(".bqplot rect.bar")
+
+
+def opened(notebook: Notebook) -> Notebook:
     notebook.page.set_viewport_size({"width": 1400, "height": 2600})
-    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     notebook.run_all()
     bars(notebook.page).first.wait_for(state="attached")
     expect(notebook.page.locator(".hx-stage")).to_have_count(2)
-    yield notebook
-    notebook.close()
+    notebook.settled()
+    return notebook
 
 
-def bars(page: Page):
-    return page.locator(".bqplot rect.bar")
+@pytest.fixture
+def shared(desk: Desk) -> Notebook:
+    return desk.shared([LIVE], opened)
 
 
 def asked(page: Page, target: str) -> None:
@@ -85,7 +86,7 @@ def test_what_cannot_be_is_said_in_the_view(shared: Notebook) -> None:
 def test_the_set_is_attacked_on_request(shared: Notebook) -> None:
     asked(shared.page, "")
     pressed(shared.page, r"Attack the set \(2\)")
-    expect(shared.page.get_by_text("Over a set of images")).to_be_visible(timeout=20_000)
+    expect(shared.page.get_by_text("Over a set of images")).to_be_visible()
     expect(shared.page.get_by_role("button", name="Cancel")).to_be_disabled()
     assert shared.kernel("compared.set_evidence.images") == 2
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.lab import REPOSITORY, SCREENSHOTS, Lab, Notebook, Theme
+from tests.browser.lab import SCREENSHOTS, Desk, Notebook, Theme
 from tests.browser.offline import OfflinePage
 
-MEASURED = f"""
-import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+MEASURED = """
 import hexplain_widgets as hx
 data = hx.demo.scenes(4, seed=1).concepts()
 w = hx.ContextReport(hx.demo.classifier(), data, level="object", top_k=2, progress=False)
 """
 
 
-@pytest.fixture(scope="module")
-def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
-    made = lab.open(browser, [MEASURED, "w"], "context.ipynb")
+def opened(made: Notebook) -> Notebook:
     made.page.set_viewport_size({"width": 1400, "height": 1300})
-    made.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     made.run_all()
     made.page.locator(".hx-context-report .bqplot").first.wait_for()
-    yield made
-    made.close()
+    return made
+
+
+@pytest.fixture
+def notebook(desk: Desk) -> Notebook:
+    return desk.shared([MEASURED, "w"], opened)
 
 
 def check_charts(page: Page) -> None:
@@ -60,7 +60,9 @@ def test_the_page_without_a_kernel_does_the_same(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_has_its_picture(notebook: Notebook, theme: Theme) -> None:
     notebook.theme(theme)
+    notebook.settled()
     view = notebook.page.locator(".hx-context-report")
     path = SCREENSHOTS / f"context_{theme}.png"
     view.screenshot(path=path)
+    notebook.theme("light")
     assert path.stat().st_size > 20_000

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import REPOSITORY, Lab, Notebook, Theme
+from tests.browser.lab import Desk, Notebook, Theme
 from tests.browser.offline import OfflinePage
+from tests.browser.waits import drawn
 
-MADE = f"""
-import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+MADE = """
 from hexplain_widgets.widgets.contribution_report.view import ContributionReport
 from tests.widgets.made_additive import MARKUP, MadeExplainer, images
 explainer = MadeExplainer()
@@ -29,6 +29,7 @@ WARMTH = """canvas => {
   for (let i = 0; i < data.length; i += 4) most = Math.max(most, data[i] - data[i + 2]);
   return most;
 }"""
+CELLS = [MADE, "report"]
 FRESH = "[setattr(report, n, v) for n, v in {'concept': None, 'view': {}}.items()] and None"
 
 
@@ -53,25 +54,19 @@ class View:
 
 def opened(notebook: Notebook) -> View:
     notebook.page.set_viewport_size({"width": 1400, "height": 1900})
-    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     notebook.run_all()
     view = View(notebook)
     view.row("wheel").wait_for()
     return view
 
 
-@pytest.fixture(scope="module")
-def shared(lab: Lab, browser: Browser) -> Iterator[View]:
-    notebook = lab.open(browser, [MADE, "report"], "contributions.ipynb")
-    yield opened(notebook)
-    notebook.close()
-
-
 @pytest.fixture
-def view(shared: View) -> View:
+def view(desk: Desk) -> View:
     """One notebook for all tests that can be undone by setting traits."""
+    shared = desk.shared(CELLS, opened)
     shared.page.mouse.move(0, 0)
     shared.notebook.kernel(FRESH)
+    shared.notebook.settled()
     shared.row("wheel").wait_for()
     shared.notebook.errors.clear()
     return shared
@@ -80,7 +75,7 @@ def view(shared: View) -> View:
 @pytest.fixture
 def alone(open_notebook: Callable[[list[str]], Notebook]) -> View:
     """A notebook of its own, for tests that change the images, end the kernel or save."""
-    return opened(open_notebook([MADE, "report"]))
+    return opened(open_notebook(CELLS))
 
 
 def test_the_browser_has_nothing_to_complain_of(view: View) -> None:
@@ -152,7 +147,7 @@ def test_the_first_bar_is_on_top(view: View) -> None:
     view.press("Bars")
     bars = view.cards.first.locator(".bqplot .bargroup rect")
     expect(bars).to_have_count(10)
-    view.page.wait_for_timeout(600)
+    view.notebook.settled()
     first, last = bars.first.bounding_box(), bars.last.bounding_box()
     assert first and last and first["y"] < last["y"]
 
@@ -163,7 +158,9 @@ def test_bars_are_walked_by_keyboard(view: View) -> None:
     chart.focus()
     view.page.keyboard.press("ArrowDown")
     view.page.keyboard.press("Enter")
-    view.notebook.wait_kernel("report.concept == report.report['names'][0]", True)
+    first = view.notebook.kernel("report.report['names'][0]")
+    view.notebook.wait_kernel("report.concept", first)
+    expect(view.cards.first).to_contain_text(re.compile(rf"{first} .\d\.\d\d logits"))
 
 
 def test_a_pie_has_no_slice_against_and_says_what_is_left_out(view: View) -> None:
@@ -190,7 +187,7 @@ def test_every_number_can_be_read_as_a_table(view: View) -> None:
 def test_names_that_are_markup_stay_text(view: View) -> None:
     for chart in ("Bars", "Pie", "Table", "Waterfall"):
         view.press(chart)
-        view.page.wait_for_timeout(300)
+        view.notebook.settled()
         assert view.page.locator("img[src='x']").count() == 0
     expect(view.row("<img src=x onerror=alert(1)>")).to_be_visible()
     assert view.notebook.errors == []
@@ -200,10 +197,10 @@ def test_g_shows_grad_cam_beside_every_image_and_hides_it(view: View) -> None:
     view.row("wheel").focus()
     view.page.keyboard.press("g")
     for image in (0, 1):
-        drawn = view.cards.nth(image).get_by_role("img", name=re.compile("Grad-CAM over image"))
+        heat = view.cards.nth(image).get_by_role("img", name=re.compile("Grad-CAM over image"))
         words = rf"Grad-CAM over image {image + 1}: Where features.30 speaks for house: most .* %"
-        expect(drawn).to_have_attribute("aria-label", re.compile(words))
-        assert drawn.evaluate(WARMTH) > 90
+        expect(heat).to_have_attribute("aria-label", re.compile(words))
+        drawn(heat, f"canvas => ({WARMTH})(canvas) > 90")
     expect(view.map(0)).to_have_attribute("aria-label", re.compile("Map over image 1: wheel"))
     view.notebook.wait_kernel("report.view", {"attention": True})
     view.press("Grad-CAM")
@@ -211,22 +208,19 @@ def test_g_shows_grad_cam_beside_every_image_and_hides_it(view: View) -> None:
 
 
 def test_keys_pressed_in_the_view_are_no_commands_of_the_notebook(view: View) -> None:
-    cells = view.page.locator(".jp-Notebook-cell").count()
     view.row("wheel").focus()
-    view.page.keyboard.press("b")
-    view.page.keyboard.press("a")
-    assert view.page.locator(".jp-Notebook-cell").count() == cells
+    view.notebook.assert_no_command("b", "a")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_is_drawn_in_both_themes(view: View, theme: Theme) -> None:
     view.notebook.theme(theme)
     view.row("wheel").click()
-    view.page.wait_for_timeout(500)
+    view.notebook.settled()
     path = view.notebook.screenshot(f"contributions_{theme}", of=view.root)
     view.notebook.theme("light")
-    with Image.open(path) as drawn:
-        shade = np.median(np.asarray(drawn.convert("L")))
+    with Image.open(path) as shot:
+        shade = np.median(np.asarray(shot.convert("L")))
     assert (shade < 128) == (theme == "dark")
 
 
@@ -259,7 +253,7 @@ def test_a_saved_report_without_a_kernel_shows_all_it_had(alone: View) -> None:
     alone.press("Against the baseline")
     alone.notebook.wait_kernel("report.view", {"chart": "bars", "compare": True})
     alone.notebook.save()
-    alone.notebook.reload(kernel=False)
+    alone.notebook.reopen()
     expect(alone.map(1)).to_have_attribute("aria-label", re.compile("Map over image 2: wheel"))
     expect(alone.cards.first.locator(".hx-bars-chart .bargroup")).to_have_count(10)
     expect(alone.cards.first.locator(".hx-spread .bargroup")).to_have_count(240)
@@ -271,7 +265,7 @@ def test_a_saved_report_without_a_kernel_shows_all_it_had(alone: View) -> None:
 def test_after_a_kernel_restart_the_view_says_so_and_stays(alone: View) -> None:
     alone.notebook.restart_kernel()
     alone.root.get_by_role("button", name="Remove image 1", exact=True).click()
-    expect(alone.banner).to_contain_text("does not answer", timeout=9000)
+    expect(alone.banner).to_contain_text("does not answer")
     expect(alone.cards).to_have_count(2)
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.lab import REPOSITORY, SCREENSHOTS, Lab, Notebook, Theme
+from tests.browser.lab import SCREENSHOTS, Desk, Notebook, Theme
 from tests.browser.offline import OfflinePage
 
 # A dog with a red ear in its upper left quarter, which is named a cat.
-ANALYSED = f"""
-import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+ANALYSED = """
 import hexplain_widgets as hx
 from tests.planted_failure import classifier, dog, ear
 data = [(dog(32)[0] * share, 1) for share in (1, 0.6, 0.3)]
@@ -22,16 +21,17 @@ w = hx.FailureAnalysis(classifier(), dog(32), "dog", data=data, top_k=2)
 """
 
 
-@pytest.fixture(scope="module")
-def notebook(lab: Lab, browser: Browser) -> Iterator[Notebook]:
-    made = lab.open(browser, [ANALYSED, "w"], "failure.ipynb")
+def opened(made: Notebook) -> Notebook:
     made.page.set_viewport_size({"width": 1400, "height": 1500})
-    made.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     made.run_all()
     made.page.locator(".hx-failure .hx-brush-canvas").wait_for()
     made.page.locator(".hx-failure .hx-node").first.wait_for()
-    yield made
-    made.close()
+    return made
+
+
+@pytest.fixture
+def notebook(desk: Desk) -> Notebook:
+    return desk.shared([ANALYSED, "w"], opened)
 
 
 def verdict(page: Page) -> Locator:
@@ -79,8 +79,10 @@ def test_the_brush_goes_by_keyboard(notebook: Notebook) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_has_its_picture(notebook: Notebook, theme: Theme) -> None:
     notebook.theme(theme)
+    notebook.settled()
     path = SCREENSHOTS / f"failure_{theme}.png"
     notebook.page.locator(".hx-failure").screenshot(path=path)
+    notebook.theme("light")
     assert path.stat().st_size > 20_000
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import REPOSITORY, Lab, Notebook, Theme
+from tests.browser.lab import Desk, Notebook, Theme
 from tests.browser.offline import OfflinePage
 
-MADE = f"""
-import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+MADE = """
 from hexplain_widgets.widgets.filter_labeler.view import FilterLabeler
 from tests.widgets.made_filters import sheet
 labeler = FilterLabeler.from_evidence(sheet(320))
 """
+CELLS = [MADE, "labeler"]
 FRESH = "[setattr(labeler, n, {}) for n in ('names', 'view')] and None"
 
 
@@ -41,26 +41,20 @@ class View:
 
 def opened(notebook: Notebook) -> View:
     notebook.page.set_viewport_size({"width": 1400, "height": 1100})
-    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     notebook.run_all()
     view = View(notebook)
     view.card(0).wait_for()
     return view
 
 
-@pytest.fixture(scope="module")
-def shared(lab: Lab, browser: Browser) -> Iterator[View]:
-    notebook = lab.open(browser, [MADE, "labeler"], "filters.ipynb")
-    yield opened(notebook)
-    notebook.close()
-
-
 @pytest.fixture
-def view(shared: View) -> View:
+def view(desk: Desk) -> View:
     """One notebook for all tests that can be undone by setting traits."""
+    shared = desk.shared(CELLS, opened)
     shared.notebook.kernel(FRESH)
     expect(shared.told).to_contain_text("0 of 318 named")
     shared.root.get_by_role("button", name=re.compile("^All")).click()
+    shared.notebook.settled()
     shared.notebook.errors.clear()
     return shared
 
@@ -68,12 +62,13 @@ def view(shared: View) -> View:
 @pytest.fixture
 def alone(open_notebook: Callable[[list[str]], Notebook]) -> View:
     """A notebook of its own, for tests that end its kernel or save it."""
-    return opened(open_notebook([MADE, "labeler"]))
+    return opened(open_notebook(CELLS))
 
 
-def test_the_browser_has_nothing_to_complain_of(shared: View) -> None:
-    assert shared.notebook.errors == []
-    assert shared.notebook.outside == []
+def test_the_browser_has_nothing_to_complain_of(alone: View) -> None:
+    alone.notebook.settled()
+    assert alone.notebook.errors == []
+    assert alone.notebook.outside == []
 
 
 def test_filters_are_named_by_keyboard_alone(view: View) -> None:
@@ -120,6 +115,7 @@ def test_of_hundreds_of_filters_only_those_in_sight_exist(view: View) -> None:
     view.press("End")
     expect(view.card(319)).to_be_focused()
     expect(view.card(319)).to_be_in_viewport()
+    view.notebook.settled()
     assert view.root.locator(".hx-filter").count() < 80
     view.press("Home", "ArrowRight")
     expect(view.card(1)).to_be_focused()
@@ -150,10 +146,8 @@ def test_names_that_are_markup_stay_text(view: View) -> None:
 
 
 def test_keys_pressed_in_the_view_are_no_commands_of_the_notebook(view: View) -> None:
-    cells = view.page.locator(".jp-Notebook-cell").count()
     view.card(0).click()
-    view.press("b", "a", "Escape", "d", "d", "Escape")
-    assert view.page.locator(".jp-Notebook-cell").count() == cells
+    view.notebook.assert_no_command("b", "a", "Escape", "d", "d", "Escape")
     expect(view.card(0)).to_be_focused()
 
 
@@ -168,7 +162,7 @@ def test_a_filter_that_never_fires_says_so(view: View) -> None:
 def test_it_looks_like_this(view: View, theme: Theme) -> None:
     view.notebook.theme(theme)
     view.card(2).click()
-    view.page.wait_for_timeout(600)
+    view.notebook.settled()
     path = view.notebook.screenshot(f"filter_labeler_{theme}", view.root)
     assert path.stat().st_size > 50_000
     view.notebook.theme("light")
@@ -180,7 +174,7 @@ def test_names_survive_a_night_without_a_kernel(alone: View) -> None:
     alone.press("Enter")
     alone.notebook.wait_kernel("labeler.labels.names", {0: "front door"})
     alone.notebook.save()
-    alone.notebook.reload(kernel=False)
+    alone.notebook.reopen()
     expect(alone.card(0)).to_contain_text("front door")
     expect(alone.told).to_contain_text("1 of 318 named")
 
@@ -190,7 +184,7 @@ def test_names_given_after_the_kernel_was_lost_are_kept_on_the_page(alone: View)
     alone.card(0).click()
     alone.page.keyboard.type("front door")
     alone.press("Enter")
-    expect(alone.root.locator(".hx-banner")).to_contain_text("kept on this page", timeout=9000)
+    expect(alone.root.locator(".hx-banner")).to_contain_text("kept on this page")
     expect(alone.card(0)).to_contain_text("front door")
     with alone.page.expect_download() as downloaded:
         alone.root.get_by_role("button", name="Download").click()

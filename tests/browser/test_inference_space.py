@@ -8,26 +8,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from hexplain_widgets.widgets.inference_space import geometry
-from tests.browser.lab import REPOSITORY, SCREENSHOTS, Lab, Notebook, Theme
+from tests.browser.lab import SCREENSHOTS, Desk, Notebook, Theme
 from tests.browser.offline import OfflinePage
+from tests.browser.waits import drawn, drawn_anew, frames, picture
 from tests.widgets.made_space import made_comparison
 
-MADE = f"""
-import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+MADE = """
 import numpy as np
 from hexplain_widgets import InferenceSpace
 from tests.widgets.made import scene
 from tests.widgets.made_inference import MARKUP
 from tests.widgets.made_space import SETS, LevelChain, made_comparison
 chain = LevelChain()
-space = InferenceSpace(made_comparison(), chain, images={{n: [scene(96)] * 20 for n in SETS}})
+space = InferenceSpace(made_comparison(), chain, images={n: [scene(96)] * 20 for n in SETS})
 four = made_comparison((*SETS, MARKUP), 8, inferences=True, level="object", concepts=(*SETS, "b"))
 saved = InferenceSpace.from_evidence(four)
 bare = InferenceSpace(made_comparison(
-    ("pool", "one"), (9, 1), tested=False, images=False, flags={{"one": "one image: no spread"}},
+    ("pool", "one"), (9, 1), tested=False, images=False, flags={"one": "one image: no spread"},
     explained_variance=np.array([0.7, 0.3, 0.0]),
 ))
 """
@@ -72,33 +72,20 @@ class Views:
 def opened(notebook: Notebook) -> Views:
     notebook.page.set_viewport_size({"width": 1500, "height": 3600})
     notebook.page.emulate_media(reduced_motion="reduce")
-    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     notebook.run_all()
     views = Views(notebook)
     views.bare.locator(".hx-plot canvas").first.wait_for()
-    quiet(views)
+    notebook.settled()
     return views
 
 
-def quiet(views: Views) -> None:
-    """Wait until no view waits for anything, and what came is painted."""
-    expect(views.page.locator(".hx-work")).to_have_count(0)
-    views.page.wait_for_timeout(400)
-
-
-@pytest.fixture(scope="module")
-def shared(lab: Lab, browser: Browser) -> Iterator[Views]:
-    notebook = lab.open(browser, CELLS, "space.ipynb")
-    yield opened(notebook)
-    notebook.close()
-
-
 @pytest.fixture
-def views(shared: Views) -> Views:
+def views(desk: Desk) -> Views:
     """One notebook for all tests that leave its kernel as it is."""
+    shared = desk.shared(CELLS, opened)
     shared.notebook.kernel(FRESH)
     shared.page.mouse.move(2, 2)
-    quiet(shared)
+    shared.notebook.settled()
     shared.notebook.errors.clear()
     return shared
 
@@ -134,11 +121,12 @@ def test_the_keyboard_goes_from_point_to_point_and_chooses(views: Views) -> None
     press("n")
     press("Shift+Enter")
     views.notebook.wait_kernel("space.view['points']", [1, 2])
+    # while concepts are inferred, the key would give that up
+    expect(views.space.locator(".hx-chart")).to_have_count(2)
+    views.notebook.settled()
     press("Escape")
     views.notebook.wait_kernel("space.view['points']", [])
-    cells = views.page.locator(".jp-Notebook-cell").count()
-    press("b")
-    assert views.page.locator(".jp-Notebook-cell").count() == cells
+    views.notebook.assert_no_command("b")
     assert (views.notebook.errors, views.notebook.outside) == ([], [])
 
 
@@ -169,7 +157,7 @@ def test_sunbursts_of_chosen_points_zoom_together(views: Views) -> None:
     expect(charts).to_have_count(2)
     charts.first.locator(".hx-slice[data-key='0']").dispatch_event("click")
     views.notebook.wait_kernel("space.view['zoom']", "0")
-    quiet(views)
+    views.notebook.settled()
     for place in (0, 1):
         expect(charts.nth(place).locator(".hx-slice[data-key='1']").first).to_be_hidden()
     views.space.get_by_role("button", name="Close", exact=True).first.click()
@@ -193,7 +181,7 @@ def test_a_drag_turns_and_chooses_nothing(views: Views) -> None:
 def test_the_wheel_zooms_with_a_modifier_and_scrolls_without(views: Views) -> None:
     views.page.mouse.move(*views.place(0))
     views.page.mouse.wheel(0, -200)
-    views.page.wait_for_timeout(300)
+    views.notebook.settled()
     assert views.notebook.kernel("space.view") == {}
     views.page.keyboard.down("Control")
     views.page.mouse.wheel(0, -200)
@@ -212,29 +200,30 @@ def test_keys_and_buttons_turn_zoom_and_reset(views: Views) -> None:
     views.notebook.wait_kernel("space.view['turn']", {"yaw": 32, "pitch": 20, "zoom": 1})
     views.space.get_by_role("button", name="Zoom in").click()
     views.notebook.wait_kernel("space.view['turn']['zoom']", 1.25)
+    turn = views.notebook.kernel("space.view['turn']")
+    assert (turn["yaw"], turn["pitch"]) == (32, 20)
 
 
 def test_what_is_drawn_of_a_set_is_switched(views: Views) -> None:
-    pictures = set()
+    canvas = views.plot.locator("> canvas")
+    pictures = [picture(canvas)]
     for name in ("Spokes", "Points only", "Ellipsoids"):
         switch = views.space.get_by_role("button", name=name)
         switch.click()
         expect(switch).to_have_attribute("aria-pressed", "true")
-        views.page.wait_for_timeout(150)
-        pictures.add(views.plot.locator("> canvas").evaluate("canvas => canvas.toDataURL()"))
-    assert len(pictures) == 3
+        pictures.append(drawn_anew(canvas, pictures[-1]))
+    assert len(set(pictures[1:])) == 3
 
 
 def test_a_chosen_cell_brings_its_two_sets_out(views: Views) -> None:
     canvas = views.plot.locator("> canvas")
-    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    before = picture(canvas)
     views.cell(0, 2).click()
     views.notebook.wait_kernel("space.view['cell']", "0.2")
     for s, t in ((0, 2), (2, 0)):
         expect(views.cell(s, t)).to_have_attribute("aria-selected", "true")
     views.page.mouse.move(2, 2)
-    views.page.wait_for_timeout(150)
-    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
+    drawn_anew(canvas, before)
     views.cell(2, 0).click()
     views.notebook.wait_kernel("space.view['cell']", "")
 
@@ -287,22 +276,46 @@ def test_all_points_can_be_chosen_from_a_list_in_which_markup_stays_text(views: 
     views.saved.locator("summary", has_text="All points as a list").click()
 
 
-def test_space_turns_slowly_at_first_until_it_is_touched(alone: Views) -> None:
-    alone.page.emulate_media(reduced_motion="no-preference")
+# time in the test's hands: what the page takes for now stands still until `later` is called
+CLOCK = """() => {
+  const frame = window.requestAnimationFrame.bind(window);
+  let now = performance.now();
+  window.later = by => { now += by; };
+  performance.now = () => now;
+  window.requestAnimationFrame = act => frame(() => act(now));
+  window.release = () => { delete performance.now; window.requestAnimationFrame = frame; };
+}"""
+
+
+@pytest.fixture
+def later(alone: Views) -> Iterator[Callable[[int], object]]:
+    """Lets the clock of the page go on by so many milliseconds; else it stands still."""
+    alone.page.evaluate(CLOCK)
+    yield lambda by: alone.page.evaluate(f"later({by})")
+    alone.page.evaluate("release()")
+
+
+def test_space_turns_slowly_at_first_until_it_is_touched(
+    alone: Views, later: Callable[[int], object]
+) -> None:
+    page = alone.page
+    page.emulate_media(reduced_motion="no-preference")
     alone.notebook.run_all()
     canvas = alone.plot.locator("> canvas")
-    canvas.wait_for()
-    picture = "canvas => canvas.toDataURL()"
-    alone.page.wait_for_timeout(300)
-    first = canvas.evaluate(picture)
-    alone.page.wait_for_timeout(300)
-    assert canvas.evaluate(picture) != first
+    drawn(canvas, "canvas => canvas.width > 300")
+    frames(page)
+    first = picture(canvas)
+    later(300)
+    turned = drawn_anew(canvas, first)
+    later(300)
+    drawn_anew(canvas, turned)
     alone.plot.focus()
-    alone.page.keyboard.press("ArrowUp")
-    alone.page.wait_for_timeout(200)
-    still = canvas.evaluate(picture)
-    alone.page.wait_for_timeout(500)
-    assert canvas.evaluate(picture) == still
+    page.keyboard.press("ArrowUp")
+    frames(page)
+    touched = picture(canvas)
+    later(500)
+    frames(page, 10)
+    assert picture(canvas) == touched
 
 
 def test_an_inference_is_given_up_and_a_lost_kernel_is_said(alone: Views) -> None:
@@ -317,7 +330,7 @@ def test_an_inference_is_given_up_and_a_lost_kernel_is_said(alone: Views) -> Non
     assert alone.notebook.kernel("space.charts['of']") == []
     alone.notebook.restart_kernel()
     alone.space.get_by_role("button", name="Infer concepts of pool 1").click()
-    expect(alone.space.locator(".hx-banner")).to_contain_text("does not answer", timeout=15_000)
+    expect(alone.space.locator(".hx-banner")).to_contain_text("does not answer")
     alone.cell(0, 1).click()
     expect(alone.cell(1, 0)).to_have_attribute("aria-selected", "true")
 
@@ -327,7 +340,7 @@ def test_saved_views_without_a_kernel_show_all_they_had(alone: Views) -> None:
     alone.space.get_by_role("button", name="Infer concepts of pool 5").click()
     expect(alone.space.locator(".hx-chart")).to_have_count(1)
     alone.notebook.save()
-    alone.notebook.reload(kernel=False)
+    alone.notebook.reopen()
     expect(alone.space.locator(".hx-chart figcaption b")).to_have_text("pool 5")
     expect(alone.cell(0, 1)).to_have_attribute("aria-selected", "true")
 
@@ -355,7 +368,7 @@ def test_every_width_has_its_picture(views: Views, theme: Theme) -> None:
     shots = []
     for width in (420, 900, 1920):
         views.page.set_viewport_size({"width": width + 120, "height": 5200})
-        quiet(views)
+        views.notebook.settled()
         shots += [
             views.notebook.screenshot(f"space_{name}_{theme}_{width}", of)
             for name, of in named.items()

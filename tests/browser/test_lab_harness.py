@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.lab import Notebook
+from tests.browser.lab import Desk, Notebook
 
 COUNTER = '''
 import anywidget, traitlets
@@ -29,22 +30,43 @@ w = Counter()
 '''
 
 
-@pytest.fixture
-def counter(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
-    notebook = open_notebook([COUNTER, "w"])
+CELLS = [COUNTER, "w"]
+
+
+def started(notebook: Notebook) -> Notebook:
     notebook.run_all()
     notebook.page.wait_for_selector(".counter")
     return notebook
 
 
+@pytest.fixture
+def counter(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+    return started(open_notebook(CELLS))
+
+
 def test_a_click_in_the_browser_changes_the_value_in_the_kernel(counter: Notebook) -> None:
     counter.page.click(".counter")
     counter.wait_kernel("w.value", 1)
+    expect(counter.page.locator(".counter")).to_have_text("count 1")
 
 
 def test_a_value_set_in_the_kernel_reaches_the_view(counter: Notebook) -> None:
     counter.kernel("setattr(w, 'value', 7)")
-    counter.page.wait_for_function("document.querySelector('.counter').textContent === 'count 7'")
+    expect(counter.page.locator(".counter")).to_have_text("count 7")
+
+
+def test_the_page_has_heard_what_the_kernel_said(counter: Notebook) -> None:
+    for value in (3, 5, 9):
+        counter.kernel(f"setattr(w, 'value', {value})")
+        counter.wait_heard()
+        assert counter.page.text_content(".counter") == f"count {value}"
+
+
+def test_a_notebook_is_shared_until_another_is_in_front(desk: Desk) -> None:
+    first = desk.shared(CELLS, started)
+    assert desk.shared(CELLS, started) is first
+    desk.open(["1"])
+    assert desk.shared(CELLS, started) is not first
 
 
 def test_the_page_asks_nothing_of_the_outside(counter: Notebook) -> None:
@@ -69,8 +91,19 @@ def test_a_reloaded_page_shows_the_saved_view_without_its_kernel(counter: Notebo
     counter.page.click(".counter")
     counter.wait_kernel("w.value", 1)
     counter.save()
-    counter.reload(kernel=False)
-    counter.page.wait_for_function("document.querySelector('.counter')?.textContent === 'count 1'")
+    counter.reload()
+    expect(counter.page.locator(".counter")).to_have_text("count 1")
+
+
+def test_a_notebook_opened_again_shows_the_saved_view_with_a_kernel_of_its_own(
+    counter: Notebook,
+) -> None:
+    counter.page.click(".counter")
+    counter.wait_kernel("w.value", 1)
+    counter.save()
+    counter.reopen()
+    expect(counter.page.locator(".counter")).to_have_text("count 1")
+    assert counter.kernel("'w' in globals()") is False
 
 
 def test_a_restarted_kernel_forgets_while_the_view_stays(counter: Notebook) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.lab import SCREENSHOTS, Lab, Notebook, Theme
+from tests.browser.lab import SCREENSHOTS, Desk, Notebook, Theme
 from tests.browser.offline import OfflinePage
+from tests.browser.waits import drawn
 from tests.widgets.made import MARKUP
 
-ROOT = str(Path(__file__).parents[2])
-MADE = f"""
-import sys; sys.path.insert(0, {ROOT!r})
+MADE = """
 from hexplain_widgets.widgets.layer_heatmaps.view import LayerHeatmaps
 from tests.widgets.made import scene
 from tests.widgets.made_heatmaps import MadeChip, made_sheet
@@ -23,13 +22,11 @@ chip = MadeChip()
 w = LayerHeatmaps(chip, scene(224))
 """
 REAL = """
-import hexplain_widgets as hx
-from hexplain_widgets.chip.engine import Chip
 from hexplain_widgets.widgets.layer_heatmaps.view import LayerHeatmaps
-chip = Chip(layers=["stage5", "stage4"], gates_per_image=20)
-chip = chip.fit(hx.demo.classifier(), hx.demo.scenes(40, seed=0), progress=False)
-w = LayerHeatmaps(chip, hx.demo.scene("house", surroundings="pool", seed=3).image)
+from tests.browser.preludes import fitted_chip, house
+w = LayerHeatmaps(fitted_chip(), house())
 """
+CELLS = [MADE, "w"]
 ORDER = "all => all.map(one => one.getAttribute('aria-label'))"
 # whether a canvas has anything but the grey of the pale image and its ground
 COLOURED = """canvas => {
@@ -54,50 +51,29 @@ def method(page: Page, name: str) -> Locator:
     return page.locator(".hx-view").get_by_role("radio", name=name, exact=True)
 
 
-def quiet(page: Page) -> None:
-    """Wait until every map is there and painted, and nothing is waited for."""
-    expect(page.locator(".hx-work")).to_be_hidden()
-    expect(page.locator(".hx-waiting")).to_have_count(0)
-    page.wait_for_timeout(250)
-
-
 def started(notebook: Notebook) -> Notebook:
     notebook.page.set_viewport_size({"width": 1400, "height": 1250})
-    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     notebook.run_all()
     heat(notebook.page, "pasture, stage 1, CHIP").wait_for()
-    quiet(notebook.page)
+    notebook.settled()
     return notebook
 
 
-@pytest.fixture(scope="module")
-def shared(lab: Lab, browser: Browser) -> Iterator[Notebook]:
-    notebook = started(lab.open(browser, [MADE, "w"], "heatmaps.ipynb"))
-    yield notebook
-    notebook.close()
-
-
 @pytest.fixture
-def maps(shared: Notebook) -> Notebook:
+def maps(desk: Desk) -> Notebook:
     """One notebook for all tests that leave the sparsity as they found it."""
+    shared = desk.shared(CELLS, started)
     shared.kernel("setattr(w, 'view', {'method': 'CHIP', 'classes': [0, 1, 2]})")
     shared.page.mouse.move(0, 0)
-    quiet(shared.page)
+    shared.settled()
     shared.errors.clear()
     return shared
 
 
 @pytest.fixture
-def fresh(shared: Notebook) -> Notebook:
-    """The same notebook run again, for tests that refit."""
-    shared.errors.clear()
-    return started(shared)
-
-
-@pytest.fixture
 def alone(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
-    """A notebook of its own, for tests that end its kernel."""
-    return started(open_notebook([MADE, "w"]))
+    """A notebook of its own, for tests that refit or end its kernel."""
+    return started(open_notebook(CELLS))
 
 
 def title(page: Page) -> Locator:
@@ -119,8 +95,9 @@ def test_rows_are_fetched_one_by_one_after_the_first_map(maps: Notebook) -> None
 
 
 def test_maps_are_drawn_in_colour_over_the_image(maps: Notebook) -> None:
-    assert heat(maps.page, "house, stage 5").locator("canvas").evaluate(COLOURED)
-    assert maps.page.locator(".hx-picture canvas").evaluate(COLOURED)
+    drawn(heat(maps.page, "house, stage 5").locator("canvas"), COLOURED)
+    drawn(maps.page.locator(".hx-picture canvas"), COLOURED)
+    assert maps.errors == []
 
 
 def test_a_sum_over_channels_is_checked_against_ablation_and_other_maps_are_not(
@@ -151,23 +128,23 @@ def test_arrow_keys_walk_from_map_to_map_and_enter_pins(maps: Notebook) -> None:
     expect(heat(maps.page, "orchard, stage 5")).to_be_focused()
     expect(title(maps.page)).to_have_text("orchard, stage 3")
     maps.wait_kernel("(w.view['selected'], w.view['pinned'])", ([1, "features.15"], True))
+    # while the map is checked against ablation, the key would give that up
+    maps.settled()
+    expect(maps.page.locator(".hx-faith")).not_to_contain_text("checking")
     maps.page.keyboard.press("Escape")
     maps.wait_kernel("w.view['pinned']", False)
 
 
 def test_keys_pressed_in_the_view_are_no_commands_of_the_notebook(maps: Notebook) -> None:
-    cells = maps.page.locator(".jp-Notebook-cell").count()
     heat(maps.page, "house, stage 5").focus()
-    maps.page.keyboard.press("b")
-    maps.page.keyboard.press("a")
-    assert maps.page.locator(".jp-Notebook-cell").count() == cells
+    maps.assert_no_command("b", "a")
     expect(button(maps.page, "Boxes")).to_have_attribute("aria-pressed", "true")
 
 
 def test_another_method_is_fetched_once_and_kept(maps: Notebook) -> None:
     method(maps.page, "Grad-CAM").click()
     heat(maps.page, "pasture, stage 1, Grad-CAM").wait_for()
-    quiet(maps.page)
+    maps.settled()
     before = maps.kernel("len(chip.asked)")
     method(maps.page, "CHIP").click()
     method(maps.page, "Grad-CAM").click()
@@ -242,36 +219,37 @@ def test_one_scale_for_all_has_its_numbers_under_the_grid(maps: Notebook) -> Non
     expect(legend).to_contain_text("−")
 
 
-def test_the_sparsity_slider_refits_while_the_old_maps_stay(fresh: Notebook) -> None:
-    slider = fresh.page.get_by_role("slider", name="Sparsity")
-    before = fresh.page.locator(".hx-open span").first.inner_text()
-    fresh.page.evaluate(
-        "() => { window.fewest = 99; const look = () => {"
+def test_the_sparsity_slider_refits_while_the_old_maps_stay(alone: Notebook) -> None:
+    slider = alone.page.get_by_role("slider", name="Sparsity")
+    before = alone.page.locator(".hx-open span").first.inner_text()
+    alone.page.evaluate(
+        "() => { window.fewest = 99; window.watching = true; const look = () => {"
         " const now = document.querySelectorAll('.hx-open').length;"
-        " window.fewest = Math.min(window.fewest, now); requestAnimationFrame(look); }; look(); }"
+        " window.fewest = Math.min(window.fewest, now);"
+        " if (window.watching) requestAnimationFrame(look); }; look(); }"
     )
     slider.focus()
     for _ in range(30):
-        fresh.page.keyboard.press("ArrowRight")
-    fresh.wait_kernel("w.sparsity > 0.02", True)
-    quiet(fresh.page)
-    assert fresh.page.locator(".hx-open span").first.inner_text() != before
-    assert fresh.page.evaluate("window.fewest") == 15
-    refits = {sheet for sheet in fresh.kernel("[a[1] for a in chip.asked[4:]]") if len(sheet) == 3}
+        alone.page.keyboard.press("ArrowRight")
+    alone.wait_kernel("w.sparsity > 0.02", True)
+    expect(alone.page.locator(".hx-open span").first).not_to_have_text(before)
+    alone.settled()
+    assert alone.page.evaluate("() => { window.watching = false; return window.fewest; }") == 15
+    refits = {sheet for sheet in alone.kernel("[a[1] for a in chip.asked[4:]]") if len(sheet) == 3}
     assert refits == {(0, 1, 2)}
 
 
-def test_a_class_without_a_channel_says_which_sparsity_leaves_some(fresh: Notebook) -> None:
-    fresh.page.locator(".hx-classes button").filter(has_text="harbor").click()
-    heat(fresh.page, "harbor, stage 1, CHIP").wait_for()
-    slider = fresh.page.get_by_role("slider", name="Sparsity")
+def test_a_class_without_a_channel_says_which_sparsity_leaves_some(alone: Notebook) -> None:
+    alone.page.locator(".hx-classes button").filter(has_text="harbor").click()
+    heat(alone.page, "harbor, stage 1, CHIP").wait_for()
+    slider = alone.page.get_by_role("slider", name="Sparsity")
     slider.focus()
-    fresh.page.keyboard.press("End")
-    reason = fresh.page.locator(".hx-reason:visible")
+    alone.page.keyboard.press("End")
+    reason = alone.page.locator(".hx-reason:visible")
     expect(reason).to_contain_text("refit with sparsity=0.08")
-    expect(heat(fresh.page, "house, stage 5, CHIP")).to_have_count(1)
-    heat(fresh.page, "harbor, stage 5").focus()
-    expect(fresh.page.locator(".hx-told")).to_contain_text("refit with sparsity=0.08")
+    expect(heat(alone.page, "house, stage 5, CHIP")).to_have_count(1)
+    heat(alone.page, "harbor, stage 5").focus()
+    expect(alone.page.locator(".hx-told")).to_contain_text("refit with sparsity=0.08")
 
 
 def test_maps_have_a_text_alternative_with_class_stage_and_range(maps: Notebook) -> None:
@@ -284,23 +262,23 @@ def test_a_saved_view_without_a_kernel_shows_all_it_had(alone: Notebook) -> None
     heat(alone.page, "orchard, stage 3").click()
     method(alone.page, "Guided CHIP").click()
     heat(alone.page, "pasture, stage 1, Guided CHIP").wait_for()
-    quiet(alone.page)
+    alone.settled()
     method(alone.page, "CHIP").click()
     alone.wait_kernel("w.view['method']", "CHIP")
     alone.save()
-    alone.reload(kernel=False)
+    alone.reopen()
     heat(alone.page, "pasture, stage 1, CHIP").wait_for()
     expect(title(alone.page)).to_have_text("orchard, stage 3")
     method(alone.page, "Guided CHIP").click()
     expect(heat(alone.page, "pasture, stage 1, Guided CHIP")).to_have_count(1)
-    assert heat(alone.page, "house, stage 5").locator("canvas").is_visible()
+    expect(heat(alone.page, "house, stage 5").locator("canvas")).to_be_visible()
     expect(alone.page.locator(".hx-banner")).to_have_count(0)
 
 
 def test_after_a_kernel_restart_the_view_says_so_and_stays(alone: Notebook) -> None:
     alone.restart_kernel()
     method(alone.page, "Grad-CAM").click()
-    expect(alone.page.locator(".hx-banner")).to_contain_text("does not answer", timeout=9000)
+    expect(alone.page.locator(".hx-banner")).to_contain_text("does not answer")
     method(alone.page, "CHIP").click()
     expect(heat(alone.page, "pasture, stage 1, CHIP")).to_have_count(1)
 
@@ -311,8 +289,7 @@ def test_the_offline_page_shows_the_maps_and_asks_for_nothing(
     maps.kernel(f"str(w.export_html({str(tmp_path / 'maps.html')!r}))")
     page = open_page(tmp_path / "maps.html")
     heat(page.page, "pasture, stage 1, CHIP").wait_for()
-    page.page.wait_for_timeout(400)
-    assert heat(page.page, "house, stage 5").locator("canvas").evaluate(COLOURED)
+    drawn(heat(page.page, "house, stage 5").locator("canvas"), COLOURED)
     expect(page.page.get_by_role("slider", name="Sparsity")).to_be_disabled()
     assert page.outside == []
     assert page.errors == []
@@ -324,24 +301,24 @@ def test_a_real_engine_fills_the_view_and_refits(
 ) -> None:
     notebook = open_notebook([REAL, "w"])
     notebook.page.set_viewport_size({"width": 1400, "height": 1250})
-    notebook.run_all(240)
+    notebook.run_all()
     heat(notebook.page, "house, stage 4, CHIP").wait_for()
-    quiet(notebook.page)
-    assert heat(notebook.page, "house, stage 5").locator("canvas").evaluate(COLOURED)
+    notebook.settled()
+    drawn(heat(notebook.page, "house, stage 5").locator("canvas"), COLOURED)
     before = notebook.kernel("w.sheet['maps']['channels'][0][0]")
     slider = notebook.page.get_by_role("slider", name="Sparsity")
     slider.focus()
     for _ in range(60):
         notebook.page.keyboard.press("ArrowRight")
-    notebook.wait_kernel(f"w.sheet['maps']['channels'][0][0] < {before}", True, 30)
-    quiet(notebook.page)
+    notebook.wait_kernel(f"w.sheet['maps']['channels'][0][0] < {before}", True)
+    notebook.settled()
     for name in ("Refined CHIP", "Guided CHIP", "Grad-CAM", "guided backpropagation"):
         method(notebook.page, name).click()
         heat(notebook.page, "house").filter(visible=True).first.wait_for()
         expect(
             notebook.page.locator(f".hx-heat[aria-label^='house'][aria-label*='{name}']").first
-        ).to_be_visible(timeout=30_000)
-    quiet(notebook.page)
+        ).to_be_visible()
+    notebook.settled()
     assert notebook.errors == []
     notebook.screenshot("heatmaps_real", notebook.page.locator(".hx-view"))
 
@@ -351,7 +328,7 @@ def test_every_state_has_its_picture(maps: Notebook, theme: Theme) -> None:
     page, view, shots = maps.page, maps.page.locator(".hx-view"), []
 
     def shoot(state: str) -> None:
-        quiet(page)
+        maps.settled()
         shots.append(maps.screenshot(f"heatmaps_{state}_{theme}", view))
 
     maps.theme(theme)

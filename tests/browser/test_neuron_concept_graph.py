@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import REPOSITORY, SCREENSHOTS, Lab, Notebook, Theme
+from tests.browser.lab import SCREENSHOTS, Desk, Notebook, Theme, button
 from tests.browser.offline import OfflinePage
 
-MADE = f"""
-import sys; sys.path.insert(0, {str(REPOSITORY)!r})
+MADE = """
 from hexplain_widgets.widgets.neuron_concept_graph.view import NeuronConceptGraph
 from tests.widgets.made_hint import MARKUP, MadeHint, images, large
 """
-SMALL = "hint = MadeHint()\ngraph = NeuronConceptGraph(hint, images=images(3))"
+SMALL = """
+import threading
+gate = threading.Event()
+hint = MadeHint()
+graph = NeuronConceptGraph(hint, images=images(3))
+"""
+CELLS = [MADE + SMALL, "graph"]
 LARGE = "graph = NeuronConceptGraph(MadeHint(large(), neurons=40), images=images(3))"
 FRESH = """(setattr(graph, 'layer', 'features.30'), setattr(graph, 'estimator', 'owen'),
  [setattr(graph, n, v) for n, v in {'concept': None, 'channel': None, 'folded': [],
@@ -50,37 +55,20 @@ class View:
 
 def opened(notebook: Notebook) -> View:
     notebook.page.set_viewport_size({"width": 1400, "height": 1900})
-    notebook.page.add_style_tag(content=".Toastify { display: none }")  # JupyterLab's own news
     notebook.run_all()
     view = View(notebook)
     view.rows.first.wait_for()
-    quiet(view)
+    notebook.settled()
     return view
 
 
-def quiet(view: View) -> None:
-    """Wait until the view waits for nothing, and what came is painted."""
-    expect(view.root.locator(".hx-work")).to_be_hidden()
-    view.page.wait_for_timeout(450)
-
-
-def button(inside: Locator, name: str) -> Locator:
-    return inside.get_by_role("button", name=name, exact=True)
-
-
-@pytest.fixture(scope="module")
-def shared(lab: Lab, browser: Browser) -> Iterator[View]:
-    notebook = lab.open(browser, [MADE + SMALL, "graph"], "neurons.ipynb")
-    yield opened(notebook)
-    notebook.close()
-
-
 @pytest.fixture
-def view(shared: View) -> View:
+def view(desk: Desk) -> View:
     """One notebook for all tests that can be undone by setting traits."""
+    shared = desk.shared(CELLS, opened)
     shared.page.mouse.move(0, 0)
     shared.notebook.kernel(FRESH)
-    quiet(shared)
+    shared.notebook.settled()
     shared.notebook.errors.clear()
     return shared
 
@@ -88,7 +76,7 @@ def view(shared: View) -> View:
 @pytest.fixture
 def alone(open_notebook: Callable[[list[str]], Notebook]) -> View:
     """A notebook of its own, for tests that end its kernel or save it."""
-    return opened(open_notebook([MADE + SMALL, "graph"]))
+    return opened(open_notebook(CELLS))
 
 
 def test_the_browser_has_nothing_to_complain_of(view: View) -> None:
@@ -136,7 +124,7 @@ def test_a_doubtful_classifier_is_grey_without_links_until_it_is_chosen(view: Vi
     view.page.mouse.move(0, 0)
     expect(view.details.locator(".hx-doubt")).to_contain_text("No finding: at chance: F1")
     expect(view.lit).to_have_count(0)
-    assert view.root.locator(".hx-dashes path").count() > 0
+    expect(view.root.locator(".hx-dashes path")).not_to_have_count(0)
     expect(view.details.locator(".hx-maps")).to_be_hidden()
     view.concept("dog").click()
     expect(view.root.locator(".hx-dashes path")).to_have_count(0)
@@ -175,7 +163,7 @@ def test_links_of_folded_concepts_gather_at_the_one_above(view: View) -> None:
     view.concept("animal").locator(".hx-twist").click()
     view.notebook.wait_kernel("graph.folded", ["animal"])
     expect(view.concept("animal").locator(".hx-count")).to_have_text("+6")
-    assert view.root.locator(".hx-ribbon.hx-folded-in").count() > 0
+    expect(view.root.locator(".hx-ribbon.hx-folded-in")).not_to_have_count(0)
 
 
 def test_a_concept_that_is_folded_away_is_found_and_shown(view: View) -> None:
@@ -194,6 +182,7 @@ def test_a_neuron_is_found_by_its_number(view: View) -> None:
     search.fill(f"#{number}")
     search.press("Enter")
     view.notebook.wait_kernel("graph.channel", number)
+    expect(view.details.get_by_role("heading", name=f"Neuron #{number}")).to_be_visible()
 
 
 def test_the_sliders_thin_the_links_out(view: View) -> None:
@@ -201,6 +190,7 @@ def test_the_sliders_thin_the_links_out(view: View) -> None:
     before = ribbons.count()
     view.root.get_by_role("slider", name="Score").fill("0.4")
     view.notebook.wait_kernel("graph.threshold", 0.4)
+    view.notebook.settled()
     assert ribbons.count() < before
     view.root.get_by_role("slider", name="Score").fill("0")
     view.notebook.wait_kernel("graph.threshold", 0)
@@ -229,7 +219,7 @@ def test_a_click_on_a_bar_turns_to_its_layer(view: View) -> None:
     view.concept("dog").click()
     bars = view.details.locator(".bqplot rect.bar")
     expect(bars).to_have_count(3)
-    view.page.wait_for_timeout(500)
+    view.notebook.settled()
     bars.nth(0).click()
     view.notebook.wait_kernel("graph.evidence.layer", "features.10")
     assert view.notebook.errors == []
@@ -256,14 +246,15 @@ def test_an_estimator_that_cannot_be_had_is_told_in_words(view: View) -> None:
 
 
 def test_long_work_is_given_up_and_nothing_is_lost(alone: View) -> None:
-    alone.notebook.kernel(
-        "setattr(hint, 'before_answer', lambda: __import__('time').sleep(2)) or None"
-    )
+    alone.notebook.kernel("setattr(hint, 'before_answer', gate.wait)")
     alone.root.get_by_role("combobox", name="Scores").select_option("logit")
     work = alone.root.locator(".hx-work", has_text="Scoring neurons")
     button(work, "Cancel").click()
     expect(work).to_be_hidden()
-    alone.page.wait_for_timeout(2500)
+    alone.notebook.kernel("gate.set()")
+    alone.concept("dog").click()  # asked after it: once this is answered, the scoring has ended
+    alone.notebook.wait_kernel("len(graph.evidence.maps)", 3)
+    alone.notebook.settled()
     assert alone.notebook.kernel("graph.evidence.estimator") == "owen"
     assert alone.root.locator(".hx-banner").count() == 0
 
@@ -286,12 +277,9 @@ def test_names_that_are_markup_stay_text(view: View) -> None:
 
 
 def test_keys_pressed_in_the_view_are_no_commands_of_the_notebook(view: View) -> None:
-    cells = view.page.locator(".jp-Notebook-cell").count()
     for place in (view.concept("dog"), view.root.locator(".hx-neuron").first):
         place.focus()
-        view.page.keyboard.press("b")
-        view.page.keyboard.press("a")
-    assert view.page.locator(".jp-Notebook-cell").count() == cells
+        view.notebook.assert_no_command("b", "a")
 
 
 def test_a_saved_view_without_a_kernel_shows_all_it_had(alone: View) -> None:
@@ -302,9 +290,9 @@ def test_a_saved_view_without_a_kernel_shows_all_it_had(alone: View) -> None:
     alone.notebook.wait_kernel("graph.channel", number)
     alone.concept("plant").locator(".hx-twist").click()
     alone.notebook.wait_kernel("graph.folded", ["plant"])
-    quiet(alone)
+    alone.notebook.settled()
     alone.notebook.save()
-    alone.notebook.reload(kernel=False)
+    alone.notebook.reopen()
     expect(alone.concept("dog")).to_have_attribute("aria-selected", "true")
     expect(alone.neuron(number)).to_have_attribute("aria-selected", "true")
     expect(alone.concept("tree")).to_have_count(0)
@@ -320,7 +308,7 @@ def test_a_saved_view_without_a_kernel_shows_all_it_had(alone: View) -> None:
 def test_after_a_kernel_restart_the_view_says_so_and_stays(alone: View) -> None:
     alone.notebook.restart_kernel()
     alone.root.get_by_role("combobox", name="Layer").select_option("features.20")
-    expect(alone.root.locator(".hx-banner")).to_contain_text("does not answer", timeout=9000)
+    expect(alone.root.locator(".hx-banner")).to_contain_text("does not answer")
     alone.concept("dog").click()
     expect(alone.details.get_by_role("heading", name="dog")).to_be_visible()
 
@@ -345,7 +333,7 @@ def test_every_width_has_its_picture(view: View, theme: Theme, width: int) -> No
     view.notebook.theme(theme)
     view.notebook.kernel("graph.set_trait('concept', 'dog')")
     view.page.set_viewport_size({"width": width + 120, "height": 2900})
-    quiet(view)
+    view.notebook.settled()
     shot = view.notebook.screenshot(f"neurons_{theme}_{width}", view.root)
     view.page.set_viewport_size({"width": 1400, "height": 1900})
     view.notebook.theme("light")
@@ -362,7 +350,7 @@ def test_sixty_concepts_and_forty_neurons_fold_to_a_screen(
     view.notebook.screenshot("neurons_60x40", view.root)
     button(view.root, "Unfold all concepts").click()
     expect(view.rows).to_have_count(60)
-    quiet(view)
+    view.notebook.settled()
     names = view.rows.evaluate_all("rows => rows.map(r => r.getBoundingClientRect().height)")
     assert min(names) >= 18
     view.notebook.screenshot("neurons_60x40_unfolded", view.root)
@@ -370,10 +358,9 @@ def test_sixty_concepts_and_forty_neurons_fold_to_a_screen(
 
 
 REAL = """
-import hexplain_widgets as hx
-world = hx.demo.scenes(40, seed=0)
-hint = hx.Hint(layer="stages").fit(hx.demo.classifier(), world, hx.demo.hierarchy())
-graph = hx.NeuronConceptGraph(hint, images=[hx.demo.scene("house", seed=3).image])
+from tests.browser.preludes import fitted_hint, house
+hint = fitted_hint()
+graph = NeuronConceptGraph(hint, images=[house(None)])
 """
 
 
@@ -383,7 +370,7 @@ def test_the_view_works_on_a_fitted_network(
 ) -> None:
     notebook = open_notebook([MADE + REAL, "graph"])
     notebook.page.set_viewport_size({"width": 1400, "height": 1900})
-    notebook.run_all(240)
+    notebook.run_all()
     view = View(notebook)
     view.rows.first.wait_for()
     found = "next(c.name for c in reversed(hint.concepts_) if hint.quality(c.name).flag is None)"
@@ -393,10 +380,10 @@ def test_the_view_works_on_a_fitted_network(
         "aria-label", re.compile("logit")
     )
     view.details.locator(".hx-scores button").first.click()
-    assert view.details.locator(".hx-regions img").count() > 0
+    expect(view.details.locator(".hx-regions img")).not_to_have_count(0)
     layer = notebook.kernel("hint.layers_[1].name")
     view.root.get_by_role("combobox", name="Layer").select_option(layer)
-    notebook.wait_kernel("graph.evidence.layer", layer, 60)
-    quiet(view)
+    notebook.wait_kernel("graph.evidence.layer", layer)
+    view.notebook.settled()
     notebook.screenshot("neurons_real", view.root)
     assert notebook.errors == []

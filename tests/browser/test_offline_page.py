@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anywidget
@@ -11,9 +11,11 @@ import ipywidgets
 import numpy as np
 import pytest
 import traitlets
+from playwright.sync_api import Browser
 
 from hexplain_widgets.widgets._shared.export import write_html
 from tests.browser.offline import OfflinePage
+from tests.browser.waits import until
 
 MARKUP = '<img src=x onerror="document.title=1"></script><!--<script>'
 
@@ -45,10 +47,12 @@ class Broken(anywidget.AnyWidget):
     _esm = "export default { render() { fetch('https://example.org/'); } };"
 
 
-@pytest.fixture
-def page(tmp_path: Path, open_page: Callable[..., OfflinePage]) -> OfflinePage:
-    path = write_html(Labels(labels=["house", MARKUP]), tmp_path / "page.html", title=MARKUP)
-    return open_page(path)
+@pytest.fixture(scope="module")
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OfflinePage]:
+    path = tmp_path_factory.mktemp("offline") / "page.html"
+    made = OfflinePage(browser, write_html(Labels(labels=["house", MARKUP]), path, title=MARKUP))
+    yield made
+    made.close()
 
 
 def test_the_page_asks_for_nothing_but_itself(page: OfflinePage) -> None:
@@ -92,8 +96,9 @@ def test_a_view_that_wants_the_network_does_not_get_it(
     tmp_path: Path, open_page: Callable[..., OfflinePage]
 ) -> None:
     page = open_page(write_html(Broken(), tmp_path / "page.html", title="t"))
-    page.page.wait_for_timeout(300)
-    assert any("Content Security Policy" in error for error in page.errors)
+    refused = "Content Security Policy"
+    until(page.page, lambda: any(refused in error for error in page.errors), refused)
+    assert page.outside == []
 
 
 def test_charts_and_controls_are_drawn(

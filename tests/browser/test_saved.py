@@ -17,8 +17,9 @@ from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import hexplain_widgets as hx
-from tests.browser.lab import REPOSITORY, Lab, Notebook
+from tests.browser.lab import REPOSITORY, Desk, Notebook
 from tests.browser.offline import OfflinePage
+from tests.browser.waits import drawn as painted
 
 SAVED = REPOSITORY / "tests" / "saved"
 STATIC = Path(hx.__file__).parent / "static"
@@ -104,7 +105,7 @@ def check_drawn(view: Locator, drawn: Drawn) -> None:
     expect(view.locator(".hx-banner")).to_have_count(0)
     assert not [text for text in view.locator("[role=alert]").all_text_contents() if text.strip()]
     if drawn.canvas:
-        view.page.wait_for_function(PAINTED, arg=view.element_handle())
+        painted(view, PAINTED)
 
 
 def scopes(page: Page) -> list[str]:
@@ -150,16 +151,14 @@ def test_the_page_complains_of_nothing_and_asks_for_nothing(page: OfflinePage) -
 
 
 @pytest.fixture(scope="module")
-def opened(lab: Lab, browser: Browser) -> Iterator[Notebook]:
+def opened(desk: Desk) -> Notebook:
     """The old notebook in JupyterLab, trusted and not run."""
-    old = nbformat.from_dict(notebook())
-    nbformat.write(old, lab.root / "saved.ipynb")
-    notary = NotebookNotary(data_dir=str(lab.root.parent / "data"))
+    old, root = nbformat.from_dict(notebook()), desk.lab.root
+    nbformat.write(old, root / "saved.ipynb")
+    notary = NotebookNotary(data_dir=str(root.parent / "data"))
     notary.sign(old)
     notary.store.close()
-    found = Notebook(lab, browser.new_page(viewport={"width": 1400, "height": 1000}), "saved.ipynb")
-    yield found
-    found.close()
+    return desk.show("saved.ipynb")
 
 
 @every_view

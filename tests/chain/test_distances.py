@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from hexplain_widgets.chain.comparison import distances, p_values, principal
+from hexplain_widgets.chain.comparison import distances, p_values, principal_components
 
 DRAW = np.random.default_rng(0)
 WEIGHTS = DRAW.normal(size=(12, 7))
@@ -30,19 +30,19 @@ def test_distance_between_is_that_of_the_centres() -> None:
 
 
 def test_axes_are_scikit_learns_principal_components() -> None:
-    found, known = principal(WEIGHTS), PCA(3, svd_solver="full").fit(WEIGHTS)
+    found, known = principal_components(WEIGHTS), PCA(3, svd_solver="full").fit(WEIGHTS)
     assert np.abs(found.points) == pytest.approx(np.abs(known.transform(WEIGHTS)), rel=1e-9)
     assert found.explained_variance == pytest.approx(known.explained_variance_ratio_, rel=1e-9)
 
 
 def test_the_largest_entry_of_an_axis_is_positive_whatever_the_order_of_images() -> None:
-    turned = principal(WEIGHTS[::-1].copy())
-    assert turned.points[::-1] == pytest.approx(principal(WEIGHTS).points, rel=1e-9)
+    turned = principal_components(WEIGHTS[::-1].copy())
+    assert turned.points[::-1] == pytest.approx(principal_components(WEIGHTS).points, rel=1e-9)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_axes_that_do_not_exist_are_zero(count: int) -> None:
-    found = principal(WEIGHTS[:count])
+    found = principal_components(WEIGHTS[:count])
     assert (found.explained_variance[: count - 1] > 0).all()
     assert not found.explained_variance[count - 1 :].any()
     assert not found.points[:, count - 1 :].any()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import hexplain_widgets as hx
-from hexplain_widgets.chain.trees import of_a_class, shared_out
+from hexplain_widgets.chain.trees import class_tree, with_shares
 from hexplain_widgets.evidence import InferredConcept
 from tests import chain_world as world
 
@@ -149,13 +149,13 @@ def test_a_concept_is_counted_at_its_place_not_by_its_name() -> None:
         leaf("house", 1, leaf("lawn", 1, leaf("bark", 1))),
         leaf("house", 1, leaf("tree", 3)),
     ]
-    found = of_a_class(trees)
+    found = class_tree(trees)
     assert [(one.concept, one.weight, one.count) for one in found.children] == [("tree", 2.0, 2)]
     assert found.children[0].children == ()
 
 
 def test_shares_of_one_sign_add_up_to_one() -> None:
-    found = shared_out([leaf("a", 3), leaf("b", 1), leaf("c", -0.5), leaf("d", -1.5)])
+    found = with_shares([leaf("a", 3), leaf("b", 1), leaf("c", -0.5), leaf("d", -1.5)])
     assert [one.share for one in found] == [0.75, 0.25, 0.25, 0.75]
 
 

@@ -23,7 +23,7 @@ from hexplain_widgets.chain.harmonize import (
     NEVER,
     UNTESTED,
     ConceptDirections,
-    harmonized,
+    directions_of,
 )
 from hexplain_widgets.chain.statistics import ConceptStatistics, Interpolation, LabelPlan
 from hexplain_widgets.data.concept_sets import IGNORE, LabelledPicture, is_held_out
@@ -202,7 +202,7 @@ def test_sums_are_those_of_upsampled_maps_pixel_by_pixel(level: str, layer: int)
 @pytest.mark.parametrize("sparsity", [0.003, 0.1])
 def test_directions_are_those_of_the_printed_algorithm(sparsity: float) -> None:
     vectors, labels, areas = rows("object", 4, range(24), held=False)
-    found = harmonized(whole().levels["object"], sparsity=sparsity)
+    found = directions_of(whole().levels["object"], sparsity=sparsity)
     for e in range(3):
         expected = literal.harmonized(vectors, (labels == e + 1) * 1.0, areas, sparsity)
         assert found.weights[e] == pytest.approx(
@@ -212,7 +212,7 @@ def test_directions_are_those_of_the_printed_algorithm(sparsity: float) -> None:
 
 def test_a_concepts_map_is_one_on_average_where_it_is_and_zero_elsewhere() -> None:
     vectors, labels, areas = rows("object", 4, range(24), held=False)
-    found = harmonized(whole().levels["object"], sparsity=0.003)
+    found = directions_of(whole().levels["object"], sparsity=0.003)
     values = vectors @ found.weights[1] + found.bias[1]
     own = labels == 2
     assert np.average(values[own], weights=areas[own]) == pytest.approx(1, abs=1e-4)
@@ -224,7 +224,7 @@ def test_a_concepts_map_is_one_on_average_where_it_is_and_zero_elsewhere() -> No
 
 def test_precision_is_scikit_learns_on_all_held_out_pixels_where_all_are_kept() -> None:
     vectors, labels, areas = rows("object", 4, range(24), held=True)
-    found = harmonized(whole().levels["object"], sparsity=0.003)
+    found = directions_of(whole().levels["object"], sparsity=0.003)
     for e in range(3):
         own = labels == e + 1
         expected = average_precision_score(own, vectors @ found.weights[e], sample_weight=areas)
@@ -235,13 +235,13 @@ def test_precision_is_scikit_learns_on_all_held_out_pixels_where_all_are_kept() 
 
 
 def test_concepts_are_found_by_their_colors() -> None:
-    found = harmonized(gathered(Items(range(60))).levels["object"], sparsity=0.003)
+    found = directions_of(gathered(Items(range(60))).levels["object"], sparsity=0.003)
     assert (found.precision[:3] > 0.5).all()
     assert found.images[:3].sum() > 60
 
 
 def test_a_concept_without_a_pixel_is_flagged_and_has_no_direction() -> None:
-    found = harmonized(whole().levels["object"], sparsity=0.003)
+    found = directions_of(whole().levels["object"], sparsity=0.003)
     assert found.flags == {"never": NEVER}
     assert found.usable.tolist() == [True, True, True, False]
     assert np.isnan(found.precision[3])
@@ -256,7 +256,7 @@ def test_a_concept_on_every_pixel_is_flagged() -> None:
 def _of_whole_images(labels: list[int], **settings: Any) -> ConceptDirections:
     data = [item(i, labelled=n) for i, n in enumerate(labels)]
     sums = gathered(data, layers=LAYERS[:1], held_out=0.0, **settings)
-    return harmonized(sums.levels["object"], sparsity=0.01)
+    return directions_of(sums.levels["object"], sparsity=0.01)
 
 
 def test_labels_of_whole_images_are_harmonised() -> None:
@@ -270,7 +270,7 @@ def test_a_concept_without_held_out_pixels_is_flagged() -> None:
 
 
 def test_a_sparsity_that_leaves_nothing_is_flagged() -> None:
-    found = harmonized(whole().levels["object"], sparsity=1.01)
+    found = directions_of(whole().levels["object"], sparsity=1.01)
     assert found.flags["red"] == LOST
     assert not found.usable.any()
 
@@ -278,7 +278,7 @@ def test_a_sparsity_that_leaves_nothing_is_flagged() -> None:
 def test_a_level_without_a_labelled_image_is_refused() -> None:
     sums = gathered([item(i, labelled=1) for i in range(3)], held_out=0.0)
     with pytest.raises(ValueError, match="no image for fitting is labelled at the level 'part'"):
-        harmonized(sums.levels["part"], sparsity=0.01)
+        directions_of(sums.levels["part"], sparsity=0.01)
 
 
 def test_images_without_label_maps_are_refused() -> None:

@@ -10,7 +10,12 @@ import torch
 from sklearn.linear_model import Lasso
 from torch import Tensor, nn
 
-from hexplain_widgets.chain.inference import GateSample, Perturbation, Perturber, inference_weights
+from hexplain_widgets.chain.inference import (
+    GateMatrix,
+    Perturbation,
+    PerturbationExtractor,
+    inference_weights,
+)
 from hexplain_widgets.network.classifier import Classifier
 from hexplain_widgets.network.probe import Probe
 from tests.networks import DataDependent, Residual, image, plain, seeded
@@ -26,9 +31,9 @@ def asked(
     x: Tensor | None = None, **more,
 ) -> Perturbation:  # fmt: skip
     layers = [shallow] if deep is None else [shallow, deep]
-    perturber = Perturber(Probe(Classifier(model)), layers, count=count, seed=0)
+    extractor = PerturbationExtractor(Probe(Classifier(model)), layers, count=count, seed=0)
     x = image(32) if x is None else x
-    return perturber.perturbed(x, perturber.take(x), shallow, deep, **more)
+    return extractor.perturb(x, extractor.take(x), shallow, deep, **more)
 
 
 CASES = {
@@ -76,8 +81,8 @@ def _past_the_shortcut(model: nn.Module, gates: np.ndarray) -> tuple[np.ndarray,
 def test_losses_are_those_of_full_forwards_without_each_channel(case: str) -> None:
     model, shallow, deep = CASES[case]
     layers = [shallow] if deep is None else [shallow, deep]
-    perturber = Perturber(Probe(Classifier(model)), layers, count=2, seed=0)
-    found = perturber.losses(image(32), perturber.take(image(32)), shallow, deep)
+    extractor = PerturbationExtractor(Probe(Classifier(model)), layers, count=2, seed=0)
+    found = extractor.losses(image(32), extractor.take(image(32)), shallow, deep)
     gates = np.concatenate([np.ones((1, len(found)), bool), ~np.eye(len(found), dtype=bool)])
     places = [model.get_submodule(name) for name in layers]
     _, y = literal.perturbed(model, places[0], places[1] if deep else None, image(32), gates)
@@ -175,12 +180,12 @@ def test_a_channel_that_is_zero_in_the_image_has_no_weight() -> None:
 
 
 def several() -> tuple[list[Perturbation], list[np.ndarray]]:
-    perturber = Perturber(Probe(Classifier(PLAIN)), ["4", "7"], count=60, seed=0)
+    extractor = PerturbationExtractor(Probe(Classifier(PLAIN)), ["4", "7"], count=60, seed=0)
     draw = np.random.default_rng(0)
     found = []
     for i in range(4):
         x = image(32, seed=i)
-        found.append(perturber.perturbed(x, perturber.take(x), "4", "7"))
+        found.append(extractor.perturb(x, extractor.take(x), "4", "7"))
     return found, [draw.normal(size=(1 + i, 16)) for i in range(4)]
 
 
@@ -216,17 +221,17 @@ def test_once_stopped_the_gates_so_far_are_kept() -> None:
 
 def test_losses_are_not_told_in_part() -> None:
     wide = nn.Sequential(nn.Conv2d(3, 200, 8), nn.ReLU(), nn.Flatten(), nn.Linear(200, 4)).eval()
-    perturber = Perturber(Probe(Classifier(wide)), ["1"], count=2, seed=0)
+    extractor = PerturbationExtractor(Probe(Classifier(wide)), ["1"], count=2, seed=0)
     with pytest.raises(CancelledError):
-        perturber.losses(image(8), perturber.take(image(8)), "1", None, lambda: True)
+        extractor.losses(image(8), extractor.take(image(8)), "1", None, lambda: True)
 
 
 def test_a_channel_that_is_zero_loses_nothing() -> None:
     model = plain()
     with torch.no_grad():
         model[3].weight[2], model[3].bias[2] = 0, 0
-    perturber = Perturber(Probe(Classifier(model)), ["4", "7"], count=2, seed=0)
-    found = perturber.losses(image(32), perturber.take(image(32)), "4", "7")
+    extractor = PerturbationExtractor(Probe(Classifier(model)), ["4", "7"], count=2, seed=0)
+    found = extractor.losses(image(32), extractor.take(image(32)), "4", "7")
     assert not found[2].any()
     assert found[3].any()
 
@@ -243,7 +248,7 @@ def test_one_gate_is_refused() -> None:
 
 
 def test_concepts_of_another_layer_are_refused() -> None:
-    found = Perturbation(GateSample(np.ones((2, 3), bool)), np.ones(3), np.ones((2, 4)))
+    found = Perturbation(GateMatrix(np.ones((2, 3), bool)), np.ones(3), np.ones((2, 4)))
     with pytest.raises(ValueError, match=r"concepts of shape \(1, 5\), answers of 4 channels"):
         inference_weights([found], [np.ones((1, 5))], sparsity=0.01)
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.diagnosis.attacks import (
     AttackResult,
-    DeepestStage,
     SetAttack,
+    StageProbe,
     attack_of,
     attacked_decision,
     attacked_set,
@@ -28,7 +28,7 @@ from tests.test_contract import check_untouched, fingerprint
 
 def decision(attacked: AttackResult, classifier: hx.Classifier, top: int = 4) -> AttackedDecision:
     trees = [hx.decompose(classifier, x, top_k=1) for x in (attacked.x, attacked.adversarial)]
-    return attacked_decision(attacked, DeepestStage(classifier), *trees, top=top)
+    return attacked_decision(attacked, StageProbe(classifier), *trees, top=top)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,7 @@ def test_an_empty_set_is_refused() -> None:
 
 
 def test_an_attack_on_one_image_is_none_on_a_set() -> None:
-    with pytest.raises(TypeError, match="got an Attacked as attack on a set; expected None"):
+    with pytest.raises(TypeError, match="got an AttackResult as attack on a set; expected None"):
         attacked_set(plain(), [image(16)], pgd(plain(), image(16)), progress=False)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.failures import TwoClassDecision, failure_of, with_exemplars
+from hexplain_widgets.diagnosis.failures import ClassComparison, failure_of, with_exemplars
 from hexplain_widgets.evidence import Failure
 from tests.networks import DataDependent, Functional, image, plain
 from tests.planted_failure import BLUE, EVEN, GREEN, RED, classifier, dog
@@ -20,7 +20,7 @@ from tests.test_contract import check_untouched, fingerprint, in_use
 
 def failure(true: int | str = "dog", top: int = 8) -> Failure:
     known = classifier()
-    rivalry = TwoClassDecision(known, dog())
+    rivalry = ClassComparison(known, dog())
     aim = rivalry.prediction(true)
     right = hx.decompose(known, dog(), aim.index) if aim.logit > 0 else None
     return failure_of(rivalry, hx.decompose(known, dog()), right, aim, top=top)
@@ -79,7 +79,7 @@ def test_a_class_whose_logit_is_not_positive_is_compared_without_a_tree() -> Non
 def test_what_lies_behind_the_layer_is_said() -> None:
     known = classifier()
     known.model[7].bias.data = torch.tensor([0.0, 0, 5])
-    rivalry = TwoClassDecision(known, dog())
+    rivalry = ClassComparison(known, dog())
     aim = rivalry.prediction("dog")
     found = failure_of(rivalry, hx.decompose(known, dog()), None, aim, top=1)
     assert found.named.name == "bird"
@@ -96,7 +96,7 @@ def second(model: nn.Module, x: torch.Tensor) -> tuple[hx.Classifier, int, int]:
 def test_differences_are_those_of_two_literal_steps(make, layer: str) -> None:
     model, x = make(), image(24)
     known, wrong, right = second(model, x)
-    found = TwoClassDecision(known, x).between(wrong, right)
+    found = ClassComparison(known, x).between(wrong, right)
     cells = 24 // 4 * (24 // 4)
     # a step negates a decision that is negative
     signs = [1 if known.logits(x)[0, index] >= 0 else -1 for index in (wrong, right)]
@@ -115,7 +115,7 @@ def test_contributions_to_a_negative_logit_have_its_own_sign() -> None:
     logits = hx.Classifier(model).logits(x)[0]
     highest, lowest = int(logits.argmax()), int(logits.argmin())
     assert logits[lowest] < 0
-    found = TwoClassDecision(hx.Classifier(model), x).between(highest, lowest)
+    found = ClassComparison(hx.Classifier(model), x).between(highest, lowest)
     # under pooling and a linear layer the estimate is the drop
     assert found.contributions == pytest.approx(found.drops, rel=1e-3, abs=1e-4)
     literal = gap.ablation(model, x, None, (lowest, 0, 0), "7").numpy()
@@ -125,7 +125,7 @@ def test_contributions_to_a_negative_logit_have_its_own_sign() -> None:
 def test_drops_are_those_of_a_literal_ablation() -> None:
     model, x = Functional(), image(24)
     known, wrong, right = second(model, x)
-    found = TwoClassDecision(known, x, ["wide"]).between(wrong, right)
+    found = ClassComparison(known, x, ["wide"]).between(wrong, right)
     literal = [gap.ablation(model, x, None, (i, 0, 0), "wide").numpy() for i in (wrong, right)]
     assert found.drops == pytest.approx(np.stack(literal), rel=1e-3, abs=1e-4)
 
@@ -133,7 +133,7 @@ def test_drops_are_those_of_a_literal_ablation() -> None:
 def test_channels_go_together_one_after_the_other() -> None:
     model, x = plain(), image(24)
     known, wrong, right = second(model, x)
-    found = TwoClassDecision(known, x).between(wrong, right, 3)
+    found = ClassComparison(known, x).between(wrong, right, 3)
     maps = model[:8](x).detach()
     for channel, named in zip(found.channels, found.together, strict=True):
         maps[:, int(channel)] = 0
@@ -148,7 +148,7 @@ def test_channels_go_together_one_after_the_other() -> None:
 def test_the_model_is_handed_back_as_it_came(make) -> None:
     model = in_use(make)
     before = fingerprint(model)
-    TwoClassDecision(hx.Classifier(model), image(24)).between(0, 1)
+    ClassComparison(hx.Classifier(model), image(24)).between(0, 1)
     check_untouched(before, model)
 
 

@@ -12,12 +12,12 @@ from torch import nn
 import hexplain_widgets as hx
 from hexplain_widgets.decomposition.decisions import ContributionFinder
 from hexplain_widgets.diagnosis import localization
-from hexplain_widgets.diagnosis.faithfulness import FRACTIONS, masked_orders, measured_step
+from hexplain_widgets.diagnosis.faithfulness import FRACTIONS, masked_orders, measure_step
 from hexplain_widgets.diagnosis.surrogates import (
-    kept_channels,
+    baseline_importance,
     masked_logits,
     random_gates,
-    rival,
+    surrogate_channels,
     without_strongest,
 )
 from hexplain_widgets.evidence.store import load, save
@@ -61,7 +61,7 @@ def test_a_step_is_the_literal_one(model, inside, shallow: str, deep: str | None
     segment, names = probe.segment(capture, shallow, deep), (shallow, deep)
     draw = np.random.default_rng(0)
     with visiting(model):
-        found = measured_step(ContributionFinder(probe, capture), segment, names, Unit(*unit), draw)
+        found = measure_step(ContributionFinder(probe, capture), segment, names, Unit(*unit), draw)
     step = gap.step(model, capture.x, deep, unit, shallow)
     for ours, theirs in zip(found.estimates, literal.table_1(step), strict=True):
         assert np.allclose(ours, theirs, rtol=1e-4, atol=1e-6)
@@ -127,7 +127,7 @@ def test_what_is_kept_and_its_importance_are_the_literal_ones(model, inside, top
     probe, capture = inside
     index = int(capture.logits.argmax())
     with visiting(model):
-        (kept,) = kept_channels(probe, capture, index, [top_k])
+        (kept,) = surrogate_channels(probe, capture, index, [top_k])
     theirs = literal.importance(model, capture.x, LAYERS, index, top_k)
     for name in LAYERS:
         assert np.flatnonzero(kept.gates(name)).tolist() == sorted(theirs[name])
@@ -142,8 +142,8 @@ def test_several_numbers_at_once_keep_what_each_alone_keeps(name: str) -> None:
     capture = probe.capture(image(64), None)
     index = int(capture.logits.argmax())
     with visiting(model):
-        together = kept_channels(probe, capture, index, (1, 2, 4, 16))
-        alone = [kept_channels(probe, capture, index, (k,))[0] for k in (1, 2, 4, 16)]
+        together = surrogate_channels(probe, capture, index, (1, 2, 4, 16))
+        alone = [surrogate_channels(probe, capture, index, (k,))[0] for k in (1, 2, 4, 16)]
     for ours, theirs in zip(together, alone, strict=True):
         for layer in capture.layers:
             assert (ours.gates(layer.name) == theirs.gates(layer.name)).all()
@@ -154,7 +154,7 @@ def test_several_numbers_at_once_keep_what_each_alone_keeps(name: str) -> None:
 def test_with_every_channel_kept_importance_adds_up_to_one_at_each_layer(model, inside) -> None:
     probe, capture = inside
     with visiting(model):
-        (kept,) = kept_channels(probe, capture, int(capture.logits.argmax()), [100])
+        (kept,) = surrogate_channels(probe, capture, int(capture.logits.argmax()), [100])
     assert [sum(kept.importance[name]) for name in LAYERS] == pytest.approx([1, 1, 1])
 
 
@@ -243,7 +243,7 @@ def test_the_network_is_handed_back_as_it_came() -> None:
 def test_conductance_at_the_last_layer_is_each_channel_s_part_of_the_logit(model, inside) -> None:
     _, capture = inside
     with visiting(model):
-        found = rival("conductance", hx.Classifier(model), capture.x, "7", 2)
+        found = baseline_importance("conductance", hx.Classifier(model), capture.x, "7", 2)
     weight, maps = model[10].weight[2], capture.maps["7"][0].mean((1, 2))
     black = model[:8](torch.zeros_like(capture.x))[0].mean((1, 2))
     assert np.allclose(found, (weight * (maps - black)).detach(), rtol=0.05, atol=0.02)

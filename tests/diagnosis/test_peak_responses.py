@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.diagnosis.attacks import DeepestImage, DeepestStage, compared
+from hexplain_widgets.diagnosis.attacks import StageActivations, StageProbe, compare_peaks
 from tests.networks import DataDependent, image, plain, pointwise
 from tests.reference import peaks as literal
 
@@ -26,8 +26,8 @@ class Clipped(DataDependent):
         self.body = plain(activation=nn.ReLU6)
 
 
-def at(model: nn.Module, x: torch.Tensor) -> DeepestImage:
-    return DeepestStage(hx.Classifier(model)).at(x)
+def at(model: nn.Module, x: torch.Tensor) -> StageActivations:
+    return StageProbe(hx.Classifier(model)).at(x)
 
 
 def test_a_planted_channel_is_found_with_its_peak() -> None:
@@ -45,7 +45,7 @@ def test_channels_and_peaks_are_those_of_a_literal_loop() -> None:
     maps = [model[:8](x).detach() for x in (one, other)]
     added = [literal.contributions(maps[0], head, 1), literal.contributions(maps[1], head, 3)]
     channels = [literal.important(each, 4) for each in added]
-    found = compared(at(model, one), at(model, other), (1, 3), 4)
+    found = compare_peaks(at(model, one), at(model, other), (1, 3), 4)
     assert found.channels.tolist() == channels
     assert found.contributions == pytest.approx(
         np.array([[each[k] for k in row] for each, row in zip(added, channels, strict=True)]),
@@ -69,13 +69,13 @@ def test_the_clip_of_the_deepest_stage_is_known(model: nn.Module, bound: float |
 
 def test_one_class_is_compared_where_both_images_are_named_the_same() -> None:
     seen = at(plain(), image(16))
-    assert compared(seen, seen, (2, 2), 3).peaks.shape == (2, 1, 3)
+    assert compare_peaks(seen, seen, (2, 2), 3).peaks.shape == (2, 1, 3)
 
 
 def test_a_layer_with_fewer_channels_gives_them_all() -> None:
     x = torch.rand(1, 3, 2, 2)
     seen = at(planted(), x)
-    assert compared(seen, seen, (0, 1), 4).channels.shape == (2, 2)
+    assert compare_peaks(seen, seen, (0, 1), 4).channels.shape == (2, 2)
 
 
 def test_a_decision_against_a_class_keeps_its_sign() -> None:
@@ -85,5 +85,5 @@ def test_a_decision_against_a_class_keeps_its_sign() -> None:
 
 
 def test_the_layers_that_were_asked_for_decide_which_is_the_deepest() -> None:
-    seen = DeepestStage(hx.Classifier(plain()), ["1", "4"]).at(image(16))
+    seen = StageProbe(hx.Classifier(plain()), ["1", "4"]).at(image(16))
     assert seen.layer.name == "4"

@@ -84,7 +84,7 @@ def test_statistics_of_batch_norms_go_back_to_where_they_began() -> None:
     redrawn = RandomisedNetwork(Normed().eval(), image(16))
     assert redrawn.turn(1).norm.running_mean.max() == pytest.approx(0.2)
     assert redrawn.turn(2).norm.running_mean.abs().max() == 0
-    assert redrawn.kept == ("",)
+    assert redrawn.fixed == ("",)
 
 
 @pytest.mark.parametrize("make", [plain, Functional, Residual, DataDependent, Normed])

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.evidence import Prediction, Provenance
+from hexplain_widgets.pictures.heat import concept_pictures
+from hexplain_widgets.widgets._shared.markup import figure
 from hexplain_widgets.widgets.attack_comparison.charts import PeakCharts, error_lines
 from hexplain_widgets.widgets.attack_comparison.picture import draw_attack
 from hexplain_widgets.widgets.attack_comparison.words import (
     attack_words,
     concept_part,
-    concept_pictures,
     concept_words,
-    figure,
     header,
     magnified,
     outcome,

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hexplain_widgets.widgets._shared.controls import CheckControls, agreement_line
+from hexplain_widgets.widgets._shared.agreement import agreement_line
+from hexplain_widgets.widgets._shared.controls import CheckControls
 from hexplain_widgets.widgets.channels.bars import ChannelBars
 from tests.widgets.made import MARKUP
 from tests.widgets.made_chip import LAYERS, MadeChip

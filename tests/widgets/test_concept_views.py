@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageColor
 
 import hexplain_widgets as hx
-from hexplain_widgets.widgets.concept_inference.colours import concept_colours, paler
+from hexplain_widgets.pictures.colours import paler
+from hexplain_widgets.widgets.concept_inference.colours import concept_colours
 from hexplain_widgets.widgets.concept_inference.merging import first_open, merged, part_of
 from hexplain_widgets.widgets.concept_inference.sunburst_picture import REST, draw_sunbursts, slices
 from hexplain_widgets.widgets.concept_inference.tree_picture import draw_tree
@@ -271,7 +272,7 @@ def test_a_concept_is_held_against_ablation(live: InferenceView) -> None:
 def test_a_concept_is_checked_in_the_set_that_is_asked_for(chain: MadeChain) -> None:
     view = ConceptTree(chain, {n: [scene(32)] for n in ("pool", "curb")}, target="house")
     root = merged(view.inferences)
-    path = next(p for p, node in root.walk() if len(p) == 1 and node.found[0] is None)
+    path = next(p for p, node in root.walk() if len(p) == 1 and node.by_set[0] is None)
     Answers(view).ask("check", set=1, path=list(path))
     assert [*view.checks] == [f"1|{path[0]}"]
     assert all(one.agreement is None for _, one in view.inferences[0].root.walk())

@@ -36,7 +36,7 @@ from hexplain_widgets.widgets.contribution_report.picture import (
     draw_contributions,
     rows_of,
 )
-from hexplain_widgets.widgets.contribution_report.reading import (
+from hexplain_widgets.widgets.contribution_report.table import (
     MOST_ELEMENTS,
     MOST_IMAGES,
     ContributionTable,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.pictures.heat import crop_of, heat, map_box, tile
+from hexplain_widgets.pictures.trees import rows
 from hexplain_widgets.widgets.decomposition_tree.picture import (
     draw_decomposition,
     percent,
-    rows,
     strongest_line,
 )
 from tests.widgets.made import MARKUP, made_decomposition

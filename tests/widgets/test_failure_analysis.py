@@ -19,7 +19,7 @@ from PIL import Image
 import hexplain_widgets as hx
 from hexplain_widgets.widgets import DecompositionTree, FailureAnalysis, show
 from hexplain_widgets.widgets._shared.tree_pair import TreePair
-from hexplain_widgets.widgets.failure_analysis.parts import ChannelParts, FailureControls
+from hexplain_widgets.widgets.failure_analysis.parts import ChannelPanel, FailureControls
 from tests.planted_failure import GREEN, RED, classifier, dog, ear
 from tests.widgets.answers import Answers, tell
 from tests.widgets.made_failure import DOG, made_failure, made_occlusion, made_portraits
@@ -30,8 +30,8 @@ def controls(view: FailureAnalysis) -> FailureControls:
     return only(view, FailureControls)
 
 
-def channels(view: FailureAnalysis) -> ChannelParts:
-    return only(view, ChannelParts)
+def channels(view: FailureAnalysis) -> ChannelPanel:
+    return only(view, ChannelPanel)
 
 
 def trees(view: FailureAnalysis) -> list[Any]:

@@ -6,18 +6,16 @@ import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances
 
+from hexplain_widgets.pictures.charts import decimals, even_ticks, ticks_around
 from hexplain_widgets.widgets._shared.figures import (
     axis_of,
-    decimals,
-    even_ticks,
     grouped_bars,
     own_parts,
     parts_of,
     span,
-    swatches,
-    ticks_around,
     upright_bars,
 )
+from hexplain_widgets.widgets._shared.markup import swatches
 from tests.widgets.made import MARKUP
 
 

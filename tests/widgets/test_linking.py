@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hexplain_widgets.widgets._shared.linking import link_channels
+from hexplain_widgets.widgets._shared.linking import ChannelChoice, link_channels
 from hexplain_widgets.widgets.channels.bars import ChannelBars
-from hexplain_widgets.widgets.channels.choice import ChannelChoice
 from hexplain_widgets.widgets.channels.matrix import ChannelMatrix
 from hexplain_widgets.widgets.channels.venn import ChannelVenn
 from tests.widgets.answers import Answers

@@ -16,13 +16,10 @@ from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.solvers import shapley
 from hexplain_widgets.widgets import ChannelMatrix, link_channels, show
 from hexplain_widgets.widgets._shared.figures import parts_of
+from hexplain_widgets.widgets.neuron_concept_graph.charts import layer_chart
 from hexplain_widgets.widgets.neuron_concept_graph.payload import ESTIMATORS, first_folds
 from hexplain_widgets.widgets.neuron_concept_graph.picture import links_of, tree_of
-from hexplain_widgets.widgets.neuron_concept_graph.view import (
-    MOST_PORTRAITS,
-    NeuronConceptGraph,
-    layer_chart,
-)
+from hexplain_widgets.widgets.neuron_concept_graph.view import MOST_PORTRAITS, NeuronConceptGraph
 from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import MARKUP
 from tests.widgets.made_chip import MadeChip

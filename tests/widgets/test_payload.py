@@ -11,12 +11,10 @@ import pytest
 from PIL import Image
 
 from hexplain_widgets.evidence import Decomposition, Node
-from hexplain_widgets.widgets._shared.payload import (
-    dotted,
-    picture_bytes,
+from hexplain_widgets.widgets._shared.payload import dotted, path_of, picture_bytes, quantized
+from hexplain_widgets.widgets.decomposition_tree.payload import (
     pictured,
     pictures_payload,
-    quantized,
     tree_payload,
 )
 from tests.widgets.made import made_decomposition
@@ -36,6 +34,11 @@ def test_a_map_comes_back_to_half_a_step() -> None:
     pixels, zero, step = quantized(values)
     back = (pixels.astype(np.float64) - zero) * step
     assert np.abs(back - values).max() <= step * 0.5001
+
+
+@pytest.mark.parametrize("path", [(), (0,), (0, 12, 3)])
+def test_a_path_comes_back_as_it_was_written(path: tuple[int, ...]) -> None:
+    assert path_of(dotted(path)) == path
 
 
 def test_zero_is_exact_in_a_map_of_both_signs() -> None:

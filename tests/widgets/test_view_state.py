@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hexplain_widgets.widgets._shared.state import cleaned
+from hexplain_widgets.widgets.decomposition_tree.messages import cleaned
 
 GOOD = {
     "selected": "0.2",

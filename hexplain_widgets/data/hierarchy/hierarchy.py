@@ -10,7 +10,7 @@ from typing import Any
 from ...arguments import nearest
 from ...evidence import Concept
 from .graphs import nx
-from .matching import SHOWN, class_names, classes_below, matches, numbered
+from .matching import SHOWN, class_indices, class_names, classes_below, numbered
 from .synonyms import ConceptEntry, SynonymLookup
 from .taxonomies import Taxonomy, table_of, taxonomy_of, topological
 from .wordnet import taxonomy_above
@@ -62,13 +62,13 @@ class Hierarchy:
                 " both in the network's order"
             )
         whole = cls.wordnet(ids) if among is None else cls.of(among)
-        found = whole._numbers if among is None else {whole._id(n): i for i, n in enumerate(ids)}
-        if len(found) < len(ids):
+        indices = whole._numbers if among is None else {whole._id(n): i for i, n in enumerate(ids)}
+        if len(indices) < len(ids):
             raise ValueError(
-                f"got {len(ids)} ids of {len(found)} concepts; expected another for each class;"
+                f"got {len(ids)} ids of {len(indices)} concepts; expected another for each class;"
                 " correct the one that stands twice"
             )
-        return whole._pruned(found, list(names))
+        return whole._pruned(indices, list(names))
 
     # concepts
 
@@ -198,12 +198,12 @@ class Hierarchy:
         several concepts share are settled by class index. Raises ValueError for leaves that are no
         class of the network, and for a class that may be several concepts.
         """
-        found = self._matches(classes)
-        unknown = self._sorted(id for id in self._ends if id not in found)
+        indices = self._matches(classes)
+        unknown = self._sorted(id for id in self._ends if id not in indices)
         if unknown:
             raise self._unknown(unknown, class_names(classes))
         names = class_names(classes)
-        hierarchy = Hierarchy(numbered(self._taxonomy, found, classes))
+        hierarchy = Hierarchy(numbered(self._taxonomy, indices, classes))
         below = hierarchy._classes()
         missing = set(range(len(names))).difference(*below.values())
         return ClassMatches(hierarchy, below, tuple(sorted(missing)), names)
@@ -213,10 +213,10 @@ class Hierarchy:
 
         `classes` are as in `matched`. Raises ValueError where nothing is left.
         """
-        found = self._matches(classes)
-        if not any(id in self._in_use for id in found):
+        indices = self._matches(classes)
+        if not any(id in self._in_use for id in indices):
             raise self._unknown(self._sorted(self._ends), class_names(classes))
-        return self._pruned(found, classes)
+        return self._pruned(indices, classes)
 
     def table(self) -> dict[str, Any]:
         """Return the hierarchy as plain values for JSON; `Hierarchy.of` makes it again."""
@@ -241,10 +241,10 @@ class Hierarchy:
     @cached_property
     def _shown(self) -> nx.DiGraph:
         """The graph of the concepts in use; of all where none were selected."""
-        graph, chosen = self._taxonomy.graph, self._taxonomy.selected
-        if chosen is None:
+        graph, selected = self._taxonomy.graph, self._taxonomy.selected
+        if selected is None:
             return graph
-        return nx.transitive_reduction(nx.transitive_closure_dag(graph).subgraph(chosen))
+        return nx.transitive_reduction(nx.transitive_closure_dag(graph).subgraph(selected))
 
     @cached_property
     def _in_use(self) -> frozenset[str]:
@@ -258,12 +258,12 @@ class Hierarchy:
 
     @cached_property
     def _depths(self) -> dict[str, int]:
-        found: dict[str, int] = {}
+        depths: dict[str, int] = {}
         for id in nx.topological_sort(self._shown):
-            found[id] = 1 + max(
-                (found[above] for above in self._shown.predecessors(id)), default=-1
+            depths[id] = 1 + max(
+                (depths[above] for above in self._shown.predecessors(id)), default=-1
             )
-        return found
+        return depths
 
     @cached_property
     def _lookup(self) -> SynonymLookup:
@@ -318,28 +318,30 @@ class Hierarchy:
         )
 
     def _selected(self, ids: set[str]) -> Hierarchy:
-        chosen = tuple(sorted(ids, key=self._ranks.__getitem__))
-        whole = len(chosen) == len(self._entries)
-        selected = None if whole else chosen
+        ordered = tuple(sorted(ids, key=self._ranks.__getitem__))
+        whole = len(ordered) == len(self._entries)
+        selected = None if whole else ordered
         return Hierarchy(Taxonomy(self._taxonomy.graph, self._entries, selected))
 
     def _matches(self, classes: int | Sequence[str]) -> dict[str, int]:
         graph = self._taxonomy.graph
-        return matches(self._entries, (id for id in graph if not graph.out_degree(id)), classes)
+        return class_indices(
+            self._entries, (id for id in graph if not graph.out_degree(id)), classes
+        )
 
     def _classes(self) -> dict[str, tuple[int, ...]]:
         below = classes_below(self._taxonomy.graph, self._numbers)
         return {name: tuple(sorted(below[self._id(name)])) for name in self.concepts}
 
-    def _pruned(self, found: Mapping[str, int], classes: int | Sequence[str]) -> Hierarchy:
+    def _pruned(self, indices: Mapping[str, int], classes: int | Sequence[str]) -> Hierarchy:
         graph, selected = self._taxonomy.graph, self._taxonomy.selected
-        kept = set(found).union(*(nx.ancestors(graph, id) for id in found))
+        used = set(indices).union(*(nx.ancestors(graph, id) for id in indices))
         part = Taxonomy(
-            graph.subgraph(kept).copy(),
-            {id: entry for id, entry in self._entries.items() if id in kept},
-            selected and tuple(id for id in selected if id in kept),
+            graph.subgraph(used).copy(),
+            {id: entry for id, entry in self._entries.items() if id in used},
+            selected and tuple(id for id in selected if id in used),
         )
-        return Hierarchy(numbered(part, found, classes))
+        return Hierarchy(numbered(part, indices, classes))
 
     def _lines(self, name: str, indent: str, printed: set[str]) -> Iterator[str]:
         below = self.children(name)

@@ -25,20 +25,20 @@ def class_names(classes: int | Sequence[str]) -> tuple[str, ...]:
             f"got {classes!r} ({type(classes).__name__}) as classes; expected the names of the"
             " network's classes in its order, or how many there are; pass a list or a number"
         )
-    names = classes if isinstance(classes, Sequence) else map("class {}".format, range(classes))
-    found = tuple(map(str, names))
-    if not found:
+    given = classes if isinstance(classes, Sequence) else map("class {}".format, range(classes))
+    names = tuple(map(str, given))
+    if not names:
         raise ValueError(
             f"got {classes!r} as classes; expected at least one class; pass the network's names"
         )
-    return found
+    return names
 
 
 def _only_numbers(names: Sequence[str]) -> bool:
     return tuple(names) == class_names(len(names))
 
 
-def matches(
+def class_indices(
     entries: Mapping[str, ConceptEntry], leaves: Iterable[str], classes: int | Sequence[str]
 ) -> dict[str, int]:
     """Return the class index of each concept that is a class of the network.
@@ -51,23 +51,23 @@ def matches(
     names = class_names(classes)
     by_number = _only_numbers(names)
     fixed = {e.id: e.class_index for e in entries.values() if e.fixed or by_number}
-    found = {id: index for id, index in fixed.items() if index is not None}
-    _check_in_range(found, entries, len(names))
+    indices = {id: index for id, index in fixed.items() if index is not None}
+    _check_in_range(indices, entries, len(names))
     if by_number:
-        return found
-    others = [entry for entry in entries.values() if entry.id not in found]
+        return indices
+    others = [entry for entry in entries.values() if entry.id not in indices]
     candidates = _candidates(others, frozenset(leaves), names)
-    return found | _settled(candidates, others, names)
+    return indices | _settled(candidates, others, names)
 
 
 def _check_in_range(
-    found: Mapping[str, int], entries: Mapping[str, ConceptEntry], count: int
+    indices: Mapping[str, int], entries: Mapping[str, ConceptEntry], count: int
 ) -> None:
-    beyond = [id for id, index in found.items() if index >= count]
+    beyond = [id for id, index in indices.items() if index >= count]
     if beyond:
         entry = entries[beyond[0]]
         raise ValueError(
-            f"got class {found[entry.id]} for the concept {entry.name!r}; expected a class from 0"
+            f"got class {indices[entry.id]} for the concept {entry.name!r}; expected a class from 0"
             f" to {count - 1}, as the network has; correct it, or pass the names of the network's"
             " classes"
         )
@@ -84,8 +84,8 @@ def _candidates(
 
 def _preferred(ids: tuple[str, ...], *kinds: set[str] | frozenset[str]) -> tuple[str, ...]:
     """Return those of the first kind that any is of, where several share a name."""
-    kept = ([id for id in ids if id in kind] for kind in kinds)
-    return ids if len(ids) < 2 else tuple(next((some for some in kept if some), ids))
+    groups = ([id for id in ids if id in kind] for kind in kinds)
+    return ids if len(ids) < 2 else tuple(next((some for some in groups if some), ids))
 
 
 def _settled(
@@ -120,34 +120,34 @@ def _unclear(
 ) -> ValueError:
     called = {entry.id: entry.name for entry in entries}
     concepts = ", ".join(repr(called[id]) for id in candidates[index][:SHOWN])
-    rivals = [i for i, ids in enumerate(candidates) if set(ids) & set(candidates[index])]
+    conflicts = [i for i, ids in enumerate(candidates) if set(ids) & set(candidates[index])]
     return ValueError(
-        f"got the class name {names[index]!r} at {', '.join(map(str, rivals[:SHOWN]))}, which"
+        f"got the class name {names[index]!r} at {', '.join(map(str, conflicts[:SHOWN]))}, which"
         f" may be {concepts}; expected each class to be one concept; give classes their numbers in"
         " the hierarchy, or call them by the ids of concepts"
     )
 
 
 def numbered(
-    taxonomy: Taxonomy, found: Mapping[str, int], classes: int | Sequence[str]
+    taxonomy: Taxonomy, indices: Mapping[str, int], classes: int | Sequence[str]
 ) -> Taxonomy:
-    """Return a taxonomy with the network's class indices and names, as `matches` found them.
+    """Return a taxonomy with the network's class indices and names, as `class_indices` found them.
 
     A leaf that was given as a number gets the network's name, and is one with a concept that is
     the same class.
     """
     names = class_names(classes)
     fixed = _only_numbers(names)
-    entries = [_numbered(e, found.get(e.id), names, fixed) for e in taxonomy.entries.values()]
+    entries = [_numbered(e, indices.get(e.id), names, fixed) for e in taxonomy.entries.values()]
     named = {e.class_index: e.id for e in entries if e.class_index is not None and e.name}
     same = {e.id: named[e.class_index] for e in entries if not e.name and e.class_index in named}
-    kept = {e.id: e for e in entries if e.id not in same}
+    by_id = {e.id: e for e in entries if e.id not in same}
     for number, id in same.items():
-        kept[id] = replace(kept[id], synonyms=(*kept[id].synonyms, number))
+        by_id[id] = replace(by_id[id], synonyms=(*by_id[id].synonyms, number))
     graph = nx.relabel_nodes(taxonomy.graph, same)
     graph.remove_edges_from([(id, id) for id in same.values() if graph.has_edge(id, id)])
-    chosen = taxonomy.selected and tuple(dict.fromkeys(same.get(i, i) for i in taxonomy.selected))
-    return checked(Taxonomy(graph, kept, chosen))
+    selected = taxonomy.selected and tuple(dict.fromkeys(same.get(i, i) for i in taxonomy.selected))
+    return checked(Taxonomy(graph, by_id, selected))
 
 
 def _numbered(
@@ -171,8 +171,8 @@ def _numbered(
 
 def classes_below(graph: nx.DiGraph, own: Mapping[str, T]) -> dict[str, frozenset[T]]:
     """Return what each concept of a graph has itself and through all that lies below it."""
-    found: dict[str, frozenset[T]] = {}
+    below: dict[str, frozenset[T]] = {}
     for id in reversed(list(nx.topological_sort(graph))):
         mine = frozenset([own[id]]) if id in own else frozenset()
-        found[id] = mine.union(*(found[child] for child in graph.successors(id)))
-    return found
+        below[id] = mine.union(*(below[child] for child in graph.successors(id)))
+    return below

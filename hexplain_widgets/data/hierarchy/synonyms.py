@@ -43,20 +43,20 @@ class SynonymLookup:
     """Concepts by id, unique name or any synonym: the nearest way of being called wins."""
 
     def __init__(self, entries: Iterable[ConceptEntry]) -> None:
-        self._ways: tuple[dict[str, list[str]], ...] = tuple(defaultdict(list) for _ in range(7))
+        self._tables: tuple[dict[str, list[str]], ...] = tuple(defaultdict(list) for _ in range(7))
         for entry in entries:
-            for way, calls in zip(self._ways, _ways_to_call(entry), strict=True):
-                for call in calls:
-                    way[call].append(entry.id)
+            for table, names in zip(self._tables, _names_by_rank(entry), strict=True):
+                for name in names:
+                    table[name].append(entry.id)
 
     def __call__(self, name: str) -> tuple[str, ...]:
         """Return the ids of the concepts of this name, several where it is shared."""
-        asked = (name, name, name, folded(name), folded(name), name, folded(name))
-        hits = (way.get(key) for way, key in zip(self._ways, asked, strict=True))
+        keys = (name, name, name, folded(name), folded(name), name, folded(name))
+        hits = (table.get(key) for table, key in zip(self._tables, keys, strict=True))
         return tuple(next((ids for ids in hits if ids), ()))
 
 
-def _ways_to_call(entry: ConceptEntry) -> Iterator[set[str]]:
+def _names_by_rank(entry: ConceptEntry) -> Iterator[set[str]]:
     own = {entry.id, entry.name}
     first = {entry.first, ", ".join(entry.synonyms)}
     yield from ({entry.name}, {entry.id}, first, set(map(folded, own)), set(map(folded, first)))
@@ -69,34 +69,34 @@ def unique_names(entries: Mapping[str, ConceptEntry], parents: Parents) -> dict[
     Concepts that share their first synonym are told apart by what they are a kind of, "crane
     (wading bird)", else by their next synonym, else by their id.
     """
-    found = {id: entry.name for id, entry in entries.items() if entry.name}
+    names = {id: entry.name for id, entry in entries.items() if entry.name}
     sharing: dict[str, list[str]] = defaultdict(list)
-    for id in sorted(entries.keys() - found.keys()):
+    for id in sorted(entries.keys() - names.keys()):
         sharing[entries[id].first].append(id)
     # a first synonym that one concept has alone stays its name, whoever else must give way
     for first, ids in sorted(sharing.items(), key=lambda item: len(item[1])):
-        found |= _told_apart(first, ids, set(found.values()), entries, parents)
-    return found
+        names |= _distinct_names(first, ids, set(names.values()), entries, parents)
+    return names
 
 
-def _told_apart(
+def _distinct_names(
     first: str,
     ids: list[str],
-    taken: set[str],
+    used: set[str],
     entries: Mapping[str, ConceptEntry],
     parents: Parents,
 ) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for way in (_as_given, _by_itself, _by_parent, _by_synonym, _by_id):
-        names = {id: way(entries[id], parents[id]) for id in ids if id not in found}
+    distinct: dict[str, str] = {}
+    for naming in (_as_given, _by_itself, _by_parent, _by_synonym, _by_id):
+        names = {id: naming(entries[id], parents[id]) for id in ids if id not in distinct}
         counts = Counter(names.values())
-        free = {i: n for i, n in names.items() if n and counts[n] == 1 and n not in taken}
-        found |= free
-        taken |= set(free.values())
+        free = {i: n for i, n in names.items() if n and counts[n] == 1 and n not in used}
+        distinct |= free
+        used |= set(free.values())
     for id in ids:
-        found.setdefault(id, _numbered(first, taken))
-        taken.add(found[id])
-    return found
+        distinct.setdefault(id, _numbered(first, used))
+        used.add(distinct[id])
+    return distinct
 
 
 def _as_given(entry: ConceptEntry, parents: tuple[str, ...]) -> str:
@@ -120,8 +120,8 @@ def _by_id(entry: ConceptEntry, parents: tuple[str, ...]) -> str:
     return f"{entry.first} ({entry.id})"
 
 
-def _numbered(first: str, taken: set[str]) -> str:
+def _numbered(first: str, used: set[str]) -> str:
     number = 2
-    while (name := f"{first} ({number})") in taken:
+    while (name := f"{first} ({number})") in used:
         number += 1
     return name

@@ -316,8 +316,8 @@ def _of_json(path: Path) -> Taxonomy:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    table = dict(pairs)
+    if len(table) < len(pairs):
         repeated = next(k for i, (k, _) in enumerate(pairs) if k in dict(pairs[:i]))
         raise ValueError(f"the key {repeated!r} stands twice in one object")
-    return found
+    return table

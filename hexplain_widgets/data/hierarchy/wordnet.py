@@ -27,13 +27,13 @@ def taxonomy_above(ids: Sequence[str], reader: Any = None) -> Taxonomy:
     _check_sequence(ids)
     source = _installed() if reader is None else reader
     classes = [_synset(id, source) for id in ids]
-    found = {_id(synset): synset for synset in _above(classes)}
+    synsets = {_id(synset): synset for synset in _above(classes)}
     order = {_id(synset): index for index, synset in enumerate(classes)}
     _check_different(ids, [_id(synset) for synset in classes])
     graph = nx.DiGraph()
-    graph.add_nodes_from(sorted(found))
-    graph.add_edges_from(sorted((_id(p), id) for id, s in found.items() for p in _parents(s)))
-    entries = {id: replace(_entry(found[id]), class_index=order.get(id)) for id in graph}
+    graph.add_nodes_from(sorted(synsets))
+    graph.add_edges_from(sorted((_id(p), id) for id, s in synsets.items() for p in _parents(s)))
+    entries = {id: replace(_entry(synsets[id]), class_index=order.get(id)) for id in graph}
     return checked(Taxonomy(graph, entries))
 
 
@@ -87,14 +87,14 @@ def _by_name(name: str, reader: Any) -> Any:
 
 
 def _above(synsets: Iterable[Any]) -> Iterable[Any]:
-    found: dict[str, Any] = {}
+    by_id: dict[str, Any] = {}
     waiting = list(synsets)
     while waiting:
         synset = waiting.pop()
-        if _id(synset) not in found:
-            found[_id(synset)] = synset
+        if _id(synset) not in by_id:
+            by_id[_id(synset)] = synset
             waiting += _parents(synset)
-    return found.values()
+    return by_id.values()
 
 
 def _parents(synset: Any) -> list[Any]:
@@ -109,10 +109,10 @@ def _entry(synset: Any) -> ConceptEntry:
     return ConceptEntry(_id(synset), tuple(n.replace("_", " ") for n in synset.lemma_names()))
 
 
-def _check_different(ids: Sequence[str], found: Sequence[str]) -> None:
-    repeated = [i for i, id in enumerate(found) if id in found[:i]]
+def _check_different(ids: Sequence[str], synsets: Sequence[str]) -> None:
+    repeated = [i for i, id in enumerate(synsets) if id in synsets[:i]]
     if repeated:
-        first = found.index(found[repeated[0]])
+        first = synsets.index(synsets[repeated[0]])
         raise ValueError(
             f"got the synset {ids[first]!r} for class {first} and for class {repeated[0]}; expected"
             " another for each class; correct one of them"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -10,18 +9,15 @@ from typing import Any
 
 import ipywidgets
 
-from ..faithfulness_report.words import GOOD, POOR, POOR_COLOUR
+from .agreement import agreement_line
 from .conversation import Conversation, Handler
-
-_SOFT, _WELL = "var(--jp-ui-font-color2)", "var(--jp-success-color1, #2e7d32)"
-_HINT = (
-    "For this, pass labelled images when the view is made: ChannelBars(chip, target, data=images)"
-)
+from .markup import alert, status
 
 
 class WorkControls(ipywidgets.VBox):
-    """Controls that say how the work asked for goes; `_said` is where, `_offer` what is offered."""
+    """Controls in a `_row` that say how the work asked for goes, in `_said`; `_offer` offers it."""
 
+    _row: Any
     _said: Any
 
     @abstractmethod
@@ -51,11 +47,16 @@ class WorkControls(ipywidgets.VBox):
             cancelled = message.get("cancelled")
             self.at_rest("Cancelled: what was there stays." if cancelled else "")
 
+    def close(self) -> None:
+        """Close the controls with all their parts."""
+        for part in (*self._row.children, self._row, self._said):
+            part.close()
+        super().close()
+
     @property
     def said(self) -> str:
         """The markup of what is said about the work."""
-        text: str = self._said.value
-        return text
+        return self._said.value
 
 
 class Requests:
@@ -108,71 +109,11 @@ def button(name: str, pressed: Callable[[], None], style: str = "") -> Any:
     return made
 
 
-def alert(text: str) -> str:
-    """Return what went wrong as part of a page."""
-    return (
-        f"<p role='alert' style='margin: 0; color: var(--jp-error-color1)'>{html.escape(text)}</p>"
-    )
-
-
-def status(text: str) -> str:
-    """Return what goes on as part of a page."""
-    return (
-        f"<p role='status' style='margin: 0; color: var(--jp-ui-font-color2)'>{html.escape(text)}"
-        "</p>"
-    )
-
-
-_UNKNOWN = ("–", "", _SOFT)
-
-
-_VERDICTS = (
-    (GOOD, ("✓", "agrees", _WELL)),
-    (POOR, ("≈", "agrees in part", _SOFT)),
-    (-float("inf"), ("✗", "agrees poorly", POOR_COLOUR)),
-)
-
-
-def agreement_line(found: Mapping[str, Any] | None, subject: str) -> str:
-    """Return what a check (the fields of a Faithfulness) says of a class, red where it is little.
-
-    None is a class that was not checked.
-    """
-    if found is None:
-        return _line(f"<span title='{_HINT}'>not checked against ablation</span>", _SOFT)
-    mark, _, colour = _verdict(found["r"])
-    sign = f"<b aria-hidden='true' style='color: {colour}'>{mark}</b>"
-    poor = colour == POOR_COLOUR
-    words = f"{sign} {html.escape(_told(found, subject))}"
-    return _line(words, POOR_COLOUR if poor else _SOFT, "600" if poor else "400")
-
-
-def _verdict(r: float | None) -> tuple[str, str, str]:
-    return _UNKNOWN if r is None else next(said for least, said in _VERDICTS if r >= least)
-
-
-def _told(found: Mapping[str, Any], subject: str) -> str:
-    r, over = found["r"], f" in {found['images']} images" if found["images"] > 1 else ""
-    size = f"{found['count']} {found['parts']}{over}"
-    if r is None:
-        return f"{subject} cannot be compared with ablation: all {size} weigh the same"
-    _, how, colour = _verdict(r)
-    doubt = ": do not rely on these importances" if colour == POOR_COLOUR else ""
-    number = f"{r:.2f}".replace("-", "−")
-    return f"{subject} {how} with ablation: r = {number} ({size}, {_time(found['seconds'])}){doubt}"
-
-
-def _time(seconds: float) -> str:
-    return "< 0.1 s" if seconds < 0.05 else f"{seconds:.{1 if seconds < 9.95 else 0}f} s"
-
-
-def _line(words: str, colour: str, weight: str = "400") -> str:
-    style = f"margin: 0; color: {colour}; font-weight: {weight}"
-    return f"<p role='status' style='{style}'>{words}</p>"
-
-
 class CheckControls(WorkControls):
-    """The line, and a button where there are data; `check` and `cancel` are called when pressed."""
+    """How far a class agrees with ablation, and a button to find out where there are data.
+
+    `check` and `cancel` are called when their buttons are pressed.
+    """
 
     def __init__(
         self, *, checkable: bool, check: Callable[[], None], cancel: Callable[[], None]
@@ -188,32 +129,25 @@ class CheckControls(WorkControls):
         super().__init__([self._row])
         self.at_rest()
 
-    def show(self, found: Mapping[str, Any] | None, subject: str) -> None:
+    def show(self, check: Mapping[str, Any] | None, subject: str) -> None:
         """Say what is known of a class; where nothing is, offer to find it out."""
-        self._known = found is not None
-        self._line.value = agreement_line(found, subject)
+        self._known = check is not None
+        self._line.value = agreement_line(check, subject)
         if self.cancel.disabled:
             self.at_rest()
 
     @property
     def line(self) -> str:
         """The markup of what is said of the class."""
-        text: str = self._line.value
-        return text
-
-    def close(self) -> None:
-        """Close the controls with all their parts."""
-        for part in (*self._row.children, self._row):
-            part.close()
-        super().close()
+        return self._line.value
 
     def _offer(self, *, working: bool) -> None:
         offered = self._checkable and not self._known
         self.check.disabled = working or not offered
         self.cancel.disabled = not working
-        for part, seen in (
+        for part, visible in (
             (self.check, offered and not working),
             (self.cancel, working),
             (self._line, not working and not offered),
         ):
-            part.layout.display = "" if seen else "none"
+            part.layout.display = "" if visible else "none"

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 from ...arguments import Stop as Stop
+from .state import whole
 
 T = TypeVar("T")
 Content = Mapping[str, Any]
@@ -34,7 +35,7 @@ class Conversation:
         self._handlers = handlers
         self._send = send
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hexplain-view")
-        self._wanted: set[int] = set()
+        self._pending: set[int] = set()
         self._lock = threading.Lock()
 
     def receive(self, content: object) -> None:
@@ -53,7 +54,7 @@ class Conversation:
     def close(self) -> None:
         """Drop what waits, stop what runs, and let the thread end."""
         with self._lock:
-            self._wanted.clear()
+            self._pending.clear()
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _checked(self, content: object) -> Content:
@@ -77,7 +78,7 @@ class Conversation:
 
     def _start(self, number: int, work: Callable[[Stop], Mapping[str, Any]]) -> None:
         with self._lock:
-            self._wanted.add(number)
+            self._pending.add(number)
         self._send({"kind": "accepted", "id": number})
         try:
             self._worker.submit(self._work, number, work)
@@ -88,8 +89,8 @@ class Conversation:
 
     def _work(self, number: int, work: Callable[[Stop], Mapping[str, Any]]) -> None:
         try:
-            if number in self._wanted:
-                self._answer(number, "result", work(lambda: number not in self._wanted))
+            if number in self._pending:
+                self._answer(number, "result", work(lambda: number not in self._pending))
         except CancelledError:
             log.debug("message %s was cancelled", number)
         except Exception as error:
@@ -99,20 +100,20 @@ class Conversation:
 
     def _answer(self, number: int, kind: str, fields: Mapping[str, Any]) -> None:
         with self._lock:
-            wanted = number in self._wanted
-            self._wanted.discard(number)
-        if wanted:
+            pending = number in self._pending
+            self._pending.discard(number)
+        if pending:
             self._send({**fields, "kind": kind, "id": number})
 
     def _cancel(self, number: int, other: object) -> None:
         with self._lock:
-            known = _whole(other) and other in self._wanted
-            self._wanted -= {other} if known else set()
+            known = whole(other) and other in self._pending
+            self._pending -= {other} if known else set()
         self._send({"kind": "result", "id": number, "cancelled": known})
 
 
 def answering(engine: T | None, kind: str, purpose: str, call: str) -> T:
-    """Return the engine that answers a view's questions.
+    """Return the engine that answers a view's messages.
 
     Raises ValueError for a view of saved evidence, which has none: `purpose` is what it would be
     for, `call` what opens a view with a `kind` of engine.
@@ -128,11 +129,7 @@ def answering(engine: T | None, kind: str, purpose: str, call: str) -> T:
 
 def _number_of(content: object) -> int | None:
     number = content.get("id") if isinstance(content, dict) else None
-    return number if _whole(number) else None
-
-
-def _whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return number if whole(number) else None
 
 
 def _lesson(error: Exception) -> str:

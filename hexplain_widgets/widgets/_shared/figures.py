@@ -1,14 +1,16 @@
-"""Figures of bqplot as all charts have them: axes, round numbers, bars side by side, parts."""
+"""Figures of bqplot as all charts have them: axes, bars side by side, lines, their parts."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
 import numpy as np
 from jaxtyping import Float
+
+from ...pictures.charts import FEW, LineChart, decimals
+from ...pictures.colours import RANDOM
 
 INK = "var(--jp-ui-font-color1)"
 PADDING = 0.3  # of the room of bars, what is left between them
@@ -80,38 +82,6 @@ def span(axis: Any, ticks: Float[np.ndarray, " n"]) -> None:
     axis.tick_values, axis.tick_format = ticks, decimals(ticks)
 
 
-def even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
-    """Return round numbers from below `low` to above `high`, zero among them."""
-    high = high if high > low else low + 1
-    rough = (high - low) / 5
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = next(n * power for n in (1, 2, 5, 10) if n * power >= rough * 0.999)
-    return np.asarray(step * np.arange(np.floor(low / step), np.ceil(high / step) + 1))
-
-
-def ticks_around(values: Float[np.ndarray, " ..."]) -> Float[np.ndarray, " n"]:
-    """Return round numbers around all values and zero."""
-    return even_ticks(float(values.min(initial=0)), float(values.max(initial=0)))
-
-
-def decimals(ticks: Float[np.ndarray, " n"]) -> str:
-    """Return the format in which neighbouring ticks can be told apart."""
-    step = float(ticks[1] - ticks[0])
-    if step < 1e-4 or step >= 1e5:
-        return ".1e"
-    return f".{max(0, int(np.ceil(-np.log10(step) - 1e-9)))}f"
-
-
-def swatches(named: Sequence[tuple[str, str]]) -> str:
-    """Return what colours stand for, `(colour, name)` each, as parts of a line of markup."""
-    return "".join(
-        "<span style='display: inline-flex; align-items: center; gap: 6px'><span style='width:"
-        f" 12px; height: 12px; border-radius: 2px; background: {colour}'></span>"
-        f"{html.escape(name)}</span>"
-        for colour, name in named
-    )
-
-
 def own_parts(figure: Any) -> Iterator[Any]:
     """Yield a figure with the widgets that no other figure shares: all but axes and scales."""
     yield from figure.marks
@@ -126,3 +96,48 @@ def parts_of(figure: Any) -> tuple[Any, ...]:
         *(one.scale for one in figure.axes),
     ]
     return (*own_parts(figure), *figure.axes, *dict.fromkeys(scales))
+
+
+def line_figure(chart: LineChart) -> Any:
+    """Return a chart as a figure; lines carry markers, so that single points are seen."""
+    import bqplot
+
+    x, y = bqplot.LinearScale(), bqplot.LinearScale()
+    x.min, x.max = float(chart.x.min()), float(max(chart.x.max(), chart.x.min() + 1e-6))
+    marks = [
+        bqplot.Lines(
+            x=chart.x,
+            y=values,
+            scales={"x": x, "y": y},
+            colors=[chart.colours[name]],
+            stroke_width=2.5,
+            marker="circle",
+            marker_size=28,
+            line_style="dashed" if chart.colours[name] == RANDOM else "solid",
+        )
+        for name, values in [*chart.lines.items()][::-1]
+    ]
+    margin = {"top": 8, "bottom": 46, "left": 54, "right": 14}
+    return framed(marks, _line_axes(chart, x, y), margin, "240px", padding_x=0.02)
+
+
+def _line_axes(chart: LineChart, x: Any, y: Any) -> list[Any]:
+    few = len(chart.x) <= FEW
+    across = axis_of(
+        x,
+        chart.x_name,
+        label_offset="34px",
+        grid_lines="none",
+        tick_values=chart.x if few else np.linspace(0, 1, 6),
+        tick_format="" if few else ".0%",
+    )
+    if few:
+        across.tick_labels = dict(zip(map(_key, chart.x), chart.places, strict=True))
+    up = axis_of(y, chart.y_name, upright=True, label_offset="40px")
+    span(up, chart.ticks)
+    return [across, up]
+
+
+def _key(value: float) -> str:
+    """The text that a browser makes of a number, by which bqplot looks its label up."""
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,8 +1,8 @@
-"""What travels to a decomposition view: names and numbers as JSON, pixels as binary buffers."""
+"""What travels to all views: names and numbers as JSON, pixels as binary buffers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from ...evidence import Decomposition, Faithfulness, Layer, Node, Prediction
+from ...evidence import Faithfulness, Layer, Prediction
 
 Path = tuple[int, ...]
+CodedMap = tuple[UInt8[np.ndarray, "_ _"], int, float]  # bytes, zero, step
 SMALL_PICTURE = 40  # pixels a side up to which a PNG is smaller than a JPEG's tables
 
 
@@ -21,26 +22,9 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-def tree_payload(evidence: Decomposition, top_k: int) -> dict[str, Any]:
-    """Return everything about a tree but its pictures: columns of its nodes, parents first.
-
-    `maps` is one buffer with the activation map of every node, row by row, as uint8:
-    the value of a byte `q` is `(q - zero) * step`, so that zero is exact.
-    """
-    nodes = list(evidence.root.walk())
-    maps = [quantized(node.patch) for _, node in nodes]
-    return {
-        "size": list(evidence.image.shape[:2]),
-        "top_k": top_k,
-        "target": prediction_fields(evidence.target),
-        "predictions": [prediction_fields(p) for p in evidence.predictions],
-        "layers": [layer_fields(layer) for layer in evidence.layers],
-        "notes": list(evidence.notes),
-        "model": evidence.provenance.model,
-        "method": evidence.provenance.settings.get("method", "gradient"),
-        "nodes": {**_columns(nodes, evidence), **_map_columns(maps)},
-        "maps": b"".join(pixels.tobytes() for pixels, _, _ in maps),
-    }
+def path_of(text: str) -> Path:
+    """Return the path that a view has written: `"0.2.1"` is `(0, 2, 1)`, `""` is the root."""
+    return tuple(int(i) for i in text.split(".") if i)
 
 
 def quantized(values: Float[np.ndarray, "h w"]) -> tuple[UInt8[np.ndarray, "h w"], int, float]:
@@ -64,50 +48,31 @@ def picture_bytes(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
     return out.getvalue()
 
 
-def pictures_payload(pictures: Iterable[tuple[Path, bytes]]) -> dict[str, Any]:
-    """Return the guided-backpropagation pictures in one buffer, with `[start, length]` of each."""
-    places: dict[str, list[int]] = {}
-    data = bytearray()
-    for path, encoded in pictures:
-        places[dotted(path)] = [len(data), len(encoded)]
-        data += encoded
-    return {"places": places, "data": bytes(data)}
-
-
-def _columns(nodes: list[tuple[Path, Node]], evidence: Decomposition) -> dict[str, list[Any]]:
-    place = {path: i for i, (path, _) in enumerate(nodes)}
-    level = {layer.name: i for i, layer in enumerate(evidence.layers)}
-    return {
-        "parent": [place[path[:-1]] if path else -1 for path, _ in nodes],
-        "layer": [level.get(node.layer, -1) for _, node in nodes],
-        **{name: [value(node) for _, node in nodes] for name, value in _FACTS.items()},
-    }
-
-
-_FACTS: dict[str, Any] = {
-    "channel": lambda node: int(node.channel),
-    "position": lambda node: [int(i) for i in node.position],
-    "value": lambda node: six_digits(node.value),
-    "contribution": lambda node: six_digits(node.contribution),
-    "share": lambda node: six_digits(node.share),
-    "box": lambda node: [int(i) for i in node.box],
-    "also": lambda node: [int(i) for i in node.also],
-    "negated": lambda node: int(node.negated),
-    "unclipped": lambda node: int(node.unclipped),
-    "activated": lambda node: node.activated,
-    "completeness": lambda node: _or_none(node.completeness),
-    "estimate": lambda node: _or_none(node.estimate),
-    "corner": lambda node: [int(i) for i in node.offset],
-    "grid": lambda node: [int(i) for i in node.shape],
-}
-
-
-def _map_columns(maps: list[tuple[UInt8[np.ndarray, "_ _"], int, float]]) -> dict[str, list[Any]]:
+def map_columns(maps: Sequence[CodedMap]) -> dict[str, list[Any]]:
+    """Return how the maps of a buffer are read, as columns: extent, zero and step of each."""
     return {
         "extent": [list(pixels.shape) for pixels, _, _ in maps],
         "zero": [zero for _, zero, _ in maps],
         "step": [step for _, _, step in maps],
     }
+
+
+def map_bytes(maps: Iterable[CodedMap]) -> bytes:
+    """Return maps behind each other in one buffer, row by row."""
+    return b"".join(pixels.tobytes() for pixels, _, _ in maps)
+
+
+def append_file(encoded: bytes, data: bytearray) -> list[int]:
+    """Append a file to a buffer; return `[start, length]` of its place there."""
+    start = len(data)
+    data += encoded
+    return [start, len(encoded)]
+
+
+def files_payload(files: Iterable[bytes]) -> dict[str, Any]:
+    """Return files in one buffer, with `[start, length]` of each."""
+    data = bytearray()
+    return {"places": [append_file(one, data) for one in files], "data": bytes(data)}
 
 
 def prediction_fields(prediction: Prediction) -> dict[str, Any]:
@@ -131,15 +96,15 @@ def layer_fields(layer: Layer) -> dict[str, Any]:
     }
 
 
-def faithfulness_fields(found: Faithfulness) -> dict[str, Any]:
+def faithfulness_fields(faithfulness: Faithfulness) -> dict[str, Any]:
     """Return what a view says of how far an explanation agrees with ablation."""
     return {
-        "r": _or_none(found.pearson),
-        "rank": _or_none(found.spearman),
-        "count": len(found.drops),
-        "parts": found.parts,
-        "images": found.images,
-        "seconds": six_digits(found.seconds),
+        "r": six_digits_or_none(faithfulness.pearson),
+        "rank": six_digits_or_none(faithfulness.spearman),
+        "count": len(faithfulness.drops),
+        "parts": faithfulness.parts,
+        "images": faithfulness.images,
+        "seconds": six_digits(faithfulness.seconds),
     }
 
 
@@ -148,25 +113,6 @@ def six_digits(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _or_none(value: float | None) -> float | None:
+def six_digits_or_none(value: float | None) -> float | None:
+    """Return a number to six digits, None where it is not known."""
     return None if value is None else six_digits(value)
-
-
-def checks_payload(evidence: Decomposition) -> dict[str, Any]:
-    """Return how far each decomposed node's estimates agree with ablation, where it is known."""
-    return {
-        dotted(path): {
-            "r": _or_none(node.agreement),
-            "count": evidence.layers[len(path)].shape[0],
-            "parts": "channels",
-        }
-        for path, node in evidence.root.walk()
-        if node.agreement is not None and len(path) < len(evidence.layers)
-    }
-
-
-def pictured(evidence: Decomposition) -> Iterator[tuple[Path, UInt8[np.ndarray, "h w 3"]]]:
-    """Yield `(path, picture)` of every node that has one."""
-    for path, node in evidence.root.walk():
-        if node.picture is not None and node.picture.size:
-            yield path, node.picture

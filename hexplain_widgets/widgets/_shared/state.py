@@ -1,16 +1,15 @@
-"""How a person arranged a view: what is selected, open and hidden, zoom, opacity, what is shown."""
+"""What a browser's values may be, and what of a saved arrangement of a view is understood."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 ViewState = dict[str, Any]
 
 _PATH = re.compile(r"(\d+(\.\d+)*)?")
-_SHOWN = ("map", "guided", "image")
 
 
 def understood(state: object, entries: Mapping[str, Callable[[Any], bool]]) -> ViewState:
@@ -21,18 +20,9 @@ def understood(state: object, entries: Mapping[str, Callable[[Any], bool]]) -> V
     }
 
 
-def cleaned(state: object, _: object = None) -> ViewState:
-    """Return what is understood of the saved arrangement of a decomposition."""
-    return understood(state, _ENTRIES)
-
-
-def dotted_numbers(value: object) -> bool:
-    """Return whether a value is whole numbers with dots between them, or none at all."""
-    return isinstance(value, str) and len(value) < 200 and _PATH.fullmatch(value) is not None
-
-
-def _paths(value: object) -> bool:
-    return isinstance(value, list) and all(map(dotted_numbers, value))
+def whole(value: object) -> TypeGuard[int]:
+    """Return whether a value is a whole number (true and false are none)."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def finite(value: object) -> bool:
@@ -40,19 +30,16 @@ def finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _zoom(value: object) -> bool:
-    return value is None or (
-        isinstance(value, dict)
-        and all(finite(value.get(name)) for name in ("x", "y", "k"))
-        and 0 < value["k"] < 100
-    )
+def boolean(value: object) -> bool:
+    """Return whether a value is true or false."""
+    return isinstance(value, bool)
 
 
-_ENTRIES = {
-    "selected": dotted_numbers,
-    "open": _paths,
-    "hidden": _paths,
-    "zoom": _zoom,
-    "opacity": lambda value: finite(value) and 0 <= value <= 1,
-    "shown": lambda value: value in _SHOWN,
-}
+def dotted_numbers(value: object) -> bool:
+    """Return whether a value is whole numbers with dots between them, or none at all."""
+    return isinstance(value, str) and len(value) < 200 and _PATH.fullmatch(value) is not None
+
+
+def dotted_paths(value: object) -> bool:
+    """Return whether a value is a list of such numbers with dots, paths in a tree."""
+    return isinstance(value, list) and all(map(dotted_numbers, value))

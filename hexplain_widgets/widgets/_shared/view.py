@@ -16,7 +16,6 @@ from .conversation import Content, Conversation, Handler, Stop
 from .export import Exportable
 
 STATIC = Path(__file__).parents[2] / "static"
-
 SIGN_OF_LIFE = 0.5  # seconds between two words of the kernel that it is still at work
 
 
@@ -69,15 +68,15 @@ class View(Exportable, anywidget.AnyWidget):
         """`stopped`, which also says at times that the kernel is at work."""
         last = 0.0
 
-        def asked() -> bool:
+        def heartbeat() -> bool:
             nonlocal last
             if time.monotonic() - last > SIGN_OF_LIFE:
                 last = time.monotonic()
                 self._say({"kind": "accepted", "id": content["id"], **news})
             return stopped()
 
-        asked()
-        return asked
+        heartbeat()
+        return heartbeat
 
     def _say(self, message: dict[str, Any]) -> None:
         self.send(message)
@@ -98,3 +97,12 @@ def _bundled(name: str) -> str:
             " views; install it with `pip install .`, or run `npm run build` in js/."
         )
     return path.read_text(encoding="utf-8")
+
+
+def check_evidence(evidence: Any, kind: type, maker: str) -> None:
+    """Raise TypeError where evidence is of another kind than the view shows."""
+    if not isinstance(evidence, kind):
+        raise TypeError(
+            f"got {type(evidence).__name__} as evidence; expected a {kind.__name__};"
+            f" make one with {maker} or open a saved one with load(path)"
+        )

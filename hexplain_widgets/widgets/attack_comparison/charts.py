@@ -11,16 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ...evidence import AttackedDecision, AttackedSet
-from .._shared.figures import (
-    INK,
-    PADDING,
-    grouped_bars,
-    parts_of,
-    span,
-    swatches,
-    ticks_around,
-    upright_bars,
-)
+from ...pictures.charts import ticks_around
+from .._shared.figures import INK, PADDING, grouped_bars, parts_of, span, upright_bars
+from .._shared.markup import swatches
 from .._shared.tree_pair import abreast
 from .words import peaks_words
 
@@ -60,16 +53,16 @@ class PeakCharts(ipywidgets.VBox):
         self._legend.value = _legend(f"Peak responses at {evidence.layer.name}")
         self._fill(heads, names, evidence.peaks, None, evidence.classes)
 
-    def show_set(self, found: AttackedSet) -> None:
+    def show_set(self, evidence: AttackedSet) -> None:
         """Show the means over a set with their standard errors (Fig. 12 c)."""
-        count = found.peaks.shape[3]
+        count = evidence.peaks.shape[3]
         heads = [f"Channels for the class named {when}" for when in ("before", "after")]
         ranks = [[ordinal(i) for i in range(count)]] * 2
         self._legend.value = _legend(
-            f"Mean peak responses of the top {count} channels at {found.layer.name},"
+            f"Mean peak responses of the top {count} channels at {evidence.layer.name},"
             " with standard errors"
         )
-        self._fill(heads, ranks, found.means, found.errors, ("class before", "class after"))
+        self._fill(heads, ranks, evidence.means, evidence.errors, ("class before", "class after"))
 
     def _fill(
         self,

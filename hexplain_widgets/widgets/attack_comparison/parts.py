@@ -1,16 +1,15 @@
-"""The parts of a comparison: those of one image with its trees, and those of a set."""
+"""The parts of a comparison: its controls, what is shown of one image, what is shown of a set."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import ipywidgets
-from torch import Tensor
 
 from ...diagnosis.attacks import BUDGETS
-from ...evidence import AttackedDecision, AttackedSet, HeatMap
+from ...evidence import AttackedDecision, AttackedSet
 from .._shared.controls import WorkControls, button
 from .._shared.tree_pair import TreePair, caption
 from ..decomposition_tree.view import DecompositionTree
@@ -18,74 +17,6 @@ from .charts import PeakCharts
 from .words import attack_words, concept_part, header, peaks_table, set_table, set_words
 
 _UNITS = {"linf": ("Budget, of 255", 255.0), "l2": ("Budget, length", 1.0)}
-
-
-@runtime_checkable
-class ConceptFinder(Protocol):
-    """A fitted Hint: it finds a concept in an image."""
-
-    def explain(self, image: Any, concept: str) -> HeatMap:
-        """Return where the concept is."""
-
-    def explainable(self) -> tuple[str, ...]:
-        """Return the concepts that can be looked for."""
-
-
-class ConceptSearch:
-    """A concept of a fitted Hint that is looked for in a prepared image and in changed ones.
-
-    `names` are the concepts that can be. Raises what `Hint.explain` raises.
-    """
-
-    def __init__(self, hint: ConceptFinder, image: Tensor, concept: str) -> None:
-        self._hint, self._image, self._concept = hint, image, concept
-        self.names = hint.explainable()
-        self._original = hint.explain(image, concept)
-
-    def another(self, concept: str) -> ConceptSearch:
-        """Return the same with another concept."""
-        return ConceptSearch(self._hint, self._image, concept)
-
-    def maps(self, changed: Tensor) -> tuple[HeatMap, HeatMap]:
-        """Return where the concept is in the image, and where in the changed one."""
-        return self._original, self._hint.explain(changed, self._concept)
-
-
-def concept_sought(
-    hint: Any, concept: str | None, image: Tensor, named: Callable[[], str]
-) -> ConceptSearch | None:
-    """Return what is looked for first, None without a Hint.
-
-    Without `concept` it is the class that is `named` where the Hint knows it, its first concept if
-    not. Raises TypeError for what is no Hint, ValueError for a concept without a Hint, for a Hint
-    that can look for nothing, and what `Hint.explain` raises.
-    """
-    if hint is None:
-        _check_alone(concept)
-        return None
-    if not isinstance(hint, ConceptFinder):
-        raise TypeError(
-            f"got {type(hint).__name__} as hint; expected a fitted Hint;"
-            " make one with Hint().fit(model, data, hierarchy)"
-        )
-    return ConceptSearch(hint, image, _first(hint, named()) if concept is None else concept)
-
-
-def _check_alone(concept: str | None) -> None:
-    if concept is not None:
-        raise ValueError(
-            "got concept= without hint=; expected a Hint to look for it; pass a fitted one as hint="
-        )
-
-
-def _first(hint: ConceptFinder, named: str) -> str:
-    names = hint.explainable()
-    if not names:
-        raise ValueError(
-            "got a Hint without a classifier of any concept; expected at least one; fit it on"
-            " images of several concepts"
-        )
-    return named if named in names else names[0]
 
 
 class ConceptControls(WorkControls):
@@ -116,12 +47,6 @@ class ConceptControls(WorkControls):
         self._shown = name
         if not self._working:
             self.concept.value = name
-
-    def close(self) -> None:
-        """Close the controls with all their parts."""
-        for part in (*self._row.children, self._row):
-            part.close()
-        super().close()
 
     def _offer(self, *, working: bool) -> None:
         self._working = working
@@ -199,8 +124,7 @@ class AttackControls(WorkControls):
 
     def close(self) -> None:
         """Close the controls with all their parts."""
-        for part in (*self._row.children, self.over, self._row, self._said):
-            part.close()
+        self.over.close()
         super().close()
 
     def _offer(self, *, working: bool) -> None:
@@ -253,7 +177,7 @@ def _target(classes: tuple[str, ...]) -> Any:
     return _field(offered, "Towards", "240px")
 
 
-class ImageParts:
+class ImagePanel:
     """What is shown of one image: header, peaks with their table, a concept, two trees."""
 
     def __init__(self) -> None:
@@ -290,20 +214,20 @@ class ImageParts:
         yield from (self.head, self._table, self._concept, self._peaks, self._pair)
 
 
-class SetParts:
+class SetPanel:
     """What is shown of a set: how many came through, and the mean peaks with their table."""
 
     def __init__(self) -> None:
         self._words, self._table = ipywidgets.HTML(), ipywidgets.HTML()
         self._peaks = PeakCharts()
 
-    def show(self, found: AttackedSet) -> list[Any]:
+    def show(self, evidence: AttackedSet) -> list[Any]:
         """Show an attacked set; return its parts, words alone where no attack came through."""
-        self._words.value = _head(f"{set_words(found)} {attack_words(found)}", found.notes)
-        if not len(found.peaks):
+        self._words.value = _head(f"{set_words(evidence)} {attack_words(evidence)}", evidence.notes)
+        if not len(evidence.peaks):
             return [self._words]
-        self._peaks.show_set(found)
-        self._table.value = set_table(found)
+        self._peaks.show_set(evidence)
+        self._table.value = set_table(evidence)
         return [self._words, self._peaks, self._table]
 
     def every(self) -> Iterator[Any]:

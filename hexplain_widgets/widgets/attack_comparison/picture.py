@@ -9,8 +9,9 @@ from jaxtyping import Float
 from PIL import Image
 
 from ...evidence import AttackedDecision, AttackedSet
+from ...pictures.charts import CHART, grouped_bars, ticks_around
+from ...pictures.heat import concept_pictures
 from ...pictures.page import (
-    CHART,
     GAP,
     MARGIN,
     PICTURE,
@@ -19,7 +20,6 @@ from ...pictures.page import (
     Number,
     Pen,
     finished,
-    grouped_bars,
     page_of,
     percent,
     pictures,
@@ -27,12 +27,10 @@ from ...pictures.page import (
     stacked,
     swatches,
 )
-from .._shared.figures import ticks_around
 from ..decomposition_tree.picture import draw_decomposition
 from .charts import AFTER, BEFORE, ordinal
 from .words import (
     attack_words,
-    concept_pictures,
     concept_words,
     magnified,
     outcome,
@@ -94,14 +92,14 @@ def _image_part(one: AttackedDecision) -> Image.Image:
     return finished(pen)
 
 
-def _set_part(found: AttackedSet) -> Image.Image:
+def _set_part(evidence: AttackedSet) -> Image.Image:
     pen = page_of(HEAD + CHART + 120)
-    pen.text((MARGIN, 80), set_words(found), 38)
-    pen.text((MARGIN, 124), short(attack_words(found), 130), 26, SOFT)
-    if len(found.peaks):
-        ranks = [[ordinal(i) for i in range(found.peaks.shape[3])]] * 2
+    pen.text((MARGIN, 80), set_words(evidence), 38)
+    pen.text((MARGIN, 124), short(attack_words(evidence), 130), 26, SOFT)
+    if len(evidence.peaks):
+        ranks = [[ordinal(i) for i in range(evidence.peaks.shape[3])]] * 2
         classes = ("class before", "class after")
-        _charts(pen, classes, ranks, found.means, np.nan_to_num(found.errors), HEAD - 20)
+        _charts(pen, classes, ranks, evidence.means, np.nan_to_num(evidence.errors), HEAD - 20)
     return finished(pen)
 
 

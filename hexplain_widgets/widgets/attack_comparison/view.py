@@ -18,8 +18,8 @@ from .._shared.controls import Requests
 from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
 from ..decomposition_tree.view import DecompositionTree
-from .asking import Attacker, Outcome, pgd_with
-from .parts import AttackControls, ConceptControls, ImageParts, SetParts
+from .engine import AttackEngine, AttackOutcome, pgd_with
+from .parts import AttackControls, ConceptControls, ImagePanel, SetPanel
 from .picture import draw_attack
 
 
@@ -54,7 +54,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         concept: str | None = None,
     ) -> None:
         chosen = attack_of(attack)
-        engine = Attacker(
+        engine = AttackEngine(
             model,
             image,
             top_k=top_k,
@@ -63,10 +63,10 @@ class AttackComparison(Exportable, ipywidgets.VBox):
             hint=hint,
             concept=concept,
         )
-        found = _first(engine, chosen)
+        outcome = _first(engine, chosen)
         self._own_attack = chosen if callable(attack) else None
-        self._adversarial = found.adversarial
-        self._open(found.evidence, None, (engine.original, found.tree), engine, images)
+        self._adversarial = outcome.adversarial
+        self._open(outcome.evidence, None, (engine.original, outcome.tree), engine, images)
 
     @classmethod
     def from_evidence(cls, evidence: Any, over: Any = None) -> AttackComparison:
@@ -99,14 +99,14 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         one: AttackedDecision | None,
         several: AttackedSet | None,
         trees: tuple[DecompositionTree, ...],
-        engine: Attacker | None,
+        engine: AttackEngine | None,
         images: Any,
     ) -> None:
         self._one, self._several, self._trees = one, several, trees
         self._engine, self._images = engine, images
         # one piece of work at a time is on what is shown of the image, then `_lock` to show it
         self._changing, self._lock = threading.Lock(), threading.RLock()
-        self._image, self._set = ImageParts(), SetParts()
+        self._image, self._set = ImagePanel(), SetPanel()
         self._requests = requests = Requests(
             {
                 "attack": self._answer_attack,
@@ -124,7 +124,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         if several is not None:
             self._show_set(several)
 
-    def _made_controls(self, engine: Attacker, requests: Requests) -> AttackControls:
+    def _made_controls(self, engine: AttackEngine, requests: Requests) -> AttackControls:
         def over() -> None:
             requests.begin(made, "over", "Attacking the set …")
 
@@ -175,8 +175,8 @@ class AttackComparison(Exportable, ipywidgets.VBox):
 
     def __repr__(self) -> str:
         if self._one is None:
-            found = self._over_set()
-            return f"AttackComparison({found.images} images, {len(found.peaks)} came through)"
+            several = self._over_set()
+            return f"AttackComparison({several.images} images, {len(several.peaks)} came through)"
         named = " -> ".join(repr(name) for name in self._one.classes)
         held = "" if len(self._one.classes) > 1 else ", did not come through"
         over = f", {self._several.images} images" if self._several else ""
@@ -257,8 +257,8 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         self._of_image = [self._image.head, *controls, *below]
         self.children = [*self._of_image, *self._of_set]
 
-    def _show_set(self, found: AttackedSet) -> None:
-        self._of_set = self._set.show(found)
+    def _show_set(self, several: AttackedSet) -> None:
+        self._of_set = self._set.show(several)
         self.children = [*self._of_image, *self._of_set]
 
     def _show_concept(self, one: AttackedDecision) -> None:
@@ -268,44 +268,44 @@ class AttackComparison(Exportable, ipywidgets.VBox):
 
     # what is asked
 
-    def _ask(self, purpose: str) -> Attacker:
+    def _ask(self, purpose: str) -> AttackEngine:
         return answering(self._engine, "model", purpose, "AttackComparison(model, image)")
 
     def _run_attack(self, attack: Attack, stopped: Stop) -> None:
         engine = self._ask("another attack")
         with self._changing:
-            found = engine.decision(attack, stopped)
-            if found is None:
+            outcome = engine.decision(attack, stopped)
+            if outcome is None:
                 raise CancelledError
-            self._take(found, stopped)
+            self._take(outcome, stopped)
 
-    def _take(self, found: Outcome, stopped: Stop) -> None:
+    def _take(self, outcome: AttackOutcome, stopped: Stop) -> None:
         with self._lock:
             if stopped():
-                found.tree.close()
+                outcome.tree.close()
                 raise CancelledError
-            last, self._one = self._trees[1], found.evidence
-            self._trees, self._adversarial = (self._trees[0], found.tree), found.adversarial
-            found.tree.layout = last.layout
-            self._show_image(found.evidence)
+            last, self._one = self._trees[1], outcome.evidence
+            self._trees, self._adversarial = (self._trees[0], outcome.tree), outcome.adversarial
+            outcome.tree.layout = last.layout
+            self._show_image(outcome.evidence)
         last.close()
 
     def _run_concept(self, concept: str, stopped: Stop) -> None:
         engine = self._ask("another concept")
-        if engine.sought is None or self._one is None:
+        if engine.concept is None or self._one is None:
             raise ValueError(
                 f"got the concept {concept!r}, but this view has no Hint to look for it; expected"
                 " one; run AttackComparison(model, image, hint=...) with a fitted Hint"
             )
         with self._changing:
-            sought = engine.sought.another(concept)
+            search = engine.concept.another(concept)
             if stopped():
                 raise CancelledError
-            maps = sought.maps(self._adversarial)
+            maps = search.maps(self._adversarial)
             with self._lock:
                 if stopped():
                     raise CancelledError
-                engine.sought, self._one = sought, replace(self._one, concept=maps)
+                engine.concept, self._one = search, replace(self._one, concept=maps)
                 self._show_concept(self._one)
 
     def _run_over(self, images: Any, stopped: Stop, *, progress: bool, done: Any) -> AttackedSet:
@@ -316,13 +316,13 @@ class AttackComparison(Exportable, ipywidgets.VBox):
                 " or to over"
             )
         attack = self._own_attack or pgd_with(self._settings())
-        found = engine.over(images, attack, stopped=stopped, progress=progress, done=done)
+        several = engine.over(images, attack, stopped=stopped, progress=progress, done=done)
         if stopped():
             raise CancelledError
         with self._lock:
-            self._several = found
-            self._show_set(found)
-        return found
+            self._several = several
+            self._show_set(several)
+        return several
 
     def _settings(self) -> dict[str, Any]:
         return {} if self._controls is None else self._controls.settings()
@@ -348,29 +348,29 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         return {}
 
 
-def _made_choice(engine: Attacker, requests: Requests) -> ConceptControls | None:
-    if engine.sought is None:
+def _made_choice(engine: AttackEngine, requests: Requests) -> ConceptControls | None:
+    if engine.concept is None:
         return None
     made = ConceptControls(
-        engine.sought.names,
+        engine.concept.names,
         chosen=lambda name: requests.begin(made, "concept", f"Looking for {name} …", concept=name),
         cancel=lambda: requests.cancel(made),
     )
     return made
 
 
-def _first(engine: Attacker, attack: Attack) -> Outcome:
+def _first(engine: AttackEngine, attack: Attack) -> AttackOutcome:
     """What the first attack gives; where it gives nothing, no view is left behind."""
     try:
-        found = engine.decision(attack, lambda: False)
-        if found is None:
+        outcome = engine.decision(attack, lambda: False)
+        if outcome is None:
             raise RuntimeError(
                 "the attack was stopped before its end; expected it to end; run it again"
             )
     except BaseException:
         engine.original.close()
         raise
-    return found
+    return outcome
 
 
 def _sorted_out(evidence: Any) -> tuple[Any, Any]:

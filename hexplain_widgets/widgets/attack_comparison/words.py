@@ -1,28 +1,21 @@
-"""What a comparison before and after an attack says in words."""
+"""What a comparison before and after an attack says: sentences, and parts of a page."""
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image
 from scipy.special import expit
 
 from ...evidence import AttackedDecision, AttackedSet, HeatMap, Prediction
-from ...network.localize import upsampled
-from ...pictures.heat import heat, pale
+from ...pictures.heat import concept_pictures
 from ...pictures.page import percent
-from .._shared.payload import picture_bytes
+from .._shared.markup import SOFT, TEXT, figure
 
 MOST_MAGNIFIED = 1000
-_JPEG = b"\xff\xd8"
-_SOFT = "color: var(--jp-ui-font-color2)"
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
-_TEXT = "font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color1)"
-OWN = {"attack", "budget", "steps", "target", "channels", "norm"}
 
 
 def magnified(
@@ -36,39 +29,6 @@ def magnified(
     factor = MOST_MAGNIFIED if largest * MOST_MAGNIFIED <= 0.5 else max(1, int(0.5 / largest))
     picture = np.clip(np.rint(127.5 + 255 * factor * change), 0, 255)
     return picture.astype(np.uint8), factor
-
-
-def concept_pictures(
-    maps: tuple[HeatMap, ...],
-) -> tuple[list[UInt8[np.ndarray, "h w 3"]], float]:
-    """Return maps over their images, coloured on one scale, and the scale's end."""
-    largest = max((float(np.abs(one.values).max(initial=0)) for one in maps), default=0.0) or 1.0
-    return [_overlaid(one, largest) for one in maps], largest
-
-
-def _overlaid(one: HeatMap, largest: float) -> UInt8[np.ndarray, "h w 3"]:
-    height, width = one.image.shape[:2]
-    ground = Image.fromarray(pale(one.image))
-    values = upsampled(one.values.astype(np.float64), (height, width)) / largest
-    over = Image.fromarray(heat(values))
-    ground.paste(over, mask=over.getchannel("A"))
-    return np.asarray(ground)
-
-
-def figure(pixels: UInt8[np.ndarray, "h w 3"], caption: str, told: str) -> str:
-    """Return a picture with its caption (markup) as part of a page; `told` (text) describes it."""
-    data = picture_bytes(pixels)
-    kind = "jpeg" if data.startswith(_JPEG) else "png"
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    height, width = pixels.shape[:2]
-    sharp = "image-rendering: pixelated; " if max(height, width) < 64 else ""
-    return (
-        "<figure style='margin: 0; flex: 0 1 224px; min-width: 120px; max-width: 224px'>"
-        f"<img src='{source}' alt='{html.escape(told, quote=True)}' style='{sharp}display: block;"
-        f" width: 100%; height: auto; aspect-ratio: {width} / {height}; margin: 0;"
-        " border-radius: 4px'>"
-        f"<figcaption style='padding-top: 4px; line-height: 1.35'>{caption}</figcaption></figure>"
-    )
 
 
 def outcome(evidence: AttackedDecision) -> str:
@@ -92,8 +52,8 @@ def outcome(evidence: AttackedDecision) -> str:
 
 def pairs(evidence: AttackedDecision) -> tuple[tuple[str, float, float], ...]:
     """Return the compared classes, each with its probability before and after."""
-    found = zip(evidence.classes, *evidence.probabilities, strict=True)
-    return tuple((name, float(before), float(after)) for name, before, after in found)
+    rows = zip(evidence.classes, *evidence.probabilities, strict=True)
+    return tuple((name, float(before), float(after)) for name, before, after in rows)
 
 
 def size_words(evidence: AttackedDecision) -> str:
@@ -146,18 +106,19 @@ def peaks_words(name: str, before: float, after: float) -> str:
     return f"{name}: {mean}: {verb} by {percent(abs(after - before) / before)}"
 
 
-def set_words(found: AttackedSet) -> str:
+def set_words(evidence: AttackedSet) -> str:
     """Return over how many images the figures are, and how many were left out."""
-    if not found.images:
+    if not evidence.images:
         return "No image was attacked."
-    through = len(found.peaks)
-    images = f"{found.images} image{'s' if found.images != 1 else ''}"
+    through = len(evidence.peaks)
+    images = f"{evidence.images} image{'s' if evidence.images != 1 else ''}"
     if not through:
         return f"The attack came through in none of {images}: there are no peaks to compare."
     left = (
         "all of them are counted"
-        if not found.withstood
-        else f"{found.withstood} withstood and {'is' if found.withstood == 1 else 'are'} left out"
+        if not evidence.withstood
+        else f"{evidence.withstood} withstood and"
+        f" {'is' if evidence.withstood == 1 else 'are'} left out"
     )
     return f"The attack came through in {through} of {images}; {left}."
 
@@ -174,14 +135,14 @@ def header(evidence: AttackedDecision) -> str:
         figure(evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}"),
         figure(
             change,
-            f"<b>Change × {factor}</b><br><span style='{_SOFT}'>grey is no change</span>",
+            f"<b>Change × {factor}</b><br><span style='{SOFT}'>grey is no change</span>",
             f"the change, magnified {factor} times",
         ),
     )
     weight = "600" if evidence.came_through else "400"
     return (
-        f"<div style='{_TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
-        f"{html.escape(lines[0])}</div><div style='{_SOFT}'>{said}</div>"
+        f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
+        f"{html.escape(lines[0])}</div><div style='{SOFT}'>{said}</div>"
         f"<div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
     )
 
@@ -189,7 +150,7 @@ def header(evidence: AttackedDecision) -> str:
 def _named(what: str, prediction: Prediction) -> str:
     return (
         f"<b>{what}</b><br>{html.escape(prediction.name)}"
-        f" <span style='{_SOFT}'>{percent(prediction.probability)}</span>"
+        f" <span style='{SOFT}'>{percent(prediction.probability)}</span>"
     )
 
 
@@ -218,11 +179,11 @@ def _share(probability: float) -> str:
 
 
 def _with_goal(evidence: AttackedDecision) -> list[tuple[str, float, float]]:
-    found = list(pairs(evidence))
+    rows = list(pairs(evidence))
     if evidence.goal and evidence.goal[0].name not in evidence.classes:
         before, after = (one.probability for one in evidence.goal)
-        found.append((evidence.goal[0].name, before, after))
-    return found
+        rows.append((evidence.goal[0].name, before, after))
+    return rows
 
 
 def concept_words(maps: Sequence[HeatMap]) -> tuple[str, ...]:
@@ -273,11 +234,11 @@ def concept_part(evidence: AttackedDecision) -> str:
         ("Original", "Adversarial"), evidence.concept, pictures, strict=False
     ):
         strongest = f"{float(one.values.max()):.3g}"
-        caption = f"<b>{what}</b><br><span style='{_SOFT}'>up to {strongest}</span>"
+        caption = f"<b>{what}</b><br><span style='{SOFT}'>up to {strongest}</span>"
         parts.append(figure(pixels, caption, f"{what}: where {one.target} is, up to {strongest}"))
     layer = html.escape(evidence.concept[0].layer)
     return (
-        f"<div style='{_TEXT}'><b>Where HINT sees {name}</b> <span style='{_SOFT}'>logit at each"
+        f"<div style='{TEXT}'><b>Where HINT sees {name}</b> <span style='{SOFT}'>logit at each"
         f" place of {layer}, warm for and blue against, both on one scale up to ±{largest:.3g}"
         f"</span><div>{said}</div><div style='{_ROW}'>{''.join(parts)}</div></div>"
     )
@@ -302,28 +263,28 @@ def peaks_table(evidence: AttackedDecision) -> str:
     )
 
 
-def set_table(found: AttackedSet) -> str:
+def set_table(evidence: AttackedSet) -> str:
     """Return the means with their standard errors as a table, empty without an image."""
-    if not len(found.peaks):
+    if not len(evidence.peaks):
         return ""
     rows = "".join(
         f"<tr><td>{name}</td><th scope='row'>{rank + 1}</th>"
-        f"{_mean(found, 0, c, rank)}{_mean(found, 1, c, rank)}</tr>"
+        f"{_mean(evidence, 0, c, rank)}{_mean(evidence, 1, c, rank)}</tr>"
         for c, name in enumerate(("class before", "class after"))
-        for rank in range(found.peaks.shape[3])
+        for rank in range(evidence.peaks.shape[3])
     )
     return _table("Means as a table", ("", "rank", "original", "adversarial"), rows)
 
 
-def _mean(found: AttackedSet, image: int, c: int, rank: int) -> str:
-    error = found.errors[image, c, rank]
+def _mean(evidence: AttackedSet, image: int, c: int, rank: int) -> str:
+    error = evidence.errors[image, c, rank]
     spread = "" if np.isnan(error) else f" ± {error:.2g}"
-    return f"<td>{found.means[image, c, rank]:.3g}{spread}</td>"
+    return f"<td>{evidence.means[image, c, rank]:.3g}{spread}</td>"
 
 
 def _table(title: str, heads: tuple[str, ...], rows: str) -> str:
     columns = "".join(f"<th scope='col' style='padding-right: 16px'>{head}</th>" for head in heads)
     return (
-        f"<details style='{_TEXT}'><summary>{title}</summary>"
+        f"<details style='{TEXT}'><summary>{title}</summary>"
         f"<table style='text-align: left'><tr>{columns}</tr>{rows}</table></details>"
     )

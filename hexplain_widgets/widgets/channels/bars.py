@@ -14,12 +14,16 @@ from jaxtyping import Float, Int
 
 from ...arguments import nearest
 from ...evidence import ChannelImportance
+from ...pictures.charts import ticks_around
 from ...pictures.page import ACCENT
-from .._shared.controls import CheckControls, Requests, alert
+from .._shared.controls import CheckControls, Requests
 from .._shared.conversation import EXPECTED, Content, Stop
 from .._shared.export import Exportable
-from .._shared.figures import axis_of, framed, parts_of, span, ticks_around
-from .choice import ChannelChoice, agreement_of, chip_of, data_of, expected, spot
+from .._shared.figures import axis_of, framed, parts_of, span
+from .._shared.linking import ChannelChoice
+from .._shared.markup import alert
+from .._shared.view import check_evidence
+from .checks import agreement_of, chip_of, data_of, spot
 from .picture import AGAINST, FOR, draw_bars
 
 MOST_BARS = 40
@@ -62,7 +66,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
 
         Raises TypeError for what is no ChannelImportance, ValueError for a class it has not.
         """
-        expected(evidence, ChannelImportance, "chip.matrix()")
+        check_evidence(evidence, ChannelImportance, "chip.matrix()")
         self = cls.__new__(cls)
         self._open(evidence, None, evidence.classes, _index(evidence.classes, target), top)
         return self
@@ -127,8 +131,7 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
     @property
     def target(self) -> str:
         """Name of the class whose bars are on the screen."""
-        name: str = self._class.label
-        return name
+        return self._class.label
 
     def __repr__(self) -> str:
         return f"ChannelBars({self.target!r}, {len(self._shown)} channels, layer {self.layer!r})"
@@ -215,9 +218,9 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
 
     def _answer_check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         target, layer = content["target"], content["layer"]
-        found = agreement_of(self._chip, target, self._data, layer, stopped)
-        self._keep({**self._checks, spot(layer, target): found})
-        return found
+        check = agreement_of(self._chip, target, self._data, layer, stopped)
+        self._keep({**self._checks, spot(layer, target): check})
+        return check
 
     def _keep(self, checks: dict[str, Mapping[str, Any]]) -> None:
         self._checks = checks

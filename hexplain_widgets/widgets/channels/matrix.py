@@ -11,12 +11,12 @@ import traitlets
 
 from ...evidence import ChannelImportance
 from .._shared.conversation import Content, Handler, Stop
+from .._shared.linking import ChannelChoice
+from .._shared.messages import layer_in
 from .._shared.payload import layer_fields
-from .._shared.state import ViewState, finite, understood
-from .._shared.view import synced
-from ..decomposition_tree.messages import whole
-from . import messages as questions
-from .choice import ChannelChoice, ClassChecks, chip_of, data_of, expected, indices_of
+from .._shared.state import ViewState, boolean, finite, understood, whole
+from .._shared.view import check_evidence, synced
+from .checks import ClassChecks, chip_of, data_of, indices_of
 from .payload import matrix_payload
 from .picture import draw_matrix
 
@@ -34,9 +34,9 @@ _ENTRIES = {
     "columns": lambda value: value in ("number", "class", "shared", "blocks"),
     "row": lambda value: whole(value) and value >= 0,
     "window": _window,
-    "scaled": lambda value: isinstance(value, bool),
-    "each": lambda value: isinstance(value, bool),
-    "table": lambda value: isinstance(value, bool),
+    "scaled": boolean,
+    "each": boolean,
+    "table": boolean,
 }
 
 
@@ -68,8 +68,8 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
         data: Any = None,
     ) -> None:
         self._classes = None if classes is None else list(classes)
-        found = chip_of(chip).matrix(self._classes, layer=layer)
-        self._open(found, chip, data_of(data, chip))
+        evidence = chip_of(chip).matrix(self._classes, layer=layer)
+        self._open(evidence, chip, data_of(data, chip))
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ChannelMatrix:
@@ -77,7 +77,7 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
 
         Raises TypeError for what is no ChannelImportance.
         """
-        expected(evidence, ChannelImportance, "chip.matrix()")
+        check_evidence(evidence, ChannelImportance, "chip.matrix()")
         self = cls.__new__(cls)
         self._classes = None
         self._open(evidence, None)
@@ -127,7 +127,7 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
 
     def turn_to(self, layer: str) -> None:
         """Show the same classes at another fitted layer."""
-        self._show(self._asked(layer))
+        self._show(self._importance_at(layer))
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
@@ -139,13 +139,13 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
         super().close()
 
     def _change_layer(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        found = self._asked(questions.layer_in(content, self.layer_names))
+        evidence = self._importance_at(layer_in(content, self.layer_names))
         if stopped():
             raise CancelledError
-        self._show(found)
-        return {"layer": found.layer}
+        self._show(evidence)
+        return {"layer": evidence.layer}
 
-    def _asked(self, layer: str) -> ChannelImportance:
+    def _importance_at(self, layer: str) -> ChannelImportance:
         chip = self._ask("another layer")
         return chip.matrix(self._classes, layer=layer)
 

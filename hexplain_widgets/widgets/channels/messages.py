@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from .._shared.conversation import RELOAD
-from ..decomposition_tree import messages as questions
+from .._shared.conversation import RELOAD, Content
+from .._shared.messages import numbers_in
+from .._shared.state import whole
 
-Content = Mapping[str, Any]
-
-MOST_CLASSES = 24
+MOST_CLASSES = MOST_CHANNELS = 24
 
 
 def classes_in(content: Content, names: Sequence[str]) -> tuple[int, ...]:
     """Return the `classes` of a message, as indices; raises ValueError for what is no class."""
-    classes: Any = content.get("classes")
-    good = isinstance(classes, list) and all(questions.whole(c) for c in classes)
-    if not good or not 1 <= len(set(classes)) <= MOST_CLASSES:
+    classes = content.get("classes")
+    good = isinstance(classes, list) and all(whole(c) for c in classes)
+    if not isinstance(classes, list) or not good or not 1 <= len(set(classes)) <= MOST_CLASSES:
         raise ValueError(
             f"got classes {classes!r:.60}; expected 1 to {MOST_CLASSES} of them by index;"
             " choose them from the list"
@@ -35,7 +34,7 @@ def limit_in(content: Content) -> dict[str, Any]:
     """Return the `top` or the `threshold` of a message, by name; raises ValueError."""
     top: Any = content.get("top")
     threshold: Any = content.get("threshold")
-    if questions.whole(top) and top >= 1 and threshold is None:
+    if whole(top) and top >= 1 and threshold is None:
         return {"top": top}
     number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
     if top is None and number and 0 < threshold <= 1:
@@ -46,31 +45,19 @@ def limit_in(content: Content) -> dict[str, Any]:
     )
 
 
-def layer_in(content: Content, known: Sequence[str]) -> str:
-    """Return the `layer` of a message; raises ValueError where the view has no such layer."""
-    layer = content.get("layer")
-    if layer not in known:
-        raise ValueError(
-            f"got the layer {layer!r:.60}; expected one of {', '.join(known)};"
-            " choose it from the list"
-        )
-    return str(layer)
-
-
 def channels_in(content: Content) -> tuple[int, ...]:
     """Return the `channels` of a message; raises ValueError for what is no channel."""
-    found = questions.channels_in(content)
-    if found is None:
+    if content.get("channels") is None:
         raise ValueError(f"got no channels; expected a list of channel numbers; {RELOAD}")
-    return found
+    return numbers_in(content, "channel", MOST_CHANNELS, "choose them from the list")
 
 
 def class_in(content: Content, names: Sequence[str]) -> int:
     """Return the `target` of a message, a class by index; raises ValueError for another thing."""
-    target: Any = content.get("target")
-    if not questions.whole(target) or not 0 <= target < len(names):
+    target = content.get("target")
+    if not whole(target) or not 0 <= target < len(names):
         raise ValueError(
             f"got target {target!r:.60}; expected the index of a class, from 0 to"
             f" {len(names) - 1}; choose one that is shown"
         )
-    return int(target)
+    return target

@@ -1,4 +1,4 @@
-"""What travels to the matrix view: every weight in one byte, and the orders to sort by."""
+"""What travels to the views of channels: weights as bytes, orders, overlaps, portraits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from ...evidence import ChannelImportance, ChannelOverlap, ChannelPortrait
-from .._shared.payload import picture_bytes, quantized, six_digits
+from .._shared.payload import append_file, picture_bytes, quantized, six_digits
 
 ZERO, STEPS = 128, 127
 STRONGEST = 5
@@ -134,7 +134,7 @@ def _similarities(evidence: ChannelOverlap) -> list[list[float]]:
     return [[six_digits(evidence.similarity(a, b)) for b in names] for a in names]
 
 
-class PortraitCase:
+class PortraitEncoder:
     """Keeps the encoded pictures of portraits, so that each is encoded once."""
 
     def __init__(self) -> None:
@@ -161,10 +161,7 @@ class PortraitCase:
 
 
 def _placed(one: ChannelPortrait, pictures: list[bytes], data: bytearray) -> dict[str, Any]:
-    images = []
-    for encoded in pictures:
-        images.append([len(data), len(encoded)])
-        data += encoded
+    images = [append_file(encoded, data) for encoded in pictures]
     values = [six_digits(float(value)) for value in one.values[: len(images)]]
     return {"images": images, "values": values, "map": _placed_map(one, data)}
 

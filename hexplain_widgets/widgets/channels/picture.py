@@ -9,10 +9,23 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
 from ...evidence import ChannelImportance, ChannelOverlap
-from ...pictures.page import ACCENT, FINER, INK, LINE, SOFT, WELL, Pen, short
+from ...pictures.colours import ramp
+from ...pictures.page import (
+    ACCENT,
+    FINER,
+    INK,
+    LINE,
+    SOFT,
+    WELL,
+    WIDTH,
+    Pen,
+    finished,
+    page_of,
+    short,
+)
 from .payload import channel_order, class_order
 
-WIDTH, MARGIN, HEAD = 1920, 56, 150
+MARGIN, HEAD = 56, 150
 FOR, AGAINST = "#d9622b", "#3d85c6"
 _FOR = "ffffff fde3d3 f9b48a ea7a45 c2410f 7a1f06"
 _AGAINST = "ffffff d6e8f7 9cc8ea 5a9bd4 1f69ab 08306b"
@@ -23,7 +36,7 @@ MOST_LABELS, MOST_REGIONS = 60, 24
 def signed_colours(parts: Float[np.ndarray, "*s"]) -> UInt8[np.ndarray, "*s 3"]:
     """Return colours of values from -1 to 1 on white: orange for, blue against, by square root."""
     strength = np.sqrt(np.clip(np.abs(parts), 0, 1))
-    chosen = np.where((parts < 0)[..., None], _ramp(_AGAINST, strength), _ramp(_FOR, strength))
+    chosen = np.where((parts < 0)[..., None], ramp(_AGAINST, strength), ramp(_FOR, strength))
     return np.asarray(np.rint(chosen), dtype=np.uint8)
 
 
@@ -38,7 +51,7 @@ def draw_matrix(evidence: ChannelImportance, *, scaled: bool = True) -> Image.Im
     columns = channel_order(importance, rows)
     side = min(56.0, max(14.0, 900 / max(1, len(rows))))
     tall = side * len(rows) if len(rows) <= MOST_LABELS else 1000.0
-    pen = _page(HEAD + tall + 120)
+    pen = page_of(HEAD + tall + 120)
     what = "weight times mean activation" if scaled else "weight"
     _title(pen, f"Channel importance at {evidence.layer}", f"{what}, {len(rows)} classes")
     largest = float(np.abs(values).max(initial=0)) or 1.0
@@ -48,7 +61,7 @@ def draw_matrix(evidence: ChannelImportance, *, scaled: bool = True) -> Image.Im
     words = f"{len(columns)} channels, by the class they matter most for"
     pen.text((LEFT, HEAD + tall + 40), words, 24, SOFT)
     _scale(pen, HEAD + tall + 20, largest)
-    return _finished(pen)
+    return finished(pen)
 
 
 def draw_overlap(evidence: ChannelOverlap) -> Image.Image:
@@ -57,7 +70,7 @@ def draw_overlap(evidence: ChannelOverlap) -> Image.Image:
     regions = regions[:MOST_REGIONS]
     row = 52.0
     dots = HEAD + BARS + 40
-    pen = _page(dots + row * len(evidence.classes) + 40)
+    pen = page_of(dots + row * len(evidence.classes) + 40)
     limit = (
         f"top {evidence.top}" if evidence.top else f"above {evidence.threshold:g} of the largest"
     )
@@ -72,7 +85,7 @@ def draw_overlap(evidence: ChannelOverlap) -> Image.Image:
         pen.box((x - step * 0.3, HEAD + BARS + 10 - height), (step * 0.6, height), ACCENT)
         pen.text((x, HEAD + BARS - height), str(len(channels)), 24, INK, "ms")
         _dots(pen, evidence.classes, names, x, dots, row)
-    return _finished(pen)
+    return finished(pen)
 
 
 def draw_bars(
@@ -83,7 +96,7 @@ def draw_bars(
 ) -> Image.Image:
     """Return signed bars of channels, weight times mean activation, as a picture."""
     row = 40.0
-    pen = _page(HEAD + row * max(1, len(channels)) + 50)
+    pen = page_of(HEAD + row * max(1, len(channels)) + 50)
     _title(
         pen, f"Channels of {short(title, 50)} at {evidence.layer}", "weight times mean activation"
     )
@@ -98,16 +111,7 @@ def draw_bars(
         at = (start + length + 10, "ls") if value > 0 else (start - 10, "rs")
         pen.text((at[0], y + row / 2 + 9), f"{value:.3g}", 24, SOFT, at[1])
     pen.box((zero - 1, HEAD), (2, row * len(channels)), INK)
-    return _finished(pen)
-
-
-def _page(height: float) -> Pen:
-    return Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
-
-
-def _finished(pen: Pen) -> Image.Image:
-    width, height = pen.canvas.size
-    return pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+    return finished(pen)
 
 
 def _title(pen: Pen, words: str, facts: str) -> None:
@@ -173,9 +177,3 @@ def _dots(
     for i in range(len(classes)):
         y = top + row * (i + 0.5)
         pen.box((x - 9, y - 9), (18, 18), INK if i in inside else LINE)
-
-
-def _ramp(table: str, strength: Float[np.ndarray, "*s"]) -> Float[np.ndarray, "*s 3"]:
-    anchors = np.array([list(bytes.fromhex(colour)) for colour in table.split()], dtype=np.float64)
-    at = np.linspace(0, 1, len(anchors))
-    return np.stack([np.interp(strength, at, anchors[:, i]) for i in range(3)], axis=-1)

@@ -14,12 +14,14 @@ from jaxtyping import UInt8
 
 from ...evidence import ChannelOverlap, ChannelPortrait
 from .._shared.conversation import Content, Handler, Stop
+from .._shared.linking import ChannelChoice
+from .._shared.messages import layer_in
 from .._shared.payload import layer_fields, picture_bytes
 from .._shared.state import ViewState, dotted_numbers, understood
-from .._shared.view import synced
-from . import messages as questions
-from .choice import ChannelChoice, ClassChecks, chip_of, data_of, expected, indices_of
-from .payload import PortraitCase, overlap_payload
+from .._shared.view import check_evidence, synced
+from . import messages
+from .checks import ClassChecks, chip_of, data_of, indices_of
+from .payload import PortraitEncoder, overlap_payload
 from .picture import draw_overlap
 
 MOST_PORTRAITS = 48
@@ -71,11 +73,11 @@ class ChannelVenn(ChannelChoice, ClassChecks):
         layer: str | None = None,
         data: Any = None,
     ) -> None:
-        shown, data = _looked_at(chip_of(chip), image), data_of(data, chip)
-        found = chip.overlap(list(classes), layer=layer, **_limit(top, threshold))
+        shown, data = _shown_image(chip_of(chip), image), data_of(data, chip)
+        overlap = chip.overlap(list(classes), layer=layer, **_limit(top, threshold))
         self._image = image
         targets = indices_of(classes, chip.classes_)
-        self._open(replace(found, image=shown), chip, data, targets)
+        self._open(replace(overlap, image=shown), chip, data, targets)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ChannelVenn:
@@ -83,7 +85,7 @@ class ChannelVenn(ChannelChoice, ClassChecks):
 
         Raises TypeError for what is no ChannelOverlap.
         """
-        expected(evidence, ChannelOverlap, "chip.overlap(classes)")
+        check_evidence(evidence, ChannelOverlap, "chip.overlap(classes)")
         self = cls.__new__(cls)
         self._image = None
         self._open(evidence, None)
@@ -92,11 +94,11 @@ class ChannelVenn(ChannelChoice, ClassChecks):
     def _open(
         self, evidence: ChannelOverlap, chip: Any, data: Any = None, targets: Sequence[int] = ()
     ) -> None:
-        self._evidence, self._chip, self._case = evidence, chip, PortraitCase()
+        self._evidence, self._chip, self._encoder = evidence, chip, PortraitEncoder()
         self._data = data
         super().__init__(
             overlap=overlap_payload(evidence),
-            portraits=self._case.payload(evidence.layer, evidence.portraits),
+            portraits=self._encoder.payload(evidence.layer, evidence.portraits),
             image=b"" if evidence.image is None else picture_bytes(evidence.image),
             classes=list(chip.classes_ if chip else evidence.classes),
             layers=[layer_fields(layer) for layer in chip.layers_] if chip else [],
@@ -137,7 +139,7 @@ class ChannelVenn(ChannelChoice, ClassChecks):
     def turn_to(self, layer: str) -> None:
         """Show the same classes at another fitted layer."""
         shown, targets = self._evidence, tuple(self.targets)
-        self._show(self._asked(targets, _limit(shown.top, shown.threshold), layer), targets)
+        self._show(self._overlap_of(targets, _limit(shown.top, shown.threshold), layer), targets)
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
@@ -151,29 +153,30 @@ class ChannelVenn(ChannelChoice, ClassChecks):
 
     def _change(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         chip = self._ask("to compare other channels")
-        classes = questions.classes_in(content, chip.classes_)
-        limit = questions.limit_in(content)
-        layer = questions.layer_in(content, self.layer_names)
-        found = self._asked(classes, limit, layer)
+        classes = messages.classes_in(content, chip.classes_)
+        limit = messages.limit_in(content)
+        layer = layer_in(content, self.layer_names)
+        overlap = self._overlap_of(classes, limit, layer)
         if stopped():
             raise CancelledError
-        self._show(found, classes)
+        self._show(overlap, classes)
         return {"regions": len(self._evidence.regions)}
 
     def _portray(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        channels = questions.channels_in(content)
+        channels = messages.channels_in(content)
         self._ask("to show what a channel answers to")
         self._fetch(channels, stopped)
         return {"channels": list(channels)}
 
-    def _asked(
+    def _overlap_of(
         self, classes: Sequence[int], limit: Mapping[str, Any], layer: str
     ) -> ChannelOverlap:
-        found = self._ask("to compare other channels").overlap(list(classes), layer=layer, **limit)
+        overlap = self._ask("to compare other channels").overlap(
+            list(classes), layer=layer, **limit
+        )
         same = layer == self._evidence.layer
         kept = self._evidence.portraits if same else ()
-        whole: ChannelOverlap = replace(found, portraits=kept, image=self._evidence.image)
-        return whole
+        return replace(overlap, portraits=kept, image=self._evidence.image)
 
     def _show(self, evidence: ChannelOverlap, targets: Sequence[int]) -> None:
         turned = evidence.layer != self._evidence.layer
@@ -192,10 +195,10 @@ class ChannelVenn(ChannelChoice, ClassChecks):
 
     def _fetch(self, channels: Sequence[int], stopped: Stop = lambda: False) -> None:
         layer = self._evidence.layer
-        found = self._chip.portraits(list(channels), layer=layer, image=self._image)
+        portraits = self._chip.portraits(list(channels), layer=layer, image=self._image)
         if stopped() or layer != self._evidence.layer:
             raise CancelledError
-        self._evidence = replace(self._evidence, portraits=self._joined(found))
+        self._evidence = replace(self._evidence, portraits=self._joined(portraits))
         self._publish(portraits=self._portraits())
 
     def _joined(self, fresh: Sequence[ChannelPortrait]) -> tuple[ChannelPortrait, ...]:
@@ -209,10 +212,10 @@ class ChannelVenn(ChannelChoice, ClassChecks):
         return [c for c in shown if c not in known][: MOST_PORTRAITS - len(known)]
 
     def _portraits(self) -> dict[str, Any]:
-        return self._case.payload(self._evidence.layer, self._evidence.portraits)
+        return self._encoder.payload(self._evidence.layer, self._evidence.portraits)
 
 
-def _looked_at(chip: Any, image: Any) -> UInt8[np.ndarray, "h w 3"] | None:
+def _shown_image(chip: Any, image: Any) -> UInt8[np.ndarray, "h w 3"] | None:
     if image is None:
         return None
     if chip.classifier_ is None:
@@ -220,8 +223,7 @@ def _looked_at(chip: Any, image: Any) -> UInt8[np.ndarray, "h w 3"] | None:
             "got an image, but this Chip was loaded without its model; expected one with it;"
             " load it with the model, or leave image= out"
         )
-    shown: UInt8[np.ndarray, "h w 3"] = chip.classifier_.prepare(image).shown
-    return shown
+    return chip.classifier_.prepare(image).shown
 
 
 def _limit(top: int | None, threshold: float | None) -> dict[str, Any]:

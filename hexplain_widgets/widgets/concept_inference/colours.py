@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from ...pictures.colours import paler
 from .merging import ConceptPath, MergedConcept
 
 Key = tuple[int, str]
-
 # Okabe and Ito's, told apart by the colour-blind, then others as far from them as can be.
 OBJECTS = (
     "#56b4e9",
@@ -47,11 +47,11 @@ def concept_colours(root: MergedConcept, levels: tuple[str, ...]) -> dict[Concep
     Below the first level a concept has a shade of the parent it weighs most in. At the level
     "color" concepts that are basic color terms have their own.
     """
-    found: dict[Key, str] = {(0, root.concept): "#8f98a3"}
+    colours: dict[Key, str] = {(0, root.concept): "#8f98a3"}
     for depth in range(1, len(levels)):
         for place, (name, parent) in enumerate(_heaviest_parents(root, depth)):
-            found[depth, name] = _colour(name, levels[depth], depth, place, found.get(parent))
-    return {path: found[one.depth, one.concept] for path, one in root.walk()}
+            colours[depth, name] = _colour(name, levels[depth], depth, place, colours.get(parent))
+    return {path: colours[one.depth, one.concept] for path, one in root.walk()}
 
 
 def _colour(name: str, level: str, depth: int, place: int, parent: str | None) -> str:
@@ -70,23 +70,7 @@ def _heaviest_parents(root: MergedConcept, depth: int) -> list[tuple[str, Key]]:
     for path, one in root.walk():
         above[path] = (one.depth, one.concept)
         if one.depth == depth:
-            share = sum(abs(found.share) for _, found in one.known)
+            share = sum(abs(concept.share) for _, concept in one.known)
             sizes[one.concept][above[path[:-1]]] += share
     ordered = sorted(sizes, key=lambda name: -sum(sizes[name].values()))
     return [(name, max(sizes[name], key=lambda key: sizes[name][key])) for name in ordered]
-
-
-def paler(colour: str, part: float) -> str:
-    """Return a colour mixed with so much white, or with black where the part is negative."""
-    ground = 255 if part > 0 else 0
-    mixed = (
-        round(value + (ground - value) * min(0.8, abs(part)))
-        for value in bytes.fromhex(colour.removeprefix("#"))
-    )
-    return "#" + "".join(f"{value:02x}" for value in mixed)
-
-
-def is_light(colour: str) -> bool:
-    """Return whether dark words are easier to read on a colour than light ones."""
-    r, g, b = bytes.fromhex(colour.removeprefix("#"))
-    return 0.299 * r + 0.587 * g + 0.114 * b > 140

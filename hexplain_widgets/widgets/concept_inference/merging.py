@@ -9,26 +9,26 @@ from dataclasses import dataclass
 from ...evidence import ConceptInference, InferredConcept
 
 ConceptPath = tuple[int, ...]
-Found = tuple[InferredConcept | None, ...]
+BySet = tuple[InferredConcept | None, ...]
 MOST_ROWS = 8  # of a tree that is shown whole at first
 
 
 @dataclass(frozen=True)
 class MergedConcept:
-    """A concept at one place of the tree: `found[s]` is what set `s` says of it, None if nothing.
+    """A concept at one place of the tree: `by_set[s]` is what set `s` says of it, None if nothing.
 
     Children come by their largest weight in any set, what speaks against the concept last.
     """
 
     concept: str
     depth: int
-    found: Found
+    by_set: BySet
     children: tuple[MergedConcept, ...]
 
     @property
     def known(self) -> tuple[tuple[int, InferredConcept], ...]:
         """Pairs `(set, what it says)` of those sets that have the concept here."""
-        return tuple((s, one) for s, one in enumerate(self.found) if one is not None)
+        return tuple((s, one) for s, one in enumerate(self.by_set) if one is not None)
 
     def walk(self, path: ConceptPath = ()) -> Iterator[tuple[ConceptPath, MergedConcept]]:
         """Yield `(path, concept)` of this one and all below it, parents first."""
@@ -74,23 +74,23 @@ def part_of(concept: InferredConcept, parent: InferredConcept | None) -> float:
     return abs(concept.weight) / whole if whole else 1.0
 
 
-def _merged(found: Found, depth: int) -> MergedConcept:
-    named = [_by_name(one) for one in found]
+def _merged(by_set: BySet, depth: int) -> MergedConcept:
+    named = [_by_name(one) for one in by_set]
     places = dict.fromkeys(place for children in named for place in children)
     below = [
         _merged(tuple(children.get(place) for children in named), depth + 1) for place in places
     ]
-    name = next(one.concept for one in found if one is not None)
-    return MergedConcept(name, depth, found, tuple(sorted(below, key=_rank)))
+    name = next(one.concept for one in by_set if one is not None)
+    return MergedConcept(name, depth, by_set, tuple(sorted(below, key=_rank)))
 
 
 def _by_name(parent: InferredConcept | None) -> dict[tuple[str, int], InferredConcept]:
     """Children by name; one that comes twice is the second of its name."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     places: dict[tuple[str, int], InferredConcept] = {}
     for child in parent.children if parent else ():
-        places[child.concept, seen[child.concept]] = child
-        seen[child.concept] += 1
+        places[child.concept, counts[child.concept]] = child
+        counts[child.concept] += 1
     return places
 
 

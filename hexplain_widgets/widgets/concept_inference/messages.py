@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ...evidence import ConceptInference
-from .._shared.conversation import RELOAD
-from ..decomposition_tree.messages import whole
+from .._shared.conversation import RELOAD, Content
+from .._shared.state import whole
 from .merging import ConceptPath, MergedConcept
 
 
-def spot_in(content: Mapping[str, Any], root: MergedConcept) -> tuple[int, ConceptPath]:
+def spot_in(content: Content, root: MergedConcept) -> tuple[int, ConceptPath]:
     """Return the `set` and `path` of a message.
 
     Raises ValueError for what is no place of the tree, and for a set without a concept there.
@@ -26,12 +23,12 @@ def spot_in(content: Mapping[str, Any], root: MergedConcept) -> tuple[int, Conce
             f"got the concept at {path!r:.60} of set {place!r:.60}; expected one that is on the"
             f" screen; {RELOAD}"
         )
-    return int(place), tuple(path)
+    return place, tuple(path)
 
 
 def own_path(
     inference: ConceptInference, root: MergedConcept, place: int, path: ConceptPath
 ) -> ConceptPath:
     """Return where a concept of the merged tree stands in the tree of its own set."""
-    found = root.node(path).found[place]
-    return next(own for own, one in inference.root.walk() if one is found)
+    concept = root.node(path).by_set[place]
+    return next(own for own, one in inference.root.walk() if one is concept)

@@ -10,12 +10,14 @@ from jaxtyping import Float
 
 from ...evidence import ConceptInference
 from .._shared.payload import (
+    append_file,
     dotted,
     layer_fields,
     picture_bytes,
     prediction_fields,
     quantized,
     six_digits,
+    six_digits_or_none,
 )
 from .colours import concept_colours
 from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
@@ -34,7 +36,7 @@ def inference_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     colours = concept_colours(root, levels)
     walked = list(root.walk())
     place = {path: i for i, (path, _) in enumerate(walked)}
-    maps = _Maps()
+    maps = _MapBuffer()
     return {
         "levels": list(levels),
         "layers": [_layer(inferences, level) for level in levels],
@@ -54,7 +56,7 @@ def checks_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     """Return how far concepts agree with ablation, by `spot`, where it is known."""
     return {
         spot(s, path): {
-            "r": _number(one.agreement),
+            "r": six_digits_or_none(one.agreement),
             "count": 0 if one.estimates is None else len(one.estimates),
             "parts": "channels",
             "images": one.count,
@@ -73,12 +75,13 @@ def spot(place: int, path: ConceptPath) -> str:
 def pictures_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     """Return the image of each set and its thumbnails in one buffer: `[start, length]` of each."""
     data = bytearray()
-    places = []
-    for one in inferences:
-        encoded = [picture_bytes(one.image), *map(picture_bytes, one.images[:MOST_THUMBNAILS])]
-        starts = np.cumsum([len(data), *map(len, encoded)])
-        places.append([[int(start), len(x)] for start, x in zip(starts[:-1], encoded, strict=True)])
-        data += b"".join(encoded)
+    places = [
+        [
+            append_file(picture_bytes(image), data)
+            for image in (one.image, *one.images[:MOST_THUMBNAILS])
+        ]
+        for one in inferences
+    ]
     return {"places": places, "data": bytes(data)}
 
 
@@ -108,43 +111,41 @@ def _set(one: ConceptInference, place: int, count: int) -> dict[str, Any]:
 
 
 def _layer(inferences: Sequence[ConceptInference], level: str) -> dict[str, Any] | None:
-    found = next((one.layers[level] for one in inferences if level in one.layers), None)
-    return None if found is None else layer_fields(found)
+    layer = next((one.layers[level] for one in inferences if level in one.layers), None)
+    return None if layer is None else layer_fields(layer)
 
 
-def _parts(walked: list[tuple[ConceptPath, MergedConcept]], maps: _Maps) -> dict[str, list[Any]]:
+def _parts(
+    walked: list[tuple[ConceptPath, MergedConcept]], maps: _MapBuffer
+) -> dict[str, list[Any]]:
     at = dict(walked)
     rows = [
-        (i, s, found, at[path[:-1]].found[s] if path else None)
+        (i, s, concept, at[path[:-1]].by_set[s] if path else None)
         for i, (path, node) in enumerate(walked)
-        for s, found in node.known
+        for s, concept in node.known
     ]
     return {
         "node": [i for i, _, _, _ in rows],
         "set": [s for _, s, _, _ in rows],
-        "part": [six_digits(part_of(found, parent)) for _, _, found, parent in rows],
-        "map": [maps.add(found.heatmap) for _, _, found, _ in rows],
-        **{name: [value(found) for _, _, found, _ in rows] for name, value in _FACTS.items()},
+        "part": [six_digits(part_of(concept, parent)) for _, _, concept, parent in rows],
+        "map": [maps.add(concept.heatmap) for _, _, concept, _ in rows],
+        **{name: [value(concept) for _, _, concept, _ in rows] for name, value in _FACTS.items()},
     }
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None else six_digits(value)
 
 
 _FACTS: dict[str, Any] = {
     "weight": lambda one: six_digits(one.weight),
     "share": lambda one: six_digits(one.share),
-    "unexplained": lambda one: _number(one.unexplained),
-    "precision": lambda one: _number(one.precision),
-    "chance": lambda one: _number(one.chance),
+    "unexplained": lambda one: six_digits_or_none(one.unexplained),
+    "precision": lambda one: six_digits_or_none(one.precision),
+    "chance": lambda one: six_digits_or_none(one.chance),
     "count": lambda one: int(one.count),
     "flag": lambda one: one.flag,
     "inferred": lambda one: one.estimates is not None,
 }
 
 
-class _Maps:
+class _MapBuffer:
     """Maps behind each other, each once."""
 
     def __init__(self) -> None:

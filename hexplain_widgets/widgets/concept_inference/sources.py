@@ -8,6 +8,7 @@ from typing import Any
 
 from ...evidence import ConceptInference, Faithfulness
 from .._shared.conversation import Stop
+from .._shared.view import check_evidence
 
 CALL = "pass an image, a list of images, {name: images} or ConceptInference"
 
@@ -24,32 +25,28 @@ class InferenceSource:
         """Whether it is evidence, with nothing left to infer."""
         return isinstance(self.given, ConceptInference)
 
-    def inferred(self, chain: Any, target: int | str | None, stopped: Stop) -> ConceptInference:
+    def inference(self, chain: Any, target: int | str | None, stopped: Stop) -> ConceptInference:
         """Return its inference by a fitted Chain; raises ValueError for images without a target."""
-        found = self._inferred(chain, target, stopped)
-        return replace(found, name=self.name) if self.name else found
+        inference = self._inference(chain, target, stopped)
+        return replace(inference, name=self.name) if self.name else inference
 
-    def held_against(
-        self, chain: Any, found: ConceptInference, path: tuple[int, ...], stopped: Stop
+    def faithfulness(
+        self, chain: Any, inference: ConceptInference, path: tuple[int, ...], stopped: Stop
     ) -> Faithfulness:
         """Return how far a concept of its inference agrees with ablation; raises like the Chain."""
-        checked: Faithfulness = chain.faithfulness(found, self.given, path, stopped)
-        return checked
+        return chain.faithfulness(inference, self.given, path, stopped)
 
-    def _inferred(self, chain: Any, target: int | str | None, stopped: Stop) -> ConceptInference:
+    def _inference(self, chain: Any, target: int | str | None, stopped: Stop) -> ConceptInference:
         if isinstance(self.given, ConceptInference):
             return self.given
-        found: ConceptInference
         if not isinstance(self.given, tuple):
-            found = chain.explain(self.given, target, stopped=stopped)
-        elif target is None:
+            return chain.explain(self.given, target, stopped=stopped)
+        if target is None:
             raise ValueError(
                 f"got {len(self.given)} images for {self.name!r} and no target; a set of images is"
                 " explained for one class; pass target='name'"
             )
-        else:
-            found = chain.explain_class(self.given, target, name=self.name, stopped=stopped)
-        return found
+        return chain.explain_class(self.given, target, name=self.name, stopped=stopped)
 
 
 def sources_of(given: Any, most: int) -> tuple[InferenceSource, ...]:
@@ -57,12 +54,12 @@ def sources_of(given: Any, most: int) -> tuple[InferenceSource, ...]:
 
     Raises ValueError for none or for more than `most`.
     """
-    found = tuple(_sources(given))
-    if not 1 <= len(found) <= most:
+    sources = tuple(_sources(given))
+    if not 1 <= len(sources) <= most:
         raise ValueError(
-            f"got {len(found)} to infer concepts of; expected 1 to {most} side by side; {CALL}"
+            f"got {len(sources)} to infer concepts of; expected 1 to {most} side by side; {CALL}"
         )
-    return found
+    return sources
 
 
 def _sources(given: Any) -> Iterator[InferenceSource]:
@@ -92,14 +89,10 @@ def evidence_of(given: Any, most: int) -> tuple[InferenceSource, ...]:
 
     Raises TypeError for what is no ConceptInference, ValueError for none or more than `most`.
     """
-    found = sources_of(given, most)
-    for source in found:
-        if not source.ready:
-            raise TypeError(
-                f"got {type(source.given).__name__} as evidence; expected a ConceptInference;"
-                " make one with chain.explain(image) or open a saved one with load(path)"
-            )
-    return found
+    sources = sources_of(given, most)
+    for source in sources:
+        check_evidence(source.given, ConceptInference, "chain.explain(image)")
+    return sources
 
 
 def checked(inferences: Sequence[ConceptInference]) -> tuple[ConceptInference, ...]:

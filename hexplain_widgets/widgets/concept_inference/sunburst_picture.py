@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from ...evidence import ConceptInference, InferredConcept
-from ...pictures.page import FINER, INK, SOFT, Pen, percent, short
-from .colours import concept_colours, is_light
+from ...pictures.colours import is_light
+from ...pictures.page import FINER, INK, SOFT, WIDTH, finished, page_of, percent, short
+from .._shared.payload import path_of
+from .colours import concept_colours
 from .merging import ConceptPath, MergedConcept, merged
 from .tree_picture import AGAINST, map_over
 
-WIDTH, MARGIN, HEAD, GAP = 1920, 48, 150, 40
+MARGIN, HEAD, GAP = 48, 150, 40
 MOST_ACROSS, MOST_AGAINST = 3, 4
 REST = "#b9bcc0"
 CENTRE, THICKNESS = 0.3, (1.3, 1.1, 0.85, 0.6)
@@ -49,14 +51,14 @@ def slices(node: MergedConcept, place: int) -> Iterator[Slice]:
 def _slices(
     node: MergedConcept, place: int, path: ConceptPath, start: float, end: float
 ) -> Iterator[Slice]:
-    found = node.found[place]
-    if found is None:
+    concept = node.by_set[place]
+    if concept is None:
         return
-    yield Slice(path, start, end, found.unexplained)
+    yield Slice(path, start, end, concept.unexplained)
     shown = [
         (i, child, one.share)
         for i, child in enumerate(node.children)
-        if (one := child.found[place]) and one.weight >= 0 and one.share > 0
+        if (one := child.by_set[place]) and one.weight >= 0 and one.share > 0
     ]
     whole, before = sum(share for *_, share in shown), 0.0
     for i, child, share in shown:
@@ -72,8 +74,7 @@ def draw_sunbursts(
 
     `zoom` is a dotted path, as the view saves it.
     """
-    path = tuple(int(i) for i in zoom.split(".") if i)
-    return _SunburstPicture(inferences, names, path).finished()
+    return _SunburstPicture(inferences, names, path_of(zoom)).finished()
 
 
 class _SunburstPicture:
@@ -94,7 +95,7 @@ class _SunburstPicture:
         self.tall = self.size + _CAPTION + _LINE * (1 + MOST_AGAINST) + GAP
         down = -(-len(inferences) // self.across)
         height = HEAD + down * self.tall
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
+        self.pen = page_of(height)
         self.ink = ImageDraw.Draw(self.pen.canvas)
 
     def finished(self) -> Image.Image:
@@ -107,8 +108,7 @@ class _SunburstPicture:
         self.pen.text((WIDTH - MARGIN, 84), key, 24, SOFT, "rs")
         for place in range(len(self.inferences)):
             self._chart(place)
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _chart(self, place: int) -> None:
         step = self.size + GAP
@@ -117,11 +117,11 @@ class _SunburstPicture:
         top = HEAD + (place // self.across) * self.tall
         middle = (left + self.size / 2, top + self.size / 2)
         # from the outermost ring inward: each ring is a pie over the one before
-        found = sorted(slices(self.centre, place), key=lambda one: -one.ring)
-        for one in found:
+        sectors = sorted(slices(self.centre, place), key=lambda one: -one.ring)
+        for one in sectors:
             if one.ring:
                 self._pie(middle, one)
-        for one in found:
+        for one in sectors:
             if one.ring:
                 self._label(middle, one)
         self._middle(middle, place)
@@ -194,19 +194,19 @@ class _SunburstPicture:
         self.pen.canvas.paste(colour, (*corner, corner[0] + side, corner[1] + side), mask)
 
     def _middle(self, middle: tuple[float, float], place: int) -> None:
-        found = self.centre.found[place]
+        concept = self.centre.by_set[place]
         r = self.edges[0] - _GAUGE - 6
-        if found is None:
+        if concept is None:
             words = f"{short(self.centre.concept, 24)} is not among its concepts"
             self.pen.text(middle, words, 24, SOFT, "ms")
             return
         side = round(2 * r * FINER)
-        picture = map_over(found.heatmap, self.inferences[place].image, side)
+        picture = map_over(concept.heatmap, self.inferences[place].image, side)
         mask = Image.new("L", (side, side))
         ImageDraw.Draw(mask).ellipse((0, 0, side - 1, side - 1), fill=255)
         corner = (round((middle[0] - r) * FINER), round((middle[1] - r) * FINER))
         self.pen.canvas.paste(picture, corner, mask)
-        self._gauge(middle, Slice((), 0.0, 1.0, found.unexplained))
+        self._gauge(middle, Slice((), 0.0, 1.0, concept.unexplained))
 
     def _caption(self, x: float, y: float, place: int) -> None:
         evidence = self.inferences[place]
@@ -215,27 +215,27 @@ class _SunburstPicture:
         images = len(evidence.images)
         facts = f"{images} images" if images else percent(evidence.target.probability)
         self.pen.text((x, y + 30), f"{short(evidence.target.name, 30)}, {facts}", 22, SOFT, "ms")
-        found = self.centre.found[place]
-        if found is not None and found.unexplained is not None:
-            self.pen.text((x, y + 60), self._explained(place, found.unexplained), 22, SOFT, "ms")
+        concept = self.centre.by_set[place]
+        if concept is not None and concept.unexplained is not None:
+            self.pen.text((x, y + 60), self._explained(place, concept.unexplained), 22, SOFT, "ms")
         for i, (one, parent) in enumerate(self._against(place)[:MOST_AGAINST]):
             words = f"{one.weight:.2g}  {short(one.concept, 24)} against {short(parent, 30)}"
             self.pen.text((x, y + 104 + _LINE * i), words, 22, AGAINST, "ms")
 
     def _explained(self, place: int, unexplained: float) -> str:
-        count = sum(one.found[place] is not None for one in self.centre.children)
+        count = sum(one.by_set[place] is not None for one in self.centre.children)
         level = dict(enumerate(self.inferences[0].levels)).get(self.centre.depth + 1, "concept")
         return f"{percent(1 - unexplained)} explained by {count} {level}{'s'[: count != 1]}"
 
     def _against(self, place: int) -> list[tuple[InferredConcept, str]]:
-        found = []
+        rows = []
         for path, node in self.centre.walk():
-            one = node.found[place]
+            one = node.by_set[place]
             if path and one is not None and one.weight < 0:
                 parent = self.centre.node(path[:-1])
                 level = self.inferences[0].levels[parent.depth]
-                found.append((one, f"{level} {parent.concept}", len(path)))
-        ordered = sorted(found, key=lambda row: (row[2], row[0].weight))
+                rows.append((one, f"{level} {parent.concept}", len(path)))
+        ordered = sorted(rows, key=lambda row: (row[2], row[0].weight))
         return [(one, parent) for one, parent, _ in ordered]
 
 

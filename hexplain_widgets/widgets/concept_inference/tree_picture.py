@@ -10,16 +10,27 @@ from PIL import Image
 
 from ...evidence import ConceptInference, InferredConcept
 from ...network.localize import upsampled
+from ...pictures.colours import SETS
 from ...pictures.heat import cropped, heat, pale
-from ...pictures.page import FINER, INK, LINE, SOFT, WELL, Pen, percent, short
-from ..decomposition_tree.picture import rows
+from ...pictures.page import (
+    FINER,
+    INK,
+    LINE,
+    SOFT,
+    WELL,
+    WIDTH,
+    finished,
+    page_of,
+    percent,
+    short,
+)
+from ...pictures.trees import check_room, rows
+from .._shared.payload import path_of
 from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
 
-WIDTH, MARGIN, HEAD = 1920, 48, 190
+MARGIN, HEAD = 48, 190
 GAP, GUTTER, FOOT = 26, 84, 60
-MOST_ROWS = 60
 AGAINST, SHARED, DOUBT = "#2f7fc4", "#8a5fd0", "#b36b00"
-SETS = ("#e69f00", "#2b9e73", "#d55e00", "#56b4e9", "#cc79a7", "#8a8a8a")
 _FULL = 40.0  # width of all links of one concept together
 
 
@@ -55,7 +66,7 @@ def draw_tree(
     Raises ValueError where more is open than a picture can hold.
     """
     root = merged(inferences)
-    paths = first_open(root) if opened is None else [_path(text) for text in opened]
+    paths = first_open(root) if opened is None else [path_of(text) for text in opened]
     return _TreePicture(inferences, names, root, set(paths)).finished()
 
 
@@ -69,7 +80,7 @@ class _TreePicture:
     ) -> None:
         self.inferences, self.names, self.root = inferences, names, root
         self.rows = rows(root, opened, 0.0)
-        _check_room(1 + max(self.rows.values()))
+        check_room(self.rows, "concepts")
         self.levels = inferences[0].levels
         count = len(self.levels)
         self.card = (WIDTH - 2 * MARGIN - GUTTER * (count - 1)) / count
@@ -78,7 +89,7 @@ class _TreePicture:
         down = -(-len(inferences) // across)
         self.tall = down * (self.side + (32 if len(inferences) > 1 else 6)) + 72
         height = HEAD + (1 + max(self.rows.values())) * (self.tall + GAP) + FOOT
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
+        self.pen = page_of(height)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -87,8 +98,7 @@ class _TreePicture:
         for path in self.rows:
             self._card(path)
         self._legend()
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _place(self, path: ConceptPath) -> tuple[float, float]:
         x = MARGIN + len(path) * (self.card + GUTTER)
@@ -121,7 +131,7 @@ class _TreePicture:
                 start = (x + self.card, y + self.tall / 2 + shift)
                 end = (cx, cy + self.tall / 2 + shift)
                 colour = AGAINST if one.weight < 0 else self._tint(s)
-                self.pen.link(start, end, max(2.0, full * part_of(one, node.found[s])), colour)
+                self.pen.link(start, end, max(2.0, full * part_of(one, node.by_set[s])), colour)
 
     def _tint(self, place: int) -> str:
         return LINE if len(self.inferences) == 1 else SETS[place]
@@ -196,15 +206,3 @@ class _TreePicture:
             self.pen.box((x, y - 16), (18, 18), SETS[s])
             self.pen.text((x + 26, y), short(name, 18), 22)
             x += 50 + 13 * len(short(name, 18))
-
-
-def _path(text: str) -> ConceptPath:
-    return tuple(int(i) for i in text.split(".") if i)
-
-
-def _check_room(needed: float) -> None:
-    if needed > MOST_ROWS:
-        raise ValueError(
-            f"got {needed:.0f} rows of open concepts; expected at most {MOST_ROWS} on one picture;"
-            " fold some in the view, or write a page with export_html"
-        )

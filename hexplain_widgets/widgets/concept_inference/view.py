@@ -1,4 +1,4 @@
-"""What the views of concept inference share: the inferences, and the talk about other classes."""
+"""The views of inferred concepts, a tree and rings, and how both ask for other classes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import traitlets
 
 from ...evidence import ConceptInference
 from .._shared.conversation import Content, Handler, Stop, answering
+from .._shared.messages import target_in
 from .._shared.payload import faithfulness_fields
-from .._shared.state import ViewState, dotted_numbers, understood
+from .._shared.state import ViewState, dotted_numbers, dotted_paths, understood
 from .._shared.view import View, synced
-from ..decomposition_tree import messages as questions
 from .merging import ConceptPath, merged
 from .messages import own_path, spot_in
 from .payload import checks_payload, inference_payload, pictures_payload, set_name, spot
@@ -27,17 +27,12 @@ MOST_SETS = 6
 MOST_CHARTS = 12
 
 
-def open_paths(value: object) -> bool:
-    """Return whether a value is a list of paths."""
-    return isinstance(value, list) and all(map(dotted_numbers, value))
-
-
 def cleaned(state: object, _: object = None) -> ViewState:
     """Return what is understood of a saved arrangement: the chosen path, what is open, the zoom."""
     return understood(state, _ENTRIES)
 
 
-_ENTRIES = {"selected": dotted_numbers, "zoom": dotted_numbers, "open": open_paths}
+_ENTRIES = {"selected": dotted_numbers, "zoom": dotted_numbers, "open": dotted_paths}
 
 
 class InferenceView(View):
@@ -56,8 +51,8 @@ class InferenceView(View):
         sources = sources_of(given, self.most)
         if not all(source.ready for source in sources):
             chain_of(chain)
-        found = [source.inferred(chain, target, lambda: False) for source in sources]
-        self._open(checked(found), chain, sources)
+        inferences = [source.inference(chain, target, lambda: False) for source in sources]
+        self._open(checked(inferences), chain, sources)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> InferenceView:
@@ -67,9 +62,9 @@ class InferenceView(View):
         ConceptInference, ValueError for inferences of different levels.
         """
         sources = evidence_of(evidence, cls.most)
-        found = [source.inferred(None, None, lambda: False) for source in sources]
+        inferences = [source.inference(None, None, lambda: False) for source in sources]
         self = cls.__new__(cls)
-        self._open(checked(found), None, sources)
+        self._open(checked(inferences), None, sources)
         return self
 
     def _open(
@@ -138,16 +133,16 @@ class InferenceView(View):
         super().close()
 
     def _explain(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        target = questions.target_in(content)
+        target = target_in(content)
         chain = self._ask("to explain another class")
-        found = []
+        inferences = []
         for i, source in enumerate(self._sources):
             life = self._life(content, stopped, {"done": i, "total": len(self._sources)})
-            found.append(source.inferred(chain, target, life))
+            inferences.append(source.inference(chain, target, life))
             if stopped():
                 raise CancelledError
-        self._show(checked(found))
-        return {"target": found[0].target.index}
+        self._show(checked(inferences))
+        return {"target": inferences[0].target.index}
 
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         chain = self._ask("to check against ablation")
@@ -157,14 +152,14 @@ class InferenceView(View):
         one = inferences[place]
         own = own_path(one, root, place, path)
         life = self._life(content, stopped, {})
-        found = self._sources[place].held_against(chain, one, own, life)
+        faithfulness = self._sources[place].faithfulness(chain, one, own, life)
         if stopped():
             raise CancelledError
         with self._state_lock:
             if shown == self._shown:
-                self._checked[spot(place, path)] = faithfulness_fields(found)
-                self._keep(place, own, found.pearson)
-        return faithfulness_fields(found)
+                self._checked[spot(place, path)] = faithfulness_fields(faithfulness)
+                self._keep(place, own, faithfulness.pearson)
+        return faithfulness_fields(faithfulness)
 
     def _keep(self, place: int, path: ConceptPath, agreement: float | None) -> None:
         """Keep with the evidence how far a concept agrees with ablation, and show it."""
@@ -182,8 +177,8 @@ class InferenceView(View):
         for place, source in enumerate(self._sources):
             one = self._inferences[place]
             if one.root.agreement is None and one.root.estimates is not None and not one.images:
-                found = source.held_against(self._chain, one, (), lambda: False)
-                self._keep(place, (), found.pearson)
+                faithfulness = source.faithfulness(self._chain, one, (), lambda: False)
+                self._keep(place, (), faithfulness.pearson)
 
     def _ask(self, purpose: str) -> Any:
         return answering(self._chain, "Chain", purpose, f"{type(self).__name__}(chain, image)")

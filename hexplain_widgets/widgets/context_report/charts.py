@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ...evidence import ContextSummary, DegreeSummary
+from ...pictures.charts import FEW, LineChart, decimals, even_ticks
+from ...pictures.colours import OURS, RANDOM, TRUTH
 from ...pictures.page import short
-from .._shared.figures import INK, PADDING, axis_of, decimals, even_ticks, framed
-from ..faithfulness_report.charts import FEW, OURS, RANDOM, TRUTH, Chart
+from .._shared.figures import INK, PADDING, axis_of, framed
 
 AROUND, ITSELF = OURS, TRUTH
 MOST_LABELS, MOST_CLASSES = 5, 12
@@ -21,7 +22,7 @@ _TICK = 0.42  # half of the length of a mark at chance, in bars
 
 
 @dataclass(frozen=True)
-class Bars:
+class LabelBars:
     """The most frequent labels of one class as values; `own` marks the class's own object."""
 
     title: str
@@ -43,14 +44,14 @@ def classes_shown(summary: ContextSummary) -> list[int]:
     return sorted(int(place) for place in most)
 
 
-def bars_of(summary: ContextSummary, place: int) -> Bars:
+def bars_of(summary: ContextSummary, place: int) -> LabelBars:
     """Return the bars of a class: its own object first, then the labels around it (Fig. 14)."""
     own = int(summary.own[place])
     around = summary.context(place, MOST_LABELS)
     at = [own, *around] if own >= 0 else list(around)
     count, maps = int(summary.images[place]), int(summary.maps[place])
     told = f"{count} image{'' if count == 1 else 's'}, {maps} maps"
-    return Bars(
+    return LabelBars(
         summary.classes[place],
         told,
         tuple(summary.labels[i] for i in at),
@@ -60,12 +61,12 @@ def bars_of(summary: ContextSummary, place: int) -> Bars:
     )
 
 
-def degree_chart(summary: DegreeSummary) -> Chart:
+def degree_chart(summary: DegreeSummary) -> LineChart:
     """Discriminative degrees from the shallowest layer to the deepest, and by chance (Fig. 15)."""
     layers = summary.layers[::-1]
     x = np.arange(len(layers), dtype=np.float64)
     few = len(layers) <= FEW
-    return Chart(
+    return LineChart(
         "Discriminative degree",
         "1: every channel that is selected belongs to one class. Mean over those channels.",
         "layer, from the pixels up" if few else "way from the pixels to the logits",
@@ -80,7 +81,7 @@ def degree_chart(summary: DegreeSummary) -> Chart:
     )
 
 
-def largest(charts: Sequence[Bars]) -> float:
+def largest(charts: Sequence[LabelBars]) -> float:
     """Return the largest value of several charts, so that they have one scale."""
     return max(
         (float(max(one.shares.max(initial=0), one.chance.max(initial=0))) for one in charts),
@@ -88,7 +89,7 @@ def largest(charts: Sequence[Bars]) -> float:
     )
 
 
-def figure_of_bars(chart: Bars, high: float) -> Any:
+def figure_of_bars(chart: LabelBars, high: float) -> Any:
     """Return a class's bars as a figure, the first on top; marks across them stand at chance."""
     import bqplot
 
@@ -125,11 +126,11 @@ def distinct(names: Sequence[str]) -> list[str]:
     >>> distinct(["sky", "sky", "sea"])
     ['sky', '2. sky', 'sea']
     """
-    found: list[str] = []
+    kept: list[str] = []
     for place, name in enumerate(names, 1):
         cut = short(name, _NAME)
-        found.append(f"{place}. {cut}" if cut in found else cut)
-    return found
+        kept.append(f"{place}. {cut}" if cut in kept else cut)
+    return kept
 
 
 def _axes(y: Any, x: Any, ticks: Float[np.ndarray, " t"]) -> list[Any]:

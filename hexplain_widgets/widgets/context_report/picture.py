@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from PIL import Image
 
 from ...evidence import ContextSummary, DegreeSummary
-from ...pictures.page import FINER, INK, SOFT, WELL, Pen, percent, short
-from ..faithfulness_report.picture import GAP, MARGIN, PANEL, WIDTH, draw_chart
-from .charts import AROUND, ITSELF, Bars, bars_of, classes_shown, degree_chart, largest
+from ...pictures.charts import PANEL, draw_chart
+from ...pictures.page import INK, SOFT, WELL, WIDTH, Pen, finished, page_of, percent, short
+from .charts import AROUND, ITSELF, LabelBars, bars_of, classes_shown, degree_chart, largest
 
+MARGIN, GAP = 56, 60.0
 _HEAD, _ROW, _ABREAST = 130, 42, 3
 _TITLE, _NAMES = 62.0, 230.0  # height of a class's name, width of its labels
 
@@ -18,7 +19,7 @@ _TITLE, _NAMES = 62.0, 230.0  # height of a class's name, width of its labels
 def draw_context(evidence: Sequence[ContextSummary | DegreeSummary]) -> Image.Image:
     """Return the bars of every class that the report shows, and the curve of degrees."""
     height = round(sum(_height(one) for one in evidence) + MARGIN)
-    pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
+    pen = page_of(height)
     top = 0.0
     for one in evidence:
         if isinstance(one, ContextSummary):
@@ -26,7 +27,7 @@ def draw_context(evidence: Sequence[ContextSummary | DegreeSummary]) -> Image.Im
         else:
             _degrees(pen, one, top)
         top += _height(one)
-    return pen.canvas.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    return finished(pen)
 
 
 def _height(one: ContextSummary | DegreeSummary) -> float:
@@ -60,7 +61,7 @@ def _context(pen: Pen, summary: ContextSummary, top: float) -> None:
         _bars(pen, chart, (x, top + _HEAD + 60 + _panel(summary) * (i // _ABREAST)), wide, high)
 
 
-def _bars(pen: Pen, chart: Bars, at: tuple[float, float], wide: float, high: float) -> None:
+def _bars(pen: Pen, chart: LabelBars, at: tuple[float, float], wide: float, high: float) -> None:
     x, y = at
     pen.text((x, y + 34), short(chart.title, 24), 30)
     pen.text((x + wide, y + 34), chart.told, 22, SOFT, "rs")

@@ -11,14 +11,13 @@ import ipywidgets
 from ...diagnosis.context import discriminative_degrees, measure_context
 from ...evidence import ContextSummary, DegreeSummary
 from .._shared.export import Exportable
-from .._shared.figures import parts_of
-from ..faithfulness_report.charts import figure_of
-from ..faithfulness_report.words import legend
-from .charts import Bars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
+from .._shared.figures import line_figure, parts_of
+from .._shared.markup import legend
+from .charts import LabelBars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
 from .picture import draw_context
 from .words import context_heading, context_table, degree_heading, degree_table
 
-Shown = ContextSummary | DegreeSummary
+ContextEvidence = ContextSummary | DegreeSummary
 _STYLE = """<style>
 .hx-context-report { container-type: inline-size; padding: 4px 14px 14px; line-height: 1.4; }
 .hx-context-report h2 { font-size: 1.55em; font-weight: 400; margin: 12px 0 4px; }
@@ -57,12 +56,12 @@ class ContextReport(Exportable, ipywidgets.VBox):
     def __init__(
         self, model: Any, images: Any, *, level: str, degrees: bool = True, **settings: Any
     ) -> None:
-        found: list[Shown] = [measure_context(model, images, level=level, **settings)]
+        evidence: list[ContextEvidence] = [measure_context(model, images, level=level, **settings)]
         if degrees:
             common = ("top_k", "seed", "progress", "stopped")
             shared = {name: settings[name] for name in common if name in settings}
-            found.append(discriminative_degrees(model, images, **shared))
-        self._open(found)
+            evidence.append(discriminative_degrees(model, images, **shared))
+        self._open(evidence)
 
     @classmethod
     def from_evidence(cls, *evidence: Any) -> ContextReport:
@@ -70,7 +69,7 @@ class ContextReport(Exportable, ipywidgets.VBox):
 
         Raises TypeError for what is neither a ContextSummary nor a DegreeSummary.
         """
-        wrong = [one for one in evidence if not isinstance(one, Shown)]
+        wrong = [one for one in evidence if not isinstance(one, ContextEvidence)]
         if wrong or not evidence:
             raise TypeError(
                 f"got {type(wrong[0]).__name__ if wrong else 'nothing'} as evidence; expected a"
@@ -81,7 +80,7 @@ class ContextReport(Exportable, ipywidgets.VBox):
         self._open(list(evidence))
         return self
 
-    def _open(self, evidence: Sequence[Shown]) -> None:
+    def _open(self, evidence: Sequence[ContextEvidence]) -> None:
         self._evidence = tuple(evidence)
         self._own: list[Any] = []
         children = [ipywidgets.HTML(_STYLE)]
@@ -105,7 +104,7 @@ class ContextReport(Exportable, ipywidgets.VBox):
         head, foot = context_heading(summary), context_table(summary)
         return [ipywidgets.HTML(head), panels, ipywidgets.HTML(foot)]
 
-    def _bars(self, chart: Bars, high: float) -> ipywidgets.Widget:
+    def _bars(self, chart: LabelBars, high: float) -> ipywidgets.Widget:
         head = ipywidgets.HTML(legend(chart.title, {}, chart.told))
         figure = figure_of_bars(chart, high)
         panel = ipywidgets.VBox([head, figure], layout=ipywidgets.Layout(min_width="0"))
@@ -114,14 +113,14 @@ class ContextReport(Exportable, ipywidgets.VBox):
 
     def _degrees(self, summary: DegreeSummary) -> list[ipywidgets.Widget]:
         chart = degree_chart(summary)
-        figure = figure_of(chart)
+        figure = line_figure(chart)
         figure.layout.max_width = "760px"
         self._own += parts_of(figure)
         head = degree_heading(summary) + legend(chart.title, chart.colours, chart.told)
         return [ipywidgets.HTML(head), figure, ipywidgets.HTML(degree_table(summary))]
 
     @property
-    def evidence(self) -> tuple[Shown, ...]:
+    def evidence(self) -> tuple[ContextEvidence, ...]:
         """The evidence that is on the screen: context, degrees, or both."""
         return self._evidence
 

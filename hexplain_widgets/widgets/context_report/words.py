@@ -46,10 +46,10 @@ def context_verdict(summary: ContextSummary) -> str:
 
 
 def _on_itself(summary: ContextSummary) -> str:
-    found = summary.on_itself
-    if found is None:
+    shares = summary.on_itself
+    if shares is None:
         return "No class has its own object among the labels: all of them are context."
-    own, chance = found
+    own, chance = shares
     return (
         f"Of classes with a label of their own, {percent(own)} of the maps lie on the object"
         f" itself (by chance {percent(chance)}), the others on its context."
@@ -57,10 +57,10 @@ def _on_itself(summary: ContextSummary) -> str:
 
 
 def _telling(summary: ContextSummary) -> str:
-    found = summary.telling()
-    if found is None:
+    place = summary.telling()
+    if place is None:
         return ""
-    c, label = found
+    c, label = place
     name, around = html.escape(summary.classes[c]), html.escape(summary.labels[label])
     share = percent(float(summary.shares[c, label]))
     chance = percent(float(summary.chance_shares[c, label]))

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from ...evidence import Contributions
+from ...pictures.charts import even_ticks
 from ...pictures.page import short
-from .._shared.figures import PADDING, axis_of, even_ticks, framed, own_parts, span
-from .reading import MOST_ELEMENTS, ContributionTable
+from .._shared.figures import PADDING, axis_of, framed, own_parts, span
+from .table import MOST_ELEMENTS, ContributionTable
 
 FOR, AGAINST, REST = "#d9622b", "#2f7fc4", "#8a8f98"
 # Okabe and Ito's colours, told apart by the colour-blind; grey for all that is folded
@@ -47,17 +48,17 @@ class ContributionCharts:
             axis_of(self._size, upright=True),
         ]
 
-    def fill(self, reading: ContributionTable) -> None:
-        """Draw this reading; figures are made, or put aside for `sweep`, to have one per image."""
-        compared = [one for one in reading.images if one.baseline is not None]
-        self._fit(self.bars, len(reading.images), self._bar_figure)
-        self._fit(self.pies, len(reading.images), _pie_figure)
+    def fill(self, table: ContributionTable) -> None:
+        """Draw this table; figures are made, or put aside for `sweep`, to have one per image."""
+        compared = [one for one in table.images if one.baseline is not None]
+        self._fit(self.bars, len(table.images), self._bar_figure)
+        self._fit(self.pies, len(table.images), _pie_figure)
         self._fit(self.spreads, len(compared), self._spread_figure)
-        self._scale(reading, compared)
-        for figure, one in zip(self.bars, reading.images, strict=True):
-            _set(figure.marks[0], bar_data(reading, one))
-        for figure, one in zip(self.pies, reading.images, strict=True):
-            _set(figure.marks[0], pie_data(reading, one))
+        self._scale(table, compared)
+        for figure, one in zip(self.bars, table.images, strict=True):
+            _set(figure.marks[0], bar_data(table, one))
+        for figure, one in zip(self.pies, table.images, strict=True):
+            _set(figure.marks[0], pie_data(table, one))
         for figure, one in zip(self.spreads, compared, strict=True):
             for mark, sizes in zip(figure.marks, sorted_sizes(one)[::-1], strict=True):
                 _set(mark, {"x": np.arange(1, len(sizes) + 1), "y": sizes})
@@ -82,8 +83,8 @@ class ContributionCharts:
         self._aside += figures[count:]
         del figures[count:]
 
-    def _scale(self, reading: ContributionTable, compared: list[Contributions]) -> None:
-        rows = [bar_data(reading, one) for one in reading.images]
+    def _scale(self, table: ContributionTable, compared: list[Contributions]) -> None:
+        rows = [bar_data(table, one) for one in table.images]
         self._names.domain = list(rows[0]["x"])[::-1] if rows else []  # the first on top
         ends = [float(end) for row in rows for end in (row["y"].min(), row["y"].max())]
         span(self._bar_axes[1], even_ticks(min([0.0, *ends]), max([0.0, *ends])))
@@ -118,12 +119,12 @@ class ContributionCharts:
         return framed(marks, self._spread_axes, margin, "100%")
 
 
-def bar_data(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
+def bar_data(table: ContributionTable, one: Contributions) -> dict[str, Any]:
     """Return the bars of an image: names, logits and colours, the bias and the rest at the end."""
-    places = range(reading.shown + (1 if reading.folded else 0))
-    names = [_distinct(reading.row_name(i), i) for i in places]
-    values = [*reading.values(one)[: reading.shown]]
-    values += [reading.others(one)] if reading.folded else []
+    places = range(table.shown + (1 if table.folded else 0))
+    names = [_distinct(table.row_name(i), i) for i in places]
+    values = [*table.values(one)[: table.shown]]
+    values += [table.others(one)] if table.folded else []
     colours = [FOR if value >= 0 else AGAINST for value in values] + [REST, REST]
     return {
         "x": [*names, "bias", "unexplained"],
@@ -132,18 +133,18 @@ def bar_data(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
     }
 
 
-def pie_data(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
+def pie_data(table: ContributionTable, one: Contributions) -> dict[str, Any]:
     """Return the slices of an image, contributions above zero alone, each concept in its colour."""
-    slices = reading.slices(one)
+    slices = table.slices(one)
     return {
         "sizes": np.array([value for _, value in slices], dtype=np.float64),
-        "colors": [slice_colour(reading, place) for place, _ in slices] or [REST],
+        "colors": [slice_colour(table, place) for place, _ in slices] or [REST],
     }
 
 
-def slice_colour(reading: ContributionTable, place: int) -> str:
+def slice_colour(table: ContributionTable, place: int) -> str:
     """Return the colour of a concept by its place, grey for the folded ones."""
-    return SLICES[-1] if place >= reading.shown else SLICES[place % (len(SLICES) - 1)]
+    return SLICES[-1] if place >= table.shown else SLICES[place % (len(SLICES) - 1)]
 
 
 def sorted_sizes(one: Contributions) -> tuple[Float[np.ndarray, " m"], ...]:

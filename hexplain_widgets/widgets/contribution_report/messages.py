@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from .._shared.conversation import RELOAD
-from ..decomposition_tree.messages import whole
-
-Content = Mapping[str, Any]
+from .._shared.conversation import RELOAD, Content
+from .._shared.state import whole
 
 MOST_BYTES = 20_000_000
 MOST_PIXELS = 60_000_000
@@ -40,11 +36,11 @@ def image_in(content: Content) -> Image.Image:
 def place_in(content: Content, count: int) -> int:
     """Return the place of an image that a message names; ValueError where there is none."""
     place = content.get("place")
-    if not whole(place) or not 0 <= place < count:  # type: ignore[operator]
+    if not whole(place) or not 0 <= place < count:
         raise ValueError(
             f"got the image {place!r:.60}; expected a whole number below {count}; {RELOAD}"
         )
-    return int(place)  # type: ignore[arg-type]
+    return place
 
 
 def _opened(data: bytes) -> Image.Image:

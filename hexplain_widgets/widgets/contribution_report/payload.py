@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,8 +10,16 @@ from jaxtyping import Float
 
 from ...evidence import Contributions
 from ...evidence.faithfulness import faithfulness
-from .._shared.payload import faithfulness_fields, picture_bytes, quantized, six_digits
-from .reading import (
+from .._shared.payload import (
+    faithfulness_fields,
+    files_payload,
+    map_bytes,
+    map_columns,
+    picture_bytes,
+    quantized,
+    six_digits,
+)
+from .table import (
     ContributionTable,
     attention,
     beside,
@@ -29,107 +36,99 @@ FEWEST_CHECKED = 3  # concepts: two always lie on a line
 _NOWHERE = np.zeros((0, 0))
 
 
-def report_payload(reading: ContributionTable, target: str) -> dict[str, Any]:
+def report_payload(table: ContributionTable, target: str) -> dict[str, Any]:
     """Return names in their order and, per image, every number and sentence of its card.
 
     `shown` concepts stand alone; `values` are in logits, as exact as they were worked out.
     """
-    first = reading.images[0] if reading.images else None
+    first = table.images[0] if table.images else None
     return {
         "target": target,
         "layer": first.layer if first else "",
         "kind": first.kind if first else "",
-        "names": list(reading.names),
-        "shown": reading.shown,
-        "typical": typical(reading.images),
-        "notes": list(shared_notes(reading)),
-        "images": [_card(reading, one) for one in reading.images],
+        "names": list(table.names),
+        "shown": table.shown,
+        "typical": typical(table.images),
+        "notes": list(shared_notes(table)),
+        "images": [_card(table, one) for one in table.images],
     }
 
 
-def shared_notes(reading: ContributionTable) -> tuple[str, ...]:
+def shared_notes(table: ContributionTable) -> tuple[str, ...]:
     """Return the notes that all images have, each once."""
-    first = reading.images[0].notes if reading.images else ()
-    every = [one.notes for one in reading.images]
+    first = table.images[0].notes if table.images else ()
+    every = [one.notes for one in table.images]
     return tuple(dict.fromkeys(n for n in first if all(n in notes for notes in every)))
 
 
-def pictures_payload(reading: ContributionTable) -> dict[str, Any]:
+def pictures_payload(table: ContributionTable) -> dict[str, Any]:
     """Return the images, of any sizes, in one buffer, with `[start, length]` of each."""
-    coded = [picture_bytes(one.image) for one in reading.images]
-    starts = [0, *itertools.accumulate(map(len, coded))]
-    places = [[start, len(data)] for start, data in zip(starts, coded, strict=False)]
-    return {"places": places, "data": b"".join(coded)}
+    return files_payload(picture_bytes(one.image) for one in table.images)
 
 
-def maps_payload(reading: ContributionTable) -> dict[str, Any]:
+def maps_payload(table: ContributionTable) -> dict[str, Any]:
     """Return the maps image by image, concepts in their order and then the folded ones' sum.
 
     A byte `q` of `data` is the value `(q - zero) * step`.
     """
-    return _coded(values for one in reading.images for values in _maps(reading, one))
+    return _coded(values for one in table.images for values in _maps(table, one))
 
 
-def attention_payload(reading: ContributionTable) -> dict[str, Any]:
+def attention_payload(table: ContributionTable) -> dict[str, Any]:
     """Return Grad-CAM image by image, as `maps_payload` does; of no extent where there is none."""
-    return _coded([_NOWHERE if i.attention is None else i.attention for i in reading.images])
+    return _coded([_NOWHERE if i.attention is None else i.attention for i in table.images])
 
 
 def _coded(maps: Iterable[Float[np.ndarray, "_ _"]]) -> dict[str, Any]:
     coded = [quantized(values) for values in maps]
+    return {**map_columns(coded), "data": map_bytes(coded)}
+
+
+def _maps(table: ContributionTable, one: Contributions) -> Iterator[Float[np.ndarray, "H W"]]:
+    yield from (one.maps[i] for i in table.order)
+    yield table.others_map(one)
+
+
+def _card(table: ContributionTable, one: Contributions) -> dict[str, Any]:
     return {
-        "extent": [list(pixels.shape) for pixels, _, _ in coded],
-        "zero": [zero for _, zero, _ in coded],
-        "step": [step for _, _, step in coded],
-        "data": b"".join(pixels.tobytes() for pixels, _, _ in coded),
-    }
-
-
-def _maps(reading: ContributionTable, one: Contributions) -> Iterator[Float[np.ndarray, "H W"]]:
-    yield from (one.maps[i] for i in reading.order)
-    yield reading.others_map(one)
-
-
-def _card(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
-    return {
-        **_numbers(reading, one),
+        **_numbers(table, one),
         "probability": _probability(one),
-        "elements": _counts(reading, one),
+        "elements": _counts(table, one),
         "explained": explained(one),
         "warning": warning(one),
-        "beside": beside(reading, one),
-        "folded": folded_words(reading, one),
-        "slices": [list(one_slice) for one_slice in reading.slices(one)],
+        "beside": beside(table, one),
+        "folded": folded_words(table, one),
+        "slices": [list(one_slice) for one_slice in table.slices(one)],
         "entropies": entropies(one),
         "attention": attention(one),
         "check": _check(one),
-        "notes": [note for note in one.notes if note not in shared_notes(reading)],
-        "baseline": None if one.baseline is None else _numbers(reading, one.baseline),
+        "notes": [note for note in one.notes if note not in shared_notes(table)],
+        "baseline": None if one.baseline is None else _numbers(table, one.baseline),
     }
 
 
-def _numbers(reading: ContributionTable, one: Contributions) -> dict[str, Any]:
+def _numbers(table: ContributionTable, one: Contributions) -> dict[str, Any]:
     return {
-        "values": list(reading.values(one)),
-        "others": reading.others(one),
+        "values": list(table.values(one)),
+        "others": table.others(one),
         "bias": float(one.bias),
         "unexplained": float(one.unexplained),
         "score": float(one.score),
     }
 
 
-def _counts(reading: ContributionTable, one: Contributions) -> list[str]:
+def _counts(table: ContributionTable, one: Contributions) -> list[str]:
     """How many elements each concept sums over, or which one it is, in words."""
     single, several = ELEMENTS.get(one.kind, ("element", "elements"))
-    mine = [np.flatnonzero(one.owners == i) for i in reading.order]
+    mine = [np.flatnonzero(one.owners == i) for i in table.order]
     return [
         f"{single} {one.elements[of[0]]}" if len(of) == 1 else f"{len(of)} {several}" for of in mine
     ]
 
 
 def _probability(one: Contributions) -> float | None:
-    found = (p.probability for p in one.predictions if p.index == one.index)
-    likely = next(found, None)
+    probabilities = (p.probability for p in one.predictions if p.index == one.index)
+    likely = next(probabilities, None)
     return None if likely is None else six_digits(likely)
 
 
@@ -137,5 +136,5 @@ def _check(one: Contributions) -> dict[str, Any] | None:
     """How far contributions agree with what the score loses without each concept."""
     if one.drops is None or len(one.drops) < FEWEST_CHECKED:
         return None
-    found = faithfulness(one.values, one.drops, parts="concepts")
-    return {name: v for name, v in faithfulness_fields(found).items() if name != "seconds"}
+    agreement = faithfulness(one.values, one.drops, parts="concepts")
+    return {name: v for name, v in faithfulness_fields(agreement).items() if name != "seconds"}

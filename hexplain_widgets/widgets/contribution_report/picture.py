@@ -8,15 +8,25 @@ from textwrap import wrap
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from PIL import Image, ImageDraw
 
 from ...evidence import Contributions
-from ...network.localize import upsampled
-from ...pictures.heat import heat, pale
-from ...pictures.page import FINER, INK, LINE, SOFT, WELL, Pen, Point, short
+from ...pictures.heat import overlaid
+from ...pictures.page import (
+    FINER,
+    INK,
+    LINE,
+    SOFT,
+    WELL,
+    WIDTH,
+    Point,
+    finished,
+    page_of,
+    short,
+)
 from .charts import AGAINST, FOR, REST, slice_colour
-from .reading import (
+from .table import (
     ContributionTable,
     attention,
     beside,
@@ -29,7 +39,7 @@ from .reading import (
 
 Number = float | int
 
-WIDTH, MARGIN, GAP = 1920, 48, 44
+MARGIN, GAP = 48, 44
 HEAD, ROW, SIDE, FOOT = 150, 40, 300, 30
 WORDS, LEAD, PIE = 128, 28, 300  # room for the words below an image, between lines, for a pie
 SIGN = 10.2  # pixels of a sign in running words
@@ -38,7 +48,7 @@ _NAMES, _NUMBERS = 0.3, 84  # part of a card for names, pixels for numbers
 
 
 @dataclass(frozen=True)
-class Row:
+class WaterfallRow:
     """One row of a waterfall: from where to where it reaches, in logits; `place` of a concept."""
 
     name: str
@@ -49,20 +59,20 @@ class Row:
 
 
 def rows_of(
-    reading: ContributionTable, one: Contributions, *, whole: bool, floating: bool
-) -> list[Row]:
+    table: ContributionTable, one: Contributions, *, whole: bool, floating: bool
+) -> list[WaterfallRow]:
     """Return the rows of an image from bias to score; those of bars all start at zero."""
-    names, values = list(reading.names), list(reading.values(one))
-    if reading.folded and not whole:
-        names = [reading.row_name(i) for i in range(reading.shown + 1)]
-        values = [*values[: reading.shown], reading.others(one)]
-    found, at = [Row("bias", one.bias, 0.0, REST)], one.bias
+    names, values = list(table.names), list(table.values(one))
+    if table.folded and not whole:
+        names = [table.row_name(i) for i in range(table.shown + 1)]
+        values = [*values[: table.shown], table.others(one)]
+    rows, at = [WaterfallRow("bias", one.bias, 0.0, REST)], one.bias
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
         colour = FOR if value >= 0 else AGAINST
-        found.append(Row(name, value, at if floating else 0.0, colour, place))
+        rows.append(WaterfallRow(name, value, at if floating else 0.0, colour, place))
         at += value
-    found.append(Row("unexplained", one.unexplained, at if floating else 0.0, REST))
-    return [*found, Row("score", one.score, 0.0, INK)] if floating else found
+    rows.append(WaterfallRow("unexplained", one.unexplained, at if floating else 0.0, REST))
+    return [*rows, WaterfallRow("score", one.score, 0.0, INK)] if floating else rows
 
 
 @dataclass(frozen=True)
@@ -83,63 +93,62 @@ class ReportState:
         return cls(concept, chart, whole, compare, attention)
 
 
-def draw_contributions(reading: ContributionTable, look: ReportState) -> Image.Image:
+def draw_contributions(table: ContributionTable, state: ReportState) -> Image.Image:
     """Return the images with their waterfalls, bars or pies side by side on one scale.
 
     The chosen concept has its map over each image, Grad-CAM its own below where it is wished.
     Raises ValueError where there is no image.
     """
-    if not reading.images:
+    if not table.images:
         raise ValueError(
             "got a report without an image; expected at least one to draw;"
             " add one with report.add(image)"
         )
-    return _ReportPicture(reading, look).finished()
+    return _ReportPicture(table, state).finished()
 
 
 class _ReportPicture:
-    def __init__(self, reading: ContributionTable, look: ReportState) -> None:
-        self.reading, self.concept, self.look = reading, look.concept, look
-        floating = look.chart == "waterfall"
+    def __init__(self, table: ContributionTable, state: ReportState) -> None:
+        self.table, self.concept, self.state = table, state.concept, state
+        floating = state.chart == "waterfall"
         self.rows = [
-            rows_of(reading, one, whole=look.whole, floating=floating) for one in reading.images
+            rows_of(table, one, whole=state.whole, floating=floating) for one in table.images
         ]
         ends = [end for rows in self.rows for row in rows for end in _reach(row)]
         self.low, self.high = min([0.0, *ends]), max([0.0, *ends])
-        count = len(reading.images)
+        count = len(table.images)
         self.across = min(ABREAST, count)
         self.card = (WIDTH - 2 * MARGIN - GAP * (self.across - 1)) / self.across
-        self.chart = len(self.rows[0]) * ROW if look.chart != "pie" else PIE + 40 + 3 * LEAD
+        self.chart = len(self.rows[0]) * ROW if state.chart != "pie" else PIE + 40 + 3 * LEAD
         self.alone = self.across == 1
-        self.top = SIDE + WORDS + (SIDE + GAP if look.attention and not self.alone else 0)
-        self.tall = self.top + self.chart + (3 * LEAD if look.compare else 0)
+        self.top = SIDE + WORDS + (SIDE + GAP if state.attention and not self.alone else 0)
+        self.tall = self.top + self.chart + (3 * LEAD if state.compare else 0)
         down = -(-count // self.across)
         height = round(HEAD + down * (self.tall + GAP) + FOOT)
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
+        self.pen = page_of(height)
 
     def finished(self) -> Image.Image:
         self._title()
-        for i, one in enumerate(self.reading.images):
+        for i, one in enumerate(self.table.images):
             x = MARGIN + (i % self.across) * (self.card + GAP)
             y = HEAD + (i // self.across) * (self.tall + GAP)
             self._head(one, x, y)
-            if self.look.attention:
+            if self.state.attention:
                 self._attention(one, x, y)
-            if self.look.chart == "pie":
+            if self.state.chart == "pie":
                 self._pie(one, x, y + self.top)
             else:
                 self._bars(self.rows[i], x, y + self.top)
-            if self.look.compare:
+            if self.state.compare:
                 self._lines(entropies(one), x, y + self.top + self.chart + 26, SOFT)
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _title(self) -> None:
-        first = self.reading.images[0]
+        first = self.table.images[0]
         self.pen.text((MARGIN, 74), f"What added to {short(first.target, 50)}", 48)
         facts = f"{first.layer}, {len(first.names)} concepts, logits"
         self.pen.text((WIDTH - MARGIN, 74), facts, 26, SOFT, "rs")
-        self.pen.text((MARGIN, 116), typical(self.reading.images), 24, SOFT)
+        self.pen.text((MARGIN, 116), typical(self.table.images), 24, SOFT)
 
     def _head(self, one: Contributions, x: Number, y: Number) -> None:
         beside_x = self._picture(_pictured(one, self._most(), self.concept), x, y)
@@ -160,18 +169,18 @@ class _ReportPicture:
 
     def _attention(self, one: Contributions, x: Number, y: Number) -> None:
         """Draw Grad-CAM over the image, and beside it in words where it is."""
-        found = [i.attention for i in self.reading.images if i.attention is not None]
-        most, words = max((float(f.max()) for f in found), default=0.0), attention(one)
+        maps = [i.attention for i in self.table.images if i.attention is not None]
+        most, words = max((float(one_map.max()) for one_map in maps), default=0.0), attention(one)
         end = x + self.card
         left, y = (x + self.card / 2, y) if self.alone else (x, y + SIDE + WORDS)
         if one.attention is not None:
-            over = _overlaid(one.image, one.attention / most)
+            over = overlaid(one.image, one.attention / most)
             left = self._picture(Image.fromarray(over), left, y)
             words = f"{words}. The strongest colour is {signed(most)} logits."
         self.pen.text((left, y + 24), "Grad-CAM", 26)
         self._lines(words, left, y + 60, SOFT, wide=end - left, most=8)
 
-    def _bars(self, rows: list[Row], x: Number, y: Number) -> None:
+    def _bars(self, rows: list[WaterfallRow], x: Number, y: Number) -> None:
         names = self.card * _NAMES
         left, wide = x + names, self.card - names - _NUMBERS
         zero = left + self._at(0.0) * wide
@@ -190,23 +199,23 @@ class _ReportPicture:
             self._number((x + self.card, top + 22), row.value, 22, INK, "rs")
 
     def _pie(self, one: Contributions, x: Number, y: Number) -> None:
-        slices, side = self.reading.slices(one), PIE
+        slices, side = self.table.slices(one), PIE
         draw = ImageDraw.Draw(self.pen.canvas)
         total, at = sum(value for _, value in slices), -90.0
         box = [round(v * FINER) for v in (x, y, x + side, y + side)]
         for i, (place, value) in enumerate(slices):
             end = at + 360 * value / total
-            draw.pieslice(box, at, end, slice_colour(self.reading, place), "white", 2 * FINER)
+            draw.pieslice(box, at, end, slice_colour(self.table, place), "white", 2 * FINER)
             at = end
             self._slice_name(place, value, x + side + 24, y + 20 + 34 * i)
         if not slices:
             self.pen.text((x, y + 40), "No concept speaks for this score.", 24, SOFT)
-        words = "; ".join(beside(self.reading, one))
+        words = "; ".join(beside(self.table, one))
         self._lines(f"Not in the pie: {words}", x, y + side + 40, SOFT)
 
     def _slice_name(self, place: int, value: Number, x: Number, y: Number) -> None:
-        self.pen.box((x, y - 16), (18, 18), slice_colour(self.reading, place))
-        name = short(self.reading.row_name(place), round((self.card - 420) / 12))
+        self.pen.box((x, y - 16), (18, 18), slice_colour(self.table, place))
+        name = short(self.table.row_name(place), round((self.card - 420) / 12))
         self.pen.text((x + 28, y), f"{name}  {_drawn(signed(value))}", 22)
 
     def _number(
@@ -237,7 +246,7 @@ class _ReportPicture:
         """The largest value of the chosen concept's maps: the strongest colour of all images."""
         if self.concept is None:
             return 1.0
-        maps = [_map_of(one, self.concept) for one in self.reading.images]
+        maps = [_map_of(one, self.concept) for one in self.table.images]
         return max((float(np.abs(each).max(initial=0)) for each in maps), default=0.0) or 1.0
 
 
@@ -250,21 +259,11 @@ def _map_of(one: Contributions, concept: str) -> Float[np.ndarray, "H W"]:
     return one.maps[one.names.index(concept)]
 
 
-def _reach(row: Row) -> tuple[float, float]:
+def _reach(row: WaterfallRow) -> tuple[float, float]:
     return row.start, row.start + row.value
 
 
 def _pictured(one: Contributions, most: float, concept: str | None) -> Image.Image:
     if concept is None:
         return Image.fromarray(one.image)
-    return Image.fromarray(_overlaid(one.image, _map_of(one, concept) / most))
-
-
-def _overlaid(
-    image: UInt8[np.ndarray, "h w 3"], values: Float[np.ndarray, "H W"]
-) -> UInt8[np.ndarray, "h w 3"]:
-    ground = Image.fromarray(pale(image))
-    size = (image.shape[0], image.shape[1])
-    over = Image.fromarray(heat(upsampled(values.astype(np.float64), size)))
-    ground.paste(over, mask=over.getchannel("A"))
-    return np.asarray(ground)
+    return Image.fromarray(overlaid(one.image, _map_of(one, concept) / most))

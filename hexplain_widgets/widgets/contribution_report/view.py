@@ -12,13 +12,13 @@ import traitlets
 
 from ...evidence import Contributions
 from .._shared.conversation import Content, Handler, Stop, answering
-from .._shared.state import ViewState, understood
+from .._shared.state import ViewState, boolean, understood
 from .._shared.view import View, synced
-from . import messages as questions
+from . import messages
 from .charts import ContributionCharts
 from .payload import attention_payload, maps_payload, pictures_payload, report_payload
 from .picture import ReportState, draw_contributions
-from .reading import ContributionTable
+from .table import ContributionTable
 
 CHARTS = ("waterfall", "bars", "pie")
 
@@ -33,16 +33,12 @@ class FittedExplainer(Protocol):
         """Return the contributions of one image, with those of plain distillation if wished."""
 
 
-def _is_bool(value: object) -> bool:
-    return isinstance(value, bool)
-
-
 _ENTRIES = {
     "chart": lambda value: isinstance(value, str) and value in CHARTS,
-    "all": _is_bool,
-    "compare": _is_bool,
-    "table": _is_bool,
-    "attention": _is_bool,
+    "all": boolean,
+    "compare": boolean,
+    "table": boolean,
+    "attention": boolean,
 }
 
 
@@ -80,8 +76,8 @@ class ContributionReport(View):
     def __init__(self, explainer: Any, images: Any = (), *, baseline: bool = True) -> None:
         engine = explainer_of(explainer)
         given = list(images) if isinstance(images, list | tuple) else [images]
-        found = tuple(engine.explain(image, baseline=baseline) for image in given)
-        self._open(ContributionTable.of(found), engine, baseline)
+        contributions = tuple(engine.explain(image, baseline=baseline) for image in given)
+        self._open(ContributionTable.of(contributions), engine, baseline)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> ContributionReport:
@@ -99,36 +95,34 @@ class ContributionReport(View):
         return cls._of(ContributionTable.of([_contributions(one) for one in given]))
 
     @classmethod
-    def _of(cls, reading: ContributionTable) -> ContributionReport:
+    def _of(cls, table: ContributionTable) -> ContributionReport:
         self = cls.__new__(cls)
-        self._open(reading, None, True)
+        self._open(table, None, True)
         return self
 
     def _open(
-        self, reading: ContributionTable, engine: FittedExplainer | None, baseline: bool
+        self, table: ContributionTable, engine: FittedExplainer | None, baseline: bool
     ) -> None:
-        self._reading, self._engine, self._baseline = reading, engine, baseline
-        self._target = reading.images[0].target if reading.images else str(_target(engine))
+        self._table, self._engine, self._baseline = table, engine, baseline
+        self._target = table.images[0].target if table.images else str(_target(engine))
         self._charts = ContributionCharts()
-        super().__init__(live=engine is not None, **self._payloads(reading))
+        super().__init__(live=engine is not None, **self._payloads(table))
 
     @property
     def contributions(self) -> tuple[Contributions, ...]:
         """The contributions on the screen, from left to right."""
-        return self._reading.images
+        return self._table.images
 
     @property
     def evidence(self) -> Contributions | tuple[Contributions, ...]:
         """The contributions on the screen, or all of them where there are several images."""
-        every = self._reading.images
+        every = self._table.images
         return every[0] if len(every) == 1 else every
 
     def __repr__(self) -> str:
-        count = len(self._reading.images)
+        count = len(self._table.images)
         images = "1 image" if count == 1 else f"{count} images"
-        return (
-            f"ContributionReport({self._target!r}, {len(self._reading.names)} concepts, {images})"
-        )
+        return f"ContributionReport({self._target!r}, {len(self._table.names)} concepts, {images})"
 
     @property
     def title(self) -> str:
@@ -150,7 +144,7 @@ class ContributionReport(View):
     def remove(self, place: int) -> None:
         """Take the image at a place from the report; raises IndexError where there is none."""
         with self._state_lock:
-            images = self._reading.images
+            images = self._table.images
             if not 0 <= place < len(images):
                 raise IndexError(
                     f"got the image {place}; expected a place below {len(images)};"
@@ -160,7 +154,7 @@ class ContributionReport(View):
 
     def snapshot(self) -> ContributionReport:
         """Return a twin of what is on the screen, without the explainer."""
-        twin = type(self)._of(self._reading)
+        twin = type(self)._of(self._table)
         twin._target = self._target
         twin.report = self.report
         twin.concept, twin.view, twin.layout = self.concept, self.view, self.layout
@@ -168,7 +162,7 @@ class ContributionReport(View):
 
     def export_png(self, path: str | Path) -> Path:
         """Write what is on the screen as a picture for slides and print, 1920 pixels wide."""
-        picture = draw_contributions(self._reading, ReportState.of(self.view, self.concept))
+        picture = draw_contributions(self._table, ReportState.of(self.view, self.concept))
         picture.save(path, format="PNG")
         return Path(path)
 
@@ -186,7 +180,7 @@ class ContributionReport(View):
     @traitlets.validate("concept")
     def _known_concept(self, proposal: Any) -> str | None:
         name: str | None = proposal["value"]
-        known = self._reading.names
+        known = self._table.names
         if name is not None and name not in known:
             raise ValueError(
                 f"got the concept {name!r:.80}; expected one of {len(known)}:"
@@ -196,40 +190,40 @@ class ContributionReport(View):
 
     def _add(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to explain another image")
-        picture = questions.image_in(content)
-        found = engine.explain(picture, baseline=self._baseline)
+        picture = messages.image_in(content)
+        contributions = engine.explain(picture, baseline=self._baseline)
         if stopped():
             raise CancelledError
-        self._append(found, engine)
-        return {"images": len(self._reading.images)}
+        self._append(contributions, engine)
+        return {"images": len(self._table.images)}
 
     def _remove(self, content: Content, _: Stop) -> Mapping[str, Any]:
-        self.remove(questions.place_in(content, len(self._reading.images)))
-        return {"images": len(self._reading.images)}
+        self.remove(messages.place_in(content, len(self._table.images)))
+        return {"images": len(self._table.images)}
 
-    def _append(self, found: Contributions, engine: FittedExplainer | None) -> None:
+    def _append(self, contributions: Contributions, engine: FittedExplainer | None) -> None:
         with self._state_lock:
             if engine is self._engine or engine is None:
-                self._show(ContributionTable.of((*self._reading.images, found)))
+                self._show(ContributionTable.of((*self._table.images, contributions)))
 
     def _ask(self, purpose: str) -> FittedExplainer:
         return answering(
             self._engine, "explainer", purpose, "ContributionReport(explainer, images)"
         )
 
-    def _show(self, reading: ContributionTable) -> None:
-        self._reading = reading
-        chosen = self.concept if self.concept in reading.names else None
-        self._publish(concept=chosen, **self._payloads(reading))
+    def _show(self, table: ContributionTable) -> None:
+        self._table = table
+        chosen = self.concept if self.concept in table.names else None
+        self._publish(concept=chosen, **self._payloads(table))
         self._charts.sweep()  # only now that the view has let go of them
 
-    def _payloads(self, reading: ContributionTable) -> dict[str, Any]:
-        self._charts.fill(reading)
+    def _payloads(self, table: ContributionTable) -> dict[str, Any]:
+        self._charts.fill(table)
         return {
-            "report": report_payload(reading, self._target),
-            "pictures": pictures_payload(reading),
-            "maps": maps_payload(reading),
-            "attention": attention_payload(reading),
+            "report": report_payload(table, self._target),
+            "pictures": pictures_payload(table),
+            "maps": maps_payload(table),
+            "attention": attention_payload(table),
             "bars": list(self._charts.bars),
             "pies": list(self._charts.pies),
             "spreads": list(self._charts.spreads),

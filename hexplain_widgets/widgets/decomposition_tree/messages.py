@@ -1,22 +1,18 @@
-"""What a decomposition view may ask: its messages, checked before anything is done for them."""
+"""What a decomposition view sends: its messages and its arrangement, checked before use."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 from ...evidence import Decomposition
-from .._shared.conversation import RELOAD
+from .._shared.conversation import RELOAD, Content
+from .._shared.messages import numbers_in
+from .._shared.state import ViewState, dotted_numbers, dotted_paths, finite, understood, whole
 
-Content = Mapping[str, Any]
 Path = tuple[int, ...]
 
 MOST_CHILDREN = 24
-
-
-def whole(value: object) -> bool:
-    """Return whether a JSON value is a whole number (true and false are none)."""
-    return isinstance(value, int) and not isinstance(value, bool)
+SHOWN = ("map", "guided", "image")
 
 
 def path_in(content: Content, evidence: Decomposition) -> Path:
@@ -34,13 +30,13 @@ def paths_in(content: Content, evidence: Decomposition) -> tuple[Path, ...]:
 
 def top_k_in(content: Content) -> int:
     """Return the `top_k` of a message; raises ValueError for what is no small number."""
-    top_k: Any = content.get("top_k")
+    top_k = content.get("top_k")
     if not whole(top_k) or not 1 <= top_k <= MOST_CHILDREN:
         raise ValueError(
             f"got top_k {top_k!r:.60}; expected a whole number from 1 to {MOST_CHILDREN};"
             " choose one in that range"
         )
-    return int(top_k)
+    return top_k
 
 
 def method_in(content: Content, methods: Collection[str]) -> str:
@@ -55,27 +51,14 @@ def method_in(content: Content, methods: Collection[str]) -> str:
 
 def channels_in(content: Content) -> tuple[int, ...] | None:
     """Return the `channels` of a message or None; raises ValueError for what is no channel."""
-    channels = content.get("channels")
-    if channels is None:
+    if content.get("channels") is None:
         return None
-    good = isinstance(channels, list) and all(whole(c) and c >= 0 for c in channels)
-    if not good or not 1 <= len(channels) <= MOST_CHILDREN:
-        raise ValueError(
-            f"got channels {channels!r:.60}; expected 1 to {MOST_CHILDREN} channel numbers;"
-            " choose them from the list"
-        )
-    return tuple(dict.fromkeys(channels))
+    return numbers_in(content, "channel", MOST_CHILDREN, "choose them from the list")
 
 
-def target_in(content: Content) -> int | str:
-    """Return the `target` of a message; raises ValueError for what is no class."""
-    target = content.get("target")
-    if not whole(target) and not isinstance(target, str):
-        raise ValueError(
-            f"got target {target!r:.60}; expected a class name or its index;"
-            " choose a class from the list"
-        )
-    return target  # type: ignore[return-value]
+def cleaned(state: object, _: object = None) -> ViewState:
+    """Return what is understood of the saved arrangement of a decomposition."""
+    return understood(state, _ENTRIES)
 
 
 def _existing(path: object, evidence: Decomposition) -> Path:
@@ -86,3 +69,21 @@ def _existing(path: object, evidence: Decomposition) -> Path:
     except IndexError as error:
         raise ValueError(str(error)) from error
     return tuple(path)
+
+
+def _zoom(value: object) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and all(finite(value.get(name)) for name in ("x", "y", "k"))
+        and 0 < value["k"] < 100
+    )
+
+
+_ENTRIES = {
+    "selected": dotted_numbers,
+    "open": dotted_paths,
+    "hidden": dotted_paths,
+    "zoom": _zoom,
+    "opacity": lambda value: finite(value) and 0 <= value <= 1,
+    "shown": lambda value: value in SHOWN,
+}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -16,19 +15,18 @@ from ...pictures.page import (
     LINE,
     SOFT,
     WELL,
-    Pen,
+    WIDTH,
     Point,
+    finished,
+    page_of,
     percent,
     short,
     stage_name,
 )
+from ...pictures.trees import check_room, rows
 
 Path = tuple[int, ...]
-
-WIDTH = 1920
-MOST_ROWS = 60
 MARGIN, HEAD, CAPTION, BETWEEN = 48, 190, 58, 30
-_GAP = 0.16
 
 
 def strongest_line(evidence: Decomposition) -> tuple[Path, ...]:
@@ -37,44 +35,6 @@ def strongest_line(evidence: Decomposition) -> tuple[Path, ...]:
     while evidence.node(line[-1]).children:
         line.append((*line[-1], 0))
     return tuple(line)
-
-
-@runtime_checkable
-class NodeTree(Protocol):
-    """A tree whose nodes, found by their paths, have `children`."""
-
-    def node(self, path: Path, /) -> Any:
-        """Return the node at `path`."""
-
-
-def rows(evidence: NodeTree, opened: Collection[Path], between: float = _GAP) -> dict[Path, float]:
-    """Return the row of every node on the picture; a parent stands in line with its first child.
-
-    Families of a level are `between` rows apart.
-    """
-    free: dict[int, float] = {}
-    placed: dict[Path, float] = {}
-
-    def children(path: Path) -> list[Path]:
-        return (
-            [(*path, i) for i in range(len(evidence.node(path).children))] if path in opened else []
-        )
-
-    def first(path: Path) -> float:
-        here, below = free.get(len(path), 0.0), children(path)
-        if not below:
-            return here
-        gap = between if len(path) + 1 in free else 0.0
-        return max(here, first(below[0]) + gap)
-
-    def place(path: Path, least: float) -> None:
-        placed[path] = max(least, first(path))
-        free[len(path)] = placed[path] + 1
-        for child in children(path):
-            place(child, placed[path])
-
-    place((), 0.0)
-    return placed
 
 
 def draw_decomposition(
@@ -95,14 +55,14 @@ class _DecompositionPicture:
     ) -> None:
         self.evidence, self.line = evidence, line
         self.rows = rows(evidence, opened)
-        _check_room(1 + max(self.rows.values()))
+        check_room(self.rows, "nodes")
         levels = 1 + max(map(len, self.rows))
         self.side = min(220.0, (WIDTH - 2 * MARGIN) / levels * 0.72)
         self.step = (WIDTH - 2 * MARGIN - self.side) / max(1, levels - 1)
         self.row = self.side + CAPTION + BETWEEN
         body = (1 + max(self.rows.values())) * self.row
         height = HEAD + max(body, self.side + 320) + MARGIN // 2
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, round(height) * FINER), "white"))
+        self.pen = page_of(height)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -111,8 +71,7 @@ class _DecompositionPicture:
         for path in self.rows:
             self._node(path)
         self._predictions()
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _place(self, path: Path) -> Point:
         return MARGIN + len(path) * self.step, HEAD + self.rows[path] * self.row
@@ -185,14 +144,6 @@ class _DecompositionPicture:
         self.pen.text((x + self.side, y + 18), percent(one.probability), 20, SOFT, "rs")
         self.pen.box((x, y + 25), (self.side, 8), WELL)
         self.pen.box((x, y + 25), (self.side * one.probability, 8), ACCENT)
-
-
-def _check_room(needed: float) -> None:
-    if needed > MOST_ROWS:
-        raise ValueError(
-            f"got {needed:.0f} rows of open nodes; expected at most {MOST_ROWS} on one picture;"
-            " fold some branches in the view, or write a page with export_html"
-        )
 
 
 def _marks(node: Node) -> str:

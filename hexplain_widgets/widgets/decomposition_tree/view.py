@@ -17,20 +17,15 @@ from PIL import Image
 from ...decomposition.decisions import METHODS
 from ...decomposition.engine import Decomposer
 from ...evidence import Decomposition
+from ...pictures.trees import rows
 from .._shared.conversation import Content, Handler, Stop, answering
-from .._shared.payload import (
-    checks_payload,
-    dotted,
-    faithfulness_fields,
-    picture_bytes,
-    pictured,
-    pictures_payload,
-    tree_payload,
-)
-from .._shared.state import cleaned
-from .._shared.view import View, synced
-from . import messages as questions
-from .picture import draw_decomposition, rows, strongest_line
+from .._shared.messages import target_in
+from .._shared.payload import dotted, faithfulness_fields, path_of, picture_bytes
+from .._shared.view import View, check_evidence, synced
+from . import messages
+from .messages import cleaned
+from .payload import checks_payload, pictured, pictures_payload, tree_payload
+from .picture import draw_decomposition, strongest_line
 
 Path = tuple[int, ...]
 MOST_NODES = 400
@@ -88,11 +83,7 @@ class DecompositionTree(View):
 
         Raises TypeError for what is no Decomposition.
         """
-        if not isinstance(evidence, Decomposition):
-            raise TypeError(
-                f"got {type(evidence).__name__} as evidence; expected a Decomposition;"
-                " make one with decompose(model, image) or open a saved one with load(path)"
-            )
+        check_evidence(evidence, Decomposition, "decompose(model, image)")
         self = cls.__new__(cls)
         self._open(evidence, None)
         return self
@@ -159,31 +150,31 @@ class DecompositionTree(View):
         super().close()
 
     def _expand(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        path = questions.path_in(content, self._evidence)
-        top_k = questions.top_k_in(content) if "top_k" in content else None
-        channels = questions.channels_in(content)
+        path = messages.path_in(content, self._evidence)
+        top_k = messages.top_k_in(content) if "top_k" in content else None
+        channels = messages.channels_in(content)
         engine = self._ask("to expand a node")
         self._show(engine.expand(self._evidence, path, top_k=top_k, channels=channels), stopped)
         return {"children": len(self._evidence.node(path).children)}
 
     def _candidates(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        path = questions.path_in(content, self._evidence)
+        path = messages.path_in(content, self._evidence)
         engine = self._ask("to list the channels below a node")
-        found = engine.candidates(self._evidence, path, top=MOST_CANDIDATES)
-        return {"candidates": [[int(c), float(a), float(s)] for c, a, s in found]}
+        candidates = engine.candidates(self._evidence, path, top=MOST_CANDIDATES)
+        return {"candidates": [[int(c), float(a), float(s)] for c, a, s in candidates]}
 
     def _change_top_k(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        top_k = questions.top_k_in(content)
+        top_k = messages.top_k_in(content)
         self._replace(self._ask("to take another number of channels").with_top_k(top_k), stopped)
         return {"top_k": top_k}
 
     def _retarget(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        target = questions.target_in(content)
+        target = target_in(content)
         self._replace(self._ask("to explain another class").retarget(target), stopped)
         return {"target": self._evidence.target.index}
 
     def _change_method(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        method = questions.method_in(content, METHODS)
+        method = messages.method_in(content, METHODS)
         engine = self._ask("to find contributions in another way").with_method(method)
         self._replace(engine, self._counting(content, stopped))
         return {"method": method}
@@ -193,20 +184,20 @@ class DecompositionTree(View):
         news = {"done": 0}
         alive = self._life(content, stopped, news)
 
-        def asked() -> bool:
+        def step() -> bool:
             news["done"] += 1
             return alive()
 
-        return asked
+        return step
 
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        path = questions.path_in(content, self._evidence)
-        found = self._ask("to check against ablation").faithfulness(self._evidence, path)
+        path = messages.path_in(content, self._evidence)
+        faithfulness = self._ask("to check against ablation").faithfulness(self._evidence, path)
         if stopped():
             raise CancelledError
-        node = replace(self._evidence.node(path), agreement=found.pearson)
+        node = replace(self._evidence.node(path), agreement=faithfulness.pearson)
         self._evidence = self._evidence.with_node(path, node)
-        self._checked[dotted(path)] = faithfulness_fields(found)
+        self._checked[dotted(path)] = faithfulness_fields(faithfulness)
         self._publish(checks=self._checks())
         return self._checked[dotted(path)]
 
@@ -214,7 +205,7 @@ class DecompositionTree(View):
         return {**checks_payload(self._evidence), **self._checked}
 
     def _picture(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        paths = questions.paths_in(content, self._evidence)
+        paths = messages.paths_in(content, self._evidence)
         engine = self._ask("to draw guided backpropagation")
         self._evidence = engine.pictures(self._evidence, paths, stopped=stopped)
         self._publish(pictures=self._pictures())
@@ -256,8 +247,8 @@ class DecompositionTree(View):
         """Paths of the nodes below which the view shows something."""
         if "open" not in self.view:
             return set(strongest_line(self._evidence))
-        return {_path(text) for text in self.view["open"]} - {
-            _path(text) for text in self.view.get("hidden", ())
+        return {path_of(text) for text in self.view["open"]} - {
+            path_of(text) for text in self.view.get("hidden", ())
         }
 
 
@@ -265,12 +256,8 @@ def _checked(engine: Decomposer, evidence: Decomposition) -> Decomposition:
     """Return the evidence with its first decision checked against ablation."""
     if evidence.root.agreement is not None:
         return evidence
-    found = engine.faithfulness(evidence, ())
-    return replace(evidence, root=replace(evidence.root, agreement=found.pearson))
-
-
-def _path(text: str) -> Path:
-    return tuple(int(i) for i in text.split(".") if i)
+    faithfulness = engine.faithfulness(evidence, ())
+    return replace(evidence, root=replace(evidence.root, agreement=faithfulness.pearson))
 
 
 def _jpeg(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:

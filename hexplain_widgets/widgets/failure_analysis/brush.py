@@ -15,7 +15,7 @@ from ...diagnosis.failures import FILLS, GRID, Occluder, mask_of
 from ...evidence import Failure, Occlusion, Prediction
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.payload import picture_bytes, prediction_fields, six_digits
-from .._shared.state import finite, understood
+from .._shared.state import boolean, finite, understood
 from .._shared.view import View, synced
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -23,7 +23,7 @@ NOTHING = bytes(GRID * GRID)
 # how the brush was left: its side in cells, and whether it uncovers
 _ENTRIES = {
     "size": lambda value: finite(value) and 1 <= value <= GRID,
-    "uncovers": lambda value: isinstance(value, bool),
+    "uncovers": boolean,
 }
 
 
@@ -81,9 +81,9 @@ class OcclusionBrush(View):
 
         Raises ValueError for a view without a model, and what `Occluder.occlusion` raises.
         """
-        found = self._found(mask, fill)
-        self._take(found, lambda: False)
-        return found
+        occlusion = self._occluded(mask, fill)
+        self._take(occlusion, lambda: False)
+        return occlusion
 
     def close(self) -> None:
         """Close the view and let go of the model."""
@@ -98,32 +98,36 @@ class OcclusionBrush(View):
 
     def _occlude(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         mask, fill = mask_of(content.get("mask")), str(content.get("fill"))
-        self._take(self._found(mask, fill), stopped)
+        self._take(self._occluded(mask, fill), stopped)
         return {"covered": int(mask.sum())}
 
-    def _found(self, mask: Any, fill: str) -> Occlusion:
+    def _occluded(self, mask: Any, fill: str) -> Occlusion:
         call = "FailureAnalysis(model, image, true=...)"
         occluder = answering(self._occluder, "model", "to cover a region", call)
         named, true = self._failure.named.index, self._failure.true.index
         return occluder.occlusion(mask, fill, wrong=named, right=true)
 
-    def _take(self, found: Occlusion, stopped: Stop) -> None:
+    def _take(self, occlusion: Occlusion, stopped: Stop) -> None:
         if stopped():
             raise CancelledError
-        self._occlusion = found if found.mask.any() else None
-        self._publish(**{**self._shown(self._occlusion), "fill": found.fill})
+        self._occlusion = occlusion if occlusion.mask.any() else None
+        self._publish(**{**self._shown(self._occlusion), "fill": occlusion.fill})
 
-    def _shown(self, found: Occlusion | None) -> dict[str, Any]:
+    def _shown(self, occlusion: Occlusion | None) -> dict[str, Any]:
         failure = self._failure
-        now = None if found is None else _scores(found.named, found.wrong, found.right)
+        now = (
+            None
+            if occlusion is None
+            else _scores(occlusion.named, occlusion.wrong, occlusion.right)
+        )
         return {
             "scores": {
                 "start": _scores(failure.named, failure.named, failure.true),
                 "now": now,
-                "share": 0.0 if found is None else six_digits(found.share),
+                "share": 0.0 if occlusion is None else six_digits(occlusion.share),
             },
-            "mask": NOTHING if found is None else found.mask.astype(np.uint8).tobytes(),
-            "fill": "mean" if found is None else found.fill,
+            "mask": NOTHING if occlusion is None else occlusion.mask.astype(np.uint8).tobytes(),
+            "fill": "mean" if occlusion is None else occlusion.fill,
         }
 
 
@@ -136,5 +140,5 @@ def _fills(failure: Failure, occluder: Occluder | None) -> dict[str, bytes]:
     """The whole image under each fill; of saved evidence what the network saw, once covered."""
     if occluder is not None:
         return {name: picture_bytes(occluder.shown(name)) for name in FILLS}
-    found = failure.occlusion
-    return {} if found is None else {found.fill: picture_bytes(found.image)}
+    occlusion = failure.occlusion
+    return {} if occlusion is None else {occlusion.fill: picture_bytes(occlusion.image)}

@@ -1,4 +1,4 @@
-"""The channels that decide: their bars, and one of them large with what excites it."""
+"""The parts of an analysis: its controls, the channels that decide as bars, one of them large."""
 
 from __future__ import annotations
 
@@ -10,20 +10,71 @@ import ipywidgets
 import numpy as np
 
 from ...evidence import Failure, Prediction
+from ...pictures.charts import ticks_around
 from .._shared.controls import WorkControls, button
-from .._shared.figures import (
-    INK,
-    grouped_bars,
-    parts_of,
-    span,
-    swatches,
-    ticks_around,
-    upright_bars,
-)
+from .._shared.figures import INK, grouped_bars, parts_of, span, upright_bars
+from .._shared.markup import swatches
 from .words import RIGHT, WRONG, channel_part, layer, table
 
 
-class DecidingChart(ipywidgets.VBox):
+class FailureControls(WorkControls):
+    """Where another class is taken as the true one; `compare` is told its name or index."""
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        *,
+        compare: Callable[[int | str], None],
+        cancel: Callable[[], None],
+    ) -> None:
+        self._runner_up: Prediction | None = None
+        self.true = ipywidgets.Combobox(
+            options=tuple(dict.fromkeys(classes)),
+            placeholder="a class",
+            description="Should be",
+            continuous_update=False,
+            style={"description_width": "initial"},
+            layout=ipywidgets.Layout(width="260px"),
+        )
+        self.compare = button("Compare", lambda: compare(self.chosen))
+        self.runner_up = button("", self._on_runner_up(compare), "primary")
+        self.cancel = button("Cancel", cancel)
+        self._said = ipywidgets.HTML()
+        self._row = ipywidgets.HBox(
+            [self.runner_up, self.true, self.compare, self.cancel],
+            layout=ipywidgets.Layout(flex_flow="row wrap", overflow="visible"),
+        )
+        super().__init__([self._row, self._said])
+        self.at_rest()
+
+    @property
+    def chosen(self) -> int | str:
+        """The class that was written: a name, or an index where there are no names like it."""
+        written: str = self.true.value.strip()
+        if written in self.true.options or not written.isdecimal():
+            return written
+        return int(written)
+
+    def take(self, true: str, runner_up: Prediction | None) -> None:
+        """Show which class is the true one, and offer the runner-up where there is one."""
+        self.true.value, self._runner_up = true, runner_up
+        self.runner_up.description = "" if runner_up is None else f"Compare with {runner_up.name}"
+        self.runner_up.layout.display = "none" if runner_up is None else ""
+
+    def _on_runner_up(self, compare: Callable[[int | str], None]) -> Callable[[], None]:
+        def pressed() -> None:
+            if self._runner_up is not None:
+                compare(self._runner_up.index)
+
+        return pressed
+
+    def _offer(self, *, working: bool) -> None:
+        self.compare.disabled = self.runner_up.disabled = working
+        self.cancel.disabled = not working
+        self.cancel.layout.display = "" if working else "none"
+
+
+class DecisionChart(ipywidgets.VBox):
     """Two bars for each channel, one of each class; `chosen` is told which channel is clicked."""
 
     def __init__(self, chosen: Callable[[int], object]) -> None:
@@ -58,70 +109,7 @@ def legend(failure: Failure) -> str:
     )
 
 
-class FailureControls(WorkControls):
-    """Where another class is taken as the true one; `compare` is told its name or index."""
-
-    def __init__(
-        self,
-        classes: Sequence[str],
-        *,
-        compare: Callable[[int | str], None],
-        cancel: Callable[[], None],
-    ) -> None:
-        self._runner_up: Prediction | None = None
-        self.true = ipywidgets.Combobox(
-            options=tuple(dict.fromkeys(classes)),
-            placeholder="a class",
-            description="Should be",
-            continuous_update=False,
-            style={"description_width": "initial"},
-            layout=ipywidgets.Layout(width="260px"),
-        )
-        self.compare = button("Compare", lambda: compare(self.chosen))
-        self.runner_up = button("", self._offer_taken(compare), "primary")
-        self.cancel = button("Cancel", cancel)
-        self._said = ipywidgets.HTML()
-        self._row = ipywidgets.HBox(
-            [self.runner_up, self.true, self.compare, self.cancel],
-            layout=ipywidgets.Layout(flex_flow="row wrap", overflow="visible"),
-        )
-        super().__init__([self._row, self._said])
-        self.at_rest()
-
-    @property
-    def chosen(self) -> int | str:
-        """The class that was written: a name, or an index where there are no names like it."""
-        written: str = self.true.value.strip()
-        if written in self.true.options or not written.isdecimal():
-            return written
-        return int(written)
-
-    def take(self, true: str, runner_up: Prediction | None) -> None:
-        """Show which class is the true one, and offer the runner-up where there is one."""
-        self.true.value, self._runner_up = true, runner_up
-        self.runner_up.description = "" if runner_up is None else f"Compare with {runner_up.name}"
-        self.runner_up.layout.display = "none" if runner_up is None else ""
-
-    def close(self) -> None:
-        """Close the controls with all their parts."""
-        for part in (*self._row.children, self._row, self._said):
-            part.close()
-        super().close()
-
-    def _offer_taken(self, compare: Callable[[int | str], None]) -> Callable[[], None]:
-        def taken() -> None:
-            if self._runner_up is not None:
-                compare(self._runner_up.index)
-
-        return taken
-
-    def _offer(self, *, working: bool) -> None:
-        self.compare.disabled = self.runner_up.disabled = working
-        self.cancel.disabled = not working
-        self.cancel.layout.display = "" if working else "none"
-
-
-class ChannelParts(ipywidgets.VBox):
+class ChannelPanel(ipywidgets.VBox):
     """A choice of channels with a part for each of them; `chart` has the bars of all."""
 
     def __init__(self) -> None:
@@ -129,7 +117,7 @@ class ChannelParts(ipywidgets.VBox):
         self._choice = ipywidgets.ToggleButtons(
             description="Channel", style={"button_width": "auto", "description_width": "initial"}
         )
-        self.chart = DecidingChart(self.choose)
+        self.chart = DecisionChart(self.choose)
         self.chart.layout.min_width = "0"
         # in the browser, so that channels are chosen without a kernel too
         self._link = ipywidgets.jslink((self._choice, "index"), (self._stack, "selected_index"))

@@ -9,21 +9,19 @@ import numpy as np
 from PIL import Image
 
 from ...evidence import Failure
+from ...pictures.charts import CHART, grouped_bars, ticks_around
 from ...pictures.page import (
-    CHART,
     INK,
     MARGIN,
     SOFT,
     WIDTH,
     Pen,
     finished,
-    grouped_bars,
     page_of,
     pictures,
     short,
     stacked,
 )
-from .._shared.figures import ticks_around
 from ..decomposition_tree.picture import draw_decomposition
 from .words import (
     RIGHT,

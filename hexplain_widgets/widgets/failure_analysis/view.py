@@ -19,9 +19,9 @@ from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
 from .._shared.tree_pair import TreePair, abreast, caption
 from ..decomposition_tree.view import DecompositionTree
-from .asking import Analyst
 from .brush import OcclusionBrush
-from .parts import ChannelParts, FailureControls
+from .engine import FailureEngine
+from .parts import ChannelPanel, FailureControls
 from .picture import draw_failure
 from .words import head, no_tree, nothing_wrong
 
@@ -52,7 +52,9 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         top_k: int = 3,
         layers: Sequence[str] | None = None,
     ) -> None:
-        engine = Analyst(model, image, top_k=top_k, layers=layers, channels=channels, data=data)
+        engine = FailureEngine(
+            model, image, top_k=top_k, layers=layers, channels=channels, data=data
+        )
         aim = engine.prediction(true)
         if aim.index == engine.strongest[0].index:
             self._open(None, None, engine, aim)
@@ -76,13 +78,17 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         return self
 
     def _open(
-        self, failure: Failure | None, trees: Trees | None, engine: Analyst | None, true: Prediction
+        self,
+        failure: Failure | None,
+        trees: Trees | None,
+        engine: FailureEngine | None,
+        true: Prediction,
     ) -> None:
         self._failure, self._trees, self._engine, self._true = failure, trees, engine, true
         self._brush: OcclusionBrush | None = None
         self._lock = threading.RLock()
         self._head, self._no_tree = ipywidgets.HTML(), ipywidgets.HTML()
-        self._parts, self._pair = ChannelParts(), TreePair()
+        self._parts, self._pair = ChannelPanel(), TreePair()
         self._beside = ipywidgets.GridBox([], layout=abreast(400))
         self._requests = requests = Requests({"true": self._answer_true})
         self._controls = None if engine is None else _made_controls(engine, requests)
@@ -149,9 +155,9 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         if self._trees is not None:
             first, second = self._trees
             trees = (first.snapshot(), None if second is None else second.snapshot())
-        found = self.evidence
-        twin._open(found, trees, None, self._true)
-        if found is None:
+        failure = self.evidence
+        twin._open(failure, trees, None, self._true)
+        if failure is None:
             twin._head.value = self._head.value
         if self._brush is not None and twin._brush is not None:
             twin._brush.view = self._brush.view
@@ -164,14 +170,14 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
 
         Raises ValueError for an image that is classified rightly.
         """
-        found = self.evidence
-        if found is None or self._trees is None:
+        failure = self.evidence
+        if failure is None or self._trees is None:
             raise ValueError(
                 "there is nothing to draw: the image is classified rightly; expected a failure;"
                 " take another class as the true one with compare(true)"
             )
         opened = [tree._opened() for tree in self._trees if tree is not None]
-        draw_failure(found, self._parts.chosen, opened).save(path, format="PNG")
+        draw_failure(failure, self._parts.chosen, opened).save(path, format="PNG")
         return Path(path)
 
     def close(self) -> None:
@@ -234,10 +240,10 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         engine = self._ask()
         aim = engine.prediction(true)
         rightly = aim.index == engine.strongest[0].index
-        found = None if rightly else self._analysed(engine, aim, stopped, progress, done)
+        analysis = None if rightly else self._analysed(engine, aim, stopped, progress, done)
         with self._lock:
             last = self._trees
-            failure, trees = found or (None, None)
+            failure, trees = analysis or (None, None)
             self._failure, self._trees, self._true = failure, trees, aim
             if failure is None and self._brush is not None:
                 self._brush.close()
@@ -249,7 +255,7 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
                 tree.close()
 
     def _analysed(
-        self, engine: Analyst, true: Prediction, stopped: Stop, progress: bool, done: Any
+        self, engine: FailureEngine, true: Prediction, stopped: Stop, progress: bool, done: Any
     ) -> tuple[Failure, Trees]:
         known = self._trees
         wrong = known[0] if known else engine.wrong_tree()
@@ -265,7 +271,7 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
             raise
         return failure, (wrong, right)
 
-    def _ask(self) -> Analyst:
+    def _ask(self) -> FailureEngine:
         return answering(
             self._engine, "model", "another class", "FailureAnalysis(model, image, true=...)"
         )
@@ -284,7 +290,7 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         return {}
 
 
-def _made_controls(engine: Analyst, requests: Requests) -> FailureControls:
+def _made_controls(engine: FailureEngine, requests: Requests) -> FailureControls:
     made = FailureControls(
         engine.classifier.classes or (),
         compare=lambda true: requests.begin(made, "true", "Taking the image apart …", true=true),
@@ -293,7 +299,7 @@ def _made_controls(engine: Analyst, requests: Requests) -> FailureControls:
     return made
 
 
-def _first(engine: Analyst, true: Prediction) -> tuple[Failure, Trees]:
+def _first(engine: FailureEngine, true: Prediction) -> tuple[Failure, Trees]:
     """The first failure; where there is none, no view is left behind."""
     wrong = engine.wrong_tree()
     right: DecompositionTree | None = None

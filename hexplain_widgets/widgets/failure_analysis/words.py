@@ -11,14 +11,12 @@ from PIL import Image
 
 from ...evidence import Failure, FilterPortrait, HeatMap, Occlusion, Prediction
 from ...evidence.faithfulness import pearson
-from ...pictures.heat import pale
+from ...pictures.heat import concept_pictures, pale
 from ...pictures.page import percent
-from ..attack_comparison.words import concept_pictures, figure
+from .._shared.markup import SOFT, TEXT, figure
 
 # Okabe and Ito's vermilion and blue, told apart by the colour-blind
 WRONG, RIGHT = "#d55e00", "#0072b2"
-SOFT = "color: var(--jp-ui-font-color2)"
-TEXT = "font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color1)"
 _ROW = "display: flex; flex-wrap: wrap; gap: 14px; padding: 6px 0"
 
 

@@ -1,48 +1,21 @@
-"""The curves of a report on faithfulness, drawn by bqplot."""
+"""The curves of a report on faithfulness: what is left, right and in its class, as values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-from jaxtyping import Float
 
 from ...evidence import FaithfulnessSummary, StepFaithfulness
-from .._shared.figures import axis_of, even_ticks, framed, span
+from ...pictures.charts import LineChart
+from ...pictures.colours import OTHER, OURS, RANDOM, TRUTH
 
-# Okabe and Ito's colours, told apart by the colour-blind; random is grey.
-OURS, TRUTH, OTHER, RANDOM = "#d55e00", "#0072b2", "#009e73", "#8a8f98"
 METHODS = (OURS, TRUTH, OTHER, "#cc79a7", "#e69f00", "#56b4e9")
-FEW = 8  # places at which each has its words at the axis
 EVEN = 26  # points of a sorted curve that a chart and its table have
 
 
-@dataclass(frozen=True)
-class Chart:
-    """One chart as values: lines by name over common places, and how it is read."""
-
-    title: str
-    told: str
-    x_name: str
-    y_name: str
-    places: tuple[str, ...]
-    x: Float[np.ndarray, " p"]
-    lines: Mapping[str, Float[np.ndarray, " p"]]
-    colours: Mapping[str, str]
-
-    @property
-    def ticks(self) -> Float[np.ndarray, " t"]:
-        """Round numbers around all values, 0 and 1 among them."""
-        values = np.concatenate([*self.lines.values(), [0.0, 1.0]])
-        return even_ticks(float(values.min()), float(values.max()))
-
-
-def masked_chart(step: StepFaithfulness) -> Chart:
+def masked_chart(step: StepFaithfulness) -> LineChart:
     """What is left of the decision as channels are masked (Fig. 6)."""
     names = ("most important", "least important", "random")
-    return Chart(
+    return LineChart(
         "Masking channels",
         "What is left of the decision. It should fall at once for the most important.",
         "share of channels masked",
@@ -54,11 +27,11 @@ def masked_chart(step: StepFaithfulness) -> Chart:
     )
 
 
-def sorted_chart(step: StepFaithfulness) -> Chart:
+def sorted_chart(step: StepFaithfulness) -> LineChart:
     """Contributions sorted by size, estimated and true (Fig. 7)."""
     at = np.linspace(0, len(step.drops) - 1, EVEN).round().astype(int)
     x = at / (len(step.drops) - 1)
-    return Chart(
+    return LineChart(
         "Contributions, sorted",
         "In shares of the largest drop. Where the lines lie on each other, sizes are right.",
         "rank among channels",
@@ -70,7 +43,7 @@ def sorted_chart(step: StepFaithfulness) -> Chart:
     )
 
 
-def surrogate_chart(summary: FaithfulnessSummary) -> Chart:
+def surrogate_chart(summary: FaithfulnessSummary) -> LineChart:
     """How often networks with few channels name the same class (Fig. 9)."""
     lines = {"same class, ours": summary.match[0], "same class, random": summary.match[1]}
     colours = {"same class, ours": OURS, "same class, random": RANDOM}
@@ -78,7 +51,7 @@ def surrogate_chart(summary: FaithfulnessSummary) -> Chart:
         lines["right class, ours"] = summary.accuracy[0]
         colours["right class, ours"] = TRUTH
     shares = [f"{low:.0%}–{high:.0%}" for low, high in _ends(summary)]
-    return Chart(
+    return LineChart(
         "Keeping few channels",
         "Share of images. Of a layer's channels are kept: "
         + ", ".join(f"{k}: {share}" for k, share in zip(summary.top_k, shares, strict=True))
@@ -96,10 +69,10 @@ def _ends(summary: FaithfulnessSummary) -> list[tuple[float, float]]:
     return [(float(row.min()), float(row.max())) for row in summary.kept]
 
 
-def survival_chart(summary: FaithfulnessSummary, place: int) -> Chart:
+def survival_chart(summary: FaithfulnessSummary, place: int) -> LineChart:
     """How often the class stays without a layer's most important channels (Fig. 10)."""
     colours = [*METHODS[: len(summary.methods) - 1], RANDOM]
-    return Chart(
+    return LineChart(
         "Removing the most important",
         "Share of images that keep their class: the lower, the better the ranking.",
         "channels removed",
@@ -109,48 +82,3 @@ def survival_chart(summary: FaithfulnessSummary, place: int) -> Chart:
         dict(zip(summary.methods, summary.survival[place], strict=True)),
         dict(zip(summary.methods, colours, strict=True)),
     )
-
-
-def figure_of(chart: Chart) -> Any:
-    """Return a chart as a figure; lines carry markers, so that single points are seen."""
-    import bqplot
-
-    x, y = bqplot.LinearScale(), bqplot.LinearScale()
-    x.min, x.max = float(chart.x.min()), float(max(chart.x.max(), chart.x.min() + 1e-6))
-    marks = [
-        bqplot.Lines(
-            x=chart.x,
-            y=values,
-            scales={"x": x, "y": y},
-            colors=[chart.colours[name]],
-            stroke_width=2.5,
-            marker="circle",
-            marker_size=28,
-            line_style="dashed" if chart.colours[name] == RANDOM else "solid",
-        )
-        for name, values in [*chart.lines.items()][::-1]
-    ]
-    margin = {"top": 8, "bottom": 46, "left": 54, "right": 14}
-    return framed(marks, _axes(chart, x, y), margin, "240px", padding_x=0.02)
-
-
-def _axes(chart: Chart, x: Any, y: Any) -> list[Any]:
-    few = len(chart.x) <= FEW
-    across = axis_of(
-        x,
-        chart.x_name,
-        label_offset="34px",
-        grid_lines="none",
-        tick_values=chart.x if few else np.linspace(0, 1, 6),
-        tick_format="" if few else ".0%",
-    )
-    if few:
-        across.tick_labels = dict(zip(map(_key, chart.x), chart.places, strict=True))
-    up = axis_of(y, chart.y_name, upright=True, label_offset="40px")
-    span(up, chart.ticks)
-    return [across, up]
-
-
-def _key(value: float) -> str:
-    """The text that a browser makes of a number, by which bqplot looks its label up."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))

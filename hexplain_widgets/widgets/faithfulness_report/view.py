@@ -10,11 +10,14 @@ import ipywidgets
 
 from ...diagnosis.faithfulness import measure_faithfulness
 from ...evidence import FaithfulnessSummary
+from ...pictures.charts import LineChart
 from .._shared.export import Exportable
-from .._shared.figures import parts_of
-from .charts import Chart, figure_of, masked_chart, sorted_chart, surrogate_chart, survival_chart
+from .._shared.figures import line_figure, parts_of
+from .._shared.markup import legend
+from .._shared.view import check_evidence
+from .charts import masked_chart, sorted_chart, surrogate_chart, survival_chart
 from .picture import draw_faithfulness
-from .words import heading, legend, numbers, table
+from .words import heading, numbers, table
 
 _STYLE = """<style>
 .hx-faithfulness { container-type: inline-size; padding: 4px 14px 14px; line-height: 1.4; }
@@ -58,11 +61,7 @@ class FaithfulnessReport(Exportable, ipywidgets.VBox):
 
         Raises TypeError for what is no FaithfulnessSummary.
         """
-        if not isinstance(evidence, FaithfulnessSummary):
-            raise TypeError(
-                f"got {type(evidence).__name__} as evidence; expected a FaithfulnessSummary;"
-                " make one with measure_faithfulness(model, images) or open one with load(path)"
-            )
+        check_evidence(evidence, FaithfulnessSummary, "measure_faithfulness(model, images)")
         self = cls.__new__(cls)
         self._open(evidence)
         return self
@@ -90,9 +89,9 @@ class FaithfulnessReport(Exportable, ipywidgets.VBox):
         charts = masked_chart(step), sorted_chart(step), survival_chart(self._evidence, place)
         return _grid([self._panel(chart) for chart in charts])
 
-    def _panel(self, chart: Chart) -> ipywidgets.Widget:
+    def _panel(self, chart: LineChart) -> ipywidgets.Widget:
         head = ipywidgets.HTML(legend(chart.title, chart.colours, chart.told))
-        figure = figure_of(chart)
+        figure = line_figure(chart)
         self._figures.append(figure)
         lines = {name: values.tolist() for name, values in chart.lines.items()}
         foot = ipywidgets.HTML(numbers(chart.x_name, chart.places, lines))

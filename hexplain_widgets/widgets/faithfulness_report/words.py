@@ -6,9 +6,9 @@ import html
 from collections.abc import Mapping, Sequence
 
 from ...evidence import ESTIMATORS, FaithfulnessSummary, StepFaithfulness
+from .._shared import agreement
+from .._shared.agreement import DEGREES, POOR, POOR_COLOUR
 
-GOOD, POOR = 0.8, 0.5
-POOR_COLOUR = "var(--jp-error-color1)"
 LONG = {
     "AA": "average activation",
     "MA": "maximum activation",
@@ -32,9 +32,9 @@ def verdict(summary: FaithfulnessSummary) -> str:
         return "No step could be compared with ablation: contributions are all the same."
     weak = min(known, key=lambda step: float(step.pearson[0]))
     r, low = float(weak.pearson[0]), min(float(step.lowest[0]) for step in known)
-    how = "agree" if r >= GOOD else "agree in part" if r >= POOR else "agree poorly"
-    said = f"Contributions {how} with ablation at every step: r is at least {_number(r)}"
-    said = said if r >= POOR else f"Contributions {how} with ablation at {name_of(weak)}: {_r(r)}"
+    agree = f"Contributions agree{DEGREES[agreement.verdict(r)]} with ablation at"
+    said = f"{agree} every step: r is at least {_number(r)}"
+    said = said if r >= POOR else f"{agree} {name_of(weak)}: {_r(r)}"
     single = "" if summary.images == 1 else f"; on a single image it falls to {_number(low)}"
     red = f" style='color:{POOR_COLOUR};font-weight:600'" if min(r, low) < POOR else ""
     return f"<span{red}>{said}{single}.</span>"
@@ -81,15 +81,6 @@ def _number(value: float) -> str:
 
 def _r(value: float) -> str:
     return f"r = {_number(value)}"
-
-
-def legend(title: str, lines: Mapping[str, str], told: str) -> str:
-    """Return the head of a chart: what it shows, the colours of its lines, what it tells."""
-    marks = "".join(
-        f"<span class='hx-key'><i style='background:{colour}'></i>{html.escape(name)}</span>"
-        for name, colour in lines.items()
-    )
-    return f"<h3>{html.escape(title)}</h3><p class='hx-told'>{told}</p><p>{marks}</p>"
 
 
 def numbers(x_name: str, x: Sequence[str], lines: Mapping[str, Sequence[float]]) -> str:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ...atlas.labels import MOST_NAME
-from .._shared.conversation import RELOAD
-from .._shared.state import ViewState, understood
-from ..decomposition_tree.messages import whole
+from .._shared.conversation import RELOAD, Content
+from .._shared.state import ViewState, understood, whole
 from .payload import NO_PART, Names
-
-Content = Mapping[str, Any]
 
 SHOWN = ("all", "unnamed", "suggested", "without")
 OF_PART = "part:"
@@ -19,12 +13,12 @@ OF_PART = "part:"
 
 def filter_in(content: Content, filters: int) -> int:
     """Return the `filter` of a message; raises ValueError for one the layer has not."""
-    number: Any = content.get("filter")
+    number = content.get("filter")
     if not whole(number) or not 0 <= number < filters:
         raise ValueError(
             f"got filter {number!r:.60}; expected a number from 0 to {filters - 1}; {RELOAD}"
         )
-    return int(number)
+    return number
 
 
 def name_in(content: Content) -> str | None:
@@ -46,12 +40,12 @@ def name_in(content: Content) -> str | None:
 def cleaned_names(value: object, filters: int) -> Names:
     """Return those entries of saved names that hold, by number, dropping all others."""
     given = value if isinstance(value, dict) else {}
-    found = {
+    names = {
         int(k): str(name)
         for k, name in given.items()
         if str(k).isdecimal() and int(k) < filters and (name == NO_PART or _is_name(name))
     }
-    return {str(k): found[k] for k in sorted(found)}
+    return {str(k): names[k] for k in sorted(names)}
 
 
 def cleaned_view(state: object, _: object = None) -> ViewState:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...atlas.labels import FORMAT, MOST_NAME, FilterLabels
 from ...evidence import FilterPortrait, FilterSheet
-from .._shared.payload import layer_fields, picture_bytes, six_digits
+from .._shared.payload import append_file, layer_fields, picture_bytes, six_digits
 
 # Parts that are offered for a filter, best first.
 OFFERED = 3
@@ -27,7 +27,7 @@ def sheet_payload(sheet: FilterSheet) -> dict[str, Any]:
     parts that overlap a filter most, as `[place, IoU]`; `lucky` counts the filters that chance
     would give a part.
     """
-    pictures = _Pictures()
+    pictures = _PictureBuffer()
     shown = [[pictures.place(image) for image in one.images] for one in sheet.portraits]
     return {
         "layer": layer_fields(sheet.layer),
@@ -52,7 +52,7 @@ def sheet_payload(sheet: FilterSheet) -> dict[str, Any]:
     }
 
 
-class _Pictures:
+class _PictureBuffer:
     """Pictures that many filters share, each encoded once."""
 
     def __init__(self) -> None:
@@ -63,10 +63,8 @@ class _Pictures:
     def place(self, pixels: np.ndarray) -> int:
         key = pixels.tobytes()
         if key not in self._known:
-            encoded = picture_bytes(pixels)
             self._known[key] = len(self.places)
-            self.places.append([len(self.data), len(encoded)])
-            self.data += encoded
+            self.places.append(append_file(picture_bytes(pixels), self.data))
         return self._known[key]
 
 
@@ -86,8 +84,8 @@ def _best(sheet: FilterSheet) -> list[list[list[float | int]]]:
 
 def network_of(sheet: FilterSheet) -> str | None:
     """Return the hash of the weights that the filters are of, where the evidence has it."""
-    found = sheet.provenance.settings.get("network")
-    return found if isinstance(found, str) else None
+    network = sheet.provenance.settings.get("network")
+    return network if isinstance(network, str) else None
 
 
 def names_of(labels: FilterLabels) -> Names:

@@ -9,9 +9,9 @@ from scipy import ndimage
 
 from ...atlas.labels import FilterLabels
 from ...evidence import FilterPortrait, FilterSheet
-from ...pictures.page import FINER, SOFT, Pen, short
+from ...pictures.page import FINER, SOFT, WIDTH, Pen, finished, page_of, short
 
-WIDTH, MARGIN, HEAD = 1920, 56, 190
+MARGIN, HEAD = 56, 190
 COLUMNS, MOST = 6, 60
 GAP, CAPTION, BETWEEN = 8, 70, 28
 SIDE = ((WIDTH - 2 * MARGIN - (COLUMNS - 1) * BETWEEN) / COLUMNS - GAP) / 2
@@ -23,11 +23,11 @@ def chosen(sheet: FilterSheet, labels: FilterLabels) -> list[int]:
 
     Filters that never fire are left out.
     """
-    seen = {one.filter for one in sheet.portraits if len(one.images)}
-    found = sheet.suggestions()
+    firing = {one.filter for one in sheet.portraits if len(one.images)}
+    suggestions = sheet.suggestions()
     named = [k for part in labels.parts for k in labels.of(part)]
-    suggested = sorted(found, key=lambda k: -found[k][1])
-    return [k for k in (named or suggested or sorted(seen)) if k in seen]
+    suggested = sorted(suggestions, key=lambda k: -suggestions[k][1])
+    return [k for k in (named or suggested or sorted(firing)) if k in firing]
 
 
 def draw_filters(sheet: FilterSheet, labels: FilterLabels) -> Image.Image:
@@ -40,7 +40,7 @@ def draw_filters(sheet: FilterSheet, labels: FilterLabels) -> Image.Image:
     rows = max(1, -(-len(some) // COLUMNS))
     row = 2 * SIDE + GAP + CAPTION + BETWEEN
     height = round(HEAD + rows * row + MARGIN / 2)
-    pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
+    pen = page_of(height)
     _title(pen, sheet, labels, len(every) - len(some))
     if not some:
         pen.text((MARGIN, HEAD + 60), "No filter fires on these images.", 30, SOFT)
@@ -50,7 +50,7 @@ def draw_filters(sheet: FilterSheet, labels: FilterLabels) -> Image.Image:
             HEAD + (i // COLUMNS) * row,
         )
         _filter(pen, at, sheet, labels, k)
-    return pen.canvas.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    return finished(pen)
 
 
 def _title(pen: Pen, sheet: FilterSheet, labels: FilterLabels, more: int) -> None:
@@ -75,11 +75,11 @@ def _filter(
     pen.text((x, below + 32), f"#{k}", 22, SOFT)
     if name is not None:
         pen.text((x + 62, below + 32), short(name, 16), 26)
-    found = sheet.suggestions().get(k)
-    if found is not None:
+    suggestion = sheet.suggestions().get(k)
+    if suggestion is not None:
         chance = "" if sheet.chance is None else f", chance {sheet.chance[k]:.2f}"
-        part = short(found[0], 14)
-        pen.text((x, below + 60), f"{part} {found[1]:.2f}{chance}", 18, SOFT)
+        part = short(suggestion[0], 14)
+        pen.text((x, below + 60), f"{part} {suggestion[1]:.2f}{chance}", 18, SOFT)
 
 
 def outlined(one: FilterPortrait, i: int, pixels: int) -> Image.Image:

@@ -15,9 +15,8 @@ from ...atlas.labels import FilterLabels
 from ...evidence import FilterSheet
 from ...network.classifier import Classifier
 from .._shared.conversation import Content, Handler, Stop
-from .._shared.view import View, synced
-from ..channels.choice import expected
-from . import messages as questions
+from .._shared.view import View, check_evidence, synced
+from . import messages
 from .payload import labels_of, names_of, network_of, sheet_payload
 from .picture import draw_filters
 
@@ -25,7 +24,7 @@ Given = FilterLabels | str | Path
 
 
 def _cleaned_names(value: object, view: Any) -> dict[str, str]:
-    return questions.cleaned_names(value, len(view.evidence.portraits))
+    return messages.cleaned_names(value, len(view.evidence.portraits))
 
 
 class FilterLabeler(View):
@@ -45,7 +44,7 @@ class FilterLabeler(View):
     sheet = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
     names = synced(traitlets.Dict, from_json=_cleaned_names)
-    view = synced(traitlets.Dict, from_json=questions.cleaned_view)
+    view = synced(traitlets.Dict, from_json=messages.cleaned_view)
 
     def __init__(
         self,
@@ -76,7 +75,7 @@ class FilterLabeler(View):
 
         Raises TypeError for what is no FilterSheet, ValueError for names of other filters.
         """
-        expected(evidence, FilterSheet, "FilterGallery(layer).fit(model, data).sheet()")
+        check_evidence(evidence, FilterSheet, "FilterGallery(layer).fit(model, data).sheet()")
         self = cls.__new__(cls)
         self._open(evidence, _opened(labels))
         return self
@@ -134,8 +133,8 @@ class FilterLabeler(View):
         return names_of(labels_of(proposal["value"], self._evidence))
 
     def _name(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        number = questions.filter_in(content, len(self._evidence.portraits))
-        name = questions.name_in(content)
+        number = messages.filter_in(content, len(self._evidence.portraits))
+        name = messages.name_in(content)
         with self._state_lock:
             kept = {k: given for k, given in self.names.items() if k != str(number)}
             self._publish(names=kept if name is None else {**kept, str(number): name})

@@ -77,30 +77,30 @@ def fitted(corners: Float[np.ndarray, "2 3"], width: float | int, height: float 
     return float(min(width / (2 * around), height / (2 * tall)))
 
 
-def outline(half: Vectors, seen: Square, steps: int = 90) -> Float[np.ndarray, "_ 2"]:
+def outline(half: Vectors, view: Square, steps: int = 90) -> Float[np.ndarray, "_ 2"]:
     """Return the outline of an ellipsoid around zero, exactly: it is seen as an ellipse."""
-    flat = seen[:2] @ half.T
+    flat = view[:2] @ half.T
     values, vectors = np.linalg.eigh(flat @ flat.T)
     around = np.linspace(0, 2 * math.pi, steps, endpoint=False)
     circle = np.stack([np.cos(around), np.sin(around)])
     return (vectors * np.sqrt(np.clip(values, 0, None)) @ circle).T
 
 
-def back(corners: Float[np.ndarray, "2 3"], seen: Square) -> list[int]:
+def back(corners: Float[np.ndarray, "2 3"], view: Square) -> list[int]:
     """Return for each axis which side of the box lies behind: 0 the least, 1 the largest."""
-    return [0 if toward >= 0 else 1 for toward in seen[2]]
+    return [0 if toward >= 0 else 1 for toward in view[2]]
 
 
 def labelled_edge(
-    axis: int, corners: Float[np.ndarray, "2 3"], seen: Square
+    axis: int, corners: Float[np.ndarray, "2 3"], view: Square
 ) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
     """Return the ends of the edge of the box that an axis is named at: low, the upright one left.
 
     It is one of the two edges between a side in front and one behind, so nothing lies under it.
     """
-    behind = back(corners, seen)
+    behind = back(corners, view)
     j, k = (i for i in range(3) if i != axis)
-    found = []
+    edges = []
     for front in (j, k):
         sides = list(behind)
         sides[front] = 1 - behind[front]
@@ -108,6 +108,6 @@ def labelled_edge(
             np.array([corners[side if i == axis else sides[i]][i] for i in range(3)])
             for side in (0, 1)
         )
-        found.append((start, end))
+        edges.append((start, end))
     row = 0 if axis == 2 else 1
-    return min(found, key=lambda edge: float(seen[row] @ (edge[0] + edge[1])))
+    return min(edges, key=lambda edge: float(view[row] @ (edge[0] + edge[1])))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ...evidence import ConceptInference, InferenceComparison, InferredConcept
 from ...network.classifier import thumbnail
-from .._shared.payload import picture_bytes, six_digits
+from .._shared.payload import files_payload, picture_bytes, six_digits
 from ..concept_inference.payload import inference_payload, pictures_payload
 from . import geometry
 from .words import apart, p_value, remarks, verdict
@@ -42,31 +42,25 @@ def space_payload(evidence: InferenceComparison) -> dict[str, Any]:
 
 def thumbnails_payload(pictures: Iterable[UInt8[np.ndarray, "_h _w 3"]]) -> dict[str, Any]:
     """Return thumbnails in one buffer, in the order of the points: `[start, length]` of each."""
-    data = bytearray()
-    places = []
-    for picture in pictures:
-        encoded = picture_bytes(thumbnail(picture, MOST_PIXELS))
-        places.append([len(data), len(encoded)])
-        data += encoded
-    return {"places": places, "data": bytes(data)}
+    return files_payload(picture_bytes(thumbnail(picture, MOST_PIXELS)) for picture in pictures)
 
 
 def charts_payload(
-    found: Mapping[int, ConceptInference], evidence: InferenceComparison
+    inferences: Mapping[int, ConceptInference], evidence: InferenceComparison
 ) -> dict[str, Any]:
     """Return the inferences of single points, as one tree: `of` says whose each is.
 
     Maps have at most 28 cells a side, of more than 24 points at most 14.
     """
-    if not found:
+    if not inferences:
         return {"of": [], "inference": {}, "pictures": {}}
-    most = FINE if len(found) <= FEW else COARSE
+    most = FINE if len(inferences) <= FEW else COARSE
     named = [
         replace(one, name=point_name(evidence, i), root=coarser(one.root, most))
-        for i, one in found.items()
+        for i, one in inferences.items()
     ]
     return {
-        "of": list(found),
+        "of": list(inferences),
         "inference": inference_payload(named),
         "pictures": pictures_payload(named),
     }

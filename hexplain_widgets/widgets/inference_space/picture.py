@@ -1,4 +1,4 @@
-"""Inferences in space as a picture, drawn from the evidence alone: for slides and for print."""
+"""Inferences in space as a picture, drawn from the evidence alone: marks, plot, table."""
 
 from __future__ import annotations
 
@@ -11,16 +11,30 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
 from ...evidence import InferenceComparison
-from ...pictures.page import ACCENT, FINER, INK, LINE, SOFT, WELL, Pen, Point, percent, short
-from ..concept_inference.colours import paler
-from ..concept_inference.tree_picture import SETS
+from ...pictures.colours import SETS, paler
+from ...pictures.page import (
+    ACCENT,
+    FINER,
+    INK,
+    LINE,
+    SOFT,
+    WELL,
+    WIDTH,
+    Pen,
+    Point,
+    finished,
+    page_of,
+    percent,
+    short,
+)
 from . import geometry
 from .payload import point_name
 from .words import apart, listed, p_value, remarks, verdict
 
 Outline = tuple[tuple[float, float], ...]
-WIDTH, HEIGHT, MARGIN, HEAD = 1920, 1080, 48, 130
+HEIGHT, MARGIN, HEAD = 1080, 48, 130
 PLOT = (1120, 880)
+SIDE = MARGIN + PLOT[0] + 40  # from where on the table stands beside the plot
 TURN = {"yaw": 32.0, "pitch": 20.0, "zoom": 1.0}
 MOST_SETS = 12
 _MARK, _FILL = 10.0, 38
@@ -82,9 +96,6 @@ SHAPES: tuple[Outline, ...] = (
 )
 
 
-SIDE = MARGIN + PLOT[0] + 40
-
-
 def draw_space(evidence: InferenceComparison, view: Mapping[str, Any]) -> Image.Image:
     """Return plot and table as a picture 1920 pixels wide, arranged as the view was left.
 
@@ -103,7 +114,7 @@ class _SpacePicture:
     def __init__(self, evidence: InferenceComparison, view: Mapping[str, Any]) -> None:
         self.evidence, self.view = evidence, view
         turn = {**TURN, **view.get("turn", {})}
-        self.seen = geometry.basis(turn["yaw"], turn["pitch"])
+        self.basis = geometry.basis(turn["yaw"], turn["pitch"])
         self.box = geometry.box(evidence)
         room = (PLOT[0] - 290, PLOT[1] - 130)
         self.scale = geometry.fitted(self.box, *room) * turn["zoom"]
@@ -111,7 +122,7 @@ class _SpacePicture:
         self.chosen = {int(s) for s in cell.split(".") if s} & set(range(len(evidence.names)))
         self.side = _SidePanel(evidence, self.chosen)
         height = max(HEIGHT, round(self.side.tall))
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, height * FINER), "white"))
+        self.pen = page_of(height)
         self.ink = ImageDraw.Draw(self.pen.canvas, "RGBA")
 
     def finished(self) -> Image.Image:
@@ -121,8 +132,7 @@ class _SpacePicture:
             self._spread(place)
         self._points()
         self.side.draw(self.pen, self.ink)
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _title(self) -> None:
         named = list(dict.fromkeys(self.evidence.concepts))
@@ -133,27 +143,27 @@ class _SpacePicture:
 
     def _place(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
         """Where points are seen, in pixels of the finer canvas."""
-        flat = (points - self.box.mean(0)) @ self.seen[:2].T * self.scale
+        flat = (points - self.box.mean(0)) @ self.basis[:2].T * self.scale
         middle = np.array([MARGIN + PLOT[0] / 2, HEAD + PLOT[1] / 2])
         return (middle + flat * (1, -1)) * FINER
 
     def _frame(self) -> None:
         """The three sides of the box that lie behind, and the names of its axes."""
-        behind = geometry.back(self.box, self.seen)
+        behind = geometry.back(self.box, self.basis)
         for axis in range(3):
             j, k = (i for i in range(3) if i != axis)
             corners = np.empty((4, 3))
             corners[:, axis] = self.box[behind[axis], axis]
             corners[:, j] = self.box[[0, 0, 1, 1], j]
             corners[:, k] = self.box[[0, 1, 1, 0], k]
-            seen = [tuple(point) for point in self._place(corners)]
-            self.ink.polygon(seen, fill=(*_rgb(WELL), 90))
-            self.ink.line([*seen, seen[0]], LINE, 2 * FINER, "curve")
+            polygon = [tuple(point) for point in self._place(corners)]
+            self.ink.polygon(polygon, fill=(*_rgb(WELL), 90))
+            self.ink.line([*polygon, polygon[0]], LINE, 2 * FINER, "curve")
         for axis in range(3):
             self._axis(axis)
 
     def _axis(self, axis: int) -> None:
-        start, end = geometry.labelled_edge(axis, self.box, self.seen)
+        start, end = geometry.labelled_edge(axis, self.box, self.basis)
         ends = self._place(np.stack([start, end]))
         self.ink.line([tuple(one) for one in ends], SOFT, round(2.5 * FINER))
         middle, heart = ends.mean(0), self._place(self.box.mean(0)[None])[0]
@@ -180,7 +190,7 @@ class _SpacePicture:
             return
         rings = [
             [tuple(point) for point in middle + flat * self.scale * FINER * (1, -1)]
-            for flat in (geometry.outline(half[rows], self.seen) for rows in _RINGS)
+            for flat in (geometry.outline(half[rows], self.basis) for rows in _RINGS)
         ]
         self.ink.polygon(rings[0], fill=(*tint, _FILL))
         for ring, (width, strength) in zip(rings, ((2.5, 255), (1, 90), (1, 90)), strict=True):
@@ -188,7 +198,7 @@ class _SpacePicture:
 
     def _points(self) -> None:
         """The points from back to front, the nearer the larger and the stronger."""
-        depth = self.evidence.points @ self.seen[2]
+        depth = self.evidence.points @ self.basis[2]
         low, high = float(depth.min()), float(depth.max())
         near = (depth - low) / (high - low) if high > low else np.ones(len(depth))
         at = self._place(self.evidence.points.astype(float))

@@ -13,17 +13,144 @@ import traitlets
 from ...evidence import ConceptInference, InferenceComparison
 from .._shared.conversation import Content, Handler, Stop
 from .._shared.payload import faithfulness_fields
-from .._shared.state import ViewState, dotted_numbers, finite, understood
 from .._shared.view import View, synced
 from ..concept_inference.sources import chain_of
-from ..decomposition_tree import messages as questions
-from ..decomposition_tree.messages import whole
+from .messages import cleaned, point_in, points_in
 from .payload import charts_payload, pictured, points_checked, space_payload, thumbnails_payload
 from .picture import draw_space
 from .words import listed
 
-MOST_CHARTS = 6
 MOST_KEPT = 24  # inferences of points that were asked for
+
+
+class InferenceSpace(View):
+    """Inferences of sets of images as points in space, with a table of their distances.
+
+    `comparison` is what `chain.compare` returned. Points that are chosen open their sunbursts:
+    those in the comparison, or, with the fitted `chain` and the mapping `images` of sets that was
+    compared, any that are asked for (at most six side by side). Raises TypeError for what is no
+    comparison, Chain or mapping, ValueError for images that are not those of the comparison.
+    """
+
+    bundle = "inference_space"
+
+    space = synced(traitlets.Dict)
+    thumbnails = synced(traitlets.Dict)
+    charts = synced(traitlets.Dict)
+    checks = synced(traitlets.Dict)
+    live = synced(traitlets.Bool)
+    view = synced(traitlets.Dict, from_json=cleaned)
+
+    def __init__(self, comparison: Any, chain: Any = None, *, images: Any = None) -> None:
+        evidence = comparison_of(comparison)
+        if chain is not None or images is not None:
+            chain_of(chain)
+        given = () if images is None else images_of(images, evidence)
+        self._open(evidence, chain if given else None, given)
+
+    @classmethod
+    def from_evidence(cls, comparison: Any) -> InferenceSpace:
+        """Return a view of a saved InferenceComparison; it needs no model, and asks for no more.
+
+        Raises TypeError for what is no InferenceComparison.
+        """
+        return cls(comparison)
+
+    def _open(self, evidence: InferenceComparison, chain: Any, images: tuple[Any, ...]) -> None:
+        self._evidence, self._chain, self._images = evidence, chain, images
+        self._inferences: dict[int, ConceptInference] = dict(enumerate(evidence.inferences))
+        super().__init__(
+            space=space_payload(evidence),
+            thumbnails=thumbnails_payload(pictured(evidence)),
+            charts=charts_payload(self._inferences, evidence),
+            checks=points_checked(evidence),
+            live=chain is not None,
+        )
+
+    @property
+    def evidence(self) -> InferenceComparison:
+        """The comparison on the screen."""
+        return self._evidence
+
+    def __repr__(self) -> str:
+        names = ", ".join(map(repr, self._evidence.names))
+        count = len(self._evidence.points)
+        return f"InferenceSpace([{names}], {count} images, level {self._evidence.level!r})"
+
+    @property
+    def title(self) -> str:
+        """What a page with this view is called."""
+        concepts = listed(list(dict.fromkeys(self._evidence.concepts)))
+        return f"How {concepts} is inferred in {listed(self._evidence.names)}"
+
+    def snapshot(self) -> InferenceSpace:
+        """Return a twin of what is on the screen, without the Chain, with the sunbursts opened."""
+        twin = type(self).from_evidence(self._evidence)
+        twin._keep(self._inferences)
+        twin.view, twin.layout = self.view, self.layout
+        return twin
+
+    def export_png(self, path: str | Path) -> Path:
+        """Write plot and table as a picture for slides and print, 1920 pixels wide."""
+        draw_space(self._evidence, self.view).save(path, format="PNG")
+        return Path(path)
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return what answers each kind of message."""
+        return {"infer": self._infer, "check": self._check}
+
+    def close(self) -> None:
+        """Close the view and let go of the Chain and the images."""
+        self._chain, self._images = None, ()
+        super().close()
+
+    def _infer(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        points = points_in(content, len(self._evidence.points))
+        missing = [point for point in points if point not in self._inferences]
+        self._inferences = _last(self._inferences, points)
+        chain, images = self._ask(missing)
+        for done, point in enumerate(missing):
+            life = self._life(content, stopped, {"done": done, "total": len(missing)})
+            inference = chain.explain(images[point], self._target(point, chain), stopped=life)
+            if stopped():
+                raise CancelledError
+            self._keep({point: inference})
+        return {"points": list(points)}
+
+    def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        point = point_in(content, len(self._evidence.points))
+        chain, images = self._ask([point])
+        life = self._life(content, stopped, {})
+        faithfulness = chain.agreement(self._evidence, point, images[point], life)
+        if stopped():
+            raise CancelledError
+        with self._state_lock:
+            known = self._evidence.agreements or (None,) * len(self._evidence.points)
+            every = (*known[:point], faithfulness.pearson, *known[point + 1 :])
+            self._evidence = replace(self._evidence, agreements=every)
+            self._publish(checks={**self.checks, str(point): faithfulness_fields(faithfulness)})
+        return faithfulness_fields(faithfulness)
+
+    def _ask(self, missing: list[int]) -> tuple[Any, tuple[Any, ...]]:
+        if missing and self._chain is None:
+            raise ValueError(
+                "this view has no Chain and images to infer or check concepts of single images"
+                " with; expected both, or inferences in the comparison;"
+                " run InferenceSpace(comparison, chain, images=sets)"
+            )
+        return self._chain, self._images
+
+    def _target(self, point: int, chain: Any) -> str | None:
+        """The class whose decision is inferred: the set's concept where that is a class."""
+        concept = self._evidence.concepts[int(self._evidence.sets[point])]
+        decided = self._evidence.level == next(iter(chain.levels_))
+        return concept if decided else None
+
+    def _keep(self, inferences: Mapping[int, ConceptInference]) -> None:
+        """Show more inferences; of those that were asked for, the latest are kept."""
+        most = max(MOST_KEPT, len(self._evidence.inferences))
+        self._inferences = dict(list({**self._inferences, **inferences}.items())[-most:])
+        self._publish(charts=charts_payload(self._inferences, self._evidence))
 
 
 def comparison_of(given: Any) -> InferenceComparison:
@@ -75,37 +202,15 @@ def images_of(given: Any, comparison: InferenceComparison) -> tuple[Any, ...]:
         )
     sets = {str(name): _listed(name, one) for name, one in given.items()}
     for place, name in enumerate(comparison.names):
-        wanted = int((comparison.sets == place).sum())
-        if len(sets[name]) != wanted:
+        size = int((comparison.sets == place).sum())
+        if len(sets[name]) != size:
             raise ValueError(
-                f"got {len(sets[name])} images of {name!r}; expected the {wanted} that were"
+                f"got {len(sets[name])} images of {name!r}; expected the {size} that were"
                 " compared; pass the mapping that chain.compare was given"
             )
     numbers = [int((comparison.sets[:i] == s).sum()) for i, s in enumerate(comparison.sets)]
     places = zip(comparison.sets, numbers, strict=True)
     return tuple(sets[comparison.names[int(place)]][number] for place, number in places)
-
-
-def points_in(content: Content, count: int) -> tuple[int, ...]:
-    """Return the `points` of a message; raises ValueError for what is none, and for too many."""
-    points: Any = content.get("points")
-    good = isinstance(points, list) and all(questions.whole(i) for i in points)
-    if not good or not 1 <= len(points) <= MOST_CHARTS:
-        raise ValueError(
-            f"got points {points!r:.60}; expected 1 to {MOST_CHARTS} of them by number;"
-            " choose them in the plot"
-        )
-    wrong = [i for i in points if not 0 <= i < count]
-    if wrong:
-        raise ValueError(
-            f"got point {wrong[0]}; expected a number from 0 to {count - 1}; choose it in the plot"
-        )
-    return tuple(dict.fromkeys(points))
-
-
-def point_in(content: Content, count: int) -> int:
-    """Return the `point` of a message; raises ValueError for what is none."""
-    return points_in({"points": [content.get("point")]}, count)[0]
 
 
 def _listed(name: object, given: Any) -> Any:
@@ -118,162 +223,6 @@ def _listed(name: object, given: Any) -> Any:
     return given
 
 
-def cleaned(state: object, _: object = None) -> ViewState:
-    """Return what is understood of a saved arrangement: how it is turned, what is chosen."""
-    return understood(state, _ENTRIES)
-
-
-def _turn(value: object) -> bool:
-    turn: dict[str, Any] = value if isinstance(value, dict) else {}
-    if not all(finite(turn.get(name)) for name in ("yaw", "pitch", "zoom")):
-        return False
-    return bool(abs(turn["pitch"]) <= 90 and 0.1 <= turn["zoom"] <= 20)
-
-
-def _points(value: object) -> bool:
-    return isinstance(value, list) and len(value) <= MOST_CHARTS and all(map(whole, value))
-
-
-_ENTRIES = {
-    "turn": _turn,
-    "spread": lambda value: value in ("ellipsoids", "spokes", "none"),
-    "cell": dotted_numbers,
-    "points": _points,
-    "selected": dotted_numbers,
-    "zoom": dotted_numbers,
-}
-
-
-class InferenceSpace(View):
-    """Inferences of sets of images as points in space, with a table of their distances.
-
-    `comparison` is what `chain.compare` returned. Points that are chosen open their sunbursts:
-    those in the comparison, or, with the fitted `chain` and the mapping `images` of sets that was
-    compared, any that are asked for (at most six side by side). Raises TypeError for what is no
-    comparison, Chain or mapping, ValueError for images that are not those of the comparison.
-    """
-
-    bundle = "inference_space"
-
-    space = synced(traitlets.Dict)
-    thumbnails = synced(traitlets.Dict)
-    charts = synced(traitlets.Dict)
-    checks = synced(traitlets.Dict)
-    live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=cleaned)
-
-    def __init__(self, comparison: Any, chain: Any = None, *, images: Any = None) -> None:
-        evidence = comparison_of(comparison)
-        if chain is not None or images is not None:
-            chain_of(chain)
-        given = () if images is None else images_of(images, evidence)
-        self._open(evidence, chain if given else None, given)
-
-    @classmethod
-    def from_evidence(cls, comparison: Any) -> InferenceSpace:
-        """Return a view of a saved InferenceComparison; it needs no model, and asks for no more.
-
-        Raises TypeError for what is no InferenceComparison.
-        """
-        return cls(comparison)
-
-    def _open(self, evidence: InferenceComparison, chain: Any, images: tuple[Any, ...]) -> None:
-        self._evidence, self._chain, self._images = evidence, chain, images
-        self._found: dict[int, ConceptInference] = dict(enumerate(evidence.inferences))
-        super().__init__(
-            space=space_payload(evidence),
-            thumbnails=thumbnails_payload(pictured(evidence)),
-            charts=charts_payload(self._found, evidence),
-            checks=points_checked(evidence),
-            live=chain is not None,
-        )
-
-    @property
-    def evidence(self) -> InferenceComparison:
-        """The comparison on the screen."""
-        return self._evidence
-
-    def __repr__(self) -> str:
-        names = ", ".join(map(repr, self._evidence.names))
-        count = len(self._evidence.points)
-        return f"InferenceSpace([{names}], {count} images, level {self._evidence.level!r})"
-
-    @property
-    def title(self) -> str:
-        """What a page with this view is called."""
-        concepts = listed(list(dict.fromkeys(self._evidence.concepts)))
-        return f"How {concepts} is inferred in {listed(self._evidence.names)}"
-
-    def snapshot(self) -> InferenceSpace:
-        """Return a twin of what is on the screen, without the Chain, with the sunbursts opened."""
-        twin = type(self).from_evidence(self._evidence)
-        twin._keep(self._found)
-        twin.view, twin.layout = self.view, self.layout
-        return twin
-
-    def export_png(self, path: str | Path) -> Path:
-        """Write plot and table as a picture for slides and print, 1920 pixels wide."""
-        draw_space(self._evidence, self.view).save(path, format="PNG")
-        return Path(path)
-
-    def handlers(self) -> Mapping[str, Handler]:
-        """Return what answers each kind of message."""
-        return {"infer": self._infer, "check": self._check}
-
-    def close(self) -> None:
-        """Close the view and let go of the Chain and the images."""
-        self._chain, self._images = None, ()
-        super().close()
-
-    def _infer(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        points = points_in(content, len(self._evidence.points))
-        missing = [point for point in points if point not in self._found]
-        self._found = _last(self._found, points)
-        chain, images = self._ask(missing)
-        for done, point in enumerate(missing):
-            life = self._life(content, stopped, {"done": done, "total": len(missing)})
-            found = chain.explain(images[point], self._target(point, chain), stopped=life)
-            if stopped():
-                raise CancelledError
-            self._keep({point: found})
-        return {"points": list(points)}
-
-    def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        point = point_in(content, len(self._evidence.points))
-        chain, images = self._ask([point])
-        life = self._life(content, stopped, {})
-        found = chain.agreement(self._evidence, point, images[point], life)
-        if stopped():
-            raise CancelledError
-        with self._state_lock:
-            known = self._evidence.agreements or (None,) * len(self._evidence.points)
-            every = (*known[:point], found.pearson, *known[point + 1 :])
-            self._evidence = replace(self._evidence, agreements=every)
-            self._publish(checks={**self.checks, str(point): faithfulness_fields(found)})
-        return faithfulness_fields(found)
-
-    def _ask(self, missing: list[int]) -> tuple[Any, tuple[Any, ...]]:
-        if missing and self._chain is None:
-            raise ValueError(
-                "this view has no Chain and images to infer or check concepts of single images"
-                " with; expected both, or inferences in the comparison;"
-                " run InferenceSpace(comparison, chain, images=sets)"
-            )
-        return self._chain, self._images
-
-    def _target(self, point: int, chain: Any) -> str | None:
-        """The class whose decision is inferred: the set's concept where that is a class."""
-        concept = self._evidence.concepts[int(self._evidence.sets[point])]
-        decided = self._evidence.level == next(iter(chain.levels_))
-        return concept if decided else None
-
-    def _keep(self, found: Mapping[int, ConceptInference]) -> None:
-        """Show more inferences; of those that were asked for, the latest are kept."""
-        most = max(MOST_KEPT, len(self._evidence.inferences))
-        self._found = dict(list({**self._found, **found}.items())[-most:])
-        self._publish(charts=charts_payload(self._found, self._evidence))
-
-
-def _last(found: Mapping[int, ConceptInference], points: Collection[int]) -> dict[int, Any]:
+def _last(inferences: Mapping[int, ConceptInference], points: Collection[int]) -> dict[int, Any]:
     """The same, with these points behind the others: what is first is given up first."""
-    return dict(sorted(found.items(), key=lambda item: item[0] in points))
+    return dict(sorted(inferences.items(), key=lambda item: item[0] in points))

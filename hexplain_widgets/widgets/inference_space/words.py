@@ -45,9 +45,11 @@ def verdict(evidence: InferenceComparison) -> list[str]:
     """Return in sentences which sets lie apart and which overlap, from the distances alone."""
     if len(evidence.names) == 1:
         return [f"There is one set, {evidence.names[0]}: nothing to compare it with."]
-    found = {pair: apart(evidence, *pair) for pair in combinations(range(len(evidence.names)), 2)}
-    away = [pair for pair, one in found.items() if one]
-    near = [pair for pair, one in found.items() if one is False]
+    verdicts = {
+        pair: apart(evidence, *pair) for pair in combinations(range(len(evidence.names)), 2)
+    }
+    away = [pair for pair, one in verdicts.items() if one]
+    near = [pair for pair, one in verdicts.items() if one is False]
     clauses = list(_clauses(away, near, evidence.names))
     said = [f"{'; '.join(clauses)}."] if clauses else []
     return [*said, *_doubts(evidence, away, near), *_single(evidence)]

@@ -1,4 +1,4 @@
-"""Heatmaps in their places: one per method, class and layer, whoever made them."""
+"""Heatmaps in their places, one per method, class and layer, and how a fitted Chip fills them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Spot(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cell:
+class MapCell:
     """One map with its box; `channels` counts those of non-zero weight, and all.
 
     `boxed` says that a box was asked for, which a map that points at nothing does not have.
@@ -60,7 +60,7 @@ class HeatmapGrid:
     layers: tuple[Layer, ...]
     methods: tuple[str, ...]
     provenance: Provenance
-    cells: Mapping[Spot, Cell] = field(default_factory=dict)
+    cells: Mapping[Spot, MapCell] = field(default_factory=dict)
     errors: Mapping[Spot, str] = field(default_factory=dict)
     sparsity: float | None = None
     notes: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class HeatmapGrid:
         """Return the maps of a sheet in their places."""
         boxes = _boxes(sheet)
         cells = {
-            spot_of(m): Cell(m, boxes.get(spot_of(m)), spot_of(m) in boxes) for m in sheet.maps
+            spot_of(m): MapCell(m, boxes.get(spot_of(m)), spot_of(m) in boxes) for m in sheet.maps
         }
         methods = tuple(dict.fromkeys(spot.method for spot in cells))
         sparsity = sheet.provenance.settings.get("sparsity")
@@ -85,7 +85,7 @@ class HeatmapGrid:
             notes=sheet.notes,
         )
 
-    def with_found(self, cells: Mapping[Spot, Cell], errors: Mapping[Spot, str]) -> HeatmapGrid:
+    def with_cells(self, cells: Mapping[Spot, MapCell], errors: Mapping[Spot, str]) -> HeatmapGrid:
         """Return the same with new maps and errors, each in the place of what stood there."""
         kept = {spot: text for spot, text in self.errors.items() if spot not in cells}
         had = {spot: cell for spot, cell in self.cells.items() if spot not in errors}
@@ -107,8 +107,8 @@ class HeatmapGrid:
         if method in OF_THE_IMAGE:
             return (WHOLE,)
         named = [layer.name for layer in self.layers]
-        found = dict.fromkeys(s.layer for s in (*self.cells, *self.errors) if s.method == method)
-        return (*(n for n in named if n in found), *(n for n in found if n not in named))
+        layers = dict.fromkeys(s.layer for s in (*self.cells, *self.errors) if s.method == method)
+        return (*(n for n in named if n in layers), *(n for n in layers if n not in named))
 
     def targets(self) -> dict[Key, str | None]:
         """Return the classes with a map or an error, with names where a map tells them."""
@@ -116,7 +116,7 @@ class HeatmapGrid:
         names: dict[Key, str | None] = {s.target: known.get(s.target) for s in self.errors}
         return names | {spot.target: cell.heatmap.target for spot, cell in self.cells.items()}
 
-    def ordered(self) -> Iterable[tuple[Spot, Cell]]:
+    def ordered(self) -> Iterable[tuple[Spot, MapCell]]:
         """Yield maps by method, class and layer from the deepest, in the order of the view."""
         targets = list(self.targets())
         for method in dict.fromkeys((*self.methods, *(s.method for s in self.cells))):
@@ -174,18 +174,18 @@ def sheet_of(evidence: HeatMapSheet | HeatMap | Localization) -> HeatMapSheet:
 
 def _boxes(sheet: HeatMapSheet) -> dict[Spot, Localization]:
     """Boxes by the places of their maps: by method where they name it, else in order."""
-    found: dict[Spot, Localization] = {}
+    boxes: dict[Spot, Localization] = {}
     for one in sheet.localizations:
         peers = [m for m in sheet.maps if (m.target, m.layer) == (one.target, one.layer)]
-        free = [m for m in peers if spot_of(m) not in found]
+        free = [m for m in peers if spot_of(m) not in boxes]
         own = [m for m in free if m.method == one.provenance.method]
         for heatmap in (own or free)[:1]:
-            found[spot_of(heatmap)] = one
-    return found
+            boxes[spot_of(heatmap)] = one
+    return boxes
 
 
 @runtime_checkable
-class FittedEngine(Protocol):
+class FittedChip(Protocol):
     """A fitted engine, as far as this view uses it; `hx.Chip` is one."""
 
     @property
@@ -204,7 +204,7 @@ class FittedEngine(Protocol):
     def sparsity(self) -> float:
         """The penalty, as a fraction of the smallest that zeroes everything."""
 
-    def refit(self, *, sparsity: float) -> FittedEngine:
+    def refit(self, *, sparsity: float) -> FittedChip:
         """Return the same engine at another sparsity."""
 
     def matrix(
@@ -257,70 +257,74 @@ class MapRequest:
 class MapAnswer:
     """Maps by their places, and in words why others could not be had."""
 
-    cells: dict[Spot, Cell] = field(default_factory=dict)
+    cells: dict[Spot, MapCell] = field(default_factory=dict)
     errors: dict[Spot, str] = field(default_factory=dict)
 
 
-def gathered(
-    engine: FittedEngine,
+def maps_of(
+    engine: FittedChip,
     image: Any,
-    wanted: MapRequest,
+    request: MapRequest,
     stopped: Callable[[], bool] = lambda: False,
 ) -> MapAnswer:
-    """Return the wanted maps; one that cannot be had says why and keeps no other back.
+    """Return the maps of a request; one that cannot be had says why and keeps no other back.
 
     Raises CancelledError once `stopped` says so.
     """
     try:
-        return MapAnswer(_drawn(engine, image, wanted, stopped))
+        return MapAnswer(_cells_of(engine, image, request, stopped))
     except ValueError as error:
-        parts = wanted.parts()
+        parts = request.parts()
         if not parts:
-            return MapAnswer({}, {spot: str(error) for spot in wanted.spots()})
-    found = MapAnswer()
+            return MapAnswer({}, {spot: str(error) for spot in request.spots()})
+    answer = MapAnswer()
     for part in parts:
-        one = gathered(engine, image, part, stopped)
-        found.cells |= one.cells
-        found.errors |= one.errors
-    return found
+        one = maps_of(engine, image, part, stopped)
+        answer.cells |= one.cells
+        answer.errors |= one.errors
+    return answer
 
 
-def _drawn(
-    engine: FittedEngine, image: Any, wanted: MapRequest, stopped: Callable[[], bool]
-) -> dict[Spot, Cell]:
+def _cells_of(
+    engine: FittedChip, image: Any, request: MapRequest, stopped: Callable[[], bool]
+) -> dict[Spot, MapCell]:
     _go_on(stopped)
     sheet = engine.heatmaps(
         image,
-        targets=list(wanted.targets),
-        layers=list(wanted.layers),
-        methods=(wanted.method,),
-        localize=wanted.boxes,
+        targets=list(request.targets),
+        layers=list(request.layers),
+        methods=(request.method,),
+        localize=request.boxes,
         stopped=stopped,
     )
     _go_on(stopped)
-    boxes = {(one.target, one.layer): _drawn_by(wanted.method, one) for one in sheet.localizations}
-    counts = _counts(engine, wanted)
+    boxes = {
+        (one.target, one.layer): _named_after(request.method, one) for one in sheet.localizations
+    }
+    counts = _counts(engine, request)
     return {
-        spot_of(m): Cell(m, boxes.get((m.target, m.layer)), wanted.boxes, counts.get(spot_of(m)))
+        spot_of(m): MapCell(
+            m, boxes.get((m.target, m.layer)), request.boxes, counts.get(spot_of(m))
+        )
         for m in sheet.maps
     }
 
 
-def _drawn_by(method: str, one: Localization) -> Localization:
+def _named_after(method: str, one: Localization) -> Localization:
     """The same, naming the method of its map: a sheet of several tells their boxes apart by it."""
     return replace(one, provenance=replace(one.provenance, method=method))
 
 
-def _counts(engine: FittedEngine, wanted: MapRequest) -> dict[Spot, tuple[int, int]]:
-    if wanted.method not in COUNTED:
+def _counts(engine: FittedChip, request: MapRequest) -> dict[Spot, tuple[int, int]]:
+    if request.method not in COUNTED:
         return {}
-    found = {}
-    for layer in wanted.layers:
-        weights = engine.matrix(classes=list(wanted.targets), layer=layer).values
-        for target, row in zip(wanted.targets, weights, strict=True):
-            spot = Spot(wanted.method, target, layer)
-            found[spot] = (int(np.count_nonzero(row)), len(row))
-    return found
+    counts = {}
+    for layer in request.layers:
+        weights = engine.matrix(classes=list(request.targets), layer=layer).values
+        for target, row in zip(request.targets, weights, strict=True):
+            spot = Spot(request.method, target, layer)
+            counts[spot] = (int(np.count_nonzero(row)), len(row))
+    return counts
 
 
 def _go_on(stopped: Callable[[], bool]) -> None:

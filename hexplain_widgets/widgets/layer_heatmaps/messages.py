@@ -1,26 +1,25 @@
-"""What a heatmap view may ask: its messages, checked before anything is done for them."""
+"""What a heatmap view sends: its messages and its arrangement, checked before use."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ...arguments import nearest
 from ...chip.heatmaps import SUMS
-from .._shared.conversation import RELOAD
-from ..decomposition_tree.messages import target_in, whole
+from .._shared.conversation import RELOAD, Content
+from .._shared.messages import target_in
+from .._shared.state import ViewState, boolean, finite, understood, whole
 from .grid import MapRequest
 
-Content = Mapping[str, Any]
 MOST_CLASSES = 24
 SUMMED = tuple(SUMS)  # methods that sum channels, so that each can be taken out
-ViewState = dict[str, Any]
 SCALES = ("map", "layer", "all")
 MOST = 200
 
 
-def wanted_in(
+def maps_in(
     content: Content, methods: Sequence[str], layers: Sequence[str], classes: Sequence[str]
 ) -> MapRequest:
     """Return the maps that a message asks for; raises ValueError for what there is not."""
@@ -38,8 +37,8 @@ def spot_in(
 ) -> tuple[str, int, str]:
     """Return the method, class and layer of one map that a message asks of; raises ValueError."""
     target, layer = content.get("target"), content.get("layer")
-    wanted = wanted_in({**content, "classes": [target], "layers": [layer]}, SUMMED, layers, classes)
-    return wanted.method, wanted.targets[0], wanted.layers[0]
+    request = maps_in({**content, "classes": [target], "layers": [layer]}, SUMMED, layers, classes)
+    return request.method, request.targets[0], request.layers[0]
 
 
 def sparsity_in(content: Content) -> float:
@@ -72,13 +71,13 @@ def class_index(target: int | str, classes: Sequence[str]) -> int:
                 " choose one in that range, or a name"
             )
         return int(target)
-    found = [i for i, name in enumerate(classes) if name == target]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    places = [i for i, name in enumerate(classes) if name == target]
+    if len(places) == 1:
+        return places[0]
+    if places:
         raise ValueError(
-            f"got the class name {target!r:.60}, which stands for {len(found)} classes; expected"
-            f" one; give its index: {', '.join(map(str, found))}"
+            f"got the class name {target!r:.60}, which stands for {len(places)} classes; expected"
+            f" one; give its index: {', '.join(map(str, places))}"
         )
     raise ValueError(
         f"got the unknown class {target!r:.60}; expected one of {len(classes)} names; the nearest"
@@ -107,18 +106,12 @@ def _layers(content: Content, layers: Sequence[str]) -> tuple[str, ...]:
 
 
 def cleaned(state: object, _: object = None) -> ViewState:
-    """Return the entries of a saved arrangement that are understood, dropping all others."""
-    given = state if isinstance(state, dict) else {}
-    return {
-        name: given[name]
-        for name, holds in _ENTRIES.items()
-        if name in given and holds(given[name])
-    }
+    """Return what is understood of a saved arrangement: method, classes, scale, what is chosen."""
+    return understood(state, _ENTRIES)
 
 
 def _key(value: object) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole or _name(value)
+    return whole(value) or _name(value)
 
 
 def _name(value: object) -> bool:
@@ -135,23 +128,13 @@ def _place(value: object) -> bool:
     )
 
 
-def _part(value: object) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    return math.isfinite(value) and 0 <= value <= 1
-
-
-def _choice(value: object) -> bool:
-    return isinstance(value, bool)
-
-
 _ENTRIES = {
     "method": _name,
     "classes": _keys,
     "scale": lambda value: value in SCALES,
-    "opacity": _part,
-    "boxes": _choice,
-    "signed": _choice,
+    "opacity": lambda value: finite(value) and 0 <= value <= 1,
+    "boxes": boolean,
+    "signed": boolean,
     "selected": _place,
-    "pinned": _choice,
+    "pinned": boolean,
 }

@@ -6,18 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from ...chip.heatmaps import OF_THE_IMAGE
 from ...evidence import HeatMap
-from .._shared.payload import layer_fields, picture_bytes, prediction_fields, quantized, six_digits
-from .grid import WITHOUT_WEIGHTS, Cell, HeatmapGrid, Spot
+from .._shared.payload import (
+    CodedMap,
+    layer_fields,
+    map_bytes,
+    map_columns,
+    picture_bytes,
+    prediction_fields,
+    quantized,
+    six_digits,
+)
+from .grid import WITHOUT_WEIGHTS, HeatmapGrid, MapCell, Spot
 
-Quantized = tuple[UInt8[np.ndarray, "_ _"], int, float]
 NOTHING = np.zeros((0, 0), dtype=np.uint8)
 
 
-class Encoder:
+class GridEncoder:
     """Writes a grid for the browser; pictures that were written before are not written again."""
 
     def __init__(self) -> None:
@@ -43,11 +50,11 @@ class Encoder:
             "notes": list(grid.notes),
             "errors": [[*spot, text] for spot, text in grid.errors.items()],
             "maps": _columns(placed, maps, encoded),
-            "data": b"".join(pixels.tobytes() for pixels, _, _ in maps),
+            "data": map_bytes(maps),
             "pictures": b"".join(encoded),
         }
 
-    def _pictures(self, cells: list[Cell]) -> list[bytes]:
+    def _pictures(self, cells: list[MapCell]) -> list[bytes]:
         fresh = {id(cell.heatmap): self._picture(cell.heatmap) for cell in cells}
         self._known = fresh
         return [fresh[id(cell.heatmap)][1] for cell in cells]
@@ -69,28 +76,26 @@ def _method(name: str) -> dict[str, Any]:
     }
 
 
-def _quantized(heatmap: HeatMap) -> Quantized:
+def _quantized(heatmap: HeatMap) -> CodedMap:
     if heatmap.picture is not None:
         return NOTHING, 0, 1.0
     return quantized(heatmap.values)
 
 
 def _columns(
-    placed: list[tuple[Spot, Cell]], maps: list[Quantized], encoded: list[bytes]
+    placed: list[tuple[Spot, MapCell]], maps: list[CodedMap], encoded: list[bytes]
 ) -> Mapping[str, list[Any]]:
     return {
         "method": [spot.method for spot, _ in placed],
         "target": [spot.target for spot, _ in placed],
         "layer": [spot.layer for spot, _ in placed],
-        "extent": [list(pixels.shape) for pixels, _, _ in maps],
-        "zero": [zero for _, zero, _ in maps],
-        "step": [step for _, _, step in maps],
+        **map_columns(maps),
         "picture": [len(one) for one in encoded],
         **{name: [value(cell) for _, cell in placed] for name, value in _FACTS.items()},
     }
 
 
-def _box(cell: Cell) -> list[int] | None:
+def _box(cell: MapCell) -> list[int] | None:
     one = cell.localization
     return None if one is None or one.box[2:] <= one.box[:2] else [int(i) for i in one.box]
 

@@ -12,10 +12,21 @@ from PIL import Image
 
 from ...network.localize import upsampled
 from ...pictures.heat import heat, pale
-from ...pictures.page import FINER, SOFT, WELL, Pen, Point, percent, short, stage_name
-from .grid import Cell, HeatmapGrid, Key, Spot
+from ...pictures.page import (
+    FINER,
+    SOFT,
+    WELL,
+    WIDTH,
+    Point,
+    finished,
+    page_of,
+    percent,
+    short,
+    stage_name,
+)
+from .grid import HeatmapGrid, Key, MapCell, Spot
 
-WIDTH, MARGIN, NAMES, GAP = 1920, 48, 210, 16
+MARGIN, NAMES, GAP = 48, 210, 16
 HEAD, LINE, FOOT = 150, 34, 100
 LARGEST = 420  # pixels a side up to which a map is enlarged
 ABREAST = 4  # maps side by side where there is one per class
@@ -55,11 +66,11 @@ def _named(key: Key, classes: Sequence[str]) -> str:
     return classes[key] if isinstance(key, int) and 0 <= key < len(classes) else str(key)
 
 
-def strongest(grid: HeatmapGrid, look: GridState, spot: Spot) -> float:
+def strongest(grid: HeatmapGrid, state: GridState, spot: Spot) -> float:
     """Return the value that the strongest colour of a map stands for; 1 where all is zero."""
-    peers = [s for s in _spots(grid, look) if _share_scale(look.scale, s, spot)]
+    peers = [s for s in _spots(grid, state) if _share_scale(state.scale, s, spot)]
     values = [grid.cells[s].heatmap.values for s in peers if s in grid.cells]
-    size = np.abs if look.signed else np.asarray
+    size = np.abs if state.signed else np.asarray
     return max((float(size(v).max(initial=0)) for v in values), default=0.0) or 1.0
 
 
@@ -67,60 +78,60 @@ def _share_scale(scale: str, one: Spot, other: Spot) -> bool:
     return scale == "all" or one == other or (scale == "layer" and one.layer == other.layer)
 
 
-def _spots(grid: HeatmapGrid, look: GridState) -> Iterator[Spot]:
-    for target in look.targets:
-        yield from (Spot(look.method, target, layer) for layer in grid.columns(look.method))
+def _spots(grid: HeatmapGrid, state: GridState) -> Iterator[Spot]:
+    for target in state.targets:
+        yield from (Spot(state.method, target, layer) for layer in grid.columns(state.method))
 
 
 def overlay(
-    cell: Cell,
+    cell: MapCell,
     image: UInt8[np.ndarray, "h w 3"],
     size: tuple[int, int],
-    look: GridState,
+    state: GridState,
     largest: float,
 ) -> Image.Image:
     """Return a map over its image, `size` `(width, height)` pixels; a picture as it is."""
     if cell.heatmap.picture is not None:
         return Image.fromarray(cell.heatmap.picture).resize(size, Image.Resampling.BICUBIC)
     ground = Image.fromarray(pale(image)).resize(size, Image.Resampling.BILINEAR)
-    over = heat(_scaled(cell.heatmap.values, image.shape[:2], look, largest))
-    over[..., 3] = np.rint(over[..., 3] * look.opacity)
+    over = heat(_scaled(cell.heatmap.values, image.shape[:2], state, largest))
+    over[..., 3] = np.rint(over[..., 3] * state.opacity)
     layer = Image.fromarray(over).resize(size, Image.Resampling.BILINEAR)
     ground.paste(layer, mask=layer.getchannel("A"))
     return ground
 
 
 def _scaled(
-    values: Float[np.ndarray, "mh mw"], size: tuple[int, ...], look: GridState, largest: float
+    values: Float[np.ndarray, "mh mw"], size: tuple[int, ...], state: GridState, largest: float
 ) -> Float[np.ndarray, "h w"]:
-    kept = values if look.signed else np.maximum(values, 0)
+    kept = values if state.signed else np.maximum(values, 0)
     return upsampled(kept.astype(np.float64), (size[0], size[1])) / largest
 
 
-def draw_heatmaps(grid: HeatmapGrid, look: GridState) -> Image.Image:
+def draw_heatmaps(grid: HeatmapGrid, state: GridState) -> Image.Image:
     """Return the maps of a look as a picture 1920 pixels wide, a row per class.
 
     Where a method gives one map per class the classes stand side by side. Raises ValueError for a
     look without a map.
     """
-    if not any(spot in grid.cells for spot in _spots(grid, look)):
+    if not any(spot in grid.cells for spot in _spots(grid, state)):
         raise ValueError(
-            f"got no map of {look.method} for {', '.join(look.targets.values()) or 'no class'};"
+            f"got no map of {state.method} for {', '.join(state.targets.values()) or 'no class'};"
             " expected at least one on the screen; choose a class and a method that has maps"
         )
-    columns = grid.columns(look.method)
-    rows = [[(target, layer) for layer in columns] for target in look.targets]
+    columns = grid.columns(state.method)
+    rows = [[(target, layer) for layer in columns] for target in state.targets]
     if len(columns) == 1:
         one_each = [row[0] for row in rows]
         rows = [one_each[i : i + ABREAST] for i in range(0, len(one_each), ABREAST)]
-    return _GridPicture(grid, look, rows, named=len(columns) > 1).finished()
+    return _GridPicture(grid, state, rows, named=len(columns) > 1).finished()
 
 
 class _GridPicture:
     def __init__(
-        self, grid: HeatmapGrid, look: GridState, rows: list[list[tuple[Key, str]]], *, named: bool
+        self, grid: HeatmapGrid, state: GridState, rows: list[list[tuple[Key, str]]], *, named: bool
     ) -> None:
-        self.grid, self.look, self.rows, self.named = grid, look, rows, named
+        self.grid, self.state, self.rows, self.named = grid, state, rows, named
         self.left = MARGIN + (NAMES if named else 0)
         across = max(map(len, rows))
         room = (WIDTH - MARGIN - self.left - GAP * (across - 1)) / across
@@ -128,7 +139,7 @@ class _GridPicture:
         self.size = (min(room, LARGEST), min(room, LARGEST) * height / width)
         self.row = self.size[1] + LINE + (GAP if named else LINE + GAP)
         total = round(HEAD + LINE + self.row * len(rows) + FOOT)
-        self.pen = Pen(Image.new("RGB", (WIDTH * FINER, total * FINER), "white"))
+        self.pen = page_of(total)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -137,14 +148,13 @@ class _GridPicture:
         for i, row in enumerate(self.rows):
             self._row(row, HEAD + LINE + i * self.row)
         self._legend(HEAD + LINE + self.row * len(self.rows) + GAP)
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _title(self) -> None:
-        names = ", ".join(self.look.targets.values())
+        names = ", ".join(self.state.targets.values())
         self.pen.text((MARGIN, 78), f"Where is {short(names, 54)}?", 48)
         sparsity = self.grid.sparsity
-        facts = [self.look.method, "" if sparsity is None else f"sparsity {sparsity:.3g}"]
+        facts = [self.state.method, "" if sparsity is None else f"sparsity {sparsity:.3g}"]
         self.pen.text((WIDTH - MARGIN, 78), ",  ".join(filter(None, facts)), 26, SOFT, "rs")
 
     def _heads(self) -> None:
@@ -164,12 +174,12 @@ class _GridPicture:
             if not self.named:
                 self._name(target, at)
                 at = (at[0], y + LINE)
-            self._cell(Spot(self.look.method, target, layer), at)
+            self._cell(Spot(self.state.method, target, layer), at)
         if self.named:
             self._name(row[0][0], (MARGIN, y + 4))
 
     def _name(self, target: Key, at: Point) -> None:
-        name = self.look.targets[target]
+        name = self.state.targets[target]
         likely = next((p.probability for p in self.grid.predictions if p.index == target), None)
         self.pen.text((at[0], at[1] + 22), short(name, 15 if self.named else 30), 26)
         if likely is None:
@@ -186,14 +196,14 @@ class _GridPicture:
             self.pen.box(at, self.size, WELL)
             self.pen.text(below, "no map", 17, SOFT)
             return
-        largest = strongest(self.grid, self.look, spot)
+        largest = strongest(self.grid, self.state, spot)
         pixels = (round(self.size[0] * FINER), round(self.size[1] * FINER))
-        self.pen.picture(at, overlay(cell, self.grid.image, pixels, self.look, largest))
-        if self.look.boxes and cell.localization is not None:
+        self.pen.picture(at, overlay(cell, self.grid.image, pixels, self.state, largest))
+        if self.state.boxes and cell.localization is not None:
             self._box(cell.localization.box, at)
         self._caption(cell, below, largest)
 
-    def _caption(self, cell: Cell, at: Point, largest: float) -> None:
+    def _caption(self, cell: MapCell, at: Point, largest: float) -> None:
         if cell.heatmap.picture is None:
             self.pen.text(at, f"up to {NUMBER.format(cell.heatmap.values.max())}", 17, SOFT)
         if cell.channels is not None:
@@ -213,21 +223,21 @@ class _GridPicture:
         self.pen.outline(inner, size, 2, BOX)
 
     def _legend(self, y: float) -> None:
-        spots = [s for s in _spots(self.grid, self.look) if s in self.grid.cells]
+        spots = [s for s in _spots(self.grid, self.state) if s in self.grid.cells]
         coloured = [s for s in spots if self.grid.cells[s].heatmap.picture is None]
         if not coloured:
             return
-        ramp = heat(np.linspace(-1.0 if self.look.signed else 0.0, 1, 512)[None].repeat(24, 0))
+        ramp = heat(np.linspace(-1.0 if self.state.signed else 0.0, 1, 512)[None].repeat(24, 0))
         ground = Image.new("RGB", ramp.shape[1::-1], "#9a9a9a")
         over = Image.fromarray(ramp)
         ground.paste(over, mask=over.getchannel("A"))
         self.pen.picture((self.left, y), ground.resize((RAMP * FINER, 12 * FINER)))
-        low, high = self._ends(strongest(self.grid, self.look, coloured[0]))
+        low, high = self._ends(strongest(self.grid, self.state, coloured[0]))
         self.pen.text((self.left, y + 34), low, 18, SOFT)
         self.pen.text((self.left + RAMP, y + 34), high, 18, SOFT, "rs")
 
     def _ends(self, largest: float) -> tuple[str, str]:
         """The words at both ends of the scale."""
-        if self.look.scale == "all":
-            return NUMBER.format(-largest if self.look.signed else 0), NUMBER.format(largest)
-        return "as far against" if self.look.signed else "0", f"largest of each {self.look.scale}"
+        if self.state.scale == "all":
+            return NUMBER.format(-largest if self.state.signed else 0), NUMBER.format(largest)
+        return "as far against" if self.state.signed else "0", f"largest of each {self.state.scale}"

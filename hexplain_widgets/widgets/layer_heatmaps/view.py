@@ -16,25 +16,25 @@ from ...provenance import versions
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.payload import faithfulness_fields, picture_bytes
 from .._shared.view import View, synced
-from . import messages as questions
+from . import messages
 from .grid import (
-    FittedEngine,
+    FittedChip,
     HeatmapGrid,
     Key,
     MapAnswer,
     MapRequest,
     chosen_layers,
     chosen_methods,
-    gathered,
+    maps_of,
     sheet_of,
 )
 from .messages import cleaned
-from .payload import Encoder
+from .payload import GridEncoder
 from .picture import GridState, draw_heatmaps
 
 FIRST_CLASSES = 3
 OFFERED = 5
-Shown = HeatMapSheet | HeatMap | Localization
+HeatEvidence = HeatMapSheet | HeatMap | Localization
 
 
 class LayerHeatmaps(View):
@@ -67,18 +67,18 @@ class LayerHeatmaps(View):
         methods: Sequence[str] | None = None,
         sparsity: float | int | None = None,
     ) -> None:
-        if not isinstance(chip, FittedEngine):
+        if not isinstance(chip, FittedChip):
             raise TypeError(
                 f"got {type(chip).__name__} as chip; expected a fitted Chip;"
                 " make one with Chip().fit(model, data)"
             )
         if sparsity is not None:
-            chip = chip.refit(sparsity=questions.checked_sparsity(sparsity))
+            chip = chip.refit(sparsity=messages.checked_sparsity(sparsity))
         grid = _empty(chip, image, layers, methods)
         chosen = _chosen(targets, grid, chip.classes_)
         first = MapRequest(grid.methods[0], chosen[:1], (grid.layers[0].name,))
-        found = gathered(chip, image, first)
-        self._open(grid.with_found(found.cells, found.errors), chip, image, chosen)
+        answer = maps_of(chip, image, first)
+        self._open(grid.with_cells(answer.cells, answer.errors), chip, image, chosen)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> LayerHeatmaps:
@@ -86,7 +86,7 @@ class LayerHeatmaps(View):
 
         A single map or localization becomes a sheet of one. Raises TypeError for anything else.
         """
-        if not isinstance(evidence, Shown):
+        if not isinstance(evidence, HeatEvidence):
             raise TypeError(
                 f"got {type(evidence).__name__} as evidence; expected a HeatMapSheet, a HeatMap or"
                 " a Localization; make one with chip.heatmaps(image) or open a saved one with"
@@ -101,10 +101,10 @@ class LayerHeatmaps(View):
         return self
 
     def _open(
-        self, grid: HeatmapGrid, engine: FittedEngine | None, source: Any, chosen: Sequence[Key]
+        self, grid: HeatmapGrid, engine: FittedChip | None, source: Any, chosen: Sequence[Key]
     ) -> None:
         self._grid, self._engine, self._source = grid, engine, source
-        self._encoder = Encoder()
+        self._encoder = GridEncoder()
         super().__init__(
             sheet=self._encoder.payload(grid),
             image=picture_bytes(grid.image),
@@ -143,7 +143,7 @@ class LayerHeatmaps(View):
     def export_png(self, path: str | Path) -> Path:
         """Write what is on the screen as a picture for slides and print, 1920 pixels wide."""
         self._complete()
-        draw_heatmaps(self._grid, self._look()).save(path, format="PNG")
+        draw_heatmaps(self._grid, self._state()).save(path, format="PNG")
         return Path(path)
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -162,80 +162,80 @@ class LayerHeatmaps(View):
 
     def _maps(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to draw another map")
-        wanted = self._wanted(content, engine)
-        found = gathered(engine, self._source, wanted, stopped)
-        self._add(engine, found)
-        return {"maps": len(found.cells), "errors": len(found.errors)}
+        request = self._request(content, engine)
+        answer = maps_of(engine, self._source, request, stopped)
+        self._add(engine, answer)
+        return {"maps": len(answer.cells), "errors": len(answer.errors)}
 
     def _refit(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to take another sparsity")
-        sparsity, wanted = questions.sparsity_in(content), self._wanted(content, engine)
+        sparsity, request = messages.sparsity_in(content), self._request(content, engine)
         refitted = engine.refit(sparsity=sparsity)
-        found = gathered(refitted, self._source, wanted, stopped)
+        answer = maps_of(refitted, self._source, request, stopped)
         with self._state_lock:
             if stopped():
                 raise CancelledError
             self._engine, self._grid = refitted, self._grid.at_sparsity(sparsity)
             self._publish(checks={})
-            self._add(refitted, found)
+            self._add(refitted, answer)
         return {"sparsity": sparsity}
 
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to check against ablation")
         layers = [layer.name for layer in self._grid.layers]
-        method, target, layer = questions.spot_in(content, layers, engine.classes_)
-        found = engine.faithfulness(self._source, target, layer, method=method)
+        method, target, layer = messages.spot_in(content, layers, engine.classes_)
+        answer = engine.faithfulness(self._source, target, layer, method=method)
         if stopped():
             raise CancelledError
         key = json.dumps([method, target, layer], separators=(",", ":"), ensure_ascii=False)
         with self._state_lock:
             if engine is self._engine:
-                self._publish(checks={**self.checks, key: faithfulness_fields(found)})
-        return faithfulness_fields(found)
+                self._publish(checks={**self.checks, key: faithfulness_fields(answer)})
+        return faithfulness_fields(answer)
 
     def _choose(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        engine = self._ask("to look at another class")
-        index = questions.class_in(content, engine.classes_)
+        engine = self._ask("to state at another class")
+        index = messages.class_in(content, engine.classes_)
         return {"key": index, "name": engine.classes_[index]}
 
-    def _wanted(self, content: Content, engine: FittedEngine) -> MapRequest:
+    def _request(self, content: Content, engine: FittedChip) -> MapRequest:
         layers = [layer.name for layer in self._grid.layers]
-        return questions.wanted_in(content, self._grid.methods, layers, engine.classes_)
+        return messages.maps_in(content, self._grid.methods, layers, engine.classes_)
 
-    def _add(self, engine: FittedEngine, found: MapAnswer) -> None:
+    def _add(self, engine: FittedChip, answer: MapAnswer) -> None:
         with self._state_lock:
             if engine is self._engine:
-                self._grid = self._grid.with_found(found.cells, found.errors)
+                self._grid = self._grid.with_cells(answer.cells, answer.errors)
                 self._publish(sheet=self._encoder.payload(self._grid))
 
-    def _ask(self, purpose: str) -> FittedEngine:
+    def _ask(self, purpose: str) -> FittedChip:
         return answering(self._engine, "model", purpose, "LayerHeatmaps(chip, image)")
 
     def _complete(self) -> None:
         """Fetch what the view is to show and has not, for pages and pictures."""
-        engine, look = self._engine, self._look()
-        if engine is None or look.method not in self._grid.methods:
+        engine, state = self._engine, self._state()
+        if engine is None or state.method not in self._grid.methods:
             return
-        targets = tuple(t for t in look.targets if isinstance(t, int))
+        targets = tuple(t for t in state.targets if isinstance(t, int))
         names = tuple(layer.name for layer in self._grid.layers)
         for target in targets:
-            wanted = MapRequest(look.method, (target,), names, look.boxes)
-            if any(self._lacks(spot, look.boxes) for spot in wanted.spots()):
-                self._add(engine, gathered(engine, self._source, wanted))
+            request = MapRequest(state.method, (target,), names, state.boxes)
+            if any(self._lacks(spot, state.boxes) for spot in request.spots()):
+                self._add(engine, maps_of(engine, self._source, request))
 
     def _lacks(self, spot: Any, boxes: bool) -> bool:
         cell = self._grid.cells.get(spot)
         return spot not in self._grid.errors and (cell is None or (boxes and not cell.boxed))
 
-    def _look(self) -> GridState:
+    def _state(self) -> GridState:
         return GridState.of(self.view, self._grid, self.classes)
 
     def _names(self) -> list[str]:
-        return list(self._look().targets.values())
+        return list(self._state().targets.values())
 
 
 def _empty(
-    chip: FittedEngine, image: Any, layers: Sequence[str] | None, methods: Sequence[str] | None
+    chip: FittedChip, image: Any, layers: Sequence[str] | None, methods: Sequence[str] | None
 ) -> HeatmapGrid:
     """The grid before its first map: the image as the network sees it, and its predictions."""
     chosen = chosen_layers(chip.layers_, layers)
@@ -254,7 +254,7 @@ def _empty(
     )
 
 
-def _classifier(chip: FittedEngine) -> Classifier:
+def _classifier(chip: FittedChip) -> Classifier:
     classifier = chip.classifier_
     if not isinstance(classifier, Classifier):
         raise ValueError(
@@ -276,4 +276,4 @@ def _chosen(
             "got no targets; expected at least one class, by name or index; leave targets out for"
             " the strongest"
         )
-    return tuple(dict.fromkeys(questions.class_index(target, names) for target in given))
+    return tuple(dict.fromkeys(messages.class_index(target, names) for target in given))

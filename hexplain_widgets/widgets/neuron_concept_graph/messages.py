@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ...arguments import nearest
-from ..decomposition_tree.messages import whole
-
-Content = Mapping[str, Any]
+from .._shared.conversation import Content
+from .._shared.messages import numbers_in
 
 MOST_NEURONS = 24
 
@@ -45,11 +43,4 @@ def known_estimator(name: object, known: Sequence[str]) -> str:
 
 def neurons_in(content: Content) -> tuple[int, ...]:
     """Return the `neurons` of a message; raises ValueError for what is no neuron."""
-    neurons: Any = content.get("neurons")
-    good = isinstance(neurons, list) and all(whole(k) and k >= 0 for k in neurons)
-    if not good or not 1 <= len(neurons) <= MOST_NEURONS:
-        raise ValueError(
-            f"got neurons {neurons!r:.60}; expected 1 to {MOST_NEURONS} neuron numbers;"
-            " choose them in the graph"
-        )
-    return tuple(dict.fromkeys(neurons))
+    return numbers_in(content, "neuron", MOST_NEURONS, "choose them in the graph")

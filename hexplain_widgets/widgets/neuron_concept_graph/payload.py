@@ -9,7 +9,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ...evidence import ClassifierQuality, HeatMap, NeuronConcepts, NeuronPortrait
-from .._shared.payload import layer_fields, picture_bytes, quantized, six_digits
+from .._shared.payload import (
+    append_file,
+    files_payload,
+    layer_fields,
+    map_bytes,
+    map_columns,
+    picture_bytes,
+    quantized,
+    six_digits,
+)
 
 Picture = UInt8[np.ndarray, "h w 3"]
 
@@ -65,7 +74,7 @@ def first_folds(evidence: NeuronConcepts, most: int = ROWS) -> list[str]:
 
     The deepest levels are folded; a level that fits is seen whole.
     """
-    parents = [found[0] if found else -1 for found in parents_of(evidence)]
+    parents = [above[0] if above else -1 for above in parents_of(evidence)]
     depths: list[int] = []
     for parent in parents:
         depths.append(depths[parent] + 1 if parent >= 0 else 0)
@@ -77,8 +86,9 @@ def first_folds(evidence: NeuronConcepts, most: int = ROWS) -> list[str]:
 
 
 def portraits_payload(portraits: Iterable[NeuronPortrait]) -> dict[str, Any]:
-    """Return portraits by neuron: `[start, length]` of each picture in one buffer, its value and
-    the place of that value, `(y, x)` as fractions of the picture.
+    """Return portraits by neuron, pictures in one buffer as `[start, length]` of each.
+
+    With each its value, and the place of that value, `(y, x)` as fractions of the picture.
     """
     data = bytearray()
     places = {str(one.neuron): _placed(one, data) for one in portraits}
@@ -87,8 +97,7 @@ def portraits_payload(portraits: Iterable[NeuronPortrait]) -> dict[str, Any]:
 
 def pictures_payload(pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return the chosen images in one buffer, with `[start, length]` of each."""
-    data = bytearray()
-    return {"places": [_put(picture, data) for picture in pictures], "data": bytes(data)}
+    return files_payload(map(picture_bytes, pictures))
 
 
 def maps_payload(maps: Sequence[HeatMap], pictures: Sequence[Picture]) -> dict[str, Any]:
@@ -97,21 +106,19 @@ def maps_payload(maps: Sequence[HeatMap], pictures: Sequence[Picture]) -> dict[s
     return {
         "concept": [one.target for one in maps],
         "picture": [place_of(one.image, pictures) for one in maps],
-        "extent": [list(pixels.shape) for pixels, _, _ in coded],
-        "zero": [zero for _, zero, _ in coded],
-        "step": [step for _, _, step in coded],
+        **map_columns(coded),
         "notes": [list(one.notes) for one in maps],
-        "data": b"".join(pixels.tobytes() for pixels, _, _ in coded),
+        "data": map_bytes(coded),
     }
 
 
 def pictures_of(maps: Iterable[HeatMap]) -> tuple[Picture, ...]:
     """Return the images that maps lie on, each once."""
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     for one in maps:
-        if place_of(one.image, found) < 0:
-            found.append(one.image)
-    return tuple(found)
+        if place_of(one.image, pictures) < 0:
+            pictures.append(one.image)
+    return tuple(pictures)
 
 
 def place_of(picture: Picture, pictures: Sequence[Picture]) -> int:
@@ -131,16 +138,10 @@ def _largest(evidence: NeuronConcepts) -> float | None:
     return six_digits(float(evidence.errors.max()))
 
 
-def _placed(one: NeuronPortrait, data: bytearray) -> dict[str, Any]:
-    images = [_put(picture, data) for picture in one.images[:MOST_PICTURES]]
+def _placed(portrait: NeuronPortrait, data: bytearray) -> dict[str, Any]:
+    images = [append_file(picture_bytes(one), data) for one in portrait.images[:MOST_PICTURES]]
     return {
         "images": images,
-        "values": [six_digits(float(value)) for value in one.values[: len(images)]],
-        "at": [[six_digits(float(i)) for i in place] for place in one.places[: len(images)]],
+        "values": [six_digits(float(value)) for value in portrait.values[: len(images)]],
+        "at": [[six_digits(float(i)) for i in place] for place in portrait.places[: len(images)]],
     }
-
-
-def _put(picture: Picture, data: bytearray) -> list[int]:
-    start, encoded = len(data), picture_bytes(picture)
-    data += encoded
-    return [start, len(encoded)]

@@ -9,20 +9,22 @@ import numpy as np
 from PIL import Image
 
 from ...evidence import NeuronConcepts
-from ...pictures.page import FINER, INK, LINE, SOFT, WELL, Pen, short
+from ...pictures.colours import paler
+from ...pictures.page import INK, LINE, SOFT, WELL, WIDTH, finished, page_of, short
 from .payload import ESTIMATORS, parents_of
 
-WIDTH, MARGIN, HEAD, FOOT = 1920, 56, 190, 50
+MARGIN, HEAD, FOOT = 56, 190, 50
 INDENT, GAUGE, LEFT, RIGHT = 30, 620.0, 830.0, 1680.0
 # the colours of branches, as in the view, the stem's last
 _TINTS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a82a")
 _STEM = "#8a8f98"
+_FAINT = 0.45  # how much paler a link is than its branch
 
 Ends = Mapping[tuple[int, int], float]
 
 
 @dataclass(frozen=True)
-class Tree:
+class FoldedTree:
     """Concepts that are seen, in order; `standing[i]` is the one seen for concept `i`."""
 
     rows: tuple[int, ...]
@@ -31,7 +33,7 @@ class Tree:
     branch: tuple[int, ...]
 
 
-def tree_of(evidence: NeuronConcepts, folded: Collection[str] = ()) -> Tree:
+def tree_of(evidence: NeuronConcepts, folded: Collection[str] = ()) -> FoldedTree:
     """Return the concept tree with what is below `folded` concepts hidden."""
     first = [above[0] if above else -1 for above in parents_of(evidence)]
     away = {i for i, one in enumerate(evidence.concepts) if one.name in folded}
@@ -41,11 +43,11 @@ def tree_of(evidence: NeuronConcepts, folded: Collection[str] = ()) -> Tree:
         shown = parent < 0 or (standing[parent] == parent and parent not in away)
         standing.append(i if shown else standing[parent])
     rows = [i for i in _walked(first) if standing[i] == i]
-    return Tree(tuple(rows), tuple(standing), tuple(depths), _branches(first))
+    return FoldedTree(tuple(rows), tuple(standing), tuple(depths), _branches(first))
 
 
 def links_of(
-    evidence: NeuronConcepts, tree: Tree, top: int = 10, threshold: float = 0.0
+    evidence: NeuronConcepts, tree: FoldedTree, top: int = 10, threshold: float = 0.0
 ) -> dict[tuple[int, int], float]:
     """Return the score of every link `(row, neuron's place)`, the largest of those it gathers.
 
@@ -54,14 +56,14 @@ def links_of(
     """
     usable = [e for e, quality in enumerate(evidence.qualities) if quality.flag is None]
     largest = float(evidence.scores[:, usable].max(initial=0))
-    found: dict[tuple[int, int], float] = {}
+    links: dict[tuple[int, int], float] = {}
     for e in usable:
         column = evidence.scores[:, e]
         for k in np.argsort(-column, kind="stable")[:top]:
             if column[k] > 0 and column[k] >= threshold * largest:
                 key = (tree.standing[e], int(k))
-                found[key] = max(found.get(key, 0.0), float(column[k]))
-    return found
+                links[key] = max(links.get(key, 0.0), float(column[k]))
+    return links
 
 
 def draw_neurons(
@@ -81,7 +83,7 @@ def draw_neurons(
 
 
 class _GraphPicture:
-    def __init__(self, evidence: NeuronConcepts, tree: Tree, links: Ends) -> None:
+    def __init__(self, evidence: NeuronConcepts, tree: FoldedTree, links: Ends) -> None:
         self.evidence, self.tree, self.links = evidence, tree, links
         self.neurons = _by_nearness(links, tree.rows)
         rows, neurons = len(tree.rows), len(self.neurons)
@@ -89,8 +91,7 @@ class _GraphPicture:
         tall = max(row * rows, 30.0 * neurons, 200.0)
         self.row, self.unit = tall / max(1, rows), tall / max(1, neurons)
         self.scale = (min(row, self.row) - 8) / max(_sums(links, 0).values(), default=1.0)
-        size = (WIDTH * FINER, round(HEAD + tall + FOOT) * FINER)
-        self.pen = Pen(Image.new("RGB", size, "white"))
+        self.pen = page_of(HEAD + tall + FOOT)
 
     def finished(self) -> Image.Image:
         self._title()
@@ -99,8 +100,7 @@ class _GraphPicture:
             self._concept(i, HEAD + self.row * (at + 0.5))
         for at, k in enumerate(self.neurons):
             self._neuron(k, HEAD + self.unit * (at + 0.5))
-        width, height = self.pen.canvas.size
-        return self.pen.canvas.resize((width // FINER, height // FINER), Image.Resampling.LANCZOS)
+        return finished(self.pen)
 
     def _title(self) -> None:
         shown = self.evidence
@@ -142,23 +142,23 @@ class _GraphPicture:
         for key in sorted(self.links, key=lambda one: -self.links[one]):
             at = (LEFT, starts[key]), (RIGHT, ends[key])
             width = max(0.8, self.links[key] * self.scale)
-            self.pen.link(*at, width, _paler(self._tint(key[0])))
+            self.pen.link(*at, width, paler(self._tint(key[0]), _FAINT))
 
     def _stacked(
         self, end: int, order: Sequence[int], step: float, others: Sequence[int]
     ) -> dict[tuple[int, int], float]:
         """Where each link meets its column, in the order of the other column."""
         place = {one: i for i, one in enumerate(others)}
-        found: dict[tuple[int, int], float] = {}
+        middles: dict[tuple[int, int], float] = {}
         for at, one in enumerate(order):
             mine = [key for key in self.links if key[end] == one]
             mine.sort(key=lambda key: place[key[1 - end]])
             widths = [self.links[key] * self.scale for key in mine]
             y = HEAD + step * (at + 0.5) - sum(widths) / 2
             for key, width in zip(mine, widths, strict=True):
-                found[key] = y + width / 2
+                middles[key] = y + width / 2
                 y += width
-        return found
+        return middles
 
     def _tint(self, i: int) -> str:
         branch = self.tree.branch[i]
@@ -182,10 +182,10 @@ def _branches(first: Sequence[int]) -> tuple[int, ...]:
     fork = [i for i, parent in enumerate(first) if parent < 0]
     while len(fork) == 1 and fork[0] in first:
         fork = [i for i, parent in enumerate(first) if parent == fork[0]]
-    found: list[int] = []
+    branches: list[int] = []
     for i, parent in enumerate(first):
-        found.append(fork.index(i) if i in fork else -1 if parent < 0 else found[parent])
-    return tuple(found)
+        branches.append(fork.index(i) if i in fork else -1 if parent < 0 else branches[parent])
+    return tuple(branches)
 
 
 def _by_nearness(links: Ends, rows: Sequence[int]) -> list[int]:
@@ -199,12 +199,7 @@ def _by_nearness(links: Ends, rows: Sequence[int]) -> list[int]:
 
 
 def _sums(links: Ends, end: int) -> dict[int, float]:
-    found: dict[int, float] = {}
+    sums: dict[int, float] = {}
     for key, score in links.items():
-        found[key[end]] = found.get(key[end], 0.0) + score
-    return found
-
-
-def _paler(colour: str) -> str:
-    mixed = (round(255 - (255 - part) * 0.55) for part in bytes.fromhex(colour[1:]))
-    return "#" + bytes(mixed).hex()
+        sums[key[end]] = sums.get(key[end], 0.0) + score
+    return sums

@@ -11,15 +11,15 @@ from typing import Any
 import ipywidgets
 import traitlets
 
-from ...evidence import HeatMap, Layer, NeuronConcepts, NeuronPortrait
-from ...pictures.page import ACCENT
+from ...evidence import HeatMap, NeuronConcepts, NeuronPortrait
 from .._shared.conversation import Content, Handler, Stop, answering
-from .._shared.figures import axis_of, framed, parts_of
-from .._shared.state import ViewState, understood
-from .._shared.view import View, synced
-from ..channels.choice import ChannelChoice, expected
-from ..channels.messages import layer_in
-from . import messages as questions
+from .._shared.figures import parts_of
+from .._shared.linking import ChannelChoice
+from .._shared.messages import layer_in
+from .._shared.state import ViewState, boolean, understood
+from .._shared.view import View, check_evidence, synced
+from . import messages
+from .charts import layer_chart
 from .payload import (
     ESTIMATORS,
     Picture,
@@ -33,47 +33,11 @@ from .payload import (
 )
 from .picture import draw_neurons
 
-_FEW = 5  # layers whose names have room side by side
 MOST_PORTRAITS, MOST_MAPS = 96, 120
 
 
-def layer_chart(layers: tuple[Layer, ...]) -> Any:
-    """Return a figure with one bar per layer, the shallowest first, for F1 from 0 to 1.
-
-    The browser fills it for the chosen concept, so that it stays right without a kernel.
-    """
-    import bqplot
-
-    names = [layer.name for layer in reversed(layers)]
-    x, y = bqplot.OrdinalScale(domain=names), bqplot.LinearScale(min=0, max=1)
-    bars = bqplot.Bars(
-        x=names,
-        y=[0.0] * len(names),
-        scales={"x": x, "y": y},
-        padding=0.35,
-        colors=[ACCENT],
-        interactions={"click": "select", "hover": "tooltip"},
-        tooltip=bqplot.Tooltip(fields=["x", "y"], labels=["layer", "F1"], formats=["", ".3f"]),
-        unselected_style={"opacity": 0.45},
-    )
-    upright = len(names) <= _FEW
-    axes = [
-        axis_of(
-            x,
-            grid_lines="none",
-            tick_rotate=0 if upright else -35,
-            tick_style={"text-anchor": "middle" if upright else "end"},
-        ),
-        axis_of(
-            y, "F1", upright=True, tick_values=[0, 0.5, 1], tick_format=".1f", label_offset="32px"
-        ),
-    ]
-    margin = {"top": 8, "bottom": 28 if upright else 64, "left": 46, "right": 10}
-    return framed([bars], axes, margin, "150px" if upright else "190px", padding_y=0.025)
-
-
 def _cleaned(state: object, _: object = None) -> ViewState:
-    return understood(state, {"table": lambda value: isinstance(value, bool)})
+    return understood(state, {"table": boolean})
 
 
 class NeuronConceptGraph(ChannelChoice, View):
@@ -117,7 +81,7 @@ class NeuronConceptGraph(ChannelChoice, View):
     ) -> None:
         turned = hint_of(hint) if layer is None else hint_of(hint).at(layer)
         self._images, self._concepts = tuple(images), concepts
-        self._shown = tuple(_looked_at(hint, image) for image in self._images)
+        self._shown = tuple(_shown_image(hint, image) for image in self._images)
         self._open(turned.associations(concepts, top=top), turned, top)
 
     @classmethod
@@ -126,7 +90,7 @@ class NeuronConceptGraph(ChannelChoice, View):
 
         Raises TypeError for what is no NeuronConcepts.
         """
-        expected(evidence, NeuronConcepts, "hint.associations()")
+        check_evidence(evidence, NeuronConcepts, "hint.associations()")
         self = cls.__new__(cls)
         self._images, self._concepts, self._shown = (), None, pictures_of(evidence.maps)
         top = evidence.provenance.settings.get("top")
@@ -191,7 +155,7 @@ class NeuronConceptGraph(ChannelChoice, View):
 
     def turn_to(self, layer: str) -> None:
         """Show the same concepts at another fitted layer."""
-        self._take(*self._asked(layer, self._evidence.estimator))
+        self._take(*self._associations_at(layer, self._evidence.estimator))
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
@@ -216,11 +180,11 @@ class NeuronConceptGraph(ChannelChoice, View):
     @traitlets.validate("concept")
     def _known_concept(self, proposal: Any) -> str | None:
         name = proposal["value"]
-        return name and questions.known_concept(name, self._names())
+        return name and messages.known_concept(name, self._names())
 
     @traitlets.validate("estimator")
     def _known_estimator(self, proposal: Any) -> str:
-        return questions.known_estimator(proposal["value"], self.estimator_names)
+        return messages.known_estimator(proposal["value"], self.estimator_names)
 
     @traitlets.validate("folded")
     def _known_folds(self, proposal: Any) -> list[str]:
@@ -232,7 +196,7 @@ class NeuronConceptGraph(ChannelChoice, View):
         if change["new"] == self._evidence.estimator:
             return
         try:
-            self._take(*self._asked(self._evidence.layer, change["new"]))
+            self._take(*self._associations_at(self._evidence.layer, change["new"]))
         except Exception:
             self.estimator = self._evidence.estimator
             raise
@@ -248,22 +212,22 @@ class NeuronConceptGraph(ChannelChoice, View):
 
     def _change_layer(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         layer = layer_in(content, self.layer_names)
-        self._take(*self._asked(layer, self._evidence.estimator, stopped))
+        self._take(*self._associations_at(layer, self._evidence.estimator, stopped))
         return {"layer": self._evidence.layer}
 
     def _change_estimator(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        estimator = questions.estimator_in(content, self.estimator_names)
-        self._take(*self._asked(self._evidence.layer, estimator, stopped))
+        estimator = messages.estimator_in(content, self.estimator_names)
+        self._take(*self._associations_at(self._evidence.layer, estimator, stopped))
         return {"estimator": self._evidence.estimator}
 
     def _map(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        concept = questions.concept_in(content, self._names())
+        concept = messages.concept_in(content, self._names())
         self._ask("a map of a concept")
         self._explain(concept, stopped)
         return {"concept": concept}
 
     def _portray(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        neurons = questions.neurons_in(content)
+        neurons = messages.neurons_in(content)
         hint = self._ask("to show where a neuron is strongest")
         self._keep(hint, portraits=hint.portraits(list(neurons)), stopped=stopped)
         return {"neurons": list(neurons)}
@@ -271,16 +235,16 @@ class NeuronConceptGraph(ChannelChoice, View):
     def _ask(self, purpose: str) -> Any:
         return answering(self._hint, "Hint", purpose, "NeuronConceptGraph(hint)")
 
-    def _asked(
+    def _associations_at(
         self, layer: str, estimator: str, stopped: Stop = lambda: False
     ) -> tuple[Any, NeuronConcepts]:
         hint = self._ask("another layer or estimator")
         hint = hint if hint.layer_.name == layer else hint.at(layer)
         hint = hint if hint.estimator == estimator else hint.using(estimator)
-        found = hint.associations(self._concepts, top=self._most, stopped=stopped)
+        evidence = hint.associations(self._concepts, top=self._most, stopped=stopped)
         if stopped():
             raise CancelledError
-        return hint, found
+        return hint, evidence
 
     def _take(self, hint: Any, evidence: NeuronConcepts) -> None:
         before = self._evidence
@@ -298,12 +262,12 @@ class NeuronConceptGraph(ChannelChoice, View):
     def _explain(self, concept: str, stopped: Stop = lambda: False) -> None:
         hint, known = self._hint, self._evidence.maps
         mapped = {place_of(one.image, self._shown) for one in known if one.target == concept}
-        found: list[HeatMap] = []
+        maps: list[HeatMap] = []
         for image in (one for i, one in enumerate(self._images) if i not in mapped):
             if stopped():
                 raise CancelledError
-            found.append(hint.explain(image, concept))
-        self._keep(hint, maps=found, stopped=stopped)
+            maps.append(hint.explain(image, concept))
+        self._keep(hint, maps=maps, stopped=stopped)
 
     def _keep(
         self,
@@ -351,11 +315,10 @@ def _joined(
     return (*kept, *fresh)[-MOST_PORTRAITS:]
 
 
-def _looked_at(hint: Any, image: Any) -> Picture:
+def _shown_image(hint: Any, image: Any) -> Picture:
     if hint.classifier_ is None:
         raise ValueError(
             "got images, but this Hint was loaded without its model; expected one with it;"
             " load it with the model, or leave images= out"
         )
-    shown: Picture = hint.classifier_.prepare(image).shown
-    return shown
+    return hint.classifier_.prepare(image).shown

@@ -35,7 +35,7 @@ interface Drawn {
 }
 
 /** The rings of one set below a concept. */
-export function ringsOf(concept: Concept, set: number): Rings {
+function ringsOf(concept: Concept, set: number): Rings {
   const part = concept.parts[set];
   return {
     key: concept.key,

@@ -7,12 +7,12 @@ import type { Session } from "./session.ts";
 export const WORDING: Wording = { advice: "what it is said to rest on" };
 
 /** A concept in one set. */
-export interface Spot {
+interface ConceptPart {
   readonly concept: Concept;
   readonly part: Part;
 }
 
-export type ConceptChecks = Checks<Spot>;
+export type ConceptChecks = Checks<ConceptPart>;
 
 export function conceptChecks(session: Session): ConceptChecks {
   return new Checks(session, {
@@ -26,6 +26,6 @@ export function conceptChecks(session: Session): ConceptChecks {
 }
 
 /** A concept in every set in which it was inferred what it rests on. */
-export function spots(concept: Concept): Spot[] {
+export function spots(concept: Concept): ConceptPart[] {
   return concept.known.filter((part) => part.inferred).map((part) => ({ concept, part }));
 }

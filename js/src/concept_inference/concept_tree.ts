@@ -6,7 +6,7 @@ import { button, h } from "../lib/dom.ts";
 import { view } from "../lib/view.ts";
 import { conceptChecks } from "./checking.ts";
 import { header } from "./header.ts";
-import { TreeKeys } from "./keys.ts";
+import { ConceptKeys } from "./keys.ts";
 import { legend } from "./legend.ts";
 import { conceptList } from "./list.ts";
 import { Panel } from "./panel.ts";
@@ -17,7 +17,7 @@ import { WorkLine } from "./work.ts";
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
   const stage = new Stage(session);
-  const keys = new TreeKeys(session, stage);
+  const keys = new ConceptKeys(session, stage);
   const checks = conceptChecks(session);
   const panel = new Panel(session, checks, (concept) => stage.focus(concept));
   const work = new WorkLine(session);

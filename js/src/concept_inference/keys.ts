@@ -14,7 +14,7 @@ const KEYS: Keys = [
   ["Esc", "cancel, close"],
 ];
 
-export class TreeKeys {
+export class ConceptKeys {
   readonly sheet: KeySheet;
   private readonly acts: Acts<[Concept]>;
 

@@ -9,7 +9,7 @@ interface Placed {
   step: number;
 }
 
-export interface SetPayload {
+interface SetPayload {
   name: string;
   target: Prediction;
   size: [height: number, width: number];

@@ -75,7 +75,7 @@ export function arcOf(slice: Slice, centre: Slice, edges: readonly number[]): Ar
 }
 
 /** What of an arc is its own, and the gauge along its outer edge. */
-export interface Gauge {
+interface Gauge {
   readonly body: Arc;
   readonly explained: Arc;
   readonly rest: Arc;
@@ -105,7 +105,7 @@ export function between(a: Arc, b: Arc, t: number): Arc {
 }
 
 /** A point at a part of the turn, from the top, clockwise. */
-export function pointAt(x: number, r: number): [number, number] {
+function pointAt(x: number, r: number): [number, number] {
   return [r * Math.sin(x * TURN), -r * Math.cos(x * TURN)];
 }
 
@@ -132,7 +132,7 @@ function n(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
-export interface Label {
+interface Label {
   readonly x: number;
   readonly y: number;
   /** Degrees, so that no label stands on its head. */

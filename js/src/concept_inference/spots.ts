@@ -16,8 +16,8 @@ export interface Frame {
   readonly map: number;
 }
 
-export const OUTLINE = { below: 620, indent: 20, map: 50 };
-export const ROW_GAP = 14;
+const OUTLINE = { below: 620, indent: 20, map: 50 };
+const ROW_GAP = 14;
 const BESIDE = 168; // from this width of a card on, its words stand beside its map
 const MAP = { beside: 0.42, least: 56, most: 112, stacked: 0.45 };
 const EDGE = 14; // of a card, on both sides together
@@ -72,7 +72,7 @@ export interface Strand {
   readonly against: boolean;
 }
 
-export interface Link extends Strand {
+interface Link extends Strand {
   readonly path: string;
   readonly width: number;
 }

@@ -1,7 +1,7 @@
 // Facts in words: what is read on the screen and by a screen reader.
 import type { Layer } from "../lib/evidence.ts";
 import { stageName } from "../lib/layers.ts";
-import { number, percent } from "../lib/words.ts";
+import { counted, number, percent } from "../lib/words.ts";
 import type { Concept, Inference, Part } from "./payload.ts";
 
 export function levelName(inference: Inference, depth: number): string {
@@ -14,14 +14,9 @@ export function layerName(layer: Layer | null): string {
   return layer.stage === null ? layer.name : stageName(layer).toLowerCase();
 }
 
-/** What a level or its concepts are called, several of them. */
-export function plural(level: string, count: number): string {
-  return `${count} ${level}${count === 1 ? "" : "s"}`;
-}
-
 export function below(concept: Concept, inference: Inference): string {
   const level = inference.payload.levels[concept.depth + 1] ?? "concept";
-  return plural(level, concept.children.length);
+  return counted(concept.children.length, level);
 }
 
 /** Which sets have a concept: all, some, or one alone; nothing where there is one set. */
@@ -50,7 +45,7 @@ function under(concept: Concept, inference: Inference, part: Part): [number, str
 export function explained(concept: Concept, inference: Inference, part: Part): string {
   if (part.unexplained === null) return "";
   const [count, level] = under(concept, inference, part);
-  return `${percent(1 - part.unexplained)} explained by ${plural(level, count)}`;
+  return `${percent(1 - part.unexplained)} explained by ${counted(count, level)}`;
 }
 
 /** How much of a concept the next level explains in a set, and how much it does not. */
@@ -62,7 +57,7 @@ export function restOf(concept: Concept, inference: Inference, part: Part): stri
   if (count === 0 && many)
     return `No ${level} is shared by half of its images; ${left} in the mean.`;
   if (count === 0) return `No ${level} was found to explain it: ${left}.`;
-  const who = count === 1 ? `Its ${level} explains` : `Its ${plural(level, count)} explain`;
+  const who = count === 1 ? `Its ${level} explains` : `Its ${counted(count, level)} explain`;
   return `${who} ${percent(1 - part.unexplained)} of it; ${left}.`;
 }
 

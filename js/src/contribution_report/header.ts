@@ -1,8 +1,9 @@
 // What is explained, and the choices: kind of chart, all concepts, comparison, table, more images.
+
 import { choiceOf } from "../lib/choice.ts";
 import { button, h } from "../lib/dom.ts";
+import { counted } from "../lib/words.ts";
 import type { ChartKind, Session } from "./session.ts";
-import { plural } from "./words.ts";
 
 const CHARTS: readonly (readonly [ChartKind, string])[] = [
   ["waterfall", "Waterfall"],
@@ -18,7 +19,7 @@ export function header(session: Session): HTMLElement {
   const show = () => {
     const { report } = session;
     target.textContent = report.target;
-    const concepts = `${plural(report.names.length, "concept")}${report.kind ? ` (${report.kind})` : ""}`;
+    const concepts = `${counted(report.names.length, "concept")}${report.kind ? ` (${report.kind})` : ""}`;
     where.textContent = report.images.length > 0 ? `${report.layer} · ${concepts}` : "";
     typical.textContent = report.typical;
     typical.hidden = !report.typical;

@@ -9,7 +9,7 @@ export interface Sum {
   readonly score: number;
 }
 
-export type Kind = "bias" | "concept" | "others" | "unexplained" | "score";
+type Kind = "bias" | "concept" | "others" | "unexplained" | "score";
 
 /** One step: where it starts and ends on the scale; `place` is that of a concept. */
 export interface Step {

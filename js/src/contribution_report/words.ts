@@ -12,7 +12,3 @@ export function signed(value: number): string {
 export function exact(value: number): string {
   return value.toFixed(6).replace("-", "−");
 }
-
-export function plural(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
-}

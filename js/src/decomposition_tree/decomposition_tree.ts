@@ -43,7 +43,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     ),
   );
   stage.element.append(tools(session, stage, keys, chooser));
-  stage.element.append(workLine(session, () => workOf(session)));
+  stage.element.append(workLine(session, () => treeWork(session)));
   stage.element.append(chooser.element, keys.sheet.element);
   stage.element.addEventListener("keydown", (event) => keys.press(event));
   fetchWhenSeen(session, stage, checks);
@@ -81,7 +81,7 @@ function tools(session: Session, stage: Stage, keys: TreeKeys, chooser: Chooser)
 }
 
 /** What the kernel is doing for the view. */
-function workOf(session: Session): string | null {
+function treeWork(session: Session): string | null {
   const kind = session.work;
   return kind === null ? null : `${WORK[kind] ?? "Working"}${decisions(session)}`;
 }

@@ -11,7 +11,7 @@ export interface Place {
 }
 
 export const TILE = 92;
-export const CAPTION = 48;
+const CAPTION = 48;
 const GUTTER = { right: 50, down: 50 };
 const BETWEEN = { right: 6, down: 18 };
 

@@ -12,7 +12,7 @@ export interface Tile {
   painted: string;
 }
 
-export interface TileState {
+interface TileState {
   place: Place;
   open: boolean;
   expandable: boolean;

@@ -8,7 +8,7 @@ export interface Cell {
   readonly column: number;
 }
 
-export interface Square {
+interface Square {
   readonly row: number;
   readonly column: number;
   readonly rows: number;
@@ -102,7 +102,7 @@ export function movedBy(key: string, cell: Cell, step: number, grid: number): Ce
   };
 }
 
-export type Edge = readonly [x0: number, y0: number, x1: number, y1: number];
+type Edge = readonly [x0: number, y0: number, x1: number, y1: number];
 
 /** The border between what is covered and what is not, as lines in cells; runs are joined. */
 export function outline(mask: Mask, grid: number): Edge[] {

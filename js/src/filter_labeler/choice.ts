@@ -34,7 +34,7 @@ export function open(sheet: SheetPayload, names: Names, filter: number): boolean
   return names[filter] === undefined && !silent(sheet, filter);
 }
 
-export interface Progress {
+interface Progress {
   readonly named: number;
   readonly without: number;
   readonly silent: number;

@@ -6,7 +6,7 @@ import type { Session } from "./session.ts";
 
 const MOST = 7;
 
-export interface Offer {
+interface Offer {
   readonly name: string;
   readonly fresh: boolean;
 }

@@ -1,6 +1,6 @@
 // The filters as they come from the kernel.
 import type { Layer } from "../lib/evidence.ts";
-import { type Buffer, bytesOf } from "../lib/pixels.ts";
+import type { Buffer } from "../lib/pixels.ts";
 
 export interface SheetPayload {
   layer: Layer;
@@ -24,7 +24,7 @@ export interface SheetPayload {
   lucky: number | null;
 }
 
-export interface Suggestion {
+interface Suggestion {
   readonly part: string;
   readonly iou: number;
 }
@@ -55,12 +55,6 @@ export function firstMasks(sheet: SheetPayload): number[] {
     at += length;
     return at - length;
   });
-}
-
-export async function inflated(packed: Buffer): Promise<Uint8Array> {
-  const stream = new Blob([bytesOf(packed)]).stream();
-  const plain = stream.pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(plain).arrayBuffer());
 }
 
 /** The names as the file that FilterLabels.load reads. */

@@ -1,9 +1,11 @@
 // What the parts of the view share: filters, names, what is chosen, and what can be undone.
+
 import type { AnyModel } from "@anywidget/types";
 import { KernelError } from "../lib/kernel.ts";
+import { inflated } from "../lib/pixels.ts";
 import { ViewSession } from "../lib/session.ts";
 import { type Names, nextOpen, partOf, shownFilters } from "./choice.ts";
-import { inflated, type SheetPayload } from "./payload.ts";
+import type { SheetPayload } from "./payload.ts";
 
 export interface Saved {
   show?: string;

@@ -4,7 +4,7 @@ import { type Names, NO_PART, progress } from "./choice.ts";
 import { type SheetPayload, silent, suggestion } from "./payload.ts";
 
 export const NONE = "no part";
-export const NEVER = "never fires";
+const NEVER = "never fires";
 
 /** What stands below a card's images. */
 export function answer(

@@ -1,5 +1,6 @@
 // The sunbursts of the points that are chosen: the charts of ConceptSunburst, with a model of the
 // same shape that holds these inferences alone.
+
 import type { AnyModel } from "@anywidget/types";
 import { Charts } from "../concept_inference/charts.ts";
 import { ringsKey } from "../concept_inference/gauge.ts";
@@ -8,10 +9,11 @@ import {
   Session as Inferences,
 } from "../concept_inference/session.ts";
 import { button, fill, h } from "../lib/dom.ts";
+import { listed } from "../lib/words.ts";
 import { progress } from "../lib/work.ts";
 import { MOST_CHARTS, type Session } from "./session.ts";
 import { known, type Shown, subset } from "./subset.ts";
-import { listed, pointName } from "./words.ts";
+import { pointName } from "./words.ts";
 
 const HOW =
   "This comparison holds no inferences of single images. " +

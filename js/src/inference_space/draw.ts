@@ -7,7 +7,7 @@ import type { Pair, Spread } from "./session.ts";
 import { axisName, distance, pointName } from "./words.ts";
 
 /** What is to be drawn, and how it is seen. */
-export interface Scene {
+interface Scene {
   readonly space: Space;
   readonly sight: Sight;
   readonly seen: readonly Seen[];

@@ -1,5 +1,7 @@
 // Inferences of sets of images as points in space, beside the table of their distances.
+
 import type { AnyModel } from "@anywidget/types";
+import { counted } from "../lib/words.ts";
 import "./inference_space.css";
 import type { Banner } from "../lib/banner.ts";
 import type { Checks } from "../lib/checking.ts";
@@ -15,7 +17,7 @@ import { Plot } from "./plot.ts";
 import { Session, type State } from "./session.ts";
 import { Table } from "./table.ts";
 import { tools } from "./tools.ts";
-import { images, pointName } from "./words.ts";
+import { pointName } from "./words.ts";
 
 const BOLD = "Bold: larger than the spread within both sets. Diagonal: the spread within a set.";
 
@@ -69,7 +71,7 @@ function header(session: Session, checks: Checks<number>): HTMLElement {
       h("b", {}, name),
     ]),
     h("span", { class: "hx-why" }, " inferred?"),
-    h("small", {}, `${images(space.points.length)} · ${level} level`),
+    h("small", {}, `${counted(space.points.length, "image")} · ${level} level`),
   );
   return h("header", { class: "hx-header" }, h("div", {}, title, faith(session, checks)));
 }

@@ -1,9 +1,9 @@
 // The sets: mark, name, what was inferred in each, how many images; one brings its points out.
 
 import { button, fill, h, svg } from "../lib/dom.ts";
+import { counted } from "../lib/words.ts";
 import { COLOURS, markerPath } from "./markers.ts";
 import type { Session } from "./session.ts";
-import { images } from "./words.ts";
 
 /** The mark of a set, as it is in the plot. */
 export function markOf(set: number): SVGSVGElement {
@@ -14,7 +14,7 @@ export function markOf(set: number): SVGSVGElement {
 export function legend(session: Session): HTMLElement {
   const { groups, level } = session.space.payload;
   const made = groups.map((group, set) => {
-    const words = `${group.concept} (${level}) inferred in ${images(group.images)}`;
+    const words = `${group.concept} (${level}) inferred in ${counted(group.images, "image")}`;
     const one = button("", () => session.chooseCell(set, set), {
       title: `Bring out ${group.name}`,
     });

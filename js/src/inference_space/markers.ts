@@ -1,6 +1,6 @@
 // Marks of sets in a plot: outlines around zero, y downward, all of about the same area.
 
-export type Corner = readonly [x: number, y: number];
+type Corner = readonly [x: number, y: number];
 
 function regular(corners: number, radius: number, turn = 0): Corner[] {
   return Array.from({ length: corners }, (_, i) => {

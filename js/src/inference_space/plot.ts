@@ -4,11 +4,12 @@ import { h, reducedMotion } from "../lib/dom.ts";
 import { listenToGestures } from "../lib/gesture.ts";
 import { followTheme } from "../lib/theme.ts";
 import type { Transform } from "../lib/transform.ts";
+import { counted } from "../lib/words.ts";
 import { draw, markSize } from "./draw.ts";
 import { FIRST, hit, type Seen, Sight, type Turn, turned, zoomed } from "./projection.ts";
 import type { Session } from "./session.ts";
 import { Tip } from "./tip.ts";
-import { images, told } from "./words.ts";
+import { told } from "./words.ts";
 
 const TALL = { part: 0.62, least: 300, most: 640 }; // of the width; in pixels
 const DEGREES = 0.45; // per pixel of a drag
@@ -31,7 +32,7 @@ export class Plot {
   constructor(private readonly session: Session) {
     const { points, payload } = session.space;
     const sets = payload.groups.map((one) => one.name).join(", ");
-    const label = `${images(points.length)} of ${sets} in space; n and p go from point to point`;
+    const label = `${counted(points.length, "image")} of ${sets} in space; n and p go from point to point`;
     this.tip = new Tip(session);
     this.element = h(
       "div",

@@ -12,7 +12,7 @@ export interface Turn {
 }
 
 /** What is right, up and towards the viewer, in the axes of space. */
-export interface Basis {
+interface Basis {
   readonly right: Vector;
   readonly up: Vector;
   readonly toward: Vector;
@@ -25,14 +25,14 @@ export interface Seen {
   readonly near: number;
 }
 
-export interface Ellipse {
+interface Ellipse {
   readonly rx: number;
   readonly ry: number;
   /** Of the longer half axis, clockwise on the screen. */
   readonly angle: number;
 }
 
-export interface Room {
+interface Room {
   readonly width: number;
   readonly height: number;
   /** Kept free at the sides, and above and below. */

@@ -1,20 +1,10 @@
 // Facts about a comparison in words: what is read on the screen and by a screen reader.
 import { type Check, places } from "../lib/faith.ts";
-import { number, percent } from "../lib/words.ts";
+import { counted, number, percent } from "../lib/words.ts";
 import type { Entry, Point, Space } from "./payload.ts";
 
 export function pointName(space: Space, point: Point): string {
   return `${space.payload.groups[point.set]?.name ?? ""} ${point.number}`;
-}
-
-/** Names as a list in a sentence. */
-export function listed(names: readonly string[]): string {
-  if (names.length < 2) return names.join();
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-}
-
-export function images(count: number): string {
-  return `${count} image${count === 1 ? "" : "s"}`;
 }
 
 /** To three places, as in the table; a set of one image has no distance within. */
@@ -50,7 +40,7 @@ export function agreement({ r }: Check): string {
 export function told(space: Space, point: Point, chosen: boolean, check: Check | null): string {
   const group = space.payload.groups[point.set];
   const where = point.at.map((value, axis) => `PC${axis + 1} ${number(value)}`).join(", ");
-  const facts = `${point.number} of ${images(group?.images ?? 0)}; ${group?.concept} inferred`;
+  const facts = `${point.number} of ${counted(group?.images ?? 0, "image")}; ${group?.concept} inferred`;
   const faith = check ? `; ${agreement(check)}` : "";
   return `${pointName(space, point)}, ${facts}; ${where}${faith}${chosen ? "; chosen" : ""}`;
 }

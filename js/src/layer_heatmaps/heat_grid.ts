@@ -42,7 +42,7 @@ function within(value: number, last: number): number {
 
 export type Scale = "map" | "layer" | "all";
 
-export interface Extent {
+interface Extent {
   readonly layer: string;
   readonly low: number;
   readonly high: number;

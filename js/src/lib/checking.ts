@@ -21,7 +21,7 @@ export interface Checked {
 }
 
 /** What a view has checked. */
-export interface Plan<T> {
+interface Plan<T> {
   /** What something shown is to the kernel; null where it cannot be checked. */
   spot(one: T): Checkable | null;
   /** What should be known by now, the most wanted first. */

@@ -2,29 +2,14 @@
 // Perceptually uniform, told apart by the colour-blind; faint where the value is, so that the
 // image stays visible.
 
+import { between, table } from "./colours.ts";
+
 const OPAQUE = 0.85; // the image is to be seen under the strongest heat, too
 
-type Colour = readonly [number, number, number];
-
-const parse = (table: string): Colour[] =>
-  table
-    .split(" ")
-    .map((hex) => [0, 2, 4].map((i) => Number.parseInt(hex.slice(i, i + 2), 16)) as never);
-
-const FOR = parse(
+const FOR = table(
   "3d0965 57106e 71196e 8a226a a32c61 bc3754 d24644 e45a31 f1731d f98e09 fcac11 f9cb35 f2ea69 fcffa4",
 );
-const AGAINST = parse("0b1f5c 123a86 1c5aa8 2f7fc4 55a5da 8acbee c4ecff");
-
-function between(table: readonly Colour[], t: number): Colour {
-  const place = Math.min(1, Math.max(0, t)) * (table.length - 1);
-  const low = Math.min(table.length - 2, Math.floor(place));
-  const [a, b] = [table[low] as Colour, table[low + 1] as Colour];
-  const part = place - low;
-  return [0, 1, 2].map((i) =>
-    Math.round((a[i] as number) * (1 - part) + (b[i] as number) * part),
-  ) as never;
-}
+const AGAINST = table("0b1f5c 123a86 1c5aa8 2f7fc4 55a5da 8acbee c4ecff");
 
 /** Colour and alpha, 0..255 each, of a value between -1 and 1. */
 export function heat(value: number): readonly [number, number, number, number] {

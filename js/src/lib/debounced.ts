@@ -1,6 +1,6 @@
 // Acts that wait for a pause.
 
-export interface Debounced {
+interface Debounced {
   (): void;
   /** Whether it is called and has not acted yet. */
   waits(): boolean;

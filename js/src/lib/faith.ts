@@ -1,4 +1,6 @@
 // How far what a view says agrees with ablation: one line, red and in words where it is little.
+// Thresholds and sentences are Python's too: they stand in one file, where the kernel reads them.
+import words from "../../../hexplain_widgets/widgets/_shared/agreement.json" with { type: "json" };
 import { button, fill, h } from "./dom.ts";
 
 /** What the kernel found when it removed the parts one by one. */
@@ -13,18 +15,15 @@ export interface Check {
   seconds?: number;
 }
 
-export type Verdict = "good" | "fair" | "poor" | "unknown";
+type Verdict = "good" | "fair" | "poor" | "unknown";
 
-const GOOD = 0.8;
-/** Below this correlation an estimate is not to be relied on. */
-const POOR = 0.5;
 /** A check that takes longer is made when it is asked for. */
 export const QUICK = 1;
 
 export function verdict(check: Check): Verdict {
   if (check.r === null) return "unknown";
-  if (check.r >= GOOD) return "good";
-  return check.r >= POOR ? "fair" : "poor";
+  if (check.r >= words.good) return "good";
+  return check.r >= words.poor ? "fair" : "poor";
 }
 
 /** What the line speaks of: nothing where it is the view itself; what not to rely on. */
@@ -33,26 +32,32 @@ export interface Wording {
   advice: string;
 }
 
-const HOW = { good: "agrees", fair: "agrees in part", poor: "agrees poorly" };
-
 export function told(check: Check, { subject, advice }: Wording): string {
   const { r, parts, seconds } = check;
   const who = subject === undefined ? "" : `${subject} `;
   const over = (check.images ?? 1) > 1 ? ` in ${check.images} images` : "";
   const count = `${check.count} ${parts}${over}`;
   const found = verdict(check);
-  if (r === null || found === "unknown")
-    return `${who}cannot be compared with ablation: all ${count} weigh the same`;
-  const size = `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`;
-  const doubt = found === "poor" ? `: do not rely on ${advice}` : "";
-  const agrees = `${who}${HOW[found]} with ablation`;
-  return `${agrees}: r = ${places(r)}${andLeast(check)} (${size})${doubt}`;
+  if (r === null || found === "unknown") return who + filled(words.unknown, { count });
+  const sentence = filled(words.known, {
+    degree: words.degrees[found],
+    r: places(r) + andLeast(check),
+    size: `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`,
+    doubt: found === "poor" ? filled(words.doubt, { advice }) : "",
+  });
+  return who + sentence;
+}
+
+/** A sentence with its places filled. */
+function filled(sentence: string, values: Readonly<Record<string, string>>): string {
+  return sentence.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
 }
 
 /** A mean hides bad images: the lowest is said beside it. */
 function andLeast({ least }: Check): string {
   if (!least) return "";
-  const low = least.r < POOR ? `, but only ${places(least.r)}` : `, ${places(least.r)} at least`;
+  const low =
+    least.r < words.poor ? `, but only ${places(least.r)}` : `, ${places(least.r)} at least`;
   return ` on average${low} in ${least.name}`;
 }
 
@@ -128,6 +133,5 @@ function marked(check: Check, text: string): [HTMLElement, string] {
 
 /** The verdict as a shape, so that it does not rest on colour alone. */
 function mark(found: Verdict): HTMLElement {
-  const shapes = { good: "✓", fair: "≈", poor: "✗", unknown: "–" };
-  return h("span", { class: "hx-faith-mark", "aria-hidden": "true" }, shapes[found]);
+  return h("span", { class: "hx-faith-mark", "aria-hidden": "true" }, words.marks[found]);
 }

@@ -5,7 +5,7 @@ import { zoomAt } from "./transform.ts";
 
 const SLACK = 4;
 
-export interface Gestures {
+interface Gestures {
   get(): Transform;
   set(next: Transform): void;
   start(): void;

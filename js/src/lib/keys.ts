@@ -73,7 +73,7 @@ interface Node<N> {
 }
 
 /** What a tree's keys need of it: its nodes from the first to the last, and what to do with one. */
-export interface Walk<N> {
+interface Walk<N> {
   root(): N;
   inOrder(): readonly N[];
   focus(node: N): void;

@@ -48,6 +48,13 @@ export function floatsOf(buffer: Buffer): Float32Array {
   return new Float32Array(aligned.buffer, aligned.byteOffset, Math.floor(aligned.byteLength / 4));
 }
 
+/** Unpack bytes that were packed with zlib. */
+export async function inflated(buffer: Buffer): Promise<Uint8Array> {
+  const packed = new Blob([bytesOf(buffer)]).stream();
+  const plain = packed.pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(plain).arrayBuffer());
+}
+
 /** A map of uint8 as values: `(q - zero) * step`. */
 export function decodeMap(
   bytes: Uint8Array,

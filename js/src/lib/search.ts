@@ -5,7 +5,7 @@ import { take } from "./keys.ts";
 const MOST = 8;
 let made = 0;
 
-export interface Found {
+interface Found {
   index: number;
   name: string;
 }
@@ -29,7 +29,7 @@ export function find(
 }
 
 /** What is offered as one types. */
-export interface Offers<T> {
+interface Offers<T> {
   /** What the text can stand for. */
   find(typed: string): readonly T[];
   words(offer: T): Child[];

@@ -16,7 +16,7 @@ export interface Slot {
   readonly size: number;
 }
 
-export const FAMILY_GAP = 0.16;
+const FAMILY_GAP = 0.16;
 
 /** Rows of every branch; in one level no two overlap, and no two links cross. Families of a level
  * are `between` rows apart. */

@@ -7,12 +7,12 @@ export interface Transform {
   readonly k: number;
 }
 
-export interface Size {
+interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-export const ZOOM = { least: 0.08, most: 4 };
+const ZOOM = { least: 0.08, most: 4 };
 
 export function clampZoom(k: number): number {
   return Math.min(ZOOM.most, Math.max(ZOOM.least, k));

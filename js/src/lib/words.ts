@@ -12,6 +12,17 @@ export function number(value: number): string {
   return text.replaceAll("-", "−");
 }
 
+/** So many of a thing. */
+export function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+}
+
+/** Names as a list in a sentence. */
+export function listed(names: readonly string[]): string {
+  if (names.length < 2) return names.join();
+  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
 export function percent(share: number): string {
   const value = 100 * share;
   if (value > 0 && value < 0.05) return "< 0.1 %";

@@ -2,7 +2,7 @@
 
 import { button, fill, h } from "../lib/dom.ts";
 import { faithLine } from "../lib/faith.ts";
-import { number } from "../lib/words.ts";
+import { counted, number } from "../lib/words.ts";
 import { Chart } from "./chart.ts";
 import { above, type ConceptNode } from "./hierarchy.ts";
 import { Maps } from "./maps.ts";
@@ -11,7 +11,7 @@ import { Regions } from "./regions.ts";
 import type { Link } from "./ribbons.ts";
 import type { Session } from "./session.ts";
 import { tint } from "./stage.ts";
-import { concepts, scored } from "./words.ts";
+import { scored } from "./words.ts";
 
 export class Details {
   readonly element = h("section", { class: "hx-details", "aria-label": "Details" });
@@ -140,7 +140,11 @@ export class Details {
       h("h4", {}, "Concepts it serves"),
       list,
       doubtful > 0 &&
-        h("p", { class: "hx-soft" }, `Left out: ${concepts(doubtful)} with a doubtful classifier.`),
+        h(
+          "p",
+          { class: "hx-soft" },
+          `Left out: ${counted(doubtful, "concept")} with a doubtful classifier.`,
+        ),
     );
   }
 

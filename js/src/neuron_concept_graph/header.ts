@@ -5,8 +5,9 @@ import { debounced } from "../lib/debounced.ts";
 import { button, h } from "../lib/dom.ts";
 import { layerName, layerSelect } from "../lib/layers.ts";
 import { searchField } from "../lib/search.ts";
+import { counted } from "../lib/words.ts";
 import type { Session } from "./session.ts";
-import { concepts, estimatorWords, thresholdWords } from "./words.ts";
+import { estimatorWords, thresholdWords } from "./words.ts";
 
 export function header(session: Session): HTMLElement {
   const layers = layerSelect(session.layers, (layer) => session.turn("layer", layer));
@@ -22,7 +23,7 @@ export function header(session: Session): HTMLElement {
     estimators.show(estimator);
     where.textContent =
       `${layerName(session.layers, layer)} · ` +
-      `${concepts(names.length)}, ${neurons.length} neurons`;
+      `${counted(names.length, "concept")}, ${neurons.length} neurons`;
     facts.textContent = estimatorWords(session);
   };
   session.on((change) => (change === "graph" || change === "busy") && show());

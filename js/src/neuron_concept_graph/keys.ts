@@ -2,7 +2,7 @@
 import { press } from "../lib/keys.ts";
 import type { Session } from "./session.ts";
 
-export interface Focuser {
+interface Focuser {
   concept(i: number): void;
   neuron(i: number): void;
 }

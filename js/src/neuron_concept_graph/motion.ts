@@ -1,7 +1,7 @@
 // From one arrangement to the next: everything that stays slides to its new place.
 
 import { reducedMotion } from "../lib/dom.ts";
-import type { Arrangement, Slab } from "./ribbons.ts";
+import type { RibbonLayout, Slab } from "./ribbons.ts";
 
 const TIME = 320;
 
@@ -13,7 +13,7 @@ export interface Frame {
   readonly height: number;
 }
 
-export function frameOf(shape: Arrangement): Frame {
+export function frameOf(shape: RibbonLayout): Frame {
   return {
     rows: new Map(shape.rows.map((one) => [one.of, one])),
     neurons: new Map(shape.neurons.map((one) => [one.of, one])),

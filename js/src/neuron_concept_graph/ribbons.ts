@@ -24,14 +24,14 @@ export interface Slab {
   readonly height: number;
 }
 
-export interface Ribbon {
+interface Ribbon {
   readonly bundle: Bundle;
   readonly from: number;
   readonly to: number;
   readonly width: number;
 }
 
-export interface Arrangement {
+export interface RibbonLayout {
   readonly rows: readonly Slab[];
   readonly neurons: readonly Slab[];
   readonly ribbons: readonly Ribbon[];
@@ -102,7 +102,7 @@ export function arranged(
   rows: readonly number[],
   bundles: readonly Bundle[],
   extra: readonly number[] = [],
-): Arrangement {
+): RibbonLayout {
   const near = byNearness(bundles, rows);
   const order = [...near, ...extra.filter((one) => !near.includes(one))];
   const unit = step(RIBBONS.room.neurons, order.length, RIBBONS.neuron);

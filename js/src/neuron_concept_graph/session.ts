@@ -20,7 +20,7 @@ import {
   type Region,
   regionsOf,
 } from "./payload.ts";
-import { type Arrangement, arranged, gathered, type Link, strongest } from "./ribbons.ts";
+import { arranged, gathered, type Link, type RibbonLayout, strongest } from "./ribbons.ts";
 
 export interface Saved {
   table?: boolean;
@@ -58,7 +58,7 @@ export class Session extends ChannelSession<State, Change> {
   below: number[] = [];
   standIn: number[] = [];
   links: Link[] = [];
-  shape: Arrangement = { rows: [], neurons: [], ribbons: [], height: 0 };
+  shape: RibbonLayout = { rows: [], neurons: [], ribbons: [], height: 0 };
   hovered: Spot | null = null;
   /** Concepts whose maps did not come, and neurons whose regions did not. */
   readonly stalled = new Set<string>();

@@ -12,7 +12,7 @@ import { scored } from "./words.ts";
 const INDENT = { wide: 15, narrow: 9, below: 520 };
 
 /** Branches beyond these have the colour of the stem. */
-export const TINTS = 7;
+const TINTS = 7;
 
 export function tint(session: Session, concept: number): string {
   const branch = session.branch[concept] ?? -1;

@@ -77,7 +77,7 @@ export class ConceptRow {
 }
 
 /** A bar for F1, a mark where chance lies, and the number; in words where it is no finding. */
-export function gauge(session: Session, i: number): HTMLElement[] {
+function gauge(session: Session, i: number): HTMLElement[] {
   const { quality, flags } = session.graph;
   const { f1, chance } = quality[i] ?? { f1: 0, chance: 0 };
   const [bar, mark] = [h("i", { class: "hx-f1" }), h("i", { class: "hx-chance" })];

@@ -1,5 +1,5 @@
 // What the view says of concepts, neurons and scores.
-import { number, percent } from "../lib/words.ts";
+import { counted, number, percent } from "../lib/words.ts";
 import type { Session } from "./session.ts";
 
 export function scored(session: Session, concept: number, neuron: number): string {
@@ -33,11 +33,7 @@ export function conceptWords(session: Session, i: number): string {
 
 export function neuronWords(session: Session, i: number): string {
   const served = session.links.filter(({ neuron }) => neuron === i).length;
-  return `Neuron ${session.graph.neurons[i]}, linked to ${concepts(served)}`;
-}
-
-export function concepts(count: number): string {
-  return count === 1 ? "1 concept" : `${count} concepts`;
+  return `Neuron ${session.graph.neurons[i]}, linked to ${counted(served, "concept")}`;
 }
 
 /** Where the threshold stands. */

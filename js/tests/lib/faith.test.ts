@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Check, told, verdict } from "../../src/lib/faith.ts";
+import { type Check, lowest, told, verdict } from "../../src/lib/faith.ts";
 
 const check = (r: number | null): Check => ({ r, count: 512, parts: "channels", seconds: 0.12 });
 const OF_TREE = { advice: "these shares" };
@@ -52,5 +52,36 @@ describe("the line on faithfulness", () => {
   it("writes short and long times as one reads them", () => {
     expect(told({ ...check(1), seconds: 0.004 }, OF_TREE)).toContain("< 0.1 s");
     expect(told({ ...check(1), seconds: 12.3 }, OF_TREE)).toContain("12 s");
+  });
+});
+
+describe("what agrees least", () => {
+  const check = (r: number | null): Check => ({ r, count: 8, parts: "channels", seconds: 0.1 });
+  const named = (name: string, r?: number | null) => ({
+    name,
+    check: r === undefined ? null : check(r),
+  });
+
+  it("is named among all", () => {
+    const found = lowest([named("house", 0.9), named("lake", -0.2), named("park", 0.4)]);
+    expect(found).toEqual({ check: check(-0.2), subject: "lake, the lowest of 3," });
+  });
+
+  it("is the lowest of those that were checked", () => {
+    const found = lowest([named("house", 0.9), named("lake"), named("park", 0.4)]);
+    expect(found?.subject).toBe("park, the lowest of the 2 checked,");
+  });
+
+  it("stands for itself where no other is known", () => {
+    expect(lowest([named("house"), named("lake", 0.4)])?.subject).toBe("lake");
+  });
+
+  it("is none that cannot be compared, as long as others can", () => {
+    expect(lowest([named("house", null), named("lake", 0.4)])?.check.r).toBe(0.4);
+    expect(lowest([named("house", null)])?.check.r).toBeNull();
+  });
+
+  it("is nobody where nothing is known", () => {
+    expect(lowest([named("house")])).toBeNull();
   });
 });

@@ -3,7 +3,7 @@ import { STEPS } from "../signed.ts";
 import type { Shades, Weights } from "./weights.ts";
 import { type Bins, binsOf, type Extent, type Window } from "./window.ts";
 
-export interface Picture {
+interface Picture {
   readonly weights: Weights;
   readonly shades: Shades;
   readonly rows: Int32Array;

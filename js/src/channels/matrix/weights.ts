@@ -1,5 +1,5 @@
 // The weights, one byte each, and the orders in which rows and columns can stand.
-import { type Buffer, bytesOf, floatsOf } from "../../lib/pixels.ts";
+import { type Buffer, floatsOf } from "../../lib/pixels.ts";
 
 export interface MatrixPayload {
   layer: string;
@@ -25,13 +25,6 @@ export type Columns = "number" | "class" | "shared" | "blocks";
 
 const ZERO = 128;
 const FINEST = 127;
-
-/** Unpack bytes that were packed with zlib. */
-export async function inflated(buffer: Buffer): Promise<Uint8Array> {
-  const packed = new Blob([bytesOf(buffer)]).stream();
-  const plain = packed.pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(plain).arrayBuffer());
-}
 
 export class Weights {
   readonly rows: number;

@@ -3,9 +3,9 @@ import { heatGradient } from "../../lib/colormap.ts";
 import { button, fill, h } from "../../lib/dom.ts";
 import { colouredAt, paintOver, pale, scaled, scaleOf, spread } from "../../lib/heat.ts";
 import { bitmapOf, bytesOf, type Grid } from "../../lib/pixels.ts";
-import { number } from "../../lib/words.ts";
+import { counted, number } from "../../lib/words.ts";
 import { tint } from "./classes.ts";
-import { channels, type Portrait, type Region, type Session } from "./session.ts";
+import type { Portrait, Region, Session } from "./session.ts";
 
 const FIRST = 12;
 const PIXELS = 160;
@@ -45,7 +45,7 @@ export class Cards {
     this.shown = key;
     this.release();
     this.made.clear();
-    fill(this.title, region ? `${region.name}: ${channels(region.size)}` : "No region");
+    fill(this.title, region ? `${region.name}: ${counted(region.size, "channel")}` : "No region");
     const found = region ? this.strongestFirst(region) : [];
     const cards = found.slice(0, this.count).map((channel) => this.card(channel, region as Region));
     const rest = found.length - cards.length;

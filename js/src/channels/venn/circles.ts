@@ -1,12 +1,12 @@
 // Two or three classes as circles whose areas are numbers of channels.
 
 import { fill, h, svg } from "../../lib/dom.ts";
-import { percent } from "../../lib/words.ts";
+import { counted, percent } from "../../lib/words.ts";
 import { tint } from "./classes.ts";
 import { emphasise } from "./emphasis.ts";
 import { type Diagram, diagram } from "./layout.ts";
 import type { Circle } from "./regions.ts";
-import { channels, type Region, type Session } from "./session.ts";
+import type { Region, Session } from "./session.ts";
 
 const TALLEST = 430;
 const EXACT = 0.005;
@@ -55,7 +55,7 @@ export class Circles {
     const region = this.find(key);
     const path = svg("path", { class: "hx-region", d });
     if (!region) return path;
-    const label = `${region.name}: ${channels(region.size)}`;
+    const label = `${region.name}: ${counted(region.size, "channel")}`;
     const dressed = { role: "button", tabindex: 0, "aria-label": label, "data-region": key };
     for (const [name, value] of Object.entries(dressed)) path.setAttribute(name, String(value));
     path.append(svg("title", {}, label));
@@ -101,14 +101,16 @@ export class Circles {
   private caption({ misfit, regions }: Diagram): string {
     const { classes } = this.session.overlap;
     const lost = this.session.regions.filter((one) => !regions.has(one.key));
-    const missing = lost.map((one) => `${one.name} (${channels(one.size)}) has no area here.`);
+    const missing = lost.map(
+      (one) => `${one.name} (${counted(one.size, "channel")}) has no area here.`,
+    );
     if (misfit.total < EXACT) return "Areas are exact: one channel, one unit of area.";
     const off = `Areas are off by ${percent(misfit.total)} in all: ${classes.length} circles cannot always show these numbers.`;
     const { worst } = misfit;
     const found = worst && this.session.regions.find((one) => one.key === worst.key);
     const most =
       worst && found && regions.has(worst.key)
-        ? `Farthest off: “${found.name}”, ${channels(worst.size)} drawn as ${worst.drawn.toFixed(1)}.`
+        ? `Farthest off: “${found.name}”, ${counted(worst.size, "channel")} drawn as ${worst.drawn.toFixed(1)}.`
         : "";
     return [off, most, ...missing, "The numbers in them are right."].filter(Boolean).join(" ");
   }

@@ -2,8 +2,9 @@
 
 import { button, fill, h } from "../../lib/dom.ts";
 import { searchField } from "../../lib/search.ts";
+import { counted } from "../../lib/words.ts";
 import type { ClassChecks } from "../agreement.ts";
-import { channels, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /** The colour of the class at this place. */
 export function tint(i: number): string {
@@ -49,7 +50,7 @@ export class Classes {
   private chip(name: string, i: number, live: boolean): HTMLElement {
     const dot = h("i", { "aria-hidden": "true" });
     dot.style.background = tint(i);
-    const count = h("small", {}, channels(this.session.sizeOf(i)));
+    const count = h("small", {}, counted(this.session.sizeOf(i), "channel"));
     const several = this.session.overlap.classes.length > 1;
     return h(
       "span",

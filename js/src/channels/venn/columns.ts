@@ -1,10 +1,11 @@
 // Many classes as an UpSet plot: a column per region, its bar as high as its number of channels.
 
 import { fill, h, svg } from "../../lib/dom.ts";
+import { counted } from "../../lib/words.ts";
 import { listen } from "./circles.ts";
 import { tint } from "./classes.ts";
 import { emphasise } from "./emphasis.ts";
-import { channels, type Region, type Session } from "./session.ts";
+import type { Region, Session } from "./session.ts";
 import { type Column, ordered, UPSET, upset } from "./upset.ts";
 
 const DOT = 7;
@@ -73,7 +74,7 @@ export class Columns {
     const { group, x, width, barTop, barHeight, dots, line } = column;
     const middle = x + width / 2;
     const bar = Math.min(26, width * 0.6);
-    const label = `${group.name}: ${channels(group.size)}`;
+    const label = `${group.name}: ${counted(group.size, "channel")}`;
     const made = svg(
       "g",
       { class: "hx-column", role: "button", "aria-label": label, "data-region": group.key },

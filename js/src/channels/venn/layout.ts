@@ -11,7 +11,7 @@ export interface Diagram {
   readonly misfit: Misfit;
 }
 
-export interface Misfit {
+interface Misfit {
   /** Sum of what regions are drawn too large or too small, as a part of all channels. */
   readonly total: number;
   /** The region that is farthest off: channels it has, and channels its area stands for. */

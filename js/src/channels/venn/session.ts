@@ -1,4 +1,5 @@
 // The overlap as it comes from the kernel, the region that is looked at, and the portraits.
+
 import type { AnyModel } from "@anywidget/types";
 import {
   type Buffer,
@@ -8,15 +9,16 @@ import {
   type Grid,
   type Span,
 } from "../../lib/pixels.ts";
+import { listed } from "../../lib/words.ts";
 import { CheckedSession, type CheckedState } from "../checked.ts";
 import type { Group } from "./upset.ts";
 
-export interface RegionPayload {
+interface RegionPayload {
   classes: number[];
   channels: number[];
 }
 
-export interface OverlapPayload {
+interface OverlapPayload {
   classes: string[];
   channels: number[][];
   weights: number[][];
@@ -34,7 +36,7 @@ interface Placed {
   map: { start: number; extent: [number, number]; zero: number; step: number } | null;
 }
 
-export interface PortraitsPayload {
+interface PortraitsPayload {
   layer?: string;
   places?: Record<string, Placed>;
   data?: Buffer;
@@ -221,9 +223,5 @@ export function regionName(members: readonly number[], classes: readonly string[
   if (names.length === 1) return `Only ${names[0]}`;
   if (names.length === classes.length)
     return classes.length === 2 ? "Both" : `All ${classes.length}`;
-  return `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
-}
-
-export function channels(count: number): string {
-  return count === 1 ? "1 channel" : `${count} channels`;
+  return listed(names);
 }

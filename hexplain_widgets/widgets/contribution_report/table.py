@@ -36,7 +36,7 @@ class ContributionTable:
 
     @classmethod
     def of(cls, images: Sequence[Contributions]) -> ContributionTable:
-        """Return the reading of these images; ValueError where they do not explain one thing."""
+        """Return the table of these images; ValueError where they do not explain one thing."""
         checked(images)
         if not images:
             return cls((), (), 0)
@@ -136,17 +136,17 @@ def warning(one: Contributions) -> str:
     )
 
 
-def beside(reading: ContributionTable, one: Contributions) -> list[str]:
+def beside(table: ContributionTable, one: Contributions) -> list[str]:
     """Return in words what a pie cannot show: what speaks against, the bias, the rest."""
-    values = [*reading.values(one)[: reading.shown], reading.others_split(one)[1]]
-    against = [f"{reading.row_name(i)} {signed(v)}" for i, v in enumerate(values) if v < 0]
-    found = [f"against: {', '.join(against)}"] if against else []
-    return [*found, f"bias {signed(one.bias)}", f"unexplained {signed(one.unexplained)}"]
+    values = [*table.values(one)[: table.shown], table.others_split(one)[1]]
+    against = [f"{table.row_name(i)} {signed(v)}" for i, v in enumerate(values) if v < 0]
+    words = [f"against: {', '.join(against)}"] if against else []
+    return [*words, f"bias {signed(one.bias)}", f"unexplained {signed(one.unexplained)}"]
 
 
-def folded_words(reading: ContributionTable, one: Contributions) -> str:
+def folded_words(table: ContributionTable, one: Contributions) -> str:
     """Return in words what the folded concepts' sum is made of."""
-    plus, minus = reading.others_split(one)
+    plus, minus = table.others_split(one)
     return f"{signed(plus)} for, {signed(minus)} against" if plus and minus else ""
 
 

@@ -8,13 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from ...arguments import at_least_one
-from ...diagnosis.failures import Occluder, TwoClassDecision, failure_of, with_exemplars
+from ...diagnosis.failures import ClassComparison, Occluder, failure_of, with_exemplars
 from ...evidence import Failure, Prediction
 from ...network.classifier import Classifier
 from ..decomposition_tree.view import DecompositionTree
 
 
-class Analyst:
+class FailureEngine:
     """Takes apart for which class, and against which, one image is decided.
 
     `top_k` and `layers` are those of the trees, `channels` how many are looked at; `data` is where
@@ -35,17 +35,17 @@ class Analyst:
         self.channels = at_least_one("channels", channels)
         self.image = self.classifier.prepare(image)
         self.data, self._top_k, self._layers = data, top_k, layers
-        self._rivalry = TwoClassDecision(self.classifier, self.image.x, layers)
+        self._decision = ClassComparison(self.classifier, self.image.x, layers)
         self.occluder = Occluder(self.classifier, self.image.x, given=isinstance(image, Tensor))
 
     def prediction(self, true: int | str) -> Prediction:
         """Return the true class as it is predicted; raises ValueError, IndexError for no class."""
-        return self._rivalry.prediction(true)
+        return self._decision.prediction(true)
 
     @property
     def strongest(self) -> tuple[Prediction, ...]:
         """The class that is named and the runner-up; one class of a network that knows no other."""
-        return tuple(self._rivalry.predictions(2))
+        return tuple(self._decision.predictions(2))
 
     def wrong_tree(self) -> DecompositionTree:
         """Return the live tree of the class that is named."""
@@ -65,10 +65,10 @@ class Analyst:
     ) -> Failure:
         """Return what decides against the true class; `done` is told how many images were seen."""
         wrong, right = (None if tree is None else tree.evidence for tree in trees)
-        found = failure_of(self._rivalry, wrong, right, true, top=self.channels)  # type: ignore[arg-type]
+        failure = failure_of(self._decision, wrong, right, true, top=self.channels)  # type: ignore[arg-type]
         if self.data is None:
-            return found
-        return with_exemplars(found, self.classifier, self.data, progress=progress, done=done)
+            return failure
+        return with_exemplars(failure, self.classifier, self.data, progress=progress, done=done)
 
     def _tree(self, target: int) -> DecompositionTree:
         return DecompositionTree(

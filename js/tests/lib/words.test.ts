@@ -1,0 +1,31 @@
+import { describe, expect, it } from "vitest";
+import { counted, listed, number, percent } from "../../src/lib/words.ts";
+
+describe("words", () => {
+  it("write numbers as one reads them", () => {
+    expect([0, 12345, 123.4, 9.404, 0.0512, -0.31, 2e-7].map(number)).toEqual([
+      "0",
+      "12345",
+      "123",
+      "9.4",
+      "0.051",
+      "−0.31",
+      "2.0e−7",
+    ]);
+    expect([0, 0.034, 0.42, 1].map(percent)).toEqual(["0 %", "3.4 %", "42 %", "100 %"]);
+    expect(percent(0.0001)).toBe("< 0.1 %");
+  });
+
+  it("list names as one says them", () => {
+    expect([[], ["a"], ["a", "b"], ["a", "b", "c"]].map(listed)).toEqual([
+      "",
+      "a",
+      "a and b",
+      "a, b and c",
+    ]);
+  });
+
+  it("count one thing and several", () => {
+    expect([counted(1, "image"), counted(3, "image")]).toEqual(["1 image", "3 images"]);
+  });
+});
