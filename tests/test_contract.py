@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -252,9 +253,16 @@ def test_the_model_is_handed_back_after_a_failure(engine: Engine, make, failure,
         check_untouched(before, model)
 
 
+@cache
+def of_plain(engine: Engine) -> Evidence:
+    """What an engine says of the plain network, asked once for all tests that compare with it."""
+    return engine(plain(), image(40))
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_same_question_gets_the_same_answer(engine: Engine) -> None:
-    assert engine(plain(), image(40)) == engine(plain(), image(40))
+    first = of_plain(engine)
+    assert engine(plain(), image(40)) == first
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -267,8 +275,7 @@ def test_train_mode_changes_no_answer(engine: Engine) -> None:
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_gradient_mode_around_the_call_changes_no_answer(engine: Engine, mode) -> None:
-    expected = engine(plain(), image(40))
-    model = plain()
+    expected, model = of_plain(engine), plain()
     with mode():
         assert engine(model, image(40)) == expected
 
@@ -276,14 +283,14 @@ def test_the_gradient_mode_around_the_call_changes_no_answer(engine: Engine, mod
 @pytest.mark.parametrize("engine", ENGINES)
 def test_frozen_weights_change_no_answer(engine: Engine) -> None:
     frozen = plain().requires_grad_(False)
-    assert engine(frozen, image(40)) == engine(plain(), image(40))
+    assert engine(frozen, image(40)) == of_plain(engine)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_other_precisions_are_answered(engine: Engine, dtype) -> None:
     found = engine(plain().to(dtype), image(40))
-    assert type(found) is type(engine(plain(), image(40)))
+    assert type(found) is type(of_plain(engine))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -296,7 +303,7 @@ def test_nan_weights_are_an_error_that_names_them(engine: Engine) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_evidence_is_saved_and_opened_as_it_was(engine: Engine, tmp_path) -> None:
-    found = engine(plain(), image(40))
+    found = of_plain(engine)
     save(found, tmp_path / "found.hx")
     assert load(tmp_path / "found.hx") == found
 
@@ -340,7 +347,7 @@ def crowded_gates(monkeypatch) -> list[int]:
 def test_running_out_of_gpu_memory_halves_the_batch_and_goes_on(
     engine: Engine, crowd, monkeypatch
 ) -> None:
-    expected = engine(plain(), image(40))
+    expected = of_plain(engine)
     refused = crowd(monkeypatch)
     found = engine(plain(), image(40))
     assert refused
