@@ -52,14 +52,14 @@ class Exemplars:
         values = np.concatenate([self.values, values], axis=1)
         keys = np.concatenate([self.keys, keys], axis=1)
         places = np.concatenate([self.places, places], axis=1)
-        found = _sorted(np.lexsort((keys, -values), axis=1), values, keys, places)
-        values, keys, places = found
+        order = np.lexsort((keys, -values), axis=1)
+        values, keys, places = _sorted(order, values, keys, places)
         # The same image twice lies side by side: its second place goes behind all others.
         twice = np.zeros(keys.shape, bool)
         twice[:, 1:] = (keys[:, 1:] == keys[:, :-1]) & np.isfinite(values[:, 1:])
         values[twice], keys[twice], places[twice] = -np.inf, NOBODY, 0
-        found = _sorted(np.argsort(twice, axis=1, kind="stable"), values, keys, places)
-        self.values, self.keys, self.places = (part[:, :EACH].copy() for part in found)
+        once = _sorted(np.argsort(twice, axis=1, kind="stable"), values, keys, places)
+        self.values, self.keys, self.places = (part[:, :EACH].copy() for part in once)
 
     def _forget(self) -> None:
         used = {*self.keys.ravel().tolist()}

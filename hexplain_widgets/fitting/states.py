@@ -147,19 +147,19 @@ def _arrays(source: Path) -> Arrays:
     with source.open("rb") as file:
         header = file.read(int.from_bytes(file.read(8), "little"))
     start = 8 + len(header)
-    found = {
+    arrays = {
         name: _mapped(source, start, place)
         for name, place in json.loads(header).items()
         if name != "__metadata__"
     }
     digest = hashlib.sha256(header)
-    saved = found.pop(DIGEST)
-    for array in found.values():
+    saved = arrays.pop(DIGEST)
+    for array in arrays.values():
         for piece in _pieces(array):
             digest.update(piece)
     if digest.digest() != saved.tobytes():
         raise ValueError("its content does not match its digest")
-    return found
+    return arrays
 
 
 def _mapped(source: Path, start: int, place: dict[str, Any]) -> np.ndarray:
