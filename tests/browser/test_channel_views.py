@@ -360,13 +360,14 @@ def test_after_a_kernel_restart_the_view_says_so_and_stays(alone: Views) -> None
 PAN = """async () => {
   const grid = document.querySelector('.hx-grid'), box = grid.getBoundingClientRect();
   const cells = document.querySelector('.hx-cells'), pictures = new Set();
-  const { clearRect, putImageData } = CanvasRenderingContext2D.prototype;
+  const { clearRect } = CanvasRenderingContext2D.prototype;
   let paints = 0, most = 0;
   CanvasRenderingContext2D.prototype.clearRect = function (...of) {
     if (this.canvas === cells) paints++;
     return clearRect.apply(this, of);
   };
-  CanvasRenderingContext2D.prototype.putImageData = function (image, ...at) {
+  const aside = OffscreenCanvasRenderingContext2D.prototype, { putImageData } = aside;
+  aside.putImageData = function (image, ...at) {
     most = Math.max(most, image.width * image.height);
     return putImageData.call(this, image, ...at);
   };
@@ -380,7 +381,8 @@ PAN = """async () => {
     if (n % 120 === 119) pictures.add(cells.toDataURL());
   }
   fire('pointerup', 500, 250);
-  Object.assign(CanvasRenderingContext2D.prototype, { clearRect, putImageData });
+  Object.assign(CanvasRenderingContext2D.prototype, { clearRect });
+  Object.assign(aside, { putImageData });
   return { paints, most, pixels: cells.width * cells.height, pictures: pictures.size };
 }"""
 
@@ -403,7 +405,7 @@ def test_a_thousand_classes_of_2048_channels_are_painted_once_a_frame_and_only_w
         )
         assert done["pictures"] == 3
         assert 60 < done["paints"] <= 121
-        assert done["most"] <= done["pixels"]
+        assert 0 < done["most"] <= 1.05 * done["pixels"]  # at the edges, cells seen in part
 
 
 def test_offline_pages_show_the_views_and_ask_for_nothing(

@@ -12,10 +12,11 @@ from playwright.sync_api import Locator, Page
 PATIENCE = 90
 
 # frames in a row without a change: more than the views wait before they act on a gesture
-_STILL = """() => new Promise(done => {
+_STILL = """seconds => new Promise((done, fail) => {
   const root = document.querySelector(".jp-Notebook") ?? document.body, enough = 14;
-  let left = enough;
-  const watch = new MutationObserver(() => { left = enough; });
+  const end = Date.now() + 1000 * seconds;
+  let left = enough, last = null;
+  const watch = new MutationObserver(records => { left = enough; last = records.at(-1).target; });
   watch.observe(root, {
     subtree: true, childList: true, attributes: true, characterData: true,
   });
@@ -26,9 +27,10 @@ _STILL = """() => new Promise(done => {
     const busy = document.getAnimations().some(moves)
       || [...root.querySelectorAll(".hx-work, .hx-waiting")].some(waits);
     left = busy ? enough : left - 1;
-    if (left > 0) return requestAnimationFrame(step);
+    if (left > 0 && Date.now() < end) return requestAnimationFrame(step);
     watch.disconnect();
-    done();
+    if (left > 0) fail(new Error(`no rest, last at ${last?.cloneNode?.().outerHTML}`));
+    else done();
   };
   step();
 })"""
@@ -36,7 +38,7 @@ _STILL = """() => new Promise(done => {
 
 def still(page: Page) -> None:
     """Wait until no view waits for anything, no transition runs and the page no longer changes."""
-    page.evaluate(_STILL)
+    page.evaluate(_STILL, PATIENCE)
 
 
 def until(page: Page, test: Callable[[], bool], what: str) -> None:
