@@ -93,15 +93,25 @@ function walls(brush: Brush): void {
   for (const axis of [0, 1, 2]) axisLine(brush, axis);
 }
 
+function line(
+  pen: CanvasRenderingContext2D,
+  from: Seen,
+  to: Seen,
+  colour: string,
+  width: number,
+): void {
+  pen.strokeStyle = colour;
+  pen.lineWidth = width;
+  pen.beginPath();
+  pen.moveTo(from.x, from.y);
+  pen.lineTo(to.x, to.y);
+  pen.stroke();
+}
+
 function axisLine(brush: Brush, axis: number): void {
   const { pen, inks, sight, space, width, height } = brush;
   const [start, end] = sight.edge(axis);
-  pen.strokeStyle = inks.soft;
-  pen.lineWidth = 1.5;
-  pen.beginPath();
-  pen.moveTo(start.x, start.y);
-  pen.lineTo(end.x, end.y);
-  pen.stroke();
+  line(pen, start, end, inks.soft, 1.5);
   const [x, y] = [(start.x + end.x) / 2, (start.y + end.y) / 2];
   const [dx, dy] = [x - width / 2, y - height / 2];
   const long = Math.hypot(dx, dy) || 1;
@@ -223,12 +233,7 @@ function between(brush: Brush): void {
   const { groups, table } = space.payload;
   const [from, to] = pair.map((set) => sight.see(groups[set]?.centre ?? [0, 0, 0])) as [Seen, Seen];
   pen.setLineDash([7, 5]);
-  pen.strokeStyle = inks.ink;
-  pen.lineWidth = 1.75;
-  pen.beginPath();
-  pen.moveTo(from.x, from.y);
-  pen.lineTo(to.x, to.y);
-  pen.stroke();
+  line(pen, from, to, inks.ink, 1.75);
   pen.setLineDash([]);
   const entry = table[pair[0]]?.[pair[1]];
   if (!entry) return;
