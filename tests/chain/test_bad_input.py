@@ -183,7 +183,7 @@ class Wrong(world.Pictures):
         return (
             found
             if at < 3
-            else world.Labelled(found.key, found.image, {"color": [np.array([[9]])]})
+            else world.LabelledPicture(found.key, found.image, {"color": [np.array([[9]])]})
         )
 
 
