@@ -38,12 +38,18 @@ def read(root: Path, **settings: object) -> MaskFolder:
 
 
 def peak(data: MaskFolder) -> int:
+    """The least of three passes: threads of a cluster that is still there allocate as well."""
+    return min(peak_of_a_pass(data) for _ in range(3))
+
+
+def peak_of_a_pass(data: MaskFolder) -> int:
+    gc.collect()
     tracemalloc.start()
     for _ in data:
         pass
-    found = tracemalloc.get_traced_memory()[1]
+    most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return found
+    return most
 
 
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
