@@ -15,8 +15,9 @@ def world() -> Scenes:
 
 
 def house(surroundings: str | None = "pool") -> Image:
-    """An image of a house in its surroundings."""
-    return hx.demo.scene("house", surroundings=surroundings, seed=3).image
+    """An image of a house in its surroundings; None takes those of the seed."""
+    choice = {} if surroundings is None else {"surroundings": surroundings}
+    return hx.demo.scene("house", seed=3, **choice).image
 
 
 def fitted_chip() -> hx.Chip:
