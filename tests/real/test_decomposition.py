@@ -32,6 +32,7 @@ def test_the_stages_are_found(case, classifier, photographs) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # three minutes of processor time for a large network
 def test_twenty_photographs_are_taken_apart_as_the_literal_method_does(
     case, classifier, photographs
 ) -> None:
