@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hexplain_widgets.solvers import permutations
 from hexplain_widgets.solvers import shapley as owen
-from hexplain_widgets.solvers.permutations import Limits, LinearGame, Paths, sample
+from hexplain_widgets.solvers.permutations import Limits, LinearGame, PermutationPaths, sample
 from hexplain_widgets.solvers.shapley import Scores, neuron_scores
 from tests.reference import shapley as reference
 
@@ -146,7 +146,7 @@ def permutation(one: Vectors, rows: int) -> float:
     x = torch.from_numpy(one.rows[:rows])
     w, b = (torch.tensor(part, dtype=torch.float32) for part in (one.weights, one.bias))
     rng = np.random.default_rng(0)
-    paths = Paths(LinearGame(x, w, b, x, rng), 1)
+    paths = PermutationPaths(LinearGame(x, w, b, x, rng), 1)
     return seconds(lambda: paths.draw(rng), 3) / permutations.TURNS
 
 
@@ -242,7 +242,7 @@ def noise(vectors: Vectors) -> None:
             return (list(order) for order in way(generator.permutation(neurons)))
 
         permutations.fours, permutations.TURNS = drawn, size
-        paths = Paths(LinearGame(x, w, b, x, rng), len(w))
+        paths = PermutationPaths(LinearGame(x, w, b, x, rng), len(w))
         for _ in range(16 // size):
             paths.draw(rng)
         paths.merge()
@@ -267,7 +267,7 @@ def equal_error(vectors: Vectors) -> None:
     for count in (16, 32, 64, 128):
         rng = np.random.default_rng(count)
         start = time.process_time()
-        paths = Paths(LinearGame(x, w, b, x, rng), 1)
+        paths = PermutationPaths(LinearGame(x, w, b, x, rng), 1)
         found = sample(paths, Limits(1e-9, count), rng)
         spent = time.process_time() - start
         off = np.abs(found.scores.numpy() - truth).mean() / truth.mean()

@@ -192,7 +192,7 @@ def compare(problem: Quadratic, title: str, classes: int) -> None:
                 w = found.weights[0] if isinstance(found, Solution) else found
                 gaps[name].append(gap(problem, c, w, sparsity))
             counts.append(int((lasso(single[c], sparsity).weights != 0).sum()))
-        taken, found = seconds(lambda s=sparsity: lasso(problem, s, way="ADMM"))
+        taken, found = seconds(lambda s=sparsity: lasso(problem, s, solver="ADMM"))
         times["admm"] = [taken / all_of_them]
         gaps["admm"] = [float(found.gap.max())]
         whole = statistics.median(
@@ -227,9 +227,9 @@ def many() -> None:
         taken, found = seconds(lambda s=sparsity, w=start: lasso(problem, s, start=w))
         count = np.median((found.weights != 0).sum(axis=1))
         print(f"{sparsity:8} {taken:7.2f} s, {count:.0f} non-zero, gap {found.gap.max():.0e},"
-              f" {found.way}", flush=True)  # fmt: skip
+              f" {found.solver}", flush=True)  # fmt: skip
     some = replace(problem, linear=problem.linear[:100], power=problem.power[:100])
-    taken, found = seconds(lambda: lasso(some, 0.01, way="ADMM"))
+    taken, found = seconds(lambda: lasso(some, 0.01, solver="ADMM"))
     print(f"ADMM on 100 of them at 0.01: {taken:.2f} s, gap {found.gap.max():.0e}")
 
 

@@ -21,7 +21,7 @@ from ..network.localize import upsampled
 from ..network.probe import Probe
 from ..network.segments import rounding
 from ..solvers.best_subset import Subset, best_subset
-from ..solvers.lasso import Quadratic, Way, lasso
+from ..solvers.lasso import Quadratic, Solver, lasso
 from ..solvers.moments import CONSTANT
 from .harmonize import USELESS, ConceptDirections
 
@@ -220,7 +220,7 @@ class Perturber:
         opened: Tensor,
         stopped: Stop | None,
     ) -> Iterator[Float[Tensor, "1 g d"]]:
-        ask = self._way(x).asking(taken, shallow, deep)
+        ask = self._way(x).responder(taken, shallow, deep)
         for done, some in enumerate(opened.split(AT_ONCE, 1)):
             if done and stopped is not None and stopped():
                 return
@@ -289,9 +289,9 @@ def _solved(
     means = np.repeat(np.stack([one.means for one, _ in some]), count, axis=0)
     problem = _quadratic(gates, answers)
     cost = np.divide(1, np.abs(means), where=means != 0, out=np.full(means.shape, np.inf))
-    way: Way | None = "ADMM" if len(answers) >= MANY else None
+    solver: Solver | None = "ADMM" if len(answers) >= MANY else None
     v = lasso(
-        problem, sparsity, penalties=cost, way=way, device=device, tolerance=TOLERANCE
+        problem, sparsity, penalties=cost, solver=solver, device=device, tolerance=TOLERANCE
     ).weights
     weights = np.divide(v, means, where=means != 0, out=np.zeros(v.shape))
     fit = _fit(problem, v)

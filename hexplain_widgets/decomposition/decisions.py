@@ -1,4 +1,8 @@
-"""Decisions taken apart: contributions of channels (Eq. 3-5), merging of maps that overlap."""
+"""One stage of decisions taken apart: what channels contribute (Eq. 3-5), and which are chosen.
+
+Contributions are found by the gradient or by removing channels; of maps that overlap, the strongest
+stands for the others.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from ..network.ablation import ChannelAblation
 from ..network.probe import Capture, Probe
 from ..network.segments import Segment, Unit, UnitGradients
 
-# The ways to find contributions, and what evidence calls them.
+# How contributions are found, and what evidence calls each.
 METHODS = {
     "gradient": "hierarchical decomposition (gAP)",
     "ablation": "hierarchical decomposition by ablation",
@@ -103,13 +107,13 @@ def strongest(
 ) -> tuple[list[list[int]], list[list[tuple[int, ...]]]]:
     """Return, for each decision, the strongest channels and those merged into each (sec. 4.1)."""
     if merge_iou == 1:
-        kept = _unmerged(alphas, top_k)
-        return kept, [[()] * len(channels) for channels in kept]
+        chosen = _unmerged(alphas, top_k)
+        return chosen, [[()] * len(channels) for channels in chosen]
     masks = _masks(maps).to(torch.float32)
     sizes = masks.sum(2)
     left = torch.where(alphas > 0, alphas, 0)
     rows = torch.arange(len(maps), device=maps.device)
-    kept = [[] for _ in maps]
+    chosen = [[] for _ in maps]
     also: list[list[tuple[int, ...]]] = [[] for _ in maps]
     for _ in range(min(top_k, maps.shape[1])):
         best, channel = left.max(1)
@@ -118,13 +122,13 @@ def strongest(
         same = (overlap > merge_iou) & (left > 0)
         same[rows, channel] = False
         for i in torch.nonzero(best > 0).flatten().tolist():
-            kept[i].append(int(channel[i]))
+            chosen[i].append(int(channel[i]))
             order = torch.nonzero(same[i]).flatten()
             order = order[torch.argsort(left[i, order], descending=True, stable=True)]
             also[i].append(tuple(order.tolist()))
         left = left.masked_fill(same, 0)
         left[rows, channel] = 0
-    return kept, also
+    return chosen, also
 
 
 def _unmerged(alphas: Float[Tensor, "b k"], top_k: int) -> list[list[int]]:
@@ -149,43 +153,43 @@ def by_hand(
 
 
 def splits_of(
-    decided: UnitGradients,
+    batch: UnitGradients,
     maps: Float[Tensor, "b k h w"],
     weights: ChannelWeights,
-    kept: Sequence[Sequence[int]],
+    chosen: Sequence[Sequence[int]],
     also: Sequence[Sequence[tuple[int, ...]]],
 ) -> dict[Unit, DecisionSplit]:
     """Return each decision of a batch with its parts."""
-    found = {}
+    splits = {}
     host = weights.contributions.float().cpu().numpy()
-    for i, unit in enumerate(decided.units):
-        value = abs(decided.values[i])
+    for i, unit in enumerate(batch.units):
+        value = abs(batch.values[i])
         total = float(host[i].sum(dtype=np.float64)) * weights.whole
-        found[unit] = DecisionSplit(
+        splits[unit] = DecisionSplit(
             alphas=host[i],
             completeness=total / value if value else None,
-            negated=decided.signs[i] < 0,
-            unclipped=decided.unclipped[i],
-            parts=tuple(_parts(decided, maps, weights, i, host[i], kept[i], also[i])),
+            negated=batch.signs[i] < 0,
+            unclipped=batch.unclipped[i],
+            parts=tuple(_parts(batch, maps, weights, i, host[i], chosen[i], also[i])),
             agreement=weights.agreements[i] if weights.agreements else None,
         )
-    return found
+    return splits
 
 
 def _parts(
-    decided: UnitGradients,
+    batch: UnitGradients,
     maps: Float[Tensor, "b k h w"],
     weights: ChannelWeights,
     i: int,
     alphas: Float[np.ndarray, " k"],
-    kept: Sequence[int],
+    chosen: Sequence[int],
     also: Sequence[tuple[int, ...]],
 ) -> Iterator[Part]:
     total = float(alphas[alphas > 0].sum())
-    patches = maps[i, list(kept)].float().cpu().numpy()
-    for channel, patch, merged in zip(kept, patches, also, strict=True):
-        y, x = _peak(patch, decided.activations[i, channel])
-        (top, left), alpha = decided.offsets[i], float(alphas[channel])
+    patches = maps[i, list(chosen)].float().cpu().numpy()
+    for channel, patch, merged in zip(chosen, patches, also, strict=True):
+        y, x = _peak(patch, batch.activations[i, channel])
+        (top, left), alpha = batch.offsets[i], float(alphas[channel])
         yield Part(
             unit=Unit(channel, y + top, x + left),
             alpha=alpha,
@@ -222,7 +226,7 @@ def decomposed(node: Node, split: DecisionSplit, children: tuple[Node, ...]) -> 
 
 
 def notes_on(root: Node) -> list[str]:
-    """Return in words which decisions below a node were negated, and which taken before a clip."""
+    """Return in words which decisions below a node were negated, and which precede a clip."""
     nodes = [node for _, node in root.walk()]
     negated, unclipped = (sum(n.negated for n in nodes), sum(n.unclipped for n in nodes))
     notes = []
@@ -271,7 +275,7 @@ def estimated(maps: Float[Tensor, "b k h w"], area: int) -> ChannelWeights:
 
 
 def measured(
-    decided: UnitGradients, maps: Float[Tensor, "b k h w"], removal: ChannelAblation
+    batch: UnitGradients, maps: Float[Tensor, "b k h w"], removal: ChannelAblation
 ) -> ChannelWeights:
     """Return how far each decision falls without each channel, and how far by its gradient.
 
@@ -282,19 +286,19 @@ def measured(
     dtype = torch.promote_types(estimates.dtype, torch.float32)
     drops = torch.empty_like(estimates, dtype=dtype)
     agreements = []
-    for i in range(len(decided.units)):
-        drops[i] = torch.from_numpy(_fallen(decided, i, decided.activations, removal))
+    for i in range(len(batch.units)):
+        drops[i] = torch.from_numpy(_fallen(batch, i, batch.activations, removal))
         r = pearson(estimates[i].double().cpu().numpy(), drops[i].double().cpu().numpy())
         agreements.append(None if math.isnan(r) else r)
     return ChannelWeights(drops, 1, estimates, tuple(agreements))
 
 
 def _fallen(
-    decided: UnitGradients, i: int, removed: Float[Tensor, "b k h w"], removal: ChannelAblation
+    batch: UnitGradients, i: int, removed: Float[Tensor, "b k h w"], removal: ChannelAblation
 ) -> Float[np.ndarray, " k"]:
     """Return how far a decision of a batch falls without each channel, towards its own sign."""
-    unit, value, unclipped = decided.units[i], decided.values[i], decided.unclipped[i]
-    fallen = removal.drops(unit, value, unclipped=unclipped) * decided.signs[i]
+    unit, value, unclipped = batch.units[i], batch.values[i], batch.unclipped[i]
+    fallen = removal.drops(unit, value, unclipped=unclipped) * batch.signs[i]
     # A channel that is at its baseline everywhere can leave nothing but rounding.
     fallen[(removed[i].abs().amax((1, 2)) == 0).cpu().numpy()] = 0
     return fallen
@@ -318,36 +322,36 @@ class ContributionFinder:
         method: str,
         segment: Segment,
         names: tuple[str, str | None],
-        decided: UnitGradients,
+        batch: UnitGradients,
         maps: Float[Tensor, "b k h w"],
     ) -> ChannelWeights:
         """Return the contributions to a batch of decisions, by "gradient" or "ablation"."""
         if method == "gradient":
             return estimated(maps, segment.full[0] * segment.full[1])
-        return measured(decided, maps, self._removal(segment, names))
+        return measured(batch, maps, self._removal(segment, names))
 
     def faithfulness(
-        self, segment: Segment, names: tuple[str, str | None], decided: UnitGradients
+        self, segment: Segment, names: tuple[str, str | None], batch: UnitGradients
     ) -> Faithfulness:
         """Return how far the gradient's contributions to one decision agree with removals.
 
         Estimates are sums of gradient times what is removed: the activation, or its part above the
         mean (mixing the two baselines costs up to 0.7 of correlation).
         """
-        removed = self.removed(names[0], decided)
-        maps = decided.gradients * removed
+        removed = self.removed(names[0], batch)
+        maps = batch.gradients * removed
         start = time.perf_counter()
-        drops = _fallen(decided, 0, removed, self._removal(segment, names))
+        drops = _fallen(batch, 0, removed, self._removal(segment, names))
         seconds = time.perf_counter() - start
         (estimates,) = maps.sum((2, 3)).double().cpu().numpy()
         baseline = "zero" if self._means is None else "mean"
         return faithfulness(estimates, drops, baseline=baseline, seconds=seconds)
 
-    def removed(self, layer: str, decided: UnitGradients) -> Float[Tensor, "b k h w"]:
+    def removed(self, layer: str, batch: UnitGradients) -> Float[Tensor, "b k h w"]:
         """Return what is taken away from the maps of a layer where a channel is removed."""
         if self._means is None:
-            return decided.activations
-        return decided.activations - self._means[layer].to(decided.activations)[:, None, None]
+            return batch.activations
+        return batch.activations - self._means[layer].to(batch.activations)[:, None, None]
 
     def _removal(self, segment: Segment, names: tuple[str, str | None]) -> ChannelAblation:
         if names not in self._removals:

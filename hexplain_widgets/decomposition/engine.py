@@ -38,6 +38,7 @@ from .decisions import (
 
 Path = tuple[int, ...]
 LOGITS = "logits"
+PLAIN = "The network has no ReLU on the way: the pictures are plain gradients, not guided."
 
 
 class Decomposer:
@@ -69,7 +70,7 @@ class Decomposer:
         self._capture = self._probe.capture(self._prepared.x, layers)
         self._layers = self._capture.layers
         self._segments: dict[tuple[str, str | None], Segment] = {}
-        self._weighing = ContributionFinder(self._probe, self._capture)
+        self._finder = ContributionFinder(self._probe, self._capture)
         self.target = self._target(target)
 
     def _target(self, target: int | str | None) -> Prediction:
@@ -188,27 +189,27 @@ class Decomposer:
         stopped: Stop | None = None,
         done: Callable[[int], object] = int,
     ) -> dict[Unit, DecisionSplit]:
-        found: dict[Unit, DecisionSplit] = {}
-        for decided in self._decided(level, list(units)):
-            maps = decided.gradients * decided.activations
-            weights = self._weighing.weights(
-                self.method, self._segment(level), self._names(level), decided, maps
+        splits: dict[Unit, DecisionSplit] = {}
+        for batch in self._batches(level, list(units)):
+            maps = batch.gradients * batch.activations
+            weights = self._finder.weights(
+                self.method, self._segment(level), self._names(level), batch, maps
             )
-            kept, also = (
+            chosen, also = (
                 by_hand(maps, weights.contributions, channels)
                 if channels is not None
                 else strongest(maps, weights.contributions, top_k or self.top_k, self.merge_iou)
             )
-            found |= splits_of(decided, maps, weights, kept, also)
-            done(len(decided.units))
+            splits |= splits_of(batch, maps, weights, chosen, also)
+            done(len(batch.units))
             if stopped is not None and stopped():
                 break
-        return found
+        return splits
 
-    def _decided(self, level: int, units: Sequence[Unit]) -> Iterator[UnitGradients]:
+    def _batches(self, level: int, units: Sequence[Unit]) -> Iterator[UnitGradients]:
         """Yield decisions in batches, one by one where each takes its time."""
-        for decided in self._segment(level).decide(units):
-            yield from (decided,) if self.method == "gradient" else decided.each()
+        for batch in self._segment(level).decide(units):
+            yield from (batch,) if self.method == "gradient" else batch.each()
 
     def _root(self, splits: Sequence[Mapping[Unit, DecisionSplit]]) -> Node:
         h, w = self._prepared.shown.shape[:2]
@@ -225,9 +226,9 @@ class Decomposer:
             shape=(1, 1),
             box=(0, 0, w, h),
         )
-        return self._grown(decision, unit, splits, 0)
+        return self._subtree(decision, unit, splits, 0)
 
-    def _grown(
+    def _subtree(
         self, node: Node, unit: Unit, splits: Sequence[Mapping[Unit, DecisionSplit]], level: int
     ) -> Node:
         """Return a node with everything that is known below it."""
@@ -235,7 +236,7 @@ class Decomposer:
         if split is None:
             return node
         children = tuple(
-            self._grown(self._node(part, level), part.unit, splits[1:], level + 1)
+            self._subtree(self._node(part, level), part.unit, splits[1:], level + 1)
             for part in split.parts
         )
         return decomposed(node, split, children)
@@ -289,13 +290,13 @@ class Decomposer:
         with visiting(self.classifier.model):
             split = self._split(level, [unit], channels=channels, top_k=top_k)[unit]
         known = {(c.channel, c.position): c for c in node.children}
-        found = tuple(self._node(part, level) for part in split.parts)
-        found = tuple(known.get((c.channel, c.position), c) for c in found)
+        children = tuple(self._node(part, level) for part in split.parts)
+        children = tuple(known.get((c.channel, c.position), c) for c in children)
         if channels is not None:
             present = {c.channel for c in node.children}
-            found = (*node.children, *(c for c in found if c.channel not in present))
-        grown = tree.with_node(path, decomposed(node, split, found))
-        return replace(grown, notes=self._notes(grown.root))
+            children = (*node.children, *(c for c in children if c.channel not in present))
+        expanded = tree.with_node(path, decomposed(node, split, children))
+        return replace(expanded, notes=self._notes(expanded.root))
 
     def _decision(self, tree: Decomposition, path: Path) -> tuple[Node, Unit]:
         node = tree.node(path)
@@ -333,8 +334,8 @@ class Decomposer:
         _, unit = self._decision(tree, path)
         level = len(path)
         with visiting(self.classifier.model):
-            (decided,) = self._segment(level).decide([unit])
-            return self._weighing.faithfulness(self._segment(level), self._names(level), decided)
+            (batch,) = self._segment(level).decide([unit])
+            return self._finder.faithfulness(self._segment(level), self._names(level), batch)
 
     def pictures(
         self, tree: Decomposition, paths: Iterable[Path], *, stopped: Stop | None = None
@@ -363,12 +364,12 @@ class Decomposer:
     ) -> Decomposition:
         segment = self._probe.segment(self._capture, None, layer)
         with visiting(self.classifier.model):
-            for decided, guided in guided_backpropagation(segment, list(units)):
-                for i, unit in enumerate(decided.units):
-                    gradient = decided.gradients[i].float().cpu().numpy()
+            for batch, guided in guided_backpropagation(segment, list(units)):
+                for i, unit in enumerate(batch.units):
+                    gradient = batch.gradients[i].float().cpu().numpy()
                     for path in units[unit]:
                         node = tree.node(path)
-                        cut = cut_out(gradient, decided.offsets[i], node.box)
+                        cut = cut_out(gradient, batch.offsets[i], node.box)
                         picture = picture_of_gradient(cut)
                         tree = tree.with_node(path, replace(node, picture=picture))
                 if not guided and PLAIN not in tree.notes:
@@ -376,9 +377,6 @@ class Decomposer:
                 if stopped is not None and stopped():
                     break
         return tree
-
-
-PLAIN = "The network has no ReLU on the way: the pictures are plain gradients, not guided."
 
 
 def decompose(

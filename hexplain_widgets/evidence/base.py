@@ -85,8 +85,8 @@ class Layer(Evidence):
     def of(cls, value: Mapping[str, Any]) -> Layer:
         """Return a layer from its fields as JSON values; raises what their conversion raises."""
         field, (k, h, w) = value["receptive_field"], map(int, value["shape"])
-        seen = None if field is None else (int(field[0]), int(field[1]))
-        return cls(str(value["name"]), str(value["type"]), (k, h, w), value["stage"], seen)
+        size = None if field is None else (int(field[0]), int(field[1]))
+        return cls(str(value["name"]), str(value["type"]), (k, h, w), value["stage"], size)
 
 
 class LayerTable(tuple[Layer, ...]):

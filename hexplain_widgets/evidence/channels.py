@@ -77,10 +77,10 @@ class ChannelOverlap(Evidence):
         for name in self.classes:
             for channel in self.channels[name]:
                 owners.setdefault(channel, set()).add(name)
-        found: dict[frozenset[str], list[int]] = {}
+        regions: dict[frozenset[str], list[int]] = {}
         for channel in sorted(owners):
-            found.setdefault(frozenset(owners[channel]), []).append(channel)
-        return {names: tuple(channels) for names, channels in found.items()}
+            regions.setdefault(frozenset(owners[channel]), []).append(channel)
+        return {names: tuple(channels) for names, channels in regions.items()}
 
     def similarity(self, one: str, other: str) -> float:
         """Return the Jaccard index of two classes' channels, 0 where both have none."""

@@ -85,8 +85,8 @@ class ContextSummary(Evidence):
         """Return the labels around a class's own object, most frequent first, as places."""
         row = self.counts[place]
         order = np.argsort(-row, kind="stable").tolist()
-        found = [i for i in order if row[i] > 0 and i != self.own[place]]
-        return tuple(found[:top])
+        around = [i for i in order if row[i] > 0 and i != self.own[place]]
+        return tuple(around[:top])
 
     def __str__(self) -> str:
         lines = []

@@ -159,6 +159,6 @@ def faithfulness(
             f" every one of the {parts}; compare the same {parts}"
         )
     one, other = np.asarray(estimates, np.float64), np.asarray(drops, np.float64)
-    found = (pearson(one, other), spearman(one, other))
-    r, ranks = (None if np.isnan(value) else value for value in found)
+    both = (pearson(one, other), spearman(one, other))
+    r, ranks = (None if np.isnan(value) else value for value in both)
     return Faithfulness(one, other, r, ranks, parts, baseline, seconds, images)

@@ -33,8 +33,7 @@ class HeatMap(Evidence):
     @property
     def positive(self) -> Float[np.ndarray, "H W"]:
         """The map kept where it is positive, as the papers show it."""
-        kept: Float[np.ndarray, "H W"] = np.maximum(self.values, 0)
-        return kept
+        return np.maximum(self.values, 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,7 @@ class _Unreadable(Exception):
     remedy = "take another copy of the file, or compute and save the evidence again"
 
 
-class _Newer(_Unreadable):
+class _NewerFormat(_Unreadable):
     remedy = "install a newer hexplain_widgets"
 
 
@@ -94,8 +94,8 @@ def _replace(target: Path, content: bytes) -> None:
 
 @cache
 def _kinds() -> dict[str, type[Evidence]]:
-    found = (c for c in vars(kinds).values() if isinstance(c, type) and issubclass(c, Evidence))
-    return {c.__name__: c for c in found if c is not Evidence}
+    classes = (c for c in vars(kinds).values() if isinstance(c, type) and issubclass(c, Evidence))
+    return {c.__name__: c for c in classes if c is not Evidence}
 
 
 @cache
@@ -137,12 +137,12 @@ def _encoded(value: Any, arrays: Arrays) -> Any:
 
 
 def _digest(value: Any, arrays: Arrays) -> str:
-    found = hashlib.sha256(json.dumps(value, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode())
     for key in sorted(arrays):
         array = arrays[key]
-        found.update(f"{key} {array.dtype} {array.shape}".encode())
-        found.update(array.tobytes())
-    return found.hexdigest()
+        digest.update(f"{key} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 # reading
@@ -169,7 +169,7 @@ def _from_entry(entry: Any, arrays: Arrays) -> Evidence:
     if not isinstance(entry, dict) or type(entry.get("format")) is not int:
         raise _Unreadable("its description is not one of ours")
     if entry["format"] > FORMAT:
-        raise _Newer(f"it has format {entry['format']}, newer than {FORMAT}")
+        raise _NewerFormat(f"it has format {entry['format']}, newer than {FORMAT}")
     kind = _kinds().get(str(entry.get("kind")))
     if kind is None:
         raise _Unreadable(f"it holds {entry.get('kind')!r}, not one of {sorted(_kinds())}")
@@ -197,9 +197,9 @@ def _decoded_evidence(value: Any, kind: type[Evidence], arrays: Arrays, at: str)
     for f in fields(kind):
         if f.name not in value and f.default is MISSING and f.default_factory is MISSING:
             raise _Unreadable(f"{at} lacks the field {f.name}")
-    found = {n: _decoded(v, hints[n], arrays, f"{at}.{n}") for n, v in value.items()}
+    values = {n: _decoded(v, hints[n], arrays, f"{at}.{n}") for n, v in value.items()}
     try:
-        return kind(**found)
+        return kind(**values)
     except ValueError as error:
         raise _Unreadable(f"{at} does not hold together: {error}") from error
 

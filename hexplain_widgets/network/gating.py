@@ -1,7 +1,8 @@
-"""Gated layers: what a network answers when some channels of a layer are closed.
+"""Gated layers: what a network answers when some channels of a layer are closed, and which are.
 
 The network runs once up to the layer; behind it only what a gate touches is run again, and where
 that begins linearly, each channel's part is computed once and summed over the open ones.
+`gates_for` draws the gates of an image, `proximity` weighs them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .linear_parts import (
     parts_of,
 )
 from .probe import Capture, Probe
-from .segments import INNER_CHANNELS, Segment, batch_cells, rounding
+from .segments import INNER_CHANNELS, Segment, batch_cells, close
 
 # Rows of a head without space: they cost little, and a matrix product wants many.
 HEAD_ROWS = 4096
@@ -40,9 +41,6 @@ CHECKED_GATES = 4
 # Gates of an image from which the parts of its channels are worth their making, and gates whose
 # sums are made at once: the parts are read from memory for each such batch.
 FEW_GATES, SUMMED_GATES = 16, 64
-Responder = Callable[[Bool[Tensor, "n g k"]], Float[Tensor, "n g d"]]
-# From the images of rows and the values of nodes for them to the value of a deeper node.
-Finish = Callable[[Int[Tensor, " r"], Mapping[fx.Node, Tensor]], Float[Tensor, "r ..."]]
 # sigma^2 in Eq. 7 per channel: it must grow with the layer's width, or all weights vanish.
 WIDTH = 0.5625
 
@@ -57,6 +55,10 @@ class ForwardCache:
     beside: Mapping[str, Mapping[fx.Node, Any]] = field(default_factory=dict)
 
 
+# From gates to what the network answers to each.
+Responder = Callable[[Bool[Tensor, "n g k"]], Float[Tensor, "n g d"]]
+# From the images of rows and the values of nodes for them to the value of a deeper node.
+Finish = Callable[[Int[Tensor, " r"], Mapping[fx.Node, Tensor]], Float[Tensor, "r ..."]]
 # From the images of rows and maps of the first of linked layers to the maps of all, and the logits.
 LinkedRun = Callable[
     [ForwardCache, Int[Tensor, " r"], Float[Tensor, "r k h w"]],
@@ -72,7 +74,7 @@ class LayerGates(ABC):
         """Run the network once on a batch of images."""
 
     @abstractmethod
-    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
+    def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
         """Return what answers gates on a layer: as `means` for a deeper one, else as `answers`.
 
         What all gates have in common is computed once, when the first are asked, and kept as long.
@@ -83,7 +85,7 @@ class LayerGates(ABC):
         self, cache: ForwardCache, layer: str, gates: Bool[Tensor, "n g k"]
     ) -> Float[Tensor, "n g c"]:
         """Return the logits of every image for every gate on a layer."""
-        return self.asking(cache, layer)(gates)
+        return self.responder(cache, layer)(gates)
 
     def means(
         self, cache: ForwardCache, layer: str, deep: str, gates: Bool[Tensor, "n g k"]
@@ -92,7 +94,7 @@ class LayerGates(ABC):
 
         In float32 at least. Raises ValueError where `deep` does not depend on `layer`.
         """
-        return self.asking(cache, layer, deep)(gates)
+        return self.responder(cache, layer, deep)(gates)
 
     @abstractmethod
     def behind(
@@ -150,7 +152,7 @@ class _GraphGates(LayerGates):
             beside={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
         )
 
-    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
+    def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
         end, maps = self._end(layer, deep), cache.maps[layer]
         head = self._heads[layer] if deep is None else None
         if head is not None:
@@ -223,9 +225,9 @@ class _GraphGates(LayerGates):
             gates = _few_gates(maps)
             finish = partial(self._until, self._graph.result, cache, layer)
             whole = _from_copies(finish, self._nodes[layer], maps, gates)
-            if not _close(whole[:, 0], cache.logits):
+            if not close(whole[:, 0], cache.logits):
                 return False
-            if self._heads[layer] and not _close(self.answers(cache, layer, gates), whole):
+            if self._heads[layer] and not close(self.answers(cache, layer, gates), whole):
                 self._heads[layer] = None
             if self._sums_agree(cache, layer, gates[:1], whole[:1]):
                 self._summed.add(layer)
@@ -246,7 +248,7 @@ class _GraphGates(LayerGates):
         # What follows may ask for an order in memory that the sums do not have.
         with suppress(RuntimeError):
             if mixing.length(maps[:1]) <= MOST_PARTS:
-                return _close(_from_parts(finish, parts_of(mixing, maps), gates), whole)
+                return close(_from_parts(finish, parts_of(mixing, maps), gates), whole)
         return False
 
     def _images_in(self, x: Float[Tensor, "1 ch h w"]) -> set[fx.Node]:
@@ -272,7 +274,7 @@ class _ReplayGates(LayerGates):
         maps = {n: torch.cat([c.maps[n] for c in captures]) for n in self._layers}
         return ForwardCache(torch.cat([c.logits for c in captures]), maps, captures)
 
-    def asking(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
+    def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
         order = [n.name for n in cache.captures[0].layers]
         if deep is not None and order.index(deep) >= order.index(layer):
             raise not_behind(deep, layer)
@@ -402,11 +404,6 @@ def _few_gates(maps: Float[Tensor, "n k h w"]) -> Bool[Tensor, "n g k"]:
     number = torch.arange(k, device=maps.device)
     gates = torch.stack([number >= 0, number < 0, number % 2 > 0, number % 3 > 0])
     return gates.expand(n, CHECKED_GATES, k)
-
-
-def _close(one: Tensor, other: Tensor) -> bool:
-    scale = float(other.abs().max())
-    return one.shape == other.shape and bool(((one - other).abs() <= rounding(other) * scale).all())
 
 
 def gates_for(

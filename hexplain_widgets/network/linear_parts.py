@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph
 from .receptive import Cone, convolution, is_convolution
 
-_MODULES = (
+_CHANNELWISE_MODULES = (
     nn.MaxPool2d,
     nn.AvgPool2d,
     nn.AdaptiveAvgPool2d,
@@ -30,7 +30,7 @@ _MODULES = (
     nn.Identity,
     *ACTIVATION_MODULES,
 )
-_FUNCTIONS = ACTIVATION_FUNCTIONS | {
+_CHANNELWISE_FUNCTIONS = ACTIVATION_FUNCTIONS | {
     F.max_pool2d,
     torch.max_pool2d,
     F.avg_pool2d,
@@ -131,8 +131,10 @@ def channelwise(graph: Graph, node: fx.Node) -> bool:
     if _flattens(graph, node):
         return True
     if module is not None:
-        return isinstance(module, _MODULES)
-    return node.target in _FUNCTIONS or (_is_mean(node) and _arg(node, 1, "dim") in _OVER_SPACE)
+        return isinstance(module, _CHANNELWISE_MODULES)
+    return node.target in _CHANNELWISE_FUNCTIONS or (
+        _is_mean(node) and _arg(node, 1, "dim") in _OVER_SPACE
+    )
 
 
 def _flattens(graph: Graph, node: fx.Node) -> bool:

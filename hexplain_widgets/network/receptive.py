@@ -81,8 +81,8 @@ _POINTWISE_METHODS = frozenset(
 )
 _ALONG_CHANNELS = frozenset((torch.cat, torch.concat, torch.chunk, torch.split))
 # Their maps have other axes than rows and columns at the end.
-_TURNED_MODULES = (nn.Linear, nn.LayerNorm)
-_TURNED = frozenset(
+_AXIS_MODULES = (nn.Linear, nn.LayerNorm)
+_AXIS_FUNCTIONS = frozenset(
     (torch.permute, torch.transpose, F.linear, F.layer_norm, "permute", "transpose")
 )
 
@@ -414,5 +414,5 @@ def cone_of(
 
 
 def _upright(graph: Graph, node: fx.Node, sizes: Mapping[fx.Node, Sequence[int]]) -> bool:
-    turned = isinstance(graph.module(node), _TURNED_MODULES) or node.target in _TURNED
-    return len(sizes.get(node, ())) == 4 and not turned
+    turns = isinstance(graph.module(node), _AXIS_MODULES) or node.target in _AXIS_FUNCTIONS
+    return len(sizes.get(node, ())) == 4 and not turns

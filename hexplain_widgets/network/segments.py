@@ -276,10 +276,7 @@ class Segment:
         shallow = self.shallow.detach()
         with torch.no_grad():
             deep = runner.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
-        scale = float(self.deep.detach().abs().max())
-        return deep.shape == self.deep.shape and bool(
-            ((deep - self.deep).abs() <= rounding(deep) * scale).all()
-        )
+        return close(deep, self.deep)
 
     def around(self, unit: Unit) -> tuple[Float[Tensor, "1 k h w"], UnitValues]:
         """Return the part of the shallow layer that a unit depends on, and the unit's value there.
@@ -303,6 +300,12 @@ def _one_by_one(runner: SegmentRunner) -> SegmentRunner:
         return torch.cat([runner.run(one[None], unclipped) for one in maps])
 
     return SegmentRunner(run)
+
+
+def close(values: Tensor, reference: Tensor) -> bool:
+    """Whether values are those of a reference, as far as two runs of the same operations agree."""
+    off = rounding(reference) * float(reference.detach().abs().max())
+    return values.shape == reference.shape and bool(((values - reference).abs() <= off).all())
 
 
 def batch_cells(device: torch.device) -> int:

@@ -17,6 +17,8 @@ AFFORDABLE, DEARER = 2_000, 4
 # A column whose part outside of others is shorter than this (squared, of unit length) is one of
 # them again; what a subset explains is compared to this share of the target.
 _SAME, _ROUNDING = 1e-9, 1e-12
+# Columns that may be added, each with what would be explained with them.
+Offers = list[tuple[float, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,7 @@ class Subset:
 
 
 @dataclass(frozen=True, eq=False)
-class _Node:
+class _Branch:
     """Columns chosen so far, and what is left of the others outside of these.
 
     `rest` are the columns that may follow, `gram` and `slope` their products with each other and
@@ -47,14 +49,14 @@ class _Node:
     slope: Float[np.ndarray, " r"]
     explained: float
 
-    def with_column(self, at: int) -> _Node:
+    def with_column(self, at: int) -> _Branch:
         """Choose one of the rest; those before it can no longer follow."""
         behind = slice(at + 1, None)
         column, length = self.gram[behind, at], self.gram[at, at]
         gram = self.gram[behind, behind] - np.outer(column, column) / length
         slope = self.slope[behind] - column * self.slope[at] / length
         free = gram.diagonal() > _SAME
-        return _Node(
+        return _Branch(
             (*self.chosen, int(self.rest[at])),
             self.rest[behind][free],
             gram[np.ix_(free, free)],
@@ -113,38 +115,38 @@ class _Search:
             return None
         return lapack.dpotrs(factor, self.slope[some], lower=1)[0]
 
-    def below(self, node: _Node, left: int) -> bool:
+    def below(self, branch: _Branch, left: int) -> bool:
         """Look at all ways to add up to `left` columns; say whether the steps were enough."""
         self.steps -= DEARER if self.nonnegative else 1
         if self.steps < 0:
             return False
-        if self.nonnegative and self._explained_together(node) <= self.floor:
+        if self.nonnegative and self._explained_together(branch) <= self.floor:
             return True
-        if left <= 2 or len(node.rest) <= 2:
-            self._ends(node, left)
+        if left <= 2 or len(branch.rest) <= 2:
+            self.offer_last(branch, left)
             return True
         if self.nonnegative:
-            self._ends(node, 1)
-        bound = node.at_most()
-        for at in range(len(node.rest)):
-            if bound[at] > self.floor and not self.below(node.with_column(at), left - 1):
+            self.offer_last(branch, 1)
+        bound = branch.at_most()
+        for at in range(len(branch.rest)):
+            if bound[at] > self.floor and not self.below(branch.with_column(at), left - 1):
                 return False
         return True
 
-    def _explained_together(self, node: _Node) -> float:
+    def _explained_together(self, branch: _Branch) -> float:
         """What the chosen columns and all that may follow explain with nonnegative coefficients."""
-        some = [*node.chosen, *node.rest]
+        some = [*branch.chosen, *branch.rest]
         root, point = _rooted(self.gram[np.ix_(some, some)], self.slope[some])
         _, left = _nonnegative(root, point)
         return float(point @ point - left**2)
 
-    def _ends(self, node: _Node, left: int) -> None:
+    def offer_last(self, branch: _Branch, left: int) -> None:
         """Offer single columns and, where two are left, pairs; most promising first."""
-        found = _singles(node, self.floor, self.nonnegative)
+        offers = _singles(branch, self.floor, self.nonnegative)
         if left >= 2:
-            found += _pairs(node, self.floor, self.nonnegative)
-        for _, columns in sorted(found, key=lambda one: -one[0]):
-            if self.offer((*node.chosen, *columns)) and not self.nonnegative:
+            offers += _pairs(branch, self.floor, self.nonnegative)
+        for _, columns in sorted(offers, key=lambda one: -one[0]):
+            if self.offer((*branch.chosen, *columns)) and not self.nonnegative:
                 return
 
 
@@ -168,32 +170,32 @@ def best_subset(
     """
     _check(columns, target, at_most)
     length = float(np.linalg.norm(target))
-    unit, kept = _distinct(columns, nonnegative)
+    unit, places = _distinct(columns, nonnegative)
     alpha = np.zeros(columns.shape[1])
-    if length == 0 or len(kept) == 0:
+    if length == 0 or len(places) == 0:
         return Subset(alpha, 0.0 if length == 0 else 1.0, True)
     slope = unit.T @ (target / length)
     order = np.argsort(-np.abs(slope), kind="stable")
-    unit, kept, slope = unit[:, order], kept[order], slope[order]
+    unit, places, slope = unit[:, order], places[order], slope[order]
     search = _Search(unit.T @ unit, slope, 1.0, nonnegative, affordable)
-    count = min(at_most, len(kept), len(target))
+    count = min(at_most, len(places), len(target))
     exact = _run(search, count)
-    found = search.solved(search.best) if search.best else None
-    if found is not None:
-        alpha[kept[list(search.best)]] = length * found
+    coefficients = search.solved(search.best) if search.best else None
+    if coefficients is not None:
+        alpha[places[list(search.best)]] = length * coefficients
     return Subset(alpha, float(np.clip(1 - search.explained, 0, 1)), exact)
 
 
 def _run(search: _Search, count: int) -> bool:
     every = np.arange(len(search.slope))
     if count == 1:
-        search._ends(_Node((), every, search.gram, search.slope, 0.0), 1)
+        search.offer_last(_Branch((), every, search.gram, search.slope, 0.0), 1)
         return True
-    for columns in _pursued(search, count):
+    for columns in _pursuit(search, count):
         search.offer(columns)
     if search.steps <= 0:
         return False
-    return search.below(_Node((), every, search.gram, search.slope, 0.0), count)
+    return search.below(_Branch((), every, search.gram, search.slope, 0.0), count)
 
 
 def _check(columns: np.ndarray, target: np.ndarray, at_most: int) -> None:
@@ -222,10 +224,10 @@ def _distinct(
     return unit[:, ~again], there[~again]
 
 
-def _pursued(search: _Search, count: int) -> Iterator[tuple[int, ...]]:
+def _pursuit(search: _Search, count: int) -> Iterator[tuple[int, ...]]:
     """Yield the columns of orthogonal matching pursuit, which the exact search begins at."""
     if search.nonnegative:
-        yield from _pursued_nonnegative(search, count)
+        yield from _nonnegative_pursuit(search, count)
         return
     # here, for loading scikit-learn takes as long as all of this package
     from sklearn.linear_model import orthogonal_mp_gram
@@ -233,11 +235,11 @@ def _pursued(search: _Search, count: int) -> Iterator[tuple[int, ...]]:
     with warnings.catch_warnings():
         # dependent columns end the pursuit early; what it has then is a beginning like another
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = orthogonal_mp_gram(search.gram, search.slope, n_nonzero_coefs=count)
-    yield tuple(map(int, np.flatnonzero(found)))
+        alpha = orthogonal_mp_gram(search.gram, search.slope, n_nonzero_coefs=count)
+    yield tuple(map(int, np.flatnonzero(alpha)))
 
 
-def _pursued_nonnegative(search: _Search, count: int) -> Iterator[tuple[int, ...]]:
+def _nonnegative_pursuit(search: _Search, count: int) -> Iterator[tuple[int, ...]]:
     root, point = _rooted(search.gram, search.slope)
     chosen: list[int] = []
     slope = search.slope.copy()
@@ -271,29 +273,26 @@ def _nonnegative(
     return alpha, float(left)
 
 
-Found = list[tuple[float, tuple[int, ...]]]
-
-
-def _singles(node: _Node, floor: float, nonnegative: bool) -> Found:
+def _singles(branch: _Branch, floor: float, nonnegative: bool) -> Offers:
     """Return single columns with which more than `floor` would be explained."""
-    explained = node.explained + node.slope**2 / node.gram.diagonal()
-    allowed = (explained > floor) & ((node.slope > 0) | (not nonnegative))
-    return [(float(explained[i]), (int(node.rest[i]),)) for i in np.flatnonzero(allowed)]
+    explained = branch.explained + branch.slope**2 / branch.gram.diagonal()
+    allowed = (explained > floor) & ((branch.slope > 0) | (not nonnegative))
+    return [(float(explained[i]), (int(branch.rest[i]),)) for i in np.flatnonzero(allowed)]
 
 
-def _pairs(node: _Node, floor: float, nonnegative: bool) -> Found:
+def _pairs(branch: _Branch, floor: float, nonnegative: bool) -> Offers:
     """Return pairs of columns with which more than `floor` would be explained."""
-    own, slope = node.gram.diagonal(), node.slope
-    apart = np.outer(own, own) - node.gram**2
+    own, slope = branch.gram.diagonal(), branch.slope
+    apart = np.outer(own, own) - branch.gram**2
     allowed = np.triu(apart > _SAME * np.outer(own, own), 1)
     # what the first of each pair gets beside the second, times `apart`
-    first = np.outer(slope, own) - node.gram * slope
+    first = np.outer(slope, own) - branch.gram * slope
     if nonnegative:
         allowed &= (first > 0) & (first.T > 0)
     gain = slope[:, None] * first
     explained = np.full(gain.shape, -np.inf)
     np.divide(gain + gain.T, apart, out=explained, where=allowed)
     return [
-        (float(node.explained + explained[i, j]), (int(node.rest[i]), int(node.rest[j])))
-        for i, j in zip(*np.nonzero(explained + node.explained > floor), strict=True)
+        (float(branch.explained + explained[i, j]), (int(branch.rest[i]), int(branch.rest[j])))
+        for i, j in zip(*np.nonzero(explained + branch.explained > floor), strict=True)
     ]

@@ -1,4 +1,9 @@
-"""Weighted L1 least squares of many classes at once, from sufficient statistics."""
+"""Weighted L1 least squares of many classes at once, from sufficient statistics.
+
+Three solvers share the work: ADMM for all classes together, coordinate descent class by class, and
+Newton steps that finish what either began. `lasso` chooses by what was measured, and the duality
+gap is the judge of all three.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +19,25 @@ from jaxtyping import Bool, Float, Int
 from scipy.linalg import lapack
 from torch import Tensor
 
-# Relaxation; steps between two looks at the residuals; the first look that may change rho, each
-# next one twice as late, so that rho comes to rest; and when to give up.
-_RELAXATION, LOOK, STEPS = 1.7, 10, 1000
+Solver = Literal["coordinate descent", "ADMM"]
+# ADMM: relaxation; steps between two looks at the residuals; the first look that may change rho,
+# each next one twice as late, so that rho comes to rest; and when to give up.
+_RELAXATION, _LOOK, _ADMM_STEPS = 1.7, 10, 1000
 # Bounds of rho against the mean diagonal: below, rounding could make a singular Gram negative.
 _RHO = (1e-6, 1e6)
-# Tolerance of the first sweeps, how many sweeps and Newton steps make a round, and by how much a
-# round that did not suffice makes the next one longer.
+# Coordinate descent: tolerance of the first sweeps, how many sweeps and Newton steps make a round,
+# and by how much a round that did not suffice makes the next one longer.
 _FIRST, _SWEEPS, _NEWTON, _LONGER = 1e-3, 50, 2, 1.1
+# Its rounds before other solvers are tried, and before it gives up.
+_FEW, _ROUNDS = 15, 60
+# Newton steps until a class is given back as it is. Measured after ten steps of ADMM, 512 channels,
+# 20 to 220 of them active: half of the classes take one, nearly all others two, the last three.
+_NEWTON_STEPS = 5
 # Keeps the Newton system of linearly dependent channels solvable, against its mean diagonal.
 _RIDGE = 1e-12
-# Steps until a class is given back as it is. Measured after ten steps of ADMM, 512 channels, 20 to
-# 220 of them active: half of the classes take one, nearly all others two, the last three.
-_STEPS = 5
-# Keeps the system of linearly dependent channels solvable, against a mean diagonal of 1.
-_NEWTON_RIDGE = 1e-12
-Way = Literal["coordinate descent", "ADMM"]
 # A channel whose variance is below this fraction of the largest one never fires: what is left of
 # it is the rounding of the centring.
 _ROUNDING = 1e-14
-# Rounds of coordinate descent before other ways are tried, and before it gives up.
-_FEW, _ROUNDS = 15, 60
 
 
 def duality_gap(fitted: Any, curved: Any, size: Any, scale: Any, power: Any) -> Any:
@@ -46,6 +49,9 @@ def duality_gap(fitted: Any, curved: Any, size: Any, scale: Any, power: Any) -> 
     """
     error = (power - 2 * fitted + curved).clip(min=0)
     return size - scale * (fitted - curved) + (1 - scale) ** 2 / 2 * error
+
+
+# all classes together: ADMM
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,7 @@ class _SharedGram:
         self._inverse: Tensor | None = None
 
     @cached_property
-    def _turned(self) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
+    def _eigen(self) -> tuple[Float[Tensor, " k"], Float[Tensor, "k k"]]:
         values, vectors = torch.linalg.eigh(self._gram)
         return values.clamp(min=0), vectors
 
@@ -96,7 +102,7 @@ class _SharedGram:
     def solve(self, right: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
         if self._inverse is not None:
             return right @ self._inverse
-        values, vectors = self._turned
+        values, vectors = self._eigen
         return torch.mm((right @ vectors) / (values + self._rho[:, None]), vectors.T)
 
     def product(self, w: Float[Tensor, "c k"]) -> Float[Tensor, "c k"]:
@@ -136,7 +142,7 @@ def admm(
     batch: ProblemBatch,
     start: Float[Tensor, "c k"],
     tolerance: float,
-    at_most: int = STEPS,
+    at_most: int = _ADMM_STEPS,
 ) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
     """Return weights, relative duality gaps and steps of every class.
 
@@ -149,11 +155,11 @@ def admm(
     place = torch.arange(len(start), device=start.device)
     weights, gaps = start.clone(), torch.full_like(batch.power, torch.inf)
     steps, going = torch.zeros_like(place), torch.ones_like(place, dtype=torch.bool)
-    state, balance = _begin(equations.product(start), batch, start), LOOK
+    state, balance = _begin(equations.product(start), batch, start), _LOOK
     equations.prepare(state.rho, going)
     for step in range(1, at_most + 1):
         state = _step(equations.solve, batch, state)
-        if step % LOOK:
+        if step % _LOOK:
             continue
         gap = relative_gap(equations.product(state.z), batch, state.z)
         better = going & (gap < gaps[place])
@@ -218,12 +224,15 @@ def relative_gap(
     scale = (batch.threshold / slope.clamp(min=1e-300)).amin(dim=1).clamp(max=1)
     size = (w.abs() * torch.where(w == 0, 0, batch.threshold)).sum(dim=1)
     fitted, curved = (batch.linear * w).sum(dim=1), (product * w).sum(dim=1)
-    gap: Tensor = duality_gap(fitted, curved, size, scale, batch.power)
+    gap = duality_gap(fitted, curved, size, scale, batch.power)
     return torch.where(batch.reference > 0, gap / batch.reference, torch.zeros_like(gap))
 
 
+# class by class: coordinate descent
+
+
 @dataclass(frozen=True, eq=False)
-class SingleProblem:
+class ClassProblem:
     """One class: minimise `w gram w / 2 - linear w + share |w|_1`.
 
     `power` is the squared error at zero; the gap is asked relative to `reference`.
@@ -237,7 +246,7 @@ class SingleProblem:
 
 
 def descend(
-    one: SingleProblem, w: Float[np.ndarray, " k"], rounds: int, tolerance: float
+    one: ClassProblem, w: Float[np.ndarray, " k"], rounds: int, tolerance: float
 ) -> tuple[Float[np.ndarray, " k"], float, int]:
     """Return weights, their relative duality gap and the number of sweeps, starting at `w`.
 
@@ -252,18 +261,18 @@ def descend(
     for _ in range(rounds):
         if gap <= tolerance:
             break
-        w, taken = _sweeps(one, w, accuracy, int(at_most))
+        w, sweeps = _sweeps(one, w, accuracy, int(at_most))
         for _ in range(_NEWTON):
             w, done = _newton(one, w)
             if done:
                 break
         gap = _relative_gap(one, w)
-        steps, accuracy, at_most = steps + taken, max(accuracy / 10, 1e-15), at_most * _LONGER
+        steps, accuracy, at_most = steps + sweeps, max(accuracy / 10, 1e-15), at_most * _LONGER
     return w, gap, steps
 
 
 def _sweeps(
-    one: SingleProblem, w: Float[np.ndarray, " k"], accuracy: float, at_most: int
+    one: ClassProblem, w: Float[np.ndarray, " k"], accuracy: float, at_most: int
 ) -> tuple[Float[np.ndarray, " k"], int]:
     """Coordinate descent on the Gram by scikit-learn, which asks of the rows only their number."""
     # here, for loading scikit-learn takes as long as all of this package
@@ -288,10 +297,10 @@ def _sweeps(
     return np.ascontiguousarray(path[:, 0]), int(sweeps[0])
 
 
-def _newton(one: SingleProblem, w: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], bool]:
+def _newton(one: ClassProblem, w: Float[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], bool]:
     """Solve for the active channels at their signs; say whether no sign stood in the way.
 
-    Where one does, the best point on the way is taken, or the end with the turned channels zero.
+    Where one does, the best point before it is taken, or the end with the turned channels zero.
     """
     active = np.flatnonzero(w)
     if len(active) == 0:
@@ -305,7 +314,7 @@ def _newton(one: SingleProblem, w: Float[np.ndarray, " k"]) -> tuple[Float[np.nd
     end = v + step
     done = bool((end * v > 0).all())
     moved = w.copy()
-    moved[active] = end if done else _on_the_way(v, step, slope, block, one.share)
+    moved[active] = end if done else _lowest_along(v, step, slope, block, one.share)
     return moved, done
 
 
@@ -316,11 +325,11 @@ def _solve(
     factor, failed = lapack.dpotrf(ridged, lower=1, overwrite_a=1, clean=0)
     if failed:
         return None
-    step: Float[np.ndarray, " s"] = lapack.dpotrs(factor, right, lower=1)[0]
+    step = lapack.dpotrs(factor, right, lower=1)[0]
     return step if np.isfinite(step).all() else None
 
 
-def _on_the_way(
+def _lowest_along(
     v: Float[np.ndarray, " s"],
     step: Float[np.ndarray, " s"],
     slope: Float[np.ndarray, " s"],
@@ -344,18 +353,21 @@ def _on_the_way(
     return np.where(at_zero, 0.0, along[:, best])
 
 
-def _relative_gap(one: SingleProblem, w: Float[np.ndarray, " k"]) -> float:
+def _relative_gap(one: ClassProblem, w: Float[np.ndarray, " k"]) -> float:
     if one.reference == 0:
         return 0.0
     active = np.flatnonzero(w)
     # few active channels: their rows are much less to read than the whole matrix
     few = 4 * len(active) < len(w)
-    product: Float[np.ndarray, " k"] = w[active] @ one.gram[active] if few else one.gram @ w
+    product = w[active] @ one.gram[active] if few else one.gram @ w
     steepest = np.abs(one.linear - product).max()
     scale = min(1.0, one.share / steepest) if steepest > 0 else 1.0
     size = one.share * np.abs(w).sum()
     gap = duality_gap(one.linear @ w, product @ w, size, scale, np.float64(one.power))
     return float(gap) / one.reference
+
+
+# the end of it: Newton steps
 
 
 def semismooth(
@@ -371,9 +383,9 @@ def semismooth(
     weights, gaps = start.clone(), torch.full_like(batch.power, torch.inf)
     place = torch.arange(len(start), device=start.device)
     steps, signs = torch.zeros_like(place), start.sign()
-    for _ in range(_STEPS):
+    for _ in range(_NEWTON_STEPS):
         right = batch.linear - torch.where(signs == 0, 0, batch.threshold) * signs
-        w = torch.stack([_solved(gram, *one) for one in zip(right, signs, strict=True)])
+        w = torch.stack([_newton_weights(gram, *one) for one in zip(right, signs, strict=True)])
         product = w @ gram
         gap = relative_gap(product, batch, w)
         better = gap < gaps[place]
@@ -382,34 +394,37 @@ def semismooth(
         going = ~(gap <= tolerance)
         if not going.any():
             break
-        signs = _turned(signs, w, batch.linear - product, batch.threshold)[going]
+        signs = _next_signs(signs, w, batch.linear - product, batch.threshold)[going]
         place, batch = place[going], some_of(batch, going)
     return weights, gaps, steps
 
 
-def _solved(
+def _newton_weights(
     gram: Float[Tensor, "k k"], right: Float[Tensor, " k"], signs: Float[Tensor, " k"]
 ) -> Float[Tensor, " k"]:
-    """Return the weights of one class; NaN where its system has no answer."""
-    found = torch.zeros_like(right)
+    """Return the weights of one class; NaN where its system has no progress."""
+    weights = torch.zeros_like(right)
     active = signs.nonzero()[:, 0]
     if len(active):
         block = gram.index_select(0, active).index_select(1, active)
-        block.diagonal().add_(_NEWTON_RIDGE)
+        block.diagonal().add_(_RIDGE)
         factor, failed = torch.linalg.cholesky_ex(block)
         solution = torch.cholesky_solve(right[active, None], factor)[:, 0]
-        found[active] = torch.where(failed == 0, solution, torch.nan)
-    return found
+        weights[active] = torch.where(failed == 0, solution, torch.nan)
+    return weights
 
 
-def _turned(
+def _next_signs(
     signs: Float[Tensor, "c k"],
     w: Float[Tensor, "c k"],
     slope: Float[Tensor, "c k"],
     threshold: Float[Tensor, "c k"],
 ) -> Float[Tensor, "c k"]:
-    kept = torch.where(w * signs > 0, signs, 0)
-    return torch.where((signs == 0) & (slope.abs() > threshold), slope.sign(), kept)
+    still = torch.where(w * signs > 0, signs, 0)
+    return torch.where((signs == 0) & (slope.abs() > threshold), slope.sign(), still)
+
+
+# the door
 
 
 @dataclass(frozen=True, eq=False)
@@ -458,13 +473,13 @@ class Solution:
 
     `gap` is each class's duality gap, over half the power that the strongest single channel
     explains alone: it bounds how far the objective is above its minimum. `steps` counts sweeps of
-    coordinate descent, steps of ADMM and Newton steps after it; `way` names the algorithm.
+    coordinate descent, steps of ADMM and Newton steps after it; `solver` names the algorithm.
     """
 
     weights: Float[np.ndarray, "c k"]
     gap: Float[np.ndarray, " c"]
     steps: Int[np.ndarray, " c"]
-    way: str
+    solver: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -486,8 +501,8 @@ class _ScaledProblem:
 
 
 @dataclass(frozen=True, eq=False)
-class _Iterates:
-    """What has been found so far, in the scaled units; the arrays are written as ways go on."""
+class _Progress:
+    """What has been found so far, in the scaled units; the arrays are written as solvers go on."""
 
     weights: Float[np.ndarray, "c k"]
     gap: Float[np.ndarray, " c"]
@@ -500,7 +515,7 @@ def lasso(
     *,
     penalties: Float[np.ndarray, " ..."] | None = None,
     start: Float[np.ndarray, "c k"] | None = None,
-    way: Way | None = None,
+    solver: Solver | None = None,
     device: str | torch.device | None = None,
     tolerance: float = 1e-9,
 ) -> Solution:
@@ -509,36 +524,36 @@ def lasso(
     `lambda` is `sparsity` (one, or one per class) times the smallest value that makes every weight
     zero, `max_k |linear_k| / penalties_k`. `penalties`, `(K,)` or `(C, K)`, are 1 by default;
     infinity leaves a channel out. Channels that never fire get weight 0. `start`, `(C, K)`, are
-    weights to begin with. `way` is taken by what was measured, ADMM on an accelerator `device`,
+    weights to begin with. `solver` is chosen by what was measured, ADMM on an accelerator `device`,
     unless named. Every class ends at a relative duality gap of `tolerance` (see `Solution`); one
     that cannot is told in a RuntimeWarning. Raises ValueError on bad input.
     """
-    if not tolerance > 0 or way not in (None, "coordinate descent", "ADMM"):
+    if not tolerance > 0 or solver not in (None, "coordinate descent", "ADMM"):
         raise ValueError(
-            f"got a tolerance of {tolerance} and the way {way!r}; expected a tolerance above 0 and"
-            ' "coordinate descent", "ADMM" or None; leave both out to have the measured defaults'
+            f"got a tolerance of {tolerance} and the solver {solver!r}; expected a tolerance above"
+            ' 0 and "coordinate descent", "ADMM" or None; leave both out to have the measured ones'
         )
     classes = len(problem.linear)
     scaled = _scale(problem, _shares(sparsity, classes), _multipliers(problem, penalties))
-    answer = _Iterates(
-        _beginning(scaled, start), np.full(classes, np.inf), np.zeros(classes, dtype=np.int64)
+    progress = _Progress(
+        _scaled_start(scaled, start), np.full(classes, np.inf), np.zeros(classes, dtype=np.int64)
     )
-    taken: list[str] = []
-    for step, rounds in _plan(way, device):
-        left = np.flatnonzero(answer.gap > tolerance)
+    solvers: list[str] = []
+    for name, rounds in _solvers(solver, device):
+        left = np.flatnonzero(progress.gap > tolerance)
         if len(left) == 0:
             break
-        taken.append(step)
-        if step == "ADMM":
-            _split(scaled, answer, left, torch.device(device or "cpu"), tolerance)
+        solvers.append(name)
+        if name == "ADMM":
+            _run_admm(scaled, progress, left, torch.device(device or "cpu"), tolerance)
         else:
-            _descend(scaled, answer, left, rounds, tolerance)
-    _warn_of_gaps(answer.gap, tolerance)
-    weights = answer.weights * scaled.shrink * scaled.unit[:, None]
-    return Solution(weights + 0.0, answer.gap, answer.steps, ", ".join(dict.fromkeys(taken)))
+            _run_descent(scaled, progress, left, rounds, tolerance)
+    _warn_of_gaps(progress.gap, tolerance)
+    weights = progress.weights * scaled.shrink * scaled.unit[:, None]
+    return Solution(weights + 0.0, progress.gap, progress.steps, ", ".join(dict.fromkeys(solvers)))
 
 
-def _plan(way: Way | None, device: str | torch.device | None) -> list[tuple[Way, int]]:
+def _solvers(solver: Solver | None, device: str | torch.device | None) -> list[tuple[Solver, int]]:
     """What to try in turn on the classes left, with the rounds of coordinate descent.
 
     Measured on one CPU core at K = 512, a class: coordinate descent 1 ms for up to 50 active
@@ -547,9 +562,9 @@ def _plan(way: Way | None, device: str | torch.device | None) -> list[tuple[Way,
     first round does not tell these from the others. Where the Gram is singular too, descent takes
     hundreds: those classes are known by not being done after a few rounds.
     """
-    if way is not None:
-        return [(way, _ROUNDS)]
-    last: list[tuple[Way, int]] = [("ADMM", 0), ("coordinate descent", _ROUNDS)]
+    if solver is not None:
+        return [(solver, _ROUNDS)]
+    last: list[tuple[Solver, int]] = [("ADMM", 0), ("coordinate descent", _ROUNDS)]
     cpu = device is None or torch.device(device).type == "cpu"
     return [("coordinate descent", _FEW), *last] if cpu else last
 
@@ -569,14 +584,14 @@ def _multipliers(
     problem: Quadratic, penalties: Float[np.ndarray, " ..."] | None
 ) -> Float[np.ndarray, "c k"]:
     classes, channels = problem.linear.shape
-    found = np.asarray(1.0 if penalties is None else penalties, dtype=np.float64)
-    if found.shape not in {(), (channels,), (classes, channels)} or not (found > 0).all():
+    given = np.asarray(1.0 if penalties is None else penalties, dtype=np.float64)
+    if given.shape not in {(), (channels,), (classes, channels)} or not (given > 0).all():
         raise ValueError(
-            f"got penalties of shape {found.shape} from {np.min(found, initial=np.inf):.3g} up;"
+            f"got penalties of shape {given.shape} from {np.min(given, initial=np.inf):.3g} up;"
             f" expected ({channels},) or ({classes}, {channels}), all above 0; infinity leaves a"
             " channel out"
         )
-    return np.broadcast_to(found, (classes, channels))
+    return np.broadcast_to(given, (classes, channels))
 
 
 def _scale(
@@ -595,7 +610,7 @@ def _scale(
     return _ScaledProblem(problem.gram, linear, power, shrink, unit, shares, reference)
 
 
-def _beginning(
+def _scaled_start(
     scaled: _ScaledProblem, start: Float[np.ndarray, "c k"] | None
 ) -> Float[np.ndarray, "c k"]:
     if start is None:
@@ -607,13 +622,12 @@ def _beginning(
             f" {scaled.linear.shape}; pass the weights of the same classes and channels, or none"
         )
     inverse = np.divide(1, scaled.shrink, where=scaled.shrink > 0, out=np.zeros_like(given))
-    begun: Float[np.ndarray, "c k"] = given * inverse / scaled.unit[:, None]
-    return begun
+    return given * inverse / scaled.unit[:, None]
 
 
 def _singles(
     scaled: _ScaledProblem, left: Int[np.ndarray, " n"]
-) -> Iterator[tuple[int, SingleProblem]]:
+) -> Iterator[tuple[int, ClassProblem]]:
     """Yield classes one by one; those with the same Gram and penalties share what was shrunk."""
     before, gram = -1, scaled.gram[0]
     for c in map(int, left):
@@ -622,7 +636,7 @@ def _singles(
             gram = _shrunk(scaled.gram[c % len(scaled.gram)], scaled.shrink[c])
         before = c
         numbers = (float(n[c]) for n in (scaled.power, scaled.share, scaled.reference))
-        yield c, SingleProblem(gram, scaled.linear[c], *numbers)
+        yield c, ClassProblem(gram, scaled.linear[c], *numbers)
 
 
 def _shrunk(
@@ -630,13 +644,12 @@ def _shrunk(
 ) -> Float[np.ndarray, "k k"]:
     if (shrink[gram.diagonal() != 0] == 1).all():
         return gram
-    shrunk: Float[np.ndarray, "k k"] = gram * shrink * shrink[:, None]
-    return shrunk
+    return gram * shrink * shrink[:, None]
 
 
-def _split(
+def _run_admm(
     scaled: _ScaledProblem,
-    answer: _Iterates,
+    progress: _Progress,
     left: Int[np.ndarray, " n"],
     device: torch.device,
     tolerance: float,
@@ -652,36 +665,36 @@ def _split(
         scaled.power[left] * mean,
         scaled.share[left, None] * np.where(on > 0, on, np.inf),
         scaled.reference[left] * mean,
-        answer.weights[left] * shrink * mean[:, None],
+        progress.weights[left] * shrink * mean[:, None],
         gram / mean[:, None, None],
     )
     *batch, first, matrix = (torch.from_numpy(n).to(device) for n in numbers)
-    found = _together(matrix, ProblemBatch(*batch), first, tolerance)
-    weights, gap, steps = (t.cpu().numpy() for t in found)
-    better = gap < answer.gap[left]
-    kept = left[better]
-    answer.weights[kept] = (weights * on / mean[:, None])[better]
-    answer.gap[kept] = gap[better]
-    answer.steps[left] += steps
+    solved = _admm_and_newton(matrix, ProblemBatch(*batch), first, tolerance)
+    weights, gap, steps = (t.cpu().numpy() for t in solved)
+    better = gap < progress.gap[left]
+    improved = left[better]
+    progress.weights[improved] = (weights * on / mean[:, None])[better]
+    progress.gap[improved] = gap[better]
+    progress.steps[left] += steps
 
 
-def _together(
+def _admm_and_newton(
     gram: Float[Tensor, "g k k"], batch: ProblemBatch, start: Float[Tensor, "c k"], tolerance: float
 ) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
     """Run ADMM; with one Gram only until Newton steps can finish, and on where they do not."""
     if len(gram) > 1:
         return admm(gram, batch, start, tolerance)
-    found = admm(gram, batch, start, tolerance, at_most=LOOK)
-    weights, gap, steps = _kept(found, semismooth(gram[0], batch, found[0], tolerance))
+    rough = admm(gram, batch, start, tolerance, at_most=_LOOK)
+    weights, gap, steps = _better_of(rough, semismooth(gram[0], batch, rough[0], tolerance))
     left = gap > tolerance
     if left.any():
         more = admm(gram, some_of(batch, left), weights[left], tolerance)
-        some = _kept((weights[left], gap[left], steps[left]), more)
+        some = _better_of((weights[left], gap[left], steps[left]), more)
         weights[left], gap[left], steps[left] = some
     return weights, gap, steps
 
 
-def _kept(
+def _better_of(
     before: tuple[Tensor, Tensor, Tensor], after: tuple[Tensor, Tensor, Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the better weights of every class with their gaps, and all steps."""
@@ -690,9 +703,9 @@ def _kept(
     return weights, torch.minimum(before[1], after[1]), before[2] + after[2]
 
 
-def _descend(
+def _run_descent(
     scaled: _ScaledProblem,
-    answer: _Iterates,
+    progress: _Progress,
     left: Int[np.ndarray, " n"],
     rounds: int,
     tolerance: float,
@@ -703,9 +716,9 @@ def _descend(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the gap is the judge
         for c, one in _singles(scaled, left):
-            w, gap, steps = descend(one, answer.weights[c], rounds, tolerance)
-            answer.weights[c], answer.gap[c] = w, gap
-            answer.steps[c] += steps
+            w, gap, steps = descend(one, progress.weights[c], rounds, tolerance)
+            progress.weights[c], progress.gap[c] = w, gap
+            progress.steps[c] += steps
 
 
 def _warn_of_gaps(gap: Float[np.ndarray, " c"], tolerance: float) -> None:

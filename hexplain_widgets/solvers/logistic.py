@@ -58,10 +58,10 @@ class GradientMemory:
         for step, change, inverse in reversed(self._pairs):
             shares.append((inverse * (step * left).sum(dim=1))[:, None])
             left = left - shares[-1] * change
-        found = solve(left)
+        along = solve(left)
         for (step, change, inverse), share in zip(self._pairs, reversed(shares), strict=True):
-            found = found + (share - (inverse * (change * found).sum(dim=1))[:, None]) * step
-        return -found
+            along = along + (share - (inverse * (change * along).sum(dim=1))[:, None]) * step
+        return -along
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,12 +158,12 @@ class Curvature:
         short = torch.cat([gradient[:, :-1].gather(1, self._columns), gradient[:, -1:]], dim=1)
         short = short.to(self._factor.dtype)
         if len(self._factor) == 1:
-            found = torch.cholesky_solve(short.T, self._factor[0]).T.double()
+            step = torch.cholesky_solve(short.T, self._factor[0]).T.double()
         else:
-            found = torch.cholesky_solve(short[:, :, None], self._factor)[:, :, 0].double()
+            step = torch.cholesky_solve(short[:, :, None], self._factor)[:, :, 0].double()
         whole = torch.zeros_like(gradient)
-        whole.scatter_(1, self._columns, found[:, :-1] * self._allowed)
-        whole[:, -1] = found[:, -1]
+        whole.scatter_(1, self._columns, step[:, :-1] * self._allowed)
+        whole[:, -1] = step[:, -1]
         return whole
 
 
@@ -232,14 +232,14 @@ class _Units:
             return (rows - mean).mul_(inverse)
         # numpy asks the system for large pages: products are half as fast again as on torch's
         double = rows.dtype == torch.float64
-        found = torch.from_numpy(np.empty(rows.shape, np.float64 if double else np.float32))
-        for block, place in zip(rows.split(_BLOCK), found.split(_BLOCK), strict=True):
+        standard = torch.from_numpy(np.empty(rows.shape, np.float64 if double else np.float32))
+        for block, place in zip(rows.split(_BLOCK), standard.split(_BLOCK), strict=True):
             torch.sub(block, mean, out=place).mul_(inverse)
-        return found
+        return standard
 
-    def point(self, found: LinearClassifiers) -> Float64[Tensor, "e k1"]:
+    def point(self, classifiers: LinearClassifiers) -> Float64[Tensor, "e k1"]:
         """Classifiers in units of raw features, in units of standard deviations."""
-        weights, bias = found.weights.to(self.mean), found.bias.to(self.mean)
+        weights, bias = classifiers.weights.to(self.mean), classifiers.bias.to(self.mean)
         return torch.cat([weights * self.deviation, (bias + weights @ self.mean)[:, None]], dim=1)
 
     def classifiers(
@@ -295,7 +295,7 @@ def fit_logistic(
     raw = raw if len(used) == raw.shape[1] else raw[:, used.to(place)]
     units = _Units.of(raw)
     standard = units.standardise(raw)
-    begin = None if start is None else units.point(_begun(start, allowed, used))
+    begin = None if start is None else units.point(_start_on_used(start, allowed, used))
     points, gaps = [], []
     for some in torch.arange(len(signs)).split(_at_once(standard)):
         signed = signs[some.to(signs.device)].to(place)
@@ -377,7 +377,7 @@ def _allowed(allowed: Bool[Tensor, "e k"] | None, shape: tuple[int, int]) -> Boo
     return allowed.cpu()
 
 
-def _begun(
+def _start_on_used(
     start: LinearClassifiers, allowed: Bool[Tensor, "e k"], used: Int[Tensor, " u"]
 ) -> LinearClassifiers:
     """Where to begin, on features that any concept may use."""
@@ -429,16 +429,16 @@ def _begin(problem: LogLoss, point: Float64[Tensor, "e k1"]) -> _Iterate:
     return _Iterate(point, losing, value.where(~worse, nothing), problem.gradient(point, losing))
 
 
-def _step(problem: LogLoss, at: _Iterate, way: Float64[Tensor, "e k1"]) -> _Iterate:
-    """Go along `way` until little of the slope is left: the rows are read once for all trials."""
-    passing = problem.losing(way)
+def _step(problem: LogLoss, at: _Iterate, direction: Float64[Tensor, "e k1"]) -> _Iterate:
+    """Go along it until little of the slope is left: the rows are read once for all trials."""
+    passing = problem.losing(direction)
     length = torch.ones_like(at.value)
     below, above = torch.zeros_like(length), torch.full_like(length, torch.inf)
-    here, ahead = at.point[:, :-1], way[:, :-1]
+    here, ahead = at.point[:, :-1], direction[:, :-1]
     squared, mixed, further = (
         (a * b).sum(1) for a, b in ((here, here), (here, ahead), (ahead, ahead))
     )
-    first = (at.gradient * way).sum(dim=1)
+    first = (at.gradient * direction).sum(dim=1)
     highest = at.value * (1 + 10 * torch.finfo(passing.dtype).eps)
     for trial in range(_TRIALS):
         losing = torch.addcmul(at.losing, length[:, None].to(passing.dtype), passing)
@@ -453,7 +453,7 @@ def _step(problem: LogLoss, at: _Iterate, way: Float64[Tensor, "e k1"]) -> _Iter
         above = torch.where(~done & over, length, above)
         below = torch.where(~done & ~over, length, below)
         length = torch.where(done, length, _next_trial(length, first, slope, below, above))
-    point = at.point + length[:, None] * way
+    point = at.point + length[:, None] * direction
     return _Iterate(point, losing, value, problem.gradient(point, losing))
 
 
@@ -479,14 +479,14 @@ def _round(
     """
     memory, worst = GradientMemory(_STEPS), list[float]()
     for step in range(_STEPS + 1):
-        way = memory.direction(at.gradient, curvature.solve)
-        down = (at.gradient * way).sum(dim=1)
+        direction = memory.direction(at.gradient, curvature.solve)
+        down = (at.gradient * direction).sum(dim=1)
         gap = down.abs() / 2 / at.value.clamp(min=torch.finfo(torch.float64).tiny)
         worst.append(float(gap.max()))
         if step == _STEPS or worst[-1] <= tolerance or _slow(worst, tolerance):
             break
         stands = (gap <= tolerance) | (down >= 0)
-        after = _step(problem, at, way.masked_fill(stands[:, None], 0))
+        after = _step(problem, at, direction.masked_fill(stands[:, None], 0))
         memory.keep(after.point - at.point, after.gradient - at.gradient)
         at = after
     return at, gap

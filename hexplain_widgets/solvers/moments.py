@@ -19,13 +19,12 @@ from .lasso import Quadratic
 
 Weighting = Literal["equal", "loyal"]
 
-
 # Variance below this share of the mean square is rounding, in float32 networks and in the sums.
 CONSTANT = 1e-12
 
 
 @dataclass(frozen=True)
-class Gatings:
+class GatingBatch:
     """The gates on a batch of images at one layer and their weights, in float64 on any device.
 
     `means[n, k]` is the spatial mean of the open channel, `gates[n, g, k]` True where it stays
@@ -47,9 +46,9 @@ class Gatings:
         z = self.gates[some] * self.means[some, None, :]
         return (z * self.near[some, :, None]).transpose(1, 2) @ z
 
-    def aside(self) -> Gatings:
+    def on_host(self) -> GatingBatch:
         """Return what the matrices of the classes need, without the scores, off the device."""
-        return Gatings(*(t.cpu() for t in (self.means, self.gates, self.near, self.loyalty)))
+        return GatingBatch(*(t.cpu() for t in (self.means, self.gates, self.near, self.loyalty)))
 
     @property
     def nbytes(self) -> int:
@@ -58,7 +57,7 @@ class Gatings:
 
 
 @dataclass(frozen=True)
-class GatedScores(Gatings):
+class GatedScores(GatingBatch):
     """Gated answers: `scores[n, g, c]` is what the network answered to every gate."""
 
     scores: Float[Tensor, "n g c"]
@@ -87,7 +86,7 @@ class Moments:
     def __post_init__(self) -> None:
         own = 1 if self.weighting == "equal" else self.classes
         self._folder: Path | None = None
-        self._waiting: list[Gatings] = []
+        self._waiting: list[GatingBatch] = []
         self.gram = self._matrices(own)
         self.sums = np.zeros((own, self.channels))
         self.weight = np.zeros(own)
@@ -134,7 +133,7 @@ class Moments:
         self.sums += _host(loyal.T @ z)
         self.weight += _host(loyal.sum(0))
         self._add_scores(z, loyal * g, g)
-        self._waiting.append(rows.aside())
+        self._waiting.append(rows.on_host())
         if not self.in_file or sum(w.nbytes for w in self._waiting) > self.memory // 4:
             self.settle()
 
@@ -154,12 +153,12 @@ class Moments:
 
     def _owed(self, block: slice, images: int) -> np.ndarray:
         shape = self.gram[block].shape
-        found = torch.zeros(shape[0], shape[1] * shape[2], dtype=torch.float64)
+        owed = torch.zeros(shape[0], shape[1] * shape[2], dtype=torch.float64)
         for rows in self._waiting:
             for first in range(0, len(rows.means), images):
                 some = slice(first, first + images)
-                found += rows.loyalty[some, block].T @ rows.grams(some).flatten(1)
-        return _host(found).reshape(shape)
+                owed += rows.loyalty[some, block].T @ rows.grams(some).flatten(1)
+        return _host(owed).reshape(shape)
 
     def merge(self, other: Moments) -> None:
         """Add what other data gave."""
@@ -211,6 +210,5 @@ def _host(tensor: Tensor) -> np.ndarray:
 
 def _over(value: np.ndarray, by: np.ndarray | float) -> np.ndarray:
     """Divide, and give 0 where the weight is 0 (a class that nothing was loyal to)."""
-    found = np.zeros(np.broadcast(value, by).shape)
-    np.divide(value, by, out=found, where=np.asarray(by) > 0)
-    return found
+    zeros = np.zeros(np.broadcast(value, by).shape)
+    return np.divide(value, by, out=zeros, where=np.asarray(by) > 0)

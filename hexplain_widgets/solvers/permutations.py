@@ -28,13 +28,11 @@ from torch import Tensor
 from ..arguments import Stop
 
 TURNS = 4
+FEWEST = 3 * TURNS  # one four for the first half, two for the second: what an error needs
+RIDGE = 1e-3
 _BEGIN = 4  # fours in each of the first two halves, if nobody is in a hurry
 _TWO_SIGMA = float(ndtr(2))
-RIDGE = 1e-3
 _BLOCK = 32  # neurons whose values on all rows are held at once
-
-
-FEWEST = 3 * TURNS  # one four for the first half, two for the second: what an error needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +79,13 @@ def sample(halves: Halves, limits: Limits, generator: np.random.Generator) -> Sa
     size = min(_BEGIN, enough - first)
     while True:
         second, spread = _draw(halves, limits, generator, least=2, size=size)
-        found = _estimate(halves, first, second, spread)
+        estimate = _estimate(halves, first, second, spread)
         halves.merge()
         first += second
-        ratio = _ratio(found)
+        ratio = _ratio(estimate)
         ended = limits.stopped is not None and limits.stopped()
         if ended or ratio <= limits.precision or enough - first < 2:
-            return found
+            return estimate
         wished = int(1.1 * first * (ratio / limits.precision) ** 2) + 1 - first
         size = min(max(wished, 2), first, enough - first)
 
@@ -126,13 +124,13 @@ def _estimate(
     return SampledScores((score - bias).clamp(min=0), error, TURNS * n)
 
 
-def _ratio(found: SampledScores) -> float:
-    largest = found.scores.amax(0)
-    worst = found.errors.amax(0)
+def _ratio(estimate: SampledScores) -> float:
+    largest = estimate.scores.amax(0)
+    worst = estimate.errors.amax(0)
     return float((worst / largest.clamp(min=1e-300)).where(worst > 0, 0).amax())
 
 
-class Paths(Halves):
+class PermutationPaths(Halves):
     """A classifier's probabilities along permutations, for all rows and concepts.
 
     Rows meet background rows at a random distance in a shuffled background, so that each row's are
@@ -267,14 +265,14 @@ class CallbackGame(Game):
 
     def _begin(self) -> Float[Tensor, "e m"]:
         self._mixed = self._absent.T.contiguous()
-        return self._asked()
+        return self._probabilities()
 
     def join(self, neuron: int) -> Float[Tensor, "e m"]:
         """Ask the classifier once more."""
         self._mixed[:, neuron] = self._present[neuron]
-        return self._asked()
+        return self._probabilities()
 
-    def _asked(self) -> Float[Tensor, "e m"]:
+    def _probabilities(self) -> Float[Tensor, "e m"]:
         return self._classifier(self._mixed.clone()).T.to(torch.float32)
 
 
@@ -297,8 +295,7 @@ class RefittedClassifiers(Halves):
             for e, (gram, linear) in enumerate(zip(self._gram, self._linear, strict=True)):
                 four[e, at[:, None], at] += _nested(gram[at[:, None], at], linear[at]) / TURNS
         self._second += four
-        found: Tensor = (self._signed * four).sum(-1)
-        return found.T
+        return (self._signed * four).sum(-1).T
 
     def sums(self) -> Iterator[tuple[Float[Tensor, "b e r"], Float[Tensor, "b e r"]]]:
         """Give what both halves' coefficients come to on the rows."""
@@ -309,8 +306,7 @@ class RefittedClassifiers(Halves):
     def _on_rows(self, added: Float[Tensor, "e k k"], chosen: slice) -> Float[Tensor, "b e r"]:
         slopes = (added[:, chosen] / self._scale[:, None]).transpose(0, 1)
         offset = (slopes * self._mean).sum(-1).to(self._rows.dtype)
-        found: Tensor = slopes.to(self._rows.dtype) @ self._rows.T
-        return found.sub_(offset[..., None])
+        return (slopes.to(self._rows.dtype) @ self._rows.T).sub_(offset[..., None])
 
     def merge(self) -> None:
         """Add the halves, and find what the signs of all rows make of a coefficient."""
@@ -346,5 +342,4 @@ def _nested(gram: Float[Tensor, "k k"], linear: Float[Tensor, " k"]) -> Float[Te
     factor = torch.linalg.cholesky(gram)
     one = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
     whitening = torch.linalg.solve_triangular(factor, one, upper=False)
-    added: Tensor = (whitening @ linear)[:, None] * whitening
-    return added
+    return (whitening @ linear)[:, None] * whitening

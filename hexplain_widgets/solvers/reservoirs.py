@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float32, Int64
 
 # One image in so many is held out: its vectors test the classifiers and never fit them.
 HELD_OUT = 4
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+# What a reservoir keeps, by the names of its attributes.
+_PARTS = {"hashes": np.int64, "images": np.int64, "vectors": np.float32}
 
 Arrays = dict[str, np.ndarray]
 
@@ -25,9 +28,6 @@ def hashes_of(
     salted = places.astype(np.uint64) + np.array([salt], np.uint64) * _ODD
     mixed = _mixed(images.astype(np.uint64) + _mixed(salted))
     return (mixed >> np.uint64(1)).astype(np.int64)
-
-
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
@@ -66,10 +66,10 @@ class Reservoir:
         """Take vectors in; the same one twice counts once."""
         every = np.concatenate([self.hashes, hashes])
         sorted_, first = np.unique(every, return_index=True)
-        kept = first[: self.size]
+        entered = first[: self.size]
         self.hashes = sorted_[: self.size]
-        self.images = np.concatenate([self.images, images])[kept]
-        self.vectors = np.concatenate([self.vectors, vectors])[kept]
+        self.images = np.concatenate([self.images, images])[entered]
+        self.vectors = np.concatenate([self.vectors, vectors])[entered]
 
     def merge(self, other: Reservoir) -> None:
         """Take in what other data gave."""
@@ -81,9 +81,6 @@ class Reservoir:
         return np.asarray(
             hashes_of(self.images, np.zeros_like(self.images), salt=0) % HELD_OUT == 0
         )
-
-
-_PARTS = {"hashes": np.int64, "images": np.int64, "vectors": np.float32}
 
 
 def packed(reservoirs: list[Reservoir]) -> Iterator[tuple[str, np.ndarray]]:

@@ -1,4 +1,10 @@
-"""How much each neuron contributes to concept classifiers: Shapley values (HINT, Eq. 2)."""
+"""How much each neuron contributes to concept classifiers: Shapley values (HINT, Eq. 2).
+
+Of linear classifiers by Owen's integral, without sampling (`owen_scores`): the logit of a coalition
+is near to normal, so that its mean probability has a closed form, expanded to third order in what
+one neuron moves; of few strong neurons it is taken as it is. `neuron_scores` and
+`classifier_scores` are the doors to this and to all other estimators.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,7 @@ from .permutations import (
     Halves,
     Limits,
     LinearGame,
-    Paths,
+    PermutationPaths,
     RefittedClassifiers,
     sample,
 )
@@ -37,7 +43,7 @@ Array = Tensor | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class _Concept:
+class _ConceptGroups:
     """One concept's classifier and its groups of background rows.
 
     Rows are counted from the mean of the whole background; `bias` is the logit there.
@@ -82,10 +88,10 @@ def owen_values(
     background: Float[Tensor, "n k"],
 ) -> Float[Tensor, "r k e"]:
     """Return the signed Shapley value of each neuron for each row and concept, in probability."""
-    found: list[list[Tensor]] = [[] for _ in weights]
+    blocks: list[list[Tensor]] = [[] for _ in weights]
     for e, values in _values(rows, weights, bias, background):
-        found[e].append(values)
-    return torch.stack([torch.cat(blocks) for blocks in found], -1)
+        blocks[e].append(values)
+    return torch.stack([torch.cat(own) for own in blocks], -1)
 
 
 def _values(
@@ -118,12 +124,12 @@ def _concepts(
     background: Float[Tensor, "n k"],
     centre: Float[Tensor, " k"],
     rows: Float[Tensor, "r k"],
-) -> list[_Concept]:
+) -> list[_ConceptGroups]:
     logits = ((background @ weights.T) - weights @ centre).T.contiguous()
     grouped = _grouped([_alike(own) for own in logits], logits, weights, background, centre)
     strong = _strong(rows, centre, weights)
     return [
-        _Concept(w, b, *groups, at.nonzero()[:, 0])
+        _ConceptGroups(w, b, *groups, at.nonzero()[:, 0])
         for w, b, groups, at in zip(weights, bias, grouped, strong, strict=True)
     ]
 
@@ -183,19 +189,20 @@ def _alike(logits: Float[Tensor, " n"]) -> Bool[Tensor, "g n"]:
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order), device=order.device)
     ends = ends.unique()
-    member: Tensor = (place >= ends[:-1, None]) & (place < ends[1:, None])
-    return member
+    return (place >= ends[:-1, None]) & (place < ends[1:, None])
 
 
-def _logits(x: Float[Tensor, "m k"], squares: Float[Tensor, "m k"], concept: _Concept) -> _Logits:
+def _logits(
+    x: Float[Tensor, "m k"], squares: Float[Tensor, "m k"], concept: _ConceptGroups
+) -> _Logits:
     at, weights = np.polynomial.legendre.leggauss(NODES)
     q, shares = x.new_tensor((at + 1) / 2), x.new_tensor(weights / 2)
     w, mean = concept.w, concept.mean
     scaled = mean * w.square()
-    found = x @ torch.cat([w[None], scaled]).T
-    away = (squares @ w.square())[:, None] - 2 * found[:, 1:] + (scaled * mean).sum(1)
+    products = x @ torch.cat([w[None], scaled]).T
+    away = (squares @ w.square())[:, None] - 2 * products[:, 1:] + (scaled * mean).sum(1)
     middle = mean @ w
-    change = found[:, :1] - middle
+    change = products[:, :1] - middle
     own, cross = concept.own.sum(1)[:, None], concept.cross.sum(1)[:, None]
     variance = q * (1 - q) * away[..., None] + ((1 - q) * own + (1 - q).square() * cross)
     at_q = concept.bias + middle[:, None] + q * change[..., None]
@@ -208,7 +215,7 @@ class _Cubic:
     With h = w x and shift = w mean, g = h - shift is expanded in h.
     """
 
-    def __init__(self, concept: _Concept) -> None:
+    def __init__(self, concept: _ConceptGroups) -> None:
         self._w = concept.w
         shift, own, cross = concept.mean * concept.w, concept.own, concept.cross
         one = torch.ones_like(own)
@@ -247,7 +254,9 @@ def _coefficients(logits: _Logits) -> Float[Tensor, "m g 7"]:
     return torch.stack([(part * logits.weight).sum(-1) for part in parts], -1)
 
 
-def _exact(rows: Float[Tensor, "m k"], concept: _Concept, logits: _Logits) -> Float[Tensor, "m s"]:
+def _exact(
+    rows: Float[Tensor, "m k"], concept: _ConceptGroups, logits: _Logits
+) -> Float[Tensor, "m s"]:
     at = concept.strong
     x, w, total = rows[:, at], concept.w[at], torch.zeros_like(rows[:, at])
     for i, weights in enumerate(logits.weight):
@@ -326,7 +335,7 @@ def neuron_scores(
     what the neuron adds to the probability; absent neurons are those of `background` rows (n, k).
     `weights` are (e, k), `bias` (e,); arrays or tensors, worked on where `rows` lie.
 
-    - "owen": Owen's integral, no sampling; see `owen`.
+    - "owen": Owen's integral, no sampling; see `owen_scores`.
     - "permutation": sampled until the largest standard error is `precision` of the concept's
       largest score, there are `most` permutations, or `stopped` says yes (twelve are always drawn).
     - "retrained": least-squares classifiers of the concepts in `signs` (e, r), 1 for a concept's
@@ -379,28 +388,28 @@ def classifier_scores(
     with torch.no_grad():
         concepts = _concepts_of(classifier, x)
         game = CallbackGame(x, classifier, b, generator)
-        found = sample(Paths(game, concepts), limits, generator)
-    return Scores(_array(found.scores), _array(found.errors), "permutation", found.permutations)
+        drawn = sample(PermutationPaths(game, concepts), limits, generator)
+    return Scores(_array(drawn.scores), _array(drawn.errors), "permutation", drawn.permutations)
 
 
-_Found = tuple[Tensor, Tensor | None, int | None]
+# Scores, their standard errors where they were sampled, and from how many permutations.
+_Estimate = tuple[Tensor, Tensor | None, int | None]
 
 
-def _owen(problem: _Problem) -> _Found:
-    found = owen_scores(problem.rows, problem.weights, problem.bias, problem.background)
-    return found, None, None
+def _owen(problem: _Problem) -> _Estimate:
+    return owen_scores(problem.rows, problem.weights, problem.bias, problem.background), None, None
 
 
-def _permutation(problem: _Problem) -> _Found:
+def _permutation(problem: _Problem) -> _Estimate:
     def paths(chosen: slice, generator: np.random.Generator) -> Halves:
         w, c = problem.weights[chosen], problem.bias[chosen]
         game = LinearGame(problem.rows, w, c, problem.background, generator)
-        return Paths(game, len(w))
+        return PermutationPaths(game, len(w))
 
     return _sampled(problem, 2 * problem.rows.numel(), paths)
 
 
-def _retrained(problem: _Problem) -> _Found:
+def _retrained(problem: _Problem) -> _Estimate:
     def refits(chosen: slice, generator: np.random.Generator) -> Halves:
         return RefittedClassifiers(problem.rows, _required(problem.signs)[chosen])
 
@@ -409,19 +418,19 @@ def _retrained(problem: _Problem) -> _Found:
 
 def _sampled(
     problem: _Problem, held: int, halves: Callable[[slice, np.random.Generator], Halves]
-) -> _Found:
+) -> _Estimate:
     """Sample for as many concepts at once as memory is meant to hold, at least one."""
     size = max(1, _HELD // held)
-    found = []
+    parts = []
     for at in range(0, len(problem.weights), size):
         generator = np.random.default_rng([problem.seed, at])
-        found.append(sample(halves(slice(at, at + size), generator), problem.limits, generator))
-    scores = torch.cat([part.scores for part in found], 1)
-    errors = torch.cat([part.errors for part in found], 1)
-    return scores, errors, min(part.permutations for part in found)
+        parts.append(sample(halves(slice(at, at + size), generator), problem.limits, generator))
+    scores = torch.cat([part.scores for part in parts], 1)
+    errors = torch.cat([part.errors for part in parts], 1)
+    return scores, errors, min(part.permutations for part in parts)
 
 
-def _logit(problem: _Problem) -> _Found:
+def _logit(problem: _Problem) -> _Estimate:
     mean = problem.background.mean(0)
     size = torch.zeros_like(mean, dtype=torch.float64)
     for part in problem.rows.split(128):
@@ -429,7 +438,7 @@ def _logit(problem: _Problem) -> _Found:
     return (problem.weights.double().abs() * size / len(problem.rows)).T, None, None
 
 
-def _coefficient(problem: _Problem) -> _Found:
+def _coefficient(problem: _Problem) -> _Estimate:
     mean = problem.rows.mean(0)
     squares = torch.zeros_like(mean, dtype=torch.float64)
     for part in problem.rows.split(128):
@@ -438,12 +447,12 @@ def _coefficient(problem: _Problem) -> _Found:
     return (problem.weights.double().abs() * deviation).T, None, None
 
 
-def _random(problem: _Problem) -> _Found:
+def _random(problem: _Problem) -> _Estimate:
     generator = np.random.default_rng(problem.seed)
     return torch.from_numpy(generator.random(problem.weights.T.shape)), None, None
 
 
-_ESTIMATORS: dict[str, Callable[[_Problem], _Found]] = {
+_ESTIMATORS: dict[str, Callable[[_Problem], _Estimate]] = {
     "owen": _owen,
     "permutation": _permutation,
     "retrained": _retrained,
@@ -547,10 +556,10 @@ def _check_signs(signs: Tensor | None, rows: Tensor, weights: Tensor) -> None:
 
 
 def _concepts_of(classifier: Callable[[Tensor], Tensor], rows: Tensor) -> int:
-    found = classifier(rows[:2].clone())
-    if found.ndim != 2 or len(found) != len(rows[:2]):
+    answer = classifier(rows[:2].clone())
+    if answer.ndim != 2 or len(answer) != len(rows[:2]):
         raise ValueError(
-            f"got an answer of shape {tuple(found.shape)} from the classifier for"
+            f"got an answer of shape {tuple(answer.shape)} from the classifier for"
             f" {len(rows[:2])} rows; expected (rows, concepts); give one column for each concept"
         )
-    return int(_finite("probabilities", found).shape[1])
+    return int(_finite("probabilities", answer).shape[1])

@@ -252,7 +252,7 @@ def test_a_map_laid_flat_before_a_linear_layer_gives_products_too() -> None:
     removal, _ = removal_in(model, image(30), "1", None)
     with visiting(model):
         found, literal = (
-            way(Unit(2, 0, 0), False) for way in (removal._on_graph, removal._on_segment)
+            attempt(Unit(2, 0, 0), False) for attempt in (removal._on_graph, removal._on_segment)
         )
     assert np.allclose(found.drops, literal.drops, atol=1e-5)
     assert check_literal(model, image(30), exact(model, image(30), layers=["1"])) == 1

@@ -43,17 +43,19 @@ def images(count: int, size: int = 32, channels: int = 3) -> Tensor:
     return torch.cat([image(size, seed, channels) for seed in range(count)])
 
 
-def asked(model: nn.Module, x: Tensor, layers: list[str]) -> tuple[LayerGates, ForwardCache]:
+def gates_and_cache(
+    model: nn.Module, x: Tensor, layers: list[str]
+) -> tuple[LayerGates, ForwardCache]:
     probe = Probe(Classifier(model))
     with visiting(model), torch.no_grad():
-        way = gating.gated(probe, x[:2], layers)
-        return way, way.take(x)
+        layer_gates = gating.gated(probe, x[:2], layers)
+        return layer_gates, layer_gates.take(x)
 
 
 def answered(model: nn.Module, x: Tensor, layer: str, gates: np.ndarray) -> Tensor:
-    way, taken = asked(model, x, [layer])
+    layer_gates, cache = gates_and_cache(model, x, [layer])
     with visiting(model), torch.no_grad():
-        return way.answers(taken, layer, torch.from_numpy(gates))
+        return layer_gates.answers(cache, layer, torch.from_numpy(gates))
 
 
 def literally(model: nn.Module, x: Tensor, place: Place, gates: np.ndarray) -> np.ndarray:
@@ -65,7 +67,7 @@ def literally(model: nn.Module, x: Tensor, place: Place, gates: np.ndarray) -> n
 
 def check(model: nn.Module, layer: str, place: Place, *, count: int = 3, size: int = 32) -> None:
     x = images(count, size)
-    maps = asked(model, x, [layer])[1].maps[layer]
+    maps = gates_and_cache(model, x, [layer])[1].maps[layer]
     gates = gates_of(maps.shape[1], count)
     expected = literally(model, x, place, gates)
     found = answered(model, x, layer, gates).double().numpy()
@@ -128,10 +130,10 @@ def test_every_ending_answers_as_the_whole_network(ending: str) -> None:
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_channelwise_ending_is_summed_channel_by_channel(ending: str, monkeypatch) -> None:
     model = ENDINGS[ending]()
-    way, taken = asked(model, images(2), ["trunk"])
-    monkeypatch.setattr(way, "_until", None)
+    layer_gates, cache = gates_and_cache(model, images(2), ["trunk"])
+    monkeypatch.setattr(layer_gates, "_until", None)
     with visiting(model), torch.no_grad():
-        found = way.answers(taken, "trunk", torch.ones(2, 3, 12, dtype=torch.bool))
+        found = layer_gates.answers(cache, "trunk", torch.ones(2, 3, 12, dtype=torch.bool))
     assert found.shape[:2] == (2, 3)
 
 
@@ -411,10 +413,10 @@ def test_a_network_that_never_answers_alike_is_an_error() -> None:
 def test_gates_of_one_layer_leave_the_others_open() -> None:
     model = plain()
     x = images(2)
-    way, taken = asked(model, x, ["7", "1"])
+    layer_gates, cache = gates_and_cache(model, x, ["7", "1"])
     with visiting(model), torch.no_grad():
-        way.answers(taken, "1", torch.zeros(2, 3, 8, dtype=torch.bool))
-        found = way.answers(taken, "7", torch.ones(2, 1, 16, dtype=torch.bool))[:, 0]
+        layer_gates.answers(cache, "1", torch.zeros(2, 3, 8, dtype=torch.bool))
+        found = layer_gates.answers(cache, "7", torch.ones(2, 1, 16, dtype=torch.bool))[:, 0]
     assert found.numpy() == pytest.approx(model(x).detach().numpy(), rel=1e-4, abs=1e-5)
 
 
@@ -431,7 +433,7 @@ def _nothing(self, image: int, gates: Tensor) -> Tensor:
 def test_a_graph_that_answers_otherwise_is_given_up(monkeypatch) -> None:
     model = plain()
     monkeypatch.setattr(gating._GraphGates, "agrees", lambda self, x: False)
-    assert isinstance(asked(model, images(2), ["4"])[0], gating._ReplayGates)
+    assert isinstance(gates_and_cache(model, images(2), ["4"])[0], gating._ReplayGates)
     check(model, "4", at_module(model[4]))
 
 
@@ -528,27 +530,27 @@ def closed_too(channels: int, images: int, count: int = MANY) -> np.ndarray:
 def test_first_sums_over_channels_answer_as_the_whole_network(network: str) -> None:
     model, layer, place = SUMMED[network]()
     x = images(2)
-    way, taken = asked(model, x, [layer])
-    gates = closed_too(taken.maps[layer].shape[1], 2)
+    layer_gates, cache = gates_and_cache(model, x, [layer])
+    gates = closed_too(cache.maps[layer].shape[1], 2)
     expected = literally(model, x, place, gates)
     with visiting(model), torch.no_grad():
-        found = way.answers(taken, layer, torch.from_numpy(gates)).double().numpy()
+        found = layer_gates.answers(cache, layer, torch.from_numpy(gates)).double().numpy()
     assert np.abs(found - expected).max() <= 2e-5 * np.abs(expected).max()
     assert np.abs(found[:, 0] - found[:, 1]).max() > 1e-3 * np.abs(expected).max()
 
 
-def never(*asked: object) -> Tensor:
+def never(*_: object) -> Tensor:
     raise AssertionError("gated copies were run")
 
 
 @pytest.mark.parametrize("network", SUMMED)
 def test_first_sums_over_channels_are_made_without_gated_copies(network: str, monkeypatch) -> None:
     model, layer, _ = SUMMED[network]()
-    way, taken = asked(model, images(2), [layer])
+    layer_gates, cache = gates_and_cache(model, images(2), [layer])
     monkeypatch.setattr(gating, "_from_copies", never)
-    gates = torch.ones(2, MANY, taken.maps[layer].shape[1], dtype=torch.bool)
+    gates = torch.ones(2, MANY, cache.maps[layer].shape[1], dtype=torch.bool)
     with visiting(model), torch.no_grad():
-        assert way.answers(taken, layer, gates).shape == (2, MANY, 4)
+        assert layer_gates.answers(cache, layer, gates).shape == (2, MANY, 4)
 
 
 @pytest.mark.parametrize("network", COPIED)
@@ -563,11 +565,11 @@ def test_what_does_not_pay_or_cannot_be_summed_is_run_on_gated_copies(network: s
 def test_first_sums_give_the_means_of_deeper_layers_in_double_precision(deep: str) -> None:
     model = plain().double()
     gates = torch.from_numpy(closed_too(8, 2))
-    way, taken = asked(model, images(2).double(), ["1", deep])
+    layer_gates, cache = gates_and_cache(model, images(2).double(), ["1", deep])
     with visiting(model), torch.no_grad():
-        found = way.means(taken, "1", deep, gates)
+        found = layer_gates.means(cache, "1", deep, gates)
         for i in range(MANY):
-            rows = taken.maps["1"] * gates[:, i, :, None, None]
+            rows = cache.maps["1"] * gates[:, i, :, None, None]
             expected = model[2 : int(deep) + 1](rows).mean((2, 3))
             assert torch.allclose(found[:, i], expected, rtol=1e-11, atol=1e-13)
 
@@ -596,10 +598,10 @@ def parts_made(monkeypatch) -> list[fx.Node]:
 
 def test_the_parts_of_an_image_are_made_once_for_all_its_gates(monkeypatch) -> None:
     model = plain()
-    way, taken = asked(model, images(1), ["1", "4"])
+    layer_gates, cache = gates_and_cache(model, images(1), ["1", "4"])
     made = parts_made(monkeypatch)
     with visiting(model), torch.no_grad():
-        ask = way.asking(taken, "1", "4")
+        ask = layer_gates.responder(cache, "1", "4")
         for _ in range(3):
             ask(torch.ones(1, MANY, 8, dtype=torch.bool))
     assert len(made) == 1
@@ -607,10 +609,10 @@ def test_the_parts_of_an_image_are_made_once_for_all_its_gates(monkeypatch) -> N
 
 def test_few_gates_make_no_parts(monkeypatch) -> None:
     model = plain()
-    way, taken = asked(model, images(1), ["1"])
+    layer_gates, cache = gates_and_cache(model, images(1), ["1"])
     made = parts_made(monkeypatch)
     with visiting(model), torch.no_grad():
-        way.answers(taken, "1", torch.ones(1, MANY - 1, 8, dtype=torch.bool))
+        layer_gates.answers(cache, "1", torch.ones(1, MANY - 1, 8, dtype=torch.bool))
     assert not made
 
 
@@ -692,12 +694,12 @@ ROWS = [2, 0, 1, 0]
 
 def behind(model: nn.Module, layer: str) -> tuple[Tensor, Tensor, Tensor]:
     """Other maps for some images in double precision, the logits behind them, their gradients."""
-    way, taken = asked(model, images(3, 16).double(), [layer])
-    shape = (len(ROWS), *taken.maps[layer].shape[1:])
+    layer_gates, cache = gates_and_cache(model, images(3, 16).double(), [layer])
+    shape = (len(ROWS), *cache.maps[layer].shape[1:])
     maps = torch.randn(shape, generator=torch.Generator().manual_seed(0)).double()
     with visiting(model), torch.enable_grad():
         leaf = maps.clone().requires_grad_()
-        logits = way.behind(taken, layer, torch.tensor(ROWS), leaf)
+        logits = layer_gates.behind(cache, layer, torch.tensor(ROWS), leaf)
         (gradients,) = torch.autograd.grad(logits.square().sum(), leaf)
     return maps, logits.detach(), gradients
 
@@ -720,20 +722,20 @@ def test_behind_other_maps_answers_as_the_network_with_those_maps(place: str) ->
 def test_behind_a_layers_own_maps_are_the_networks_own_logits(model) -> None:
     network = model()
     layer = "4" if isinstance(network, nn.Sequential) else "body.4"
-    way, taken = asked(network, images(3), [layer])
+    layer_gates, cache = gates_and_cache(network, images(3), [layer])
     with visiting(network), torch.no_grad():
-        found = way.behind(taken, layer, torch.arange(3), taken.maps[layer])
-    assert found.numpy() == pytest.approx(taken.logits.numpy(), rel=1e-4, abs=1e-5)
+        found = layer_gates.behind(cache, layer, torch.arange(3), cache.maps[layer])
+    assert found.numpy() == pytest.approx(cache.logits.numpy(), rel=1e-4, abs=1e-5)
 
 
 @pytest.mark.parametrize("model", [plain, DataDependent])
 def test_without_gradients_there_is_no_graph_behind_other_maps(model) -> None:
     network = model()
     layer = "4" if isinstance(network, nn.Sequential) else "body.4"
-    way, taken = asked(network, images(2), [layer])
+    layer_gates, cache = gates_and_cache(network, images(2), [layer])
     with visiting(network), torch.no_grad():
-        maps = taken.maps[layer].clone().requires_grad_()
-        assert not way.behind(taken, layer, torch.arange(2), maps).requires_grad
+        maps = cache.maps[layer].clone().requires_grad_()
+        assert not layer_gates.behind(cache, layer, torch.arange(2), maps).requires_grad
 
 
 class Overwritten(nn.Module):

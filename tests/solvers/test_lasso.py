@@ -16,7 +16,7 @@ from hexplain_widgets.solvers.lasso import ProblemBatch, Quadratic, Solution, la
 from tests.reference import chip
 
 SPARSITIES = (0.9, 0.3, 0.1, 0.01, 0.001, 0.0001)
-WAYS = ("coordinate descent", "ADMM")
+SOLVERS = ("coordinate descent", "ADMM")
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,16 @@ def slopes(problem: Quadratic, weights: np.ndarray) -> np.ndarray:
     return problem.linear - np.einsum("ckl,cl->ck", grams, weights)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("sparsity", SPARSITIES)
 @pytest.mark.parametrize("planted", [5, 24], ids=["few", "all"])
 def test_the_objective_is_that_of_scikit_learns_lasso_on_the_rows(
-    way: str, sparsity: float, planted: int
+    solver: str, sparsity: float, planted: int
 ) -> None:
     rows = gated(planted=planted, noise=0.5)
     problem = rows.statistics
     lam = penalty(problem, sparsity)
-    ours = objectives(problem, lasso(problem, sparsity, way=way).weights, lam)
+    ours = objectives(problem, lasso(problem, sparsity, solver=solver).weights, lam)
     theirs = np.stack([lasso_on_rows(rows, c, lam[c]) for c in range(3)])
     np.testing.assert_allclose(ours, objectives(problem, theirs, lam), rtol=1e-6)
 
@@ -115,8 +115,8 @@ def test_one_gram_for_all_classes_gives_the_objective_of_lasso_on_the_rows(spars
     problem = shared(rows.statistics)
     lam = penalty(problem, sparsity)
     theirs = np.stack([lasso_on_rows(rows, c, lam[c]) for c in range(3)])
-    for way in WAYS:
-        ours = objectives(problem, lasso(problem, sparsity, way=way).weights, lam)
+    for solver in SOLVERS:
+        ours = objectives(problem, lasso(problem, sparsity, solver=solver).weights, lam)
         np.testing.assert_allclose(ours, objectives(problem, theirs, lam), rtol=1e-6)
 
 
@@ -132,31 +132,31 @@ def test_the_weights_are_those_of_the_papers_admm_run_long(sparsity: float) -> N
         np.testing.assert_allclose(found[c], literal, atol=1e-6 * np.abs(literal).max())
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("sparsity", SPARSITIES)
 def test_slopes_of_active_channels_equal_the_penalty_and_no_other_exceeds_it(
-    way: str, sparsity: float
+    solver: str, sparsity: float
 ) -> None:
     problem = gated().statistics
-    weights = lasso(problem, sparsity, way=way, tolerance=1e-11).weights
+    weights = lasso(problem, sparsity, solver=solver, tolerance=1e-11).weights
     lam = np.broadcast_to(penalty(problem, sparsity)[:, None], weights.shape)
     slope, active = slopes(problem, weights), weights != 0
     np.testing.assert_allclose(slope[active], (lam * np.sign(weights))[active], rtol=1e-3)
     assert (np.abs(slope) <= lam * (1 + 1e-3)).all()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_gap_of_every_class_is_below_the_tolerance(way: str) -> None:
-    found = lasso(gated(classes=6).statistics, 0.003, way=way, tolerance=1e-8)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_gap_of_every_class_is_below_the_tolerance(solver: str) -> None:
+    found = lasso(gated(classes=6).statistics, 0.003, solver=solver, tolerance=1e-8)
     assert found.gap.shape == (6,)
     assert (found.gap <= 1e-8).all()
-    assert found.way == way
+    assert found.solver == solver
 
 
 def test_the_gap_bounds_how_far_the_objective_is_from_its_minimum() -> None:
     problem = gated(classes=4, noise=1.0).statistics
     lam = penalty(problem, 0.01)
-    rough = lasso(problem, 0.01, way="ADMM", tolerance=1e-2)
+    rough = lasso(problem, 0.01, solver="ADMM", tolerance=1e-2)
     least = objectives(problem, lasso(problem, 0.01, tolerance=1e-12).weights, lam)
     above = objectives(problem, rough.weights, lam) - least
     alone = problem.linear**2 / np.einsum("ckk->ck", problem.gram) / 2
@@ -164,9 +164,11 @@ def test_the_gap_bounds_how_far_the_objective_is_from_its_minimum() -> None:
     assert (above <= rough.gap * alone.max(axis=1) * (1 + 1e-6)).all()
 
 
-def test_both_ways_find_the_same_weights() -> None:
+def test_both_solvers_find_the_same_weights() -> None:
     problem = gated().statistics
-    one, other = (lasso(problem, 0.01, way=way, tolerance=1e-12).weights for way in WAYS)
+    one, other = (
+        lasso(problem, 0.01, solver=solver, tolerance=1e-12).weights for solver in SOLVERS
+    )
     np.testing.assert_allclose(one, other, atol=1e-5 * np.abs(one).max())
 
 
@@ -193,39 +195,41 @@ def test_renumbering_channels_renumbers_weights(seed: int, sparsity: float) -> N
     score=st.floats(1e-9, 1e9),
     channel=st.floats(1e-9, 1e9),
     sparsity=st.sampled_from(SPARSITIES),
-    way=st.sampled_from(WAYS),
+    solver=st.sampled_from(SOLVERS),
 )
 def test_units_of_scores_and_channels_only_change_the_units_of_weights(
-    score: float, channel: float, sparsity: float, way: str
+    score: float, channel: float, sparsity: float, solver: str
 ) -> None:
     problem = gated(channels=12).statistics
     other = Quadratic(
         problem.gram * channel**2, problem.linear * channel * score, problem.power * score**2
     )
-    expected = lasso(problem, sparsity, way=way).weights * score / channel
-    found = lasso(other, sparsity, way=way).weights
+    expected = lasso(problem, sparsity, solver=solver).weights * score / channel
+    found = lasso(other, sparsity, solver=solver).weights
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
 @settings(max_examples=20, deadline=None)
-@given(copies=st.integers(1, 3), sparsity=st.sampled_from(SPARSITIES), way=st.sampled_from(WAYS))
+@given(
+    copies=st.integers(1, 3), sparsity=st.sampled_from(SPARSITIES), solver=st.sampled_from(SOLVERS)
+)
 def test_duplicated_channels_share_the_weight_of_one(
-    copies: int, sparsity: float, way: str
+    copies: int, sparsity: float, solver: str
 ) -> None:
     problem = gated(channels=10).statistics
     twice = np.append(np.arange(10), np.zeros(copies, dtype=int))
     other = Quadratic(problem.gram[:, twice][:, :, twice], problem.linear[:, twice], problem.power)
     expected = lasso(problem, sparsity).weights
-    found = lasso(other, sparsity, way=way).weights
+    found = lasso(other, sparsity, solver=solver).weights
     found[:, 0] += found[:, 10:].sum(axis=1)
     np.testing.assert_allclose(found[:, :10], expected, atol=1e-3 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("sparsity", [0.3, 0.03])
-def test_more_channels_than_rows_reach_the_gap(way: str, sparsity: float) -> None:
+def test_more_channels_than_rows_reach_the_gap(solver: str, sparsity: float) -> None:
     problem = gated(rows=20, channels=40, noise=0.5).statistics
-    assert (lasso(problem, sparsity, way=way).gap <= 1e-9).all()
+    assert (lasso(problem, sparsity, solver=solver).gap <= 1e-9).all()
 
 
 def test_classes_that_coordinate_descent_leaves_are_handed_to_admm_and_back() -> None:
@@ -235,31 +239,31 @@ def test_classes_that_coordinate_descent_leaves_are_handed_to_admm_and_back() ->
     g = z @ rng.normal(size=160) + 30 * rng.normal(size=60)
     problem = Quadratic((z.T @ z)[None], (z.T @ g)[None], np.array([g @ g]))
     found = lasso(problem, 0.0003)
-    assert found.way == "coordinate descent, ADMM"
+    assert found.solver == "coordinate descent, ADMM"
     assert (found.gap <= 1e-9).all()
 
 
 def test_a_class_that_cannot_reach_the_tolerance_is_named() -> None:
     problem = gated().statistics
     with pytest.warns(RuntimeWarning, match=r"got a relative duality gap .* for class \d.*; expec"):
-        found = lasso(problem, 0.001, way="ADMM", tolerance=1e-40)
+        found = lasso(problem, 0.001, solver="ADMM", tolerance=1e-40)
     assert (found.gap > 1e-40).any()
 
 
 def test_the_answer_is_the_same_to_the_last_bit_each_time() -> None:
     problem = gated().statistics
-    for way in WAYS:
-        one, other = lasso(problem, 0.003, way=way), lasso(problem, 0.003, way=way)
+    for solver in SOLVERS:
+        one, other = lasso(problem, 0.003, solver=solver), lasso(problem, 0.003, solver=solver)
         np.testing.assert_array_equal(one.weights, other.weights)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_class_is_solved_as_if_it_were_alone(way: str) -> None:
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_class_is_solved_as_if_it_were_alone(solver: str) -> None:
     problem = gated(classes=5).statistics
-    together = lasso(problem, 0.01, way=way, tolerance=1e-12).weights
+    together = lasso(problem, 0.01, solver=solver, tolerance=1e-12).weights
     for c in (4, 0):
         part = Quadratic(problem.gram[[c]], problem.linear[[c]], problem.power[[c]])
-        alone = lasso(part, 0.01, way=way, tolerance=1e-12).weights[0]
+        alone = lasso(part, 0.01, solver=solver, tolerance=1e-12).weights[0]
         np.testing.assert_allclose(alone, together[c], atol=1e-6 * np.abs(alone).max())
 
 
@@ -267,26 +271,26 @@ def test_the_statistics_and_the_start_are_left_as_they_came() -> None:
     problem = gated().statistics
     start = np.ones_like(problem.linear)
     before = [a.copy() for a in (problem.gram, problem.linear, problem.power, start)]
-    for way in WAYS:
-        lasso(problem, 0.01, start=start, way=way)
+    for solver in SOLVERS:
+        lasso(problem, 0.01, start=start, solver=solver)
     for a, b in zip((problem.gram, problem.linear, problem.power, start), before, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_start_near_the_answer_takes_fewer_steps_to_the_same_answer(way: str) -> None:
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_start_near_the_answer_takes_fewer_steps_to_the_same_answer(solver: str) -> None:
     problem = gated(channels=60, planted=40, noise=1.0).statistics
-    cold = lasso(problem, 0.003, way=way)
-    warm = lasso(problem, 0.003, way=way, start=cold.weights)
+    cold = lasso(problem, 0.003, solver=solver)
+    warm = lasso(problem, 0.003, solver=solver, start=cold.weights)
     assert warm.steps.sum() < cold.steps.sum()
     np.testing.assert_allclose(warm.weights, cold.weights, atol=1e-3 * np.abs(cold.weights).max())
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_sparsity_of_one_makes_every_weight_zero_and_a_little_less_does_not(way: str) -> None:
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_sparsity_of_one_makes_every_weight_zero_and_a_little_less_does_not(solver: str) -> None:
     problem = gated().statistics
-    assert not lasso(problem, 1.0, way=way).weights.any()
-    assert lasso(problem, 0.99, way=way).weights.any(axis=1).all()
+    assert not lasso(problem, 1.0, solver=solver).weights.any()
+    assert lasso(problem, 0.99, solver=solver).weights.any(axis=1).all()
 
 
 def test_each_class_can_have_its_own_sparsity() -> None:
@@ -296,14 +300,14 @@ def test_each_class_can_have_its_own_sparsity() -> None:
         np.testing.assert_array_equal(mixed[c], lasso(problem, sparsity).weights[c])
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_channels_that_never_fire_and_classes_that_never_move_get_weight_zero(way: str) -> None:
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_channels_that_never_fire_and_classes_that_never_move_get_weight_zero(solver: str) -> None:
     problem = gated().statistics
     gram, linear, power = (a.copy() for a in (problem.gram, problem.linear, problem.power))
     gram[:, 4], gram[:, :, 4], linear[:, 4] = 0, 0, 0
     gram[:, 7], gram[:, :, 7], gram[:, 7, 7], linear[:, 7] = 0, 0, 1e-17, 1e-9  # rounding
     linear[1], power[1] = 0, 0
-    found = lasso(Quadratic(gram, linear, power), 0.001, way=way)
+    found = lasso(Quadratic(gram, linear, power), 0.001, solver=solver)
     assert not found.weights[:, [4, 7]].any()
     assert not found.weights[1].any()
     assert found.weights[0].any()
@@ -312,17 +316,17 @@ def test_channels_that_never_fire_and_classes_that_never_move_get_weight_zero(wa
 
 def test_a_network_without_any_live_channel_gets_zeros() -> None:
     nothing = Quadratic(np.zeros((1, 3, 3)), np.zeros((2, 3)), np.array([1.0, 0.0]))
-    for way in WAYS:
-        assert not lasso(nothing, 0.01, way=way).weights.any()
+    for solver in SOLVERS:
+        assert not lasso(nothing, 0.01, solver=solver).weights.any()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("one_gram", [True, False], ids=["one gram", "a gram each"])
-def test_a_penalty_per_channel_is_a_channel_in_other_units(way: str, one_gram: bool) -> None:
+def test_a_penalty_per_channel_is_a_channel_in_other_units(solver: str, one_gram: bool) -> None:
     problem = gated(same_weights=True).statistics
     problem = shared(problem) if one_gram else problem
     penalties = np.random.default_rng(1).uniform(0.2, 5, problem.linear.shape)
-    found = lasso(problem, 0.02, penalties=penalties, way=way).weights
+    found = lasso(problem, 0.02, penalties=penalties, solver=solver).weights
     for c, p in enumerate(penalties):
         gram = problem.gram[c % len(problem.gram)] / p / p[:, None]
         other = Quadratic(gram[None], problem.linear[c : c + 1] / p, problem.power[c : c + 1])
@@ -330,14 +334,14 @@ def test_a_penalty_per_channel_is_a_channel_in_other_units(way: str, one_gram: b
         np.testing.assert_allclose(found[c], expected, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_penalty_of_infinity_leaves_a_channel_out(way: str) -> None:
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_penalty_of_infinity_leaves_a_channel_out(solver: str) -> None:
     problem = gated().statistics
     penalties = np.ones(24)
     penalties[[2, 9]] = np.inf
     keep = np.isfinite(penalties)
     part = Quadratic(problem.gram[:, keep][:, :, keep], problem.linear[:, keep], problem.power)
-    found = lasso(problem, 0.02, penalties=penalties, way=way).weights
+    found = lasso(problem, 0.02, penalties=penalties, solver=solver).weights
     expected = lasso(part, 0.02).weights
     assert not found[:, ~keep].any()
     np.testing.assert_allclose(found[:, keep], expected, atol=1e-4 * np.abs(expected).max())
@@ -349,7 +353,7 @@ def test_a_penalty_of_infinity_leaves_a_channel_out(way: str) -> None:
 @pytest.mark.parametrize("sparsity", SPARSITIES)
 def test_with_one_gram_newton_steps_finish_what_admm_begins(sparsity: float) -> None:
     problem = shared(gated(classes=12, same_weights=True).statistics)
-    found = lasso(problem, sparsity, way="ADMM", tolerance=1e-10)
+    found = lasso(problem, sparsity, solver="ADMM", tolerance=1e-10)
     assert (found.gap <= 1e-10).all()
     assert (found.steps <= 10 + 5).all()
 
@@ -357,14 +361,14 @@ def test_with_one_gram_newton_steps_finish_what_admm_begins(sparsity: float) -> 
 @pytest.mark.parametrize("sparsity", [0.3, 0.03])
 def test_where_newton_steps_find_nothing_admm_goes_on(sparsity: float, monkeypatch) -> None:
     problem = shared(gated(same_weights=True).statistics)
-    expected = lasso(problem, sparsity, way="ADMM", tolerance=1e-10)
+    expected = lasso(problem, sparsity, solver="ADMM", tolerance=1e-10)
 
     def lost(gram, batch, start, tolerance) -> tuple[Tensor, Tensor, Tensor]:
         nothing = torch.full_like(batch.power, torch.inf)
         return torch.full_like(start, torch.nan), nothing, torch.zeros(len(start)).long()
 
     monkeypatch.setattr("hexplain_widgets.solvers.lasso.semismooth", lost)
-    found = lasso(problem, sparsity, way="ADMM", tolerance=1e-10)
+    found = lasso(problem, sparsity, solver="ADMM", tolerance=1e-10)
     assert found.weights == pytest.approx(expected.weights, abs=1e-4)
     assert (found.gap <= 1e-10).all()
 
@@ -372,7 +376,7 @@ def test_where_newton_steps_find_nothing_admm_goes_on(sparsity: float, monkeypat
 @pytest.mark.parametrize("sparsity", [0.3, 0.03])
 def test_one_singular_gram_for_all_classes_reaches_the_gap(sparsity: float) -> None:
     problem = shared(gated(rows=12, same_weights=True).statistics)
-    assert (lasso(problem, sparsity, way="ADMM").gap <= 1e-9).all()
+    assert (lasso(problem, sparsity, solver="ADMM").gap <= 1e-9).all()
 
 
 def two_channels(threshold: list[float], gram: list[list[float]]) -> tuple[Tensor, ProblemBatch]:
@@ -482,10 +486,10 @@ def test_a_start_that_does_not_fit_is_refused(start: np.ndarray) -> None:
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("asked", [{"tolerance": 0.0}, {"way": "lars"}])
-def test_a_way_or_tolerance_that_is_none_is_refused(asked: dict[str, float | str]) -> None:
+@pytest.mark.parametrize("chosen", [{"tolerance": 0.0}, {"solver": "lars"}])
+def test_a_solver_or_tolerance_that_is_none_is_refused(chosen: dict[str, float | str]) -> None:
     with pytest.raises(ValueError, match=r"got a tolerance of .*; expected .*; leave both out"):
-        lasso(quadratic(), 0.1, **asked)
+        lasso(quadratic(), 0.1, **chosen)
 
 
 def test_a_solution_is_of_plain_arrays() -> None:

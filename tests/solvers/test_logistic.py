@@ -67,14 +67,14 @@ def vectors(
 def by_scikit_learn(
     data: Vectors, e: int, penalty: float = 0.01, *, balanced: bool = True, columns: Any = None
 ) -> tuple[np.ndarray, float]:
-    asked = data.signs[e] != 0
+    rated = data.signs[e] != 0
     rows = data.rows.astype(np.float64)
     scale, columns = rows.std(axis=0), slice(None) if columns is None else columns
-    x = (rows / scale)[asked][:, columns]
+    x = (rows / scale)[rated][:, columns]
     model = LogisticRegression(
-        C=1 / (penalty * asked.sum()), class_weight="balanced" if balanced else None,
+        C=1 / (penalty * rated.sum()), class_weight="balanced" if balanced else None,
         tol=1e-9, max_iter=100_000, solver="newton-cholesky",
-    ).fit(x, data.signs[e][asked])  # fmt: skip
+    ).fit(x, data.signs[e][rated])  # fmt: skip
     return model.coef_[0] / scale[columns], float(model.intercept_[0])
 
 

@@ -14,7 +14,7 @@ from hexplain_widgets.solvers.permutations import (
     RIDGE,
     Limits,
     LinearGame,
-    Paths,
+    PermutationPaths,
     SampledScores,
     sample,
 )
@@ -97,7 +97,7 @@ def sampled(problem: Made, permutations: int, seed: int = 0) -> tuple[SampledSco
         torch.tensor(part, dtype=torch.float32)
         for part in (problem.rows, problem.background, problem.weights, problem.bias)
     )
-    paths = Paths(LinearGame(x, w, c, b, rng), len(w))
+    paths = PermutationPaths(LinearGame(x, w, c, b, rng), len(w))
     found = sample(paths, Limits(1e-9, permutations), rng)
     return found, paths.values(found.permutations).permute(2, 0, 1).numpy()
 
