@@ -26,7 +26,8 @@ from ..evidence import (
 from ..evidence.faithfulness import faithfulness
 from ..fitting.passes import Pass
 from ..fitting.states import restoring
-from ..network.classifier import Classifier, PreparedImage, thumbnail
+from ..network.classifier import Classifier, PreparedImage
+from ..network.images import thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
 from .comparison import ComparisonSets, asked_of, compared

@@ -60,6 +60,8 @@ def class_order(rows: Float[np.ndarray, "c k"]) -> Int[np.ndarray, " c"]:
     if len(rows) < 3:
         return np.arange(len(rows))
     # here, for only the matrix sorts by likeness
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.spatial.distance import pdist
 
     # the cosine of a row without any weight is not a number
     distances = np.clip(np.nan_to_num(pdist(rows, "cosine"), nan=1.0), 0, 2)
