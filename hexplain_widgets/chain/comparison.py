@@ -15,7 +15,8 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from ..arguments import Stop
 from ..evidence import InferenceComparison, Provenance
-from ..network.classifier import Classifier, PreparedImage, thumbnail
+from ..network.classifier import Classifier, PreparedImage
+from ..network.images import thumbnail
 from .harmonize import ConceptLevels
 from .inference import LevelInference
 

@@ -25,7 +25,8 @@ from ..evidence import (
 )
 from ..evidence.faithfulness import faithfulness
 from ..fitting.engine import BaseEngine
-from ..network.classifier import Classifier, PreparedImage, thumbnail
+from ..network.classifier import Classifier, PreparedImage
+from ..network.images import thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
 from .comparison import ComparisonRequest, compare_sets, request_of

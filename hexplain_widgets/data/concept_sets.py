@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image, UnidentifiedImageError
 
-from ..network.classifier import picture_of
+from ..network.images import picture_of
 
 # Coarse to fine, as far as a set has them; the order of Net Dissection and CHAIN.
 LEVELS = ("scene", "object", "part", "material", "texture", "color")

@@ -165,7 +165,7 @@ class Decomposer:
         )
 
     def _notes(self, root: Node) -> tuple[str, ...]:
-        notes = [*self.classifier.notes]
+        notes = [*self.classifier.notes, *self._prepared.notes]
         if self._probe.traced is None:
             notes.append("The network could not be traced: its recorded calls were replayed.")
         return (*notes, *notes_on(root))

@@ -2,132 +2,39 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor, nn
 
-from ..arguments import check_finite, is_finite, nearest
+from ..arguments import is_finite, nearest
 from ..evidence import Prediction
 from .guest import check_welcome, same_randomness, visiting
+from .images import batch_of, bytes_in_range, read_picture
 
-_KINDS = "a path, a PIL image, a numpy array (H x W x 3) or a tensor (3 x H x W, preprocessed)"
+# How far beyond black and white a prepared tensor may lie before it is said, in their distances:
+# a transform that was merely assumed may be another than the user's.
+FAR_GIVEN, FAR_ASSUMED = 1, 10
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def picture_of(image: Any, *, mode: str = "RGB") -> Image.Image:
-    """Return a path, PIL image or numpy array as a PIL image of this mode, upright.
-
-    Arrays are `H x W x 3` or `H x W`, uint8 or float in 0..1. Raises FileNotFoundError, TypeError
-    for what is no image, ValueError for an array of another shape, range or type.
-    """
-    if isinstance(image, str | os.PathLike):
-        image = _read(Path(image))
-    elif isinstance(image, np.ndarray):
-        image = Image.fromarray(_bytes_of(image))
-    if not isinstance(image, Image.Image):
-        raise TypeError(
-            f"got {type(image).__name__} as an image; expected {_KINDS}; convert it to one of these"
-        )
-    return ImageOps.exif_transpose(image).convert(mode)
-
-
-def _read(path: Path) -> Image.Image:
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no file at {str(path)!r}; expected a picture there; check the path, relative paths"
-            f" start at {str(Path.cwd())!r}"
-        )
-    try:
-        with Image.open(path) as opened:
-            opened.load()
-            return opened
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as cause:
-        raise ValueError(
-            f"{str(path)!r} is not a picture that can be read ({cause}); expected a PNG, JPEG or"
-            " other format that Pillow knows; open it in a viewer, or save it again as PNG"
-        ) from cause
-
-
-def _bytes_of(array: np.ndarray[Any, Any]) -> UInt8[np.ndarray, " ..."]:
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise ValueError(
-            f"got a numpy image of shape {array.shape}; expected (H, W, 3) or (H, W); move the"
-            " channels to the end with array.transpose(1, 2, 0), or drop the extra ones"
-        )
-    if 0 in array.shape:
-        raise ValueError(f"got an empty image of shape {array.shape}; expected pixels; check it")
-    if array.dtype == np.uint8:
-        return array
-    if not np.issubdtype(array.dtype, np.floating):
-        raise ValueError(
-            f"got a numpy image of {array.dtype}; expected uint8, or floats from 0 to 1; convert"
-            " it with array.astype('uint8')"
-        )
-    low, high = float(np.min(array)), float(np.max(array))
-    if not (low >= 0.0 and high <= 1.0):
-        raise ValueError(
-            f"got a float image with values from {low:.3g} to {high:.3g}; expected 0 to 1; divide"
-            " by 255, or pass a preprocessed image as a tensor"
-        )
-    return np.asarray(np.round(array * 255), dtype=np.uint8)
-
-
-def batch_of(image: Tensor) -> Float[Tensor, "1 c h w"]:
-    """Return a preprocessed tensor `3 x H x W` or `1 x 3 x H x W` as a batch of one.
-
-    Raises ValueError for another shape, for integers and for values that are not finite.
-    """
-    if image.ndim not in (3, 4) or (image.ndim == 4 and image.shape[0] != 1) or 0 in image.shape:
-        raise ValueError(
-            f"got a tensor of shape {tuple(image.shape)}; expected one preprocessed image,"
-            " 3 x H x W or 1 x 3 x H x W; pick one from the batch with x[i]"
-        )
-    if not image.is_floating_point():
-        raise ValueError(
-            f"got a tensor of {image.dtype}; a tensor is taken as already preprocessed, in floats;"
-            " pass the picture itself (path, PIL image, uint8 array) to have it prepared"
-        )
-    check_finite(
-        "got an image with",
-        image,
-        remedy="check how it was normalised (a standard deviation of 0?)",
-    )
-    return image.detach().reshape(1, *image.shape[-3:])
-
-
-def bytes_in_range(
-    x: Float[Tensor, "1 c h w"], low: Float[Tensor, " c"], high: Float[Tensor, " c"]
-) -> UInt8[np.ndarray, "h w 3"]:
-    """Return a prepared image as it looks: `low` becomes black, `high` white, per channel."""
-    span = (high - low)[:, None, None]
-    unit = (x[0].float().cpu() - low[:, None, None]) / span
-    rgb = unit if unit.shape[0] == 3 else unit.mean(0, keepdim=True).expand(3, -1, -1)
-    return (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-
-
-def thumbnail(shown: UInt8[np.ndarray, "h w 3"], side: int = 96) -> UInt8[np.ndarray, "_h _w 3"]:
-    """Return an image shrunk to at most `side` pixels a side; a smaller one as it is."""
-    whole = Image.fromarray(np.ascontiguousarray(shown))
-    whole.thumbnail((side, side), Image.Resampling.BILINEAR)
-    return np.array(whole)
 
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """One image as the network takes it, `x` `(1, C, H, W)`, and as it looks, `(H, W, 3)` uint8."""
+    """One image as the network takes it, `x` `(1, C, H, W)`, and as it looks, `(H, W, 3)` uint8.
+
+    `notes` say what was assumed of the picture, and what is unusual about a prepared tensor.
+    """
 
     x: Float[Tensor, "1 c h w"]
     shown: UInt8[np.ndarray, "h w 3"]
+    notes: tuple[str, ...] = ()
 
 
 class Classifier:
@@ -156,6 +63,7 @@ class Classifier:
         self.model: nn.Module = getattr(model, "_orig_mod", model)
         check_welcome(self.model)
         self.classes = _names(classes)
+        self._given = transform is not None
         self.transform, self.notes = (
             (transform, ()) if transform is not None else _assumed_transform(self.model)
         )
@@ -191,13 +99,26 @@ class Classifier:
         return convolution.in_channels if convolution is not None else 3
 
     @cached_property
-    def _range(self) -> tuple[Tensor, Tensor]:
-        low, high = (self._flat_colour(level) for level in (0, 255))
-        return low, high
+    def _range(self) -> tuple[Tensor, Tensor] | None:
+        """What black and white become, by channel; None where that depends on the image."""
+        black, white = (self._flat_colour(level) for level in (0, 255))
+        if black is None or white is None or bool((black == white).any()):
+            return None
+        return black, white
 
-    def _flat_colour(self, level: int) -> Tensor:
-        x = self._transformed(Image.new(self._mode, (256, 256), (level,) * len(self._mode)))
-        return x[0].float().flatten(1).median(dim=1).values
+    def _flat_colour(self, level: int) -> Tensor | None:
+        """What the transform makes of a picture of one grey, by channel, if anything."""
+        picture = Image.new(self._mode, (256, 256), (level,) * len(self._mode))
+        try:
+            with np.errstate(all="ignore"):
+                return self._transformed(picture)[0].float().flatten(1).median(dim=1).values
+        except Exception:  # a transform of the user's may need contrast, and say so in any way
+            return None
+
+    def _black_and_white(self, x: Float[Tensor, "1 c h w"]) -> tuple[Tensor, Tensor]:
+        """What black and white are in each channel; the image's extremes where nobody knows."""
+        known = self._range
+        return known if known is not None and len(known[0]) == x.shape[1] else _extent(x)
 
     @property
     def _mode(self) -> str:
@@ -220,42 +141,58 @@ class Classifier:
         """
         if isinstance(image, PreparedImage):
             return image
-        x = self.prepared(image)
-        shown = self.shown(x, given=isinstance(image, Tensor))
-        return PreparedImage(x.to(self.device, self.dtype), shown)
+        given = isinstance(image, Tensor)
+        x, notes = self._noted(image)
+        return PreparedImage(x.to(self.device, self.dtype), self.shown(x, given=given), notes)
 
     def prepared(self, image: Any) -> Float[Tensor, "1 c h w"]:
         """Return an image of any kind as its transform or the user left it, on its own device."""
+        return self._noted(image)[0]
+
+    def _noted(self, image: Any) -> tuple[Tensor, tuple[str, ...]]:
         if isinstance(image, Tensor):
-            return batch_of(image)
-        return self._transformed(picture_of(image, mode=self._mode))
+            x = batch_of(image)
+            return x, self._unusual(x)
+        picture = read_picture(image, mode=self._mode)
+        return self._transformed(picture.pixels), picture.notes
+
+    def _unusual(self, x: Float[Tensor, "1 c h w"]) -> tuple[str, ...]:
+        """Say that a prepared tensor lies far outside what the transform makes of pictures."""
+        if self._range is None or len(self._range[0]) != x.shape[1]:
+            return ()
+        ends = torch.stack(self._range)
+        low, high = float(ends.min()), float(ends.max())
+        own = float(x.min()), float(x.max())
+        room = (FAR_GIVEN if self._given else FAR_ASSUMED) * (high - low)
+        if low - room <= own[0] and own[1] <= high + room:
+            return ()
+        return (
+            f"The tensor's values reach from {own[0]:.3g} to {own[1]:.3g}, where the transform"
+            f" makes {low:.3g} to {high:.3g} of pictures; it was taken as it is. Pass the picture"
+            " itself to have it prepared.",
+        )
 
     def shown(self, x: Float[Tensor, "1 c h w"], *, given: bool) -> UInt8[np.ndarray, "h w 3"]:
         """Return a prepared image as it looks; `given` says that the user prepared it."""
         if x.shape[1] not in (1, 3):
-            return bytes_in_range(x.mean(1, keepdim=True), *_extent(x.mean(1, keepdim=True)))
-        low, high = self._range
-        if bool((high <= low).any()) or len(low) != x.shape[1]:
-            low, high = _extent(x)
-        outside = (
-            (x[0].cpu().float() - low[:, None, None]) / (high - low)[:, None, None] - 0.5
-        ).abs()
-        if given and float(outside.max()) > 0.55:
+            grey = x.mean(1, keepdim=True)
+            return bytes_in_range(grey, *_extent(grey))
+        low, high = self._black_and_white(x)
+        unit = (x[0].cpu().float() - low[:, None, None]) / (high - low)[:, None, None]
+        if given and float((unit - 0.5).abs().max()) > 0.55:
             low, high = _extent(x)
         return bytes_in_range(x, low, high)
 
     def extent(
         self, x: Float[Tensor, "1 c h w"]
     ) -> tuple[Float[Tensor, "1 c 1 1"], Float[Tensor, "1 c 1 1"]]:
-        """Return what black and white are to the network in each channel of a prepared image.
+        """Return the least and the largest value of a picture in each channel of a prepared image.
 
         The image's own extremes where its transform does not say.
         """
-        low, high = self._range if x.shape[1] in (1, 3) else _extent(x)
-        if bool((high <= low).any()) or len(low) != x.shape[1]:
-            low, high = _extent(x)
-        wide = torch.where(high > low, high, low + 1)
-        return low.view(1, -1, 1, 1).to(x), wide.view(1, -1, 1, 1).to(x)
+        ends = torch.stack(self._black_and_white(x) if x.shape[1] in (1, 3) else _extent(x))
+        low, high = ends.amin(0), ends.amax(0)
+        return low.view(1, -1, 1, 1).to(x), high.view(1, -1, 1, 1).to(x)
 
     def check_logits(self, logits: Any, x: Tensor) -> Float[Tensor, "n c"]:
         """Return the network's output if it is finite logits `(N, C)`; raises ValueError if not."""

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from ...evidence import ConceptInference, InferenceComparison, InferredConcept
-from ...network.classifier import thumbnail
+from ...network.images import thumbnail
 from .._shared.payload import files_payload, picture_bytes, six_digits
 from ..concept_inference.payload import inference_payload, pictures_payload
 from . import geometry
