@@ -278,7 +278,7 @@ class Framing:
         """Return left, top, right and bottom of what the network sees, in shares of the sides.
 
         `size` is the image's `(height, width)`. Values beyond 0 and 1 are padding; where left and
-        right are exchanged, the image is mirrored. Exact to two thousandths of a side. Raises
+        right are exchanged, the image is mirrored. Exact to three thousandths of a side. Raises
         ValueError for a transform that turns or bends images or their grey levels, or that leaves
         nothing of them.
         """
