@@ -265,7 +265,7 @@ def test_a_batch_that_does_not_fit_is_asked_in_halves(method: str, room: int, mo
     found = seen(model, ["7", "4"], saliency=method)
     assert refused
     check_same(found, expected)
-    assert len(found.batch) == len(DATA)
+    assert len(found.images) == len(DATA)
 
 
 def test_a_half_without_a_concept_is_joined_too(monkeypatch) -> None:

@@ -207,9 +207,9 @@ def test_rows_that_wait_for_a_pass_over_the_file_are_bounded() -> None:
 
 
 def test_rows_that_wait_do_not_hold_on_to_their_scores() -> None:
-    aside = rows(2).aside()
-    assert not hasattr(aside, "scores")
-    assert aside.nbytes == sum(t.untyped_storage().nbytes() for t in vars(aside).values())
+    waiting = rows(2).on_host()
+    assert not hasattr(waiting, "scores")
+    assert waiting.nbytes == sum(t.untyped_storage().nbytes() for t in vars(waiting).values())
 
 
 def test_the_file_goes_when_the_sums_go() -> None:
