@@ -7,12 +7,19 @@ from collections.abc import Iterator
 
 import jaxtyping
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 import tests.typecheck
 
 jaxtyping.jaxtyped = tests.typecheck.jaxtyped
 install_import_hook("hexplain_widgets", "tests.typecheck.checked")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Weights drawn by a test or its fixtures are the same in every run and any order."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -149,5 +149,7 @@ def test_a_tensor_is_measured_loosely_where_the_transform_was_only_assumed() -> 
 
 
 def test_a_tree_says_what_was_assumed_of_its_picture() -> None:
-    tree = hx.decompose(hx.Classifier(network()), of_depth(12))
+    model = network()
+    nn.init.ones_(model[-1].bias)
+    tree = hx.decompose(hx.Classifier(model), of_depth(12))
     assert [note for note in tree.notes if "12 bits" in note]
