@@ -166,8 +166,11 @@ class Decomposer:
 
     def _notes(self, root: Node) -> tuple[str, ...]:
         notes = [*self.classifier.notes, *self._prepared.notes]
-        if self._probe.traced is None:
-            notes.append("The network could not be traced: its recorded calls were replayed.")
+        why = self._probe.why_not(self._capture.x)
+        if why:
+            notes.append(
+                f"The network could not be traced ({why}): its recorded calls were replayed."
+            )
         return (*notes, *notes_on(root))
 
     def _names(self, level: int) -> tuple[str, str | None]:

@@ -121,8 +121,8 @@ def attacked_by(model: Any, image: Any, attack: Callable[..., Any]) -> AttackRes
     """
     classifier = Classifier.of(model)
     x = classifier.prepare(image).x
-    with visiting(classifier.model), torch.enable_grad():
-        given = attack(classifier.model, x.clone())
+    with visiting(classifier.model) as network, torch.enable_grad():
+        given = attack(network, x.clone())
     adversarial = _checked_image(given, x)
     change = (adversarial - x) / _Pixels(classifier, x).span
     before, after = (
@@ -190,8 +190,8 @@ class _Descent:
             if self.stopped():
                 break
             moving = change.detach().requires_grad_()
-            with torch.enable_grad():
-                logits = classifier.model(pixels.shown(moving)).float()
+            with visiting(classifier.model) as network, torch.enable_grad():
+                logits = network(pixels.shown(moving)).float()
                 loss = _loss(logits, self.away, self.goal)
             if float(loss.detach()) < lowest:
                 best, lowest = change, float(loss.detach())

@@ -87,9 +87,10 @@ class PixelAttribution:
     ) -> Float[Tensor, "n c h w"]:
         def run(some: slice) -> Tensor:
             pixels = x[some].detach().clone().requires_grad_()
-            with torch.enable_grad(), mode or nullcontext():
+            inside = visiting(self.classifier.model)
+            with inside as network, torch.enable_grad(), mode or nullcontext():
                 # a network that changes its input in place may do so with a copy
-                value = self.classifier.model(pixels * 1)[:, index].sum()
+                value = network(pixels * 1)[:, index].sum()
             return torch.autograd.grad(value, pixels)[0]
 
         return in_batches(run, len(x), TOGETHER)
@@ -189,10 +190,12 @@ def layers_from_top(model: nn.Module, x: Float[Tensor, "1 c h w"]) -> list[list[
 
     Each is the name of a module with weights, and those of the normalisations that follow it.
     """
-    owner = {id(t): name for name, m in model.named_modules() for t in _tensors(m).values()}
-    uses = _Uses(owner)
-    with visiting(model), torch.no_grad(), uses:
-        model(x)
+    with visiting(model) as network, torch.no_grad():
+        modules = network.named_modules()
+        owner = {id(t): name for name, m in modules for t in _tensors(m).values()}
+        uses = _Uses(owner)
+        with uses:
+            network(x)
     names = list(dict.fromkeys(owner[tensor] for tensor in reversed(uses.order)))[::-1]
     layers: list[list[str]] = []
     for name in names:
@@ -213,8 +216,8 @@ class RandomisedNetwork:
 
     def __init__(self, model: nn.Module, x: Float[Tensor, "1 c h w"], *, seed: int = 0) -> None:
         self.layers = layers_from_top(model, x)
-        with visiting(model):
-            self.model = copy.deepcopy(model)
+        with visiting(model) as network:
+            self.model = copy.deepcopy(network)
         named = [name for layer in self.layers for name in layer]
         self.fixed = tuple(
             n for n in named if not hasattr(model.get_submodule(n), "reset_parameters")

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..decomposition.decisions import estimated, splits_of, strongest
 from ..network.classifier import Classifier
+from ..network.guest import visiting
 from ..network.probe import Capture, Probe
 from ..network.segments import Unit
 
@@ -180,7 +181,21 @@ def baseline_importance(
     Paths begin at a black image. Raises ImportError without captum, ValueError where the method
     does not work on this network. Call it inside `guest.visiting`.
     """
-    captum, model = _captum(), classifier.model
+    captum = _captum()
+    with visiting(classifier.model) as network:
+        scores = _attributed(captum, name, network, classifier, x, layer, index)
+    return scores
+
+
+def _attributed(
+    captum: Any,
+    name: str,
+    model: nn.Module,
+    classifier: Classifier,
+    x: Float[Tensor, "1 c h w"],
+    layer: str,
+    index: int,
+) -> Float[np.ndarray, " k"]:
     low, _ = classifier.extent(x)
     path = {"baselines": low.expand_as(x), "n_steps": STEPS, "internal_batch_size": 4}
     lrp = name == "LRP"

@@ -217,7 +217,8 @@ class ChannelAblation:
         *,
         instead: Float[Tensor, " k"] | None = None,
     ) -> None:
-        self._traced, self._capture, self._segment = probe.traced, capture, segment
+        self._traced, self._capture = probe.graph(capture.x), capture
+        self._segment = segment
         self._names = shallow, deep
         maps = segment.shallow
         self._instead = maps.new_zeros(maps.shape[1]) if instead is None else instead.to(maps)

@@ -211,15 +211,15 @@ class Recording:
 
     def __init__(
         self,
-        model: nn.Module,
+        network: nn.Module,
         x: Float[Tensor, "1 c h w"],
         *,
         listening: Callable[..., AbstractContextManager[None]],
         answering: Callable[..., AbstractContextManager[None]],
     ) -> None:
-        self._model = model
+        self._model = network
         self._answering = answering
-        self._names = {module: name for name, module in model.named_modules()}
+        self._names = {module: name for name, module in network.named_modules()}
         self.records: list[_Record] = []
         self._open: list[int] = [-1]
         self._counts: Counter[str] = Counter()
@@ -228,15 +228,15 @@ class Recording:
         self._last_parent = -1
         self.x = x
         with listening(self._names, self._enter, self._leave), torch.no_grad():
-            self.logits = model(x.clone())
+            self.logits = network(x.clone())
 
-    def _enter(self, module: nn.Module, args: Any) -> None:
+    def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         name = self._names[module]
         self.records.append(_Record((name, self._counts[name]), module, self._open[-1]))
         self._counts[name] += 1
         self._open.append(len(self.records) - 1)
 
-    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+    def _leave(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         here = self._open.pop()
         record = self.records[here]
         # An in-place operation returns the very object that came; only a container hands one on.

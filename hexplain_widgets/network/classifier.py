@@ -224,9 +224,9 @@ class Classifier:
 
         Raises ValueError for a wrong number of channels and for output that is not finite `N x C`.
         """
-        with visiting(self.model), torch.no_grad():
+        with visiting(self.model) as network, torch.no_grad():
             try:
-                out = self.model(x)
+                out = network(x.clone())
             except RuntimeError as cause:
                 if x.shape[1] == self.in_channels:
                     raise

@@ -120,8 +120,9 @@ class LayerGates(ABC):
 
 def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> LayerGates:
     """Return the fastest gates on these layers that give the network's own answers for `x`."""
-    if probe.traced is not None:
-        on_graph = _GraphGates(probe.traced, layers)
+    graph = probe.graph(x)
+    if graph is not None:
+        on_graph = _GraphGates(graph, layers)
         # A forward that is written for one image at a time may fail in any way on several.
         with suppress(RuntimeError, IndexError, TypeError, ValueError, KeyError):
             if on_graph.agrees(x):

@@ -1,17 +1,19 @@
-"""A network as a graph of operations (torch.fx) of which any part can be run, and its stages."""
+"""A network as a graph of operations of which any part can be run, and its stages."""
 
 from __future__ import annotations
 
 import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
+
+from .operations import RecordedOperations
 
 Watch = Callable[[fx.Node, Any], None]
 # Modules that neither change what they get nor hand it on.
@@ -67,68 +69,20 @@ SHRINK = 0.75
 ENOUGH_STAGES = 4
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call of a module: `parent` is the index of the call around it, -1 outside all others."""
-
-    name: str
-    module: nn.Module
-    parent: int
-    node: fx.Node | None = None
-
-
-class _Tracer(fx.Tracer):
-    """Notes, beside the graph, which node every module call returned, containers too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Call] = []
-        self.around: dict[fx.Node, int] = {}
-        self._open: list[int] = [-1]
-
-    def call_module(
-        self,
-        m: nn.Module,
-        forward: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        here = len(self.calls)
-        self.calls.append(Call(self.path_of_module(m), m, self._open[-1]))
-        self._open.append(here)
-        out = super().call_module(m, forward, args, kwargs)
-        self._open.pop()
-        if isinstance(out, fx.Proxy):
-            self.calls[here] = replace(self.calls[here], node=out.node)
-        return out
-
-    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
-        node = super().create_node(*args, **kwargs)
-        self.around[node] = self._open[-1]
-        return node
-
-
 class Graph:
     """The operations of a network between its image and its logits, in order.
 
     `calls` lists all module calls, `around` gives for a node the index of the call it happens in.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        tracer = _Tracer()
-        self._model = model
-        traced = tracer.trace(model)
-        self.calls = tuple(tracer.calls)
-        self.around = tracer.around
-        self.nodes = tuple(n for n in traced.nodes if n.op != "output")
+    def __init__(self, network: nn.Module, operations: RecordedOperations) -> None:
+        self._model = network
+        self._constants = operations.constants
+        self.calls = operations.calls
+        self.around = operations.around
+        self.nodes = operations.nodes
         self.order = {node: i for i, node in enumerate(self.nodes)}
-        self.image = next(n for n in self.nodes if n.op == "placeholder")
-        self.result = next(n for n in traced.nodes if n.op == "output").args[0]
-
-    @property
-    def single(self) -> bool:
-        """Whether the network returns one value, as a classifier does."""
-        return isinstance(self.result, fx.Node)
+        self.image, self.result = operations.image, operations.result
 
     def needed(self, wanted: Iterable[fx.Node], given: Collection[fx.Node]) -> list[fx.Node]:
         """Return, in order, the nodes to run for `wanted` when the values of `given` are known."""
@@ -207,8 +161,14 @@ class Graph:
         if node.op == "call_method":
             return getattr(args[0], str(node.target))(*args[1:], **kwargs)
         if node.op == "get_attr":
-            return _attribute(self._model, str(node.target))
+            return self._attribute(str(node.target))
         return node.args[0] if node.args else None
+
+    def _attribute(self, path: str) -> Any:
+        if path in self._constants:
+            return self._constants[path]
+        owner, _, name = path.rpartition(".")
+        return getattr(self._model.get_submodule(owner), name)
 
     def _only_read(self, node: fx.Node) -> bool:
         return all(isinstance(self.module(user), READERS) for user in node.users)
@@ -231,40 +191,6 @@ def shape_watch(shapes: dict[fx.Node, tuple[int, ...]]) -> Watch:
 def own_copy(value: Any) -> Any:
     """Return a copy of a tensor, anything else as it is."""
     return value.clone() if isinstance(value, Tensor) else value
-
-
-def _attribute(model: nn.Module, path: str) -> Any:
-    value: Any = model
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value
-
-
-def has_user_hooks(model: nn.Module) -> bool:
-    """Whether a container of this model carries hooks, which tracing would call with no tensor."""
-    return any(
-        next(module.children(), None) is not None
-        and (module._forward_hooks or module._forward_pre_hooks)
-        for module in model.modules()
-    )
-
-
-def trace(model: nn.Module) -> Graph | None:
-    """Return the graph of a network, None where it cannot be traced (its flow depends on data)."""
-    if has_user_hooks(model):
-        return None
-    try:
-        with torch.no_grad():
-            graph = Graph(model)
-    # A user's forward may fail in any way when it meets a symbol in the place of a tensor.
-    except Exception:
-        return None
-    return graph if graph.single and not any(map(_acts_unseen, graph.nodes)) else None
-
-
-def _acts_unseen(node: fx.Node) -> bool:
-    """Whether a node may change a tensor in place while nobody uses its result."""
-    return not node.users and node.op.startswith("call_")
 
 
 @dataclass(frozen=True)

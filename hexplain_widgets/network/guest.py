@@ -6,12 +6,14 @@ import random
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from .twin import twin_of
 
 _locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _locks_guard = threading.Lock()
@@ -37,9 +39,21 @@ def _set_random_state(state: tuple[Any, ...]) -> None:
         torch.cuda.set_rng_state_all(devices)
 
 
+def _is_alone() -> bool:
+    """Whether nobody else draws meanwhile: the cell that waits for this runs on the main thread."""
+    return threading.current_thread() is threading.main_thread()
+
+
 @contextmanager
 def same_randomness() -> Iterator[None]:
-    """Run the body and leave the random state of Python, numpy and torch as it was."""
+    """Run the body and leave the random state of Python, numpy and torch as it was.
+
+    That state is everybody's: on any thread but the main one it is not set back, which would undo
+    what a cell has drawn in the meantime.
+    """
+    if not _is_alone():
+        yield
+        return
     state = _random_state()
     try:
         yield
@@ -50,19 +64,22 @@ def same_randomness() -> Iterator[None]:
 class OwnRandomness:
     """A random state that begins as the global one and goes on from body to body of `with`.
 
-    The user's data may draw from it (augmentation, shuffling) and the global state stays as it was.
+    The user's data may draw from it (augmentation, shuffling) and the global state stays as it was;
+    on any thread but the main one they draw from the global state, which is never set there.
     """
 
     def __init__(self) -> None:
         self._own = _random_state()
 
     def __enter__(self) -> None:
-        self._outer = _random_state()
-        _set_random_state(self._own)
+        if _is_alone():
+            self._outer = _random_state()
+            _set_random_state(self._own)
 
     def __exit__(self, *_: object) -> None:
-        self._own = _random_state()
-        _set_random_state(self._outer)
+        if _is_alone():
+            self._own = _random_state()
+            _set_random_state(self._outer)
 
 
 @contextmanager
@@ -112,19 +129,29 @@ def _put_back(buffer: Tensor, value: Tensor, version: int) -> None:
 
 
 @contextmanager
-def visiting(model: nn.Module) -> Iterator[None]:
-    """Run the body alone with the model, in eval mode and without parameter gradients.
+def visiting(model: nn.Module) -> Iterator[nn.Module]:
+    """Run the body alone with the network, and yield what is to run in its place: its twin.
 
-    Training flags, `requires_grad`, buffers and random state are put back on success, failure and
-    interrupt; `.grad` is never touched. Works under `torch.no_grad` and `torch.inference_mode`.
+    The twin is in eval mode, without parameter gradients, and all that a forward changes on itself
+    is changed on the twin. A network that cannot be copied runs itself; its training flags,
+    `requires_grad`, buffers and random state are put back on success, failure and interrupt, and
+    `.grad` is never touched. Works under `torch.no_grad` and `torch.inference_mode`.
     """
-    with ExitStack() as stack:
-        stack.enter_context(lock_of(model))
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(same_randomness())
-        stack.enter_context(_same_buffers(model))
-        stack.enter_context(_without_parameter_gradients(model))
-        stack.enter_context(_evaluating(model))
+    lock = lock_of(model)
+    inside = lock._is_owned()  # type: ignore[attr-defined]
+    with lock, torch.inference_mode(False), same_randomness():
+        twin = twin_of(model)
+        network = twin.network if inside else twin.follow()
+        if network is not None:
+            yield network
+        else:
+            with _unchanged(model):
+                yield model
+
+
+@contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    with _same_buffers(model), _without_parameter_gradients(model), _evaluating(model):
         yield
 
 

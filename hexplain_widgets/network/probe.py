@@ -1,15 +1,16 @@
 """The probe: which layers a network has, what they hold for an image, and segments between them.
 
-The only module that touches hooks: where a network cannot be traced, its calls are recorded with
-hooks, and a segment replays the recorded outputs of everything before it.
+The only module that touches hooks: what runs for an image is recorded with them, and where that is
+not what runs for every image, a segment replays the recorded outputs of everything before it.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -19,10 +20,14 @@ from ..arguments import check_finite, nearest
 from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
-from .graph import Site, Survey, trace
+from .graph import Graph, Site, Survey
 from .guest import visiting
+from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
-from .segments import Segment, SegmentRunner
+from .segments import Segment, SegmentRunner, close
+from .twin import twin_of
+
+DIFFERS = "its operations, run again, do not give its own answer"
 
 
 @contextmanager
@@ -32,8 +37,9 @@ def _listening(
     """Report every call of these modules, and take the hooks off again on every way out."""
     with ExitStack() as hooks:
         for module in modules:
-            hooks.callback(module.register_forward_pre_hook(enter).remove)
-            hooks.callback(module.register_forward_hook(leave).remove)
+            before = module.register_forward_pre_hook(enter, prepend=True, with_kwargs=True)
+            hooks.callback(before.remove)
+            hooks.callback(module.register_forward_hook(leave, with_kwargs=True).remove)
         yield
 
 
@@ -71,38 +77,99 @@ class Capture:
     layers: tuple[Layer, ...]
 
 
+class _Known(NamedTuple):
+    """The graph for images of one size or why there is none, and the image it was checked with."""
+
+    graph: TracedGraph | None
+    why: str
+    checked: weakref.ref[Tensor] | None = None
+
+
 class Probe:
     """Looks into a classifier's network without leaving a trace.
 
-    Works on the network's graph where torch.fx can trace it, and on recorded calls otherwise
-    (`traced` is None then, and only results of modules are layers).
+    Works on the operations that ran for an image where these are what runs for every image of its
+    size, and on recorded calls of modules otherwise (then only results of modules are layers).
     """
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
-        with visiting(classifier.model):
-            graph = trace(classifier.model)
-        self.traced = TracedGraph(graph) if graph is not None else None
-        self._stages: dict[tuple[int, ...], list[Site]] = {}
-        self._recorded: tuple[int, Recording] | None = None
+        self._twin = twin_of(classifier.model)
+        self._stages: dict[tuple[Any, ...], list[Site]] = {}
+        self._recorded: tuple[Any, Recording] | None = None
+        self._last: TracedGraph | None = None
+
+    def graph(self, x: Float[Tensor, "n c h w"]) -> TracedGraph | None:
+        """Return the graph of what runs for images of this size, None where there is none."""
+        self._last = self._known(x).graph
+        return self._last
+
+    def why_not(self, x: Float[Tensor, "n c h w"]) -> str:
+        """Return why there is no graph for images of this size."""
+        return self._known(x).why
+
+    def _known(self, x: Tensor) -> _Known:
+        while True:
+            with self._inside(x) as network:
+                known = self._twin.recordings
+                if _size(x) not in known:
+                    try:
+                        known[_size(x)] = self._operations(network, x)
+                    except SharesModules:
+                        self._twin.give_up("a function on it calls modules of the original")
+                        continue
+                return known[_size(x)]
+
+    def _operations(self, network: nn.Module, x: Tensor) -> _Known:
+        """Return the graph of the operations that ran for an image, or why it is not one."""
+        model = self.classifier.model
+        foreign = [] if network is model else [*model.parameters(), *model.buffers()]
+        try:
+            operations = RecordedOperations(network, x[:1], listening=_listening, foreign=foreign)
+            graph = Graph(network, operations)
+            logits = graph.run({graph.image: x[:1]}, {graph.result})[graph.result]
+        except Unrecordable as cause:
+            return _Known(None, str(cause))
+        if not close(logits, operations.logits):
+            return _Known(None, DIFFERS)
+        return _Known(TracedGraph(graph), "", weakref.ref(x))
+
+    def _is_own(self, x: Tensor, logits: Tensor) -> bool:
+        """Whether the network itself gives these logits; its graph is not used again if not."""
+        known = self._known(x)
+        if known.checked is not None and known.checked() is x:
+            return True
+        with self._inside(x) as network:
+            own = network(x.clone())
+        if isinstance(own, Tensor) and close(logits, own):
+            return True
+        self._twin.recordings[_size(x)] = _Known(None, DIFFERS)
+        return False
 
     def _record(self, x: Tensor) -> Recording:
-        if self._recorded is None or self._recorded[0] != id(x):
-            self._recorded = (id(x), self._listen(x))
+        key = (id(x), self._twin.version)
+        if self._recorded is None or self._recorded[0] != key:
+            self._recorded = (key, self._listen(x))
         return self._recorded[1]
 
     def _listen(self, x: Tensor) -> Recording:
-        model = self.classifier.model
-        return Recording(model, x, listening=_listening, answering=_answering)
+        with visiting(self.classifier.model) as network:
+            return Recording(network, x, listening=_listening, answering=_answering)
 
     def _survey(self, x: Tensor) -> Survey:
-        return self.traced.survey(x) if self.traced is not None else self._record(x).survey()
+        graph = self.graph(x)
+        if graph is not None:
+            survey = graph.survey(x)
+            if self._is_own(x, survey.logits):
+                return survey
+        self._last = None
+        return self._record(x).survey()
 
     @contextmanager
-    def _inside(self, x: Tensor) -> Iterator[None]:
+    def _inside(self, x: Tensor) -> Iterator[nn.Module]:
         try:
-            with visiting(self.classifier.model), torch.no_grad():
-                yield
+            with visiting(self.classifier.model) as network, torch.no_grad():
+                yield network
         except RuntimeError as cause:
             if x.shape[1] == self.classifier.in_channels:
                 raise
@@ -123,9 +190,12 @@ class Probe:
         )
 
     def field(self, name: str) -> Field | None:
-        """Return the receptive field of a layer's units in the image; None without a limit."""
-        node = self.traced.node(name) if self.traced is not None else None
-        return self.traced.field(node) if self.traced is not None and node is not None else None
+        """Return the receptive field of a layer's units in the image; None without a limit.
+
+        In images of the size that was looked at last.
+        """
+        node = self._last.node(name) if self._last is not None else None
+        return self._last.field(node) if self._last is not None and node is not None else None
 
     def capture(
         self, x: Float[Tensor, "1 c h w"], layers: Collection[str] | None = None
@@ -138,7 +208,8 @@ class Probe:
         with self._inside(x):
             sites, maps, logits = self._captured(x, layers)
         self.classifier.check_logits(logits, x)
-        stage = {s.name: i for i, s in enumerate(self._stages.get(tuple(x.shape), []), 1)}
+        stages = self._stages.get((self._twin.version, *x.shape), [])
+        stage = {s.name: i for i, s in enumerate(stages, 1)}
         table = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
         for layer in table:
             check_finite(f"the layer {layer.name} gives", maps[layer.name])
@@ -147,14 +218,14 @@ class Probe:
     def _captured(
         self, x: Tensor, layers: Collection[str] | None
     ) -> tuple[list[Site], dict[str, Tensor], Tensor]:
-        shape = tuple(x.shape)
-        if layers is None and shape in self._stages:
-            sites = self._stages[shape]
+        key = (self._twin.version, *x.shape)
+        if layers is None and key in self._stages:
+            sites = self._stages[key]
             return (sites, *self._maps(x, [s.name for s in sites]))
         survey = self._survey(x)
         self.classifier.check_logits(survey.logits, x)
-        self._stages[shape] = survey.stages()
-        sites = self._stages[shape] if layers is None else self._named(layers, survey)
+        self._stages[key] = survey.stages()
+        sites = self._stages[key] if layers is None else self._named(layers, survey)
         if not sites:
             raise ValueError(
                 f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
@@ -165,8 +236,12 @@ class Probe:
         return (sites, *self._maps(x, [s.name for s in sites]))
 
     def _maps(self, x: Tensor, names: list[str]) -> tuple[dict[str, Tensor], Tensor]:
-        if self.traced is not None:
-            return self.traced.capture(x, names)
+        graph = self.graph(x)
+        if graph is not None:
+            values, logits = graph.capture(x, names)
+            if self._is_own(x, logits):
+                return values, logits
+        self._last = None
         recording = self._record(x)
         maps = {n: recording.records[recording.index(n)].output for n in names}
         return maps, recording.logits
@@ -209,27 +284,29 @@ class Probe:
 
         What a network that cannot be traced clips outside of its modules is not known.
         """
-        if self.traced is None:
+        graph = self.graph(capture.x)
+        if graph is None:
             with self._inside(capture.x):
                 recording = self._record(capture.x)
             return recording.bound(recording.index(name))
-        node = self.traced.node(name)
-        return None if node is None else self.traced.bound(node)
+        node = graph.node(name)
+        return None if node is None else graph.bound(node)
 
     def _runners(
         self, x: Tensor, shallow: str | None, deep: str | None
     ) -> tuple[list[SegmentRunner], float | None]:
-        if self.traced is None:
+        graph = self.graph(x)
+        if graph is None:
             return self._replays(x, shallow, deep)
-        start = self.traced.graph.image if shallow is None else self.traced.node(shallow)
-        end = self.traced.graph.result if deep is None else self.traced.node(deep)
-        if start is None or end is None or not self.traced.precedes(start, end):
+        start = graph.graph.image if shallow is None else graph.node(shallow)
+        end = graph.graph.result if deep is None else graph.node(deep)
+        if start is None or end is None or not graph.precedes(start, end):
             raise ValueError(
                 f"{deep or 'the logits'} does not depend on {shallow}; expected layers that follow"
                 " one another; see hx.layers for their order"
             )
-        bound = self.traced.bound(end) if deep is not None else None
-        return [*self.traced.runners(x, start, end), self._late_replay(x, shallow, deep)], bound
+        bound = graph.bound(end) if deep is not None else None
+        return [*graph.runners(x, start, end), self._late_replay(x, shallow, deep)], bound
 
     def _replays(
         self, x: Tensor, shallow: str | None, deep: str | None
@@ -246,6 +323,10 @@ class Probe:
             return runner.run(maps, unclipped)
 
         return SegmentRunner(run)
+
+
+def _size(x: Tensor) -> tuple[Any, ...]:
+    return tuple(x.shape[1:]), x.dtype, x.device
 
 
 def layers(model: nn.Module | Classifier, image: Any) -> LayerTable:

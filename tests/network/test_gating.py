@@ -141,7 +141,7 @@ def test_a_channelwise_ending_is_summed_channel_by_channel(ending: str, monkeypa
 @pytest.mark.parametrize("ending", OTHERS)
 def test_an_ending_that_mixes_channels_is_run_again(ending: str) -> None:
     model = OTHERS[ending]()
-    graph = Probe(Classifier(model)).traced
+    graph = Probe(Classifier(model)).graph(images(1))
     assert linear_parts.head_of(graph.graph, graph.known("trunk")) is None
 
 
@@ -291,7 +291,7 @@ class Made(OneStage):
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_values_as_many_as_images_are_no_images(count: int) -> None:
     model = Made()
-    assert Probe(Classifier(model)).traced is not None
+    assert Probe(Classifier(model)).graph(images(1)) is not None
     check(model, "low", at_module(model.low), count=count, size=16)
 
 
@@ -531,7 +531,7 @@ def test_first_sums_over_channels_are_made_without_gated_copies(network: str, mo
 @pytest.mark.parametrize("network", COPIED)
 def test_what_does_not_pay_or_cannot_be_summed_is_run_on_gated_copies(network: str) -> None:
     model, layer, _ = COPIED[network]()
-    traced = Probe(Classifier(model)).traced
+    traced = Probe(Classifier(model)).graph(images(1))
     start, end = traced.known(layer), traced.graph.result
     assert linear_parts.mixing_of(traced.graph, start, end) is None
 
