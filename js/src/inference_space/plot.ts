@@ -83,7 +83,7 @@ export class Plot {
     );
     this.watch = new ResizeObserver(() => session.guard(() => this.resize()));
     this.watch.observe(this.element);
-    this.leave = [this.listen(), this.gestures(), followTheme(() => this.drawSoon())];
+    this.leave = [this.listen(), this.gestures(), followTheme(this.element, () => this.drawSoon())];
     session.on((change) => {
       if (change === "charts" || change === "busy") return;
       if (change === "pixels") this.place();

@@ -54,7 +54,7 @@ export class Grid {
     watch.observe(this.element);
     this.stops.push(
       () => watch.disconnect(),
-      followTheme(() => this.repaint()),
+      followTheme(this.element, () => this.repaint()),
       this.gestures(),
     );
     this.listen();

@@ -120,7 +120,7 @@ export class Foot {
       h("div", { class: "hx-foot-line" }, this.words, scale),
       this.notes,
     );
-    this.stop = followTheme(() => this.colour());
+    this.stop = followTheme(this.element, () => this.colour());
     session.on((change) => {
       if (change === "busy" || change === "checks") return;
       if (change !== "mark") this.write();
