@@ -21,7 +21,7 @@ import { stepAt, thresholdAt } from "../src/channels/venn/limit.ts";
 import { type Circle, membersAt, regionsOf } from "../src/channels/venn/regions.ts";
 import { regionName } from "../src/channels/venn/session.ts";
 import { ordered, upset } from "../src/channels/venn/upset.ts";
-import type { Check } from "../src/lib/faith.ts";
+import type { Check } from "../src/lib/checks.ts";
 import { inflated } from "../src/lib/pixels.ts";
 
 const circle = (x: number, y: number, r: number): Circle => ({ x, y, r });

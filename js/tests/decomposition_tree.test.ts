@@ -1,18 +1,15 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import {
-  type Saved,
-  shownChildren,
-  TreeArrangement,
-} from "../src/decomposition_tree/arrangement.ts";
-import { cropBox, mapBox, union } from "../src/decomposition_tree/crop.ts";
-import {
   bounds,
+  cropBox,
   linkPath,
   linkWidth,
-  type Place,
+  mapBox,
   placeOf,
+  union,
 } from "../src/decomposition_tree/geometry.ts";
 import { linesOf } from "../src/decomposition_tree/painter.ts";
+import { type Saved, shownChildren, TreeArrangement } from "../src/decomposition_tree/session.ts";
 import {
   readTree,
   strongestLine,
@@ -20,6 +17,7 @@ import {
   type TreePayload,
 } from "../src/decomposition_tree/tree.ts";
 import { sentences, spoken, unitOf, wording } from "../src/decomposition_tree/words.ts";
+import type { Place } from "../src/lib/plane.ts";
 import { type Branch, layoutSlots } from "../src/lib/slots.ts";
 
 const square = (side: number) => ({ width: side, height: side });

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Asker } from "../src/failure_analysis/asker.ts";
 import {
   brushAt,
   cellAt,
@@ -11,7 +10,7 @@ import {
   shareOf,
   stroked,
 } from "../src/failure_analysis/mask.ts";
-import { type Scores, Session } from "../src/failure_analysis/session.ts";
+import { Asker, type Scores, Session } from "../src/failure_analysis/session.ts";
 import { moved, verdict, where } from "../src/failure_analysis/words.ts";
 
 const GRID = 8;

@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { InferencePayload } from "../src/concept_inference/payload.ts";
-import { readInference } from "../src/concept_inference/payload.ts";
-import { together } from "../src/inference_space/checking.ts";
+import { type InferencePayload, readInference } from "../src/concept_inference/payload.ts";
 import { marker, markerPath } from "../src/inference_space/markers.ts";
-import { readSpace, type SpacePayload } from "../src/inference_space/payload.ts";
+import {
+  type ChartsPayload,
+  known,
+  readSpace,
+  type SpacePayload,
+  subset,
+} from "../src/inference_space/payload.ts";
 import {
   backToFront,
   basis,
@@ -17,9 +21,9 @@ import {
   type Vector,
   zoomed,
 } from "../src/inference_space/projection.ts";
-import { type ChartsPayload, known, subset } from "../src/inference_space/subset.ts";
+import { together } from "../src/inference_space/session.ts";
 import { axisName, distance, pointName, spoken, told } from "../src/inference_space/words.ts";
-import { type Check, told as toldOf } from "../src/lib/faith.ts";
+import { type Check, told as toldOf } from "../src/lib/checks.ts";
 
 const BOX: Corners = [
   [-1, -1, -1],

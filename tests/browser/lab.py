@@ -357,8 +357,6 @@ class Notebook:
         )
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
         self.page.wait_for_function(_ON_GROUND, arg=which == "dark")
-        # the sheet of a theme may come later than views wait for it after its name: told again
-        self.page.evaluate("document.body.classList.toggle('hx-theme-shown')")
 
     def screenshot(self, name: str, of: Locator | None = None) -> Path:
         """Write `screenshots/<name>.png` of the page or of one element; return where."""

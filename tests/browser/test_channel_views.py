@@ -34,6 +34,9 @@ link = link_channels(venn, matrix, bars, layers=True)
 FRESH = """(venn.set_trait('channel', None), venn.set_trait('layer', 'features.29'),
  venn.set_trait('view', {}), matrix.set_trait('view', {}), None)[-1]"""
 CELLS = [MADE + LINKED, "venn", "matrix", "bars"]
+BRIGHTNESS = """canvas => { const c = canvas.getContext('2d');
+  const d = c.getImageData(0, 0, canvas.width, canvas.height).data;
+  let sum = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 3]) sum += d[i]; return sum; }"""
 BIG = 'ChannelMatrix(MadeChip([f"class {i}" for i in range(1000)], [wide_layer(2048)]))'
 
 
@@ -311,16 +314,26 @@ def test_keys_pressed_in_the_views_are_no_commands_of_the_notebook(views: Views)
 
 
 def test_the_matrix_is_painted_for_the_theme(views: Views) -> None:
-    brightness = """canvas => { const c = canvas.getContext('2d');
-      const d = c.getImageData(0, 0, canvas.width, canvas.height).data;
-      let sum = 0; for (let i = 0; i < d.length; i += 4) if (d[i + 3]) sum += d[i]; return sum; }"""
     cells = views.matrix.locator(".hx-cells")
-    light = cells.evaluate(brightness)
+    light = cells.evaluate(BRIGHTNESS)
     views.notebook.theme("dark")
-    drawn(cells, f"canvas => ({brightness})(canvas) < {0.9 * light}")
+    drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) < {0.9 * light}")
     views.notebook.theme("light")
-    drawn(cells, f"canvas => ({brightness})(canvas) > {0.95 * light}")
+    drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) > {0.95 * light}")
     assert views.notebook.errors == []
+
+
+def test_the_matrix_is_painted_for_a_theme_whose_sheet_comes_late(views: Views) -> None:
+    cells = views.matrix.locator(".hx-cells")
+    light = cells.evaluate(BRIGHTNESS)
+    late = "() => { document.body.dataset.jpThemeName = 'Late'; setTimeout(() => { %s }, 1000); }"
+    sheet = "document.createElement('style'), { id: 'late', textContent: %r }"
+    dark = sheet % "html:root { --jp-layout-color0: #111; }"
+    views.page.evaluate(late % f"document.head.append(Object.assign({dark}))")
+    drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) < {0.9 * light}")
+    views.page.evaluate(late % "document.getElementById('late').remove()")
+    drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) > {0.95 * light}")
+    views.page.evaluate("document.body.dataset.jpThemeName = 'JupyterLab Light'")
 
 
 def test_saved_views_without_a_kernel_show_all_they_had(alone: Views) -> None:

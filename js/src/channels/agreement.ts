@@ -1,7 +1,44 @@
-// Classes held against ablation: which are asked for, and what the view says of them.
-import { type Checkable, type Checked, Checks } from "../lib/checking.ts";
+// Classes held against ablation: what a view keeps of them, which are asked for, and what it says.
+
+import {
+  type Checkable,
+  type Checked,
+  Checks,
+  FaithLine,
+  faithNote,
+  lowest,
+  type State,
+} from "../lib/checks.ts";
 import { setAttribute } from "../lib/dom.ts";
-import { FaithLine, faithNote, lowest, type State } from "../lib/faith.ts";
+import { ChannelSession, type ChannelState } from "../lib/session.ts";
+
+export interface CheckedState extends ChannelState {
+  /** Which of the Chip's classes are shown, by index. */
+  targets: number[];
+  checkable: boolean;
+}
+
+/** What a view of classes keeps of how far each of them agrees with ablation. */
+export abstract class CheckedSession<
+  S extends CheckedState,
+  C extends string,
+> extends ChannelSession<S, C> {
+  /** Names of the classes shown, and the layer they are shown at. */
+  abstract get shown(): { classes: readonly string[]; layer: string };
+
+  /** Whether the kernel has labelled images to hold classes against. */
+  get checkable(): boolean {
+    return this.live && this.model.get("checkable");
+  }
+
+  /** What the class at a place of those shown is to the kernel. */
+  spot(place: number): Checkable | null {
+    const target = this.model.get("targets")?.[place];
+    if (target === undefined) return null;
+    const { layer } = this.shown;
+    return { key: `${layer}|${target}`, fields: { target, layer } };
+  }
+}
 
 const ADVICE = "these importances";
 /** Seconds for the first class, whose images are read and whose network is looked over. */

@@ -1,9 +1,7 @@
 // Channel importance: classes by channels as a heatmap that can be sorted, moved and zoomed.
-import type { AnyModel } from "@anywidget/types";
 import "./channel_matrix.css";
-import type { Banner } from "../lib/banner.ts";
-import { view } from "../lib/view.ts";
-import { workLine, workOf } from "../lib/work.ts";
+import type { AnyModel } from "@anywidget/types";
+import { type Banner, view, workLine, workOf } from "../lib/view.ts";
 import { agreementLine, ClassChecks } from "./agreement.ts";
 import { Grid } from "./matrix/grid.ts";
 import { Session, type State } from "./matrix/session.ts";

@@ -1,12 +1,10 @@
 // Channels that classes share: circles or columns, the table of regions, and a region's channels.
-import type { AnyModel } from "@anywidget/types";
 import "./channel_venn.css";
-import type { Banner } from "../lib/banner.ts";
-import { choiceOf } from "../lib/choice.ts";
+import type { AnyModel } from "@anywidget/types";
+import { choiceOf, layerSelect } from "../lib/controls.ts";
 import { fill, h } from "../lib/dom.ts";
-import { layerName, layerSelect } from "../lib/layers.ts";
-import { view } from "../lib/view.ts";
-import { workLine, workOf } from "../lib/work.ts";
+import { type Banner, view, workLine, workOf } from "../lib/view.ts";
+import { layerName } from "../lib/words.ts";
 import { agreementLine, ClassChecks } from "./agreement.ts";
 import { Cards } from "./venn/cards.ts";
 import { Circles } from "./venn/circles.ts";

@@ -1,12 +1,60 @@
-// One concept of the tree: its name, what it is to each set, and how far it is explained itself.
-
+// One concept of the tree: its name, what it is to each set, and how far it is explained itself; the
+// marks that say so, and what these, lines and outlines stand for.
 import { fill, h, setAttribute } from "../lib/dom.ts";
 import { number, percent } from "../lib/words.ts";
-import { countMark, precisionMark, restMark } from "./marks.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
 import type { Frame, Spot } from "./spots.ts";
-import { below, ownership, spoken } from "./words.ts";
+import { below, ownership, precision, spoken } from "./words.ts";
+
+/** Average precision as a bar from 0 to 1, with a tick where a guess would be. */
+function precisionMark(part: Part): HTMLElement | null {
+  if (part.precision === null) return null;
+  const bar = h("i", {});
+  bar.style.width = `${100 * part.precision}%`;
+  const chance = part.chance !== null && h("b", {});
+  if (chance) chance.style.left = `${100 * (part.chance as number)}%`;
+  return h(
+    "span",
+    { class: "hx-ap", title: precision(part) },
+    h("span", { class: "hx-ap-bar", "aria-hidden": "true" }, bar, chance),
+    h("span", { class: "hx-ap-value" }, `AP ${part.precision.toFixed(2)}`),
+  );
+}
+
+/** What the concepts of the next level explain of this one, and the rest. */
+function restMark(part: Part, named: boolean): HTMLElement | null {
+  if (part.unexplained === null) return null;
+  const bar = h("i", {});
+  bar.style.width = `${100 * (1 - part.unexplained)}%`;
+  const words = `${percent(part.unexplained)} unexplained`;
+  return h(
+    "span",
+    { class: "hx-rest", title: `${words} by the concepts of the next level` },
+    h("span", { class: "hx-rest-bar", "aria-hidden": "true" }, bar),
+    h("span", { class: "hx-rest-value" }, named ? words : percent(part.unexplained)),
+  );
+}
+
+/** In how many of a set's images a concept was found: a dot each, or a bar where they are many. */
+function countMark(count: number, images: number): HTMLElement {
+  const label = `${count} of ${images}`;
+  const few = images <= 40;
+  const dots = h("span", { class: few ? "hx-dots" : "hx-count-bar", "aria-hidden": "true" });
+  if (few)
+    for (let i = 0; i < images; i++) dots.append(h("i", { class: i < count ? "hx-in" : "" }));
+  else {
+    const bar = h("i", {});
+    bar.style.width = `${(100 * count) / images}%`;
+    dots.append(bar);
+  }
+  return h(
+    "span",
+    { class: "hx-counted", title: `found in ${label} images` },
+    dots,
+    h("span", {}, `${count}/${images}`),
+  );
+}
 
 export interface Card {
   readonly element: HTMLElement;
@@ -112,4 +160,57 @@ function figure(concept: Concept, session: Session, set: number): HTMLElement {
 export function placeCard({ element }: Card, spot: Spot): void {
   element.style.transform = `translate(${spot.x}px, ${spot.y}px)`;
   element.style.width = `${spot.width}px`;
+}
+
+/** What lines, outlines and marks stand for, and what is missing where nothing was found. */
+export function legend(session: Session): HTMLElement {
+  const element = h("div", { class: "hx-legend" });
+  const update = () => {
+    const { sets, inference } = session;
+    const against = inference.payload.parts.weight.some((weight) => weight < 0);
+    fill(
+      element,
+      sets.length > 1 &&
+        h("p", { class: "hx-set-names" }, ...sets.map((_, i) => setName(session, i))),
+      sets.length > 1 && outlines(),
+      h(
+        "p",
+        {},
+        "Links are as wide as contribution weights",
+        against && ", ",
+        against && dashed(),
+        ".",
+      ),
+      h("p", {}, "AP: held-out average precision; the tick is what a guess would reach."),
+      inference.root.children.length === 0 &&
+        h("p", { class: "hx-empty" }, "No concept was found that the decision rests on."),
+    );
+  };
+  session.on((change) => change === "inference" && update());
+  update();
+  return element;
+}
+
+function dashed(): HTMLElement {
+  return h("span", { class: "hx-against" }, "dashed and blue where a concept speaks against");
+}
+
+function setName(session: Session, i: number): HTMLElement {
+  const dot = h("i", { class: "hx-set-dot" });
+  dot.style.background = `var(--hx-set-${i})`;
+  const set = session.sets[i];
+  const images = set && set.images > 0 ? ` (${set.images} images)` : "";
+  return h("span", { class: "hx-set-name" }, dot, `${set?.name}${images}`);
+}
+
+function outlines(): HTMLElement {
+  const key = (name: string, text: string) =>
+    h("span", { class: "hx-outline-key" }, h("i", { class: name }), text);
+  return h(
+    "p",
+    { class: "hx-outlines" },
+    key("hx-shared", "shared by all"),
+    key("hx-some", "by some"),
+    key("hx-own", "one's own, in its colour"),
+  );
 }

@@ -1,6 +1,7 @@
 // All sunbursts side by side, with the way back from where they are zoomed in, and the keyboard.
+
+import { KeySheet, type Keys, modified, take } from "../lib/controls.ts";
 import { button, fill, h } from "../lib/dom.ts";
-import { KeySheet, type Keys, modified, take } from "../lib/keys.ts";
 import { Chart } from "./chart.ts";
 import type { Concept } from "./payload.ts";
 import type { Session } from "./session.ts";

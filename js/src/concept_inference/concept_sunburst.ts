@@ -1,17 +1,14 @@
 // Decisions inferred from scene to color, as rings: an image or a set of images in each chart.
-import type { AnyModel } from "@anywidget/types";
 import "./concept_sunburst.css";
-import type { Banner } from "../lib/banner.ts";
+import type { AnyModel } from "@anywidget/types";
 import { h } from "../lib/dom.ts";
-import { view } from "../lib/view.ts";
+import { type Banner, view } from "../lib/view.ts";
 import { Charts } from "./charts.ts";
-import { conceptChecks } from "./checking.ts";
 import { ringsKey } from "./gauge.ts";
 import { header } from "./header.ts";
-import { conceptList } from "./list.ts";
 import { Panel } from "./panel.ts";
-import { Session, type State } from "./session.ts";
-import { WorkLine } from "./work.ts";
+import { conceptChecks, Session, type State, WorkLine } from "./session.ts";
+import { conceptList } from "./words.ts";
 
 const EMPTY = "No concept was found that the decision rests on.";
 

@@ -1,18 +1,14 @@
 // A decision inferred from scene to color: a card with a map for each concept, links between them.
-import type { AnyModel } from "@anywidget/types";
 import "./concept_tree.css";
-import type { Banner } from "../lib/banner.ts";
+import type { AnyModel } from "@anywidget/types";
 import { button, h } from "../lib/dom.ts";
-import { view } from "../lib/view.ts";
-import { conceptChecks } from "./checking.ts";
+import { type Banner, view } from "../lib/view.ts";
+import { legend } from "./card.ts";
 import { header } from "./header.ts";
-import { ConceptKeys } from "./keys.ts";
-import { legend } from "./legend.ts";
-import { conceptList } from "./list.ts";
 import { Panel } from "./panel.ts";
-import { Session, type State } from "./session.ts";
-import { Stage } from "./stage.ts";
-import { WorkLine } from "./work.ts";
+import { conceptChecks, Session, type State, WorkLine } from "./session.ts";
+import { ConceptKeys, Stage } from "./stage.ts";
+import { conceptList } from "./words.ts";
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));

@@ -1,10 +1,10 @@
 // What is explained, and another class to explain.
+
+import { FaithLine, lowest } from "../lib/checks.ts";
+import { searchField } from "../lib/controls.ts";
 import { fill, h } from "../lib/dom.ts";
-import { FaithLine, lowest } from "../lib/faith.ts";
-import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
-import { type ConceptChecks, spots, WORDING } from "./checking.ts";
-import type { Session } from "./session.ts";
+import { type ConceptChecks, type Session, spots, WORDING } from "./session.ts";
 
 export function header(session: Session, checks: ConceptChecks): HTMLElement {
   const title = h("h2", { class: "hx-title" });

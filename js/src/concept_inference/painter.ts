@@ -1,5 +1,7 @@
 // Draws what a concept is in a set: its map over the image, or the image itself at the root.
-import { coloured, paintOver, pale, scaleOf } from "../lib/heat.ts";
+
+import { scaleOf } from "../lib/colours.ts";
+import { coloured, paintOver, pale } from "../lib/heat.ts";
 import { type Buffer, bitmapsOf, type Grid, type Span } from "../lib/pixels.ts";
 import type { Part } from "./payload.ts";
 

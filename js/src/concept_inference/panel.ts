@@ -1,11 +1,11 @@
 // The concept that is looked at: its map in each set, large, with all that is said of it.
+
+import { mapRamp } from "../lib/colours.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { scaled } from "../lib/heat.ts";
 import type { Grid } from "../lib/pixels.ts";
-import { mapRamp } from "../lib/ramp.ts";
-import { type ConceptChecks, WORDING } from "./checking.ts";
 import type { Concept, Part } from "./payload.ts";
-import type { Session } from "./session.ts";
+import { type ConceptChecks, type Session, WORDING } from "./session.ts";
 import { layerName, levelName, ownership, sentences } from "./words.ts";
 
 const PIXELS = 520;

@@ -1,5 +1,7 @@
-// The tree of concepts: a card each, in columns by level, and links as wide as weights.
+// The tree of concepts: a card each, in columns by level, links as wide as weights, and the keyboard
+// on the card that has the focus.
 
+import { type Acts, KeySheet, type Keys, modified, press, treeActs } from "../lib/controls.ts";
 import { h, reducedMotion, setAttribute, svg } from "../lib/dom.ts";
 import type { Branch } from "../lib/slots.ts";
 import { type Card, makeCard, placeCard, writeCard } from "./card.ts";
@@ -12,6 +14,7 @@ const PAINT_BUDGET = 24;
 const HEAD = 46;
 const TINY = 50; // smaller maps have no numbers beside their bars
 
+/** A card for each concept, in columns by level, and links as wide as weights. */
 export class Stage {
   readonly element: HTMLElement;
   private readonly plane = h("div", { class: "hx-cards", role: "tree" });
@@ -261,5 +264,52 @@ export class Stage {
       if (performance.now() > end) break;
     }
     if (this.unpainted.size > 0) this.paintSoon();
+  }
+}
+
+const KEYS: Keys = [
+  ["→", "to the strongest concept below, opening what is folded"],
+  ["←", "to the concept above"],
+  ["↑  ↓", "to the concept before or after in its level"],
+  ["Home  End", "to the decision, to the last concept"],
+  ["Enter  Space", "open or fold"],
+  ["?", "show or hide these keys"],
+  ["Esc", "cancel, close"],
+];
+
+/** The keyboard in the tree: one key, one act, on the card that has the focus. */
+export class ConceptKeys {
+  readonly sheet: KeySheet;
+  private readonly acts: Acts<[Concept]>;
+
+  constructor(
+    private readonly session: Session,
+    private readonly stage: Stage,
+  ) {
+    this.sheet = new KeySheet(KEYS, () => stage.focus(session.selected));
+    this.acts = {
+      ...treeActs<Concept>({
+        root: () => session.inference.root,
+        inOrder: () => stage.inOrder(),
+        focus: (concept) => stage.focus(concept),
+        inward: (concept) => this.inward(concept),
+        toggle: (concept) => stage.toggle(concept),
+      }),
+      "?": () => this.sheet.toggle(),
+      Escape: () => session.kernel.cancel(),
+    };
+  }
+
+  press(event: KeyboardEvent): void {
+    if (modified(event)) return;
+    const concept = this.stage.at(event.target);
+    if (concept) press(event, this.acts, concept);
+  }
+
+  private inward(concept: Concept): void {
+    const [first] = concept.children;
+    if (!first) return;
+    if (!this.session.open.has(concept.key)) this.stage.toggle(concept);
+    this.stage.focus(first);
   }
 }

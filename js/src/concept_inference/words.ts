@@ -1,8 +1,11 @@
-// Facts in words: what is read on the screen and by a screen reader.
+// Facts in words: what is read on the screen and by a screen reader; all of them as a nested list,
+// for who cannot see the drawing.
+
+import { fill, h } from "../lib/dom.ts";
 import type { Layer } from "../lib/evidence.ts";
-import { stageName } from "../lib/layers.ts";
-import { counted, number, percent } from "../lib/words.ts";
+import { counted, number, percent, stageName } from "../lib/words.ts";
 import type { Concept, Inference, Part } from "./payload.ts";
+import type { Session } from "./session.ts";
 
 export function levelName(inference: Inference, depth: number): string {
   const level = inference.payload.levels[depth] ?? "";
@@ -100,4 +103,23 @@ export function spoken(concept: Concept, inference: Inference, set?: number): st
   const whose = set === undefined ? ownership(concept, inference) : "";
   const head = `${concept.name}, ${inference.payload.levels[concept.depth] ?? ""}`;
   return [whose ? `${head}, ${whose}.` : `${head}.`, ...told].join(" ");
+}
+
+/** A nested list of all concepts, for who cannot see the drawing. */
+export function conceptList(session: Session): HTMLElement {
+  const body = h("div", {});
+  const element = h("details", { class: "hx-as-list" }, h("summary", {}, "All concepts as a list"));
+  element.append(body);
+  const entry = (concept: Concept): HTMLElement => {
+    const text = h("span", {}, spoken(concept, session.inference));
+    const below = concept.children.length > 0 && h("ul", {}, ...concept.children.map(entry));
+    return h("li", {}, text, below);
+  };
+  // written when it is first opened, and after every new inference
+  const write = () => {
+    if (element.open) fill(body, h("ul", {}, entry(session.inference.root)));
+  };
+  element.addEventListener("toggle", write);
+  session.on((change) => change === "inference" && write());
+  return element;
 }

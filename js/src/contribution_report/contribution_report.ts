@@ -1,9 +1,7 @@
 // What each concept added to a score: images side by side, each with a waterfall, bars or a pie.
-import type { AnyModel } from "@anywidget/types";
 import "./contribution_report.css";
-import type { Banner } from "../lib/banner.ts";
-import { view } from "../lib/view.ts";
-import { workLine, workOf } from "../lib/work.ts";
+import type { AnyModel } from "@anywidget/types";
+import { type Banner, view, workLine, workOf } from "../lib/view.ts";
 import { Cards } from "./cards.ts";
 import { header } from "./header.ts";
 import { pressAnywhere } from "./keys.ts";

@@ -1,6 +1,5 @@
 // What is explained, and the choices: kind of chart, all concepts, comparison, table, more images.
-
-import { choiceOf } from "../lib/choice.ts";
+import { choiceOf } from "../lib/controls.ts";
 import { button, h } from "../lib/dom.ts";
 import { counted } from "../lib/words.ts";
 import type { ChartKind, Session } from "./session.ts";

@@ -1,5 +1,5 @@
 // The keyboard: along the rows of a chart, over to the next image, choose, clear; Grad-CAM anywhere.
-import { modified, press } from "../lib/keys.ts";
+import { modified, press } from "../lib/controls.ts";
 import type { Session, Spot } from "./session.ts";
 
 /** Move along `spots` from the one looked at; `across` turns to the same row of another image. */

@@ -1,6 +1,5 @@
 // What comes from the kernel: names in their order, numbers and sentences per image, maps.
-
-import type { Check } from "../lib/faith.ts";
+import type { Check } from "../lib/checks.ts";
 import { type Buffer, bytesOf, decodeMap, type Grid, range } from "../lib/pixels.ts";
 import type { Sum } from "./waterfall.ts";
 

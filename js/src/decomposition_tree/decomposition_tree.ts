@@ -1,18 +1,14 @@
 // A decision taken apart: the image and the prediction, the tree below it, and the path looked at.
-import type { AnyModel } from "@anywidget/types";
 import "./decomposition_tree.css";
-import type { Banner } from "../lib/banner.ts";
+import type { AnyModel } from "@anywidget/types";
 import { button, h, onceSeen } from "../lib/dom.ts";
-import { view } from "../lib/view.ts";
-import { workLine } from "../lib/work.ts";
-import { type TreeChecks, treeChecks } from "./checking.ts";
+import { type Banner, view, workLine } from "../lib/view.ts";
 import { Chooser } from "./chooser.ts";
 import { Header } from "./header.ts";
 import { TreeKeys } from "./keys.ts";
-import { Panel } from "./panel.ts";
-import { Session, type State } from "./session.ts";
+import { Panel, Strip } from "./panel.ts";
+import { Session, type State, type TreeChecks, treeChecks } from "./session.ts";
 import { Stage } from "./stage.ts";
-import { Strip } from "./strip.ts";
 
 const WORK: Record<string, string> = {
   expand: "Decomposing",

@@ -1,11 +1,8 @@
 // What is explained, and the choices that hold for the whole tree.
-
-import { type Choice, choiceOf } from "../lib/choice.ts";
+import { type Choice, choiceOf, searchField } from "../lib/controls.ts";
 import { button, fill, h } from "../lib/dom.ts";
-import { searchField } from "../lib/search.ts";
 import { number, percent } from "../lib/words.ts";
-import type { TreeChecks } from "./checking.ts";
-import type { Session } from "./session.ts";
+import type { Session, TreeChecks } from "./session.ts";
 import type { Method } from "./tree.ts";
 import { wording } from "./words.ts";
 

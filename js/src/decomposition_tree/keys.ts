@@ -1,8 +1,7 @@
 // The keyboard: one key, one act, on the tile that has the focus.
-import { type Acts, KeySheet, type Keys, modified, press, treeActs } from "../lib/keys.ts";
-import { shownChildren } from "./arrangement.ts";
+import { type Acts, KeySheet, type Keys, modified, press, treeActs } from "../lib/controls.ts";
 import type { Chooser } from "./chooser.ts";
-import type { Session } from "./session.ts";
+import { type Session, shownChildren } from "./session.ts";
 import type { Stage } from "./stage.ts";
 import type { TreeNode } from "./tree.ts";
 

@@ -1,9 +1,10 @@
 // Draws a node on a canvas: the image's crop, its activation map as heat, its guided picture.
 
-import { colouredAt, type Lines, lay, pale, scaleOf } from "../lib/heat.ts";
+import { scaleOf } from "../lib/colours.ts";
+import { colouredAt, type Lines, lay, pale } from "../lib/heat.ts";
 import { type Buffer, bitmapOf, bitmapsOf, held, type Span } from "../lib/pixels.ts";
-import type { Shown } from "./arrangement.ts";
-import type { Box } from "./crop.ts";
+import type { Box } from "./geometry.ts";
+import type { Shown } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
 
 export interface Pictures {

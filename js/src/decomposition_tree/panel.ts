@@ -1,13 +1,12 @@
-// The node that is looked at, large: its map over the image, the scale, its facts; the prediction.
+// What is looked at: the node, large, with its map over the image, the scale and its facts; and the
+// path to it from the image to the edge, map and guided picture of every step.
 
+import { mapRamp } from "../lib/colours.ts";
 import { button, fill, h, svg } from "../lib/dom.ts";
 import { scaled } from "../lib/heat.ts";
-import { mapRamp } from "../lib/ramp.ts";
 import { number, percent } from "../lib/words.ts";
-import type { Shown } from "./arrangement.ts";
-import type { TreeChecks } from "./checking.ts";
-import type { Box } from "./crop.ts";
-import type { Change, Session } from "./session.ts";
+import type { Box } from "./geometry.ts";
+import type { Change, Session, Shown, TreeChecks } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
 import { levelName, nodeName, sentences, unitOf, wording } from "./words.ts";
 
@@ -19,6 +18,7 @@ const SHOWN: [Shown, string][] = [
 const LENS_BELOW = 0.36; // a field smaller than this part of the image is magnified
 const PIXELS = 560;
 
+/** The node that is looked at, large: its map over the image, its scale and facts; the prediction. */
 export class Panel {
   readonly element = h("aside", { class: "hx-panel", "aria-label": "The node looked at" });
   private readonly canvas = h("canvas", { role: "img" });
@@ -211,4 +211,84 @@ function tickAt(place: number): HTMLElement {
 
 function outline(name: string, [x0, y0, x1, y1]: Box): SVGRectElement {
   return svg("rect", { class: name, x: x0, y: y0, width: x1 - x0, height: y1 - y0 });
+}
+
+const STEP_PIXELS = 240;
+
+/** One path from the image to the edge, in one look: map and guided picture of every step. */
+export class Strip {
+  readonly element = h("section", { class: "hx-strip", "aria-label": "The path, step by step" });
+  private shown = "";
+  private painting = 0;
+
+  constructor(
+    private readonly session: Session,
+    private readonly look: (node: TreeNode) => void,
+  ) {
+    session.on((change) => this.follow(change));
+    this.follow("tree");
+  }
+
+  close(): void {
+    cancelAnimationFrame(this.painting);
+  }
+
+  private follow(change: Change): void {
+    if (change === "busy") return;
+    const wanted = `${this.session.line.map((node) => node.key).join("/")} ${this.session.current.key}`;
+    if (change === "tree" || wanted !== this.shown) this.build();
+    this.shown = wanted;
+    cancelAnimationFrame(this.painting);
+    this.painting = requestAnimationFrame(() => this.session.guard(() => this.paint()));
+  }
+
+  private build(): void {
+    const { current, line } = this.session;
+    this.element.replaceChildren(
+      ...line.map((node) => {
+        const step = this.step(node);
+        step.classList.toggle("hx-current", node === current);
+        step.classList.toggle("hx-next", node.depth > current.depth);
+        return step;
+      }),
+    );
+  }
+
+  private step(node: TreeNode): HTMLElement {
+    const pixels = { width: STEP_PIXELS, height: STEP_PIXELS };
+    const pictures = node.parent
+      ? [
+          h("canvas", { ...pixels, "data-shown": "map" }),
+          h("canvas", { ...pixels, "data-shown": "guided" }),
+        ]
+      : [h("canvas", { ...pixels, "data-shown": "image" })];
+    const name = node.parent
+      ? [
+          h("strong", {}, levelName(node.layer)),
+          h("span", {}, `#${node.facts.channel}`),
+          h("span", {}, percent(node.facts.share)),
+        ]
+      : [h("strong", {}, "Image"), h("span", {}, this.session.tree.payload.target.name)];
+    const step = h(
+      "button",
+      { type: "button", class: "hx-step", "data-path": node.key, tabindex: -1 },
+      h("div", { class: "hx-step-name" }, ...name),
+      h("div", { class: "hx-step-pictures" }, ...pictures),
+    );
+    step.addEventListener("click", () => this.look(node));
+    return step;
+  }
+
+  private paint(): void {
+    const { painter, line, arrangement } = this.session;
+    for (const [i, node] of line.entries()) {
+      for (const canvas of this.element.children[i]?.querySelectorAll("canvas") ?? []) {
+        const shown = canvas.dataset.shown as "map" | "guided" | "image";
+        const missing = shown === "guided" && !painter.hasPicture(node.key);
+        canvas.classList.toggle("hx-missing", missing);
+        canvas.title = missing ? "guided backpropagation not drawn yet" : "";
+        painter.paintCrop(canvas, node, shown, Math.max(0.7, arrangement.opacity));
+      }
+    }
+  }
 }

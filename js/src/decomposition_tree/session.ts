@@ -1,11 +1,77 @@
-// What the parts of one view share: the tree, the arrangement, the kernel, and what is looked at.
+// What the parts of one view share: the tree, how a person arranged it, the kernel, what is looked
+// at, and the checks against ablation.
+
 import type { AnyModel } from "@anywidget/types";
+import { Checks } from "../lib/checks.ts";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
-import { ViewSession, type ViewState } from "../lib/session.ts";
-import { type Saved, TreeArrangement } from "./arrangement.ts";
+import type { Transform } from "../lib/plane.ts";
+import { Arrangement, ViewSession, type ViewState } from "../lib/session.ts";
 import { Painter, type Pictures } from "./painter.ts";
 import { readTree, strongestLine, type Tree, type TreeNode, type TreePayload } from "./tree.ts";
+
+export type Shown = "map" | "guided" | "image";
+
+export interface Saved {
+  selected?: string;
+  open?: string[];
+  hidden?: string[];
+  zoom?: Transform | null;
+  opacity?: number;
+  shown?: Shown;
+}
+
+export class TreeArrangement extends Arrangement<Saved> {
+  get opacity(): number {
+    return this.saved.opacity ?? 0.85;
+  }
+
+  get shown(): Shown {
+    return this.saved.shown ?? "map";
+  }
+
+  get zoom(): Transform | null {
+    return this.saved.zoom ?? null;
+  }
+
+  /** The selected node, or what is left of its path in this tree. */
+  selected(tree: Tree): TreeNode {
+    let key = this.saved.selected ?? "0";
+    while (!tree.nodes.has(key)) key = key.includes(".") ? key.replace(/\.\d+$/, "") : "";
+    return tree.nodes.get(key) as TreeNode;
+  }
+
+  /** Open nodes; at first those of the strongest path. */
+  open(tree: Tree): ReadonlySet<string> {
+    const keys = this.saved.open ?? strongestLine(tree.root).map((node) => node.key);
+    return new Set(keys);
+  }
+
+  get hidden(): ReadonlySet<string> {
+    return new Set(this.saved.hidden ?? []);
+  }
+
+  setOpen(tree: Tree, keys: Iterable<string>, open: boolean, also: Saved = {}): void {
+    const now = new Set(this.open(tree));
+    for (const key of keys) open ? now.add(key) : now.delete(key);
+    this.change({ ...also, open: [...now].sort() });
+  }
+
+  toggleHidden(key: string): void {
+    const now = new Set(this.hidden);
+    now.has(key) ? now.delete(key) : now.add(key);
+    this.change({ hidden: [...now].sort() });
+  }
+}
+
+/** The children that are on the screen below a node. */
+export function shownChildren(
+  node: TreeNode,
+  open: ReadonlySet<string>,
+  hidden: ReadonlySet<string>,
+): readonly TreeNode[] {
+  return open.has(node.key) && !hidden.has(node.key) ? node.children : [];
+}
 
 export interface State extends ViewState {
   tree: TreePayload;
@@ -153,4 +219,18 @@ export class Session extends ViewSession<State, Change> {
   private async readPictures(): Promise<void> {
     await this.tellAfter(this.painter.loadPictures(this.model.get("pictures")), "pixels");
   }
+}
+
+export type TreeChecks = Checks<TreeNode>;
+
+/** The checks of a tree's decisions: the first one, and the one looked at. */
+export function treeChecks(session: Session): TreeChecks {
+  // a node of the last layer has nothing below it to be checked against
+  const below = (node: TreeNode) => node.depth < session.tree.payload.layers.length;
+  return new Checks(session, {
+    spot: (node) => (below(node) ? { key: node.key, fields: { path: node.path } } : null),
+    wanted: () => [session.tree.root, session.selected],
+    renewed: "tree",
+    beside: ["pictures"],
+  });
 }

@@ -1,22 +1,20 @@
 // The tree on its plane: tiles, links, labelled stages; pan, zoom and the keyboard.
-
 import { h, reducedMotion, svg } from "../lib/dom.ts";
-import { listenToGestures } from "../lib/gesture.ts";
-import { type Branch, layoutSlots, type Slot } from "../lib/slots.ts";
 import {
   clampZoom,
   fitting,
   include,
   leash,
+  listenToGestures,
+  type Place,
   reveal,
   type Transform,
   zoomAt,
-} from "../lib/transform.ts";
-import { shownChildren } from "./arrangement.ts";
-import { bounds, type Direction, linkPath, linkWidth, type Place, placeOf } from "./geometry.ts";
-import { placeHeads } from "./heads.ts";
-import type { Change, Session } from "./session.ts";
-import { CANVAS, dressTile, makeTile, type Tile } from "./tile.ts";
+} from "../lib/plane.ts";
+import { type Branch, layoutSlots, type Slot } from "../lib/slots.ts";
+import { bounds, type Direction, linkPath, linkWidth, placeOf } from "./geometry.ts";
+import { type Change, type Session, shownChildren } from "./session.ts";
+import { CANVAS, dressTile, makeTile, placeHeads, type Tile } from "./tiles.ts";
 import type { TreeNode } from "./tree.ts";
 import { nodeName, spoken } from "./words.ts";
 

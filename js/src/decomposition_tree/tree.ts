@@ -1,8 +1,7 @@
 // The decomposition as it comes from the kernel, with every node's map and picture within reach.
-
 import type { Layer, Prediction } from "../lib/evidence.ts";
 import { type Buffer, bytesOf, decodeMap, type Grid } from "../lib/pixels.ts";
-import { type Box, cropBox, fieldBox, mapBox, union } from "./crop.ts";
+import { type Box, cropBox, fieldBox, mapBox, union } from "./geometry.ts";
 
 export type { Layer, Prediction };
 

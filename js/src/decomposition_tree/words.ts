@@ -1,7 +1,6 @@
 // Facts in words: what is read on the screen and by a screen reader.
-import type { Wording } from "../lib/faith.ts";
-import { stageName } from "../lib/layers.ts";
-import { number, percent } from "../lib/words.ts";
+import type { Wording } from "../lib/checks.ts";
+import { number, percent, stageName } from "../lib/words.ts";
 import { estimatedShare, type Layer, type Tree, type TreeNode } from "./tree.ts";
 
 export function levelName(layer: Layer | null): string {

@@ -1,9 +1,8 @@
 // An image to cover with a brush, beside the scores of two classes that move with it.
-import type { AnyModel } from "@anywidget/types";
 import "./occlusion_brush.css";
-import type { Banner } from "../lib/banner.ts";
+import type { AnyModel } from "@anywidget/types";
 import { h } from "../lib/dom.ts";
-import { view } from "../lib/view.ts";
+import { type Banner, view } from "../lib/view.ts";
 import { Pad } from "./pad.ts";
 import { ScoreBars } from "./scores.ts";
 import { Session, type State } from "./session.ts";

@@ -1,7 +1,7 @@
 // The image to draw on: with a mouse, a pen, a finger or the keyboard.
 
+import { take } from "../lib/controls.ts";
 import { h } from "../lib/dom.ts";
-import { take } from "../lib/keys.ts";
 import { brushAt, type Cell, cellAt, movedBy, outline } from "./mask.ts";
 import type { Session } from "./session.ts";
 import { KEYS, where } from "./words.ts";

@@ -1,5 +1,5 @@
 // How the brush covers: cover or uncover, with what, how large; take back and clear.
-import { choiceOf } from "../lib/choice.ts";
+import { choiceOf } from "../lib/controls.ts";
 import { button, h } from "../lib/dom.ts";
 import { LARGEST, type Session, SMALLEST } from "./session.ts";
 import { FILLS, KEYS } from "./words.ts";

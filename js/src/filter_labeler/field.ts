@@ -1,6 +1,7 @@
 // The field in which a name is typed, completed from names used so far and labelled parts.
+
+import { Combobox, find } from "../lib/controls.ts";
 import { h } from "../lib/dom.ts";
-import { Combobox, find } from "../lib/search.ts";
 import { vocabulary } from "./choice.ts";
 import type { Session } from "./session.ts";
 

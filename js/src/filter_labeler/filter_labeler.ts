@@ -1,9 +1,8 @@
 // Names for the filters of a layer: a grid of filters, the chosen one large, a name to type.
-import type { AnyModel } from "@anywidget/types";
 import "./filter_labeler.css";
-import type { Banner } from "../lib/banner.ts";
+import type { AnyModel } from "@anywidget/types";
 import { h } from "../lib/dom.ts";
-import { view } from "../lib/view.ts";
+import { type Banner, view } from "../lib/view.ts";
 import { Details } from "./details.ts";
 import { Grid } from "./grid.ts";
 import { Header } from "./header.ts";

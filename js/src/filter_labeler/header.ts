@@ -1,5 +1,5 @@
 // What the view shows, how far it has come, and which filters are in the grid.
-import { choiceOf } from "../lib/choice.ts";
+import { choiceOf } from "../lib/controls.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { partChoice, partsInUse, progress, shownFilters } from "./choice.ts";
 import { labelsFile } from "./payload.ts";

@@ -1,5 +1,5 @@
 // The keyboard: one key, one act; letters begin a name.
-import { KeySheet, type Keys, modified, take } from "../lib/keys.ts";
+import { KeySheet, type Keys, modified, take } from "../lib/controls.ts";
 import { NO_PART } from "./choice.ts";
 import type { Details } from "./details.ts";
 import type { Grid } from "./grid.ts";

@@ -1,6 +1,5 @@
 // The sunbursts of the points that are chosen: the charts of ConceptSunburst, with a model of the
 // same shape that holds these inferences alone.
-
 import type { AnyModel } from "@anywidget/types";
 import { Charts } from "../concept_inference/charts.ts";
 import { ringsKey } from "../concept_inference/gauge.ts";
@@ -9,10 +8,10 @@ import {
   Session as Inferences,
 } from "../concept_inference/session.ts";
 import { button, fill, h } from "../lib/dom.ts";
+import { progress } from "../lib/view.ts";
 import { listed } from "../lib/words.ts";
-import { progress } from "../lib/work.ts";
+import { known, type Shown, subset } from "./payload.ts";
 import { MOST_CHARTS, type Session } from "./session.ts";
-import { known, type Shown, subset } from "./subset.ts";
 import { pointName } from "./words.ts";
 
 const HOW =

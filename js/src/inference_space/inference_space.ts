@@ -1,23 +1,17 @@
 // Inferences of sets of images as points in space, beside the table of their distances.
-
-import type { AnyModel } from "@anywidget/types";
-import { counted } from "../lib/words.ts";
 import "./inference_space.css";
-import type { Banner } from "../lib/banner.ts";
-import type { Checks } from "../lib/checking.ts";
+import type { AnyModel } from "@anywidget/types";
+import { type Check, type Checks, FaithLine } from "../lib/checks.ts";
 import { h } from "../lib/dom.ts";
-import { type Check, FaithLine } from "../lib/faith.ts";
-import { view } from "../lib/view.ts";
+import { type Banner, view } from "../lib/view.ts";
+import { counted } from "../lib/words.ts";
 import { Bursts } from "./bursts.ts";
-import { pointChecks, together } from "./checking.ts";
-import { PlotKeys } from "./keys.ts";
-import { legend } from "./legend.ts";
-import { pointList } from "./list.ts";
+import { PlotKeys, tools } from "./controls.ts";
+import { legend } from "./markers.ts";
 import { Plot } from "./plot.ts";
-import { Session, type State } from "./session.ts";
+import { pointChecks, Session, type State, together } from "./session.ts";
 import { Table } from "./table.ts";
-import { tools } from "./tools.ts";
-import { pointName } from "./words.ts";
+import { pointList, pointName } from "./words.ts";
 
 const BOLD = "Bold: larger than the spread within both sets. Diagonal: the spread within a set.";
 

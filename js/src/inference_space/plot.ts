@@ -1,15 +1,55 @@
-// The plot: drawn on a canvas, turned by hand and keys, its points under the pointer told.
+// The plot: drawn on a canvas, turned by hand and keys, its points under the pointer told beside them.
 
-import { h, reducedMotion } from "../lib/dom.ts";
-import { listenToGestures } from "../lib/gesture.ts";
+import { type Check, verdict } from "../lib/checks.ts";
+import { fill, h, reducedMotion } from "../lib/dom.ts";
+import { listenToGestures, type Transform } from "../lib/plane.ts";
 import { followTheme } from "../lib/theme.ts";
-import type { Transform } from "../lib/transform.ts";
 import { counted } from "../lib/words.ts";
 import { draw, markSize } from "./draw.ts";
 import { FIRST, hit, type Seen, Sight, type Turn, turned, zoomed } from "./projection.ts";
 import type { Session } from "./session.ts";
-import { Tip } from "./tip.ts";
-import { told } from "./words.ts";
+import { agreement, pointName, told } from "./words.ts";
+
+const PICTURE = 132; // pixels wide, drawn twice as fine
+const BESIDE = 16;
+
+/** What a point is, beside it: its image, its name, and what was inferred in it. */
+class Tip {
+  readonly element = h("div", { class: "hx-tip", "aria-hidden": "true", hidden: true });
+  private shown: number | null = null;
+  private pictured = false;
+  private faith: Check | null = null;
+
+  constructor(private readonly session: Session) {}
+
+  show(point: number | null, at: Seen | null, width: number, height: number): void {
+    this.element.hidden = point === null || at === null;
+    if (point === null || at === null) return;
+    const faith = this.session.check(String(point));
+    if (point !== this.shown || !this.pictured || faith !== this.faith) this.write(point);
+    const [wide, tall] = [this.element.offsetWidth, this.element.offsetHeight];
+    const right = at.x + BESIDE + wide <= width;
+    const x = right ? at.x + BESIDE : at.x - BESIDE - wide;
+    const y = Math.max(4, Math.min(height - tall - 4, at.y - tall / 2));
+    this.element.style.transform = `translate(${Math.max(4, x)}px, ${y}px)`;
+  }
+
+  private write(point: number): void {
+    const { space, thumbnails } = this.session;
+    const one = this.session.point(point);
+    const canvas = h("canvas", {});
+    this.shown = point;
+    this.faith = this.session.check(String(point));
+    this.pictured = thumbnails.paint(canvas, point, 2 * PICTURE);
+    fill(
+      this.element,
+      this.pictured && canvas,
+      h("b", {}, pointName(space, one)),
+      h("span", {}, space.payload.groups[one.set]?.concept ?? ""),
+      this.faith && h("span", { "data-verdict": verdict(this.faith) }, agreement(this.faith)),
+    );
+  }
+}
 
 const TALL = { part: 0.62, least: 300, most: 640 }; // of the width; in pixels
 const DEGREES = 0.45; // per pixel of a drag
@@ -43,7 +83,7 @@ export class Plot {
     );
     this.watch = new ResizeObserver(() => session.guard(() => this.resize()));
     this.watch.observe(this.element);
-    this.leave = [this.listen(), this.gestures(), followTheme(() => this.drawSoon())];
+    this.leave = [this.listen(), this.gestures(), followTheme(this.element, () => this.drawSoon())];
     session.on((change) => {
       if (change === "charts" || change === "busy") return;
       if (change === "pixels") this.place();

@@ -1,11 +1,45 @@
-// What the parts of the view share: the comparison, how it is turned, what is chosen, the kernel.
+// What the parts of the view share: the comparison, its pictures, how it is turned, what is chosen,
+// the kernel, and which points are checked against ablation: those chosen, then all, while quick.
+
 import type { AnyModel } from "@anywidget/types";
-import type { Files } from "../lib/pixels.ts";
+import { type Check, Checks } from "../lib/checks.ts";
+import { bitmapsOf, type Files } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
-import { type Point, readSpace, type Space, type SpacePayload } from "./payload.ts";
+import {
+  type ChartsPayload,
+  known,
+  type Point,
+  readSpace,
+  type Space,
+  type SpacePayload,
+} from "./payload.ts";
 import { FIRST, type Turn } from "./projection.ts";
-import { type ChartsPayload, known } from "./subset.ts";
-import { Thumbnails } from "./thumbnails.ts";
+
+/** A small picture of each point, from one buffer. */
+class Thumbnails {
+  private pictures: ImageBitmap[] = [];
+
+  async load(files: Files): Promise<void> {
+    this.pictures = await bitmapsOf(files);
+  }
+
+  has(point: number): boolean {
+    return this.pictures[point] !== undefined;
+  }
+
+  /** Paint a point's picture as large as the canvas is wide; false where there is none. */
+  paint(canvas: HTMLCanvasElement, point: number, width: number): boolean {
+    const picture = this.pictures[point];
+    if (!picture) return false;
+    canvas.width = width;
+    canvas.height = Math.round((width * picture.height) / picture.width);
+    const context = canvas.getContext("2d");
+    if (!context) return false;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    return true;
+  }
+}
 
 export type Spread = "ellipsoids" | "spokes" | "none";
 export type Pair = readonly [number, number];
@@ -138,4 +172,25 @@ export class Session extends ViewSession<State, Change> {
   async load(): Promise<void> {
     await this.tellAfter(this.thumbnails.load(this.model.get("thumbnails")), "pixels");
   }
+}
+
+/** The checks of points: those chosen, then all, as long as it is quick. */
+export function pointChecks(session: Session): Checks<number> {
+  return new Checks(session, {
+    spot: (point) => ({ key: String(point), fields: { point } }),
+    wanted: () => [...session.points, ...session.space.points.keys()],
+  });
+}
+
+/** The checks of points as one: their mean, and the point that agrees least. */
+export function together(checks: ReadonlyMap<string, Check>): Check | null {
+  const known = [...checks].filter(([, check]) => check.r !== null);
+  const [first] = known;
+  if (!first) return null;
+  const values = known.map(([, check]) => check.r as number);
+  const least = Math.min(...values);
+  const mean = values.reduce((sum, r) => sum + r, 0) / values.length;
+  const name = known[values.indexOf(least)]?.[0] ?? "";
+  const { count, parts } = first[1];
+  return { r: mean, count, parts, images: known.length, least: { r: least, name } };
 }

@@ -1,7 +1,8 @@
 // Distances within and between the sets; a cell brings its two sets out in the plot.
+
+import { modified, take } from "../lib/controls.ts";
 import { h, setAttribute } from "../lib/dom.ts";
-import { modified, take } from "../lib/keys.ts";
-import { markOf } from "./legend.ts";
+import { markOf } from "./markers.ts";
 import type { Pair, Session } from "./session.ts";
 import { distance, spoken } from "./words.ts";
 

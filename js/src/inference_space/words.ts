@@ -1,7 +1,10 @@
-// Facts about a comparison in words: what is read on the screen and by a screen reader.
-import { type Check, places } from "../lib/faith.ts";
+// Facts about a comparison in words: what is read on the screen and by a screen reader; all points by
+// their sets, for who cannot see the plot.
+import { type Check, places } from "../lib/checks.ts";
+import { button, fill, h } from "../lib/dom.ts";
 import { counted, number, percent } from "../lib/words.ts";
 import type { Entry, Point, Space } from "./payload.ts";
+import type { Session } from "./session.ts";
 
 export function pointName(space: Space, point: Point): string {
   return `${space.payload.groups[point.set]?.name ?? ""} ${point.number}`;
@@ -43,4 +46,39 @@ export function told(space: Space, point: Point, chosen: boolean, check: Check |
   const facts = `${point.number} of ${counted(group?.images ?? 0, "image")}; ${group?.concept} inferred`;
   const faith = check ? `; ${agreement(check)}` : "";
   return `${pointName(space, point)}, ${facts}; ${where}${faith}${chosen ? "; chosen" : ""}`;
+}
+
+/** All points by their sets, for who cannot see the plot. */
+export function pointList(session: Session): HTMLElement {
+  const { space } = session;
+  const body = h("div", {});
+  const element = h("details", { class: "hx-as-list" }, h("summary", {}, "All points as a list"));
+  element.append(body);
+  const entry = (i: number) => {
+    const point = session.point(i);
+    const on = session.points.includes(i);
+    const name = button(pointName(space, point), () => session.choose(i, true), {
+      "aria-pressed": String(on),
+      title: told(space, point, on, session.check(String(i))),
+      "data-point": i,
+    });
+    name.addEventListener("pointerenter", () => session.look(i));
+    return name;
+  };
+  // of the list as a whole: a button that is written anew is never left
+  body.addEventListener("pointerleave", () => session.look(null));
+  // written when it is first opened, and whenever other points are chosen
+  const write = () => {
+    if (!element.open) return;
+    const focus = (document.activeElement as HTMLElement | null)?.dataset?.point;
+    const groups = space.payload.groups.map((group, set) => {
+      const places = space.points.flatMap((point, i) => (point.set === set ? [i] : []));
+      return h("div", {}, h("h4", {}, group.name), h("p", {}, ...places.map(entry)));
+    });
+    fill(body, ...groups);
+    body.querySelector<HTMLElement>(`[data-point="${Number(focus ?? -1)}"]`)?.focus();
+  };
+  element.addEventListener("toggle", write);
+  session.on((change) => change === "arrangement" && write());
+  return element;
 }

@@ -1,7 +1,7 @@
 // The choices that hold for all maps: method, colour scale, what is drawn, and the sparsity.
 
+import { take } from "../lib/controls.ts";
 import { button, fill, h, setAttribute } from "../lib/dom.ts";
-import { take } from "../lib/keys.ts";
 import { number } from "../lib/words.ts";
 import { type Scale, SPARSITY, sparsityAt, stepOf } from "./heat_grid.ts";
 import { signedRamp } from "./panel.ts";

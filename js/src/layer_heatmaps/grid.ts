@@ -1,10 +1,8 @@
 // The maps: a row per class, a column per layer; or one map per class, side by side.
-
 import { button, fill, h, setAttribute, svg } from "../lib/dom.ts";
 import { number, percent } from "../lib/words.ts";
-import type { Selected } from "./arrangement.ts";
 import { moved, type Place } from "./heat_grid.ts";
-import type { Change, Session } from "./session.ts";
+import type { Change, Selected, Session } from "./session.ts";
 import type { HeatCell, Key } from "./sheet.ts";
 import { layerTitle, spoken } from "./words.ts";
 

@@ -1,9 +1,8 @@
 // The keyboard: one key, one act.
-import { KeySheet, type Keys, modified, take } from "../lib/keys.ts";
-import type { Selected } from "./arrangement.ts";
+import { KeySheet, type Keys, modified, take } from "../lib/controls.ts";
 import { SCALES } from "./controls.ts";
 import type { HeatGrid } from "./grid.ts";
-import type { Session } from "./session.ts";
+import type { Selected, Session } from "./session.ts";
 
 const KEYS: Keys = [
   ["← → ↑ ↓", "to the map beside, above or below"],

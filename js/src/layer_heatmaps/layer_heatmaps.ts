@@ -1,16 +1,13 @@
 // Heatmaps of one image: classes below each other, layers beside each other, one map large.
-import type { AnyModel } from "@anywidget/types";
 import "./layer_heatmaps.css";
-import type { Banner } from "../lib/banner.ts";
+import type { AnyModel } from "@anywidget/types";
 import { h, onceSeen } from "../lib/dom.ts";
-import { view } from "../lib/view.ts";
-import { workLine, workOf } from "../lib/work.ts";
-import { mapChecks } from "./checking.ts";
+import { type Banner, view, workLine, workOf } from "../lib/view.ts";
 import { Header, Legend, Toolbar } from "./controls.ts";
 import { HeatGrid } from "./grid.ts";
 import { MapKeys } from "./keys.ts";
 import { Panel } from "./panel.ts";
-import { Session, type State } from "./session.ts";
+import { mapChecks, Session, type State } from "./session.ts";
 import { methodLabel } from "./words.ts";
 
 const WORK = { refit: "Refitting", check: "Checking against ablation" };

@@ -1,12 +1,70 @@
-// What the parts of one view share: the maps, the arrangement, the kernel, what is looked at.
+// What the parts of one view share: the maps, how a person arranged them, the kernel, what is looked
+// at, and its check against ablation where it is a sum over channels.
+
 import type { AnyModel } from "@anywidget/types";
+import { type Checkable, Checks } from "../lib/checks.ts";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
-import { ViewSession, type ViewState } from "../lib/session.ts";
-import { MapArrangement, type Saved, type Selected } from "./arrangement.ts";
-import { type Shape, shapeOf, strongest } from "./heat_grid.ts";
+import { Arrangement, ViewSession, type ViewState } from "../lib/session.ts";
+import { type Scale, type Shape, shapeOf, strongest } from "./heat_grid.ts";
 import { Painter } from "./painter.ts";
 import { type HeatCell, type Key, Sheet, type SheetPayload, spotOf } from "./sheet.ts";
+
+export type Selected = [target: Key, layer: string];
+
+export interface Saved {
+  method?: string;
+  classes?: Key[];
+  scale?: Scale;
+  opacity?: number;
+  boxes?: boolean;
+  signed?: boolean;
+  selected?: Selected | null;
+  pinned?: boolean;
+}
+
+class MapArrangement extends Arrangement<Saved> {
+  get method(): string {
+    return this.saved.method ?? "";
+  }
+
+  get classes(): readonly Key[] {
+    return this.saved.classes ?? [];
+  }
+
+  get scale(): Scale {
+    return this.saved.scale ?? "map";
+  }
+
+  get opacity(): number {
+    return this.saved.opacity ?? 0.9;
+  }
+
+  get boxes(): boolean {
+    return this.saved.boxes ?? false;
+  }
+
+  get signed(): boolean {
+    return this.saved.signed ?? false;
+  }
+
+  get selected(): Selected | null {
+    return this.saved.selected ?? null;
+  }
+
+  get pinned(): boolean {
+    return (this.saved.pinned ?? false) && this.selected !== null;
+  }
+
+  add(target: Key): void {
+    if (!this.classes.includes(target)) this.change({ classes: [...this.classes, target] });
+  }
+
+  remove(target: Key): void {
+    const selected = this.selected?.[0] === target ? null : this.selected;
+    this.change({ classes: this.classes.filter((one) => one !== target), selected });
+  }
+}
 
 export interface State extends ViewState {
   sheet: SheetPayload;
@@ -251,4 +309,25 @@ export class Session extends ViewSession<State, Change> {
   private async readPictures(): Promise<void> {
     await this.tellAfter(this.painter.loadPictures(this.sheet), "pixels");
   }
+}
+
+const SUMMED = ["CHIP", "Grad-CAM"];
+
+export type MapChecks = Checks<Selected>;
+
+/** The check of the map looked at, where that is a sum over channels. */
+export function mapChecks(session: Session): MapChecks {
+  return new Checks(session, {
+    spot: (place) => spot(session, place),
+    wanted: () => (session.hovered === null && session.current ? [session.current] : []),
+    renewed: "sheet",
+  });
+}
+
+/** What a map is to the kernel; null where it is no sum or is not there. */
+function spot(session: Session, place: Selected): Checkable | null {
+  const { method } = session.arrangement;
+  const [target, layer] = place;
+  if (!SUMMED.includes(method) || !session.cell(place) || typeof target !== "number") return null;
+  return { key: spotOf(method, target, layer), fields: { method, target, layer } };
 }

@@ -1,7 +1,6 @@
 // Facts of a heatmap in words: what is read on the screen and by a screen reader.
-import { stageName } from "../lib/layers.ts";
-import { number, percent } from "../lib/words.ts";
-import type { Selected } from "./arrangement.ts";
+import { number, percent, stageName } from "../lib/words.ts";
+import type { Selected } from "./session.ts";
 import type { HeatCell, Sheet } from "./sheet.ts";
 
 const SHORT: Record<string, string> = {

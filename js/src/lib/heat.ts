@@ -1,6 +1,6 @@
 // Maps as heat over an image: their colours, and the pale image below them.
-import { HEAT, heatIndex } from "./colormap.ts";
-import { type Grid, held, range, valueAt } from "./pixels.ts";
+import { HEAT, heatIndex } from "./colours.ts";
+import { type Grid, held, valueAt } from "./pixels.ts";
 
 const FINE = 176; // pixels a side to which a coarse map is enlarged before it is coloured
 const PALE = 0.3; // how much of the image's colour stays under a map
@@ -83,12 +83,6 @@ export function paintOver(
   context.imageSmoothingQuality = "high";
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   if (heat) lay(context, heat, opacity);
-}
-
-/** The extent of a map, and the value that its strongest colour stands for. */
-export function scaleOf(map: Grid): { low: number; high: number; strongest: number } {
-  const [low, high] = range(map);
-  return { low, high, strongest: Math.max(-low, high) || 1 };
 }
 
 /** The size of an image whose longer side is made `side`. */

@@ -1,6 +1,8 @@
-// What the parts of a view share: the model, the kernel, and who is told of changes.
+// What the parts of a view share: the model, the kernel, and who is told of changes; in a view of
+// channels the layers and the chosen channel, too.
 import type { AnyModel } from "@anywidget/types";
-import type { Check } from "./faith.ts";
+import type { Check } from "./checks.ts";
+import type { Layer } from "./evidence.ts";
 import { Cancelled, type Fields, Kernel } from "./kernel.ts";
 
 export interface ViewState {
@@ -127,5 +129,31 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
     const bound = () => this.guard(act);
     this.bindings.push([`change:${trait}`, bound]);
     this.model.on(`change:${trait}` as "change:view", bound);
+  }
+}
+
+export interface ChannelState extends ViewState {
+  channel: number | null;
+  layers: Layer[];
+}
+
+/** What the parts of a view of channels share: the layers, and the chosen channel. */
+export abstract class ChannelSession<S extends ChannelState, C extends string> extends ViewSession<
+  S,
+  C
+> {
+  get layers(): Layer[] {
+    return this.model.get("layers");
+  }
+
+  /** The chosen channel, which other views of the notebook may follow. */
+  get channel(): number | null {
+    return this.model.get("channel");
+  }
+
+  choose(channel: number | null): void {
+    if (channel === this.channel) return;
+    this.model.set("channel", channel as S["channel"]);
+    this.model.save_changes();
   }
 }

@@ -1,4 +1,5 @@
-// Numbers in words, as all views write them.
+// Numbers, names and layers in words, as all views write them.
+import type { Layer } from "./evidence.ts";
 
 export function number(value: number): string {
   if (value === 0) return "0";
@@ -27,4 +28,15 @@ export function percent(share: number): string {
   const value = 100 * share;
   if (value > 0 && value < 0.05) return "< 0.1 %";
   return `${value >= 9.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
+}
+
+/** A layer by the stage that it ends, if it ends one. */
+export function stageName({ name, stage }: Layer): string {
+  return stage === null ? name : `Stage ${stage}`;
+}
+
+/** One of these layers by its stage and its name. */
+export function layerName(layers: readonly Layer[], name: string): string {
+  const layer = layers.find((one) => one.name === name);
+  return layer && layer.stage !== null ? `${stageName(layer)} (${name})` : name;
 }

@@ -1,7 +1,7 @@
 // What is known of the chosen concept and the chosen neuron; how to read the graph without any.
 
+import { faithLine } from "../lib/checks.ts";
 import { button, fill, h } from "../lib/dom.ts";
-import { faithLine } from "../lib/faith.ts";
 import { counted, number } from "../lib/words.ts";
 import { Chart } from "./chart.ts";
 import { above, type ConceptNode } from "./hierarchy.ts";

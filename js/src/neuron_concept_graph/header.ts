@@ -1,11 +1,8 @@
 // Which layer and estimator are shown, and the tools for finding, folding and thinning out.
-
-import { selectOf } from "../lib/choice.ts";
+import { layerSelect, searchField, selectOf } from "../lib/controls.ts";
 import { debounced } from "../lib/debounced.ts";
 import { button, h } from "../lib/dom.ts";
-import { layerName, layerSelect } from "../lib/layers.ts";
-import { searchField } from "../lib/search.ts";
-import { counted } from "../lib/words.ts";
+import { counted, layerName } from "../lib/words.ts";
 import type { Session } from "./session.ts";
 import { estimatorWords, thresholdWords } from "./words.ts";
 

@@ -1,5 +1,5 @@
 // The keyboard on the tree and on the neurons.
-import { press } from "../lib/keys.ts";
+import { press } from "../lib/controls.ts";
 import type { Session } from "./session.ts";
 
 interface Focuser {

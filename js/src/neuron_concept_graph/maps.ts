@@ -1,8 +1,9 @@
 // A concept's maps on the chosen images: the classifier's logit at each place, in signed colours.
+
+import { ramp } from "../lib/colours.ts";
 import { fill, h } from "../lib/dom.ts";
 import { coloured, paintOver, pale, scaled } from "../lib/heat.ts";
 import { bitmapsOf, type Grid, range } from "../lib/pixels.ts";
-import { ramp } from "../lib/ramp.ts";
 import { number } from "../lib/words.ts";
 import { notesOf } from "./payload.ts";
 import type { Session } from "./session.ts";

@@ -1,10 +1,8 @@
 // Neurons and concepts: a concept tree and neurons, joined by ribbons as wide as their scores.
-import type { AnyModel } from "@anywidget/types";
 import "./neuron_concept_graph.css";
-import type { Banner } from "../lib/banner.ts";
+import type { AnyModel } from "@anywidget/types";
 import { h } from "../lib/dom.ts";
-import { view } from "../lib/view.ts";
-import { workLine, workOf } from "../lib/work.ts";
+import { type Banner, view, workLine, workOf } from "../lib/view.ts";
 import { Details } from "./details.ts";
 import { header, Tools } from "./header.ts";
 import { Session, type State } from "./session.ts";

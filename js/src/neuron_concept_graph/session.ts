@@ -1,8 +1,8 @@
 // Concepts, neurons and links as they are shown: what is chosen, folded away, above the threshold.
 import type { AnyModel } from "@anywidget/types";
-import { ChannelSession, type ChannelState } from "../lib/channel_session.ts";
 import type { Layer } from "../lib/evidence.ts";
 import { bytesOf, type Files, floatsOf, type Grid } from "../lib/pixels.ts";
+import { ChannelSession, type ChannelState } from "../lib/session.ts";
 import {
   above,
   branches,

@@ -1,12 +1,10 @@
 // The graph: rows of the tree, neurons, and the ribbons between them.
-
 import { fill, h, setAttribute, svg } from "../lib/dom.ts";
 import { walkNeurons, walkTree } from "./keys.ts";
 import { type Frame, frameOf, Motion } from "./motion.ts";
-import { NeuronRow, Thumbs } from "./neuron_row.ts";
 import { type Bundle, ribbonPath } from "./ribbons.ts";
+import { ConceptRow, NeuronRow, Thumbs } from "./rows.ts";
 import type { Session, Spot } from "./session.ts";
-import { ConceptRow } from "./tree_row.ts";
 import { scored } from "./words.ts";
 
 const INDENT = { wide: 15, narrow: 9, below: 520 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { scaleOf, spread } from "../../src/lib/heat.ts";
+import { spread } from "../../src/lib/heat.ts";
 
 const grid = (values: number[], width = values.length) => ({
   height: values.length / width,
@@ -12,13 +12,5 @@ describe("a map as heat", () => {
     const { rows, columns } = spread(grid([1, 2]), 1, 4);
     expect([...rows]).toEqual([0.5]);
     expect([...columns]).toEqual([0.5, 0.75, 1.25, 1.5]);
-  });
-
-  it("is strongest at its largest value of either sign", () => {
-    expect(scaleOf(grid([-3, 0, 2]))).toEqual({ low: -3, high: 2, strongest: 3 });
-  });
-
-  it("has a scale where all of it is zero", () => {
-    expect(scaleOf(grid([0, 0])).strongest).toBe(1);
   });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { HEAT, heat, heatGradient, heatIndex } from "../../src/lib/colormap.ts";
 import {
   bytesOf,
   decodeMap,
@@ -70,39 +69,5 @@ describe("maps", () => {
     const grid = { height: 1, width: 1, values: Float32Array.from([8]) };
     expect(valueAt(grid, 0.5, 1)).toBe(4);
     expect(valueAt(grid, 0.5, 2)).toBe(0);
-  });
-});
-
-describe("heat", () => {
-  const luminance = ([r, g, b]: readonly number[]) =>
-    0.2126 * (r as number) + 0.7152 * (g as number) + 0.0722 * (b as number);
-
-  it("is transparent at zero, and never hides the image", () => {
-    expect([heat(0)[3], heat(1)[3], heat(-1)[3]]).toEqual([0, 217, 217]);
-  });
-
-  it("grows lighter with every step, for and against", () => {
-    for (const sign of [1, -1]) {
-      const steps = Array.from({ length: 50 }, (_, i) => luminance(heat((sign * (i + 1)) / 50)));
-      expect(steps).toEqual([...steps].sort((a, b) => a - b));
-    }
-  });
-
-  it("is warm for and blue against", () => {
-    expect(heat(0.6)[0]).toBeGreaterThan(heat(0.6)[2]);
-    expect(heat(-0.6)[2]).toBeGreaterThan(heat(-0.6)[0]);
-  });
-
-  it("is the same from its table, and values beyond the ends are the ends", () => {
-    for (const value of [-1, -0.2, 0, 0.6, 1]) {
-      const from = heatIndex(value);
-      expect([...HEAT.slice(from, from + 4)]).toEqual([...heat(value)]);
-    }
-    expect(heatIndex(9)).toBe(heatIndex(1));
-    expect(heatIndex(-9)).toBe(0);
-  });
-
-  it("has a scale that goes through zero", () => {
-    expect(heatGradient(-1, 1)).toContain("/ 0%");
   });
 });

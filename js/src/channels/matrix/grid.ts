@@ -1,8 +1,8 @@
 // The matrix on the screen: cells, names, facts of the rows, marks; pan, zoom and the keyboard.
 
+import { modified, press } from "../../lib/controls.ts";
 import { h } from "../../lib/dom.ts";
-import { listenToGestures } from "../../lib/gesture.ts";
-import { modified, press } from "../../lib/keys.ts";
+import { listenToGestures } from "../../lib/plane.ts";
 import { followTheme, onDark } from "../../lib/theme.ts";
 import { signedColours } from "../signed.ts";
 import { drawFrame, type Frame, frameOf } from "./frame.ts";
@@ -54,7 +54,7 @@ export class Grid {
     watch.observe(this.element);
     this.stops.push(
       () => watch.disconnect(),
-      followTheme(() => this.repaint()),
+      followTheme(this.element, () => this.repaint()),
       this.gestures(),
     );
     this.listen();

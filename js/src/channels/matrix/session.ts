@@ -1,8 +1,7 @@
 // The matrix, how it is sorted and scaled, the chosen cell, and the one under the pointer.
-
 import type { AnyModel } from "@anywidget/types";
 import { inflated } from "../../lib/pixels.ts";
-import { CheckedSession, type CheckedState } from "../checked.ts";
+import { CheckedSession, type CheckedState } from "../agreement.ts";
 import {
   type Columns,
   type MatrixPayload,

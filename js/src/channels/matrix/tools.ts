@@ -1,12 +1,10 @@
 // The choices of the matrix: how it is sorted and scaled, the scale itself, and the readout.
 
-import { type Choice, selectOf } from "../../lib/choice.ts";
+import { tickMarks } from "../../lib/colours.ts";
+import { type Choice, layerSelect, searchField, selectOf } from "../../lib/controls.ts";
 import { button, fill, h } from "../../lib/dom.ts";
-import { layerName, layerSelect } from "../../lib/layers.ts";
-import { searchField } from "../../lib/search.ts";
 import { followTheme, onDark } from "../../lib/theme.ts";
-import { tickMarks } from "../../lib/ticks.ts";
-import { number } from "../../lib/words.ts";
+import { layerName, number } from "../../lib/words.ts";
 import { signedGradient } from "../signed.ts";
 import type { Grid } from "./grid.ts";
 import type { Session } from "./session.ts";
@@ -122,7 +120,7 @@ export class Foot {
       h("div", { class: "hx-foot-line" }, this.words, scale),
       this.notes,
     );
-    this.stop = followTheme(() => this.colour());
+    this.stop = followTheme(this.element, () => this.colour());
     session.on((change) => {
       if (change === "busy" || change === "checks") return;
       if (change !== "mark") this.write();

@@ -1,7 +1,7 @@
 // The channels of a region: what each weighs, where it answers on the image, and to which images.
-import { heatGradient } from "../../lib/colormap.ts";
+import { heatGradient, scaleOf } from "../../lib/colours.ts";
 import { button, fill, h } from "../../lib/dom.ts";
-import { colouredAt, paintOver, pale, scaled, scaleOf, spread } from "../../lib/heat.ts";
+import { colouredAt, paintOver, pale, scaled, spread } from "../../lib/heat.ts";
 import { bitmapOf, bytesOf, type Grid } from "../../lib/pixels.ts";
 import { counted, number } from "../../lib/words.ts";
 import { tint } from "./classes.ts";

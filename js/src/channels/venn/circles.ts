@@ -1,12 +1,22 @@
-// Two or three classes as circles whose areas are numbers of channels.
+// Two or three classes as circles whose areas are numbers of channels; regions that are brought out.
 
 import { fill, h, svg } from "../../lib/dom.ts";
 import { counted, percent } from "../../lib/words.ts";
 import { tint } from "./classes.ts";
-import { emphasise } from "./emphasis.ts";
 import { type Diagram, diagram } from "./layout.ts";
 import type { Circle } from "./regions.ts";
 import type { Region, Session } from "./session.ts";
+
+/** Bring out the shapes of regions, each by its region's key. */
+export function emphasise(shapes: ReadonlyMap<string, Element>, session: Session): void {
+  const { region, marked, hovered } = session;
+  for (const [key, shape] of shapes) {
+    shape.classList.toggle("hx-on", key === region?.key);
+    shape.classList.toggle("hx-hovered", key === hovered?.key);
+    shape.classList.toggle("hx-marked", key === marked?.key);
+    shape.setAttribute("aria-pressed", String(key === region?.key));
+  }
+}
 
 const TALLEST = 430;
 const EXACT = 0.005;

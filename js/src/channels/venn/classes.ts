@@ -1,7 +1,7 @@
 // Which classes are compared: each with its colour, one more to be found, any to be left out.
 
+import { searchField } from "../../lib/controls.ts";
 import { button, fill, h } from "../../lib/dom.ts";
-import { searchField } from "../../lib/search.ts";
 import { counted } from "../../lib/words.ts";
 import type { ClassChecks } from "../agreement.ts";
 import type { Session } from "./session.ts";

@@ -1,10 +1,8 @@
 // Many classes as an UpSet plot: a column per region, its bar as high as its number of channels.
-
 import { fill, h, svg } from "../../lib/dom.ts";
 import { counted } from "../../lib/words.ts";
-import { listen } from "./circles.ts";
+import { emphasise, listen } from "./circles.ts";
 import { tint } from "./classes.ts";
-import { emphasise } from "./emphasis.ts";
 import type { Region, Session } from "./session.ts";
 import { type Column, ordered, UPSET, upset } from "./upset.ts";
 

@@ -1,6 +1,5 @@
 // How many channels of a class count: its strongest n, or all above a part of its strongest.
-
-import { choiceOf } from "../../lib/choice.ts";
+import { choiceOf } from "../../lib/controls.ts";
 import { debounced } from "../../lib/debounced.ts";
 import { h } from "../../lib/dom.ts";
 import { percent } from "../../lib/words.ts";

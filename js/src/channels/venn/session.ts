@@ -1,5 +1,4 @@
 // The overlap as it comes from the kernel, the region that is looked at, and the portraits.
-
 import type { AnyModel } from "@anywidget/types";
 import {
   type Buffer,
@@ -10,7 +9,7 @@ import {
   type Span,
 } from "../../lib/pixels.ts";
 import { listed } from "../../lib/words.ts";
-import { CheckedSession, type CheckedState } from "../checked.ts";
+import { CheckedSession, type CheckedState } from "../agreement.ts";
 import type { Group } from "./upset.ts";
 
 interface RegionPayload {

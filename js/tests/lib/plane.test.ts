@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fitting, include, leash, reveal, zoomAt } from "../../src/lib/transform.ts";
+import { fitting, include, leash, reveal, zoomAt } from "../../src/lib/plane.ts";
 
 describe("the plane", () => {
   const window = { width: 800, height: 400 };
