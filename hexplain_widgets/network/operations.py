@@ -506,7 +506,7 @@ def _growing(
         pairs = []
         if type(one) is int and type(two) is int and two == 2 * one != one:
             yield path, one
-        elif type(one) in (int, float) and one != two and one == one:  # noqa: PLR0124
+        elif type(one) in (int, float) and one != two and one == one:
             raise Unrecordable("its numbers depend on that of images in a way of their own")
     for key, a, b in pairs:
         yield from _growing(a, b, (*path, key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+
 import pytest
 import torch
 from torch import nn
@@ -192,7 +193,11 @@ def _with_hook(model: nn.Module, layer: str, value: torch.Tensor) -> torch.Tenso
 def reading(model: nn.Module) -> nn.Module:
     """The same network, which looks at the values of its image first: it cannot be a graph."""
     model = copy.deepcopy(model)
-    model.register_forward_pre_hook(lambda _, images: None if bool(images[0].sum() > 0) else None)
+
+    def read(_: nn.Module, images: tuple[torch.Tensor, ...]) -> None:
+        float(images[0].sum())
+
+    model.register_forward_pre_hook(read)
     return model
 
 
