@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -99,6 +99,14 @@ class Call:
     value: _Value | None = None
 
 
+class _WholeCall(NamedTuple):
+    """A module that is called as a whole: what it got, and how often each tensor had changed."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    versions: tuple[int, ...]
+
+
 class _Log(TorchFunctionMode):
     """Notes every operation of one forward pass outside of the modules that are called whole."""
 
@@ -117,7 +125,7 @@ class _Log(TorchFunctionMode):
         self._sharing: dict[int, list[Tensor]] = {}
         self._alive: list[Any] = []
         self._open: list[int] = [-1]
-        self._inside: list[tuple[nn.Module, tuple[Any, ...], tuple[int, ...]]] = []
+        self._inside: list[_WholeCall] = []
         self._of_whole: set[int] = set()
         self._whole, self._foreign = whole, foreign
 
@@ -126,25 +134,26 @@ class _Log(TorchFunctionMode):
     def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A module is called."""
         if self._inside:
-            self._inside.append((module, (), ()))
+            self._inside.append(_WholeCall((), {}, ()))
             return
         self.calls.append(Call(self._names[module], module, self._open[-1]))
         self._open.append(len(self.calls) - 1)
         if self._is_whole(module):
-            given = (self._noted(args), self._noted(kwargs))
-            self._inside.append((module, given, _versions((args, kwargs))))
+            versions = _versions((args, kwargs))
+            self._inside.append(_WholeCall(self._noted(args), self._noted(kwargs), versions))
 
     def leave(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
         """A module has answered."""
         if self._inside:
-            _, given, versions = self._inside.pop()
+            call = self._inside.pop()
             if self._inside:
                 return
-            entry = _Entry("call_module", self._names[module], *given, around=self._open[-1])
+            name, here = self._names[module], self._open[-1]
             self._of_whole.update(map(id, _tensors(output)))
-            self._note(entry, output, self._changed((args, kwargs), versions))
+            changed = self._changed((args, kwargs), call.versions)
+            self._note(_Entry("call_module", name, call.args, call.kwargs, here), output, changed)
         if isinstance(output, Tensor) and id(output) in self._known:
             known = self.value(output)
             self.calls[self._open[-1]] = replace(self.calls[self._open[-1]], value=known)
@@ -156,8 +165,8 @@ class _Log(TorchFunctionMode):
 
     def _check_gradient(self, tensor: Tensor) -> None:
         """Raise where a tensor's gradient is not that of the operation that made it."""
-        own = isinstance(tensor.grad_fn, BackwardCFunction) and id(tensor) not in self._of_whole
-        if own:
+        function: Any = tensor.grad_fn
+        if isinstance(function, BackwardCFunction) and id(tensor) not in self._of_whole:
             raise self._own_gradient()
 
     def _own_gradient(self) -> _OwnGradient:
@@ -278,7 +287,7 @@ def assigned(x: Tensor, index: Any, value: Any) -> Tensor:
 
 def _held(network: nn.Module) -> dict[int, str]:
     """Return the path of every tensor that is an attribute of a module."""
-    names = {}
+    names: dict[int, str] = {}
     for prefix, module in network.named_modules():
         own = {**vars(module), **module._buffers, **module._parameters}
         for name, value in own.items():
