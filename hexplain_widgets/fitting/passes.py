@@ -27,6 +27,8 @@ A = TypeVar("A")
 S = TypeVar("S", bound=Statistics[Any, Any])
 # Shards of a cluster that are summed on the workers before they travel.
 GROUP = 8
+# How often what all workers have lost is handed out again.
+TRIES = 3
 # Images that go through the network at once.
 BATCH, BATCH_DEVICE = 8, 64
 # Shards of a cluster: small enough to spread, large enough for their sums to be worth sending.
@@ -118,31 +120,72 @@ def over_cluster(
     """Run `work(first, last, *shared)` for every shard on a Dask cluster and sum the results.
 
     Groups of shards are summed pairwise on the workers and yielded as they are done, with the
-    shards they are made of. The scheduler runs again what a lost worker took along.
+    shards they are made of. The scheduler runs again what a lost worker took along; what all
+    workers were handed and all have lost is handed out again, at most `TRIES` times.
     """
-    from distributed import as_completed
-
-    held = client.scatter(list(shared), broadcast=True, hash=False)
-    run = uuid4().hex
-    leaves: dict[str, int] = {}
-    roots: dict[str, list[Range]] = {}
-    waiting = as_completed(loop=client.loop)
+    tasks = _ClusterTasks(client, work, merge, shared)
     for at in range(0, len(shards), GROUP):
-        group = list(shards[at : at + GROUP])
-        futures = [
-            client.submit(work, *s, *held, pure=False, key=f"hexplain-{run}-{s[0]}") for s in group
-        ]
-        leaves |= {f.key: last - first for f, (first, last) in zip(futures, group, strict=True)}
-        root = _summed(client, futures, merge)
-        roots[root.key] = group
-        waiting.update([*futures, root] if root not in futures else futures)
-    with tqdm(total=sum(leaves.values()), unit="image", disable=not progress) as bar:
-        for future in waiting:
-            bar.update(leaves.pop(future.key, 0))
-            if future.key in roots:
-                yield roots.pop(future.key), future.result()
+        tasks.start(list(shards[at : at + GROUP]))
+    total = sum(last - first for first, last in shards)
+    with tqdm(total=total, unit="image", disable=not progress) as bar:
+        for future in tasks.waiting:
+            bar.update(tasks.leaves.pop(future.key, 0))
+            group = tasks.roots.pop(future.key, None)
+            if group is not None and tasks.is_lost(future):
+                tasks.start_again(group)
+            elif group is not None:
+                yield group, future.result()
             elif future.status == "error":
                 future.result()
+
+
+class _ClusterTasks:
+    """Shards under way on a Dask cluster: `leaves` count their images, `roots` name their sums."""
+
+    def __init__(
+        self,
+        client: Any,
+        work: Callable[..., T],
+        merge: Callable[[T, T], T],
+        shared: Sequence[Any],
+    ) -> None:
+        from distributed import as_completed
+
+        self._client, self._work, self._merge, self._shared = client, work, merge, list(shared)
+        self._held = self._scattered()
+        self._tries = TRIES
+        self.leaves: dict[str, int] = {}
+        self.roots: dict[str, list[Range]] = {}
+        self.waiting = as_completed(loop=client.loop)
+
+    def _scattered(self) -> list[Any]:
+        held: list[Any] = self._client.scatter(self._shared, broadcast=True, hash=False)
+        return held
+
+    def start(self, group: list[Range]) -> None:
+        """Submit the shards of a group and their sum."""
+        run = uuid4().hex
+        futures = [
+            self._client.submit(
+                self._work, *shard, *self._held, pure=False, key=f"hexplain-{run}-{shard[0]}"
+            )
+            for shard in group
+        ]
+        counts = (last - first for first, last in group)
+        self.leaves |= {f.key: count for f, count in zip(futures, counts, strict=True)}
+        root = _summed(self._client, futures, self._merge)
+        self.roots[root.key] = group
+        self.waiting.update([*futures, root] if root not in futures else futures)
+
+    def is_lost(self, future: Any) -> bool:
+        """Whether what the workers were handed went with them, and may be handed out again."""
+        return future.status in ("cancelled", "lost") and self._tries > 0
+
+    def start_again(self, group: list[Range]) -> None:
+        """Hand out again what all shards share, and submit a group anew."""
+        self._tries -= 1
+        self._held = self._scattered()
+        self.start(group)
 
 
 def _summed(client: Any, futures: Sequence[Any], merge: Callable[[T, T], T]) -> Any:

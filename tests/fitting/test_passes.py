@@ -147,6 +147,16 @@ def test_an_error_on_a_worker_travels_back(client) -> None:
 
 
 @pytest.mark.slow
+def test_what_all_workers_were_handed_and_lost_is_handed_out_again(client) -> None:
+    shards = shards_of([(0, 24)], 1)
+    running = over_cluster(client, working(), adding(), shards, shared=[100], progress=False)
+    sums = [next(running)]
+    for victim in client.run(os.getpid).values():
+        os.kill(victim, signal.SIGKILL)
+    sums += list(running)
+    assert sum(value for _, value in sums) == sum(range(24)) + 2400
+
+
 def test_what_a_lost_worker_took_along_is_done_again(client) -> None:
     shards = shards_of([(0, 24)], 1)
     running = over_cluster(client, working(), adding(), shards, shared=[100], progress=False)
