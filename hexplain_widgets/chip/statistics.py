@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..arguments import check_finite
 from ..data.samples import Batch, picture_of_sample
@@ -75,7 +74,7 @@ class ResponseExtractor(Extractor[ResponseBatch]):
         with visiting(self.classifier.model), torch.no_grad():
             forward = self._gates(batch.x).take(batch.x)
             self.classifier.check_logits(forward.logits, batch.x)
-            loyalty = _exact(_softmax(forward.logits.float()))
+            loyalty = _exact(self.classifier.probabilities(forward.logits.float()))
             rows = {n.name: self._rows(batch.x, forward, n, keys, loyalty) for n in self._layers}
         return ResponseBatch(rows, forward.logits.argmax(1).cpu().numpy(), keys, batch)
 
@@ -120,13 +119,8 @@ class ResponseExtractor(Extractor[ResponseBatch]):
         if self._score == "logit":
             return logits
         if self._score == "probability":
-            return _softmax(logits.float())
-        several = logits.shape[-1] > 1
-        return logits.float().log_softmax(-1) if several else F.logsigmoid(logits.float())
-
-
-def _softmax(logits: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
-    return logits.softmax(-1) if logits.shape[-1] > 1 else logits.sigmoid()
+            return self.classifier.probabilities(logits.float())
+        return self.classifier.log_probabilities(logits.float())
 
 
 def _exact(values: Tensor) -> Tensor:

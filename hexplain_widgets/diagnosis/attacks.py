@@ -191,7 +191,7 @@ class _Descent:
                 break
             moving = change.detach().requires_grad_()
             with torch.enable_grad():
-                logits = classifier.model(pixels.shown(moving)).float()
+                logits = classifier.scores_of(pixels.shown(moving)).float()
                 loss = _loss(logits, self.away, self.goal)
             if float(loss.detach()) < lowest:
                 best, lowest = change, float(loss.detach())
@@ -265,7 +265,7 @@ class StageActivations:
         return estimated(maps, height * width).contributions[0].float().cpu().numpy()
 
     def probability(self, index: int) -> float:
-        """Return the softmax probability of a class."""
+        """Return the probability of a class."""
         return self.classifier.prediction(self.capture.logits[0], index).probability
 
 

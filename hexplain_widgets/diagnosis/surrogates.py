@@ -188,7 +188,7 @@ def baseline_importance(
         module = _with_rule(model, layer) if lrp else model.get_submodule(layer)
         with _without_traces(model), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require")
-            method = BASELINES[name](captum, model, module)
+            method = BASELINES[name](captum, classifier.scored(x), module)
             attribution = method.attribute(x, target=index, **({} if lrp else path))
         scores = attribution.detach()[0].sum((1, 2)).double().cpu().numpy()
     except (RuntimeError, TypeError, AttributeError, AssertionError, IndexError) as error:

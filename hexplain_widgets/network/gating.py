@@ -120,6 +120,7 @@ class LayerGates(ABC):
 
 def gated(probe: Probe, x: Float[Tensor, "n ch h w"], layers: Sequence[str]) -> LayerGates:
     """Return the fastest gates on these layers that give the network's own answers for `x`."""
+    probe.classifier.read(x)
     if probe.traced is not None:
         on_graph = _GraphGates(probe.traced, layers)
         # A forward that is written for one image at a time may fail in any way on several.

@@ -125,10 +125,23 @@ class Graph:
         self.image = next(n for n in self.nodes if n.op == "placeholder")
         self.result = next(n for n in traced.nodes if n.op == "output").args[0]
 
-    @property
-    def single(self) -> bool:
-        """Whether the network returns one value, as a classifier does."""
-        return isinstance(self.result, fx.Node)
+    def added(self, function: Callable[..., Any], node: fx.Node) -> fx.Node:
+        """Return a new node behind one that a function makes of its value."""
+        owner = node.graph
+        with owner.inserting_before(owner.output_node()):
+            return owner.call_function(function, (node,))
+
+    def end_at(self, result: fx.Node) -> None:
+        """Let another node be what the network returns; what only led elsewhere is gone."""
+        owner = result.graph
+        owner.output_node().args = (result,)
+        for node in reversed(owner.nodes):
+            if not node.users and node.op not in ("output", "placeholder"):
+                owner.erase_node(node)
+        self.nodes = tuple(n for n in owner.nodes if n.op != "output")
+        self.order = {node: i for i, node in enumerate(self.nodes)}
+        self.calls = tuple(c if c.node in self.order else replace(c, node=None) for c in self.calls)
+        self.result = result
 
     def needed(self, wanted: Iterable[fx.Node], given: Collection[fx.Node]) -> list[fx.Node]:
         """Return, in order, the nodes to run for `wanted` when the values of `given` are known."""
@@ -249,8 +262,11 @@ def has_user_hooks(model: nn.Module) -> bool:
     )
 
 
-def trace(model: nn.Module) -> Graph | None:
-    """Return the graph of a network, None where it cannot be traced (its flow depends on data)."""
+def trace(model: nn.Module, ending: Callable[[Graph], fx.Node | None]) -> Graph | None:
+    """Return the graph of a network, None where it cannot be traced (its flow depends on data).
+
+    `ending` returns the node of its scores, None where the graph does not show it.
+    """
     if has_user_hooks(model):
         return None
     try:
@@ -259,7 +275,12 @@ def trace(model: nn.Module) -> Graph | None:
     # A user's forward may fail in any way when it meets a symbol in the place of a tensor.
     except Exception:
         return None
-    return graph if graph.single and not any(map(_acts_unseen, graph.nodes)) else None
+    if any(map(_acts_unseen, graph.nodes)):
+        return None
+    result = ending(graph)
+    if result is not None and result is not graph.result:
+        graph.end_at(result)
+    return graph if result is not None else None
 
 
 def _acts_unseen(node: fx.Node) -> bool:
