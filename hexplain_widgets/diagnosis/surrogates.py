@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..decomposition.decisions import estimated, splits_of, strongest
+from ..decomposition.decisions import as_asked, estimated, splits_of, strongest
 from ..network.classifier import Classifier
 from ..network.probe import Capture, Probe
 from ..network.segments import Unit
@@ -91,7 +91,8 @@ def _parts(
         return {}
     segment = probe.segment(capture, *names)
     parts = {}
-    for decision in segment.decide(units):
+    for decided in segment.decide(units):
+        decision = decided if names[1] else as_asked(decided, capture.logits[0])
         maps = decision.gradients * decision.activations
         weights = estimated(maps, segment.full[0] * segment.full[1])
         top, also = strongest(maps, weights.contributions, top_k, 1.0)

@@ -226,9 +226,10 @@ class _Case:
         self.rows = value.reshape(-1, self.columns).double()
         if squash is not None and squash.amiss:
             raise self.error(
-                f"ends in {squash.amiss}", "probabilities of the classes of each image",
+                f"ends in {squash.amiss}",
+                "probabilities of the classes of each image",
                 "let the softmax run over the classes, or return the logits",
-            )  # fmt: skip
+            )
 
     def error(self, came: str, expected: str, advice: str) -> ValueError:
         """Return an error in three parts."""
@@ -240,10 +241,11 @@ class _Case:
         two = self.columns == 1 and shown == "sigmoid" and self.kind != "multilabel"
         if self.columns == 1 and not two and self.kind != "multilabel":
             raise self.error(
-                "returns one score", "one of each class",
+                "returns one score",
+                "one of each class",
                 'say hx.Classifier(model, scores="binary") where it decides between two classes,'
                 ' or scores="multilabel" where it finds one',
-            )  # fmt: skip
+            )
         said = (*notes, *_said(ending, shown, two, self.squash), *self.doubts(ending, shown))
         flat = self.value.ndim == 2
         return ScoreReading(self.path, self.columns, ending, shown, two, flat, said)
@@ -296,18 +298,16 @@ class _Case:
             return "log", "softmax"
         if self.columns > 1 and self.always(_logs_sum_to_one):
             return "logs", "softmax"
-        if self.always(lambda rows, _: _in_unit(rows)) and self.spreads():
-            return "logit", "sigmoid"
-        if self.columns > 1:
-            return "returned", "softmax"
-        if self.squash is not None:
+        if self.columns == 1 and self.squash is not None:
             raise self.error(
                 f"has one output, which ends in {self.squash.name}: what it means is not known",
                 "a logit or a probability",
                 'say hx.Classifier(model, scores="binary") to take it as the logit of a decision'
                 " between two classes",
-            )  # fmt: skip
-        return "returned", "sigmoid"
+            )
+        if self.always(lambda rows, _: _in_unit(rows)) and self.spreads():
+            return "logit", "sigmoid"
+        return "returned", "softmax" if self.columns > 1 else "sigmoid"
 
     def logits(self) -> tuple[Ending, str]:
         """Return that the scores are the logits of classes that exclude one another."""
@@ -330,17 +330,18 @@ class _Case:
         """Return that the only score decides between two classes."""
         if self.columns != 1:
             raise self.error(
-                f'returns {self.columns} scores, and scores="binary" was said', "one",
+                f'returns {self.columns} scores, and scores="binary" was said',
+                "one",
                 'say scores="logits" where they are of classes that exclude one another,'
                 ' "multilabel" where they do not, or leave it out',
-            )  # fmt: skip
+            )
         return self.multilabel()
 
     def probabilities(self) -> tuple[Ending, str]:
         """Return that the scores are probabilities, of classes that exclude one another or not."""
         if self.family is not None:
             return "cut", self.family
-        if not _in_unit(self.rows):
+        if bool(self.rows.isfinite().all()) and not _in_unit(self.rows):
             raise self._beyond("probabilities", "0 to 1")
         sums = self.columns > 1 and _sums_to_one(self.rows, rounding(self.value))
         return ("log", "softmax") if sums else ("logit", "sigmoid")
@@ -357,9 +358,10 @@ class _Case:
     def _beyond(self, said: str, expected: str) -> ValueError:
         low, high = float(self.rows.min()), float(self.rows.max())
         return self.error(
-            f'returns {low:.3g} to {high:.3g}, and scores="{said}" was said', expected,
+            f'returns {low:.3g} to {high:.3g}, and scores="{said}" was said',
+            expected,
             'say scores="logits" or "multilabel", or leave it out to have it found',
-        )  # fmt: skip
+        )
 
 
 _BY_KIND: Mapping[str | None, Callable[[_Case], tuple[Any, Any]]] = {

@@ -174,7 +174,7 @@ class Returning(nn.Module):
     ("answer", "text"),
     [
         (lambda out: (out.long(), "five"), r"returned a tuple of 0: a tensor of shape \(1, 5\), 1"),
-        (lambda out: {"boxes": out[..., None] * out}, r"a dict of boxes: .*; expected logits N x C"),
+        (lambda out: {"boxes": out[..., None] * out}, r"dict of boxes: .*; expected logits N x C"),
         (lambda out: out[:, :, None, None].expand(-1, -1, 2, 2), r"shape \(1, 5, 2, 2\); expected"),
         (lambda out: "five", "returned a str; expected logits N x C; .*output="),
     ],
