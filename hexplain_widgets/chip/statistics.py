@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -76,7 +77,8 @@ class ResponseExtractor(Extractor[ResponseBatch]):
             self.classifier.check_logits(forward.logits, batch.x)
             loyalty = _exact(self.classifier.probabilities(forward.logits.float()))
             rows = {n.name: self._rows(batch.x, forward, n, keys, loyalty) for n in self._layers}
-        return ResponseBatch(rows, forward.logits.argmax(1).cpu().numpy(), keys, batch)
+        found = chain.from_iterable(self.classifier.findings(forward.logits))
+        return ResponseBatch(rows, np.array(list(found), dtype=np.int64), keys, batch)
 
     def _joined(self, batch: Batch, first: ResponseBatch, second: ResponseBatch) -> ResponseBatch:
         rows = {
@@ -191,8 +193,8 @@ class ResponseStatistics(Statistics[ResponseScope, ResponseBatch]):
                 lambda i: picture_of_sample(batch.images.samples[i], classifier),
             )
         self._settle_together()
-        labels = [s.label for s in batch.images.samples if s.label is not None]
-        np.add.at(self.labelled, np.array(labels, dtype=np.int64), 1)
+        labels = chain.from_iterable(s.labels or () for s in batch.images.samples)
+        np.add.at(self.labelled, np.array(list(labels), dtype=np.int64), 1)
         np.add.at(self.predicted, batch.predicted, 1)
 
     def _settle_together(self) -> None:

@@ -451,7 +451,8 @@ class _DegreePass(_DecisionPass):
             return None
         with visiting(self.classifier.model):
             chosen = tuple(map(self._times, selections(self.probe, capture, index, self.top_k)))
-        return _SelectionCounts(sample.key, index if sample.label is None else sample.label, chosen)
+        label = sample.label_for(index)
+        return _SelectionCounts(sample.key, index if label is None else label, chosen)
 
     def _times(self, selection: Selection) -> Counter[int]:
         times = Counter(part.unit.channel for part in selection.parts)

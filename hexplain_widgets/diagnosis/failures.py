@@ -113,7 +113,7 @@ class _ExemplarSample:
         )
         for sample, each in zip(batch.samples, own, strict=True):
             self._sample.add(sample.key, SampledImage(each.copy()))
-            named = "" if sample.label is None else self._classifier.name(sample.label)
+            named = ", ".join(map(self._classifier.name, sample.labels or ()))
             self._names[printable(sample.key)] = named
         self._images += len(batch)
         self._done(self._images)

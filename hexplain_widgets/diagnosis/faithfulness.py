@@ -326,7 +326,9 @@ class _FaithfulnessPass:
                 for layer in self.layers
             ]
         shares = np.stack([ours[layer.name].mean(1) for layer in self.layers], 1)
-        return _ImageFaithfulness(sample.label, index, steps, named, shares, np.stack(survived))
+        return _ImageFaithfulness(
+            sample.label_for(index), index, steps, named, shares, np.stack(survived)
+        )
 
     def _leave_out_unworkable(self, capture: Capture, index: int) -> None:
         """Leave out the baselines that do not work on this network, and say so."""

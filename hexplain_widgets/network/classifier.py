@@ -24,6 +24,10 @@ from .scores import KINDS, ScoredNetwork, ScoreReading, read_scores, saturated
 # How far beyond black and white a prepared tensor may lie before it is said, in their distances:
 # a transform that was merely assumed may be another than the user's.
 FAR_GIVEN, FAR_ASSUMED = 1, 10
+SEVERAL_LABELS = (
+    "Labels name several classes of an image, and the scores are taken as logits of classes that"
+    ' exclude one another: if they do not, say hx.Classifier(model, scores="multilabel").'
+)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -69,6 +73,7 @@ class Classifier:
         self.scores = None if scores is None else one_of("scores", scores, KINDS)
         self.output = output
         self.reading: ScoreReading | None = None
+        self.several_labels = False
         self.classes = _both_answers(_names(classes), scores)
         self._given = transform is not None
         self.transform, self._assumed = (
@@ -89,7 +94,12 @@ class Classifier:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was assumed of the network, and from the first image on what its scores mean."""
-        return (*self._assumed, *(() if self.reading is None else self.reading.notes))
+        reading = self.reading
+        if reading is None:
+            return self._assumed
+        assumed = self.scores is None and reading.ending == "returned"
+        doubtful = self.several_labels and assumed and reading.shown == "softmax"
+        return (*self._assumed, *reading.notes, *((SEVERAL_LABELS,) if doubtful else ()))
 
     def __repr__(self) -> str:
         named = f"{len(self.classes)} classes" if self.classes else "classes without names"
@@ -318,11 +328,24 @@ class Classifier:
         """Return the logarithms of the probabilities that scores of this network stand for."""
         return self._known.log_probabilities(logits)
 
-    def findings(self, logits: Float[Tensor, " c"]) -> tuple[int, ...]:
-        """Return the classes that the network finds in an image: one, or those of a probability
-        above a half where they do not exclude one another.
+    def findings(self, logits: Float[Tensor, "n c"]) -> list[tuple[int, ...]]:
+        """Return the classes that the network finds in each image.
+
+        One, or those of a probability above a half where they do not exclude one another.
         """
         return self._known.named(logits)
+
+    @property
+    def read_as_two(self) -> bool:
+        """Whether the network's only output decides between two classes."""
+        return self.reading is not None and self.reading.two
+
+    @property
+    def class_count(self) -> int | None:
+        """How many classes there are, None while neither names nor an image say it."""
+        if self.reading is not None:
+            return self.reading.classes
+        return len(self.classes) if self.classes is not None else None
 
     @property
     def _known(self) -> ScoreReading:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
@@ -140,11 +141,11 @@ class ScoreReading:
         """Return the logarithms of the probabilities that scores stand for."""
         return scores.log_softmax(-1) if self.shown == "softmax" else F.logsigmoid(scores)
 
-    def named(self, scores: Float[Tensor, " c"]) -> tuple[int, ...]:
-        """Return the classes that a network finds in an image: of several findings, any number."""
+    def named(self, scores: Float[Tensor, "n c"]) -> list[tuple[int, ...]]:
+        """Return the classes that a network finds in each image: one, or any number of findings."""
         if self.shown == "softmax" or self.two:
-            return (int(scores.argmax()),)
-        return tuple(torch.nonzero(scores > 0).flatten().tolist())
+            return [(best,) for best in scores.argmax(1).tolist()]
+        return [tuple(np.flatnonzero(row).tolist()) for row in (scores > 0).cpu().numpy()]
 
 
 class ScoredNetwork(nn.Module):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import hexplain_widgets as hx
+from hexplain_widgets.data.samples import batches
 
 NAMES = ["square", "disk", "cross"]
 # The channels' means of `PICTURE` behind `weights` are (3, 1), so that the logits are these.
@@ -271,8 +272,15 @@ def test_findings_are_shown_by_themselves() -> None:
         name: pytest.approx(float(chance))
         for name, chance in zip(NAMES, LOGITS.sigmoid(), strict=True)
     }
-    assert classifier.findings(LOGITS) == (0, 1)
-    assert classifier.findings(-LOGITS.abs()) == ()
+    assert classifier.findings(torch.stack([LOGITS, -LOGITS.abs()])) == [(0, 1), ()]
+
+
+def test_several_labels_of_an_image_cast_doubt_on_a_softmax() -> None:
+    classifier = scores(lambda z: z)
+    labels = [torch.tensor([1, 1, 0]), torch.tensor([0, 1, 0])]
+    for _ in batches(list(zip([PICTURE] * 2, labels, strict=True)), classifier, size=2):
+        classifier.logits(PICTURE[None])
+    assert 'say hx.Classifier(model, scores="multilabel")' in classifier.notes[-1]
 
 
 # what a network returns
