@@ -131,7 +131,10 @@ def test_a_label_may_be_none() -> None:
 @pytest.mark.parametrize(
     ("label", "text"),
     [
-        (0.5, r"got the label '0.5' \(float\); expected a class index, a class name, a row of zeros"),
+        (
+            0.5,
+            r"got the label '0.5' \(float\); expected a class index, a class name, a row of zeros",
+        ),
         (torch.tensor(1.5), r"got the label 'tensor\(1.5.*' \(Tensor\); expected a class index"),
         (torch.eye(5)[2] / 2, r"got the label 'tensor.* \(Tensor\); expected a class index"),
         (torch.eye(4)[2], "got a label of 4 zeros and ones; expected 5, one for each class;"),
