@@ -94,12 +94,17 @@ class Classifier:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was assumed of the network, and from the first image on what its scores mean."""
+        return (*self._assumed, *self.score_notes)
+
+    @property
+    def score_notes(self) -> tuple[str, ...]:
+        """What is explained and shown where that is not simply what the network returns."""
         reading = self.reading
         if reading is None:
-            return self._assumed
+            return ()
         assumed = self.scores is None and reading.ending == "returned"
         doubtful = self.several_labels and assumed and reading.shown == "softmax"
-        return (*self._assumed, *reading.notes, *((SEVERAL_LABELS,) if doubtful else ()))
+        return (*reading.notes, *((SEVERAL_LABELS,) if doubtful else ()))
 
     def __repr__(self) -> str:
         named = f"{len(self.classes)} classes" if self.classes else "classes without names"

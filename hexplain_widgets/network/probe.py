@@ -97,6 +97,7 @@ class Probe:
 
     @traced.setter
     def traced(self, traced: TracedGraph | None) -> None:
+        """Look into the network by another graph, or with None by its recorded calls."""
         self._traced = self.classifier.reading, traced
 
     def _graph(self, reading: ScoreReading | None) -> TracedGraph | None:

@@ -8,6 +8,7 @@ out which, once for a network; the `ScoreReading` is then used wherever the netw
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -89,11 +90,17 @@ class ScoreReading:
 
         Raises ValueError where the network ends otherwise than in the first image.
         """
-        if self.ending != "cut":
-            return self.finished(self._picked(network(x)))
         watch = SquashWatch()
-        with watch:
+        with watch if self.ending == "cut" else nullcontext():
             value = self._picked(network(x))
+        if value.numel() != len(x) * self.columns:
+            raise ValueError(
+                f"the network returned {described(value)} for {len(x)} images; expected"
+                f" {self.columns} scores of each, as before; make a new hx.Classifier of a network"
+                " that was changed"
+            )
+        if self.ending != "cut":
+            return self.finished(value)
         squash = watch.behind(value)
         if squash is None:
             raise ValueError(

@@ -646,6 +646,17 @@ def test_a_network_of_one_logit_is_fitted(score: str, weighting: str) -> None:
     assert chip.explain(IMAGES[0][0]).index == index
 
 
+@pytest.mark.parametrize("end", [nn.Softmax(1), nn.LogSoftmax(1)])
+@pytest.mark.parametrize("score", ["logit", "probability"])
+def test_a_closing_softmax_changes_nothing_and_is_said(score: str, end: nn.Module) -> None:
+    closed = nn.Sequential(*plain(), end)
+    chip, other = fitted(score=score), fitted(model=closed, score=score)
+    assert other.importance() == pytest.approx(chip.importance(), rel=1e-6, abs=1e-9)
+    heat = other.explain(IMAGES[0][0])
+    assert heat.index == chip.explain(IMAGES[0][0]).index
+    assert heat.notes[0].startswith("The network ends in a ")
+
+
 @pytest.mark.parametrize("score", ["logit", "probability", "log-probability"])
 def test_findings_are_counted_and_measured_by_themselves(score: str) -> None:
     rows = [torch.tensor([1, 0, 1, 0, 0]), torch.tensor([0, 0, 1, 0, 0]), torch.zeros(5)]

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 import hexplain_widgets as hx
 from hexplain_widgets.data.samples import batches
+from tests.networks import image, plain
 
 NAMES = ["square", "disk", "cross"]
 # The channels' means of `PICTURE` behind `weights` are (3, 1), so that the logits are these.
@@ -354,3 +355,48 @@ def test_another_output_can_be_chosen(end: Any, output: Any) -> None:
 def test_an_unknown_output_is_answered_with_those_there_are(output: Any) -> None:
     with pytest.raises(ValueError, match=r"no output=.*expected a name or a place.*aux, logits"):
         scores(OUTPUTS["dict"], output=output).predict(PICTURE)
+
+
+# wherever a network is run
+
+
+def test_an_attack_moves_logits_and_not_saturated_probabilities() -> None:
+    x, steep = image(12), plain()
+    steep[10].weight.data *= 50
+    closed = nn.Sequential(*steep, nn.Softmax(1))
+    one, two = hx.pgd(steep, x, seed=3), hx.pgd(closed, x, seed=3)
+    assert torch.equal(one.adversarial, two.adversarial)
+    assert (one.after.index, one.after.logit) == (two.after.index, two.after.logit)
+
+
+def test_curves_of_pixels_show_what_the_network_means() -> None:
+    x, heat = image(12), torch.arange(144.0).view(12, 12).numpy()
+    model = plain()
+    curves = hx.insertion_deletion(hx.Classifier(model, scores="multilabel"), x, heat, steps=4)
+    index = int(model(x).argmax())
+    assert curves.deletion[0] == close(float(model(x)[0, index].sigmoid()))
+
+
+def test_another_networks_scores_are_read_alike() -> None:
+    known = hx.Classifier(plain(), classes=list("abcde"), scores="multilabel")
+    other = known.around(plain(seed=1))
+    assert (other.classes, other.scores) == (known.classes, "multilabel")
+    assert other.predict(image(12)) != known.predict(image(12))
+
+
+def test_a_network_that_was_changed_is_not_taken_for_what_it_was() -> None:
+    model = plain()
+    known = hx.Classifier(model)
+    known.predict(image(12))
+    model[10] = nn.Linear(16, 3)
+    with pytest.raises(ValueError, match=r"expected 5 scores of each, as before; make a new"):
+        known.predict(image(12))
+
+
+@pytest.mark.parametrize("kind", [Ending, Opaque])
+def test_removals_and_gradients_agree_on_every_reading(kind: type[Ending]) -> None:
+    for end in (nn.Softmax(1), exponentials, OUTPUTS["softmax"]):
+        tree = hx.decompose(
+            scores(end, kind), PICTURE, layers=["act"], merge_iou=1.0, method="ablation"
+        )
+        assert tree.root.agreement == pytest.approx(1)
