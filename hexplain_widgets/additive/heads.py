@@ -85,7 +85,8 @@ class ModelHeads:
     def on(self, probe: Probe, x: Float[Tensor, "n ch h w"], layer: str) -> Reader:
         """Return what reads the heads; raises ValueError where they do not depend on the layer."""
         # Under `model`, the view has the network's modules: the same layer, one name longer.
-        view = Classifier(ConceptView(probe.classifier.model), transform=probe.classifier.transform)
+        look = ConceptView(probe.classifier.model)
+        view = Classifier(look, transform=probe.classifier.transform, scores="multilabel")
         return _ModelReader(gated(Probe(view), x, [f"model.{layer}"]), f"model.{layer}")
 
 

@@ -31,6 +31,8 @@ from ..network.probe import Probe
 from .heads import Heads, Reader
 
 UNLABELLED = -1
+# Of an image that was said to show none of the classes.
+NO_CLASS = 2**31 - 1
 _FIELDS = ("keys", "strengths", "priors", "scores", "labels")
 
 
@@ -279,6 +281,8 @@ class ScorePlan(Plan[ScoreStatistics]):
     def _output(self, classifier: Classifier, count: int) -> tuple[str, int]:
         """Return the output's name and its class, or minus one less than its number as a head."""
         if self.target is None:
+            if classifier.read_as_two:
+                return classifier.name(1), 1
             if count > 1:
                 raise ValueError(
                     f"the network has {count} outputs and no target was given; the name or index"
@@ -361,8 +365,8 @@ class KnownRows:
         batch = rows.all()
         return cls(batch, rows.places(), {key.tobytes(): i for i, key in enumerate(batch.keys)})
 
-    def of_batch(self, batch: Batch) -> ScoreBatch | None:
-        """Return the rows of a batch if every one of its images is known."""
+    def of_batch(self, batch: Batch, index: int) -> ScoreBatch | None:
+        """Return the rows of a batch if every one of its images is known; labels beside a class."""
         keys = [s.key for s in batch.samples]
         if self.rows is None or self.places is None or not all(k in self.at for k in keys):
             return None
@@ -373,7 +377,7 @@ class KnownRows:
             self.rows.strengths[some],
             self.rows.priors[some],
             self.rows.scores[some],
-            _labels(batch),
+            _labels(batch, index),
         )
 
 
@@ -395,7 +399,7 @@ class ScoreExtractor(Extractor[ScoreBatch]):
 
         Raises ValueError for values that are not finite.
         """
-        known = self._known.of_batch(batch)
+        known = self._known.of_batch(batch, self._scope.index)
         return super().extract(batch) if known is None else known
 
     def _joined(self, batch: Batch, first: ScoreBatch, second: ScoreBatch) -> ScoreBatch:
@@ -417,7 +421,7 @@ class ScoreExtractor(Extractor[ScoreBatch]):
             strengths=_numbers(strengths),
             priors=_numbers(priors),
             scores=_numbers(inside.score),
-            labels=_labels(batch),
+            labels=_labels(batch, self._scope.index),
         )
 
     def look(self, x: Float[Tensor, "n ch h w"]) -> MapBatch:
@@ -502,8 +506,12 @@ class MapBatch:
         return torch.stack(scores, 1)
 
 
-def _labels(batch: Batch) -> np.ndarray:
-    each = [UNLABELLED if s.label is None else s.label for s in batch.samples]
+def _labels(batch: Batch, index: int) -> np.ndarray:
+    """Return each image's label beside the class that is explained; of none at all, `NO_CLASS`."""
+    each = [
+        UNLABELLED if s.labels is None else NO_CLASS if not s.labels else s.label_for(index)
+        for s in batch.samples
+    ]
     return np.array(each, dtype=np.int64)
 
 

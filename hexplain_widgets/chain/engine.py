@@ -460,7 +460,8 @@ class Chain(BaseEngine[ConceptStatistics]):
     def _notes(self) -> tuple[str, ...]:
         count = len(self.skipped_)
         some = "file was" if count == 1 else "files were"
-        return (f"{count} {some} skipped in the concept set.",) if count else ()
+        skipped = (f"{count} {some} skipped in the concept set.",) if count else ()
+        return (*(self.classifier_.score_notes if self.classifier_ else ()), *skipped)
 
     def _provenance(self, target: str) -> Provenance:
         plain = ("gates", "harmonize_sparsity", "sparsity", "place")

@@ -91,14 +91,14 @@ def _of_the_class(
     for batch in batches(_narrowed(data, target), classifier, size=1):
         if stopped():
             raise CancelledError
-        if batch.samples[0].label == target:
+        if target in (batch.samples[0].labels or ()):
             yield batch.x
 
 
 def _narrowed(data: Any, target: int) -> Any:
     """The images of a class alone, where a data set tells labels without opening images."""
     labels = getattr(data, "targets", None)
-    if not isinstance(data, Dataset) or labels is None:
+    if not isinstance(data, Dataset) or labels is None or np.ndim(labels[0]):
         return data
     return Subset(data, [i for i, label in enumerate(labels) if int(label) == target])
 

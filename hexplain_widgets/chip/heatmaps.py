@@ -155,7 +155,7 @@ def heatmap_of(method: str, request: HeatMapRequest, provenance: Provenance) -> 
         provenance=replace(provenance, method=method, target=name, settings=settings),
         index=request.index,
         picture=draft.picture,
-        notes=draft.notes,
+        notes=(*request.image.notes, *draft.notes),
     )
 
 

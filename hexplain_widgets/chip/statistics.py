@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..arguments import check_finite
 from ..data.samples import Batch, picture_of_sample
@@ -75,9 +75,10 @@ class ResponseExtractor(Extractor[ResponseBatch]):
         with visiting(self.classifier.model), torch.no_grad():
             forward = self._gates(batch.x).take(batch.x)
             self.classifier.check_logits(forward.logits, batch.x)
-            loyalty = _exact(_softmax(forward.logits.float()))
+            loyalty = _exact(self.classifier.probabilities(forward.logits.float()))
             rows = {n.name: self._rows(batch.x, forward, n, keys, loyalty) for n in self._layers}
-        return ResponseBatch(rows, forward.logits.argmax(1).cpu().numpy(), keys, batch)
+        found = chain.from_iterable(self.classifier.findings(forward.logits))
+        return ResponseBatch(rows, np.array(list(found), dtype=np.int64), keys, batch)
 
     def _joined(self, batch: Batch, first: ResponseBatch, second: ResponseBatch) -> ResponseBatch:
         rows = {
@@ -120,13 +121,8 @@ class ResponseExtractor(Extractor[ResponseBatch]):
         if self._score == "logit":
             return logits
         if self._score == "probability":
-            return _softmax(logits.float())
-        several = logits.shape[-1] > 1
-        return logits.float().log_softmax(-1) if several else F.logsigmoid(logits.float())
-
-
-def _softmax(logits: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
-    return logits.softmax(-1) if logits.shape[-1] > 1 else logits.sigmoid()
+            return self.classifier.probabilities(logits.float())
+        return self.classifier.log_probabilities(logits.float())
 
 
 def _exact(values: Tensor) -> Tensor:
@@ -197,8 +193,8 @@ class ResponseStatistics(Statistics[ResponseScope, ResponseBatch]):
                 lambda i: picture_of_sample(batch.images.samples[i], classifier),
             )
         self._settle_together()
-        labels = [s.label for s in batch.images.samples if s.label is not None]
-        np.add.at(self.labelled, np.array(labels, dtype=np.int64), 1)
+        labels = chain.from_iterable(s.labels or () for s in batch.images.samples)
+        np.add.at(self.labelled, np.array(list(labels), dtype=np.int64), 1)
         np.add.at(self.predicted, batch.predicted, 1)
 
     def _settle_together(self) -> None:

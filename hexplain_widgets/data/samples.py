@@ -31,13 +31,25 @@ _KINDS = "a Dataset, a DataLoader or an iterable of images or of (image, label)"
 class Sample:
     """One prepared image: `x` on the CPU, its label if it has one, and whether `x` was given.
 
-    `item` is the labelled image that it was made of, where the data are a concept set.
+    The label is a class, or all classes of an image that was said to show several or none. `item`
+    is the labelled image that it was made of, where the data are a concept set.
     """
 
     x: Float[Tensor, "1 c h w"]
-    label: int | None
+    label: int | tuple[int, ...] | None
     given: bool
     item: Any = None
+
+    @property
+    def labels(self) -> tuple[int, ...] | None:
+        """All classes that the image is labelled with, None without a label."""
+        return (self.label,) if isinstance(self.label, int) else self.label
+
+    def label_for(self, index: int) -> int | None:
+        """Return the label beside a class: that class if it is among several, else the first."""
+        if not self.labels:
+            return None
+        return index if index in self.labels else self.labels[0]
 
     @property
     def key(self) -> bytes:
@@ -144,21 +156,60 @@ def _parted(item: Any) -> tuple[Any, Any]:
     return item, None
 
 
-def _label(label: Any, classifier: Classifier) -> int | None:
+def _label(label: Any, classifier: Classifier) -> int | tuple[int, ...] | None:
     if label is None:
         return None
     if isinstance(label, str):
         return classifier.index_of(label, len(classifier.classes or ()))
+    several = _named(label, classifier) or _multi_hot(label, classifier)
+    if several is not None:
+        classifier.several_labels |= len(several) > 1
+        return several
     try:
-        return operator.index(label)
+        return operator.index(_whole(label))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(_no_label(label)) from error
+
+
+def _named(label: Any, classifier: Classifier) -> tuple[int, ...] | None:
+    """Return the classes of a list of names, None for anything else."""
+    names = list(label) if isinstance(label, list | tuple | set | frozenset) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(sorted(classifier.index_of(n, len(classifier.classes or ())) for n in names))
+
+
+def _multi_hot(label: Any, classifier: Classifier) -> tuple[int, ...] | None:
+    """Return the classes of a row of zeros and ones, one for each class; None for anything else.
+
+    Raises ValueError for a row of another length than the classes.
+    """
+    if not isinstance(label, Tensor | np.ndarray | list | tuple):
+        return None
+    row = label.cpu().numpy() if isinstance(label, Tensor) else np.asarray(label)
+    if row.ndim != 1 or len(row) < 2 or not np.isin(row, (0, 1)).all():
+        return None
+    classes = classifier.class_count
+    if classes is not None and len(row) != classes:
+        raise ValueError(
+            f"got a label of {len(row)} zeros and ones; expected {classes}, one for each class;"
+            " give the rows that the network was trained with, or leave labels out"
+        )
+    return tuple(np.flatnonzero(row).tolist())
+
+
+def _whole(label: Any) -> Any:
+    """Return a whole number as an int, whatever its type; anything else as it is."""
+    single = isinstance(label, Tensor | np.ndarray) and np.prod(label.shape) == 1
+    number = label.item() if single else label
+    whole = isinstance(number, float | np.floating) and float(number).is_integer()
+    return int(number) if whole else label
 
 
 def _no_label(label: Any) -> str:
     return (
         f"got the label {str(label)[:60]!r} ({type(label).__name__}); expected a class index, a"
-        " class name or None; give (image, label), or the images alone"
+        " class name, a row of zeros and ones or None; give (image, label), or the images alone"
     )
 
 

@@ -163,7 +163,7 @@ def splits_of(
     splits = {}
     host = weights.contributions.float().cpu().numpy()
     for i, unit in enumerate(batch.units):
-        value = abs(batch.values[i])
+        value = batch.values[i] * batch.signs[i]
         total = float(host[i].sum(dtype=np.float64)) * weights.whole
         splits[unit] = DecisionSplit(
             alphas=host[i],
@@ -227,7 +227,7 @@ def decomposed(node: Node, split: DecisionSplit, children: tuple[Node, ...]) -> 
 
 def notes_on(root: Node) -> list[str]:
     """Return in words which decisions below a node were negated, and which precede a clip."""
-    nodes = [node for _, node in root.walk()]
+    nodes = [node for path, node in root.walk() if path]
     negated, unclipped = (sum(n.negated for n in nodes), sum(n.unclipped for n in nodes))
     notes = []
     if negated:
@@ -250,13 +250,26 @@ def checked_channels(layer: Layer, channels: Sequence[int]) -> None:
         )
 
 
-def not_positive(chosen: Prediction, strongest: Sequence[Prediction]) -> ValueError:
-    """Return the error of a class whose logit is not positive, with those of which it is."""
-    offer = ", ".join(f"{p.name!r} ({p.logit:.2f})" for p in strongest if p.logit > 0)
-    advice = f"choose one of {offer}" if offer else "no class of this image has one: try another"
-    return ValueError(
-        f"the logit of {chosen.name!r} is {chosen.logit:.2f}; a positive one was expected,"
-        f" since only a decision in favour can be taken apart; {advice}"
+def as_asked(decision: UnitGradients, scores: Float[Tensor, " c"]) -> UnitGradients:
+    """Return the decision for a class as it is asked for, among the scores of all.
+
+    Of the class that the network names it is asked what speaks for it, whatever its sign: without
+    that another would be named. Of another class whose score is negative it is asked what speaks
+    against it ("why not?").
+    """
+    return decision.in_favour() if decision.units[0].channel == int(scores.argmax()) else decision
+
+
+def note_on_sign(target: Prediction, root: Node, layer: str) -> str | None:
+    """Return in words what a class's score below 0 means for its tree, None where it is not."""
+    if target.logit > 0:
+        return None
+    said = f"The logit of {target.name} is {target.logit:.3g}"
+    if root.negated:
+        return f"{said}: shown is what speaks against it in {layer}, as shares of all that does."
+    return (
+        f"{said}, and no class has a higher one: shown is what speaks for it in {layer}, though"
+        " more speaks against it."
     )
 
 

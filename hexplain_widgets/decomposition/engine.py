@@ -24,13 +24,14 @@ from .decisions import (
     ContributionFinder,
     DecisionSplit,
     Part,
+    as_asked,
     by_hand,
     checked_channels,
     checked_iou,
     checked_top_k,
     cut_out,
     decomposed,
-    not_positive,
+    note_on_sign,
     notes_on,
     splits_of,
     strongest,
@@ -46,8 +47,9 @@ class Decomposer:
 
     One forward pass is made here; every level of the tree then costs one batched backward through
     the segment between two stages. `layers` takes names in any order (default: the last feature
-    map of each stage). Raises ValueError for a target whose logit is not positive, an unknown
-    class or layer, and settings out of range; IndexError for a class index out of range.
+    map of each stage). Of a class that is not named and whose logit is negative it is shown what
+    speaks against it. Raises ValueError for an unknown class or layer, and settings out of range;
+    IndexError for a class index out of range.
     """
 
     def __init__(
@@ -80,10 +82,7 @@ class Decomposer:
             if target is None
             else self.classifier.index_of(target, len(logits))
         )
-        chosen = self.classifier.prediction(logits, index)
-        if chosen.logit <= 0:
-            raise not_positive(chosen, self.predictions(5))
-        return chosen
+        return self.classifier.prediction(logits, index)
 
     def predictions(self, top: int = 5) -> tuple[Prediction, ...]:
         """Return the strongest classes of the image, likeliest first."""
@@ -171,7 +170,8 @@ class Decomposer:
             notes.append(
                 f"The network could not be traced ({why}): its recorded calls were replayed."
             )
-        return (*notes, *notes_on(root))
+        sign = note_on_sign(self.target, root, self._layers[0].name)
+        return (*notes, *([sign] if sign else []), *notes_on(root))
 
     def _names(self, level: int) -> tuple[str, str | None]:
         return self._layers[level].name, self._layers[level - 1].name if level else None
@@ -211,7 +211,8 @@ class Decomposer:
 
     def _batches(self, level: int, units: Sequence[Unit]) -> Iterator[UnitGradients]:
         """Yield decisions in batches, one by one where each takes its time."""
-        for batch in self._segment(level).decide(units):
+        for decided in self._segment(level).decide(units):
+            batch = decided if level else as_asked(decided, self._capture.logits[0])
             yield from (batch,) if self.method == "gradient" else batch.each()
 
     def _root(self, splits: Sequence[Mapping[Unit, DecisionSplit]]) -> Node:
@@ -337,7 +338,7 @@ class Decomposer:
         _, unit = self._decision(tree, path)
         level = len(path)
         with visiting(self.classifier.model):
-            (batch,) = self._segment(level).decide([unit])
+            (batch,) = self._batches(level, [unit])
             return self._finder.faithfulness(self._segment(level), self._names(level), batch)
 
     def pictures(

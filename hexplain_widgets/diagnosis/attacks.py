@@ -190,8 +190,8 @@ class _Descent:
             if self.stopped():
                 break
             moving = change.detach().requires_grad_()
-            with visiting(classifier.model) as network, torch.enable_grad():
-                logits = network(pixels.shown(moving)).float()
+            with visiting(classifier.model), torch.enable_grad():
+                logits = classifier.scores_of(pixels.shown(moving)).float()
                 loss = _loss(logits, self.away, self.goal)
             if float(loss.detach()) < lowest:
                 best, lowest = change, float(loss.detach())
@@ -265,7 +265,7 @@ class StageActivations:
         return estimated(maps, height * width).contributions[0].float().cpu().numpy()
 
     def probability(self, index: int) -> float:
-        """Return the softmax probability of a class."""
+        """Return the probability of a class."""
         return self.classifier.prediction(self.capture.logits[0], index).probability
 
 

@@ -16,7 +16,14 @@ from ..arguments import Stop, nearest, one_of
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
 from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
 from ..data.samples import Batch, Sample, batches, length_of
-from ..decomposition.decisions import Part, checked_top_k, estimated, splits_of, strongest
+from ..decomposition.decisions import (
+    Part,
+    as_asked,
+    checked_top_k,
+    estimated,
+    splits_of,
+    strongest,
+)
 from ..evidence import ContextSummary, DegreeSummary, Layer, LayerDegrees, Provenance
 from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier
@@ -127,7 +134,8 @@ def _selected(
     if not frontier:
         return
     segment = probe.segment(capture, *names)
-    for decision in segment.decide(list(frontier)):
+    for decided in segment.decide(list(frontier)):
+        decision = decided if names[1] else as_asked(decided, capture.logits[0])
         maps = decision.gradients * decision.activations
         weights = estimated(maps, segment.full[0] * segment.full[1])
         top, also = strongest(maps, weights.contributions, top_k, merge_iou)
@@ -224,18 +232,17 @@ class _DecisionPass:
         self.left_out: Counter[str] = Counter()
 
     def _index(self, capture: Capture) -> int | None:
-        """Return the class that is taken apart, None where nothing speaks for it."""
+        """Return the class that is taken apart, None where the network speaks against it."""
         logits = capture.logits[0]
         index = (
             int(logits.argmax())
             if self.target is None
             else self.classifier.index_of(self.target, len(logits))
         )
-        if float(logits[index]) > 0:
+        score, named = float(logits[index]), index == int(logits.argmax())
+        if score > 0 or (named and score < 0):
             return index
-        self.left_out[
-            "its class has no positive logit, so that there is nothing to take apart"
-        ] += 1
+        self.left_out["its class has no positive logit, so that nothing speaks for it"] += 1
         return None
 
     def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:
@@ -444,7 +451,8 @@ class _DegreePass(_DecisionPass):
             return None
         with visiting(self.classifier.model):
             chosen = tuple(map(self._times, selections(self.probe, capture, index, self.top_k)))
-        return _SelectionCounts(sample.key, index if sample.label is None else sample.label, chosen)
+        label = sample.label_for(index)
+        return _SelectionCounts(sample.key, index if label is None else label, chosen)
 
     def _times(self, selection: Selection) -> Counter[int]:
         times = Counter(part.unit.channel for part in selection.parts)

@@ -113,7 +113,7 @@ class _ExemplarSample:
         )
         for sample, each in zip(batch.samples, own, strict=True):
             self._sample.add(sample.key, SampledImage(each.copy()))
-            named = "" if sample.label is None else self._classifier.name(sample.label)
+            named = ", ".join(map(self._classifier.name, sample.labels or ()))
             self._names[printable(sample.key)] = named
         self._images += len(batch)
         self._done(self._images)
@@ -280,6 +280,15 @@ class ClassComparison:
         index = self._classifier.index_of(target, len(self.logits))
         return self._classifier.prediction(self.logits, index)
 
+    def both_found(self, named: Prediction, true: Prediction) -> tuple[str, ...]:
+        """Return a note where the network finds the true class as well as the strongest."""
+        if true.index not in self._classifier.findings(self.logits[None])[0]:
+            return ()
+        return (
+            f"The network finds {true.name} too (probability {true.probability:.2f}): its classes"
+            f" do not exclude one another, and {named.name} is only the stronger of them.",
+        )
+
     def between(self, wrong: int, right: int, top: int = TOP) -> ChannelComparison:
         """Return how every channel speaks for two classes, and the `top` that decide.
 
@@ -362,7 +371,7 @@ def failure_of(
         alone=comparison.alone,
         together=comparison.together,
         provenance=_provenance(wrong, true, len(comparison.channels)),
-        notes=tuple(_notes(comparison, right, named, true)),
+        notes=(*_notes(comparison, right, named, true), *classes.both_found(named, true)),
     )
 
 

@@ -19,7 +19,13 @@ from tqdm.auto import tqdm
 
 from ..arguments import Stop, at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
-from ..decomposition.decisions import ContributionFinder, estimated, splits_of, strongest
+from ..decomposition.decisions import (
+    ContributionFinder,
+    as_asked,
+    estimated,
+    splits_of,
+    strongest,
+)
 from ..evidence import Faithfulness, FaithfulnessSummary, Layer, Provenance, StepFaithfulness
 from ..evidence.faithfulness import pearson
 from ..fitting.passes import until_stopped
@@ -141,7 +147,8 @@ def measure_step(
     draw: np.random.Generator,
 ) -> StepMeasurement:
     """Return one decision's contributions beside what is true; call it inside `guest.visiting`."""
-    (decision,) = segment.decide([unit])
+    (decided,) = segment.decide([unit])
+    decision = decided if names[1] else as_asked(decided, segment.deep[0])
     maps = decision.gradients * decision.activations
     weights = estimated(maps, segment.full[0] * segment.full[1])
     removed = finder.removed(names[0], decision)
@@ -319,7 +326,9 @@ class _FaithfulnessPass:
                 for layer in self.layers
             ]
         shares = np.stack([ours[layer.name].mean(1) for layer in self.layers], 1)
-        return _ImageFaithfulness(sample.label, index, steps, named, shares, np.stack(survived))
+        return _ImageFaithfulness(
+            sample.label_for(index), index, steps, named, shares, np.stack(survived)
+        )
 
     def _leave_out_unworkable(self, capture: Capture, index: int) -> None:
         """Leave out the baselines that do not work on this network, and say so."""

@@ -178,8 +178,7 @@ class _PixelRemoval:
             return self._classifier.logits(torch.where(masks[some], inside, outside))
 
         logits = in_batches(run, len(masks), TOGETHER).double()
-        chances = logits.softmax(1) if logits.shape[1] > 1 else logits.sigmoid()
-        return chances[:, self.index].cpu().numpy()
+        return self._classifier.probabilities(logits)[:, self.index].cpu().numpy()
 
 
 def _ground(classifier: Classifier, x: Float[Tensor, "1 c h w"], name: str) -> Tensor:

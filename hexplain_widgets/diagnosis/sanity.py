@@ -88,9 +88,9 @@ class PixelAttribution:
         def run(some: slice) -> Tensor:
             pixels = x[some].detach().clone().requires_grad_()
             inside = visiting(self.classifier.model)
-            with inside as network, torch.enable_grad(), mode or nullcontext():
+            with inside, torch.enable_grad(), mode or nullcontext():
                 # a network that changes its input in place may do so with a copy
-                value = network(pixels * 1)[:, index].sum()
+                value = self.classifier.scores_of(pixels * 1)[:, index].sum()
             return torch.autograd.grad(value, pixels)[0]
 
         return in_batches(run, len(x), TOGETHER)
@@ -357,9 +357,7 @@ class _RandomisationPass:
             self._counts = _places(
                 self._requested_counts, len(redrawn.layers), self._other is not None
             )
-            anew = Classifier(
-                redrawn.model, transform=self.classifier.transform, classes=self.classifier.classes
-            )
+            anew = self.classifier.around(redrawn.model)
             self._anew = {count: self._attribution(anew) for count in self._counts}
             self._redrawn = redrawn
         return self._redrawn

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..decomposition.decisions import estimated, splits_of, strongest
+from ..decomposition.decisions import as_asked, estimated, splits_of, strongest
 from ..network.classifier import Classifier
 from ..network.guest import visiting
 from ..network.probe import Capture, Probe
@@ -92,7 +92,8 @@ def _parts(
         return {}
     segment = probe.segment(capture, *names)
     parts = {}
-    for decision in segment.decide(units):
+    for decided in segment.decide(units):
+        decision = decided if names[1] else as_asked(decided, capture.logits[0])
         maps = decision.gradients * decision.activations
         weights = estimated(maps, segment.full[0] * segment.full[1])
         top, also = strongest(maps, weights.contributions, top_k, 1.0)
@@ -203,7 +204,7 @@ def _attributed(
         module = _with_rule(model, layer) if lrp else model.get_submodule(layer)
         with _without_traces(model), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Input Tensor 0 did not already require")
-            method = BASELINES[name](captum, model, module)
+            method = BASELINES[name](captum, classifier.scored(x), module)
             attribution = method.attribute(x, target=index, **({} if lrp else path))
         scores = attribution.detach()[0].sum((1, 2)).double().cpu().numpy()
     except (RuntimeError, TypeError, AttributeError, AssertionError, IndexError) as error:

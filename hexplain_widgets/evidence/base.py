@@ -62,7 +62,7 @@ class Provenance(Evidence):
 
 @dataclass(frozen=True, eq=False)
 class Prediction(Evidence):
-    """One class with its logit and its softmax probability."""
+    """One class with its score, a logit, and the probability that the network means by it."""
 
     index: int
     name: str

@@ -113,9 +113,9 @@ class Decomposition(Evidence):
         return replace(self, root=with_below(self.root, path, node))
 
     def __str__(self) -> str:
-        head = (
-            f"{self.target.name} (logit {self.target.logit:.2f}, p = {self.target.probability:.3f})"
-        )
+        facts = f"logit {self.target.logit:.2f}, p = {self.target.probability:.3f}"
+        against = ": what speaks against it" if self.root.negated else ""
+        head = f"{self.target.name} ({facts}){against}"
         return "\n".join([head, *_lines(self.root, "")])
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
@@ -203,8 +204,8 @@ class Statistics(Sums, ABC, Generic[C, B]):
     def check_labels(self, batch: Batch) -> None:
         """Raise ValueError for a label that is no class of the network."""
         classes = len(self.scope.names)
-        for label in (s.label for s in batch.samples):
-            if label is not None and not 0 <= label < classes:
+        for label in chain.from_iterable(s.labels or () for s in batch.samples):
+            if not 0 <= label < classes:
                 raise ValueError(
                     f"got the label {label}; expected a class index from 0 to {classes - 1}; leave"
                     " labels out if they are not the network's"

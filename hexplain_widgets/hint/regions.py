@@ -464,11 +464,13 @@ class RegionExtractor(Extractor[RegionBatch]):
         return RegionBatch(image, concept, layers, first.keys + second.keys, batch)
 
     def _pairs(self, batch: Batch, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        predicted = logits.argmax(1).tolist()
-        labels = [
-            p if s.label is None else s.label for s, p in zip(batch.samples, predicted, strict=True)
+        found = self._probe.classifier.findings(logits)
+        each = [
+            own if s.labels is None else s.labels
+            for s, own in zip(batch.samples, found, strict=True)
         ]
-        image, concept = np.nonzero(self._scope.member[:, labels].T)
+        member = self._scope.member
+        image, concept = np.nonzero([member[:, list(classes)].any(1) for classes in each])
         return image, concept
 
     def _in_layer(self, name: str, maps: Tensor, saliency: Tensor | None) -> LayerRegions:

@@ -205,7 +205,8 @@ class _ReplayEnd(BaseException):
 class Recording:
     """All module calls of one forward pass, with copies of what they returned.
 
-    `listening(modules, enter, leave)` is a context in which every call of a module is reported,
+    `scores` runs the model and returns the scores that are explained. `listening(modules, enter,
+    leave)` is a context in which every call of a module is reported,
     `answering(modules, call)` one in which every module answers through `call`.
     """
 
@@ -214,10 +215,11 @@ class Recording:
         network: nn.Module,
         x: Float[Tensor, "1 c h w"],
         *,
+        scores: Callable[[Tensor], Tensor],
         listening: Callable[..., AbstractContextManager[None]],
         answering: Callable[..., AbstractContextManager[None]],
     ) -> None:
-        self._model = network
+        self._scores = scores
         self._answering = answering
         self._names = {module: name for name, module in network.named_modules()}
         self.records: list[_Record] = []
@@ -228,7 +230,7 @@ class Recording:
         self._last_parent = -1
         self.x = x
         with listening(self._names, self._enter, self._leave), torch.no_grad():
-            self.logits = network(x.clone())
+            self.logits = scores(x.clone())
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         name = self._names[module]
@@ -346,7 +348,7 @@ class Recording:
 
         with self._answering(self._names, call):
             try:
-                result: Tensor = self._model(_repeated(x, len(x)))
+                result = self._scores(_repeated(x, len(x)))
             except _ReplayEnd as end_of_replay:
                 return end_of_replay.value
         return result

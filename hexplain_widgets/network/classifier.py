@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,14 +14,20 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
 
-from ..arguments import is_finite, nearest
+from ..arguments import is_finite, nearest, one_of
 from ..evidence import Prediction
-from .guest import check_welcome, same_randomness, visiting
+from .guest import check_welcome, running, same_randomness, visiting
 from .images import batch_of, bytes_in_range, read_picture
+from .outputs import described
+from .scores import KINDS, ScoredNetwork, ScoreReading, read_scores, saturated
 
 # How far beyond black and white a prepared tensor may lie before it is said, in their distances:
 # a transform that was merely assumed may be another than the user's.
 FAR_GIVEN, FAR_ASSUMED = 1, 10
+SEVERAL_LABELS = (
+    "Labels name several classes of an image, and the scores are taken as logits of classes that"
+    ' exclude one another: if they do not, say hx.Classifier(model, scores="multilabel").'
+)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -53,6 +59,8 @@ class Classifier:
         *,
         transform: Callable[[Any], Any] | None = None,
         classes: Sequence[str] | Mapping[int, str] | None = None,
+        scores: str | None = None,
+        output: int | str | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(
@@ -62,9 +70,13 @@ class Classifier:
         # A compiled network is one fused whole; what it was made from can be looked into.
         self.model: nn.Module = getattr(model, "_orig_mod", model)
         check_welcome(self.model)
-        self.classes = _names(classes)
+        self.scores = None if scores is None else one_of("scores", scores, KINDS)
+        self.output = output
+        self.reading: ScoreReading | None = None
+        self.several_labels = False
+        self.classes = _both_answers(_names(classes), scores)
         self._given = transform is not None
-        self.transform, self.notes = (
+        self.transform, self._assumed = (
             (transform, ()) if transform is not None else _assumed_transform(self.model)
         )
 
@@ -72,6 +84,27 @@ class Classifier:
     def of(cls, model: Any) -> Classifier:
         """Return a Classifier as it is, and a bare module wrapped."""
         return model if isinstance(model, Classifier) else cls(model)
+
+    def around(self, model: nn.Module) -> Classifier:
+        """Return the same of another network with scores of the same kind: a copy of this one."""
+        other = copy.copy(self)
+        other.model = model
+        return other
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of the network, and from the first image on what its scores mean."""
+        return (*self._assumed, *self.score_notes)
+
+    @property
+    def score_notes(self) -> tuple[str, ...]:
+        """What is explained and shown where that is not simply what the network returns."""
+        reading = self.reading
+        if reading is None:
+            return ()
+        assumed = self.scores is None and reading.ending == "returned"
+        doubtful = self.several_labels and assumed and reading.shown == "softmax"
+        return (*reading.notes, *((SEVERAL_LABELS,) if doubtful else ()))
 
     def __repr__(self) -> str:
         named = f"{len(self.classes)} classes" if self.classes else "classes without names"
@@ -194,13 +227,42 @@ class Classifier:
         low, high = ends.amin(0), ends.amax(0)
         return low.view(1, -1, 1, 1).to(x), high.view(1, -1, 1, 1).to(x)
 
+    def read(self, x: Float[Tensor, "n ch h w"]) -> ScoreReading:
+        """Return how the network's output is read, found on the first images that come.
+
+        Raises ValueError for output without scores and for scores whose meaning is not known.
+        """
+        if self.reading is None:
+            wanted = len(self.classes) if self.classes is not None else None
+            with visiting(self.model) as network, torch.no_grad():
+                self.reading = read_scores(
+                    network, x, kind=self.scores, output=self.output, wanted=wanted
+                )
+        return self.reading
+
+    def scores_of(self, x: Float[Tensor, "n ch h w"]) -> Float[Tensor, "n c"]:
+        """Return the explained scores of prepared images, differentiable where gradients are on.
+
+        Unchecked, and without a visit: call it inside `guest.visiting`.
+        """
+        return self.read(x).of(running(self.model), x.clone())
+
+    def scored(self, x: Float[Tensor, "n ch h w"]) -> nn.Module:
+        """Return a module that answers with the explained scores, the model itself if it does."""
+        reading = self.read(x)
+        network = running(self.model)
+        return network if reading.plain else ScoredNetwork(network, reading)
+
     def check_logits(self, logits: Any, x: Tensor) -> Float[Tensor, "n c"]:
-        """Return the network's output if it is finite logits `(N, C)`; raises ValueError if not."""
+        """Return explained scores if they are finite `(N, C)`; raises ValueError if not."""
         if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[0] != x.shape[0]:
             raise ValueError(
-                f"{type(self.model).__name__} returned {_described(logits)}; expected logits N x C;"
+                f"{type(self.model).__name__} returned {described(logits)}; expected logits N x C;"
                 " wrap it in a module whose forward returns only the class scores"
             )
+        stuck = saturated(logits, self.read(x).ending)
+        if stuck is not None:
+            raise ValueError(self._why_saturated(stuck))
         if not is_finite(logits):
             raise ValueError(self._why_not_finite())
         if self.classes is not None and len(self.classes) != logits.shape[1]:
@@ -209,6 +271,14 @@ class Classifier:
                 " name for each; check classes="
             )
         return logits
+
+    def _why_saturated(self, index: int) -> str:
+        return (
+            f"{type(self.model).__name__} gives a probability of exactly 0 or 1 for class {index}:"
+            f" it is saturated in {str(self.dtype).removeprefix('torch.')}, and nothing moves it;"
+            " expected one between; let the network return its logits, or run it in float64:"
+            " model.double()"
+        )
 
     def _why_not_finite(self) -> str:
         state = self.model.state_dict().items()
@@ -220,13 +290,13 @@ class Classifier:
         )
 
     def logits(self, x: Float[Tensor, "n ch h w"]) -> Float[Tensor, "n c"]:
-        """Return the logits of prepared images without a graph.
+        """Return the explained scores of prepared images without a graph.
 
-        Raises ValueError for a wrong number of channels and for output that is not finite `N x C`.
+        Raises ValueError for a wrong number of channels and for output that is not finite scores.
         """
-        with visiting(self.model) as network, torch.no_grad():
+        with visiting(self.model), torch.no_grad():
             try:
-                out = network(x.clone())
+                out = self.scores_of(x)
             except RuntimeError as cause:
                 if x.shape[1] == self.in_channels:
                     raise
@@ -246,15 +316,51 @@ class Classifier:
         return [tuple(p) for p in self.ranked(logits, top)]
 
     def ranked(self, logits: Float[Tensor, " c"], top: int) -> list[Prediction]:
-        """Return the `top` predictions of one row of logits, likeliest first."""
+        """Return the `top` predictions of one row of scores, likeliest first."""
         order = torch.argsort(logits.float(), descending=True, stable=True)[:top]
         return [self.prediction(logits, int(i)) for i in order]
 
     def prediction(self, logits: Float[Tensor, " c"], index: int) -> Prediction:
-        """Return one class of a row of logits, softmax probability (sigmoid for a single logit)."""
+        """Return one class of a row of scores, with the probability that the network means."""
         row = logits.double()
-        chance = torch.softmax(row, 0)[index] if len(row) > 1 else torch.sigmoid(row[0])
+        chance = self.probabilities(row)[index]
         return Prediction(index, self.name(index), float(chance), float(row[index]))
+
+    def probabilities(self, logits: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
+        """Return the probabilities that scores of this network stand for."""
+        return self._known.probabilities(logits)
+
+    def log_probabilities(self, logits: Float[Tensor, "*n c"]) -> Float[Tensor, "*n c"]:
+        """Return the logarithms of the probabilities that scores of this network stand for."""
+        return self._known.log_probabilities(logits)
+
+    def findings(self, logits: Float[Tensor, "n c"]) -> list[tuple[int, ...]]:
+        """Return the classes that the network finds in each image.
+
+        One, or those of a probability above a half where they do not exclude one another.
+        """
+        return self._known.named(logits)
+
+    @property
+    def read_as_two(self) -> bool:
+        """Whether the network's only output decides between two classes."""
+        return self.reading is not None and self.reading.two
+
+    @property
+    def class_count(self) -> int | None:
+        """How many classes there are, None while neither names nor an image say it."""
+        if self.reading is not None:
+            return self.reading.classes
+        return len(self.classes) if self.classes is not None else None
+
+    @property
+    def _known(self) -> ScoreReading:
+        if self.reading is None:
+            raise ValueError(
+                "got scores before the network saw an image; expected those of this classifier;"
+                " ask classifier.logits(x) first"
+            )
+        return self.reading
 
     def name(self, index: int) -> str:
         """Return the name of a class, `class 7` where names were not given."""
@@ -310,6 +416,13 @@ def _names(classes: Sequence[str] | Mapping[int, str] | None) -> tuple[str, ...]
     return tuple(str(classes[i]) for i in range(len(classes)))
 
 
+def _both_answers(names: tuple[str, ...] | None, scores: str | None) -> tuple[str, ...] | None:
+    """Return names as they are; beside the only one, what it is not: one output answers both."""
+    if names is None or len(names) != 1 or scores == "multilabel":
+        return names
+    return f"not {names[0]}", names[0]
+
+
 def _class_count(model: nn.Module) -> int | None:
     sizes = [
         m.out_features if isinstance(m, nn.Linear) else m.out_channels
@@ -337,12 +450,3 @@ def _extent(x: Tensor) -> tuple[Tensor, Tensor]:
     low, high = flat.min(), flat.max()
     high = torch.maximum(high, low + 1e-6)
     return low.expand(len(flat)), high.expand(len(flat))
-
-
-def _described(output: Any) -> str:
-    if isinstance(output, Tensor):
-        return f"a tensor of shape {tuple(output.shape)}"
-    if isinstance(output, tuple | list):
-        kinds = Counter(type(o).__name__ for o in output)
-        return f"a {type(output).__name__} of {', '.join(f'{n} {k}' for k, n in kinds.items())}"
-    return f"a {type(output).__name__}"

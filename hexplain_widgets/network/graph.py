@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -83,6 +83,24 @@ class Graph:
         self.nodes = operations.nodes
         self.order = {node: i for i, node in enumerate(self.nodes)}
         self.image, self.result = operations.image, operations.result
+
+    def added(self, function: Callable[..., Any], node: fx.Node) -> fx.Node:
+        """Return a new node behind one that a function makes of its value."""
+        owner = node.graph
+        with owner.inserting_before(owner.output_node()):
+            return owner.call_function(function, (node,))
+
+    def end_at(self, result: fx.Node) -> None:
+        """Let another node be what the network returns; what only led elsewhere is gone."""
+        owner = result.graph
+        owner.output_node().args = (result,)
+        for node in reversed(owner.nodes):
+            if not node.users and node.op not in ("output", "placeholder"):
+                owner.erase_node(node)
+        self.nodes = tuple(n for n in owner.nodes if n.op != "output")
+        self.order = {node: i for i, node in enumerate(self.nodes)}
+        self.calls = tuple(c if c.node in self.order else replace(c, node=None) for c in self.calls)
+        self.result = result
 
     def needed(self, wanted: Iterable[fx.Node], given: Collection[fx.Node]) -> list[fx.Node]:
         """Return, in order, the nodes to run for `wanted` when the values of `given` are known."""

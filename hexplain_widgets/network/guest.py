@@ -149,6 +149,11 @@ def visiting(model: nn.Module) -> Iterator[nn.Module]:
                 yield model
 
 
+def running(model: nn.Module) -> nn.Module:
+    """Return what runs in the place of a network inside `visiting`."""
+    return twin_of(model).network or model
+
+
 @contextmanager
 def _unchanged(model: nn.Module) -> Iterator[None]:
     with _same_buffers(model), _without_parameter_gradients(model), _evaluating(model):

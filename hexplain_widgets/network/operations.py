@@ -10,12 +10,15 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
 from torch.autograd.function import BackwardCFunction
 from torch.overrides import TorchFunctionMode
+
+from .outputs import entries, tensors
 
 # Methods that stand for operators, however the forward spells them.
 _OPERATORS: Mapping[str, Callable[..., Any]] = {
@@ -342,6 +345,18 @@ def _storage(tensor: Tensor) -> int:
         return id(tensor)
 
 
+def _replaced(output: Any, nodes: Mapping[int, fx.Node]) -> Any:
+    """Return what a network returned with nodes in the place of tensors, under the same names."""
+    if isinstance(output, Tensor):
+        return nodes[id(output)]
+    held = {key: _replaced(value, nodes) for key, value in entries(output)}
+    if isinstance(output, Mapping):
+        return held
+    if isinstance(output, tuple | list) and not hasattr(output, "_fields"):
+        return tuple(held.values())
+    return SimpleNamespace(**{str(key): value for key, value in held.items()})
+
+
 # Reports calls of modules: `listening(modules, enter, leave)` is a context in which it does.
 Listening = Callable[..., AbstractContextManager[None]]
 
@@ -380,8 +395,8 @@ def _complete(
 class RecordedOperations:
     """The operations of one forward pass as nodes of torch.fx, for any number of images.
 
-    `result` is the node of what `pick` takes of the network's output, `logits` its value. Sizes
-    that are the number of images, found by running two, follow the images that are run later.
+    `result` is the network's output with nodes in the place of tensors. Sizes that are the number
+    of images, found by running two, follow the images that are run later.
     Raises Unrecordable where what ran for this image need not be what runs for another, and
     SharesModules where a tensor of `foreign` ones is used.
     """
@@ -393,15 +408,10 @@ class RecordedOperations:
         *,
         listening: Listening,
         foreign: Iterable[Tensor] = (),
-        pick: Callable[[Any], Any] = lambda output: output,
     ) -> None:
         ids = frozenset(map(id, foreign))
         log, output, whole = _complete(network, x, listening, ids)
-        picked = pick(output)
-        if not isinstance(picked, Tensor):
-            raise Unrecordable("it does not return one tensor")
-        end = log.value(picked)
-        self.logits = picked.detach()
+        ends = {id(tensor): log.value(tensor) for _, tensor in tensors(output)}
         self._counts = self._counted(log, network, x, listening, whole, ids)
         self.constants = {f"_constant{i}": t.detach() for i, t in enumerate(log.unknown)}
         self._graph = fx.Graph()
@@ -411,12 +421,13 @@ class RecordedOperations:
         self.around: dict[fx.Node, int] = {}
         for number, entry in enumerate(log.entries):
             self._nodes.append(self._node(number, entry))
-        self.image, self.result = self._nodes[0], self._at(end)
+        self.image = self._nodes[0]
+        self.result = _replaced(output, {key: self._at(end) for key, end in ends.items()})
         self.calls = tuple(
             replace(c, node=None if c.value is None else self._at(c.value), value=None)
             for c in log.calls
         )
-        self._graph.output(self.result)
+        self._graph.output(tuple(self._at(end) for end in ends.values()))
         self.nodes = tuple(n for n in self._graph.nodes if n.op != "output")
 
     def _counted(

@@ -111,14 +111,18 @@ class Probe:
     def _known(self, x: Tensor) -> _Known:
         while True:
             with self._inside(x) as network:
-                known = self._twin.recordings
-                if _size(x) not in known:
+                known, key = self._twin.recordings, self._key(x)
+                if key not in known:
                     try:
-                        known[_size(x)] = self._operations(network, x)
+                        known[key] = self._operations(network, x)
                     except SharesModules:
                         self._twin.give_up("a function on it calls modules of the original")
                         continue
-                return known[_size(x)]
+                return known[key]
+
+    def _key(self, x: Tensor) -> tuple[Any, ...]:
+        """Return what one graph serves: images of a size, and a way of reading the scores."""
+        return self.classifier.read(x), tuple(x.shape[1:]), x.dtype, x.device
 
     def _operations(self, network: nn.Module, x: Tensor) -> _Known:
         """Return the graph of the operations that ran for an image, or why it is not one."""
@@ -127,23 +131,27 @@ class Probe:
         try:
             operations = RecordedOperations(network, x[:1], listening=_listening, foreign=foreign)
             graph = Graph(network, operations)
-            logits = graph.run({graph.image: x[:1]}, {graph.result})[graph.result]
+            end = self.classifier.read(x).node_in(graph)
+            if end is None:
+                return _Known(None, "its scores are no result of an operation that is seen")
+            graph.end_at(end)
+            logits = graph.run({graph.image: x[:1]}, {end})[end]
         except Unrecordable as cause:
             return _Known(None, str(cause))
-        if not close(logits, operations.logits):
+        if not close(logits, self.classifier.scores_of(x[:1])):
             return _Known(None, DIFFERS)
         return _Known(TracedGraph(graph), "", weakref.ref(x))
 
     def _is_own(self, x: Tensor, logits: Tensor) -> bool:
-        """Whether the network itself gives these logits; its graph is not used again if not."""
+        """Whether the network itself gives these scores; its graph is not used again if not."""
         known = self._known(x)
         if known.checked is not None and known.checked() is x:
             return True
-        with self._inside(x) as network:
-            own = network(x.clone())
-        if isinstance(own, Tensor) and close(logits, own):
+        with self._inside(x):
+            own = self.classifier.scores_of(x)
+        if close(logits, own):
             return True
-        self._twin.recordings[_size(x)] = _Known(None, DIFFERS)
+        self._twin.recordings[self._key(x)] = _Known(None, DIFFERS)
         return False
 
     def _record(self, x: Tensor) -> Recording:
@@ -154,7 +162,8 @@ class Probe:
 
     def _listen(self, x: Tensor) -> Recording:
         with visiting(self.classifier.model) as network:
-            return Recording(network, x, listening=_listening, answering=_answering)
+            scores = self.classifier.scores_of
+            return Recording(network, x, scores=scores, listening=_listening, answering=_answering)
 
     def _survey(self, x: Tensor) -> Survey:
         graph = self.graph(x)
@@ -169,6 +178,7 @@ class Probe:
     def _inside(self, x: Tensor) -> Iterator[nn.Module]:
         try:
             with visiting(self.classifier.model) as network, torch.no_grad():
+                self.classifier.read(x)
                 yield network
         except RuntimeError as cause:
             if x.shape[1] == self.classifier.in_channels:
@@ -323,10 +333,6 @@ class Probe:
             return runner.run(maps, unclipped)
 
         return SegmentRunner(run)
-
-
-def _size(x: Tensor) -> tuple[Any, ...]:
-    return tuple(x.shape[1:]), x.dtype, x.device
 
 
 def layers(model: nn.Module | Classifier, image: Any) -> LayerTable:

@@ -40,6 +40,11 @@ class ProbedImage:
         return self.prepared.shown
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the scores mean, where that is not simply what the network returns."""
+        return self._probe.classifier.score_notes
+
+    @property
     def size(self) -> tuple[int, int]:
         """Rows and columns of the image."""
         return self.image.shape[0], self.image.shape[1]

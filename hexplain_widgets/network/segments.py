@@ -58,6 +58,11 @@ class UnitGradients:
     activations: Float[Tensor, "b k h w"]
     offsets: tuple[Pair, ...]
 
+    def in_favour(self) -> UnitGradients:
+        """Return the same with nothing negated: what speaks for decisions, negative ones too."""
+        signs = self.gradients.new_tensor(self.signs)[:, None, None, None]
+        return replace(self, signs=(1,) * len(self.units), gradients=self.gradients * signs)
+
     def each(self) -> Iterator[UnitGradients]:
         """Yield every decision as a batch of its own."""
         for i in range(len(self.units)):

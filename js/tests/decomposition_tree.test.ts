@@ -146,6 +146,18 @@ describe("the words", () => {
     expect(sentences(node("1"), tree).join(" ")).toContain("value before the clip");
   });
 
+  it("say what speaks against a class that was asked about", () => {
+    const other = payload();
+    other.target = { ...other.target, logit: -4.2 };
+    other.nodes.negated = other.nodes.negated.map((flag, i) => (i === 0 ? 1 : flag));
+    const against = readTree(other);
+    const said = (key: string) =>
+      sentences(against.nodes.get(key) as ReturnType<typeof node>, against).join(" ");
+    expect(said("")).toContain("The network decides against it");
+    expect(said("")).toContain("against it in the layer below");
+    expect(said("0")).toContain(`of all that speaks against ${MARKUP}`);
+  });
+
   it("say where a step is exact and where nothing is below", () => {
     expect(sentences(node(""), tree).join(" ")).toContain("the step is exact");
     expect(sentences(node("1"), tree).join(" ")).toContain("No channel below is activated");

@@ -88,7 +88,7 @@ def test_a_single_output_needs_no_target() -> None:
                           nn.Linear(4, 1)).eval()  # fmt: skip
     engine = hx.AdditiveExplainer(concepts="filters", epochs=2, layer="1")
     engine.fit(model, [x for x, _ in DATA[:24]], progress=False)
-    assert engine.target_ == "class 0"
+    assert engine.target_ == "class 1"
 
 
 def test_an_unknown_target_is_named_with_the_nearest() -> None:

@@ -637,9 +637,43 @@ def test_a_network_of_one_logit_is_fitted(score: str, weighting: str) -> None:
     model = plain()
     model[-1] = seeded(nn.Linear(16, 1))
     chip = fitted([x for x, _ in IMAGES], model, score=score, weighting=weighting)
-    assert chip.importance().shape == (1, 16)
+    assert chip.importance().shape == (2, 16)
     assert chip.importance().any()
-    assert chip.explain(IMAGES[0][0]).index == 0
+    if (score, weighting) == ("logit", "equal"):
+        # The logits of the two answers are each other's opposites.
+        assert chip.importance()[0] == pytest.approx(-chip.importance()[1], abs=1e-6)
+    index = int(model(IMAGES[0][0][None])[0, 0] > 0)
+    assert chip.explain(IMAGES[0][0]).index == index
+
+
+@pytest.mark.parametrize("end", [nn.Softmax(1), nn.LogSoftmax(1)])
+@pytest.mark.parametrize("score", ["logit", "probability"])
+def test_a_closing_softmax_changes_nothing_and_is_said(score: str, end: nn.Module) -> None:
+    closed = nn.Sequential(*plain(), end)
+    chip, other = fitted(score=score), fitted(model=closed, score=score)
+    assert other.importance() == pytest.approx(chip.importance(), rel=1e-6, abs=1e-9)
+    heat = other.explain(IMAGES[0][0])
+    assert heat.index == chip.explain(IMAGES[0][0]).index
+    assert heat.notes[0].startswith("The network ends in a ")
+
+
+@pytest.mark.parametrize("score", ["logit", "probability", "log-probability"])
+def test_findings_are_counted_and_measured_by_themselves(score: str) -> None:
+    rows = [torch.tensor([1, 0, 1, 0, 0]), torch.tensor([0, 0, 1, 0, 0]), torch.zeros(5)]
+    data = [(x, row) for (x, _), row in zip(IMAGES, rows, strict=False)]
+    many = Chip(**SETTINGS, score=score, weighting="loyal")
+    many.fit(hx.Classifier(plain(), scores="multilabel"), data, progress=False)
+    assert many._statistics.labelled.tolist() == [1, 0, 2, 0, 0]
+    logits = plain()(torch.stack([x for x, _ in data]))
+    assert many._statistics.predicted.tolist() == (logits > 0).sum(0).tolist()
+    # Each finding is weighed and measured as a network of that output alone would be.
+    alone = plain()
+    alone[10].weight.data, alone[10].bias.data = (
+        p[2:3].clone() for p in (alone[10].weight.data, alone[10].bias.data)
+    )
+    one = Chip(**SETTINGS, score=score, weighting="loyal")
+    one.fit(hx.Classifier(alone, scores="multilabel"), [x for x, _ in data], progress=False)
+    assert many.importance()[2] == pytest.approx(one.importance()[0], rel=1e-4, abs=1e-6)
 
 
 def test_progress_is_shown_unless_it_is_unwanted(capsys) -> None:

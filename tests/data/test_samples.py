@@ -103,6 +103,27 @@ def test_a_label_is_an_index_of_any_kind_or_a_name(label: object) -> None:
     assert [s.label for s in samples([(PIXELS[0], label)])] == [2]
 
 
+@pytest.mark.parametrize(
+    ("label", "classes"),
+    [
+        (torch.eye(5)[2], (2,)),
+        (torch.tensor([1, 0, 0, 1, 0]), (0, 3)),
+        (np.array([False, True, True, False, False]), (1, 2)),
+        ([0, 0, 0, 0, 0], ()),
+        (["d", "a"], (0, 3)),
+    ],
+)
+def test_a_label_may_name_several_classes_or_none(label: object, classes: tuple[int, ...]) -> None:
+    (sample,) = samples([(PIXELS[0], label)])
+    assert sample.labels == sample.label == classes
+    assert sample.label_for(3) == (3 if 3 in classes else classes[0] if classes else None)
+
+
+@pytest.mark.parametrize("label", [torch.tensor(1.0), torch.tensor([1.0]), 1.0, np.float32(1)])
+def test_a_label_may_be_a_whole_number_of_any_type(label: object) -> None:
+    assert [s.labels for s in samples([(PIXELS[0], label)])] == [(1,)]
+
+
 def test_a_label_may_be_none() -> None:
     assert [s.label for s in samples([(PIXELS[0], None), (PIXELS[1],)])] == [None, None]
 
@@ -110,9 +131,13 @@ def test_a_label_may_be_none() -> None:
 @pytest.mark.parametrize(
     ("label", "text"),
     [
-        (0.5, r"got the label '0.5' \(float\); expected a class index, a\s+class name or None"),
-        (torch.tensor(1.0), r"got the label 'tensor\(1.\)' \(Tensor\); expected a class index"),
-        (torch.eye(5)[2], r"got the label 'tensor.* \(Tensor\); expected a class index"),
+        (
+            0.5,
+            r"got the label '0.5' \(float\); expected a class index, a class name, a row of zeros",
+        ),
+        (torch.tensor(1.5), r"got the label 'tensor\(1.5.*' \(Tensor\); expected a class index"),
+        (torch.eye(5)[2] / 2, r"got the label 'tensor.* \(Tensor\); expected a class index"),
+        (torch.eye(4)[2], "got a label of 4 zeros and ones; expected 5, one for each class;"),
         (
             {"id": 3},
             r"got the label .* \(dict\); expected .*; give \(image, label\), or the images",

@@ -320,11 +320,55 @@ def test_the_text_of_a_tree_names_layers_channels_and_shares() -> None:
     assert text.count("└─") == 3 and "7 channel" in text and "%" in text
 
 
-def test_a_target_that_is_not_positive_is_refused_with_the_positive_ones() -> None:
-    engine = hx.Decomposer(plain(), image(40))
-    negative = next(p for p in engine.predictions(5) if p.logit <= 0)
-    with pytest.raises(ValueError, match=r"a positive one was expected.*choose one of 'class"):
-        engine.retarget(negative.index)
+# The means of the channels of `weighed` are (3, 1).
+PAIR = torch.tensor([3.0, 1.0])[None, :, None, None].expand(1, 2, 4, 4).clone()
+
+
+def weighed(*weights: list[float], bias: float = 0.0) -> nn.Module:
+    """Two channels as they come, and classes that weigh their means."""
+    network = nn.Sequential(
+        nn.Conv2d(2, 2, 1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(2, len(weights)),
+    ).eval()  # fmt: skip
+    network[0].weight.data = torch.eye(2)[:, :, None, None]
+    network[4].weight.data = torch.tensor(weights)
+    network[4].bias.data.fill_(bias)
+    return network
+
+
+@pytest.mark.parametrize("method", ["gradient", "ablation"])
+def test_of_a_negative_logit_that_is_asked_about_the_reasons_against_are_shown(method) -> None:
+    model = weighed([1.0, 1.0], [-2.0, 1.0])  # logits 4 and -5
+    tree = hx.decompose(model, PAIR, 1, layers=["1"], merge_iou=1.0, method=method)
+    assert (tree.target.logit, tree.root.value, tree.root.negated) == (-5, -5, True)
+    (child,) = tree.root.children
+    # What channel 0 takes away is 3 * 2, in ablation all of it, in gAP its mean over 16 cells.
+    assert child.channel == 0
+    assert child.contribution == pytest.approx(6 if method == "ablation" else 6 / 16)
+    assert (child.share, tree.root.completeness) == (1, pytest.approx(1))
+    assert tree.notes[-1] == (
+        "The logit of class 1 is -5: shown is what speaks against it in 1, as shares of all that"
+        " does."
+    )
+    assert str(tree).splitlines()[0].endswith(": what speaks against it")
+
+
+@pytest.mark.parametrize("method", ["gradient", "ablation"])
+@pytest.mark.parametrize("target", [None, 0])
+def test_of_the_class_that_is_named_the_reasons_for_it_are_shown_whatever_its_sign(
+    method, target
+) -> None:
+    model = weighed([-1.0, 1.0], [-2.0, 1.0], bias=-1.0)  # logits -3 and -6
+    engine = hx.Decomposer(model, PAIR, target=target, layers=["1"], merge_iou=1.0, method=method)
+    tree = engine.tree()
+    assert (tree.target.index, tree.target.logit, tree.root.negated) == (0, -3, False)
+    (child,) = tree.root.children
+    assert child.channel == 1
+    assert child.contribution == pytest.approx(1 if method == "ablation" else 1 / 16)
+    assert tree.root.completeness == pytest.approx(2 / 3)  # -3 + 1 of -3: the rest is bias
+    assert "no class has a higher one: shown is what speaks for it" in tree.notes[-1]
+    assert engine.faithfulness(tree, ()).drops.tolist() == pytest.approx([-3, 1])
+    assert [k for k, *_ in engine.candidates(tree, ())] == [1]
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 2.5, True])

@@ -76,6 +76,18 @@ def test_a_class_whose_logit_is_not_positive_is_compared_without_a_tree() -> Non
     assert found.notes[0].startswith("There is no tree of bird: its logit is -1.00")
 
 
+def test_a_finding_beside_a_stronger_one_is_said_to_be_found() -> None:
+    known = hx.Classifier(classifier().model, classes=["cat", "dog", "bird"], scores="multilabel")
+    rivalry = ClassComparison(known, dog())
+    aim = rivalry.prediction("dog")
+    wrong = hx.decompose(known, dog(), rivalry.predictions(1)[0].index)
+    found = failure_of(rivalry, wrong, None, aim, top=1)
+    assert aim.probability == pytest.approx(float(rivalry.logits[aim.index].sigmoid()))
+    assert found.notes[-1].startswith(
+        f"The network finds dog too (probability {aim.probability:.2f})"
+    )
+
+
 def test_what_lies_behind_the_layer_is_said() -> None:
     known = classifier()
     known.model[7].bias.data = torch.tensor([0.0, 0, 5])

@@ -183,6 +183,23 @@ def test_images_without_labels_belong_where_the_network_puts_them() -> None:
     check_same(statistics_of([x for x, _ in DATA]), statistics_of(named))
 
 
+def test_an_image_belongs_to_the_concepts_of_all_its_labels() -> None:
+    rows = [torch.tensor(row) for row in ([1, 0, 1, 0, 0], [0, 0, 0, 1, 1], [0] * 5)]
+    found = statistics_of([(x, row) for (x, _), row in zip(DATA, rows, strict=False)])
+    named = dict(zip((c.name for c in found.scope.concepts), found.labelled, strict=True))
+    # cat and wolf are a pet and wild, bear and stone are wild alone, and nothing is nothing.
+    assert (named["pet"], named["wild"], named["animal"]) == (1, 2, 2)
+    assert found.unplaced == 1
+
+
+def test_unlabelled_findings_belong_to_the_concepts_of_all_of_them() -> None:
+    model, classifier = plain(), Classifier(plain(), classes=CLASSES, scores="multilabel")
+    shown = [(x, (model(x[None])[0] > 0).long()) for x, _ in DATA]
+    found = Pass(plan_of(), classifier, None, begun=lambda r: None)
+    found.run([x for x, _ in DATA], progress=False)
+    check_same(found.statistics, statistics_of(shown))
+
+
 def test_a_wrong_label_is_an_error_that_says_which() -> None:
     with pytest.raises(
         ValueError, match=r"got the label 5; expected a class index from 0 to 4; leave labels out"

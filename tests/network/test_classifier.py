@@ -79,10 +79,13 @@ def test_predictions_are_ranked_and_their_probabilities_add_up(classifier) -> No
 def test_a_single_logit_is_a_sigmoid() -> None:
     model = plain()
     model[10] = nn.Linear(16, 1)
-    ((index, name, chance),) = hx.Classifier(model).predict(image(40))
+    answers = {i: (name, chance) for i, name, chance in hx.Classifier(model).predict(image(40))}
     with torch.no_grad():
-        assert (index, name) == (0, "class 0")
-        assert chance == pytest.approx(float(torch.sigmoid(model(image(40))[0, 0])))
+        chance = float(torch.sigmoid(model(image(40))[0, 0]))
+    assert answers == {
+        0: ("class 0", pytest.approx(1 - chance)),
+        1: ("class 1", pytest.approx(chance)),
+    }
 
 
 def test_names_may_come_as_a_mapping() -> None:
@@ -170,13 +173,13 @@ class Returning(nn.Module):
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (lambda out: (out, out), "returned a tuple of 2 Tensor; expected logits N x C"),
-        (lambda out: {"out": out}, "returned a dict; expected logits N x C"),
-        (lambda out: out[0], r"a tensor of shape \(5,\)"),
-        (lambda out: out[:, :, None, None], r"a tensor of shape \(1, 5, 1, 1\)"),
+        (lambda out: (out.long(), "five"), r"returned a tuple of 0: a tensor of shape \(1, 5\), 1"),
+        (lambda out: {"boxes": out[..., None] * out}, r"dict of boxes: .*; expected logits N x C"),
+        (lambda out: out[:, :, None, None].expand(-1, -1, 2, 2), r"shape \(1, 5, 2, 2\); expected"),
+        (lambda out: "five", "returned a str; expected logits N x C; .*output="),
     ],
 )
-def test_output_that_is_not_n_by_c_is_an_error(answer, text) -> None:
+def test_output_without_scores_is_an_error(answer, text) -> None:
     with pytest.raises(ValueError, match=text):
         hx.Classifier(Returning(answer)).predict(picture())
     with pytest.raises(ValueError, match=text):

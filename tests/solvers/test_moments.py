@@ -99,8 +99,9 @@ def test_a_network_of_one_logit_is_loyal_by_its_sigmoid() -> None:
     )  # fmt: skip
     found = seen(network, ["1"], "probability").rows["1"]
     logits = torch.cat([network(x) for x in IMAGES]).detach().double()
-    assert found.loyalty.numpy() == pytest.approx(logits.sigmoid().numpy(), rel=1e-6)
-    assert found.scores[:, 0].numpy() == pytest.approx(logits.sigmoid().numpy(), rel=1e-6)
+    both = torch.cat([-logits, logits], 1).sigmoid().numpy()
+    assert found.loyalty.numpy() == pytest.approx(both, rel=1e-6)
+    assert found.scores[:, 0].numpy() == pytest.approx(both, rel=1e-6)
 
 
 def test_several_layers_are_gated_in_one_pass_each_by_itself() -> None:

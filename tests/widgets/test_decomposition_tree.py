@@ -222,13 +222,15 @@ def test_a_message_that_cannot_be_done_is_answered_and_nothing_is_lost(
     assert tree.evidence is before
 
 
-def test_a_class_against_which_the_network_decides_is_refused_with_others_to_choose(
+def test_a_class_against_which_the_network_decides_is_explained_with_its_sign(
     browser: Answers, tree: DecompositionTree, classifier: hx.Classifier, picture: np.ndarray
 ) -> None:
     against = [p for p in hx.Decomposer(classifier, picture).predictions(5) if p.logit <= 0]
     answer = browser.ask("retarget", target=against[0].index)
-    assert "a positive one was expected" in answer["text"]
-    assert tree.evidence.target.name in answer["text"]
+    assert answer["kind"] != "error"
+    assert tree.evidence.target.index == against[0].index
+    assert tree.evidence.root.negated
+    assert any("speaks against it" in note for note in tree.evidence.notes)
 
 
 @pytest.mark.parametrize(

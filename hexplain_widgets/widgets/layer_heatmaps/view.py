@@ -251,6 +251,7 @@ def _empty(
         methods=chosen_methods(methods),
         provenance=Provenance("CHIP", model, predictions[0].name, settings, None, versions()),
         sparsity=float(chip.sparsity),
+        notes=classifier.score_notes,
     )
 
 

@@ -18,16 +18,22 @@ export function unitOf(node: TreeNode, tree: Tree): string {
   return `${levelName(parent.layer).toLowerCase()} channel ${parent.facts.channel}`;
 }
 
+/** Whether a node is the decision against a class: what speaks against it was taken apart. */
+function opposed(node: TreeNode): boolean {
+  return !node.parent && node.facts.negated;
+}
+
 function share(node: TreeNode, tree: Tree): string {
   const of = node.parent?.parent
     ? `${levelName(node.parent.layer).toLowerCase()} channel ${node.parent.facts.channel}`
     : tree.payload.target.name;
+  const speaks = node.parent && opposed(node.parent) ? "against" : "for";
   const { contribution, estimate } = node.facts;
   const measured =
     estimate === null
       ? `${number(contribution)} on average over the map.`
       : `without it ${number(contribution)} is lost; its gradient says ${number(estimate)}.`;
-  return `Carries ${percent(node.facts.share)} of all that speaks for ${of}: ${measured}`;
+  return `Carries ${percent(node.facts.share)} of all that speaks ${speaks} ${of}: ${measured}`;
 }
 
 function place(node: TreeNode): string {
@@ -42,7 +48,8 @@ function place(node: TreeNode): string {
 function below(node: TreeNode): string {
   const { activated, completeness } = node.facts;
   if (activated === null) return "";
-  if (activated === 0) return "No channel below is activated: nothing further speaks for it.";
+  const side = opposed(node) ? "against" : "for";
+  if (activated === 0) return `No channel below is activated: nothing further speaks ${side} it.`;
   const channels = activated === 1 ? "One channel speaks" : `${activated} channels speak`;
   const sum =
     completeness === null
@@ -51,7 +58,7 @@ function below(node: TreeNode): string {
         (Math.abs(completeness - 1) < 0.005
           ? ": the step is exact."
           : "; the difference is bias, or what is not linear.");
-  return `${channels} for it in the layer below.${sum}`;
+  return `${channels} ${side} it in the layer below.${sum}`;
 }
 
 /** The facts of a node in plain sentences. */
@@ -61,6 +68,7 @@ export function sentences(node: TreeNode, tree: Tree): string[] {
     const { target } = tree.payload;
     return [
       `Logit ${number(target.logit)}, probability ${percent(target.probability)}.`,
+      opposed(node) ? "The network decides against it: below is what speaks against it." : "",
       below(node),
     ].filter(Boolean);
   }
