@@ -261,16 +261,14 @@ def as_asked(decision: UnitGradients, scores: Float[Tensor, " c"]) -> UnitGradie
 
 
 def note_on_sign(target: Prediction, root: Node, layer: str) -> str | None:
-    """Return in words what a class's score below 0 means for its tree, None where it is not."""
+    """Return in words what a class's score of 0 or less means for its tree, None for more."""
     if target.logit > 0:
         return None
     said = f"The logit of {target.name} is {target.logit:.3g}"
     if root.negated:
         return f"{said}: shown is what speaks against it in {layer}, as shares of all that does."
-    return (
-        f"{said}, and no class has a higher one: shown is what speaks for it in {layer}, though"
-        " more speaks against it."
-    )
+    best = ", and no class has a higher one" if target.logit < 0 else ""
+    return f"{said}{best}: shown is what speaks for it in {layer}."
 
 
 def cut_out(

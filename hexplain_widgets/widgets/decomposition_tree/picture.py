@@ -78,7 +78,8 @@ class _DecompositionPicture:
 
     def _title(self) -> None:
         target = self.evidence.target
-        self.pen.text((MARGIN, 84), f"Why {short(target.name, 60)}?", 54)
+        why = "Why not" if self.evidence.root.negated else "Why"
+        self.pen.text((MARGIN, 84), f"{why} {short(target.name, 60)}?", 54)
         facts = f"probability {percent(target.probability)},  logit {target.logit:.3g}"
         self.pen.text((WIDTH - MARGIN, 84), facts, 30, SOFT, "rs")
         deepest = max(map(len, self.rows))

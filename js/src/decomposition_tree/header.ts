@@ -53,10 +53,10 @@ export class Header {
   }
 
   private update(): void {
-    const { target, top_k: topK } = this.session.tree.payload;
+    const { target, top_k: topK, nodes } = this.session.tree.payload;
     fill(
       this.title,
-      h("span", { class: "hx-why" }, "Why "),
+      h("span", { class: "hx-why" }, nodes.negated[0] ? "Why not " : "Why "),
       h("b", {}, target.name),
       h("span", { class: "hx-why" }, "?"),
       h("small", {}, `${percent(target.probability)} · logit ${number(target.logit)}`),
