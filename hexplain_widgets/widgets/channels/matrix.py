@@ -15,7 +15,7 @@ from .._shared.linking import ChannelChoice
 from .._shared.messages import layer_in
 from .._shared.payload import layer_fields
 from .._shared.state import ViewState, boolean, finite, understood, whole
-from .._shared.view import check_evidence, synced
+from .._shared.view import check_evidence, settable, synced
 from .checks import ClassChecks, chip_of, data_of, indices_of
 from .payload import matrix_payload
 from .picture import draw_matrix
@@ -57,7 +57,7 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
     matrix = synced(traitlets.Dict)
     layers = synced(traitlets.List)
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=_cleaned)
+    view = settable(traitlets.Dict, from_json=_cleaned)
 
     def __init__(
         self,
