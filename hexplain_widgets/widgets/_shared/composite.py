@@ -67,6 +67,11 @@ class Composite(ipywidgets.DOMWidget):
             super().close()
 
 
+def wide(**settings: Any) -> ipywidgets.Layout:
+    """Return the layout of a view that is as wide as there is room, also beside others."""
+    return ipywidgets.Layout(**{"width": "100%", "min_width": "0", **settings})
+
+
 def dismiss(*widgets: Widget, but: Iterable[Widget] = ()) -> None:
     """Close widgets with all that they alone are made of; `but` stays, with all that it has."""
     close_parts(*widgets, but=but)

@@ -14,7 +14,7 @@ import ipywidgets
 from ...data.samples import length_of
 from ...diagnosis.attacks import TOP, Attack, Norm, attack_of
 from ...evidence import AttackedDecision, AttackedSet
-from .._shared.composite import Composite
+from .._shared.composite import Composite, wide
 from .._shared.controls import Requests
 from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
@@ -119,7 +119,7 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
         self._choice = None if engine is None else _made_choice(engine, requests)
         self._of_image: list[Any] = []
         self._of_set: list[Any] = []
-        super().__init__(layout=ipywidgets.Layout(grid_gap="8px"))
+        super().__init__(layout=wide(grid_gap="8px"))
         if one is not None:
             self._show_image(one)
         if several is not None:

@@ -16,7 +16,7 @@ from ...arguments import nearest
 from ...evidence import ChannelImportance
 from ...pictures.charts import ticks_around
 from ...pictures.page import ACCENT
-from .._shared.composite import Composite
+from .._shared.composite import Composite, wide
 from .._shared.controls import CheckControls, Requests
 from .._shared.conversation import EXPECTED, Content, Stop
 from .._shared.export import Exportable
@@ -100,7 +100,7 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
             check=lambda: self._check(requests),
             cancel=lambda: requests.cancel(self._agreement),
         )
-        super().__init__(layer=evidence.layer)
+        super().__init__(layer=evidence.layer, layout=wide())
         self.children = self._parts()
         self._listen()
         self._draw()

@@ -10,7 +10,7 @@ import ipywidgets
 
 from ...diagnosis.context import discriminative_degrees, measure_context
 from ...evidence import ContextSummary, DegreeSummary
-from .._shared.composite import Composite
+from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
 from .._shared.figures import line_figure
 from .._shared.markup import legend
@@ -86,7 +86,7 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
             children += (
                 self._context(one) if isinstance(one, ContextSummary) else self._degrees(one)
             )
-        super().__init__(children)
+        super().__init__(children, layout=wide())
         self.add_class("hx-context-report")
 
     def _context(self, summary: ContextSummary) -> list[ipywidgets.Widget]:

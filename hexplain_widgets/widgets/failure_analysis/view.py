@@ -14,7 +14,7 @@ import ipywidgets
 from ...data.samples import length_of
 from ...diagnosis.failures import TOP
 from ...evidence import Failure, Occlusion, Prediction
-from .._shared.composite import Composite
+from .._shared.composite import Composite, wide
 from .._shared.controls import Requests
 from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
@@ -93,7 +93,7 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
         self._beside = ipywidgets.GridBox([], layout=abreast(400))
         self._requests = requests = Requests({"true": self._answer_true})
         self._controls = None if engine is None else _made_controls(engine, requests)
-        super().__init__(layout=ipywidgets.Layout(grid_gap="10px"))
+        super().__init__(layout=wide(grid_gap="10px"))
         self.add_class("hx-failure")
         self._arrange()
 

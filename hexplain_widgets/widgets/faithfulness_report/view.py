@@ -11,7 +11,7 @@ import ipywidgets
 from ...diagnosis.faithfulness import measure_faithfulness
 from ...evidence import FaithfulnessSummary
 from ...pictures.charts import LineChart
-from .._shared.composite import Composite
+from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
 from .._shared.figures import line_figure
 from .._shared.markup import legend
@@ -77,7 +77,7 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
         # in the browser, so that steps are chosen without a kernel too
         ipywidgets.jslink((choice, "index"), (steps, "selected_index"))
         last = _grid([self._panel(surrogate_chart(evidence))])
-        super().__init__([head, correlations, choice, steps, last])
+        super().__init__([head, correlations, choice, steps, last], layout=wide())
         self.add_class("hx-faithfulness")
 
     def _step(self, place: int) -> ipywidgets.Widget:
