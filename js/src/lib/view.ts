@@ -2,6 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 import { Banner } from "./banner.ts";
 import { h, ownKeys } from "./dom.ts";
+import { stands } from "./kernel.ts";
 
 type Leave = () => void;
 type Build<M> = (model: M, root: HTMLElement, banner: Banner) => Leave;
@@ -11,6 +12,7 @@ export function view<M extends AnyModel>(name: string, kind: string, build: Buil
   return {
     render({ model, el }: { model: M; el: HTMLElement }): Leave {
       const banner = new Banner();
+      stands(model, el);
       const root = h("div", { class: `hx-view ${kind}`.trim() }, banner.element);
       ownKeys(root);
       el.classList.add(`hx-in-${name}`);
