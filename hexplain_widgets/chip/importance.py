@@ -16,6 +16,8 @@ Class = int | str
 Weights = Mapping[tuple[str, int], Float[np.ndarray, " k"]]
 # Below this share of explained variance the view warns.
 POOR_FIT = 0.2
+# Below this penalty rounding decides what the smallest weights are.
+LEAST_SPARSITY = 1e-6
 
 
 class Importance:
@@ -200,11 +202,12 @@ class Importance:
 
 
 def checked_sparsity(sparsity: float) -> float:
-    """Return a sparsity if it is above 0 and at most 1; raises ValueError."""
-    if not 0 < sparsity <= 1:
+    """Return a sparsity from `LEAST_SPARSITY` to 1; raises ValueError."""
+    if not LEAST_SPARSITY <= sparsity <= 1:
         raise ValueError(
             f"got sparsity={sparsity}; expected a fraction above 0 and at most 1 of the penalty"
-            " that zeroes everything; the default is 0.01"
+            f" that zeroes everything, from {LEAST_SPARSITY:g} up: below, the solver does not come"
+            " to an end; the default is 0.003"
         )
     return sparsity
 
