@@ -260,6 +260,15 @@ class Chip(BaseEngine[ResponseStatistics]):
         name = self._importance.layer(layer).name
         return self._importance.matrix(name, self._importance.chosen(classes), self._provenance())
 
+    def frequent(self, count: int) -> tuple[int, ...]:
+        """Return the indices of the classes most often labelled or predicted in the data, sorted.
+
+        Of several as frequent the first are taken; raises ValueError for a count below 1.
+        """
+        seen = self._fitted.labelled + self._fitted.predicted
+        most = np.argsort(-seen, kind="stable")[: at_least_one("count", count)]
+        return tuple(sorted(map(int, most)))
+
     def overlap(
         self,
         classes: Sequence[Class],

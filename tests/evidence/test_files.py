@@ -68,7 +68,7 @@ def test_names_that_were_changed_are_refused_unless_their_digest_is_taken_out(
 ) -> None:
     path = FilterLabels("4", 3, {1: "wheel"}).save(tmp_path / "names.json")
     path.write_text(path.read_text().replace("wheel", "whale"))
-    with pytest.raises(ValueError, match="not those of its digest.*take the digest out"):
+    with pytest.raises(ValueError, match=r"not those of its digest.*take the digest out"):
         FilterLabels.load(path)
     lines = path.read_text().splitlines()
     kept = [line for line in lines if "digest" not in line]
