@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -421,10 +422,12 @@ class Chip(BaseEngine[ResponseStatistics]):
         classes = [looked.index_of(None)] if targets is None else self._importance.chosen(targets)
         maps, boxes = [], []
         ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
-        for method, asked in requests_of(methods, classes, names, ask, stopped):
-            maps.append(heatmap_of(method, asked, provenance))
-            if localize:
-                boxes.append(localization_of(method, asked, provenance, threshold=self.threshold_))
+        with self._importance.until(stopped or never), suppress(CancelledError):
+            for method, asked in requests_of(methods, classes, names, ask, stopped):
+                maps.append(heatmap_of(method, asked, provenance))
+                if localize:
+                    at = self.threshold_
+                    boxes.append(localization_of(method, asked, provenance, threshold=at))
         return HeatMapSheet(
             image=looked.image,
             predictions=looked.predictions(),
