@@ -534,11 +534,15 @@ class AdditiveFit:
         priors = self.examples.priors.clip(0) if self.schedule.positive else self.examples.priors
         return int((priors == 0).all(1).sum())
 
-    def deviation(self, distillation: Distillation) -> float:
-        """Return the mean relative deviation on held-out images (all, where none are)."""
+    def deviation(self, distillation: Distillation) -> float | None:
+        """Return the mean relative deviation on held-out images (all, where none are).
+
+        None where their scores are all the same, so that there is no range to hold it against.
+        """
         some = np.flatnonzero(self.held_out) if self.held_out.any() else np.arange(len(self.batch))
         _, explained = explained_by(distillation.explainer, self.examples, some, self._device)
-        return float(relative_deviations(self.batch.scores[some], explained).mean())
+        mean = float(relative_deviations(self.batch.scores[some], explained).mean())
+        return mean if np.isfinite(mean) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -552,7 +556,7 @@ class DistilledExplainers:
     scope: ScoreScope
     elements: Elements
     ours: Explainer
-    deviation: float
+    deviation: float | None
     span: tuple[float, float]
     images: int
     plain: Explainer | None = None
@@ -626,12 +630,12 @@ class DistilledExplainers:
             for name, shape in settings["shapes"].items()
         }
         low, high = map(float, settings["span"])
-        plain = settings["plain_deviation"]
+        known, plain = settings["deviation"], settings["plain_deviation"]
         return cls(
             scope,
             elements,
             explainers[OURS],
-            float(settings["deviation"]),
+            None if known is None else float(known),
             (low, high),
             int(settings["images"]),
             explainers.get(PLAIN),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from ..evidence.files import replacing
 from ..provenance import fingerprint
 
 FORMAT = 1
@@ -55,7 +55,7 @@ class FilterLabels:
         """Write the labels as JSON in one step; return the path. Raises OSError on failure."""
         target = Path(path)
         names = {str(k): self.names[k] for k in sorted(self.names)}
-        value = {
+        value: dict[str, Any] = {
             "format": FORMAT,
             "layer": self.layer,
             "filters": self.filters,
@@ -63,12 +63,9 @@ class FilterLabels:
             "names": names,
             "without": sorted(self.without),
         }
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-        try:
+        value["digest"] = _digest(value)
+        with replacing(target) as partial:
             partial.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
         return target
 
     @classmethod
@@ -82,16 +79,19 @@ class FilterLabels:
             )
         try:
             return cls._of(json.loads(source.read_text(encoding="utf-8")))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"cannot load {source}: {error!s:.300}; names of filters were expected, as"
-                " FilterLabels.save writes them; take another copy"
+                " FilterLabels.save writes them; take another copy, or take the digest out of one"
+                " that you edited"
             ) from error
 
     @classmethod
     def _of(cls, value: Mapping[str, Any]) -> FilterLabels:
         if type(value["format"]) is not int or value["format"] > FORMAT:
             raise ValueError(f"its format is {value['format']!r}, {FORMAT} at most was expected")
+        if "digest" in value and value["digest"] != _digest(value):  # earlier files have none
+            raise ValueError("its names are not those of its digest: it was damaged or edited")
         network = value["network"]
         return cls(
             str(value["layer"]),
@@ -120,6 +120,12 @@ class FilterLabels:
                 " network's were expected; its filters answer to other things: name them again, or"
                 " set network=None to take the names nevertheless"
             )
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    """Return a hash of everything in a file of names but the hash itself."""
+    named = {key: one for key, one in value.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
 
 
 def _check_number(number: int, layer: str, filters: int) -> None:

@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -260,6 +261,15 @@ class Chip(BaseEngine[ResponseStatistics]):
         name = self._importance.layer(layer).name
         return self._importance.matrix(name, self._importance.chosen(classes), self._provenance())
 
+    def frequent(self, count: int) -> tuple[int, ...]:
+        """Return the indices of the classes most often labelled or predicted in the data, sorted.
+
+        Of several as frequent the first are taken; raises ValueError for a count below 1.
+        """
+        seen = self._fitted.labelled + self._fitted.predicted
+        most = np.argsort(-seen, kind="stable")[: at_least_one("count", count)]
+        return tuple(sorted(map(int, most)))
+
     def overlap(
         self,
         classes: Sequence[Class],
@@ -412,10 +422,12 @@ class Chip(BaseEngine[ResponseStatistics]):
         classes = [looked.index_of(None)] if targets is None else self._importance.chosen(targets)
         maps, boxes = [], []
         ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
-        for method, asked in requests_of(methods, classes, names, ask, stopped):
-            maps.append(heatmap_of(method, asked, provenance))
-            if localize:
-                boxes.append(localization_of(method, asked, provenance, threshold=self.threshold_))
+        with self._importance.until(stopped or never), suppress(CancelledError):
+            for method, asked in requests_of(methods, classes, names, ask, stopped):
+                maps.append(heatmap_of(method, asked, provenance))
+                if localize:
+                    at = self.threshold_
+                    boxes.append(localization_of(method, asked, provenance, threshold=at))
         return HeatMapSheet(
             image=looked.image,
             predictions=looked.predictions(),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from jaxtyping import Float
 
-from ..arguments import nearest
+from ..arguments import Stop, nearest, never
 from ..evidence import ChannelImportance, ChannelOverlap, ChannelPortrait, Layer, Provenance
 from ..solvers.lasso import lasso
 from .statistics import ResponseStatistics
@@ -16,6 +17,10 @@ Class = int | str
 Weights = Mapping[tuple[str, int], Float[np.ndarray, " k"]]
 # Below this share of explained variance the view warns.
 POOR_FIT = 0.2
+# Below this penalty rounding decides what the smallest weights are.
+LEAST_SPARSITY = 1e-6
+# A relative duality gap above which weights are no answer.
+LARGEST_GAP = 1e-3
 
 
 class Importance:
@@ -30,12 +35,22 @@ class Importance:
         self.statistics = statistics
         self.sparsity = sparsity
         self._near = near or {}
+        self._stopped: Stop = never
         self._weights: dict[tuple[str, int], Float[np.ndarray, " k"]] = {}
         self._fits: dict[tuple[str, int], float] = {}
 
     def at(self, sparsity: float) -> Importance:
         """Return the same at another sparsity, started from what is known here."""
         return Importance(self.statistics, sparsity, {**self._near, **self._weights})
+
+    @contextmanager
+    def until(self, stopped: Stop) -> Iterator[None]:
+        """Solve until `stopped` says yes; what is being solved then raises CancelledError."""
+        before, self._stopped = self._stopped, stopped
+        try:
+            yield
+        finally:
+            self._stopped = before
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -98,7 +113,9 @@ class Importance:
         keys = [(layer, c) for c in classes]
         near = [self._near[k] for k in keys if k in self._near]
         start = np.stack(near) if len(near) == len(keys) else None
-        weights = lasso(problem, self.sparsity, start=start).weights
+        solution = lasso(problem, self.sparsity, start=start, stopped=self._stopped)
+        _check_end(solution.gap, self.sparsity)
+        weights = solution.weights
         gram = problem.gram
         for i, key in enumerate(keys):
             w = weights[i]
@@ -200,13 +217,23 @@ class Importance:
 
 
 def checked_sparsity(sparsity: float) -> float:
-    """Return a sparsity if it is above 0 and at most 1; raises ValueError."""
-    if not 0 < sparsity <= 1:
+    """Return a sparsity from `LEAST_SPARSITY` to 1; raises ValueError."""
+    if not LEAST_SPARSITY <= sparsity <= 1:
         raise ValueError(
             f"got sparsity={sparsity}; expected a fraction above 0 and at most 1 of the penalty"
-            " that zeroes everything; the default is 0.01"
+            f" that zeroes everything, from {LEAST_SPARSITY:g} up: below, the solver does not come"
+            " to an end; the default is 0.003"
         )
     return sparsity
+
+
+def _check_end(gap: Float[np.ndarray, " c"], sparsity: float) -> None:
+    if (gap > LARGEST_GAP).any():
+        raise ValueError(
+            f"got weights that may be {gap.max():.2g} of what one channel explains away from the"
+            f" best at sparsity={sparsity:g}; expected {LARGEST_GAP:g} at most; take a larger"
+            " sparsity, or fit on more images"
+        )
 
 
 def _check_choice(top: int | None, threshold: float | None) -> None:

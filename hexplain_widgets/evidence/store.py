@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import secrets
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
@@ -21,6 +19,7 @@ from safetensors.numpy import save as tensors_to_bytes
 
 from .. import evidence as kinds
 from . import Evidence
+from .files import replacing
 
 FORMAT = 1
 # The one entry of the file's metadata: {"format", "kind", "value", "digest"} as JSON.
@@ -35,7 +34,8 @@ def save(evidence: Evidence, path: str | Path) -> Path:
 
     An existing file is replaced in one step, so an interrupt leaves the old one. Raises TypeError
     for anything but evidence, ValueError for fields that cannot be saved (NaN, wrong types), and
-    FileNotFoundError where the folder does not exist.
+    FileNotFoundError where the folder does not exist, OSError naming the file where it cannot be
+    written.
     """
     if not isinstance(evidence, Evidence):
         raise TypeError(
@@ -48,7 +48,9 @@ def save(evidence: Evidence, path: str | Path) -> Path:
             f"cannot write {target}: the folder {target.parent} was expected and does not exist;"
             " make it first, or name another"
         )
-    _replace(target, _to_bytes(evidence))
+    content = _to_bytes(evidence)
+    with replacing(target) as partial:
+        partial.write_bytes(content)
     return target
 
 
@@ -81,15 +83,6 @@ class _Unreadable(Exception):
 
 class _NewerFormat(_Unreadable):
     remedy = "install a newer hexplain_widgets"
-
-
-def _replace(target: Path, content: bytes) -> None:
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @cache

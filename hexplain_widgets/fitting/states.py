@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,8 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+
+from ..evidence.files import replacing
 
 FORMAT = 1
 ENTRY = "hexplain_widgets.state"
@@ -28,6 +28,8 @@ _TYPES = {short: np.dtype(name) for name, short in _NAMES.items()}
 Arrays = dict[str, np.ndarray]
 Settings = dict[str, Any]
 T = TypeVar("T")
+# what reading raises where bytes are no file of ours; JSON that is nested too deep among it
+_BROKEN = (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 def save_state(
@@ -39,21 +41,8 @@ def save_state(
     was there before is still there then, unchanged.
     """
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with partial.open("wb") as file:
-            _write(file, kind, settings, dict(arrays))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"cannot write {target}: {error.strerror or error}; a folder with room for the file was"
-            " expected; free some space or name another place: nothing that was gathered is lost",
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(target) as partial, partial.open("wb") as file:
+        _write(file, kind, settings, dict(arrays))
     return target
 
 
@@ -62,7 +51,7 @@ def restoring(engine: str, path: str | Path) -> Iterator[None]:
     """Say of settings that an engine cannot be made of where they came from, and what to do."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _BROKEN as error:
         raise ValueError(
             f"cannot load {path}: its settings are not a {engine}'s ({error}); a file written by"
             f" {engine}.save was expected; take another copy, or fit again"
@@ -128,7 +117,7 @@ def load_state(path: str | Path, kind: str) -> tuple[Settings, Arrays]:
 def _whole(read: Callable[[Path], T], source: Path, kind: str) -> T:
     try:
         return read(source)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (*_BROKEN, OSError) as error:
         raise ValueError(
             f"cannot load {source}: it is damaged, cut short or no such file ({error}); a saved"
             f" {kind} was expected; take another copy, or fit again"

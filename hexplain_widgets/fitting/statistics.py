@@ -238,7 +238,7 @@ class Statistics(Sums, ABC, Generic[C, B]):
                 setattr(statistics, name, int(settings[name]))
             statistics.done = [(int(first), int(last)) for first, last in settings["done"]]
             statistics.restore(arrays)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"cannot take up saved {cls.NAME}: {error!r:.200}; those of a fit were expected;"
                 " take another copy of the file, or fit again"

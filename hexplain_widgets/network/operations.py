@@ -371,7 +371,7 @@ def _logged(
     log = _Log(network, whole, foreign)
     parts = [module for module in network.modules() if module is not network]
     with torch.enable_grad(), listening(parts, log.enter, log.leave):
-        image = x.detach().requires_grad_().clone()
+        image = (x.clone() if x.is_inference() else x.detach()).requires_grad_().clone()
         log.begin(image)
         with log:
             output = network(image)

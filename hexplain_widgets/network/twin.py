@@ -79,7 +79,7 @@ class _Copy:
         self._pairs = [(weakref.ref(m), memo[id(m)]) for m in originals]
         for _, twin in self._pairs:
             twin.training = False
-        self._states = [_State(twin) for _, twin in self._pairs]
+        self._states = [_Attributes(twin) for _, twin in self._pairs]
         self._synced: dict[int, tuple[Any, ...]] = {}
 
     def is_of_today(self) -> bool:
@@ -241,7 +241,7 @@ class _Same:
     __hash__ = object.__hash__
 
 
-class _State:
+class _Attributes:
     """The attributes of one module as they were when it was copied."""
 
     def __init__(self, module: nn.Module) -> None:

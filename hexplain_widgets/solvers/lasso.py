@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -18,6 +19,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import lapack
 from torch import Tensor
+
+from ..arguments import Stop, never
 
 Solver = Literal["coordinate descent", "ADMM"]
 # ADMM: relaxation; steps between two looks at the residuals; the first look that may change rho,
@@ -143,6 +146,7 @@ def admm(
     start: Float[Tensor, "c k"],
     tolerance: float,
     at_most: int = _ADMM_STEPS,
+    stopped: Stop = never,
 ) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
     """Return weights, relative duality gaps and steps of every class.
 
@@ -161,6 +165,7 @@ def admm(
         state = _step(equations.solve, batch, state)
         if step % _LOOK:
             continue
+        _go_on(stopped)
         gap = relative_gap(equations.product(state.z), batch, state.z)
         better = going & (gap < gaps[place])
         weights[place[better]], gaps[place[better]] = state.z[better], gap[better]
@@ -246,7 +251,11 @@ class ClassProblem:
 
 
 def descend(
-    one: ClassProblem, w: Float[np.ndarray, " k"], rounds: int, tolerance: float
+    one: ClassProblem,
+    w: Float[np.ndarray, " k"],
+    rounds: int,
+    tolerance: float,
+    stopped: Stop = never,
 ) -> tuple[Float[np.ndarray, " k"], float, int]:
     """Return weights, their relative duality gap and the number of sweeps, starting at `w`.
 
@@ -261,6 +270,7 @@ def descend(
     for _ in range(rounds):
         if gap <= tolerance:
             break
+        _go_on(stopped)
         w, sweeps = _sweeps(one, w, accuracy, int(at_most))
         for _ in range(_NEWTON):
             w, done = _newton(one, w)
@@ -518,6 +528,7 @@ def lasso(
     solver: Solver | None = None,
     device: str | torch.device | None = None,
     tolerance: float = 1e-9,
+    stopped: Stop = never,
 ) -> Solution:
     """Minimise `w gram w / 2 - linear w + lambda sum_k penalties_k |w_k|` for every class.
 
@@ -526,7 +537,8 @@ def lasso(
     infinity leaves a channel out. Channels that never fire get weight 0. `start`, `(C, K)`, are
     weights to begin with. `solver` is chosen by what was measured, ADMM on an accelerator `device`,
     unless named. Every class ends at a relative duality gap of `tolerance` (see `Solution`); one
-    that cannot is told in a RuntimeWarning. Raises ValueError on bad input.
+    that cannot is told in a RuntimeWarning. Raises ValueError on bad input, CancelledError once
+    `stopped` says yes.
     """
     if not tolerance > 0 or solver not in (None, "coordinate descent", "ADMM"):
         raise ValueError(
@@ -545,9 +557,9 @@ def lasso(
             break
         solvers.append(name)
         if name == "ADMM":
-            _run_admm(scaled, progress, left, torch.device(device or "cpu"), tolerance)
+            _run_admm(scaled, progress, left, torch.device(device or "cpu"), tolerance, stopped)
         else:
-            _run_descent(scaled, progress, left, rounds, tolerance)
+            _run_descent(scaled, progress, left, rounds, tolerance, stopped)
     _warn_of_gaps(progress.gap, tolerance)
     weights = progress.weights * scaled.shrink * scaled.unit[:, None]
     return Solution(weights + 0.0, progress.gap, progress.steps, ", ".join(dict.fromkeys(solvers)))
@@ -653,8 +665,10 @@ def _run_admm(
     left: Int[np.ndarray, " n"],
     device: torch.device,
     tolerance: float,
+    stopped: Stop,
 ) -> None:
     """Solve by ADMM, whose steps see the Gram's scale, in units where its mean diagonal is 1."""
+    _go_on(stopped)
     gram = scaled.gram if len(scaled.gram) == 1 else scaled.gram[left]
     mean = np.einsum("gkk->g", gram) / gram.shape[1]
     mean = np.where(mean > 0, mean, 1.0)
@@ -669,7 +683,7 @@ def _run_admm(
         gram / mean[:, None, None],
     )
     *batch, first, matrix = (torch.from_numpy(n).to(device) for n in numbers)
-    solved = _admm_and_newton(matrix, ProblemBatch(*batch), first, tolerance)
+    solved = _admm_and_newton(matrix, ProblemBatch(*batch), first, tolerance, stopped)
     weights, gap, steps = (t.cpu().numpy() for t in solved)
     better = gap < progress.gap[left]
     improved = left[better]
@@ -679,16 +693,20 @@ def _run_admm(
 
 
 def _admm_and_newton(
-    gram: Float[Tensor, "g k k"], batch: ProblemBatch, start: Float[Tensor, "c k"], tolerance: float
+    gram: Float[Tensor, "g k k"],
+    batch: ProblemBatch,
+    start: Float[Tensor, "c k"],
+    tolerance: float,
+    stopped: Stop,
 ) -> tuple[Float[Tensor, "c k"], Float[Tensor, " c"], Int[Tensor, " c"]]:
     """Run ADMM; with one Gram only until Newton steps can finish, and on where they do not."""
     if len(gram) > 1:
-        return admm(gram, batch, start, tolerance)
+        return admm(gram, batch, start, tolerance, stopped=stopped)
     rough = admm(gram, batch, start, tolerance, at_most=_LOOK)
     weights, gap, steps = _better_of(rough, semismooth(gram[0], batch, rough[0], tolerance))
     left = gap > tolerance
     if left.any():
-        more = admm(gram, some_of(batch, left), weights[left], tolerance)
+        more = admm(gram, some_of(batch, left), weights[left], tolerance, stopped=stopped)
         some = _better_of((weights[left], gap[left], steps[left]), more)
         weights[left], gap[left], steps[left] = some
     return weights, gap, steps
@@ -709,6 +727,7 @@ def _run_descent(
     left: Int[np.ndarray, " n"],
     rounds: int,
     tolerance: float,
+    stopped: Stop,
 ) -> None:
     # here, for loading scikit-learn takes as long as all of this package
     from sklearn.exceptions import ConvergenceWarning
@@ -716,9 +735,15 @@ def _run_descent(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the gap is the judge
         for c, one in _singles(scaled, left):
-            w, gap, steps = descend(one, progress.weights[c], rounds, tolerance)
+            _go_on(stopped)
+            w, gap, steps = descend(one, progress.weights[c], rounds, tolerance, stopped)
             progress.weights[c], progress.gap[c] = w, gap
             progress.steps[c] += steps
+
+
+def _go_on(stopped: Stop) -> None:
+    if stopped():
+        raise CancelledError
 
 
 def _warn_of_gaps(gap: Float[np.ndarray, " c"], tolerance: float) -> None:

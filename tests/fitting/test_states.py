@@ -177,7 +177,7 @@ def test_an_interrupt_while_writing_leaves_the_file_that_was_there(tmp_path, mon
     def interrupted(*_) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(states.os, "fsync", interrupted)
+    monkeypatch.setattr("os.fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         saved(tmp_path, "Chip", {"matrix": np.ones((20, 20))})
     assert path.read_bytes() == before

@@ -79,6 +79,9 @@ class MadeChip:
             flags={"harbor": "never predicted and never labelled"} if 5 in rows else {},
         )
 
+    def frequent(self, count: int) -> tuple[int, ...]:
+        return tuple(range(len(self.classes_)))[-count:]
+
     def overlap(
         self,
         classes: Sequence[int | str],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -176,7 +177,7 @@ def test_the_chosen_classes_stay_when_the_layer_changes(chip: MadeChip) -> None:
     [
         ("layer", {}, "expected one of features.29, features.22"),
         ("layer", {"layer": ["features.29"]}, "expected one of features.29, features.22"),
-        ("zoom", {}, "expected one of layer, check, cancel"),
+        ("zoom", {}, "expected one of layer, classes, check, cancel"),
     ],
 )
 def test_a_message_that_cannot_be_done_is_answered_and_nothing_is_lost(
@@ -339,3 +340,41 @@ def test_colours_are_orange_for_blue_against_and_white_at_zero() -> None:
     assert plus[0] > plus[2]
     assert minus[2] > minus[0]
     assert zero.tolist() == [255, 255, 255]
+
+
+NAMES = tuple(f"genus species {i}" for i in range(3000))
+
+
+def test_of_many_classes_the_most_frequent_are_shown_and_all_are_offered() -> None:
+    matrix = ChannelMatrix(MadeChip(NAMES))
+    assert matrix.targets == list(range(2970, 3000))
+    assert len(matrix.matrix["classes"]) == 30 and tuple(matrix.offered) == NAMES
+    assert matrix.snapshot().offered == []
+    matrix.close()
+
+
+def test_another_class_is_shown_on_request(chip: MadeChip) -> None:
+    matrix = ChannelMatrix(MadeChip(NAMES))
+    answers = Answers(matrix)
+    assert answers.ask("classes", classes=[2990, 7])["classes"] == [2990, 7]
+    assert matrix.matrix["classes"] == [NAMES[2990], NAMES[7]] and matrix.targets == [2990, 7]
+    matrix.turn_to(SHALLOW)
+    assert matrix.matrix["classes"] == [NAMES[2990], NAMES[7]]
+    matrix.close()
+
+
+@pytest.mark.parametrize("classes", [None, [], [-1], [3000], ["zebra"], [True], list(range(401))])
+def test_a_request_for_no_class_is_answered_with_an_error(classes: Any) -> None:
+    matrix = ChannelMatrix(MadeChip(NAMES))
+    assert "expected" in Answers(matrix).ask("classes", classes=classes)["text"]
+    assert len(matrix.targets) == 30
+    matrix.close()
+
+
+@pytest.mark.parametrize("count", [390, 1900, 22_000])
+def test_many_classes_are_in_order_within_two_seconds(count: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(count, 32))
+    start = time.process_time()
+    order = class_order(rows)
+    assert time.process_time() - start < 2
+    assert np.array_equal(np.sort(order), np.arange(count))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence.store import load, save
-from hexplain_widgets.widgets._shared.figures import parts_of
+from hexplain_widgets.widgets._shared.composite import dismiss
 from hexplain_widgets.widgets.context_report.charts import (
     AROUND,
     ITSELF,
@@ -143,16 +144,14 @@ def test_marks_of_chance_lie_across_their_bars(context) -> None:
     assert list(bars.scales["x"].domain) == ["sea", "tree", "bird"]
     assert marks.x.mean(1).tolist() == [0.3, 0.4, 0.2]
     assert marks.y.mean(1).tolist() == [2.5, 1.5, 0.5]
-    for part in parts_of(figure):
-        part.close()
+    dismiss(figure)
 
 
 def test_a_class_without_any_label_has_an_empty_chart(context) -> None:
     counts = np.array([[0, 0, 0], [8, 0, 0]])
     bars = bars_of(replace(context, counts=counts, own=np.array([-1, -1])), 0)
     assert bars.names == ()
-    for part in parts_of(figure_of_bars(bars, 0.0)):
-        part.close()
+    dismiss(figure_of_bars(bars, 0.0))
 
 
 def test_labels_that_fall_together_keep_their_place() -> None:
@@ -218,7 +217,6 @@ def test_a_page_and_a_picture_are_written(report, tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_when_it_is_closed(context, degrees) -> None:
-    made = hx.ContextReport.from_evidence(context, degrees)
-    own = list(made._made)
-    made.close()
-    assert not [part for part in own if part.comm is not None]
+    before = set(_instances)
+    hx.ContextReport.from_evidence(context, degrees).close()
+    assert set(_instances) == before

@@ -329,10 +329,3 @@ def test_without_its_bundle_a_view_says_how_to_build_it(
     monkeypatch.setattr("hexplain_widgets.widgets._shared.view.STATIC", tmp_path)
     with pytest.raises(FileNotFoundError, match="install it with `pip install"):
         DecompositionTree.from_evidence(made_decomposition(levels=1))
-
-
-def test_bytes_that_come_back_from_a_browser_as_a_memoryview_are_taken(
-    saved: DecompositionTree,
-) -> None:
-    saved.set_state({"image": memoryview(b"jpeg")})
-    assert saved.image == b"jpeg"

@@ -200,10 +200,9 @@ def test_bad_input_is_refused_and_leaves_nothing_behind(settings: Any, said: str
 
 
 def named(before: set[str]) -> list[str]:
-    """The widgets that came since, but layouts and styles, which ipywidgets leaves behind."""
+    """The widgets that came since."""
     gc.collect()
-    found = sorted(type(one).__name__ for key, one in _instances.items() if key not in before)
-    return [name for name in found if name != "Layout" and not name.endswith("Style")]
+    return sorted(type(one).__name__ for key, one in _instances.items() if key not in before)
 
 
 def test_a_closed_view_leaves_neither_widgets_nor_threads() -> None:

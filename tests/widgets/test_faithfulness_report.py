@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 import hexplain_widgets as hx
@@ -114,9 +115,9 @@ def test_an_axis_reaches_round_numbers_around_all_values(summary) -> None:
 def test_the_step_is_chosen_in_the_browser_without_a_kernel(report) -> None:
     choice, steps = report.children[2], report.children[3]
     assert list(choice.options) == ["logits → 7", "7 → 4", "4 → 1"]
-    links = [part for part in report._made if type(part).__name__ == "Link"]
-    assert links[0].source == (choice, "index")
-    assert links[0].target == (steps, "selected_index")
+    links = [one for one in _instances.values() if type(one).__name__ == "Link"]
+    (target,) = [one.target for one in links if one.source == (choice, "index")]
+    assert target == (steps, "selected_index")
 
 
 def test_a_page_and_a_picture_are_written(report, tmp_path: Path) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import bqplot
 import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances
 
 from hexplain_widgets.pictures.charts import decimals, even_ticks, ticks_around
+from hexplain_widgets.widgets._shared.composite import dismiss
 from hexplain_widgets.widgets._shared.figures import (
     axis_of,
     grouped_bars,
-    own_parts,
-    parts_of,
     span,
     upright_bars,
 )
@@ -65,24 +65,20 @@ def test_an_axis_reaches_from_the_first_tick_to_the_last() -> None:
         part.close()
 
 
-def test_a_figure_closes_with_all_its_parts_each_of_them_once() -> None:
+def made_figure() -> bqplot.Figure:
+    bars = grouped_bars(["#ff0000"], "adds", ".3g")
+    return upright_bars(bars, label="logit", left=52, height="200px")
+
+
+def test_a_figure_is_dismissed_with_all_its_parts() -> None:
     before = set(_instances)
-    figure = upright_bars(
-        grouped_bars(["#ff0000"], "adds", ".3g"), label="logit", left=52, height="200px"
-    )
-    parts = parts_of(figure)
-    assert len({id(part) for part in parts}) == len(parts)
-    for part in parts:
-        part.close()
-    left = {type(one).__name__ for key, one in _instances.items() if key not in before}
-    assert left <= {"Layout"}  # the tooltip's own
+    dismiss(made_figure())
+    assert set(_instances) == before
 
 
-def test_axes_and_scales_that_others_share_are_no_own_parts() -> None:
-    figure = upright_bars(
-        grouped_bars(["#ff0000"], "adds", ".3g"), label="logit", left=52, height="200px"
-    )
-    shared = {*figure.axes, *figure.marks[0].scales.values()}
-    assert set(parts_of(figure)) - set(own_parts(figure)) == shared
-    for part in parts_of(figure):
-        part.close()
+def test_axes_that_others_share_stay_with_their_scales() -> None:
+    figure = made_figure()
+    axes = list(figure.axes)
+    dismiss(figure, but=axes)
+    assert all(one.comm is not None for axis in axes for one in (axis, axis.scale))
+    dismiss(*axes)

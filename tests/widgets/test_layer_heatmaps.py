@@ -366,13 +366,6 @@ def test_the_state_survives_the_way_to_the_browser_and_into_a_file(saved: LayerH
     assert to_the_browser_and_back(state) == state
 
 
-def test_bytes_that_come_back_from_a_browser_as_a_memoryview_are_taken(
-    saved: LayerHeatmaps,
-) -> None:
-    saved.set_state({"image": memoryview(b"jpeg")})
-    assert saved.image == b"jpeg"
-
-
 def test_an_arrangement_is_kept_and_nonsense_in_it_is_not() -> None:
     good = {
         "method": "CHIP", "classes": [3, "sky"], "scale": "layer", "opacity": 0.5, "boxes": True,

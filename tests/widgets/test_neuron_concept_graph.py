@@ -15,8 +15,6 @@ from PIL import Image
 from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.solvers import shapley
 from hexplain_widgets.widgets import ChannelMatrix, link_channels, show
-from hexplain_widgets.widgets._shared.figures import parts_of
-from hexplain_widgets.widgets.neuron_concept_graph.charts import layer_chart
 from hexplain_widgets.widgets.neuron_concept_graph.payload import ESTIMATORS, first_folds
 from hexplain_widgets.widgets.neuron_concept_graph.picture import links_of, tree_of
 from hexplain_widgets.widgets.neuron_concept_graph.view import MOST_PORTRAITS, NeuronConceptGraph
@@ -350,15 +348,6 @@ def test_the_chart_has_a_bar_for_each_layer_the_shallowest_first(
     graph: NeuronConceptGraph,
 ) -> None:
     assert list(graph.chart.marks[0].x) == [SHALLOW, MIDDLE, DEEP]
-
-
-def test_the_chart_closes_with_its_parts(hint: MadeHint) -> None:
-    chart = layer_chart(LAYERS)
-    parts = parts_of(chart)
-    for part in parts:
-        part.close()
-    assert len(parts) == 10  # bars, tooltip, two axes, four scales, layout, figure
-    assert all(part.comm is None for part in parts)
 
 
 def test_a_snapshot_has_the_maps_of_all_findings_and_what_was_chosen(

@@ -10,11 +10,12 @@ from typing import Any
 import ipywidgets
 
 from .agreement import agreement_line
+from .composite import Composite
 from .conversation import Conversation, Handler
 from .markup import alert, status
 
 
-class WorkControls(ipywidgets.VBox):
+class WorkControls(Composite, ipywidgets.VBox):
     """Controls in a `_row` that say how the work asked for goes, in `_said`; `_offer` offers it."""
 
     _row: Any
@@ -46,12 +47,6 @@ class WorkControls(ipywidgets.VBox):
         elif message["kind"] == "result":
             cancelled = message.get("cancelled")
             self.at_rest("Cancelled: what was there stays." if cancelled else "")
-
-    def close(self) -> None:
-        """Close the controls with all their parts."""
-        for part in (*self._row.children, self._row, self._said):
-            part.close()
-        super().close()
 
     @property
     def said(self) -> str:

@@ -16,6 +16,8 @@ import ipywidgets
 from ipywidgets.embed import dependency_state, embed_data
 from jupyter_core.paths import jupyter_path
 
+from ...evidence.files import replacing
+
 OFFLINE = Path(__file__).parents[2] / "static" / "offline"
 # Nothing may be fetched; views come from blob: addresses inside the page.
 POLICY = (
@@ -84,12 +86,8 @@ def write_html(widget: ipywidgets.DOMWidget, path: str | Path, *, title: str) ->
         style=_runtime("runtime.css").replace("</style", "<\\/style"),
         scripts="\n".join(_scripts(data)),
     )
-    partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(target) as partial:
         partial.write_text(page, encoding="utf-8")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 

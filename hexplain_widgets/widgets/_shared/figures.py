@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -80,22 +80,6 @@ def span(axis: Any, ticks: Float[np.ndarray, " n"]) -> None:
     """Let an axis and its scale reach from the first tick to the last."""
     axis.scale.min, axis.scale.max = float(ticks[0]), float(ticks[-1])
     axis.tick_values, axis.tick_format = ticks, decimals(ticks)
-
-
-def own_parts(figure: Any) -> Iterator[Any]:
-    """Yield a figure with the widgets that no other figure shares: all but axes and scales."""
-    yield from figure.marks
-    yield from (mark.tooltip for mark in figure.marks if mark.tooltip is not None)
-    yield from (figure.scale_x, figure.scale_y, figure.layout, figure)
-
-
-def parts_of(figure: Any) -> tuple[Any, ...]:
-    """Return a figure with all the widgets that it is made of, each once."""
-    scales = [
-        *(scale for mark in figure.marks for scale in mark.scales.values()),
-        *(one.scale for one in figure.axes),
-    ]
-    return (*own_parts(figure), *figure.axes, *dict.fromkeys(scales))
 
 
 def line_figure(chart: LineChart) -> Any:

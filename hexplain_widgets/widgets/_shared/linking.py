@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import traitlets
 
 from ...arguments import nearest
-from .view import synced
+from .view import settable
 
 
 class ChannelChoice(traitlets.HasTraits):
@@ -23,8 +23,8 @@ class ChannelChoice(traitlets.HasTraits):
     engine: ClassVar[str] = "Chip"  # what fits the layers,
     layers_setting: ClassVar[str] = "layers"  # and by which setting
 
-    channel = synced(traitlets.Int, allow_none=True, default_value=None, min=0)
-    layer = synced(traitlets.Unicode)
+    channel = settable(traitlets.Int, allow_none=True, default_value=None, min=0)
+    layer = settable(traitlets.Unicode)
 
     _evidence: Any
     _chip: Any

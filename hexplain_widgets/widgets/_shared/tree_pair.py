@@ -8,9 +8,11 @@ from typing import Any
 
 import ipywidgets
 
+from .composite import Composite
 
-class TreePair(ipywidgets.GridBox):
-    """Two views that are compared, each under a caption; the views are not closed with it."""
+
+class TreePair(Composite, ipywidgets.GridBox):
+    """Two views that are compared, each under a caption."""
 
     def __init__(self) -> None:
         self._captions = [ipywidgets.HTML() for _ in range(2)]
@@ -24,11 +26,9 @@ class TreePair(ipywidgets.GridBox):
             caption.value = words
             cell.children = (caption, view)
 
-    def close(self) -> None:
-        """Close the pair, not the views in it."""
-        for part in (*self._captions, *self._cells):
-            part.close()
-        super().close()
+    def aside(self) -> list[Any]:
+        """Return the captions, which are not there as long as nothing is shown."""
+        return self._captions
 
 
 def caption(what: str, words: str) -> str:

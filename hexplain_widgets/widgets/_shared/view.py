@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from .composite import SETTABLE, Composite
 from .conversation import Content, Conversation, Handler, Stop
 from .export import Exportable
 
@@ -19,7 +20,7 @@ STATIC = Path(__file__).parents[2] / "static"
 SIGN_OF_LIFE = 0.5  # seconds between two words of the kernel that it is still at work
 
 
-class View(Exportable, anywidget.AnyWidget):
+class View(Exportable, Composite, anywidget.AnyWidget):
     """A widget with a bundle of its own; messages from the browser go to `handlers()`."""
 
     bundle: ClassVar[str]
@@ -83,10 +84,18 @@ class View(Exportable, anywidget.AnyWidget):
 
 
 def synced(kind: Callable[..., Any], **settings: Any) -> Any:
-    """Return a trait that is shared with the browser and saved with the notebook."""
+    """Return a trait that the browser is told of and that is saved with the notebook."""
+    return kind(**settings).tag(sync=True)
+
+
+def settable(kind: Callable[..., Any], **settings: Any) -> Any:
+    """Return such a trait that a person sets in the browser, too.
+
+    `from_json(value, view)` returns what is understood of what came.
+    """
     from_json = settings.pop("from_json", None)
-    tags = {"sync": True} | ({"from_json": from_json} if from_json else {})
-    return kind(**settings).tag(**tags)
+    tags = {SETTABLE: True} | ({"from_json": from_json} if from_json else {})
+    return synced(kind, **settings).tag(**tags)
 
 
 def _bundled(name: str) -> str:

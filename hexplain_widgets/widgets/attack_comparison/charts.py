@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from ...evidence import AttackedDecision, AttackedSet
 from ...pictures.charts import ticks_around
-from .._shared.figures import INK, PADDING, grouped_bars, parts_of, span, upright_bars
+from .._shared.composite import Composite
+from .._shared.figures import INK, PADDING, grouped_bars, span, upright_bars
 from .._shared.markup import swatches
 from .._shared.tree_pair import abreast
 from .words import peaks_words
@@ -22,7 +23,7 @@ BEFORE, AFTER = "#0072b2", "#d55e00"
 RANKS = ("1st", "2nd", "3rd")
 
 
-class PeakCharts(ipywidgets.VBox):
+class PeakCharts(Composite, ipywidgets.VBox):
     """Two figures side by side, one of each class, on one scale: peaks before and after."""
 
     def __init__(self) -> None:
@@ -81,12 +82,9 @@ class PeakCharts(ipywidgets.VBox):
             _draw(self._figures[c], names[c], peaks[:, c], spread[:, c], ticks)
         self._grid.children = self._cells[: len(heads)]
 
-    def close(self) -> None:
-        """Close the charts with all that they are made of."""
-        figures = [part for figure in self._figures for part in parts_of(figure)]
-        for part in (*figures, *self._names, *self._cells, self._legend, self._grid):
-            part.close()
-        super().close()
+    def aside(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return both figures with their names, of which one may be hidden."""
+        return tuple(self._cells)
 
 
 def ordinal(place: int) -> str:

@@ -122,10 +122,9 @@ class AttackControls(WorkControls):
             if isinstance(settings.get(given), int):
                 part.value = settings[given]
 
-    def close(self) -> None:
-        """Close the controls with all their parts."""
-        self.over.close()
-        super().close()
+    def aside(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return the button for a set, which is not there without one."""
+        return (self.over,)
 
     def _offer(self, *, working: bool) -> None:
         self.attack.disabled = self.over.disabled = working

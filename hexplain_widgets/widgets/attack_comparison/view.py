@@ -14,6 +14,7 @@ import ipywidgets
 from ...data.samples import length_of
 from ...diagnosis.attacks import TOP, Attack, Norm, attack_of
 from ...evidence import AttackedDecision, AttackedSet
+from .._shared.composite import Composite, wide
 from .._shared.controls import Requests
 from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
@@ -23,7 +24,7 @@ from .parts import AttackControls, ConceptControls, ImagePanel, SetPanel
 from .picture import draw_attack
 
 
-class AttackComparison(Exportable, ipywidgets.VBox):
+class AttackComparison(Exportable, Composite, ipywidgets.VBox):
     """An image before and after an attack: both trees, and what both classes' channels answer.
 
     `model` is a `torch.nn.Module` or `Classifier`, `image` of any kind. `attack` is None (PGD),
@@ -118,7 +119,7 @@ class AttackComparison(Exportable, ipywidgets.VBox):
         self._choice = None if engine is None else _made_choice(engine, requests)
         self._of_image: list[Any] = []
         self._of_set: list[Any] = []
-        super().__init__(layout=ipywidgets.Layout(grid_gap="8px"))
+        super().__init__(layout=wide(grid_gap="8px"))
         if one is not None:
             self._show_image(one)
         if several is not None:
@@ -233,17 +234,17 @@ class AttackComparison(Exportable, ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the view with all its parts, and let go of the model and the images."""
+        self._engine, self._images = None, None
         if self._requests is not None:
-            self._engine, self._images = None, None
             self._requests.close()
-            for part in self._parts():
-                part.close()
         super().close()
 
-    def _parts(self) -> list[Any]:
-        """All that the view is made of, shown or not."""
+    def aside(self) -> list[Any]:
+        """Return all that the view is made of, shown or not."""
+        if self._requests is None:
+            return []
         parts = [*self._trees, *self._image.every(), *self._set.every()]
-        return [*parts, *(one for one in (self._controls, self._choice) if one is not None)]
+        return [*parts, self._controls, self._choice]
 
     # what is shown
 

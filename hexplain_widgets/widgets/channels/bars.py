@@ -16,10 +16,11 @@ from ...arguments import nearest
 from ...evidence import ChannelImportance
 from ...pictures.charts import ticks_around
 from ...pictures.page import ACCENT
+from .._shared.composite import Composite, wide
 from .._shared.controls import CheckControls, Requests
 from .._shared.conversation import EXPECTED, Content, Stop
 from .._shared.export import Exportable
-from .._shared.figures import axis_of, framed, parts_of, span
+from .._shared.figures import axis_of, framed, span
 from .._shared.linking import ChannelChoice
 from .._shared.markup import alert
 from .._shared.view import check_evidence
@@ -31,7 +32,7 @@ NONE = -1  # a list of ipywidgets shows nothing for None
 _ROW, _FRAME = 22, 74  # pixels per bar, and around all of them
 
 
-class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
+class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
     """The channels that matter most for one class: `chip` is fitted, `target` a name or index.
 
     Bars are weights times mean activation, signed, the largest sum for the class on top; `top`
@@ -41,7 +42,6 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
     layer and for `data` without the model, TypeError for what is no Chip or no data that last.
     """
 
-    _made: tuple[ipywidgets.Widget, ...] = ()
     _requests: Requests | None = None  # a view that was refused never had one
 
     def __init__(
@@ -100,9 +100,8 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
             check=lambda: self._check(requests),
             cancel=lambda: requests.cancel(self._agreement),
         )
-        super().__init__(layer=evidence.layer)
+        super().__init__(layer=evidence.layer, layout=wide())
         self.children = self._parts()
-        self._made = (*self.children[0].children, *self.children, *parts_of(self._figure))
         self._listen()
         self._draw()
 
@@ -166,9 +165,11 @@ class ChannelBars(ChannelChoice, Exportable, ipywidgets.VBox):
         if self._requests is not None:
             self._requests.close()
         self._chip = self._data = None
-        for part in self._made:
-            part.close()
         super().close()
+
+    def aside(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return the list of layers, which is not there where there is one."""
+        return () if self._requests is None else (self._where,)
 
     def _row(self) -> int:
         return 0 if self._chip is not None else int(self._class.value)

@@ -15,10 +15,13 @@ from .._shared.linking import ChannelChoice
 from .._shared.messages import layer_in
 from .._shared.payload import layer_fields
 from .._shared.state import ViewState, boolean, finite, understood, whole
-from .._shared.view import check_evidence, synced
+from .._shared.view import check_evidence, settable, synced
+from . import messages
 from .checks import ClassChecks, chip_of, data_of, indices_of
 from .payload import matrix_payload
 from .picture import draw_matrix
+
+FIRST_CLASSES = 30
 
 
 def _window(value: object) -> bool:
@@ -40,10 +43,21 @@ _ENTRIES = {
 }
 
 
+def _frequent(chip: Any) -> list[int] | None:
+    """The classes that are shown where none are named; None for all."""
+    return None if len(chip.classes_) <= FIRST_CLASSES else list(chip.frequent(FIRST_CLASSES))
+
+
+def _offered(evidence: ChannelImportance, chip: Any) -> list[str]:
+    every = () if chip is None else chip.classes_
+    return list(every) if len(every) > len(evidence.classes) else []
+
+
 class ChannelMatrix(ChannelChoice, ClassChecks):
     """How much each channel of a layer matters for each class: `chip` is fitted.
 
-    `classes` are names or indices, all if not given; `layer` is the deepest fitted one if not
+    `classes` are names or indices; if not given all, of more than 30 those most frequent in the
+    data, and others by search; `layer` is the deepest fitted one if not
     given. Weights are shown times the channel's mean activation, or as they are; classes and
     channels can be sorted by similarity. With labelled `data`, as for Chip.fit, the view says how
     far the chosen class's importances agree with what the class loses without each channel
@@ -56,8 +70,9 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
 
     matrix = synced(traitlets.Dict)
     layers = synced(traitlets.List)
+    offered = synced(traitlets.List)  # names of all classes, where not all of them are shown
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=_cleaned)
+    view = settable(traitlets.Dict, from_json=_cleaned)
 
     def __init__(
         self,
@@ -67,8 +82,8 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
         layer: str | None = None,
         data: Any = None,
     ) -> None:
-        self._classes = None if classes is None else list(classes)
-        evidence = chip_of(chip).matrix(self._classes, layer=layer)
+        self._classes = _frequent(chip_of(chip)) if classes is None else list(classes)
+        evidence = chip.matrix(self._classes, layer=layer)
         self._open(evidence, chip, data_of(data, chip))
 
     @classmethod
@@ -90,6 +105,7 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
             layers=[layer_fields(layer) for layer in chip.layers_] if chip else [],
             layer=evidence.layer,
             live=chip is not None,
+            offered=_offered(evidence, chip),
             targets=[] if chip is None else indices_of(self._classes, chip.classes_),
             checkable=data is not None,
         )
@@ -131,7 +147,11 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return what answers each kind of message."""
-        return {"layer": self._change_layer, "check": self._check}
+        return {
+            "layer": self._change_layer,
+            "classes": self._change_classes,
+            "check": self._check,
+        }
 
     def close(self) -> None:
         """Close the view and let go of the Chip."""
@@ -144,6 +164,16 @@ class ChannelMatrix(ChannelChoice, ClassChecks):
             raise CancelledError
         self._show(evidence)
         return {"layer": evidence.layer}
+
+    def _change_classes(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
+        chip = self._ask("other classes")
+        chosen = messages.classes_in(content, chip.classes_, messages.MOST_ROWS)
+        evidence = chip.matrix(list(chosen), layer=self._evidence.layer)
+        if stopped():
+            raise CancelledError
+        self._classes, self._evidence = list(chosen), evidence
+        self._publish(matrix=matrix_payload(evidence), targets=list(chosen))
+        return {"classes": list(chosen)}
 
     def _importance_at(self, layer: str) -> ChannelImportance:
         chip = self._ask("another layer")

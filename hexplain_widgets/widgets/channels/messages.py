@@ -10,15 +10,16 @@ from .._shared.messages import numbers_in
 from .._shared.state import whole
 
 MOST_CLASSES = MOST_CHANNELS = 24
+MOST_ROWS = 400  # classes that a matrix shows on request
 
 
-def classes_in(content: Content, names: Sequence[str]) -> tuple[int, ...]:
+def classes_in(content: Content, names: Sequence[str], most: int = MOST_CLASSES) -> tuple[int, ...]:
     """Return the `classes` of a message, as indices; raises ValueError for what is no class."""
     classes = content.get("classes")
     good = isinstance(classes, list) and all(whole(c) for c in classes)
-    if not isinstance(classes, list) or not good or not 1 <= len(set(classes)) <= MOST_CLASSES:
+    if not isinstance(classes, list) or not good or not 1 <= len(set(classes)) <= most:
         raise ValueError(
-            f"got classes {classes!r:.60}; expected 1 to {MOST_CLASSES} of them by index;"
+            f"got classes {classes!r:.60}; expected 1 to {most} of them by index;"
             " choose them from the list"
         )
     wrong = [c for c in classes if not 0 <= c < len(names)]

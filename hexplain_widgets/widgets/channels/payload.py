@@ -13,6 +13,9 @@ from ...evidence import ChannelImportance, ChannelOverlap, ChannelPortrait
 from .._shared.payload import append_file, picture_bytes, quantized, six_digits
 
 ZERO, STEPS = 128, 127
+# Classes up to which neighbours are as like as can be, and up to which they are compared at all:
+# ordering leaves takes 0.6 s of 500 and 100 s of 4,000, all distances of 4,000 one second.
+BEST_ORDER, COMPARED = 400, 2000
 STRONGEST = 5
 MOST_PICTURES = 9
 
@@ -55,17 +58,23 @@ def class_order(rows: Float[np.ndarray, "c k"]) -> Int[np.ndarray, " c"]:
     """Return the classes so that similar ones stand together.
 
     Average linkage of cosine distances, leaves ordered so that neighbours are as similar as can
-    be; a class without any weight is as far from all others as one that shares no channel.
+    be; a class without any weight is as far from all others as one that shares no channel. Of
+    more than `BEST_ORDER` classes the leaves stand as the linkage gives them; more than `COMPARED`
+    stand by the channel that matters most for them, the strongest first.
     """
     if len(rows) < 3:
         return np.arange(len(rows))
+    if len(rows) > COMPARED:
+        return np.lexsort((-rows.max(axis=1), rows.argmax(axis=1)))
     # here, for only the matrix sorts by likeness
     from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
     from scipy.spatial.distance import pdist
 
     # the cosine of a row without any weight is not a number
     distances = np.clip(np.nan_to_num(pdist(rows, "cosine"), nan=1.0), 0, 2)
-    tree = optimal_leaf_ordering(linkage(distances, "average"), distances)
+    tree = linkage(distances, "average")
+    if len(rows) <= BEST_ORDER:
+        tree = optimal_leaf_ordering(tree, distances)
     return np.asarray(leaves_list(tree), dtype=np.int64)
 
 

@@ -18,7 +18,7 @@ from .._shared.linking import ChannelChoice
 from .._shared.messages import layer_in
 from .._shared.payload import layer_fields, picture_bytes
 from .._shared.state import ViewState, dotted_numbers, understood
-from .._shared.view import check_evidence, synced
+from .._shared.view import check_evidence, settable, synced
 from . import messages
 from .checks import ClassChecks, chip_of, data_of, indices_of
 from .payload import PortraitEncoder, overlap_payload
@@ -56,11 +56,11 @@ class ChannelVenn(ChannelChoice, ClassChecks):
 
     overlap = synced(traitlets.Dict)
     portraits = synced(traitlets.Dict)
-    image = synced(traitlets.Bytes, from_json=lambda value, _: bytes(value))
+    image = synced(traitlets.Bytes)
     classes = synced(traitlets.List)
     layers = synced(traitlets.List)
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=_cleaned)
+    view = settable(traitlets.Dict, from_json=_cleaned)
 
     def __init__(
         self,

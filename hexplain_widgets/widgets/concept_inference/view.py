@@ -15,7 +15,7 @@ from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.messages import target_in
 from .._shared.payload import faithfulness_fields
 from .._shared.state import ViewState, dotted_numbers, dotted_paths, understood
-from .._shared.view import View, synced
+from .._shared.view import View, settable, synced
 from .merging import ConceptPath, merged
 from .messages import own_path, spot_in
 from .payload import checks_payload, inference_payload, pictures_payload, set_name, spot
@@ -45,7 +45,7 @@ class InferenceView(View):
     pictures = synced(traitlets.Dict)
     classes = synced(traitlets.List)
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=cleaned)
+    view = settable(traitlets.Dict, from_json=cleaned)
 
     def _start(self, chain: Any, given: Any, target: int | str | None) -> None:
         sources = sources_of(given, self.most)

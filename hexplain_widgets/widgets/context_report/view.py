@@ -10,8 +10,9 @@ import ipywidgets
 
 from ...diagnosis.context import discriminative_degrees, measure_context
 from ...evidence import ContextSummary, DegreeSummary
+from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
-from .._shared.figures import line_figure, parts_of
+from .._shared.figures import line_figure
 from .._shared.markup import legend
 from .charts import LabelBars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
 from .picture import draw_context
@@ -43,15 +44,13 @@ _STYLE = """<style>
 _COLUMNS = "repeat(auto-fill, minmax(min(100%, 330px), 1fr))"
 
 
-class ContextReport(Exportable, ipywidgets.VBox):
+class ContextReport(Exportable, Composite, ipywidgets.VBox):
     """What a network's decisions rest on beside their object, and whether channels belong to one.
 
     `images` is a concept set that is labelled at `level`; with `degrees` the discriminative degrees
     over the same images are measured too. `settings` are those of `measure_context` (`layer`,
     `target`, `top_k`, `own`, `seed`). Raises what it raises.
     """
-
-    _made: tuple[ipywidgets.Widget, ...] = ()
 
     def __init__(
         self, model: Any, images: Any, *, level: str, degrees: bool = True, **settings: Any
@@ -82,15 +81,13 @@ class ContextReport(Exportable, ipywidgets.VBox):
 
     def _open(self, evidence: Sequence[ContextEvidence]) -> None:
         self._evidence = tuple(evidence)
-        self._own: list[Any] = []
         children = [ipywidgets.HTML(_STYLE)]
         for one in evidence:
             children += (
                 self._context(one) if isinstance(one, ContextSummary) else self._degrees(one)
             )
-        super().__init__(children)
+        super().__init__(children, layout=wide())
         self.add_class("hx-context-report")
-        self._made = (*self.children, *self._own)
 
     def _context(self, summary: ContextSummary) -> list[ipywidgets.Widget]:
         charts = [bars_of(summary, place) for place in classes_shown(summary)]
@@ -107,15 +104,12 @@ class ContextReport(Exportable, ipywidgets.VBox):
     def _bars(self, chart: LabelBars, high: float) -> ipywidgets.Widget:
         head = ipywidgets.HTML(legend(chart.title, {}, chart.told))
         figure = figure_of_bars(chart, high)
-        panel = ipywidgets.VBox([head, figure], layout=ipywidgets.Layout(min_width="0"))
-        self._own += [head, panel, *parts_of(figure)]
-        return panel
+        return ipywidgets.VBox([head, figure], layout=ipywidgets.Layout(min_width="0"))
 
     def _degrees(self, summary: DegreeSummary) -> list[ipywidgets.Widget]:
         chart = degree_chart(summary)
         figure = line_figure(chart)
         figure.layout.max_width = "760px"
-        self._own += parts_of(figure)
         head = degree_heading(summary) + legend(chart.title, chart.colours, chart.told)
         return [ipywidgets.HTML(head), figure, ipywidgets.HTML(degree_table(summary))]
 
@@ -149,9 +143,3 @@ class ContextReport(Exportable, ipywidgets.VBox):
 
     def _model(self) -> str:
         return self._evidence[0].provenance.model
-
-    def close(self) -> None:
-        """Close the report with all its parts."""
-        for part in self._made:
-            part.close()
-        super().close()

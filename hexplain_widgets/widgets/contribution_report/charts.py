@@ -11,7 +11,8 @@ from jaxtyping import Float
 from ...evidence import Contributions
 from ...pictures.charts import even_ticks
 from ...pictures.page import short
-from .._shared.figures import PADDING, axis_of, framed, own_parts, span
+from .._shared.composite import dismiss
+from .._shared.figures import PADDING, axis_of, framed, span
 from .table import MOST_ELEMENTS, ContributionTable
 
 FOR, AGAINST, REST = "#d9622b", "#2f7fc4", "#8a8f98"
@@ -66,17 +67,15 @@ class ContributionCharts:
     def sweep(self) -> None:
         """Close the figures that are no longer shown, with all that is their own."""
         while self._aside:
-            for part in own_parts(self._aside.pop()):
-                part.close()
+            dismiss(self._aside.pop(), but=self._axes)
 
-    def close(self) -> None:
-        """Close the figures with all that they are made of."""
-        self._aside += [*self.bars, *self.pies, *self.spreads]
-        self.sweep()
-        for axis in (*self._bar_axes, *self._spread_axes):
-            axis.close()
-        for scale in (self._names, self._logits, self._rank, self._size):
-            scale.close()
+    def parts(self) -> tuple[Any, ...]:
+        """Return the figures with the axes that they share."""
+        return (*self._aside, *self.bars, *self.pies, *self.spreads, *self._axes)
+
+    @property
+    def _axes(self) -> tuple[Any, ...]:
+        return (*self._bar_axes, *self._spread_axes)
 
     def _fit(self, figures: list[Any], count: int, make: Callable[[], Any]) -> None:
         figures += [make() for _ in range(count - len(figures))]

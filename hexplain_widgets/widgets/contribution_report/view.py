@@ -13,7 +13,7 @@ import traitlets
 from ...evidence import Contributions
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.state import ViewState, boolean, understood
-from .._shared.view import View, synced
+from .._shared.view import View, settable, synced
 from . import messages
 from .charts import ContributionCharts
 from .payload import attention_payload, maps_payload, pictures_payload, report_payload
@@ -67,8 +67,8 @@ class ContributionReport(View):
     maps = synced(traitlets.Dict)
     attention = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
-    concept = synced(traitlets.Unicode, allow_none=True, default_value=None)
-    view = synced(traitlets.Dict, from_json=_cleaned)
+    concept = settable(traitlets.Unicode, allow_none=True, default_value=None)
+    view = settable(traitlets.Dict, from_json=_cleaned)
     bars = _figures()
     pies = _figures()
     spreads = _figures()
@@ -173,9 +173,12 @@ class ContributionReport(View):
     def close(self) -> None:
         """Close the view with its charts, and let go of the explainer."""
         self._engine = None
-        if self._conversation is not None:
-            self._charts.close()
         super().close()
+
+    def aside(self) -> tuple[Any, ...]:
+        """Return all charts, shown or not; a view that was refused may have none."""
+        charts = getattr(self, "_charts", None)
+        return () if charts is None else charts.parts()
 
     @traitlets.validate("concept")
     def _known_concept(self, proposal: Any) -> str | None:

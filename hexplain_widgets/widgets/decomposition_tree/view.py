@@ -21,7 +21,7 @@ from ...pictures.trees import rows
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.messages import target_in
 from .._shared.payload import dotted, faithfulness_fields, path_of, picture_bytes
-from .._shared.view import View, check_evidence, synced
+from .._shared.view import View, check_evidence, settable, synced
 from . import messages
 from .messages import cleaned
 from .payload import checks_payload, pictured, pictures_payload, tree_payload
@@ -46,12 +46,12 @@ class DecompositionTree(View):
     bundle = "decomposition_tree"
 
     tree = synced(traitlets.Dict)
-    image = synced(traitlets.Bytes, from_json=lambda value, _: bytes(value))
+    image = synced(traitlets.Bytes)
     pictures = synced(traitlets.Dict)
     checks = synced(traitlets.Dict)
     classes = synced(traitlets.List)
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=cleaned)
+    view = settable(traitlets.Dict, from_json=cleaned)
 
     def __init__(
         self,

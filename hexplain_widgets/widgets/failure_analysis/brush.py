@@ -16,7 +16,7 @@ from ...evidence import Failure, Occlusion, Prediction
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.payload import picture_bytes, prediction_fields, six_digits
 from .._shared.state import boolean, finite, understood
-from .._shared.view import View, synced
+from .._shared.view import View, settable, synced
 
 Picture = UInt8[np.ndarray, "h w 3"]
 NOTHING = bytes(GRID * GRID)
@@ -43,7 +43,7 @@ class OcclusionBrush(View):
     mask = synced(traitlets.Bytes)
     fill = synced(traitlets.Unicode)
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=lambda state, _: understood(state, _ENTRIES))
+    view = settable(traitlets.Dict, from_json=lambda state, _: understood(state, _ENTRIES))
 
     def __init__(self, failure: Failure, occluder: Occluder | None = None) -> None:
         self._failure, self._occluder = failure, occluder

@@ -11,8 +11,9 @@ import numpy as np
 
 from ...evidence import Failure, Prediction
 from ...pictures.charts import ticks_around
+from .._shared.composite import Composite, dismiss
 from .._shared.controls import WorkControls, button
-from .._shared.figures import INK, grouped_bars, parts_of, span, upright_bars
+from .._shared.figures import INK, grouped_bars, span, upright_bars
 from .._shared.markup import swatches
 from .words import RIGHT, WRONG, channel_part, layer, table
 
@@ -92,12 +93,6 @@ class DecisionChart(ipywidgets.VBox):
             self._bars.x, self._bars.y = [f"#{k}" for k in failure.channels], values
         self._legend.value = legend(failure)
 
-    def close(self) -> None:
-        """Close the chart with all that it is made of."""
-        for part in (*parts_of(self.figure), self._legend):
-            part.close()
-        super().close()
-
 
 def legend(failure: Failure) -> str:
     """Return what the bars are, with their colours, as markup."""
@@ -109,7 +104,7 @@ def legend(failure: Failure) -> str:
     )
 
 
-class ChannelPanel(ipywidgets.VBox):
+class ChannelPanel(Composite, ipywidgets.VBox):
     """A choice of channels with a part for each of them; `chart` has the bars of all."""
 
     def __init__(self) -> None:
@@ -120,7 +115,7 @@ class ChannelPanel(ipywidgets.VBox):
         self.chart = DecisionChart(self.choose)
         self.chart.layout.min_width = "0"
         # in the browser, so that channels are chosen without a kernel too
-        self._link = ipywidgets.jslink((self._choice, "index"), (self._stack, "selected_index"))
+        ipywidgets.jslink((self._choice, "index"), (self._stack, "selected_index"))
         super().__init__([self._choice, self._stack, self._table])
 
     def show(self, failure: Failure) -> None:
@@ -134,8 +129,11 @@ class ChannelPanel(ipywidgets.VBox):
         self._stack.children = parts
         self._choice.options = [f"#{k}" for k in failure.channels]
         self.choose(0)
-        for part in last:
-            part.close()
+        dismiss(*last)
+
+    def aside(self) -> tuple[ipywidgets.Widget, ...]:
+        """Return the bars of all channels, which stand elsewhere."""
+        return (self.chart,)
 
     @property
     def chosen(self) -> int:
@@ -146,13 +144,6 @@ class ChannelPanel(ipywidgets.VBox):
         """Show one of the channels large."""
         if 0 <= place < len(self._stack.children):
             self._choice.index = self._stack.selected_index = place
-
-    def close(self) -> None:
-        """Close the channels with all their parts."""
-        own: tuple[Any, ...] = (self._table, self._choice, self._link, self.chart)
-        for part in (*self._stack.children, self._stack, *own):
-            part.close()
-        super().close()
 
 
 def _wide() -> Any:

@@ -14,6 +14,7 @@ import ipywidgets
 from ...data.samples import length_of
 from ...diagnosis.failures import TOP
 from ...evidence import Failure, Occlusion, Prediction
+from .._shared.composite import Composite, wide
 from .._shared.controls import Requests
 from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
@@ -28,7 +29,7 @@ from .words import head, no_tree, nothing_wrong
 Trees = tuple[DecompositionTree, DecompositionTree | None]
 
 
-class FailureAnalysis(Exportable, ipywidgets.VBox):
+class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
     """A misclassified image: why one class is named, and not the one that is `true` (Fig. 11).
 
     `model` is a `torch.nn.Module` or `Classifier`, `image` of any kind, `true` the name or index of
@@ -92,7 +93,7 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
         self._beside = ipywidgets.GridBox([], layout=abreast(400))
         self._requests = requests = Requests({"true": self._answer_true})
         self._controls = None if engine is None else _made_controls(engine, requests)
-        super().__init__(layout=ipywidgets.Layout(grid_gap="10px"))
+        super().__init__(layout=wide(grid_gap="10px"))
         self.add_class("hx-failure")
         self._arrange()
 
@@ -182,14 +183,17 @@ class FailureAnalysis(Exportable, ipywidgets.VBox):
 
     def close(self) -> None:
         """Close the view with all its parts, and let go of the model and the images."""
+        self._engine = None
         if self._requests is not None:
-            self._engine = None
             self._requests.close()
-            parts = [self._head, self._no_tree, self._parts, self._pair, self._beside]
-            for part in (*parts, self._brush, self._controls, *(self._trees or ())):
-                if part is not None:
-                    part.close()
         super().close()
+
+    def aside(self) -> list[Any]:
+        """Return all that the view is made of, shown or not."""
+        if self._requests is None:
+            return []
+        parts = [self._head, self._no_tree, self._parts, self._pair, self._beside]
+        return [*parts, self._brush, self._controls, *(self._trees or ())]
 
     # what is shown
 

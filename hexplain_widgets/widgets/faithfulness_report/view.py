@@ -11,8 +11,9 @@ import ipywidgets
 from ...diagnosis.faithfulness import measure_faithfulness
 from ...evidence import FaithfulnessSummary
 from ...pictures.charts import LineChart
+from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
-from .._shared.figures import line_figure, parts_of
+from .._shared.figures import line_figure
 from .._shared.markup import legend
 from .._shared.view import check_evidence
 from .charts import masked_chart, sorted_chart, surrogate_chart, survival_chart
@@ -40,15 +41,13 @@ _STYLE = """<style>
 _COLUMNS = "repeat(auto-fill, minmax(min(100%, 310px), 1fr))"
 
 
-class FaithfulnessReport(Exportable, ipywidgets.VBox):
+class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
     """How far decompositions of a network's decisions are true: `model` on one or many `images`.
 
     A table of correlations with ablation, and what happens to decisions when channels are masked,
     kept or removed, step by step; `settings` are those of `measure_faithfulness` (`rivals`,
     `top_k`, `removed`, `seed`). Raises what it raises.
     """
-
-    _made: tuple[ipywidgets.Widget, ...] = ()
 
     def __init__(
         self, model: Any, images: Any, *, layers: Sequence[str] | None = None, **settings: Any
@@ -68,7 +67,6 @@ class FaithfulnessReport(Exportable, ipywidgets.VBox):
 
     def _open(self, evidence: FaithfulnessSummary) -> None:
         self._evidence = evidence
-        self._figures: list[Any] = []
         head = ipywidgets.HTML(_STYLE + heading(evidence))
         correlations = ipywidgets.HTML(table(evidence))
         steps = ipywidgets.Stack([self._step(i) for i in range(len(evidence.steps))])
@@ -77,12 +75,10 @@ class FaithfulnessReport(Exportable, ipywidgets.VBox):
         choice = ipywidgets.ToggleButtons(options=names, style={"button_width": "auto"})
         choice.layout.margin = "10px 0 0"
         # in the browser, so that steps are chosen without a kernel too
-        link = ipywidgets.jslink((choice, "index"), (steps, "selected_index"))
+        ipywidgets.jslink((choice, "index"), (steps, "selected_index"))
         last = _grid([self._panel(surrogate_chart(evidence))])
-        super().__init__([head, correlations, choice, steps, last])
+        super().__init__([head, correlations, choice, steps, last], layout=wide())
         self.add_class("hx-faithfulness")
-        parts = (part for figure in self._figures for part in parts_of(figure))
-        self._made = (*self.children, link, *parts)
 
     def _step(self, place: int) -> ipywidgets.Widget:
         step = self._evidence.steps[place]
@@ -91,11 +87,11 @@ class FaithfulnessReport(Exportable, ipywidgets.VBox):
 
     def _panel(self, chart: LineChart) -> ipywidgets.Widget:
         head = ipywidgets.HTML(legend(chart.title, chart.colours, chart.told))
-        figure = line_figure(chart)
-        self._figures.append(figure)
         lines = {name: values.tolist() for name, values in chart.lines.items()}
         foot = ipywidgets.HTML(numbers(chart.x_name, chart.places, lines))
-        return ipywidgets.VBox([head, figure, foot], layout=ipywidgets.Layout(min_width="0"))
+        return ipywidgets.VBox(
+            [head, line_figure(chart), foot], layout=ipywidgets.Layout(min_width="0")
+        )
 
     @property
     def evidence(self) -> FaithfulnessSummary:
@@ -125,12 +121,6 @@ class FaithfulnessReport(Exportable, ipywidgets.VBox):
 
     def _model(self) -> str:
         return self._evidence.provenance.model
-
-    def close(self) -> None:
-        """Close the report with all its parts."""
-        for part in self._made:
-            part.close()
-        super().close()
 
 
 def _grid(children: Sequence[ipywidgets.Widget]) -> ipywidgets.Widget:

@@ -15,7 +15,7 @@ from ...atlas.labels import FilterLabels
 from ...evidence import FilterSheet
 from ...network.classifier import Classifier
 from .._shared.conversation import Content, Handler, Stop
-from .._shared.view import View, check_evidence, synced
+from .._shared.view import View, check_evidence, settable, synced
 from . import messages
 from .payload import labels_of, names_of, network_of, sheet_payload
 from .picture import draw_filters
@@ -43,8 +43,8 @@ class FilterLabeler(View):
 
     sheet = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
-    names = synced(traitlets.Dict, from_json=_cleaned_names)
-    view = synced(traitlets.Dict, from_json=messages.cleaned_view)
+    names = settable(traitlets.Dict, from_json=_cleaned_names)
+    view = settable(traitlets.Dict, from_json=messages.cleaned_view)
 
     def __init__(
         self,

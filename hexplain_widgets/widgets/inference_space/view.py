@@ -13,7 +13,7 @@ import traitlets
 from ...evidence import ConceptInference, InferenceComparison
 from .._shared.conversation import Content, Handler, Stop
 from .._shared.payload import faithfulness_fields
-from .._shared.view import View, synced
+from .._shared.view import View, settable, synced
 from ..concept_inference.sources import chain_of
 from .messages import cleaned, point_in, points_in
 from .payload import charts_payload, pictured, points_checked, space_payload, thumbnails_payload
@@ -39,7 +39,7 @@ class InferenceSpace(View):
     charts = synced(traitlets.Dict)
     checks = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=cleaned)
+    view = settable(traitlets.Dict, from_json=cleaned)
 
     def __init__(self, comparison: Any, chain: Any = None, *, images: Any = None) -> None:
         evidence = comparison_of(comparison)

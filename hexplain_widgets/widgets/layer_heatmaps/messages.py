@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from ...arguments import nearest
 from ...chip.heatmaps import SUMS
+from ...chip.importance import LEAST_SPARSITY
 from .._shared.conversation import RELOAD, Content
 from .._shared.messages import target_in
 from .._shared.state import ViewState, boolean, finite, understood, whole
@@ -47,12 +47,13 @@ def sparsity_in(content: Content) -> float:
 
 
 def checked_sparsity(sparsity: Any) -> float:
-    """Return a sparsity above 0 and up to 1; raises ValueError for another value."""
+    """Return a sparsity that a Chip takes; raises ValueError for another value."""
     number = isinstance(sparsity, int | float) and not isinstance(sparsity, bool)
-    if not number or not math.isfinite(sparsity) or not 0 < sparsity <= 1:
+    if not number or not LEAST_SPARSITY <= sparsity <= 1:
         raise ValueError(
-            f"got sparsity {sparsity!r:.60}; expected a number above 0 and up to 1, the fraction of"
-            " the smallest penalty that zeroes every channel; 0.01 is usual"
+            f"got sparsity {sparsity!r:.60}; expected a number above 0 and up to 1, at least"
+            f" {LEAST_SPARSITY:g}, the fraction of the smallest penalty that zeroes every channel;"
+            " 0.01 is usual"
         )
     return float(sparsity)
 

@@ -15,7 +15,7 @@ from ...network.classifier import Classifier
 from ...provenance import versions
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.payload import faithfulness_fields, picture_bytes
-from .._shared.view import View, synced
+from .._shared.view import View, settable, synced
 from . import messages
 from .grid import (
     FittedChip,
@@ -51,11 +51,11 @@ class LayerHeatmaps(View):
     bundle = "layer_heatmaps"
 
     sheet = synced(traitlets.Dict)
-    image = synced(traitlets.Bytes, from_json=lambda value, _: bytes(value))
+    image = synced(traitlets.Bytes)
     classes = synced(traitlets.List)
     checks = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
-    view = synced(traitlets.Dict, from_json=cleaned)
+    view = settable(traitlets.Dict, from_json=cleaned)
 
     def __init__(
         self,

@@ -13,11 +13,10 @@ import traitlets
 
 from ...evidence import HeatMap, NeuronConcepts, NeuronPortrait
 from .._shared.conversation import Content, Handler, Stop, answering
-from .._shared.figures import parts_of
 from .._shared.linking import ChannelChoice
 from .._shared.messages import layer_in
 from .._shared.state import ViewState, boolean, understood
-from .._shared.view import View, check_evidence, synced
+from .._shared.view import View, check_evidence, settable, synced
 from . import messages
 from .charts import layer_chart
 from .payload import (
@@ -63,12 +62,12 @@ class NeuronConceptGraph(ChannelChoice, View):
     estimators = synced(traitlets.List)
     live = synced(traitlets.Bool)
     chart = traitlets.Any().tag(sync=True, **ipywidgets.widget_serialization)
-    concept = synced(traitlets.Unicode, allow_none=True, default_value=None)
-    estimator = synced(traitlets.Unicode)
-    folded = synced(traitlets.List, trait=traitlets.Unicode())
-    threshold = synced(traitlets.Float, default_value=0.0, min=0.0, max=1.0)
-    top = synced(traitlets.Int, default_value=10, min=1)
-    view = synced(traitlets.Dict, from_json=_cleaned)
+    concept = settable(traitlets.Unicode, allow_none=True, default_value=None)
+    estimator = settable(traitlets.Unicode)
+    folded = settable(traitlets.List, trait=traitlets.Unicode())
+    threshold = settable(traitlets.Float, default_value=0.0, min=0.0, max=1.0)
+    top = settable(traitlets.Int, default_value=10, min=1)
+    view = settable(traitlets.Dict, from_json=_cleaned)
 
     def __init__(
         self,
@@ -169,8 +168,6 @@ class NeuronConceptGraph(ChannelChoice, View):
     def close(self) -> None:
         """Close the view with its chart, and let go of the Hint."""
         self._hint, self._images = None, ()
-        for part in parts_of(self.chart) if self.chart is not None else ():
-            part.close()
         super().close()
 
     @property

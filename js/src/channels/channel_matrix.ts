@@ -8,7 +8,11 @@ import { Session, type State } from "./matrix/session.ts";
 import { Table } from "./matrix/table.ts";
 import { Foot, header, toolbar } from "./matrix/tools.ts";
 
-const WORK = { layer: "Reading another layer", check: "Checking against ablation" };
+const WORK = {
+  classes: "Reading another class",
+  layer: "Reading another layer",
+  check: "Checking against ablation",
+};
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));

@@ -24,6 +24,17 @@ const SILENT =
   "another cell, was restarted or has ended. All that is here stays usable; wait for the cell, " +
   "or run the notebook's cells again to go on asking.";
 
+const ALONE =
+  "This page has no kernel; one was expected that answers. All that is here stays usable; open " +
+  "the notebook and run its cells to go on asking.";
+const OFFLINE = "jupyter-widgets-disconnected"; // ipywidgets' word at the place of a view
+const places = new WeakMap<object, Element>();
+
+/** Remember where a model's view stands: there it is said whether a kernel is joined. */
+export function stands(model: object, place: Element): void {
+  places.set(model, place);
+}
+
 /** One conversation per view; several views of one model tell their answers apart by the id. */
 export class Kernel {
   private readonly waiting = new Map<number, Waiting>();
@@ -68,6 +79,8 @@ export class Kernel {
     patience: number,
     buffers?: ArrayBuffer[],
   ): Promise<Fields> {
+    if (places.get(this.model)?.classList.contains(OFFLINE))
+      return Promise.reject(new Silence(ALONE));
     const id = this.next++;
     return new Promise((resolve, reject) => {
       const end = (act: () => void) => {

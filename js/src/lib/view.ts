@@ -2,7 +2,7 @@
 
 import type { AnyModel } from "@anywidget/types";
 import { button, h, ownKeys } from "./dom.ts";
-import type { Kernel } from "./kernel.ts";
+import { type Kernel, stands } from "./kernel.ts";
 
 /** Errors as text above the view; each can be dismissed, and nothing else is lost. */
 export class Banner {
@@ -67,6 +67,7 @@ export function view<M extends AnyModel>(name: string, kind: string, build: Buil
   return {
     render({ model, el }: { model: M; el: HTMLElement }): Leave {
       const banner = new Banner();
+      stands(model, el);
       const root = h("div", { class: `hx-view ${kind}`.trim() }, banner.element);
       ownKeys(root);
       el.classList.add(`hx-in-${name}`);

@@ -5,6 +5,7 @@ import {
   KernelError,
   PATIENCE,
   Silence,
+  stands,
   Unheard,
 } from "../../src/lib/kernel.ts";
 
@@ -55,6 +56,20 @@ describe("the kernel", () => {
     await vi.advanceTimersByTimeAsync(4 * PATIENCE);
     hear({ kind: "result", id: sent[0]?.id, r: 0.9 });
     expect((await wish).r).toBe(0.9);
+  });
+
+  it("that is not there is said to be missing at once", async () => {
+    const model = { send: () => undefined, on: () => undefined, off: () => undefined };
+    const joined = { contains: () => true };
+    stands(model, { classList: joined } as never);
+    const alone = new Kernel(model as never, () => undefined);
+    await expect(alone.ask("expand")).rejects.toThrowError(/^This page has no kernel/);
+    await expect(alone.wish("check")).rejects.toBeInstanceOf(Unheard);
+    expect(alone.busy).toEqual([]);
+    joined.contains = () => false;
+    void alone.ask("expand").catch(() => undefined);
+    expect(alone.busy).toEqual(["expand"]);
+    alone.close();
   });
 
   it("that never answers a wish is not complained of", async () => {

@@ -24,6 +24,7 @@ export interface Saved {
 
 export interface State extends CheckedState {
   matrix: MatrixPayload;
+  offered?: string[];
   view: Saved;
 }
 
@@ -62,6 +63,20 @@ export class Session extends CheckedSession<State, Change> {
 
   get payload(): MatrixPayload {
     return this.model.get("matrix");
+  }
+
+  /** Names of all classes that can be found: those shown, where all are. */
+  get names(): readonly string[] {
+    const offered = this.model.get("offered") ?? [];
+    return offered.length > 0 ? offered : this.payload.classes;
+  }
+
+  /** The row of a class by its place among the names; one that is not there is asked for. */
+  async rowOf(place: number): Promise<number> {
+    if (this.names === this.payload.classes) return place;
+    const shown = () => this.model.get("targets") ?? [];
+    if (!shown().includes(place)) await this.ask("classes", { classes: [...shown(), place] });
+    return shown().indexOf(place);
   }
 
   get scaled(): boolean {

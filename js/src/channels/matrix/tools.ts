@@ -29,10 +29,14 @@ export function header(session: Session, agreement: HTMLElement): HTMLElement {
     void session.ask("layer", { layer });
   });
   const where = h("small", {});
+  const of = () => {
+    const all = session.names.length;
+    return all > session.payload.classes.length ? ` of ${all}` : "";
+  };
   const show = () => {
     const { layer, channels, classes } = session.payload;
     layers.show(layer);
-    where.textContent = `${layerName(session.layers, layer)} · ${classes.length} classes × ${channels} channels`;
+    where.textContent = `${layerName(session.layers, layer)} · ${classes.length}${of()} classes × ${channels} channels`;
   };
   session.on((change) => (change === "matrix" || change === "busy") && show());
   show();
@@ -57,15 +61,17 @@ export function toolbar(session: Session, grid: Grid): HTMLElement {
   };
   session.on((change) => (change === "order" || change === "window") && show());
   show();
-  const find = (found: string | number) => {
-    const { classes } = session.payload;
-    const row = typeof found === "number" ? found : classes.indexOf(found);
-    if (!(row in classes)) {
+  const find = async (found: string | number) => {
+    const { names } = session;
+    const place = typeof found === "number" ? found : names.indexOf(found);
+    if (!(place in names)) {
       session.complain(
-        `No class is called ${found}; one of ${classes.length} names was expected; type a part of it and choose from the list.`,
+        `No class is called ${found}; one of ${names.length} names was expected; type a part of it and choose from the list.`,
       );
       return;
     }
+    const row = await session.rowOf(place);
+    if (row < 0) return;
     session.point(null);
     session.arrange({ row });
     grid.reveal({
@@ -80,7 +86,7 @@ export function toolbar(session: Session, grid: Grid): HTMLElement {
     columns.element,
     scaled.element,
     each.element,
-    searchField("Find a class", session.payload.classes, find),
+    searchField("Find a class", session.names, (found) => void find(found)),
     h(
       "span",
       { class: "hx-zoom" },

@@ -1,0 +1,42 @@
+"""Every view from saved evidence, by name: what tests of all of them go through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hexplain_widgets.evidence.store import load
+from hexplain_widgets.widgets import ChannelBars, ConceptSunburst, show
+from hexplain_widgets.widgets.failure_analysis.brush import OcclusionBrush
+
+SAVED = Path(__file__).parents[1] / "saved"
+SHOWN = {
+    "AttackComparison": "AttackedDecision",
+    "AttackComparison of a set": "AttackedSet",
+    "ChannelMatrix": "ChannelImportance",
+    "ChannelVenn": "ChannelOverlap",
+    "ConceptTree": "ConceptInference",
+    "ContextReport": "ContextSummary",
+    "ContextReport of degrees": "DegreeSummary",
+    "ContributionReport": "Contributions",
+    "DecompositionTree": "Decomposition",
+    "FailureAnalysis": "Failure",
+    "FaithfulnessReport": "FaithfulnessSummary",
+    "FilterLabeler": "FilterSheet",
+    "InferenceSpace": "InferenceComparison",
+    "LayerHeatmaps": "HeatMapSheet",
+    "NeuronConceptGraph": "NeuronConcepts",
+}
+MADE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    **{name: (kind, show) for name, kind in SHOWN.items()},
+    "ChannelBars": ("ChannelImportance", ChannelBars.from_evidence),
+    "ConceptSunburst": ("ConceptInference", ConceptSunburst.from_evidence),
+    "OcclusionBrush": ("Failure", OcclusionBrush),
+}
+
+
+def made_view(name: str) -> Any:
+    """Return a view that shows saved evidence, without a model."""
+    kind, make = MADE[name]
+    return make(load(SAVED / f"{kind}.hx"))
