@@ -164,12 +164,8 @@ class Decomposer:
         )
 
     def _notes(self, root: Node) -> tuple[str, ...]:
-        notes = [*self.classifier.notes, *self._prepared.notes]
-        why = self._probe.why_not(self._capture.x)
-        if why:
-            notes.append(
-                f"The network could not be traced ({why}): its recorded calls were replayed."
-            )
+        said = self._probe.notes(self._capture.x)
+        notes = [*self.classifier.notes, *self._prepared.notes, *said]
         sign = note_on_sign(self.target, root, self._layers[0].name)
         return (*notes, *([sign] if sign else []), *notes_on(root))
 

@@ -59,7 +59,7 @@ class TracedGraph:
             self._site(name, c.module, c.parent, c.node, shapes)
             for name, c in zip(self._call_names, self.graph.calls, strict=True)
         ]
-        maps = {self.graph.order[n]: values[n] for n in possible}
+        maps = {self.graph.order[n]: v for n in possible if isinstance(v := values[n], Tensor)}
         return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
 
     def _possible_stages(self) -> set[fx.Node]:

@@ -104,9 +104,12 @@ class Probe:
         self._last = self._known(x).graph
         return self._last
 
-    def why_not(self, x: Float[Tensor, "n c h w"]) -> str:
-        """Return why there is no graph for images of this size."""
-        return self._known(x).why
+    def notes(self, x: Float[Tensor, "n c h w"]) -> tuple[str, ...]:
+        """Return what is to be said of how the network is run for images of this size."""
+        why, twin = self._known(x).why, self._twin.why
+        replayed = f"The network could not be traced ({why}): its recorded calls were replayed."
+        itself = f"The network itself was run, in the place of a twin: {twin}."
+        return (*((replayed,) if why else ()), *((itself,) if twin else ()))
 
     def _known(self, x: Tensor) -> _Known:
         while True:
