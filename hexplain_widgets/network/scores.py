@@ -28,8 +28,8 @@ Network = Callable[[Tensor], Any]
 # What `Classifier(scores=)` says that a network returns.
 KINDS = ("logits", "multilabel", "binary", "probabilities", "log_probabilities")
 Ending = Literal["returned", "cut", "logs", "log", "logit", "logit of log"]
-# Sizes of the images by which probabilities are told from logits that happen to lie in 0..1.
-LOUD = 8.0
+# Sizes of images by which probabilities are told from logits that happen to lie in 0..1.
+LOUD = (8.0, 1000.0)
 # Probabilities of single classes range further than this over such images.
 SPREAD = 0.5
 
@@ -283,7 +283,8 @@ class _Case:
         one = self.x[:1]
         noise = torch.randn(one.shape, generator=draw).to(one)
         rows = []
-        for other in (one, -one, LOUD * one, -LOUD * one, noise, LOUD * noise, 0 * one):
+        loud = [size * other for size in LOUD for other in (one, -one, noise)]
+        for other in (one, -one, noise, 0 * one, *loud):
             value = picked(self.model(other.clone()), self.path)
             rows.append(value.reshape(-1, self.columns).double())
         return [row for row in rows if bool(row.isfinite().all())]

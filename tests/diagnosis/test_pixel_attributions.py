@@ -64,7 +64,7 @@ def test_guided_backpropagation_lets_only_positive_gradients_through() -> None:
     ).eval()  # fmt: skip
     model[0].weight.data = torch.tensor([2.0, 3.0]).view(2, 1, 1, 1)
     model[2].weight.data = torch.tensor([1.0, -1.0]).view(1, 2, 1, 1)
-    found = asked(model).of("guided backpropagation", torch.ones(1, 1, 2, 2), 0)
+    found = asked(model).of("guided backpropagation", torch.ones(1, 1, 2, 2), 1)
     assert np.allclose(found, 2 / 4)
 
 

@@ -190,6 +190,11 @@ def test_saturated_probabilities_are_refused(end: Callable[[Tensor], Tensor]) ->
         taken_apart(scores(end, scores="probabilities"), PICTURE / 4)
 
 
+def test_small_scores_that_are_never_negative_are_no_probabilities() -> None:
+    tree = taken_apart(scores(lambda z: (z / 100).abs()), PICTURE)
+    assert (tree.target.name, tree.target.logit) == ("square", pytest.approx(0.05))
+
+
 def test_a_saturated_softmax_that_is_cut_off_is_explained() -> None:
     tree = taken_apart(scores(lambda z: (z * 100).softmax(1)), PICTURE)
     assert (tree.target.logit, tree.target.probability) == (pytest.approx(500), 1.0)
