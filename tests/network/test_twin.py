@@ -86,8 +86,9 @@ class Following:
         model.load_state_dict(plain(seed=3).state_dict())
 
     @staticmethod
-    def doubled(model: nn.Module) -> None:
-        model.double()
+    def halved(model: nn.Module) -> None:
+        model.to(torch.bfloat16)
+        model[0].weight.data *= 2
 
     @staticmethod
     def replaced(model: nn.Module) -> None:
@@ -109,7 +110,7 @@ class Following:
 CHANGES = [
     Following.trained,
     Following.loaded,
-    Following.doubled,
+    Following.halved,
     Following.replaced,
     Following.weight_replaced,
     Following.setting_changed,
@@ -132,7 +133,7 @@ def test_what_becomes_of_a_network_is_seen_at_the_next_question(
     assert not torch.allclose(own.float(), before.float(), atol=1e-4)
     assert torch.equal(classifier.logits(x), own)
     tree = hx.decompose(classifier, image(40), target=int(own.argmax()))
-    assert tree.target.logit == pytest.approx(float(own.max()), rel=1e-5)
+    assert tree.target.logit == pytest.approx(float(own.max()), rel=1e-2)
 
 
 def test_weights_are_shared_and_buffers_are_not() -> None:
