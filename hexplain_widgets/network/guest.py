@@ -1,22 +1,299 @@
-"""The user's model is a guest: whatever happens inside, it leaves exactly as it came."""
+"""The user's model is a guest: whatever happens inside, it leaves exactly as it came.
+
+What runs in its place is its twin, a copy of its structure over the same weights.
+"""
 
 from __future__ import annotations
 
+import copy
 import random
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-from .twin import twin_of
-
+# What a module holds beside its own attributes, followed by itself.
+_TENSORS = ("_parameters", "_buffers")
+_VALUES = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device)
+# How deep lists, tuples and dicts among a module's attributes are looked into.
+_DEPTH = 3
+# What torch itself keeps on every module; all else was set by whoever wrote it.
+_OWN = frozenset(vars(nn.Module())) - {"training"}
 _locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
 _locks_guard = threading.Lock()
+
+
+class Twin:
+    """A copy of a network's structure that shares the storage of its weights, and follows it.
+
+    Weights trained further, moved or replaced, layers replaced and attributes set on the original
+    are there when `follow` returns; `version` counts the copies made on the way. Nothing on the
+    original is touched: what a forward keeps or counts, the twin keeps and counts. `network` is
+    None for a network that has no twin, `why` says so. `recordings` is kept for whoever records
+    the network, and is empty whenever the network has become another.
+    """
+
+    def __init__(self, original: nn.Module) -> None:
+        self._original = weakref.ref(original)
+        self._copy: _Copy | None = None
+        self.version = 0
+        self.why = ""
+        self.recordings: dict[Any, Any] = {}
+
+    @property
+    def network(self) -> nn.Module | None:
+        """The twin as `follow` left it, None where the original has none."""
+        return None if self._copy is None or self.why else self._copy.network
+
+    def follow(self) -> nn.Module | None:
+        """Bring the twin to what the original is now and return it, None where there is none."""
+        original = self._original()
+        if original is None or self.why:
+            return self.network
+        if self._copy is None or not self._copy.is_of_today():
+            self._renew(original)
+        if self._copy is not None:
+            self._copy.refresh()
+        return self.network
+
+    def _renew(self, original: nn.Module) -> None:
+        try:
+            with torch.inference_mode(False), _SharedTensors():
+                made = _Copy(original)
+        except Exception as cause:  # what a user's module keeps may refuse a copy in any way
+            self.give_up(f"it cannot be copied ({_first_line(cause)})")
+        else:
+            self._copy, self.version, self.recordings = made, self.version + 1, {}
+
+    def give_up(self, why: str) -> None:
+        """Do without a copy from now on: the original itself runs in its place."""
+        self.why, self.version, self.recordings = why, self.version + 1, {}
+
+
+class _Copy:
+    """One copy of a network, valid as long as the original is built as it was."""
+
+    def __init__(self, original: nn.Module) -> None:
+        memo: dict[int, Any] = {}
+        self._builds = [_Build(module) for module in original.modules()]
+        self.network = _copied(original, memo)
+        originals = [m for m in original.modules() if not hasattr(m, "_orig_mod")]
+        self._pairs = [(weakref.ref(m), memo[id(m)]) for m in originals]
+        for _, twin in self._pairs:
+            twin.training = False
+        self._states = [_Attributes(twin) for _, twin in self._pairs]
+        self._synced: dict[int, tuple[Any, ...]] = {}
+
+    def is_of_today(self) -> bool:
+        """Whether the original is still built as it was when it was copied."""
+        return all(build.is_that_of_today() for build in self._builds)
+
+    def refresh(self) -> None:
+        """Forget what earlier runs left on the copy, and take the weights of today."""
+        for state in self._states:
+            state.put_back()
+        for reference, twin in self._pairs:
+            original = reference()
+            if original is not None:
+                for name, parameter in original._parameters.items():
+                    if parameter is not None:
+                        twin._parameters[name] = _weight(parameter, twin._parameters[name])
+                for name, buffer in original._buffers.items():
+                    if buffer is not None:
+                        twin._buffers[name] = self._value(buffer, twin._buffers[name])
+
+    def _value(self, original: Tensor, twin: Tensor | None) -> Tensor:
+        """Return the twin's own copy of a buffer, written anew where either has changed."""
+        state = (id(original), original._version)
+        if twin is not None and self._synced.get(id(twin)) == (*state, twin._version):
+            return twin
+        if twin is None or _kind(twin) != _kind(original) or _same_storage(original, twin):
+            twin = original.detach().clone()
+        else:
+            twin.copy_(original.detach())
+        self._synced[id(twin)] = (*state, twin._version)
+        return twin
+
+
+def _weight(original: Tensor, twin: Tensor | None) -> nn.Parameter:
+    """Return the twin's parameter over the storage that the original's has now."""
+    if isinstance(twin, nn.Parameter) and _same_storage(original, twin):
+        return twin
+    return nn.Parameter(original.detach(), requires_grad=False)
+
+
+class _SharedTensors(TorchFunctionMode):
+    """Lets a deep copy hold the very values of tensors that are neither parameters nor buffers."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is Tensor.__deepcopy__:
+            tensor, memo = args
+            return memo.setdefault(id(tensor), tensor.detach())
+        return func(*args, **dict(kwargs or {}))
+
+
+def _copied(original: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    """Return a deep copy over the same weights, in which compiled parts are what they were."""
+    for tensor in (*original.parameters(), *original.buffers()):
+        memo[id(tensor)] = (
+            nn.Parameter(tensor.detach(), requires_grad=False)
+            if isinstance(tensor, nn.Parameter)
+            else tensor.detach()
+        )
+    for module in reversed([*original.modules()]):
+        plain = vars(module).get("_orig_mod") or module._modules.get("_orig_mod")
+        if plain is not None:
+            memo[id(module)] = copy.deepcopy(plain, memo)
+    return copy.deepcopy(original, memo)
+
+
+class _Build:
+    """How one module of the original is built, to be seen changed: compared, never copied from."""
+
+    def __init__(self, module: nn.Module) -> None:
+        own = vars(module)
+        self._module = weakref.ref(module)
+        self._type = type(module)
+        self._values = {k: v for k, v in own.items() if k not in _OWN and not _is_module(v)}
+        self._count = len(own)
+        self._inner = [(v, _content(v, _DEPTH)) for v in self._values.values() if _is_mutable(v)]
+        self._children = [(k, weakref.ref(v)) for k, v in own["_modules"].items() if v is not None]
+        self._hooks = [v for k, v in own.items() if k in _OWN and k.endswith("_hooks") and v]
+        self._empty = [v for k, v in own.items() if k in _OWN and k.endswith("_hooks") and not v]
+        self._inner += [(v, _content(v, 1)) for v in self._hooks]
+        self._tensors = _tensor_names(own)
+
+    def is_that_of_today(self) -> bool:
+        """Whether the module is built today as it was."""
+        module = self._module()
+        if module is None or type(module) is not self._type:
+            return False
+        own = vars(module)
+        return (
+            len(own) == self._count
+            and not any(self._empty)
+            and all(_equal(own.get(k), v) for k, v in self._values.items())
+            and self._tensors == _tensor_names(own)
+            and self._has_children(own["_modules"])
+            and all(_content(v, _DEPTH) == content for v, content in self._inner)
+        )
+
+    def _has_children(self, modules: Mapping[str, nn.Module | None]) -> bool:
+        present = [(k, v) for k, v in modules.items() if v is not None]
+        return len(present) == len(self._children) and all(
+            one[0] == other[0] and one[1] is other[1]()
+            for one, other in zip(present, self._children, strict=True)
+        )
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, nn.Module)
+
+
+def _is_mutable(value: Any) -> bool:
+    """Whether something in a value can change while it stays the same object."""
+    if isinstance(value, tuple | frozenset):
+        return any(map(_is_mutable, value))
+    return isinstance(value, Tensor | Mapping | list | set)
+
+
+def _tensor_names(own: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    return [(k, v is None) for name in _TENSORS for k, v in own[name].items()]
+
+
+def _equal(value: Any, other: Any) -> bool:
+    return value is other or (
+        type(value) is type(other) and isinstance(value, _VALUES) and bool(value == other)
+    )
+
+
+def _content(value: Any, depth: int) -> Any:
+    """Return what of a value can change in place, compared by identity at its ends."""
+    if isinstance(value, _VALUES):
+        return value
+    if isinstance(value, Tensor):
+        return _Same(value), None if value.is_inference() else value._version
+    if depth and isinstance(value, Mapping):
+        return [(_Same(k), _content(v, depth - 1)) for k, v in value.items()]
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [_content(v, depth - 1) for v in value]
+    return _Same(value)
+
+
+class _Same:
+    """Equal to what holds the very same object."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = weakref.ref(value) if _is_module(value) else value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and (
+            self.value is other.value
+            or (isinstance(self.value, weakref.ref) and self.value == other.value)
+        )
+
+    __hash__ = object.__hash__
+
+
+class _Attributes:
+    """The attributes of one module as they were when it was copied."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._own = vars(module)
+        self._values = {k: v for k, v in self._own.items() if k not in _OWN}
+        self._contents = [
+            (v, copy.copy(v)) for v in self._values.values() if type(v) in (list, dict, set)
+        ]
+
+    def put_back(self) -> None:
+        """Undo what a forward has set on the module or added to its lists since."""
+        for name in [k for k in self._own if k not in _OWN and k not in self._values]:
+            del self._own[name]
+        self._own.update(self._values)
+        for container, content in self._contents:
+            container.clear()
+            (container.extend if isinstance(container, list) else container.update)(content)
+
+
+def _same_storage(one: Tensor, other: Tensor) -> bool:
+    return one.data_ptr() == other.data_ptr() and _kind(one) == _kind(other)
+
+
+def _kind(tensor: Tensor) -> tuple[Any, ...]:
+    return tensor.shape, tensor.dtype, tensor.device, tensor.stride()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+_twins: weakref.WeakKeyDictionary[nn.Module, Twin] = weakref.WeakKeyDictionary()
+
+
+_twins_guard = threading.Lock()
+
+
+def twin_of(model: nn.Module) -> Twin:
+    """Return the one twin of this network."""
+    with _twins_guard:
+        twin = _twins.get(model)
+        if twin is None:
+            twin = _twins[model] = Twin(model)
+        return twin
 
 
 def lock_of(model: nn.Module) -> threading.RLock:

@@ -21,11 +21,10 @@ from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey
-from .guest import visiting
+from .guest import twin_of, visiting
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
 from .segments import Segment, SegmentRunner, close
-from .twin import twin_of
 
 DIFFERS = "its operations, run again, do not give its own answer"
 

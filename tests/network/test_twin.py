@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
-from hexplain_widgets.network.guest import visiting
-from hexplain_widgets.network.twin import Twin
+from hexplain_widgets.network.guest import Twin, visiting
 from tests.networks import image, plain, seeded
 
 
