@@ -205,9 +205,10 @@ class _ReplayEnd(BaseException):
 class Recording:
     """All module calls of one forward pass, with copies of what they returned.
 
-    `scores` runs the model and returns the scores that are explained. `listening(modules, enter,
-    leave)` is a context in which every call of a module is reported,
-    `answering(modules, call)` one in which every module answers through `call`.
+    `scores` runs the network and returns the scores that are explained, `renew` makes it forget
+    what runs have left on it. `listening(modules, enter, leave)` is a context in which every call
+    of a module is reported, `answering(modules, call)` one in which every module answers through
+    `call`.
     """
 
     def __init__(
@@ -216,10 +217,11 @@ class Recording:
         x: Float[Tensor, "1 c h w"],
         *,
         scores: Callable[[Tensor], Tensor],
+        renew: Callable[[], object],
         listening: Callable[..., AbstractContextManager[None]],
         answering: Callable[..., AbstractContextManager[None]],
     ) -> None:
-        self._scores = scores
+        self._scores, self._renew = scores, renew
         self._answering = answering
         self._names = {module: name for name, module in network.named_modules()}
         self.records: list[_Record] = []
@@ -229,6 +231,7 @@ class Recording:
         self._last: tuple[Any, int] = (None, -1)
         self._last_parent = -1
         self.x = x
+        renew()
         with listening(self._names, self._enter, self._leave), torch.no_grad():
             self.logits = scores(x.clone())
 
@@ -346,6 +349,7 @@ class Recording:
                 raise _ReplayEnd(out)
             return out
 
+        self._renew()
         with self._answering(self._names, call):
             try:
                 result = self._scores(_repeated(x, len(x)))

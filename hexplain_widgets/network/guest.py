@@ -62,6 +62,12 @@ class Twin:
             self._copy.refresh()
         return self.network
 
+    def fresh(self) -> nn.Module | None:
+        """Return the twin without what earlier runs have left on it, None where there is none."""
+        if self._copy is not None and not self.why:
+            self._copy.refresh()
+        return self.network
+
     def _renew(self, original: nn.Module) -> None:
         try:
             with torch.inference_mode(False), _SharedTensors():
@@ -429,6 +435,11 @@ def visiting(model: nn.Module) -> Iterator[nn.Module]:
 def running(model: nn.Module) -> nn.Module:
     """Return what runs in the place of a network inside `visiting`."""
     return twin_of(model).network or model
+
+
+def renewed(model: nn.Module) -> nn.Module:
+    """Return what runs in the place of a network, without what earlier runs have left on it."""
+    return twin_of(model).fresh() or model
 
 
 @contextmanager

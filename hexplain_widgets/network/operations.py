@@ -359,15 +359,18 @@ def _replaced(output: Any, nodes: Mapping[int, fx.Node]) -> Any:
 
 # Reports calls of modules: `listening(modules, enter, leave)` is a context in which it does.
 Listening = Callable[..., AbstractContextManager[None]]
+# Returns the network as no run has left it yet.
+Fresh = Callable[[], nn.Module]
 
 
 def _logged(
-    network: nn.Module,
+    fresh: Fresh,
     x: Tensor,
     listening: Listening,
     whole: frozenset[nn.Module],
     foreign: frozenset[int],
 ) -> tuple[_Log, Any]:
+    network = fresh()
     log = _Log(network, whole, foreign)
     parts = [module for module in network.modules() if module is not network]
     with torch.enable_grad(), listening(parts, log.enter, log.leave):
@@ -379,13 +382,13 @@ def _logged(
 
 
 def _complete(
-    network: nn.Module, x: Tensor, listening: Listening, foreign: frozenset[int]
+    fresh: Fresh, x: Tensor, listening: Listening, foreign: frozenset[int]
 ) -> tuple[_Log, Any, frozenset[nn.Module]]:
     """Return a log in which every module with an autograd function of its own is called whole."""
     whole: frozenset[nn.Module] = frozenset()
     while True:
         try:
-            return *_logged(network, x, listening, whole, foreign), whole
+            return *_logged(fresh, x, listening, whole, foreign), whole
         except _OwnGradient as own:
             if own.module is None or own.module in whole:
                 raise Unrecordable("its forward has an autograd function of its own") from None
@@ -403,16 +406,16 @@ class RecordedOperations:
 
     def __init__(
         self,
-        network: nn.Module,
+        fresh: Fresh,
         x: Tensor,
         *,
         listening: Listening,
         foreign: Iterable[Tensor] = (),
     ) -> None:
         ids = frozenset(map(id, foreign))
-        log, output, whole = _complete(network, x, listening, ids)
+        log, output, whole = _complete(fresh, x, listening, ids)
         ends = {id(tensor): log.value(tensor) for _, tensor in tensors(output)}
-        self._counts = self._counted(log, network, x, listening, whole, ids)
+        self._counts = self._counted(log, fresh, x, listening, whole, ids)
         self.constants = {f"_constant{i}": t.detach() for i, t in enumerate(log.unknown)}
         self._graph = fx.Graph()
         self._nodes: list[fx.Node] = []
@@ -433,7 +436,7 @@ class RecordedOperations:
     def _counted(
         self,
         log: _Log,
-        network: nn.Module,
+        fresh: Fresh,
         x: Tensor,
         listening: Listening,
         whole: frozenset[nn.Module],
@@ -443,7 +446,7 @@ class RecordedOperations:
         if not (log.read_sizes or log.unknown):
             return {}
         try:
-            two, _ = _logged(network, x.expand(2, *x.shape[1:]), listening, whole, foreign)
+            two, _ = _logged(fresh, x.expand(2, *x.shape[1:]), listening, whole, foreign)
         # A forward that is written for one image at a time may fail in any way on two.
         except Exception:
             two = None

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -21,7 +22,7 @@ from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey
-from .guest import twin_of, visiting
+from .guest import renewed, twin_of, visiting
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
 from .segments import Segment, SegmentRunner, close
@@ -131,7 +132,8 @@ class Probe:
         model = self.classifier.model
         foreign = [] if network is model else [*model.parameters(), *model.buffers()]
         try:
-            operations = RecordedOperations(network, x[:1], listening=_listening, foreign=foreign)
+            fresh = partial(renewed, model)
+            operations = RecordedOperations(fresh, x[:1], listening=_listening, foreign=foreign)
             graph = Graph(network, operations)
             end = self.classifier.read(x).node_in(graph)
             if end is None:
@@ -150,6 +152,7 @@ class Probe:
         if known.checked is not None and known.checked() is x:
             return True
         with self._inside(x):
+            renewed(self.classifier.model)
             own = self.classifier.scores_of(x)
         if close(logits, own):
             return True
@@ -164,8 +167,14 @@ class Probe:
 
     def _listen(self, x: Tensor) -> Recording:
         with visiting(self.classifier.model) as network:
-            scores = self.classifier.scores_of
-            return Recording(network, x, scores=scores, listening=_listening, answering=_answering)
+            return Recording(
+                network,
+                x,
+                scores=self.classifier.scores_of,
+                renew=partial(renewed, self.classifier.model),
+                listening=_listening,
+                answering=_answering,
+            )
 
     def _survey(self, x: Tensor) -> Survey:
         graph = self.graph(x)

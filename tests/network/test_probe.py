@@ -253,7 +253,7 @@ def test_a_network_without_convolutions_is_an_error() -> None:
         hx.decompose(model, image(8))
 
 
-class Noisy(nn.Module):
+class Counting(nn.Module):
     """Cannot be traced, and adds another number at every call."""
 
     def __init__(self) -> None:
@@ -270,9 +270,26 @@ class Noisy(nn.Module):
         return self.head(x.mean((2, 3))) + 100
 
 
+class Noisy(Counting):
+    """Adds a random number at every call."""
+
+    def forward(self, x):
+        self.calls = 10 * float(torch.rand(()))
+        return super().forward(x)
+
+
 def test_a_network_that_answers_differently_each_time_is_an_error() -> None:
     with pytest.raises(RuntimeError, match=r"gave other values than the first time.*randomness"):
         hx.decompose(Noisy(), image(16))
+
+
+def test_a_network_that_counts_is_explained_as_it_answers_next() -> None:
+    model = Counting()
+    model.calls = 4
+    trees = [hx.decompose(model, image(16), target=0) for _ in range(2)]
+    assert trees[0] == trees[1]
+    assert model.calls == 4
+    assert trees[0].target.logit == pytest.approx(float(model(image(16)).detach()[0, 0]), rel=1e-6)
 
 
 @pytest.mark.parametrize("make", NETWORKS)
