@@ -25,8 +25,8 @@ _VALUES = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch
 _DEPTH = 3
 # What torch itself keeps on every module; all else was set by whoever wrote it.
 _OWN = frozenset(vars(nn.Module())) - {"training"}
-_locks: weakref.WeakKeyDictionary[nn.Module, threading.RLock] = weakref.WeakKeyDictionary()
-_locks_guard = threading.Lock()
+_twins: weakref.WeakKeyDictionary[nn.Module, Twin] = weakref.WeakKeyDictionary()
+_twins_guard = threading.Lock()
 
 
 class Twin:
@@ -36,10 +36,12 @@ class Twin:
     are there when `follow` returns; `version` counts the copies made on the way. Nothing on the
     original is touched: what a forward keeps or counts, the twin keeps and counts. `network` is
     None for a network that has no twin, `why` says so. `recordings` is kept for whoever records
-    the network, and is empty whenever the network has become another.
+    the network, and is empty whenever the network has become another. `lock` is held by whoever
+    runs the network.
     """
 
     def __init__(self, original: nn.Module) -> None:
+        self.lock = threading.RLock()
         self._original = weakref.ref(original)
         self._copy: _Copy | None = None
         self.version = 0
@@ -54,13 +56,10 @@ class Twin:
     def follow(self) -> nn.Module | None:
         """Bring the twin to what the original is now and return it, None where there is none."""
         original = self._original()
-        if original is None or self.why:
-            return self.network
-        if self._copy is None or not self._copy.is_of_today():
+        outdated = self._copy is None or not self._copy.is_of_today()
+        if original is not None and not self.why and outdated:
             self._renew(original)
-        if self._copy is not None:
-            self._copy.refresh()
-        return self.network
+        return self.fresh()
 
     def fresh(self) -> nn.Module | None:
         """Return the twin without what earlier runs have left on it, None where there is none."""
@@ -178,7 +177,7 @@ class _Build:
         self._children = [(k, weakref.ref(v)) for k, v in own["_modules"].items() if v is not None]
         self._hooks = [v for k, v in own.items() if k in _OWN and k.endswith("_hooks") and v]
         self._empty = [v for k, v in own.items() if k in _OWN and k.endswith("_hooks") and not v]
-        self._inner += [(v, _content(v, 1)) for v in self._hooks]
+        self._inner += [(v, _content(v, _DEPTH)) for v in self._hooks]
         self._tensors = _tensor_names(own)
 
     def is_that_of_today(self) -> bool:
@@ -287,12 +286,6 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-_twins: weakref.WeakKeyDictionary[nn.Module, Twin] = weakref.WeakKeyDictionary()
-
-
-_twins_guard = threading.Lock()
-
-
 def twin_of(model: nn.Module) -> Twin:
     """Return the one twin of this network."""
     with _twins_guard:
@@ -304,8 +297,7 @@ def twin_of(model: nn.Module) -> Twin:
 
 def lock_of(model: nn.Module) -> threading.RLock:
     """Return the one re-entrant lock of this model: cells and widget callbacks share it."""
-    with _locks_guard:
-        return _locks.setdefault(model, threading.RLock())
+    return twin_of(model).lock
 
 
 def _random_state() -> tuple[Any, ...]:
