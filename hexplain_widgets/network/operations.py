@@ -50,7 +50,19 @@ _READS = frozenset(
         "is_nonzero",
     )
 )
-_NO_MATH = frozenset(("register_hook", "retain_grad", "_assert", "__repr__", "__format__"))
+# What makes no value that an answer depends on.
+_NO_MATH = frozenset(
+    (
+        "register_hook",
+        "retain_grad",
+        "_assert",
+        "__repr__",
+        "__format__",
+        "__set__",
+        "__delete__",
+        "_set_grad_enabled",
+    )
+)
 
 
 class Unrecordable(Exception):
@@ -197,12 +209,12 @@ class _Log(TorchFunctionMode):
             return self._assigned(func, given)
         if name in _READS and any(id(t) in self._known for t in _tensors(given)):
             raise Unrecordable("its way depends on the values in it")
-        if not _makes_no_math(func, name):
+        if name not in _NO_MATH:
             noted = self._noted(given[0]), self._noted(settings)
         output = func(*args, **settings)
         if next(_tensors(output), None) is None:
             self.read_sizes = self.read_sizes or name not in _NO_MATH
-        elif not _makes_no_math(func, name):
+        elif name not in _NO_MATH:
             op, target, ordered = _normalised(func, name, noted[0], noted[1])
             entry = _Entry(op, target, ordered, noted[1], self._open[-1])
             self._note(entry, output, self._changed(given, versions))
@@ -308,10 +320,6 @@ def _normalised(
     if name in _OPERATORS and not kwargs:
         return "call_function", _OPERATORS[name], args
     return "call_method", name, args
-
-
-def _makes_no_math(func: Callable[..., Any], name: str) -> bool:
-    return name in _NO_MATH or name in ("__set__", "__delete__", "_set_grad_enabled")
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -326,11 +326,6 @@ class ScoredNetwork(nn.Module):
         return self._reading.of(self.model, x)
 
 
-def sole_result(graph: Graph) -> fx.Node | None:
-    """Return the only value that a network returns, None where there are several."""
-    return graph.result if isinstance(graph.result, fx.Node) else None
-
-
 def read_scores(
     model: nn.Module,
     x: Float[Tensor, "n ch h w"],
