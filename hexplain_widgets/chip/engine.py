@@ -42,7 +42,6 @@ from ..solvers.moments import Weighting
 from .heatmaps import (
     DRAWINGS,
     HeatMapRequest,
-    checked_rivals,
     faithfulness_of,
     heatmap_of,
     localization_of,
@@ -146,7 +145,7 @@ class Chip(BaseEngine[ResponseStatistics]):
         self.layers = None if named is None else tuple(named)
         self.gates_per_image = gates_per_image
         self.sparsity = checked_sparsity(sparsity)
-        self.rivals = checked_rivals(rivals)
+        self.rivals = _checked_rivals(rivals)
         self.score = score
         self.weighting = weighting
         self.seed = seed
@@ -456,3 +455,13 @@ class Chip(BaseEngine[ResponseStatistics]):
             versions=versions(),
             settings={**settings, "images": self.images_},
         )
+
+
+def _checked_rivals(rivals: int) -> int:
+    """Return a number of rivals if it is 0 or more; raises ValueError."""
+    if rivals < 0:
+        raise ValueError(
+            f"got rivals={rivals}; expected 0 or more of the image's other classes; 0 draws the"
+            " paper's Eq. 10, the default is 9"
+        )
+    return rivals

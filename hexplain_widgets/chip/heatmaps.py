@@ -234,13 +234,3 @@ def localization_of(
         iou=None if truth is None else agreement(mask, truth),
         notes=heat.notes + ((note,) if note else ()),
     )
-
-
-def checked_rivals(rivals: int) -> int:
-    """Return a number of rivals if it is 0 or more; raises ValueError."""
-    if rivals < 0:
-        raise ValueError(
-            f"got rivals={rivals}; expected 0 or more of the image's other classes; 0 draws the"
-            " paper's Eq. 10, the default is 9"
-        )
-    return rivals

@@ -19,8 +19,7 @@ from .._shared.payload import (
     six_digits,
     six_digits_or_none,
 )
-from .colours import concept_colours
-from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
+from .merging import ConceptPath, MergedConcept, concept_colours, first_open, merged, part_of
 
 MOST_THUMBNAILS = 24
 

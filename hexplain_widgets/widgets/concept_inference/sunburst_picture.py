@@ -12,8 +12,7 @@ from ...evidence import ConceptInference, InferredConcept
 from ...pictures.colours import is_light
 from ...pictures.page import FINER, INK, SOFT, WIDTH, finished, page_of, percent, short
 from .._shared.payload import path_of
-from .colours import concept_colours
-from .merging import ConceptPath, MergedConcept, merged
+from .merging import ConceptPath, MergedConcept, concept_colours, merged
 from .tree_picture import AGAINST, map_over
 
 MARGIN, HEAD, GAP = 48, 150, 40
