@@ -46,6 +46,15 @@ _OPEN = """async ([path, id]) => {
   await panel.sessionContext.ready;
 }"""
 
+# Told twice that it has a kernel, JupyterLab's manager of widgets may call itself restored before
+# it has read the file's models, and then gives up what it was asked to draw meanwhile. Such
+# outputs are set again, which draws them anew; a model that is truly missing is missing again.
+_GIVEN_UP = "model not found"
+_DRAW_AGAIN = f"""() => {{ {_PANEL}
+  for (const {{ outputArea: area }} of panel.content.widgets)
+    if (area?.node.textContent.includes("{_GIVEN_UP}")) area.model.fromJSON(area.model.toJSON());
+}}"""
+
 # whether the style sheet of a dark theme is in force, or of a light one
 _ON_GROUND = """dark => {
   const probe = document.createElement("i");
@@ -188,7 +197,7 @@ class Desk:
         self.page.emulate_media(reduced_motion="no-preference")
         self.put(name, kernel)
         shown = Notebook(self, name)
-        shown.wait_asked()
+        shown.wait_restored()
         shown.theme("light")
         self.errors.clear()
         return shown
@@ -304,6 +313,12 @@ class Notebook:
         for _ in range(3):
             self.wait_heard()
 
+    def wait_restored(self) -> None:
+        """Wait until the page shows what the file has, with a kernel it was just joined to."""
+        self.wait_idle()
+        self.wait_asked()
+        self.page.evaluate(_DRAW_AGAIN)
+
     def settled(self) -> None:
         """Wait until the page knows what the kernel knows, no view waits, and nothing moves."""
         self.wait_heard()
@@ -387,7 +402,7 @@ class Notebook:
         (self.lab.root / self.name).write_bytes(saved.read_bytes())
         self._kernel = None
         self.desk.put(self.name)
-        self.wait_idle()
+        self.wait_restored()
 
     def reload(self) -> None:
         """End the kernel, as after a night, and load the page again."""
@@ -395,7 +410,7 @@ class Notebook:
         self._kernel = None
         self.desk.load(self.name)
         self.page.evaluate(f"() => {{ {_PANEL} return panel.sessionContext.ready; }}")
-        self.wait_idle()
+        self.wait_restored()
 
     def restart_kernel(self) -> None:
         """Restart the kernel under the open page: its variables are gone, the views stay."""

@@ -14,8 +14,12 @@ from PIL import Image, ImageColor
 
 import hexplain_widgets as hx
 from hexplain_widgets.pictures.colours import paler
-from hexplain_widgets.widgets.concept_inference.merging import concept_colours
-from hexplain_widgets.widgets.concept_inference.merging import first_open, merged, part_of
+from hexplain_widgets.widgets.concept_inference.merging import (
+    concept_colours,
+    first_open,
+    merged,
+    part_of,
+)
 from hexplain_widgets.widgets.concept_inference.sunburst_picture import REST, draw_sunbursts, slices
 from hexplain_widgets.widgets.concept_inference.tree_picture import draw_tree
 from hexplain_widgets.widgets.concept_inference.view import (
