@@ -59,7 +59,7 @@ types: $(VENV)/.test
 
 unit: $(VENV)/.test
 	$(say) "Python tests (pytest)"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore=tests/browser
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval -n 2 --dist worksteal --ignore=tests/browser
 
 notebooks: $(VENV)/.test
 	$(say) "notebooks (nbval)"
@@ -73,9 +73,7 @@ views: $(VENV)/.node
 
 browser: $(VENV)/.test
 	$(say) "views in a real browser (Playwright)"
-	@# two browsers at once; what then takes too long is asked again alone
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser \
-		|| $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none tests/browser
+	@$(BIN)/python -m pytest -q -p no:nbval -n 2 --dist loadfile tests/browser
 
 clean:
 	@rm -rf $(BUILD) dist hexplain_widgets/static screenshots js/node_modules $(VENV)/.lab $(VENV)/.test $(VENV)/.node

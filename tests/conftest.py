@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator
 
@@ -14,6 +15,12 @@ import tests.typecheck
 
 jaxtyping.jaxtyped = tests.typecheck.jaxtyped
 install_import_hook("hexplain_widgets", "tests.typecheck.checked")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector need not walk it again in every test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from jaxtyping import Float, TypeCheckError
-from torch import Tensor, nn
-from torch.fx import symbolic_trace
 
 from tests.typecheck import checked, jaxtyped
 
@@ -111,18 +108,6 @@ def test_inner_functions_are_checked_each_time_they_are_made() -> None:
             repeating(count)(3)
     with pytest.raises(TypeCheckError, match="return"):
         repeating(0)("so")
-
-
-def test_a_checked_network_can_be_traced() -> None:
-    class Doubling(nn.Module):
-        @watched
-        def forward(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-            return x + x
-
-    traced = symbolic_trace(Doubling())
-    assert torch.equal(traced(torch.ones(1, 2)), torch.full((1, 2), 2.0))
-    with pytest.raises(TypeCheckError, match="parameter x="):
-        Doubling()(torch.ones(3))
 
 
 @pytest.mark.usefixtures("unchecked")

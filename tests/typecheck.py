@@ -1,9 +1,7 @@
 """The checker of signatures under pytest: beartype, taking an array of any kind as any array.
 
-`jaxtyped` stands in for jaxtyping's decorator of that name, under which no network with checked
-functions of its own can be traced, so that it is taken apart another, slower way than for users;
-and which checks arguments a second time with the result, and compiles its checks anew for every
-inner function that is made.
+`jaxtyped` stands in for jaxtyping's decorator of that name, which checks arguments a second time
+with the result, and compiles its checks anew for every inner function that is made.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ import numpy as np
 from beartype import BeartypeConf, FrozenDict, beartype
 from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import TypeCheckError
-from torch.fx import Proxy
 
 checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({np.ndarray[Any, Any]: np.ndarray})))
 
@@ -112,8 +109,6 @@ def _watched(fn: FunctionType, checks: Checks) -> Any:
             try:
                 checks.arguments(*args, **kwargs)
             except BeartypeCallHintViolation as error:
-                if _traced(args, kwargs):
-                    return fn(*args, **kwargs)
                 raise _refused(fn, error) from error
             found = fn(*args, **kwargs)
             if found is NotImplemented:  # what a comparison says that leaves it to the other side
@@ -125,11 +120,6 @@ def _watched(fn: FunctionType, checks: Checks) -> Any:
             return found
 
     return watched
-
-
-def _traced(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a network is being traced: what stands for its tensors then has no shape."""
-    return any(isinstance(one, Proxy) for one in (*args, *kwargs.values()))
 
 
 def _refused(fn: FunctionType, error: BeartypeCallHintViolation) -> TypeCheckError:
