@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
 from .graph import Graph, Site, Survey, numbered, own_copy, shape_watch
+from .layout import Rearrangement, as_said, layouts_in, unknown_layer
 from .receptive import Field, fields_from
 from .segments import SegmentRunner
 
@@ -24,14 +25,32 @@ Key = tuple[str, int]
 
 
 class TracedGraph:
-    """The graph of a network with names for its nodes."""
+    """The graph of a network with names for its nodes, whose layers all are maps.
 
-    def __init__(self, graph: Graph) -> None:
+    `shapes` are those of all values for one image. `said` are layouts that a user names for layers;
+    raises ValueError for those that cannot be.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        shapes: Mapping[fx.Node, tuple[int, ...]],
+        said: Sequence[tuple[str, str | Rearrangement]] = (),
+    ) -> None:
         self.graph = graph
         self._necks = graph.necks()
         self._fields_from: dict[fx.Node, dict[fx.Node, Field | None]] = {}
         self._call_names = numbered([c.name for c in graph.calls])
         self._by_name = self._named()
+        self._layouts = layouts_in(graph, shapes)
+        for name, layout in said:
+            if name not in self._by_name:
+                raise unknown_layer(name, self._by_name)
+            node = self._by_name[name]
+            seen = self._layouts.get(node)
+            self._layouts[node] = as_said(name, layout, shapes[node], seen)
+        self._maps_of: dict[fx.Node, fx.Node] = {}
+        self._values_of: dict[fx.Node, fx.Node] = {}
 
     def _named(self) -> dict[str, fx.Node]:
         calls = zip(self._call_names, self.graph.calls, strict=True)
@@ -42,12 +61,24 @@ class TracedGraph:
         return functions | last | own
 
     def node(self, name: str) -> fx.Node | None:
-        """Return the node of a layer by name; a module called often is `name:1`, `name:2`, ..."""
-        return self._by_name.get(name)
+        """Return the node of a layer's maps; a module called often is `name:1`, `name:2`, ..."""
+        node = self._by_name.get(name)
+        return None if node is None else self._upright(node)
 
     def known(self, name: str) -> fx.Node:
-        """Return the node of a captured layer."""
-        return self._by_name[name]
+        """Return the node of a captured layer's maps."""
+        return self._upright(self._by_name[name])
+
+    def _upright(self, node: fx.Node) -> fx.Node:
+        """Return the node of the maps that a value stands for, put in behind it where needed."""
+        layout = self._layouts.get(node)
+        if layout is None or layout.is_plain:
+            return node
+        if node not in self._maps_of:
+            maps = self.graph.put_between(node, partial(layout.nodes, node))
+            self._maps_of[node], self._values_of[maps] = maps, node
+            self._fields_from.clear()
+        return self._maps_of[node]
 
     def survey(self, x: Float[Tensor, "1 c h w"]) -> Survey:
         """Run the network once and return what appeared."""
@@ -59,8 +90,13 @@ class TracedGraph:
             self._site(name, c.module, c.parent, c.node, shapes)
             for name, c in zip(self._call_names, self.graph.calls, strict=True)
         ]
-        maps = {self.graph.order[n]: v for n in possible if isinstance(v := values[n], Tensor)}
+        tensors = {n: v for n in possible if isinstance(v := values[n], Tensor)}
+        maps = {self.graph.order[n]: self._as_maps(n, v) for n, v in tensors.items()}
         return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
+
+    def _as_maps(self, node: fx.Node, value: Tensor) -> Tensor:
+        layout = self._layouts.get(node)
+        return value if layout is None or layout.is_plain else layout.maps(value)
 
     def _possible_stages(self) -> set[fx.Node]:
         unfinished = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout)
@@ -79,15 +115,22 @@ class TracedGraph:
         shapes: dict[fx.Node, tuple[int, ...]],
     ) -> Site:
         rank = self.graph.order[node] if node is not None else -1
-        shape = shapes.get(node, ()) if node is not None else ()
-        return Site(name, operation, parent, rank, shape, rank, node in self._necks)
+        if node is None or node not in shapes:
+            return Site(name, operation, parent, rank, (), rank)
+        layout, shape = self._layouts.get(node), shapes[node]
+        kind = layout.kind if layout is not None else "?" if len(shape) == 4 else ""
+        shown = shape if layout is None else layout.map_shape
+        return Site(name, operation, parent, rank, shown, rank, node in self._necks, kind)
 
     def _sites(self, calls: list[Site], shapes: dict[fx.Node, tuple[int, ...]]) -> list[Site]:
         called = {c.node for c in self.graph.calls}
         functions = [
             self._site(n.name, n.target, self.graph.around.get(n, -1), n, shapes)
             for n in self.graph.nodes
-            if n in shapes and n not in called and n.op.startswith("call_")
+            if n in shapes
+            and n not in called
+            and n.op.startswith("call_")
+            and n not in self.graph.between
         ]
         # Of modules that return the same value the inner ones come first, as they complete first.
         inner_first = [c for c in reversed(calls) if c.shape]
@@ -97,7 +140,7 @@ class TracedGraph:
         self, x: Float[Tensor, "1 c h w"], names: Collection[str]
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return the maps of these layers and the logits, in one forward pass without a graph."""
-        nodes = {name: self._by_name[name] for name in names}
+        nodes = {name: self.known(name) for name in names}
         wanted = {*nodes.values(), self.graph.result}
         values = self.graph.run({self.graph.image: x}, wanted)
         return {name: values[node] for name, node in nodes.items()}, values[self.graph.result]
@@ -140,10 +183,13 @@ class TracedGraph:
 
     def before_clip(self, node: fx.Node) -> tuple[fx.Node, float]:
         """Return what a node clips, and the value at which it clips from below."""
-        limits = self._limits(node)
-        return node.all_input_nodes[0], limits[0] if limits is not None else float("-inf")
+        limits, value = self._limits(node), self._values_of.get(node, node)
+        low = limits[0] if limits is not None else float("-inf")
+        before = value.all_input_nodes[0]
+        return before if value is node else self._upright(before), low
 
-    def _limits(self, node: fx.Node) -> tuple[float, float] | None:
+    def _limits(self, maps: fx.Node) -> tuple[float, float] | None:
+        node = self._values_of.get(maps, maps)
         module = self.graph.module(node)
         if isinstance(module, nn.Hardtanh):
             return float(module.min_val), float(module.max_val)
@@ -153,9 +199,10 @@ class TracedGraph:
             return _clamp_limits(node)
         return None
 
-    def field(self, node: fx.Node) -> Field | None:
-        """Return the receptive field of a node's units in the image, None where it has no limit."""
-        return self._fields(self.graph.image).get(node)
+    def field(self, name: str) -> Field | None:
+        """Return the receptive field of a layer's units in the image, None where it has no limit."""
+        node = self._by_name.get(name)
+        return None if node is None else self._fields(self.graph.image).get(node)
 
     def _fields(self, start: fx.Node) -> dict[fx.Node, Field | None]:
         if start not in self._fields_from:
@@ -178,6 +225,9 @@ def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:
 
 
 def _expanded(value: Any, count: int) -> Any:
+    """Return what goes with so many maps: a value of the image for each, numbers of images more."""
+    if isinstance(value, int):
+        return value * count
     if isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == 1:
         return value.expand(count, *value.shape[1:])
     return value

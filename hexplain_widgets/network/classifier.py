@@ -18,6 +18,7 @@ from ..arguments import is_finite, nearest, one_of
 from ..evidence import Prediction
 from .guest import check_welcome, running, same_randomness, visiting
 from .images import batch_of, bytes_in_range, read_picture
+from .layout import Rearrangement, checked_layouts
 from .outputs import described
 from .scores import KINDS, ScoredNetwork, ScoreReading, read_scores, saturated
 
@@ -61,6 +62,7 @@ class Classifier:
         classes: Sequence[str] | Mapping[int, str] | None = None,
         scores: str | None = None,
         output: int | str | None = None,
+        layout: Mapping[str, str | Rearrangement] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(
@@ -72,6 +74,7 @@ class Classifier:
         check_welcome(self.model)
         self.scores = None if scores is None else one_of("scores", scores, KINDS)
         self.output = output
+        self.layouts = checked_layouts(layout)
         self.reading: ScoreReading | None = None
         self.several_labels = False
         self.classes = _both_answers(_names(classes), scores)

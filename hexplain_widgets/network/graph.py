@@ -83,6 +83,7 @@ class Graph:
         self.nodes = operations.nodes
         self.order = {node: i for i, node in enumerate(self.nodes)}
         self.image, self.result = operations.image, operations.result
+        self.between: set[fx.Node] = set()
 
     def added(self, function: Callable[..., Any], node: fx.Node) -> fx.Node:
         """Return a new node behind one that a function makes of its value."""
@@ -101,6 +102,23 @@ class Graph:
         self.order = {node: i for i, node in enumerate(self.nodes)}
         self.calls = tuple(c if c.node in self.order else replace(c, node=None) for c in self.calls)
         self.result = result
+
+    def put_between(
+        self, node: fx.Node, make: Callable[[fx.Graph], tuple[fx.Node, fx.Node]]
+    ) -> fx.Node:
+        """Put new nodes between one and all that follows; return the first of the two made.
+
+        Before the second all is what it was: what followed the node follows it now.
+        """
+        owner = node.graph
+        before = {*owner.nodes}
+        with owner.inserting_before(node.next):
+            first, last = make(owner)
+        self.between |= {*owner.nodes} - before
+        node.replace_all_uses_with(last, delete_user_cb=lambda user: user not in self.between)
+        self.nodes = tuple(n for n in owner.nodes if n.op != "output")
+        self.order = {n: i for i, n in enumerate(self.nodes)}
+        return first
 
     def needed(self, wanted: Iterable[fx.Node], given: Collection[fx.Node]) -> list[fx.Node]:
         """Return, in order, the nodes to run for `wanted` when the values of `given` are known."""
@@ -288,7 +306,8 @@ class Site:
     `parent` is the index of the module call around it (-1 outside all), `rank` its place in the
     order of completion, `shape` that of the value with the batch. `value` is the same for all sites
     of one value (a block and its last layer). `neck` says that every path from the image to the
-    logits leads through it.
+    logits leads through it. `layout` says how the value stands for a map of that shape, "" where it
+    stands for none, "?" where nobody knows.
     """
 
     name: str
@@ -298,11 +317,13 @@ class Site:
     shape: tuple[int, ...]
     value: int
     neck: bool = True
+    layout: str = "nchw"
 
     @property
     def spatial(self) -> bool:
         """Whether the value is a feature map with more than one cell."""
-        return len(self.shape) == 4 and self.shape[2] * self.shape[3] > 1
+        known = self.layout not in ("", "?")
+        return known and len(self.shape) == 4 and self.shape[2] * self.shape[3] > 1
 
     @property
     def kind(self) -> str:

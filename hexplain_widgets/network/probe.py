@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from ..arguments import check_finite, nearest
 from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
-from .graph import Graph, Site, Survey
+from .graph import Graph, Site, Survey, shape_watch
+from .layout import uncertain
 from .guest import renewed, twin_of, visiting
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
@@ -125,7 +126,8 @@ class Probe:
 
     def _key(self, x: Tensor) -> tuple[Any, ...]:
         """Return what one graph serves: images of a size, and a way of reading the scores."""
-        return self.classifier.read(x), tuple(x.shape[1:]), x.dtype, x.device
+        said = self.classifier.layouts
+        return self.classifier.read(x), tuple(x.shape[1:]), x.dtype, x.device, said
 
     def _operations(self, network: nn.Module, x: Tensor) -> _Known:
         """Return the graph of the operations that ran for an image, or why it is not one."""
@@ -139,12 +141,14 @@ class Probe:
             if end is None:
                 return _Known(None, "its scores are no result of an operation that is seen")
             graph.end_at(end)
-            logits = graph.run({graph.image: x[:1]}, {end})[end]
+            shapes: dict[fx.Node, tuple[int, ...]] = {graph.image: (1, *x.shape[1:])}
+            logits = graph.run({graph.image: x[:1]}, {end}, watch=shape_watch(shapes))[end]
         except Unrecordable as cause:
             return _Known(None, str(cause))
         if not close(logits, self.classifier.scores_of(x[:1])):
             return _Known(None, DIFFERS)
-        return _Known(TracedGraph(graph), "", weakref.ref(x))
+        traced = TracedGraph(graph, shapes, self.classifier.layouts)
+        return _Known(traced, "", weakref.ref(x))
 
     def _is_own(self, x: Tensor, logits: Tensor) -> bool:
         """Whether the network itself gives these scores; its graph is not used again if not."""
@@ -215,8 +219,7 @@ class Probe:
 
         In images of the size that was looked at last.
         """
-        node = self._last.node(name) if self._last is not None else None
-        return self._last.field(node) if self._last is not None and node is not None else None
+        return self._last.field(name) if self._last is not None else None
 
     def capture(
         self, x: Float[Tensor, "1 c h w"], layers: Collection[str] | None = None
@@ -281,6 +284,8 @@ class Probe:
                 f"got the unknown layer {name!r}; expected one that hx.layers lists; the nearest"
                 f" are {near}"
             )
+        if site.layout == "?":
+            raise uncertain(name, site.shape)
         if not site.spatial:
             raise ValueError(
                 f"the layer {name!r} gives {site.shape}, without spatial extent; expected a feature"
