@@ -233,7 +233,7 @@ def _moved(step: _Step) -> Axes | None:
     """The same operation on an empty value of other lengths shows which axis goes where."""
     lengths = range(2, 2 + len(step.first))
     empty = torch.empty(*lengths, device="meta")
-    values = {n: empty for n in step.node.all_input_nodes}
+    values = dict.fromkeys(step.node.all_input_nodes, empty)
     if len(values) != 1:
         return None
     shape = step.graph.step(step.node, values).shape
@@ -336,7 +336,9 @@ def _concatenated(step: _Step) -> Axes | None:
     rest = joined(others, (*step.shape[:place], 1, *step.shape[place + 1 :]))
     if rest is None:
         return None
-    along = _joined_along([(p[place], step.shape_of(v)[place]) for p, v in zip(parts, given, strict=True)])
+    along = _joined_along(
+        [(p[place], step.shape_of(v)[place]) for p, v in zip(parts, given, strict=True)]
+    )
     return (*rest[:place], along, *rest[place + 1 :])
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
 from .graph import Graph, Site, Survey, numbered, own_copy, shape_watch
-from .layout import Rearrangement, as_said, layouts_in, unknown_layer
+from .layout import Layout, Rearrangement, ShapesRead, as_said, layouts_in, unknown_layer
 from .receptive import Field, fields_from
 from .segments import SegmentRunner
 
@@ -51,6 +51,7 @@ class TracedGraph:
             self._layouts[node] = as_said(name, layout, shapes[node], seen)
         self._maps_of: dict[fx.Node, fx.Node] = {}
         self._values_of: dict[fx.Node, fx.Node] = {}
+        self._unread: set[fx.Node] | None = None
 
     def _named(self) -> dict[str, fx.Node]:
         calls = zip(self._call_names, self.graph.calls, strict=True)
@@ -86,6 +87,7 @@ class TracedGraph:
         possible = self._possible_stages()
         wanted = {*possible, self.graph.result}
         values = self.graph.run({self.graph.image: x}, wanted, watch=shape_watch(shapes))
+        self._find_unread(x, values)
         calls = [
             self._site(name, c.module, c.parent, c.node, shapes)
             for name, c in zip(self._call_names, self.graph.calls, strict=True)
@@ -93,6 +95,30 @@ class TracedGraph:
         tensors = {n: v for n in possible if isinstance(v := values[n], Tensor)}
         maps = {self.graph.order[n]: self._as_maps(n, v) for n, v in tensors.items()}
         return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
+
+    def _find_unread(self, x: Tensor, values: Mapping[fx.Node, Any]) -> None:
+        """Find the maps of tokens at the end on which no score depends: from the last one up."""
+        if self._unread is not None:
+            return
+        self._unread = set()
+        for node in reversed([n for n in self.graph.nodes if n in values]):
+            layout = self._layouts.get(node)
+            if layout is None or not layout.keeps_rest:
+                continue
+            gradient = self._gradient(x, node, values[node])
+            if layout.maps(gradient).any() or not gradient.any():
+                return
+            self._unread.add(node)
+
+    def _gradient(self, x: Tensor, neck: fx.Node, value: Tensor) -> Tensor:
+        """Return how the scores, each weighted otherwise, depend on the value of a neck."""
+        with torch.enable_grad():
+            start = value.detach().clone().requires_grad_()
+            end = self.graph.run({self.graph.image: x, neck: start}, {self.graph.result})
+            scores = end[self.graph.result]
+            weights = torch.linspace(1, 2, scores.numel()).to(scores).view_as(scores)
+            (gradient,) = torch.autograd.grad((scores * weights).sum(), start)
+        return gradient
 
     def _as_maps(self, node: fx.Node, value: Tensor) -> Tensor:
         layout = self._layouts.get(node)
@@ -120,7 +146,8 @@ class TracedGraph:
         layout, shape = self._layouts.get(node), shapes[node]
         kind = layout.kind if layout is not None else "?" if len(shape) == 4 else ""
         shown = shape if layout is None else layout.map_shape
-        return Site(name, operation, parent, rank, shown, rank, node in self._necks, kind)
+        read = node not in (self._unread or ())
+        return Site(name, operation, parent, rank, shown, rank, node in self._necks, kind, read)
 
     def _sites(self, calls: list[Site], shapes: dict[fx.Node, tuple[int, ...]]) -> list[Site]:
         called = {c.node for c in self.graph.calls}
@@ -200,7 +227,7 @@ class TracedGraph:
         return None
 
     def field(self, name: str) -> Field | None:
-        """Return the receptive field of a layer's units in the image, None where it has no limit."""
+        """Return the receptive field of a layer's units in the image, None without a limit."""
         node = self._by_name.get(name)
         return None if node is None else self._fields(self.graph.image).get(node)
 
@@ -258,7 +285,8 @@ class Recording:
     `scores` runs the network and returns the scores that are explained, `renew` makes it forget
     what runs have left on it. `listening(modules, enter, leave)` is a context in which every call
     of a module is reported, `answering(modules, call)` one in which every module answers through
-    `call`.
+    `call`. `said` are layouts that a user names for layers; raises ValueError for those that cannot
+    be.
     """
 
     def __init__(
@@ -267,6 +295,7 @@ class Recording:
         x: Float[Tensor, "1 c h w"],
         *,
         scores: Callable[[Tensor], Tensor],
+        said: Sequence[tuple[str, str | Rearrangement]] = (),
         renew: Callable[[], object],
         listening: Callable[..., AbstractContextManager[None]],
         answering: Callable[..., AbstractContextManager[None]],
@@ -281,9 +310,14 @@ class Recording:
         self._last: tuple[Any, int] = (None, -1)
         self._last_parent = -1
         self.x = x
+        self._read = ShapesRead()
         renew()
-        with listening(self._names, self._enter, self._leave), torch.no_grad():
+        with listening(self._names, self._enter, self._leave), torch.no_grad(), self._read:
             self.logits = scores(x.clone())
+        self._said = dict(said)
+        for name in self._said:
+            if name not in self.labels and not any(r.key[0] == name for r in self.records):
+                raise unknown_layer(name, self.labels)
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         name = self._names[module]
@@ -323,14 +357,50 @@ class Recording:
 
     def survey(self) -> Survey:
         """Return what appeared in the recorded forward pass."""
-        calls = [
-            Site(label, r.module, r.parent, r.rank, _shape(r.output), r.value)
-            for label, r in zip(self.labels, self.records, strict=True)
-        ]
-        maps = {r.value: r.output for r in self.records if isinstance(r.output, Tensor)}
+        calls = [self._site(i) for i in range(len(self.records))]
+        maps = {
+            r.value: self.maps(i)
+            for i, r in enumerate(self.records)
+            if isinstance(r.output, Tensor)
+        }
         return Survey(
             sorted((s for s in calls if s.shape), key=lambda s: s.rank), calls, maps, self.logits
         )
+
+    def _site(self, index: int) -> Site:
+        record, layout = self.records[index], self._layouts[index]
+        shape = _shape(record.output)
+        kind = layout.kind if layout is not None else "?" if len(shape) == 4 else ""
+        shown = shape if layout is None else layout.map_shape
+        place = (record.parent, record.rank, shown, record.value)
+        # What leads around a block is not seen here, and is the rule inside of blocks of attention.
+        around = self.records[record.parent].module if record.parent > 0 else None
+        neck = layout is None or layout.is_plain or isinstance(around, nn.Sequential | None)
+        return Site(self.labels[index], record.module, *place, neck, kind)
+
+    @cached_property
+    def _layouts(self) -> list[Layout | None]:
+        return [self._layout(label, r) for label, r in zip(self.labels, self.records, strict=True)]
+
+    def _layout(self, label: str, record: _Record) -> Layout | None:
+        shape = _shape(record.output)
+        seen = self._read.layout(shape)
+        said = self._said.get(label, self._said.get(record.key[0]))
+        return seen if said is None else as_said(label, said, shape, seen)
+
+    def maps(self, index: int) -> Tensor:
+        """Return the maps that a recorded call returned, its value as it is where it has none."""
+        return self._as_maps(index, self.records[index].output)
+
+    def _as_maps(self, index: int | None, value: Tensor) -> Tensor:
+        layout = None if index is None else self._layouts[index]
+        return value if layout is None or layout.is_plain else layout.maps(value)
+
+    def _as_values(self, index: int, maps: Tensor) -> Tensor:
+        layout = self._layouts[index]
+        if layout is None or layout.is_plain:
+            return maps
+        return layout.put_back(maps, layout.rest(self.records[index].output))
 
     def within(self, index: int) -> set[int]:
         """Return the calls made inside a call, itself included."""
@@ -357,9 +427,10 @@ class Recording:
 
         def run(maps: Tensor, unclipped: bool) -> Tensor:
             clip = self._clip(deep) if unclipped and deep is not None else None
-            answers = {} if shallow is None else self._answers(shallow, maps)
             x = maps if shallow is None else _repeated(self.x, len(maps))
-            return self._replayed(x, answers, deep, clip)
+            values = maps if shallow is None else self._as_values(shallow, maps)
+            answers = {} if shallow is None else self._answers(shallow, values)
+            return self._as_maps(deep, self._replayed(x, answers, deep, clip))
 
         return SegmentRunner(run)
 

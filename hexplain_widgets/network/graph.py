@@ -151,7 +151,8 @@ class Graph:
 
     def necks(self) -> set[fx.Node]:
         """Return the nodes that every path from the image to the logits passes through."""
-        on_path = set(self.needed([self.result], set())) & (self.behind(self.image) | {self.image})
+        behind = (self.behind(self.image) | {self.image}) - self._counts()
+        on_path = set(self.needed([self.result], set())) & behind
         necks, reach = set(), -1
         for node in (n for n in self.nodes if n in on_path):
             if reach <= self.order[node]:
@@ -159,6 +160,11 @@ class Graph:
             ends = [self.order[u] for u in node.users if u in on_path]
             reach = max([reach, *ends])
         return necks
+
+    def _counts(self) -> set[fx.Node]:
+        """Return the nodes that only say how many images there are."""
+        size = [n for n in self.image.users if n.op == "call_method" and n.target == "size"]
+        return {*size, *(u for n in size for u in n.users if u.all_input_nodes == [n])}
 
     def run(
         self,
@@ -250,6 +256,15 @@ class Survey:
                     sizes.setdefault(call, []).append(site.shape[2])
         return frozenset(c for c, rows in sizes.items() if min(rows) <= max(rows) / 3.5)
 
+    @cached_property
+    def _skeleton(self) -> frozenset[int]:
+        """Return the calls that hold several blocks of a channels-last or token network."""
+        inside: dict[int, set[int]] = {}
+        for site in (s for s in self.sites if s.is_stream):
+            for call in self._around(site):
+                inside.setdefault(call, set()).add(site.value)
+        return frozenset(call for call, values in inside.items() if len(values) > 1)
+
     def _around(self, site: Site) -> Iterator[int]:
         parent = site.parent
         while parent >= 0:
@@ -261,7 +276,7 @@ class Survey:
         """Return for each value the outermost module that returns it and is not wide."""
         outermost: dict[int, Site] = {}
         for i, call in enumerate(self.calls):
-            if call.name and call.shape and i not in self._wide:
+            if call.name and call.shape and i not in self._wide | self._skeleton:
                 best = outermost.setdefault(call.value, call)
                 if call.name.count(".") < best.name.count("."):
                     outermost[call.value] = call
@@ -279,24 +294,29 @@ class Survey:
         """
         learned = [s.rank for s in self.sites if s.kind in ("convolution", "head")]
         convolutions = [s for s in self.sites if s.kind == "convolution"]
-        if not convolutions:
-            return []
+        skeleton = {self.calls[i].name for i in self._skeleton}
         trunk = [
             s
             for s in self.sites
             if s.spatial
-            and convolutions[0].rank <= s.rank < learned[-1]
+            and s.read
+            and s.name not in skeleton
+            and _follows(s, convolutions)
+            and s.rank < max(learned, default=-1)
             and _counts(s)
             and all(map(self._is_opened, self._around(s)))
         ]
-        best = [_best(group) for group in _by_resolution(trunk)]
-        return [self._outermost.get(s.value, s) for s in _without_stem(best, convolutions)]
+        *shallow, last = _by_resolution(trunk) or [[]]
+        best = [_best(group) for group in shallow]
+        stages = [self._outermost.get(s.value, s) for s in (*best, *_spread(last, len(best)))]
+        return _without_stem(stages, convolutions)
 
     def _is_opened(self, call: int) -> bool:
         """Whether a module is part of the trunk's skeleton and not a block of its own."""
         around = self.calls[call]
         sequence = isinstance(around.operation, nn.Sequential)
-        return sequence or len(around.shape) != 4 or call in self._wide
+        skeleton = self._wide | self._skeleton
+        return sequence or len(around.shape) != 4 or call in skeleton
 
 
 @dataclass(frozen=True)
@@ -307,7 +327,8 @@ class Site:
     order of completion, `shape` that of the value with the batch. `value` is the same for all sites
     of one value (a block and its last layer). `neck` says that every path from the image to the
     logits leads through it. `layout` says how the value stands for a map of that shape, "" where it
-    stands for none, "?" where nobody knows.
+    stands for none, "?" where nobody knows. `read` is False where no score depends on that map:
+    behind the last attention of a network that reads its class token alone.
     """
 
     name: str
@@ -318,6 +339,7 @@ class Site:
     value: int
     neck: bool = True
     layout: str = "nchw"
+    read: bool = True
 
     @property
     def spatial(self) -> bool:
@@ -335,15 +357,37 @@ class Site:
             return "head"
         if isinstance(op, ACTIVATION_MODULES) or op in ACTIVATION_FUNCTIONS or op in SUMS:
             return "activation"
-        if isinstance(op, nn.Module) and any(isinstance(m, nn.Conv2d) for m in op.modules()):
+        learned = nn.Conv2d if self.layout in ("nchw", "") else (nn.Conv2d, nn.Linear)
+        if isinstance(op, nn.Module) and any(isinstance(m, learned) for m in op.modules()):
             return "block"
         return "other"
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether the value is a block's, all that follows leads through it, and no upright map."""
+        sequence = isinstance(self.operation, nn.Sequential)
+        turned = self.spatial and self.layout != "nchw"
+        return turned and self.neck and self.kind == "block" and not sequence
+
 
 def _counts(site: Site) -> bool:
-    return site.kind in ("activation", "block", "convolution") and not isinstance(
-        site.operation, nn.Sequential
-    )
+    kinds = ("block",) if site.layout == "tokens" else ("activation", "block", "convolution")
+    return site.kind in kinds and not isinstance(site.operation, nn.Sequential)
+
+
+def _follows(site: Site, convolutions: Sequence[Site]) -> bool:
+    """Whether a site is behind the first convolution; a network may embed its patches without."""
+    return convolutions[0].rank <= site.rank if convolutions else site.layout != "nchw"
+
+
+def _spread(group: Sequence[Site], shallower: int) -> list[Site]:
+    """Return the stages of the last resolution: of equal blocks several, from early to late."""
+    blocks = [*{s.value: s for s in reversed(group) if s.is_stream}.values()][::-1]
+    isotropic = not shallower or all(s.layout == "tokens" for s in blocks)
+    if not blocks or not isotropic:
+        return [_best(group)] if group else []
+    count = min(max(ENOUGH_STAGES - shallower, 1), len(blocks))
+    return [blocks[-(-len(blocks) * i // count) - 1] for i in range(1, count + 1)]
 
 
 def _by_resolution(trunk: Iterable[Site]) -> list[list[Site]]:
@@ -365,7 +409,7 @@ def _best(group: Sequence[Site]) -> Site:
 
 
 def _without_stem(stages: list[Site], convolutions: Sequence[Site]) -> list[Site]:
-    if len(stages) <= ENOUGH_STAGES:
+    if len(stages) <= ENOUGH_STAGES or not convolutions:
         return stages
     stem = [c for c in convolutions if c.rank <= stages[0].rank]
     return stages[1:] if len(stem) == 1 and _strides(stem[0]) else stages

@@ -13,8 +13,9 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, fx
+from torch.overrides import TorchFunctionMode
 
 from ..arguments import nearest
 from .axes import Axes, Shape, axes_in, grid_of, name_of, role_of
@@ -64,12 +65,17 @@ class Layout:
     @property
     def keeps_rest(self) -> bool:
         """Whether a part of the values is on no map: class and register tokens."""
-        return len(self._places) < math.prod(self.shape)
+        return not self.is_permutation and len(self._places) < math.prod(self.shape)
 
     @property
     def map_shape(self) -> Shape:
         """The shape of one image's map, `(1, K, H, W)`."""
-        return tuple(self._map_of_places.shape)
+        if self.own is not None:
+            return tuple(self._map_of_places.shape)
+        batch, channels = (self.shape[i] for i in self.order[:2])
+        grid = self.order[2:] if self.is_permutation else ()
+        sides = tuple(self.shape[i] for i in grid) or (self.rows, self.columns)
+        return batch, channels, *sides
 
     @cached_property
     def _map_of_places(self) -> Tensor:
@@ -80,7 +86,7 @@ class Layout:
         """Where in one image's values each number of its map stands."""
         return self._map_of_places.flatten()
 
-    def maps(self, values: Tensor) -> Float[Tensor, "n k h w"]:
+    def maps(self, values: Tensor) -> Shaped[Tensor, "n k h w"]:
         """Return the maps that values stand for, in memory of their own order."""
         if self.own is not None:
             return self.own(values).contiguous()
@@ -98,7 +104,7 @@ class Layout:
 
     def put_back(
         self, maps: Float[Tensor, "n k h w"], rest: Float[Tensor, "n f"] | None = None
-    ) -> Float[Tensor, "..."]:
+    ) -> Float[Tensor, ...]:
         """Return values that stand for maps; what is on no map is that of `rest`."""
         if self.is_permutation:
             return maps.permute(self.inverse).contiguous()
@@ -168,7 +174,7 @@ class Uses:
         self._graph, self._shapes = graph, shapes
 
     def layout(self, node: fx.Node) -> Layout | None:
-        """Return the layout that all uses of a map of four axes agree on, None where they do not."""
+        """Return the layout that all uses of a map agree on, None where they do not."""
         orders = self._orders(node, {node})
         if len(orders) != 1 or self._shapes[node][0] != 1:
             return None
@@ -181,8 +187,9 @@ class Uses:
             seen.add(user)
             module = self._graph.module(user)
             name = type(module).__name__.lower() if module is not None else name_of(user.target)
-            if user.all_input_nodes[0] is node and _reads(name, user) is not None:
-                orders |= {o for o in [_reads(name, user)] if o is not None}
+            order = _order_read(name, user.args, user.kwargs)
+            if order is not None and user.all_input_nodes[0] is node:
+                orders.add(order)
             elif name == "permute":
                 orders |= {_before(o, user) for o in self._orders(user, seen)} & {*_ORDERS}
             elif name == "linear" or self._shapes.get(user) == self._shapes[node]:
@@ -190,21 +197,62 @@ class Uses:
         return orders
 
 
+class ShapesRead(TorchFunctionMode):
+    """Notes which order of axes operations take values of each shape to have, in what runs inside.
+
+    For networks whose operations cannot be followed: a shape that is read in one order only has it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._orders: dict[Shape, set[tuple[int, ...]]] = {}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = dict(kwargs or {})
+        output = func(*args, **given)
+        name = name_of(func)
+        order = (0, 3, 1, 2) if name == "linear" else _order_read(name, args, given)
+        if order is not None:
+            whole = name not in ("mean", "amax", "sum")
+            for value in (*args[:1], *((output,) if whole else ())):
+                if isinstance(value, Tensor) and value.ndim == 4:
+                    self._orders.setdefault(tuple(value.shape), set()).add(order)
+        return output
+
+    def layout(self, shape: Shape) -> Layout | None:
+        """Return the layout of values of a shape, None where that is not certain."""
+        orders = self._orders.get(shape, set())
+        if len(orders) != 1:
+            return None
+        (order,) = orders
+        return Layout(_ORDERS[order], shape, order)
+
+
 # Operations on maps whose channels come first, and on values whose channels come last.
-_FIRST = re.compile("conv(_transpose)?2d|convtranspose2d|batch_?norm(2d)?|(adaptive_?)?(max|avg)_?pool2d")
+_FIRST = re.compile(
+    "conv(_transpose)?2d|convtranspose2d|batch_?norm(2d)?|(adaptive_?)?(max|avg)_?pool2d"
+)
 _LAST = re.compile("layer_?norm")
 
 
-def _reads(name: str, node: fx.Node) -> tuple[int, ...] | None:
+def _order_read(
+    name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[int, ...] | None:
     """Return the order that an operation takes its input to have, None where it takes any."""
     if _FIRST.fullmatch(name):
         return UPRIGHT
     if _LAST.fullmatch(name):
         return (0, 3, 1, 2)
-    if name in ("mean", "amax", "sum"):
-        dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else ())
-        return _POOLED.get(tuple(sorted(d % 4 for d in dims))) if isinstance(dims, Sequence) else None
-    return None
+    dims: Any = kwargs.get("dim", args[1] if len(args) > 1 else ())
+    if name not in ("mean", "amax", "sum") or not isinstance(dims, Sequence):
+        return None
+    return _POOLED.get(tuple(sorted(d % 4 for d in dims)))
 
 
 _POOLED: Mapping[tuple[int, ...], tuple[int, ...]] = {(2, 3): UPRIGHT, (1, 2): (0, 3, 1, 2)}
@@ -213,7 +261,7 @@ _POOLED: Mapping[tuple[int, ...], tuple[int, ...]] = {(2, 3): UPRIGHT, (1, 2): (
 def _before(order: tuple[int, ...], node: fx.Node) -> tuple[int, ...]:
     """Return the order before a permutation of a value that has this order after it."""
     given = node.args[1] if len(node.args) == 2 else node.args[1:]
-    dims = node.kwargs.get("dims", given)
+    dims: Any = node.kwargs.get("dims", given)
     moved = [d % 4 for d in dims] if isinstance(dims, Sequence) else []
     return tuple(moved[i] for i in order) if len(moved) == 4 else ()
 
@@ -280,9 +328,7 @@ def uncertain(name: str, shape: Shape) -> ValueError:
     )
 
 
-def as_said(
-    name: str, said: str | Rearrangement, shape: Shape, seen: Layout | None
-) -> Layout:
+def as_said(name: str, said: str | Rearrangement, shape: Shape, seen: Layout | None) -> Layout:
     """Return the layout that a user names for a layer whose values have this shape.
 
     Raises ValueError where it cannot be that of these values, or is seen to be another.

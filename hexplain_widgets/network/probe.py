@@ -22,8 +22,8 @@ from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey, shape_watch
-from .layout import uncertain
 from .guest import renewed, twin_of, visiting
+from .layout import uncertain
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
 from .segments import Segment, SegmentRunner, close
@@ -175,6 +175,7 @@ class Probe:
                 network,
                 x,
                 scores=self.classifier.scores_of,
+                said=self.classifier.layouts,
                 renew=partial(renewed, self.classifier.model),
                 listening=_listening,
                 answering=_answering,
@@ -267,7 +268,7 @@ class Probe:
                 return values, logits
         self._last = None
         recording = self._record(x)
-        maps = {n: recording.records[recording.index(n)].output for n in names}
+        maps = {n: recording.maps(recording.index(n)) for n in names}
         return maps, recording.logits
 
     def _named(self, names: Collection[str], survey: Survey) -> list[Site]:
@@ -286,6 +287,12 @@ class Probe:
             )
         if site.layout == "?":
             raise uncertain(name, site.shape)
+        if not site.read:
+            raise ValueError(
+                f"no score depends on the patches of {name!r}: what follows reads other tokens"
+                " alone, as a class token; expected a layer whose patches are read; choose an"
+                " earlier one, see hx.layers"
+            )
         if not site.spatial:
             raise ValueError(
                 f"the layer {name!r} gives {site.shape}, without spatial extent; expected a feature"
