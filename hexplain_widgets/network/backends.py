@@ -15,8 +15,17 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
+from .axes import name_of
 from .graph import Graph, Site, Survey, numbered, own_copy, shape_watch
-from .layout import Layout, Rearrangement, ShapesRead, as_said, layouts_in, unknown_layer
+from .layout import (
+    ATTENTION,
+    Layout,
+    Rearrangement,
+    ShapesRead,
+    as_said,
+    layouts_in,
+    unknown_layer,
+)
 from .receptive import Field, fields_from
 from .segments import SegmentRunner
 
@@ -171,6 +180,15 @@ class TracedGraph:
         wanted = {*nodes.values(), self.graph.result}
         values = self.graph.run({self.graph.image: x}, wanted)
         return {name: values[node] for name, node in nodes.items()}, values[self.graph.result]
+
+    def attends(self, name: str) -> bool:
+        """Whether a layer's units have looked at others by attention."""
+        steps = self.graph.needed([self._by_name[name]], {self.graph.image})
+        return any(
+            name_of(type(module) if module is not None else n.target) in ATTENTION
+            for n in steps
+            for module in [self.graph.module(n)]
+        )
 
     def runners(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[SegmentRunner]:
         """Return what runs from node to node: on crops where that can be, and whole."""
@@ -401,6 +419,10 @@ class Recording:
         if layout is None or layout.is_plain:
             return maps
         return layout.put_back(maps, layout.rest(self.records[index].output))
+
+    def attends(self) -> bool:
+        """Whether the network has attention."""
+        return self._read.attention
 
     def within(self, index: int) -> set[int]:
         """Return the calls made inside a call, itself included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -265,6 +266,13 @@ class Survey:
                 inside.setdefault(call, set()).add(site.value)
         return frozenset(call for call, values in inside.items() if len(values) > 1)
 
+    @cached_property
+    def _sums(self) -> frozenset[int]:
+        """Return the sums that grids of tokens go through where no block is a module of its own."""
+        tokens = [s for s in self.sites if s.spatial and s.neck and s.layout == "tokens"]
+        sums = [s.rank for s in tokens if s.operation in SUMS]
+        return frozenset(() if any(s.is_stream for s in tokens) or len(sums) < 2 else sums)
+
     def _around(self, site: Site) -> Iterator[int]:
         parent = site.parent
         while parent >= 0:
@@ -303,13 +311,23 @@ class Survey:
             and s.name not in skeleton
             and _follows(s, convolutions)
             and s.rank < max(learned, default=-1)
-            and _counts(s)
+            and (_counts(s) or s.rank in self._sums)
             and all(map(self._is_opened, self._around(s)))
         ]
         *shallow, last = _by_resolution(trunk) or [[]]
         best = [_best(group) for group in shallow]
         stages = [self._outermost.get(s.value, s) for s in (*best, *_spread(last, len(best)))]
         return _without_stem(stages, convolutions)
+
+    def doubtful(self) -> Site | None:
+        """Return what may be a stage behind all others, of whose axes nobody knows which is which.
+
+        None for nothing.
+        """
+        last = max((s.rank for s in self.stages()), default=-1)
+        behind = [s for s in self.sites if s.layout == "?" and s.neck and s.rank > last]
+        sizes = [s for s in behind if s.shape[0] == 1 and math.prod(s.shape) > max(s.shape)]
+        return next((s for s in reversed(sizes) if s.kind in ("activation", "block")), None)
 
     def _is_opened(self, call: int) -> bool:
         """Whether a module is part of the trunk's skeleton and not a block of its own."""
@@ -372,7 +390,8 @@ class Site:
 
 def _counts(site: Site) -> bool:
     kinds = ("block",) if site.layout == "tokens" else ("activation", "block", "convolution")
-    return site.kind in kinds and not isinstance(site.operation, nn.Sequential)
+    known = site.neck or site.layout == "nchw"
+    return known and site.kind in kinds and not isinstance(site.operation, nn.Sequential)
 
 
 def _follows(site: Site, convolutions: Sequence[Site]) -> bool:
@@ -382,7 +401,9 @@ def _follows(site: Site, convolutions: Sequence[Site]) -> bool:
 
 def _spread(group: Sequence[Site], shallower: int) -> list[Site]:
     """Return the stages of the last resolution: of equal blocks several, from early to late."""
-    blocks = [*{s.value: s for s in reversed(group) if s.is_stream}.values()][::-1]
+    turned = [s for s in group if s.neck and s.layout != "nchw"]
+    blocks = [s for s in turned if s.is_stream] or turned
+    blocks = [*{s.value: s for s in reversed(blocks)}.values()][::-1]
     isotropic = not shallower or all(s.layout == "tokens" for s in blocks)
     if not blocks or not isotropic:
         return [_best(group)] if group else []

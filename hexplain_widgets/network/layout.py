@@ -197,6 +197,19 @@ class Uses:
         return orders
 
 
+# What only attention does, as modules and functions are named.
+ATTENTION = frozenset(
+    (
+        "scaled_dot_product_attention",
+        "multi_head_attention_forward",
+        "_native_multi_head_attention",
+        "MultiheadAttention",
+        "TransformerEncoderLayer",
+        "softmax",
+    )
+)
+
+
 class ShapesRead(TorchFunctionMode):
     """Notes which order of axes operations take values of each shape to have, in what runs inside.
 
@@ -206,6 +219,7 @@ class ShapesRead(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._orders: dict[Shape, set[tuple[int, ...]]] = {}
+        self.attention = False
 
     def __torch_function__(
         self,
@@ -217,6 +231,7 @@ class ShapesRead(TorchFunctionMode):
         given = dict(kwargs or {})
         output = func(*args, **given)
         name = name_of(func)
+        self.attention = self.attention or name in ATTENTION
         order = (0, 3, 1, 2) if name == "linear" else _order_read(name, args, given)
         if order is not None:
             whole = name not in ("mean", "amax", "sum")
@@ -325,6 +340,15 @@ def uncertain(name: str, shape: Shape) -> ValueError:
         " channels, rows and columns; expected a map whose axes are known; say it with"
         f" hx.Classifier(model, layout={{{name!r}: {said}}}): {', '.join(map(repr, LAYOUTS))}, or a"
         " function that returns N x K x H x W"
+    )
+
+
+def doubt(name: str, shape: Shape) -> str:
+    """Return in words that a layer is no stage because its layout is not known."""
+    return (
+        f"What {name} gives, {shape}, may be a map, but nothing that follows shows which of its"
+        " axes are channels: it is no stage. Say its layout to have it:"
+        f' hx.Classifier(model, layout={{{name!r}: "nhwc"}}).'
     )
 
 

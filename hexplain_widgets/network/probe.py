@@ -23,11 +23,16 @@ from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey, shape_watch
 from .guest import renewed, twin_of, visiting
-from .layout import uncertain
+from .layout import doubt, uncertain
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
 from .segments import Segment, SegmentRunner, close
 
+STREAM = (
+    "The layers are the residual stream of a network with attention: a channel there is a"
+    " direction that every block reads and writes, seldom a detector of its own, and every unit"
+    " sees the whole image. A contribution is to be trusted as far as it agrees with ablation."
+)
 DIFFERS = "its operations, run again, do not give its own answer"
 
 
@@ -70,12 +75,16 @@ def _bound_to(
 
 @dataclass(frozen=True)
 class Capture:
-    """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits."""
+    """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits.
+
+    `notes` say what is to be known of these layers.
+    """
 
     x: Float[Tensor, "1 c h w"]
     logits: Float[Tensor, "1 n"]
     maps: Mapping[str, Tensor]
     layers: tuple[Layer, ...]
+    notes: tuple[str, ...] = ()
 
 
 class _Known(NamedTuple):
@@ -97,6 +106,7 @@ class Probe:
         self.classifier = classifier
         self._twin = twin_of(classifier.model)
         self._stages: dict[tuple[Any, ...], list[Site]] = {}
+        self._doubts: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self._recorded: tuple[Any, Recording] | None = None
         self._last: TracedGraph | None = None
 
@@ -211,9 +221,8 @@ class Probe:
     def _layer(self, site: Site, stage: int | None) -> Layer:
         field = self.field(site.name)
         _, k, h, w = site.shape
-        return Layer(
-            site.name, _type(site.operation), (k, h, w), stage, field.size if field else None
-        )
+        size = field.size if field else None
+        return Layer(site.name, _type(site.operation), (k, h, w), stage, size, site.layout)
 
     def field(self, name: str) -> Field | None:
         """Return the receptive field of a layer's units in the image; None without a limit.
@@ -233,12 +242,24 @@ class Probe:
         with self._inside(x):
             sites, maps, logits = self._captured(x, layers)
         self.classifier.check_logits(logits, x)
-        stages = self._stages.get((self._twin.version, *x.shape), [])
+        key = (self._twin.version, *x.shape)
+        stages = self._stages.get(key, [])
         stage = {s.name: i for i, s in enumerate(stages, 1)}
         table = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
         for layer in table:
             check_finite(f"the layer {layer.name} gives", maps[layer.name])
-        return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table)
+        doubts = self._doubts.get(key, ()) if layers is None else ()
+        said = (*doubts, *self._stream_note(x, table))
+        return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table, said)
+
+    def _stream_note(self, x: Tensor, layers: Collection[Layer]) -> tuple[str, ...]:
+        """Say what a channel is worth where layers are the residual stream of attention."""
+        turned = [layer.name for layer in layers if layer.layout != "nchw"]
+        if not turned:
+            return ()
+        graph = self.graph(x)
+        attends = any(map(graph.attends, turned)) if graph else self._record(x).attends()
+        return (STREAM,) if attends else ()
 
     def _captured(
         self, x: Tensor, layers: Collection[str] | None
@@ -250,6 +271,8 @@ class Probe:
         survey = self._survey(x)
         self.classifier.check_logits(survey.logits, x)
         self._stages[key] = survey.stages()
+        doubtful = survey.doubtful()
+        self._doubts[key] = (doubt(doubtful.name, doubtful.shape),) if doubtful else ()
         sites = self._stages[key] if layers is None else self._named(layers, survey)
         if not sites:
             raise ValueError(
