@@ -461,7 +461,7 @@ _MEETS = (
     "add add_ addcmul iadd imul isub lerp maximum minimum mul mul_ multiply rsub sub sub_ subtract"
     " truediv true_divide div div_ where __radd__ __rmul__ __rsub__ __rtruediv__"
 )
-_RESHAPES = "flatten reshape squeeze unflatten unsqueeze view"
+_RESHAPES = "flatten reshape reshape_as squeeze unflatten unsqueeze view view_as"
 _MOVES = "__get__ adjoint moveaxis movedim permute swapaxes swapdims t transpose"
 _MAPS = "conv2d conv_transpose2d pixel_shuffle pixel_unshuffle"
 _POOLS = (

@@ -23,6 +23,7 @@ from .layout import (
     Rearrangement,
     ShapesRead,
     as_said,
+    kind_and_shape,
     layouts_in,
     unknown_layer,
 )
@@ -153,8 +154,7 @@ class TracedGraph:
         if node is None or node not in shapes:
             return Site(name, operation, parent, rank, (), rank)
         layout, shape = self._layouts.get(node), shapes[node]
-        kind = layout.kind if layout is not None else "?" if len(shape) == 4 else ""
-        shown = shape if layout is None else layout.map_shape
+        kind, shown = kind_and_shape(layout, shape)
         read = node not in (self._unread or ())
         return Site(name, operation, parent, rank, shown, rank, node in self._necks, kind, read)
 
@@ -388,8 +388,7 @@ class Recording:
     def _site(self, index: int) -> Site:
         record, layout = self.records[index], self._layouts[index]
         shape = _shape(record.output)
-        kind = layout.kind if layout is not None else "?" if len(shape) == 4 else ""
-        shown = shape if layout is None else layout.map_shape
+        kind, shown = kind_and_shape(layout, shape)
         place = (record.parent, record.rank, shown, record.value)
         # What leads around a block is not seen here, and is the rule inside of blocks of attention.
         around = self.records[record.parent].module if record.parent > 0 else None

@@ -50,8 +50,11 @@ class Classifier:
     The network runs in eval mode on its own device, in its own dtype, and is handed back as it
     came. `transform` takes a PIL image and returns a `(C, H, W)` tensor. Without one, a network
     of 1000 classes gets ImageNet's usual preparation and any other the plain 0..1 tensor; `notes`
-    says so. `classes` is a sequence of names or a mapping from index to name. Raises TypeError
-    for what is no `torch.nn.Module`, ValueError for a network that cannot be run as it is.
+    says so. `classes` is a sequence of names or a mapping from index to name. `layout` says by name
+    how layers lie whose axes are not found by themselves: "nchw", "nhwc", "tokens" (a square grid,
+    behind up to 5 others), or a function from their values `(N, ...)` to maps `(N, K, H, W)` that
+    only picks and moves numbers. Raises TypeError for what is no `torch.nn.Module`, ValueError for
+    a network that cannot be run as it is.
     """
 
     def __init__(

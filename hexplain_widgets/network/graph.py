@@ -68,6 +68,8 @@ LEARNED_FUNCTIONS = frozenset((F.conv2d, torch.conv2d, F.linear))
 SHRINK = 0.75
 # A stem (one striding convolution) is a stage only where fewer than this many others are left.
 ENOUGH_STAGES = 4
+# Of blocks of one resolution so many are stages, however many stages the stem before them has.
+FEWEST_BLOCKS = 3
 
 
 class Graph:
@@ -316,7 +318,7 @@ class Survey:
         ]
         *shallow, last = _by_resolution(trunk) or [[]]
         best = [_best(group) for group in shallow]
-        stages = [self._outermost.get(s.value, s) for s in (*best, *_spread(last, len(best)))]
+        stages = [self._outermost.get(s.value, s) for s in (*best, *_spread(last, shallow))]
         return _without_stem(stages, convolutions)
 
     def doubtful(self) -> Site | None:
@@ -325,7 +327,8 @@ class Survey:
         None for nothing.
         """
         last = max((s.rank for s in self.stages()), default=-1)
-        behind = [s for s in self.sites if s.layout == "?" and s.neck and s.rank > last]
+        heads = max((s.rank for s in self.sites if s.kind == "head"), default=-1)
+        behind = [s for s in self.sites if s.layout == "?" and s.neck and last < s.rank < heads]
         sizes = [s for s in behind if s.shape[0] == 1 and math.prod(s.shape) > max(s.shape)]
         return next((s for s in reversed(sizes) if s.kind in ("activation", "block")), None)
 
@@ -399,15 +402,19 @@ def _follows(site: Site, convolutions: Sequence[Site]) -> bool:
     return convolutions[0].rank <= site.rank if convolutions else site.layout != "nchw"
 
 
-def _spread(group: Sequence[Site], shallower: int) -> list[Site]:
-    """Return the stages of the last resolution: of equal blocks several, from early to late."""
+def _stream(group: Sequence[Site]) -> list[Site]:
+    """Return the blocks of channels-last or token networks in a group, each of another value."""
     turned = [s for s in group if s.neck and s.layout != "nchw"]
     blocks = [s for s in turned if s.is_stream] or turned
-    blocks = [*{s.value: s for s in reversed(blocks)}.values()][::-1]
-    isotropic = not shallower or all(s.layout == "tokens" for s in blocks)
-    if not blocks or not isotropic:
+    return [*{s.value: s for s in reversed(blocks)}.values()][::-1]
+
+
+def _spread(group: Sequence[Site], shallower: Sequence[Sequence[Site]]) -> list[Site]:
+    """Return the stages of the last resolution: of equal blocks several, from early to late."""
+    blocks = _stream(group)
+    if not blocks or any(map(_stream, shallower)):
         return [_best(group)] if group else []
-    count = min(max(ENOUGH_STAGES - shallower, 1), len(blocks))
+    count = min(max(ENOUGH_STAGES - len(shallower), FEWEST_BLOCKS), len(blocks))
     return [blocks[-(-len(blocks) * i // count) - 1] for i in range(1, count + 1)]
 
 

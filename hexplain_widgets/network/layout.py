@@ -103,9 +103,9 @@ class Layout:
         return values.movedim(self._batch, 0).flatten(1)
 
     def put_back(
-        self, maps: Float[Tensor, "n k h w"], rest: Float[Tensor, "n f"] | None = None
+        self, maps: Float[Tensor, "n k h w"], rest: Float[Tensor, "r f"] | None = None
     ) -> Float[Tensor, ...]:
-        """Return values that stand for maps; what is on no map is that of `rest`."""
+        """Return values that stand for maps; what is on no map is that of `rest`, for each or all."""
         if self.is_permutation:
             return maps.permute(self.inverse).contiguous()
         count, numbers = len(maps), math.prod(self.shape)
@@ -135,6 +135,16 @@ class Layout:
 def _permuted(owner: fx.Graph, node: fx.Node, order: tuple[int, ...]) -> fx.Node:
     moved = owner.call_function(torch.permute, (node, order))
     return owner.call_method("contiguous", (moved,))
+
+
+def kind_and_shape(layout: Layout | None, shape: Shape) -> tuple[str, Shape]:
+    """Return what a layout is called and the shape of its map.
+
+    "?" and the shape of the values where these may be a map, "" where they are none.
+    """
+    if layout is not None:
+        return layout.kind, layout.map_shape
+    return "?" if len(shape) == 4 or (len(shape) == 3 and shape[1] > 1) else "", shape
 
 
 def seen_in(axes: Axes, shape: Shape) -> Layout | None:
