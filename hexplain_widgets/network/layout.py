@@ -104,8 +104,8 @@ class Layout:
 
     def put_back(
         self, maps: Float[Tensor, "n k h w"], rest: Float[Tensor, "r f"] | None = None
-    ) -> Float[Tensor, ...]:
-        """Return values that stand for maps; what is on no map is that of `rest`, for each or all."""
+    ) -> Float[Tensor, "*values"]:
+        """Return values that stand for maps; what is on no map is that of `rest`."""
         if self.is_permutation:
             return maps.permute(self.inverse).contiguous()
         count, numbers = len(maps), math.prod(self.shape)
