@@ -124,11 +124,11 @@ class Scope:
     @property
     def layouts(self) -> dict[str, str]:
         """How the values of each layer lie, by its name."""
-        return {layer.name: layer.layout for layer in _layers_in(self)}
+        return {layer.name: layer.layout or "nchw" for layer in _layers_in(self)}
 
     def settings(self) -> Settings:
-        """Return the fields as JSON values."""
-        return asdict(self)
+        """Return the fields as JSON values, without the layouts of layers that are maps."""
+        return asdict(self, dict_factory=_without_plain_layouts)
 
     @classmethod
     def restored(cls, settings: Settings) -> Self:
@@ -140,6 +140,10 @@ class Scope:
     def _converted(cls, settings: Settings) -> Settings:
         """Return the fields that JSON values are not what they were."""
         return {}
+
+
+def _without_plain_layouts(fields: Iterable[tuple[str, Any]]) -> Settings:
+    return {name: value for name, value in fields if (name, value) != ("layout", None)}
 
 
 def _layers_in(value: Any) -> Iterator[Layer]:

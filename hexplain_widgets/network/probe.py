@@ -222,7 +222,8 @@ class Probe:
         field = self.field(site.name)
         _, k, h, w = site.shape
         size = field.size if field else None
-        return Layer(site.name, _type(site.operation), (k, h, w), stage, size, site.layout)
+        layout = None if site.layout == "nchw" else site.layout
+        return Layer(site.name, _type(site.operation), (k, h, w), stage, size, layout)
 
     def field(self, name: str) -> Field | None:
         """Return the receptive field of a layer's units in the image; None without a limit.
@@ -254,7 +255,7 @@ class Probe:
 
     def _stream_note(self, x: Tensor, layers: Collection[Layer]) -> tuple[str, ...]:
         """Say what a channel is worth where layers are the residual stream of attention."""
-        turned = [layer.name for layer in layers if layer.layout != "nchw"]
+        turned = [layer.name for layer in layers if layer.layout]
         if not turned:
             return ()
         graph = self.graph(x)
