@@ -270,10 +270,14 @@ class Survey:
 
     @cached_property
     def _sums(self) -> frozenset[int]:
-        """Return the sums that grids of tokens go through where no block is a module of its own."""
+        """Return the sums that grids of tokens go through, one after another.
+
+        Blocks that return more than a value show nothing else. A single sum is no stream: it adds
+        places before attention pools.
+        """
         tokens = [s for s in self.sites if s.spatial and s.neck and s.layout == "tokens"]
         sums = [s.rank for s in tokens if s.operation in SUMS]
-        return frozenset(() if any(s.is_stream for s in tokens) or len(sums) < 2 else sums)
+        return frozenset(sums if len(sums) > 1 else ())
 
     def _around(self, site: Site) -> Iterator[int]:
         parent = site.parent
@@ -405,7 +409,7 @@ def _follows(site: Site, convolutions: Sequence[Site]) -> bool:
 def _stream(group: Sequence[Site]) -> list[Site]:
     """Return the blocks of channels-last or token networks in a group, each of another value."""
     turned = [s for s in group if s.neck and s.layout != "nchw"]
-    blocks = [s for s in turned if s.is_stream] or turned
+    blocks = [s for s in turned if s.is_stream or s.operation in SUMS] or turned
     return [*{s.value: s for s in reversed(blocks)}.values()][::-1]
 
 

@@ -30,7 +30,7 @@ from tests.layouts import (
     swin_v2,
     vit,
 )
-from tests.networks import image, torchvision_network
+from tests.networks import image, seeded, torchvision_network
 
 NHWC, TOKENS = (lambda v: v.permute(0, 3, 1, 2)), (lambda v: v.transpose(1, 2))
 
@@ -241,6 +241,82 @@ def test_upright_networks_are_what_they_were() -> None:
     tree = hx.decompose(torchvision_network("convnext_tiny"), image(32), target=3, top_k=1)
     assert [layer.layout for layer in tree.layers] == [None] * 3
     assert [layer.shape for layer in tree.layers] == [(384, 2, 2), (192, 4, 4), (96, 8, 8)]
+
+
+class PairBlock(nn.Module):
+    """A block with its answer in a tuple."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        return type(self.block).forward(self.block, x), None
+
+
+class PairsOfBlocks(nn.Module):
+    """A network of such blocks, as many of transformers' are."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.embed, self.head = model.embed, model.head
+        self.blocks = nn.ModuleList(PairBlock(block) for block in model.blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x).flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            x, _ = block(x)
+        return self.head(x.mean(1))
+
+
+def test_blocks_that_return_tuples_have_their_sums_for_stages() -> None:
+    model, x = Mixer(), image(32)
+    pairs = PairsOfBlocks(model)
+    own, other = (hx.decompose(m, x, top_k=2) for m in (model, pairs))
+    assert other.layers[0].shape == (16, 4, 4)
+    assert [(c.channel, c.position) for c in other.root.children] == [
+        (c.channel, c.position) for c in own.root.children
+    ]
+
+
+class PooledByAttention(nn.Module):
+    """A CNN whose last map becomes tokens with places added, pooled by attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low = nn.Sequential(nn.Conv2d(3, 24, 8, 8), nn.ReLU())
+        self.place = nn.Parameter(torch.zeros(1, 17, 24))
+        self.attention = nn.MultiheadAttention(24, 2, batch_first=True)
+        self.head = nn.Linear(24, 5)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.low(x).flatten(2).mT
+        tokens = torch.cat([tokens.mean(1, keepdim=True), tokens], 1) + self.place
+        return self.head(self.attention(tokens[:, :1], tokens, tokens)[0][:, 0])
+
+
+def test_a_cnn_that_attention_pools_keeps_its_stages() -> None:
+    tree = hx.decompose(PooledByAttention(), image(32), top_k=1)
+    assert [(layer.name, layer.layout) for layer in tree.layers] == [("low", None)]
+
+
+class ReadsItsValues(Mixer):
+    """Calls of modules are replayed here: nothing shows where its tokens come from."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if x.mean().item() < 9 else -x)
+
+
+def test_replayed_tokens_are_refused_unless_told() -> None:
+    model, x = ReadsItsValues(), image(32)
+    with pytest.raises(ValueError, match="tokens"):
+        hx.decompose(model, x, layers=["blocks.1"])
+    told = hx.Classifier(model, layout={"blocks.1": "tokens"})
+    tree = hx.decompose(told, x, layers=["blocks.1"], top_k=1)
+    literal = gradient_times_activation(model, "blocks.1", tree.target.index, x, TOKENS)
+    assert tree.layers[0].shape == (16, 4, 4)
+    assert tree.root.children[0].contribution == pytest.approx(literal.max(), rel=1e-4)
 
 
 def test_what_is_not_certain_is_refused_and_can_be_said() -> None:
