@@ -473,7 +473,7 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
     def on(self, model: nn.Module | Classifier) -> AdditiveExplainer:
         """Return this explainer with a network; raises ValueError for another than it explains."""
         classifier = Classifier.of(model)
-        ScoreStatistics(self._distilled.scope, self.memory).check_network(classifier.model)
+        ScoreStatistics(self._distilled.scope, self.memory).check_network(classifier)
         explainer = copy.copy(self)
         explainer.classifier_, explainer._extractor = classifier, None
         if self._distilled.scope.kind != FILTERS:

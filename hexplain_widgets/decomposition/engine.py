@@ -164,7 +164,7 @@ class Decomposer:
         )
 
     def _notes(self, root: Node) -> tuple[str, ...]:
-        said = self._probe.notes(self._capture.x)
+        said = (*self._probe.notes(self._capture.x), *self._capture.notes)
         notes = [*self.classifier.notes, *self._prepared.notes, *said]
         sign = note_on_sign(self.target, root, self._layers[0].name)
         return (*notes, *([sign] if sign else []), *notes_on(root))

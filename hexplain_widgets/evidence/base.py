@@ -79,7 +79,8 @@ class Layer(Evidence):
     """One layer with a feature map: shape `(K, H, W)`; stage 1 is the shallowest, None is no stage.
 
     `receptive_field` is `(height, width)` in input pixels of one unit; None where a unit sees
-    everything (behind global pooling or attention).
+    everything (behind global pooling or attention). `layout` is what the maps were made of: "nhwc",
+    "tokens", or by a function ("own"); None where the layer gives maps.
     """
 
     name: str
@@ -87,20 +88,23 @@ class Layer(Evidence):
     shape: tuple[int, int, int]
     stage: int | None
     receptive_field: tuple[int, int] | None
+    layout: str | None = None
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Layer:
         """Return a layer from its fields as JSON values; raises what their conversion raises."""
         field, (k, h, w) = value["receptive_field"], map(int, value["shape"])
         size = None if field is None else (int(field[0]), int(field[1]))
-        return cls(str(value["name"]), str(value["type"]), (k, h, w), value["stage"], size)
+        layout = value.get("layout")
+        named = None if layout is None else str(layout)
+        return cls(str(value["name"]), str(value["type"]), (k, h, w), value["stage"], size, named)
 
 
 class LayerTable(tuple[Layer, ...]):
     """Layers, shown as a table."""
 
     def __repr__(self) -> str:
-        rows = [("layer", "type", "shape", "stage", "receptive field")]
+        rows = [("layer", "type", "shape", "stage", "receptive field", "layout")]
         rows += [
             (
                 r.name,
@@ -108,10 +112,12 @@ class LayerTable(tuple[Layer, ...]):
                 "x".join(map(str, r.shape)),
                 str(r.stage or ""),
                 "x".join(map(str, r.receptive_field)) if r.receptive_field else "everything",
+                r.layout or "",
             )
             for r in self
         ]
-        return as_table(rows)
+        upright = not any(r.layout for r in self)
+        return as_table([row[:-1] for row in rows] if upright else rows)
 
 
 def as_table(rows: Sequence[Sequence[str]]) -> str:

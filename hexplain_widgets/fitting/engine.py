@@ -119,7 +119,7 @@ class BaseEngine(Generic[S]):
     def _on(self, model: nn.Module | Classifier) -> Self:
         """Return this engine with a network; raises ValueError for another than the fit's."""
         classifier = Classifier.of(model)
-        self._fitted.check_network(classifier.model)
+        self._fitted.check_network(classifier)
         engine = copy.copy(self)
         engine.classifier_ = classifier
         return engine

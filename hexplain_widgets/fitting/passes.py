@@ -246,7 +246,7 @@ class Plan(ABC, Generic[S]):
 
     def check_goes_on(self, statistics: S, settings: Settings, classifier: Classifier) -> None:
         """Raise ValueError where a fit cannot go on with statistics, kept under such settings."""
-        statistics.check_network(classifier.model)
+        statistics.check_network(classifier)
 
 
 class Pass(Generic[S]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
@@ -13,6 +13,7 @@ import numpy as np
 from torch import nn
 
 from ..data.samples import Batch
+from ..evidence import Layer
 from ..network.classifier import Classifier
 from ..provenance import fingerprint
 from .states import Arrays, Settings, load_state, save_state
@@ -115,11 +116,19 @@ class Scope:
 
     def aspects(self) -> dict[str, object]:
         """Return by name what has to be the same for statistics to add up."""
-        return {"network, by the hash of its weights": self.network}
+        return {
+            "network, by the hash of its weights": self.network,
+            "layout of the layers": self.layouts,
+        }
+
+    @property
+    def layouts(self) -> dict[str, str]:
+        """How the values of each layer lie, by its name."""
+        return {layer.name: layer.layout or "nchw" for layer in _layers_in(self)}
 
     def settings(self) -> Settings:
-        """Return the fields as JSON values."""
-        return asdict(self)
+        """Return the fields as JSON values, without the layouts of layers that are maps."""
+        return asdict(self, dict_factory=_without_plain_layouts)
 
     @classmethod
     def restored(cls, settings: Settings) -> Self:
@@ -131,6 +140,20 @@ class Scope:
     def _converted(cls, settings: Settings) -> Settings:
         """Return the fields that JSON values are not what they were."""
         return {}
+
+
+def _without_plain_layouts(fields: Iterable[tuple[str, Any]]) -> Settings:
+    return {name: value for name, value in fields if (name, value) != ("layout", None)}
+
+
+def _layers_in(value: Any) -> Iterator[Layer]:
+    if isinstance(value, Layer):
+        yield value
+    elif is_dataclass(value):
+        yield from _layers_in(tuple(getattr(value, f.name) for f in fields(value)))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _layers_in(item)
 
 
 def names_of(classifier: Classifier, classes: int) -> tuple[str, str, tuple[str, ...]]:
@@ -197,9 +220,17 @@ class Statistics(Sums, ABC, Generic[C, B]):
                     f" expected ({here!s:.{SHOWN}}); {self.ADVICE}"
                 )
 
-    def check_network(self, model: nn.Module) -> None:
-        """Raise ValueError for a network of other weights."""
-        self.check_same(replace(self.scope, network=fingerprint(model)))
+    def check_network(self, model: nn.Module | Classifier) -> None:
+        """Raise ValueError for a network of other weights, or layers said to lie in another way."""
+        classifier = Classifier.of(model)
+        self.check_same(replace(self.scope, network=fingerprint(classifier.model)))
+        for name, said in classifier.layouts:
+            fitted, now = self.scope.layouts.get(name), said if isinstance(said, str) else "own"
+            if fitted not in (None, now):
+                raise ValueError(
+                    f"got layout={{{name!r}: {now!r}}} for {self.NAME} that took its values as"
+                    f" {fitted!r}; the same was expected; {self.ADVICE}"
+                )
 
     def check_labels(self, batch: Batch) -> None:
         """Raise ValueError for a label that is no class of the network."""

@@ -125,6 +125,8 @@ class _DecisionAblation:
         if node in self._apart:
             return _replaced(self._apart[node], channels, count, self._route.shallow.shape[1])
         value = self._route.beside[node]
+        if isinstance(value, int):
+            return value * (count + 1)
         every = node in self._route.of_image and isinstance(value, Tensor) and len(value) == 1
         return value.expand(count + 1, *value.shape[1:]) if every else value
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -15,7 +15,18 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
+from .axes import name_of
 from .graph import Graph, Site, Survey, numbered, own_copy, shape_watch
+from .layout import (
+    ATTENTION,
+    Layout,
+    Rearrangement,
+    ShapesRead,
+    as_said,
+    kind_and_shape,
+    layouts_in,
+    unknown_layer,
+)
 from .receptive import Field, fields_from
 from .segments import SegmentRunner
 
@@ -24,14 +35,33 @@ Key = tuple[str, int]
 
 
 class TracedGraph:
-    """The graph of a network with names for its nodes."""
+    """The graph of a network with names for its nodes, whose layers all are maps.
 
-    def __init__(self, graph: Graph) -> None:
+    `shapes` are those of all values for one image. `said` are layouts that a user names for layers;
+    raises ValueError for those that cannot be.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        shapes: Mapping[fx.Node, tuple[int, ...]],
+        said: Sequence[tuple[str, str | Rearrangement]] = (),
+    ) -> None:
         self.graph = graph
         self._necks = graph.necks()
         self._fields_from: dict[fx.Node, dict[fx.Node, Field | None]] = {}
         self._call_names = numbered([c.name for c in graph.calls])
         self._by_name = self._named()
+        self._layouts = layouts_in(graph, shapes)
+        for name, layout in said:
+            if name not in self._by_name:
+                raise unknown_layer(name, self._by_name)
+            node = self._by_name[name]
+            seen = self._layouts.get(node)
+            self._layouts[node] = as_said(name, layout, shapes[node], seen)
+        self._maps_of: dict[fx.Node, fx.Node] = {}
+        self._values_of: dict[fx.Node, fx.Node] = {}
+        self._unread: set[fx.Node] | None = None
 
     def _named(self) -> dict[str, fx.Node]:
         calls = zip(self._call_names, self.graph.calls, strict=True)
@@ -42,12 +72,24 @@ class TracedGraph:
         return functions | last | own
 
     def node(self, name: str) -> fx.Node | None:
-        """Return the node of a layer by name; a module called often is `name:1`, `name:2`, ..."""
-        return self._by_name.get(name)
+        """Return the node of a layer's maps; a module called often is `name:1`, `name:2`, ..."""
+        node = self._by_name.get(name)
+        return None if node is None else self._upright(node)
 
     def known(self, name: str) -> fx.Node:
-        """Return the node of a captured layer."""
-        return self._by_name[name]
+        """Return the node of a captured layer's maps."""
+        return self._upright(self._by_name[name])
+
+    def _upright(self, node: fx.Node) -> fx.Node:
+        """Return the node of the maps that a value stands for, put in behind it where needed."""
+        layout = self._layouts.get(node)
+        if layout is None or layout.is_plain:
+            return node
+        if node not in self._maps_of:
+            maps = self.graph.put_between(node, partial(layout.nodes, node))
+            self._maps_of[node], self._values_of[maps] = maps, node
+            self._fields_from.clear()
+        return self._maps_of[node]
 
     def survey(self, x: Float[Tensor, "1 c h w"]) -> Survey:
         """Run the network once and return what appeared."""
@@ -55,12 +97,42 @@ class TracedGraph:
         possible = self._possible_stages()
         wanted = {*possible, self.graph.result}
         values = self.graph.run({self.graph.image: x}, wanted, watch=shape_watch(shapes))
+        self._find_unread(x, values)
         calls = [
             self._site(name, c.module, c.parent, c.node, shapes)
             for name, c in zip(self._call_names, self.graph.calls, strict=True)
         ]
-        maps = {self.graph.order[n]: v for n in possible if isinstance(v := values[n], Tensor)}
+        tensors = {n: v for n in possible if isinstance(v := values[n], Tensor)}
+        maps = {self.graph.order[n]: self._as_maps(n, v) for n, v in tensors.items()}
         return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
+
+    def _find_unread(self, x: Tensor, values: Mapping[fx.Node, Any]) -> None:
+        """Find the maps of tokens at the end on which no score depends: from the last one up."""
+        if self._unread is not None:
+            return
+        self._unread = set()
+        for node in reversed([n for n in self.graph.nodes if n in values]):
+            layout = self._layouts.get(node)
+            if layout is None or not layout.keeps_rest:
+                continue
+            gradient = self._gradient(x, node, values[node])
+            if layout.maps(gradient).any() or not gradient.any():
+                return
+            self._unread.add(node)
+
+    def _gradient(self, x: Tensor, neck: fx.Node, value: Tensor) -> Tensor:
+        """Return how the scores, each weighted otherwise, depend on the value of a neck."""
+        with torch.enable_grad():
+            start = value.detach().clone().requires_grad_()
+            end = self.graph.run({self.graph.image: x, neck: start}, {self.graph.result})
+            scores = end[self.graph.result]
+            weights = torch.linspace(1, 2, scores.numel()).to(scores).view_as(scores)
+            (gradient,) = torch.autograd.grad((scores * weights).sum(), start)
+        return gradient
+
+    def _as_maps(self, node: fx.Node, value: Tensor) -> Tensor:
+        layout = self._layouts.get(node)
+        return value if layout is None or layout.is_plain else layout.maps(value)
 
     def _possible_stages(self) -> set[fx.Node]:
         unfinished = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout)
@@ -79,15 +151,22 @@ class TracedGraph:
         shapes: dict[fx.Node, tuple[int, ...]],
     ) -> Site:
         rank = self.graph.order[node] if node is not None else -1
-        shape = shapes.get(node, ()) if node is not None else ()
-        return Site(name, operation, parent, rank, shape, rank, node in self._necks)
+        if node is None or node not in shapes:
+            return Site(name, operation, parent, rank, (), rank)
+        layout, shape = self._layouts.get(node), shapes[node]
+        kind, shown = kind_and_shape(layout, shape)
+        read = node not in (self._unread or ())
+        return Site(name, operation, parent, rank, shown, rank, node in self._necks, kind, read)
 
     def _sites(self, calls: list[Site], shapes: dict[fx.Node, tuple[int, ...]]) -> list[Site]:
         called = {c.node for c in self.graph.calls}
         functions = [
             self._site(n.name, n.target, self.graph.around.get(n, -1), n, shapes)
             for n in self.graph.nodes
-            if n in shapes and n not in called and n.op.startswith("call_")
+            if n in shapes
+            and n not in called
+            and n.op.startswith("call_")
+            and n not in self.graph.between
         ]
         # Of modules that return the same value the inner ones come first, as they complete first.
         inner_first = [c for c in reversed(calls) if c.shape]
@@ -97,10 +176,19 @@ class TracedGraph:
         self, x: Float[Tensor, "1 c h w"], names: Collection[str]
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return the maps of these layers and the logits, in one forward pass without a graph."""
-        nodes = {name: self._by_name[name] for name in names}
+        nodes = {name: self.known(name) for name in names}
         wanted = {*nodes.values(), self.graph.result}
         values = self.graph.run({self.graph.image: x}, wanted)
         return {name: values[node] for name, node in nodes.items()}, values[self.graph.result]
+
+    def attends(self, name: str) -> bool:
+        """Whether a layer's units have looked at others by attention."""
+        steps = self.graph.needed([self._by_name[name]], {self.graph.image})
+        return any(
+            name_of(type(module) if module is not None else n.target) in ATTENTION
+            for n in steps
+            for module in [self.graph.module(n)]
+        )
 
     def runners(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[SegmentRunner]:
         """Return what runs from node to node: on crops where that can be, and whole."""
@@ -140,10 +228,13 @@ class TracedGraph:
 
     def before_clip(self, node: fx.Node) -> tuple[fx.Node, float]:
         """Return what a node clips, and the value at which it clips from below."""
-        limits = self._limits(node)
-        return node.all_input_nodes[0], limits[0] if limits is not None else float("-inf")
+        limits, value = self._limits(node), self._values_of.get(node, node)
+        low = limits[0] if limits is not None else float("-inf")
+        before = value.all_input_nodes[0]
+        return before if value is node else self._upright(before), low
 
-    def _limits(self, node: fx.Node) -> tuple[float, float] | None:
+    def _limits(self, maps: fx.Node) -> tuple[float, float] | None:
+        node = self._values_of.get(maps, maps)
         module = self.graph.module(node)
         if isinstance(module, nn.Hardtanh):
             return float(module.min_val), float(module.max_val)
@@ -153,9 +244,10 @@ class TracedGraph:
             return _clamp_limits(node)
         return None
 
-    def field(self, node: fx.Node) -> Field | None:
-        """Return the receptive field of a node's units in the image, None where it has no limit."""
-        return self._fields(self.graph.image).get(node)
+    def field(self, name: str) -> Field | None:
+        """Return the receptive field of a layer's units in the image, None without a limit."""
+        node = self._by_name.get(name)
+        return None if node is None else self._fields(self.graph.image).get(node)
 
     def _fields(self, start: fx.Node) -> dict[fx.Node, Field | None]:
         if start not in self._fields_from:
@@ -178,6 +270,9 @@ def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:
 
 
 def _expanded(value: Any, count: int) -> Any:
+    """Return what goes with so many maps: a value of the image for each, numbers of images more."""
+    if isinstance(value, int):
+        return value * count
     if isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == 1:
         return value.expand(count, *value.shape[1:])
     return value
@@ -208,7 +303,8 @@ class Recording:
     `scores` runs the network and returns the scores that are explained, `renew` makes it forget
     what runs have left on it. `listening(modules, enter, leave)` is a context in which every call
     of a module is reported, `answering(modules, call)` one in which every module answers through
-    `call`.
+    `call`. `said` are layouts that a user names for layers; raises ValueError for those that cannot
+    be.
     """
 
     def __init__(
@@ -217,6 +313,7 @@ class Recording:
         x: Float[Tensor, "1 c h w"],
         *,
         scores: Callable[[Tensor], Tensor],
+        said: Sequence[tuple[str, str | Rearrangement]] = (),
         renew: Callable[[], object],
         listening: Callable[..., AbstractContextManager[None]],
         answering: Callable[..., AbstractContextManager[None]],
@@ -231,9 +328,14 @@ class Recording:
         self._last: tuple[Any, int] = (None, -1)
         self._last_parent = -1
         self.x = x
+        self._read = ShapesRead()
         renew()
-        with listening(self._names, self._enter, self._leave), torch.no_grad():
+        with listening(self._names, self._enter, self._leave), torch.no_grad(), self._read:
             self.logits = scores(x.clone())
+        self._said = dict(said)
+        for name in self._said:
+            if name not in self.labels and not any(r.key[0] == name for r in self.records):
+                raise unknown_layer(name, self.labels)
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         name = self._names[module]
@@ -273,14 +375,53 @@ class Recording:
 
     def survey(self) -> Survey:
         """Return what appeared in the recorded forward pass."""
-        calls = [
-            Site(label, r.module, r.parent, r.rank, _shape(r.output), r.value)
-            for label, r in zip(self.labels, self.records, strict=True)
-        ]
-        maps = {r.value: r.output for r in self.records if isinstance(r.output, Tensor)}
+        calls = [self._site(i) for i in range(len(self.records))]
+        maps = {
+            r.value: self.maps(i)
+            for i, r in enumerate(self.records)
+            if isinstance(r.output, Tensor)
+        }
         return Survey(
             sorted((s for s in calls if s.shape), key=lambda s: s.rank), calls, maps, self.logits
         )
+
+    def _site(self, index: int) -> Site:
+        record, layout = self.records[index], self._layouts[index]
+        shape = _shape(record.output)
+        kind, shown = kind_and_shape(layout, shape)
+        place = (record.parent, record.rank, shown, record.value)
+        # What leads around a block is not seen here, and is the rule inside of blocks of attention.
+        around = self.records[record.parent].module if record.parent > 0 else None
+        neck = layout is None or layout.is_plain or isinstance(around, nn.Sequential | None)
+        return Site(self.labels[index], record.module, *place, neck, kind)
+
+    @cached_property
+    def _layouts(self) -> list[Layout | None]:
+        return [self._layout(label, r) for label, r in zip(self.labels, self.records, strict=True)]
+
+    def _layout(self, label: str, record: _Record) -> Layout | None:
+        shape = _shape(record.output)
+        seen = self._read.layout(shape)
+        said = self._said.get(label, self._said.get(record.key[0]))
+        return seen if said is None else as_said(label, said, shape, seen)
+
+    def maps(self, index: int) -> Tensor:
+        """Return the maps that a recorded call returned, its value as it is where it has none."""
+        return self._as_maps(index, self.records[index].output)
+
+    def _as_maps(self, index: int | None, value: Tensor) -> Tensor:
+        layout = None if index is None else self._layouts[index]
+        return value if layout is None or layout.is_plain else layout.maps(value)
+
+    def _as_values(self, index: int, maps: Tensor) -> Tensor:
+        layout = self._layouts[index]
+        if layout is None or layout.is_plain:
+            return maps
+        return layout.put_back(maps, layout.rest(self.records[index].output))
+
+    def attends(self) -> bool:
+        """Whether the network has attention."""
+        return self._read.attention
 
     def within(self, index: int) -> set[int]:
         """Return the calls made inside a call, itself included."""
@@ -307,9 +448,10 @@ class Recording:
 
         def run(maps: Tensor, unclipped: bool) -> Tensor:
             clip = self._clip(deep) if unclipped and deep is not None else None
-            answers = {} if shallow is None else self._answers(shallow, maps)
             x = maps if shallow is None else _repeated(self.x, len(maps))
-            return self._replayed(x, answers, deep, clip)
+            values = maps if shallow is None else self._as_values(shallow, maps)
+            answers = {} if shallow is None else self._answers(shallow, values)
+            return self._as_maps(deep, self._replayed(x, answers, deep, clip))
 
         return SegmentRunner(run)
 

@@ -18,6 +18,7 @@ from ..arguments import is_finite, nearest, one_of
 from ..evidence import Prediction
 from .guest import check_welcome, running, same_randomness, visiting
 from .images import batch_of, bytes_in_range, read_picture
+from .layout import Rearrangement, checked_layouts
 from .outputs import described
 from .scores import KINDS, ScoredNetwork, ScoreReading, read_scores, saturated
 
@@ -49,8 +50,11 @@ class Classifier:
     The network runs in eval mode on its own device, in its own dtype, and is handed back as it
     came. `transform` takes a PIL image and returns a `(C, H, W)` tensor. Without one, a network
     of 1000 classes gets ImageNet's usual preparation and any other the plain 0..1 tensor; `notes`
-    says so. `classes` is a sequence of names or a mapping from index to name. Raises TypeError
-    for what is no `torch.nn.Module`, ValueError for a network that cannot be run as it is.
+    says so. `classes` is a sequence of names or a mapping from index to name. `layout` says by name
+    how layers lie whose axes are not found by themselves: "nchw", "nhwc", "tokens" (a square grid,
+    behind up to 5 others), or a function from their values `(N, ...)` to maps `(N, K, H, W)` that
+    only picks and moves numbers. Raises TypeError for what is no `torch.nn.Module`, ValueError for
+    a network that cannot be run as it is.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Classifier:
         classes: Sequence[str] | Mapping[int, str] | None = None,
         scores: str | None = None,
         output: int | str | None = None,
+        layout: Mapping[str, str | Rearrangement] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise TypeError(
@@ -72,6 +77,7 @@ class Classifier:
         check_welcome(self.model)
         self.scores = None if scores is None else one_of("scores", scores, KINDS)
         self.output = output
+        self.layouts = checked_layouts(layout)
         self.reading: ScoreReading | None = None
         self.several_labels = False
         self.classes = _both_answers(_names(classes), scores)

@@ -193,7 +193,10 @@ class _GraphGates(LayerGates):
         image: Int[Tensor, " r"],
         given: Mapping[fx.Node, Tensor],
     ) -> Float[Tensor, "r ..."]:
-        others = {n: v[image] if n in self._of_each else v for n, v in cache.beside[layer].items()}
+        images, beside = len(cache.logits), cache.beside[layer]
+        others = {n: v[image] if n in self._of_each else v for n, v in beside.items()}
+        counts = {n: v // images * len(image) for n, v in beside.items() if isinstance(v, int)}
+        others |= counts
         return self._graph.run({**given, **others}, {end})[end]
 
     def linked(self, layers: Sequence[str]) -> LinkedRun | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -67,6 +68,8 @@ LEARNED_FUNCTIONS = frozenset((F.conv2d, torch.conv2d, F.linear))
 SHRINK = 0.75
 # A stem (one striding convolution) is a stage only where fewer than this many others are left.
 ENOUGH_STAGES = 4
+# Of blocks of one resolution so many are stages, however many stages the stem before them has.
+FEWEST_BLOCKS = 3
 
 
 class Graph:
@@ -83,6 +86,7 @@ class Graph:
         self.nodes = operations.nodes
         self.order = {node: i for i, node in enumerate(self.nodes)}
         self.image, self.result = operations.image, operations.result
+        self.between: set[fx.Node] = set()
 
     def added(self, function: Callable[..., Any], node: fx.Node) -> fx.Node:
         """Return a new node behind one that a function makes of its value."""
@@ -101,6 +105,23 @@ class Graph:
         self.order = {node: i for i, node in enumerate(self.nodes)}
         self.calls = tuple(c if c.node in self.order else replace(c, node=None) for c in self.calls)
         self.result = result
+
+    def put_between(
+        self, node: fx.Node, make: Callable[[fx.Graph], tuple[fx.Node, fx.Node]]
+    ) -> fx.Node:
+        """Put new nodes between one and all that follows; return the first of the two made.
+
+        Before the second all is what it was: what followed the node follows it now.
+        """
+        owner = node.graph
+        before = {*owner.nodes}
+        with owner.inserting_before(node.next):
+            first, last = make(owner)
+        self.between |= {*owner.nodes} - before
+        node.replace_all_uses_with(last, delete_user_cb=lambda user: user not in self.between)
+        self.nodes = tuple(n for n in owner.nodes if n.op != "output")
+        self.order = {n: i for i, n in enumerate(self.nodes)}
+        return first
 
     def needed(self, wanted: Iterable[fx.Node], given: Collection[fx.Node]) -> list[fx.Node]:
         """Return, in order, the nodes to run for `wanted` when the values of `given` are known."""
@@ -133,7 +154,8 @@ class Graph:
 
     def necks(self) -> set[fx.Node]:
         """Return the nodes that every path from the image to the logits passes through."""
-        on_path = set(self.needed([self.result], set())) & (self.behind(self.image) | {self.image})
+        behind = (self.behind(self.image) | {self.image}) - self._counts()
+        on_path = set(self.needed([self.result], set())) & behind
         necks, reach = set(), -1
         for node in (n for n in self.nodes if n in on_path):
             if reach <= self.order[node]:
@@ -141,6 +163,11 @@ class Graph:
             ends = [self.order[u] for u in node.users if u in on_path]
             reach = max([reach, *ends])
         return necks
+
+    def _counts(self) -> set[fx.Node]:
+        """Return the nodes that only say how many images there are."""
+        size = [n for n in self.image.users if n.op == "call_method" and n.target == "size"]
+        return {*size, *(u for n in size for u in n.users if u.all_input_nodes == [n])}
 
     def run(
         self,
@@ -232,6 +259,26 @@ class Survey:
                     sizes.setdefault(call, []).append(site.shape[2])
         return frozenset(c for c, rows in sizes.items() if min(rows) <= max(rows) / 3.5)
 
+    @cached_property
+    def _skeleton(self) -> frozenset[int]:
+        """Return the calls that hold several blocks of a channels-last or token network."""
+        inside: dict[int, set[int]] = {}
+        for site in (s for s in self.sites if s.is_stream):
+            for call in self._around(site):
+                inside.setdefault(call, set()).add(site.value)
+        return frozenset(call for call, values in inside.items() if len(values) > 1)
+
+    @cached_property
+    def _sums(self) -> frozenset[int]:
+        """Return the sums that grids of tokens go through, one after another.
+
+        Blocks that return more than a value show nothing else. A single sum is no stream: it adds
+        places before attention pools.
+        """
+        tokens = [s for s in self.sites if s.spatial and s.neck and s.layout == "tokens"]
+        sums = [s.rank for s in tokens if s.operation in SUMS]
+        return frozenset(sums if len(sums) > 1 else ())
+
     def _around(self, site: Site) -> Iterator[int]:
         parent = site.parent
         while parent >= 0:
@@ -243,7 +290,7 @@ class Survey:
         """Return for each value the outermost module that returns it and is not wide."""
         outermost: dict[int, Site] = {}
         for i, call in enumerate(self.calls):
-            if call.name and call.shape and i not in self._wide:
+            if call.name and call.shape and i not in self._wide | self._skeleton:
                 best = outermost.setdefault(call.value, call)
                 if call.name.count(".") < best.name.count("."):
                     outermost[call.value] = call
@@ -261,24 +308,40 @@ class Survey:
         """
         learned = [s.rank for s in self.sites if s.kind in ("convolution", "head")]
         convolutions = [s for s in self.sites if s.kind == "convolution"]
-        if not convolutions:
-            return []
+        skeleton = {self.calls[i].name for i in self._skeleton}
         trunk = [
             s
             for s in self.sites
             if s.spatial
-            and convolutions[0].rank <= s.rank < learned[-1]
-            and _counts(s)
+            and s.read
+            and s.name not in skeleton
+            and _follows(s, convolutions)
+            and s.rank < max(learned, default=-1)
+            and (_counts(s) or s.rank in self._sums)
             and all(map(self._is_opened, self._around(s)))
         ]
-        best = [_best(group) for group in _by_resolution(trunk)]
-        return [self._outermost.get(s.value, s) for s in _without_stem(best, convolutions)]
+        *shallow, last = _by_resolution(trunk) or [[]]
+        best = [_best(group) for group in shallow]
+        stages = [self._outermost.get(s.value, s) for s in (*best, *_spread(last, shallow))]
+        return _without_stem(stages, convolutions)
+
+    def doubtful(self) -> Site | None:
+        """Return what may be a stage behind all others, of whose axes nobody knows which is which.
+
+        None for nothing.
+        """
+        last = max((s.rank for s in self.stages()), default=-1)
+        heads = max((s.rank for s in self.sites if s.kind == "head"), default=-1)
+        behind = [s for s in self.sites if s.layout == "?" and s.neck and last < s.rank < heads]
+        sizes = [s for s in behind if s.shape[0] == 1 and math.prod(s.shape) > max(s.shape)]
+        return next((s for s in reversed(sizes) if s.kind in ("activation", "block")), None)
 
     def _is_opened(self, call: int) -> bool:
         """Whether a module is part of the trunk's skeleton and not a block of its own."""
         around = self.calls[call]
         sequence = isinstance(around.operation, nn.Sequential)
-        return sequence or len(around.shape) != 4 or call in self._wide
+        skeleton = self._wide | self._skeleton
+        return sequence or len(around.shape) != 4 or call in skeleton
 
 
 @dataclass(frozen=True)
@@ -288,7 +351,9 @@ class Site:
     `parent` is the index of the module call around it (-1 outside all), `rank` its place in the
     order of completion, `shape` that of the value with the batch. `value` is the same for all sites
     of one value (a block and its last layer). `neck` says that every path from the image to the
-    logits leads through it.
+    logits leads through it. `layout` says how the value stands for a map of that shape, "" where it
+    stands for none, "?" where nobody knows. `read` is False where no score depends on that map:
+    behind the last attention of a network that reads its class token alone.
     """
 
     name: str
@@ -298,11 +363,14 @@ class Site:
     shape: tuple[int, ...]
     value: int
     neck: bool = True
+    layout: str = "nchw"
+    read: bool = True
 
     @property
     def spatial(self) -> bool:
         """Whether the value is a feature map with more than one cell."""
-        return len(self.shape) == 4 and self.shape[2] * self.shape[3] > 1
+        known = self.layout not in ("", "?")
+        return known and len(self.shape) == 4 and self.shape[2] * self.shape[3] > 1
 
     @property
     def kind(self) -> str:
@@ -314,15 +382,44 @@ class Site:
             return "head"
         if isinstance(op, ACTIVATION_MODULES) or op in ACTIVATION_FUNCTIONS or op in SUMS:
             return "activation"
-        if isinstance(op, nn.Module) and any(isinstance(m, nn.Conv2d) for m in op.modules()):
+        learned = nn.Conv2d if self.layout in ("nchw", "") else (nn.Conv2d, nn.Linear)
+        if isinstance(op, nn.Module) and any(isinstance(m, learned) for m in op.modules()):
             return "block"
         return "other"
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether the value is a block's, all that follows leads through it, and no upright map."""
+        sequence = isinstance(self.operation, nn.Sequential)
+        turned = self.spatial and self.layout != "nchw"
+        return turned and self.neck and self.kind == "block" and not sequence
+
 
 def _counts(site: Site) -> bool:
-    return site.kind in ("activation", "block", "convolution") and not isinstance(
-        site.operation, nn.Sequential
-    )
+    kinds = ("block",) if site.layout == "tokens" else ("activation", "block", "convolution")
+    known = site.neck or site.layout == "nchw"
+    return known and site.kind in kinds and not isinstance(site.operation, nn.Sequential)
+
+
+def _follows(site: Site, convolutions: Sequence[Site]) -> bool:
+    """Whether a site is behind the first convolution; a network may embed its patches without."""
+    return convolutions[0].rank <= site.rank if convolutions else site.layout != "nchw"
+
+
+def _stream(group: Sequence[Site]) -> list[Site]:
+    """Return the blocks of channels-last or token networks in a group, each of another value."""
+    turned = [s for s in group if s.neck and s.layout != "nchw"]
+    blocks = [s for s in turned if s.is_stream or s.operation in SUMS] or turned
+    return [*{s.value: s for s in reversed(blocks)}.values()][::-1]
+
+
+def _spread(group: Sequence[Site], shallower: Sequence[Sequence[Site]]) -> list[Site]:
+    """Return the stages of the last resolution: of equal blocks several, from early to late."""
+    blocks = _stream(group)
+    if not blocks or any(map(_stream, shallower)):
+        return [_best(group)] if group else []
+    count = min(max(ENOUGH_STAGES - len(shallower), FEWEST_BLOCKS), len(blocks))
+    return [blocks[-(-len(blocks) * i // count) - 1] for i in range(1, count + 1)]
 
 
 def _by_resolution(trunk: Iterable[Site]) -> list[list[Site]]:
@@ -344,7 +441,7 @@ def _best(group: Sequence[Site]) -> Site:
 
 
 def _without_stem(stages: list[Site], convolutions: Sequence[Site]) -> list[Site]:
-    if len(stages) <= ENOUGH_STAGES:
+    if len(stages) <= ENOUGH_STAGES or not convolutions:
         return stages
     stem = [c for c in convolutions if c.rank <= stages[0].rank]
     return stages[1:] if len(stem) == 1 and _strides(stem[0]) else stages

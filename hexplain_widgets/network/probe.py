@@ -15,18 +15,24 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from ..arguments import check_finite, nearest
 from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
-from .graph import Graph, Site, Survey
+from .graph import Graph, Site, Survey, shape_watch
 from .guest import renewed, twin_of, visiting
+from .layout import doubt, uncertain
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
 from .segments import Segment, SegmentRunner, close
 
+STREAM = (
+    "The layers are the residual stream of a network with attention: a channel there is a"
+    " direction that every block reads and writes, seldom a detector of its own, and every unit"
+    " sees the whole image. A contribution is to be trusted as far as it agrees with ablation."
+)
 DIFFERS = "its operations, run again, do not give its own answer"
 
 
@@ -69,12 +75,16 @@ def _bound_to(
 
 @dataclass(frozen=True)
 class Capture:
-    """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits."""
+    """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits.
+
+    `notes` say what is to be known of these layers.
+    """
 
     x: Float[Tensor, "1 c h w"]
     logits: Float[Tensor, "1 n"]
     maps: Mapping[str, Tensor]
     layers: tuple[Layer, ...]
+    notes: tuple[str, ...] = ()
 
 
 class _Known(NamedTuple):
@@ -96,6 +106,7 @@ class Probe:
         self.classifier = classifier
         self._twin = twin_of(classifier.model)
         self._stages: dict[tuple[Any, ...], list[Site]] = {}
+        self._doubts: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self._recorded: tuple[Any, Recording] | None = None
         self._last: TracedGraph | None = None
 
@@ -125,7 +136,8 @@ class Probe:
 
     def _key(self, x: Tensor) -> tuple[Any, ...]:
         """Return what one graph serves: images of a size, and a way of reading the scores."""
-        return self.classifier.read(x), tuple(x.shape[1:]), x.dtype, x.device
+        said = self.classifier.layouts
+        return self.classifier.read(x), tuple(x.shape[1:]), x.dtype, x.device, said
 
     def _operations(self, network: nn.Module, x: Tensor) -> _Known:
         """Return the graph of the operations that ran for an image, or why it is not one."""
@@ -139,12 +151,14 @@ class Probe:
             if end is None:
                 return _Known(None, "its scores are no result of an operation that is seen")
             graph.end_at(end)
-            logits = graph.run({graph.image: x[:1]}, {end})[end]
+            shapes: dict[fx.Node, tuple[int, ...]] = {graph.image: (1, *x.shape[1:])}
+            logits = graph.run({graph.image: x[:1]}, {end}, watch=shape_watch(shapes))[end]
         except Unrecordable as cause:
             return _Known(None, str(cause))
         if not close(logits, self.classifier.scores_of(x[:1])):
             return _Known(None, DIFFERS)
-        return _Known(TracedGraph(graph), "", weakref.ref(x))
+        traced = TracedGraph(graph, shapes, self.classifier.layouts)
+        return _Known(traced, "", weakref.ref(x))
 
     def _is_own(self, x: Tensor, logits: Tensor) -> bool:
         """Whether the network itself gives these scores; its graph is not used again if not."""
@@ -171,6 +185,7 @@ class Probe:
                 network,
                 x,
                 scores=self.classifier.scores_of,
+                said=self.classifier.layouts,
                 renew=partial(renewed, self.classifier.model),
                 listening=_listening,
                 answering=_answering,
@@ -206,17 +221,16 @@ class Probe:
     def _layer(self, site: Site, stage: int | None) -> Layer:
         field = self.field(site.name)
         _, k, h, w = site.shape
-        return Layer(
-            site.name, _type(site.operation), (k, h, w), stage, field.size if field else None
-        )
+        size = field.size if field else None
+        layout = None if site.layout == "nchw" else site.layout
+        return Layer(site.name, _type(site.operation), (k, h, w), stage, size, layout)
 
     def field(self, name: str) -> Field | None:
         """Return the receptive field of a layer's units in the image; None without a limit.
 
         In images of the size that was looked at last.
         """
-        node = self._last.node(name) if self._last is not None else None
-        return self._last.field(node) if self._last is not None and node is not None else None
+        return self._last.field(name) if self._last is not None else None
 
     def capture(
         self, x: Float[Tensor, "1 c h w"], layers: Collection[str] | None = None
@@ -229,12 +243,24 @@ class Probe:
         with self._inside(x):
             sites, maps, logits = self._captured(x, layers)
         self.classifier.check_logits(logits, x)
-        stages = self._stages.get((self._twin.version, *x.shape), [])
+        key = (self._twin.version, *x.shape)
+        stages = self._stages.get(key, [])
         stage = {s.name: i for i, s in enumerate(stages, 1)}
         table = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
         for layer in table:
             check_finite(f"the layer {layer.name} gives", maps[layer.name])
-        return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table)
+        doubts = self._doubts.get(key, ()) if layers is None else ()
+        said = (*doubts, *self._stream_note(x, table))
+        return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table, said)
+
+    def _stream_note(self, x: Tensor, layers: Collection[Layer]) -> tuple[str, ...]:
+        """Say what a channel is worth where layers are the residual stream of attention."""
+        turned = [layer.name for layer in layers if layer.layout]
+        if not turned:
+            return ()
+        graph = self.graph(x)
+        attends = any(map(graph.attends, turned)) if graph else self._record(x).attends()
+        return (STREAM,) if attends else ()
 
     def _captured(
         self, x: Tensor, layers: Collection[str] | None
@@ -246,6 +272,8 @@ class Probe:
         survey = self._survey(x)
         self.classifier.check_logits(survey.logits, x)
         self._stages[key] = survey.stages()
+        doubtful = survey.doubtful()
+        self._doubts[key] = (doubt(doubtful.name, doubtful.shape),) if doubtful else ()
         sites = self._stages[key] if layers is None else self._named(layers, survey)
         if not sites:
             raise ValueError(
@@ -264,7 +292,7 @@ class Probe:
                 return values, logits
         self._last = None
         recording = self._record(x)
-        maps = {n: recording.records[recording.index(n)].output for n in names}
+        maps = {n: recording.maps(recording.index(n)) for n in names}
         return maps, recording.logits
 
     def _named(self, names: Collection[str], survey: Survey) -> list[Site]:
@@ -280,6 +308,14 @@ class Probe:
             raise ValueError(
                 f"got the unknown layer {name!r}; expected one that hx.layers lists; the nearest"
                 f" are {near}"
+            )
+        if site.layout == "?":
+            raise uncertain(name, site.shape)
+        if not site.read:
+            raise ValueError(
+                f"no score depends on the patches of {name!r}: what follows reads other tokens"
+                " alone, as a class token; expected a layer whose patches are read; choose an"
+                " earlier one, see hx.layers"
             )
         if not site.spatial:
             raise ValueError(

@@ -41,8 +41,8 @@ class ProbedImage:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the scores mean, where that is not simply what the network returns."""
-        return self._probe.classifier.score_notes
+        """What the scores and the layers mean, where that is not simply what it seems."""
+        return (*self._probe.classifier.score_notes, *self._capture.notes)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -179,7 +179,7 @@ def _module_window(module: nn.Module) -> SlidingWindow | None:
 
 def _dotted(function: Any) -> str:
     """Return the full name of a function; of other things that can be called, what there is."""
-    return f"{function.__module__}.{getattr(function, '__qualname__', None)}"
+    return f"{getattr(function, '__module__', None)}.{getattr(function, '__qualname__', None)}"
 
 
 def _function_window(node: fx.Node) -> SlidingWindow | None:

@@ -201,7 +201,9 @@ class Segment:
         crop = self._windows(runner, units)
         maps = crop.cut(self.shallow).requires_grad_()
         with torch.enable_grad(), mode:
-            out = runner.run(maps, bool(clipped.any()))
+            out = self._on_crops(runner, maps, bool(clipped.any()))
+            if out is None:
+                return None
             values = _pick_each(out, self._within(runner, units, crop))
         if not self._agree(values.detach(), captured):
             self._drop_runner()
@@ -216,6 +218,18 @@ class Segment:
             maps.detach(),
             crop.corners,
         )
+
+    def _on_crops(self, runner: SegmentRunner, maps: Tensor, unclipped: bool) -> Tensor | None:
+        """Return the deep layer for windows, None after dropping a runner that cannot take them."""
+        try:
+            return runner.run(maps, unclipped)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError:  # what is as large as the whole map may meet a window of it
+            if runner.field is None:
+                raise
+            self._drop_runner()
+            return None
 
     def _windows(self, runner: SegmentRunner, units: Sequence[Unit]) -> Crop:
         if runner.field is None:

@@ -33,8 +33,10 @@ def facts(value: Any, depth: int = 1) -> Any:
 
 def _kept(value: hx.Evidence) -> Iterator[tuple[str, Any]]:
     # the versions of libraries say nothing of the file
-    names = (f.name for f in fields(value) if f.name != "versions")
-    return ((name, getattr(value, name)) for name in names)
+    kept = [f for f in fields(value) if f.name != "versions"]
+    # what a later version says beside, and has nothing to say of these
+    added = {f.name for f in kept if f.name == "layout" and getattr(value, f.name) is f.default}
+    return ((f.name, getattr(value, f.name)) for f in kept if f.name not in added)
 
 
 def _fields(value: hx.Evidence, depth: int) -> dict[str, Any]:
