@@ -261,11 +261,11 @@ class Decomposer:
 
     def _box(self, layer: str, unit: Unit) -> tuple[int, int, int, int]:
         h, w = self._prepared.shown.shape[:2]
-        field = self._probe.field(layer)
-        if field is None:
+        cells = self._probe.cells(layer, unit)
+        if cells is None:
             return 0, 0, w, h
-        (y0, y1), (x0, x1) = field.cells((unit.y, unit.x))
-        return max(x0, 0), max(y0, 0), min(x1 + 1, w), min(y1 + 1, h)
+        (y0, y1), (x0, x1) = cells
+        return x0, y0, x1 + 1, y1 + 1
 
     def expand(
         self,

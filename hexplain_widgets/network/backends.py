@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
 from .graph import Graph, Site, Survey, numbered, own_copy, shape_watch
-from .receptive import Field, fields_from
+from .receptive import Cells, Field, Range, fields_from, keeps_images_apart
+from .regions import Regions
 from .segments import SegmentRunner
 
 CLIPS = (F.relu6, F.hardtanh, torch.clamp)
@@ -30,6 +31,8 @@ class TracedGraph:
         self.graph = graph
         self._necks = graph.necks()
         self._fields_from: dict[fx.Node, dict[fx.Node, Field | None]] = {}
+        self._regions = Regions(graph)
+        self._ends: dict[tuple[fx.Node, int, int], Range] = {}
         self._call_names = numbered([c.name for c in graph.calls])
         self._by_name = self._named()
 
@@ -113,8 +116,13 @@ class TracedGraph:
             return out.clamp(min=self.before_clip(deep)[1]) if unclipped else out
 
         field = None if deep is self.graph.result else self._fields(shallow).get(deep)
-        on_crops = [SegmentRunner(run, field)] if field is not None else []
-        return [*on_crops, SegmentRunner(run)]
+        on_crops = [SegmentRunner(run, field, apart=True)] if field is not None else []
+        return [*on_crops, SegmentRunner(run, apart=self._apart)]
+
+    @cached_property
+    def _apart(self) -> bool:
+        """Whether every operation is known to keep the images of a batch apart."""
+        return all(keeps_images_apart(self.graph, n) for n in self.graph.nodes)
 
     def _beside(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> dict[fx.Node, Any]:
         crossing = self.crossing(shallow, deep)
@@ -157,6 +165,19 @@ class TracedGraph:
         """Return the receptive field of a node's units in the image, None where it has no limit."""
         return self._fields(self.graph.image).get(node)
 
+    def cells(self, node: fx.Node, entry: tuple[int, int, int]) -> Cells | None:
+        """Return the pixels that can move a unit `(k, y, x)` of a node, None where none can."""
+        keys = [(node, axis, entry[axis]) for axis in (1, 2)]
+        ends = self._ends if self.field(node) is not None else {}
+        if not all(key in ends for key in keys):
+            region = self._regions.seen(node, (0, *entry))
+            if region is None or len(region) != 4:
+                return None
+            # Of windows rows and columns do not depend on one another.
+            ends.update(zip(keys, region[2:], strict=True))
+        rows, columns = (ends[key] for key in keys)
+        return Cells(rows, columns)
+
     def _fields(self, start: fx.Node) -> dict[fx.Node, Field | None]:
         if start not in self._fields_from:
             self._fields_from[start] = fields_from(self.graph, start)
@@ -178,6 +199,9 @@ def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:
 
 
 def _expanded(value: Any, count: int) -> Any:
+    """Return what goes with so many maps: a value of the image for each, numbers of images more."""
+    if isinstance(value, int):
+        return value * count
     if isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == 1:
         return value.expand(count, *value.shape[1:])
     return value

@@ -63,6 +63,9 @@ ACTIVATION_FUNCTIONS = frozenset(
 )
 SUMS = frozenset((operator.add, operator.iadd, torch.add, "add", "add_"))
 LEARNED_FUNCTIONS = frozenset((F.conv2d, torch.conv2d, F.linear))
+# Of what they get they take size or type only, or do so of all but the first.
+_SIZES = frozenset((torch.zeros_like, torch.ones_like, "size", "new_zeros", "new_ones", "new_full"))
+_ALIKE = frozenset(("to", "type_as", "view_as", "reshape_as", "expand_as"))
 # A map below this fraction of its stage's first size belongs to the next stage.
 SHRINK = 0.75
 # A stem (one striding convolution) is a stage only where fewer than this many others are left.
@@ -72,17 +75,27 @@ ENOUGH_STAGES = 4
 class Graph:
     """The operations of a network between its image and its logits, in order.
 
-    `calls` lists all module calls, `around` gives for a node the index of the call it happens in.
+    `calls` lists all module calls, `around` gives for a node the index of the call it happens in,
+    `constants` are the nodes that no image changes, `shapes` those of all values for one image.
     """
 
     def __init__(self, network: nn.Module, operations: RecordedOperations) -> None:
         self._model = network
-        self._constants = operations.constants
+        self._held = operations.constants
         self.calls = operations.calls
         self.around = operations.around
         self.nodes = operations.nodes
         self.order = {node: i for i, node in enumerate(self.nodes)}
         self.image, self.result = operations.image, operations.result
+        self.constants = self._constants()
+        self.shapes: dict[fx.Node, tuple[int, ...]] = {}
+
+    def _constants(self) -> set[fx.Node]:
+        of_image = {self.image}
+        for node in self.nodes:
+            if any(s in of_image and hands_on(s, node) for s in node.all_input_nodes):
+                of_image.add(node)
+        return {*self.nodes} - of_image
 
     def added(self, function: Callable[..., Any], node: fx.Node) -> fx.Node:
         """Return a new node behind one that a function makes of its value."""
@@ -183,10 +196,14 @@ class Graph:
         return node.args[0] if node.args else None
 
     def _attribute(self, path: str) -> Any:
-        if path in self._constants:
-            return self._constants[path]
+        if path in self._held:
+            return self._held[path]
         owner, _, name = path.rpartition(".")
         return getattr(self._model.get_submodule(owner), name)
+
+    def shape(self, node: fx.Node) -> tuple[int, ...] | None:
+        """Return the shape of a node's value for one image, None for what is no tensor."""
+        return self.shapes.get(node)
 
     def _only_read(self, node: fx.Node) -> bool:
         return all(isinstance(self.module(user), READERS) for user in node.users)
@@ -204,6 +221,13 @@ def shape_watch(shapes: dict[fx.Node, tuple[int, ...]]) -> Watch:
             shapes[node] = tuple(value.shape)
 
     return note
+
+
+def hands_on(source: fx.Node, user: fx.Node) -> bool:
+    """Whether an operation takes values of a source, and not only its size or its type."""
+    if user.target in _SIZES:
+        return False
+    return user.target not in _ALIKE or user.args[:1] == (source,)
 
 
 def own_copy(value: Any) -> Any:

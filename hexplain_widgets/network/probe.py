@@ -21,10 +21,10 @@ from ..arguments import check_finite, nearest
 from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
-from .graph import Graph, Site, Survey
+from .graph import Graph, Site, Survey, shape_watch
 from .guest import renewed, twin_of, visiting
 from .operations import RecordedOperations, SharesModules, Unrecordable
-from .receptive import Field
+from .receptive import Cells, Field, whole
 from .segments import Segment, SegmentRunner, close
 
 DIFFERS = "its operations, run again, do not give its own answer"
@@ -139,7 +139,9 @@ class Probe:
             if end is None:
                 return _Known(None, "its scores are no result of an operation that is seen")
             graph.end_at(end)
-            logits = graph.run({graph.image: x[:1]}, {end})[end]
+            graph.shapes[graph.image] = (1, *x.shape[1:])
+            watch = shape_watch(graph.shapes)
+            logits = graph.run({graph.image: x[:1]}, {end}, watch=watch)[end]
         except Unrecordable as cause:
             return _Known(None, str(cause))
         if not close(logits, self.classifier.scores_of(x[:1])):
@@ -206,9 +208,30 @@ class Probe:
     def _layer(self, site: Site, stage: int | None) -> Layer:
         field = self.field(site.name)
         _, k, h, w = site.shape
-        return Layer(
-            site.name, _type(site.operation), (k, h, w), stage, field.size if field else None
-        )
+        size = field.size if field is not None else self._seen_by_one(site)
+        return Layer(site.name, _type(site.operation), (k, h, w), stage, size)
+
+    def _seen_by_one(self, site: Site) -> tuple[int, int] | None:
+        """Return the rows and columns that a unit in the middle sees, None where it sees all."""
+        _, _, h, w = site.shape
+        cells = self.cells(site.name, (0, h // 2, w // 2))
+        if cells is None or cells == self._whole():
+            return None
+        return cells.sides
+
+    def _whole(self) -> Cells:
+        shape = self._last.graph.shape(self._last.graph.image) if self._last is not None else None
+        return whole(shape or (1, 1))
+
+    def cells(self, name: str, unit: tuple[int, int, int]) -> Cells | None:
+        """Return the pixels that can move the unit `(k, y, x)` of a layer, None where none can.
+
+        In images of the size that was looked at last; where it is not known, all of them.
+        """
+        node = self._last.node(name) if self._last is not None else None
+        if self._last is None or node is None:
+            return None
+        return self._last.cells(node, unit)
 
     def field(self, name: str) -> Field | None:
         """Return the receptive field of a layer's units in the image; None without a limit.
