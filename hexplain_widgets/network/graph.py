@@ -81,6 +81,7 @@ class Graph:
 
     def __init__(self, network: nn.Module, operations: RecordedOperations) -> None:
         self._model = network
+        self._modules: dict[fx.Node, nn.Module] = {}
         self._held = operations.constants
         self.calls = operations.calls
         self.around = operations.around
@@ -210,7 +211,11 @@ class Graph:
 
     def module(self, node: fx.Node) -> nn.Module | None:
         """Return the module that a node calls, None for a function."""
-        return self._model.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if node.op != "call_module":
+            return None
+        if node not in self._modules:
+            self._modules[node] = self._model.get_submodule(str(node.target))
+        return self._modules[node]
 
 
 def shape_watch(shapes: dict[fx.Node, tuple[int, ...]]) -> Watch:

@@ -64,6 +64,9 @@ class Regions:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._of_image = {*graph.nodes} - graph.constants
+        self._necks = graph.necks()
+        self._wholes: dict[fx.Node, Region | None] = {}
+        self._rules: dict[fx.Node, Callable[[fx.Node, Region], Inputs] | None] = {}
         self._tables: dict[tuple[fx.Node, fx.Node], np.ndarray] = {}
 
     def seen(self, node: fx.Node, entry: Sequence[int]) -> Region | None:
@@ -71,12 +74,24 @@ class Regions:
 
         None where nothing in the image can.
         """
-        regions: dict[fx.Node, Region] = {node: tuple((i, i) for i in entry)}
+        return self._seen(node, tuple((i, i) for i in entry))
+
+    def _seen(self, node: fx.Node, region: Region) -> Region | None:
+        regions: dict[fx.Node, Region] = {node: region}
         for step in reversed(self._graph.needed([node], {self._graph.image})):
-            if step in regions:
-                for source, region in self._inputs(step, regions[step]):
-                    regions[source] = _joined(region, regions.get(source))
+            if step not in regions:
+                continue
+            if step is not node and step in self._necks and regions[step] == self._all(step):
+                return self._by_all_of(step)
+            for source, part in self._inputs(step, regions[step]):
+                regions[source] = _joined(part, regions.get(source))
         return regions.get(self._graph.image)
+
+    def _by_all_of(self, neck: fx.Node) -> Region | None:
+        """Return what all entries of a value together see, through which everything passes."""
+        if neck not in self._wholes:
+            self._wholes[neck] = self._seen(neck, self._all(neck))
+        return self._wholes[neck]
 
     def _shape(self, node: fx.Node) -> tuple[int, ...] | None:
         return self._graph.shape(node)
@@ -86,8 +101,9 @@ class Regions:
 
     def _inputs(self, node: fx.Node, region: Region) -> Inputs:
         """Yield what an operation looks at for a region of its result."""
-        shape = self._shape(node)
-        rule = self._rule(node) if shape is not None else None
+        if node not in self._rules:
+            self._rules[node] = self._rule(node) if self._shape(node) is not None else None
+        rule = self._rules[node]
         known: Iterable[tuple[fx.Node, Region]] | None = None
         # Arguments that no rule foresaw may fail in any way: then it looks at everything.
         with suppress(Exception):

@@ -13,8 +13,7 @@ from torch.nn import functional as F
 import hexplain_widgets as hx
 from hexplain_widgets.network.ablation import ChannelAblation
 from hexplain_widgets.network.guest import visiting
-from hexplain_widgets.network.probe import Probe
-from hexplain_widgets.network.segments import Unit
+from hexplain_widgets.network.segments import Unit, UnitGradients
 
 Turn = Callable[[Tensor], Tensor]
 MASK = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(3)).double() + 0.5
@@ -183,29 +182,11 @@ def picture() -> Tensor:
 
 
 @pytest.mark.parametrize("name", TURNS)
-def test_a_box_holds_the_pixels_that_move_its_unit(name: str) -> None:
+def test_a_box_holds_what_moves_its_unit_and_its_parts_are_those_of_the_whole_network(name) -> None:
     turn, exact = TURNS[name]
-    model, x = Turned(turn), picture().requires_grad_()
-    with torch.enable_grad():
-        _, deep = inside(model, x)
-    engine = hx.Decomposer(model, x.detach(), layers=["second"])
-    for k, y, column in UNITS:
-        unit = Unit(k, y % deep.shape[2], column % deep.shape[3])
-        (gradient,) = torch.autograd.grad(deep[0][tuple(unit)], x, retain_graph=True)
-        box, truth = engine._box("second", unit), hull(gradient)
-        if truth is None:  # a unit that sees padding only
-            continue
-        assert box[0] <= truth[0] and box[1] <= truth[1], (unit, box, truth)
-        assert box[2] >= truth[2] and box[3] >= truth[3], (unit, box, truth)
-        if exact:
-            assert box == truth, unit
-
-
-@pytest.mark.parametrize("name", TURNS)
-def test_what_a_unit_is_made_of_is_that_of_the_network_whole(name: str) -> None:
-    model, x = Turned(TURNS[name][0]), picture()
-    probe = Probe(hx.Classifier(model))
-    capture = probe.capture(x, ["first", "second"])
+    model, x = Turned(turn), picture()
+    engine = hx.Decomposer(model, x, layers=["first", "second"])
+    probe, capture = engine._probe, engine._capture
     with torch.enable_grad():
         pixels = x.clone().requires_grad_()
         first, deep = inside(model, pixels)
@@ -216,29 +197,34 @@ def test_what_a_unit_is_made_of_is_that_of_the_network_whole(name: str) -> None:
             (batch,) = segment.decide(units)
         for i, unit in enumerate(units):
             (expected,) = torch.autograd.grad(deep[0][tuple(unit)], start, retain_graph=True)
-            (top, left), (_, _, h, w) = batch.offsets[i], batch.gradients.shape
-            placed = torch.zeros_like(expected)
-            placed[0, :, top : top + h, left : left + w] = batch.gradients[i] * batch.signs[i]
-            assert torch.allclose(placed, expected, atol=1e-9), (shallow, unit)
-
-
-@pytest.mark.parametrize("name", TURNS)
-def test_a_unit_falls_as_it_does_in_the_network_whole(name: str) -> None:
-    model, x = Turned(TURNS[name][0]), picture()
-    probe = Probe(hx.Classifier(model))
-    capture = probe.capture(x, ["first", "second"])
+            assert torch.allclose(placed(batch, i, expected), expected, atol=1e-9), unit
+            if shallow is None:
+                check_box(engine._box("second", unit), hull(expected), exact=exact)
     segment = probe.segment(capture, "first", "second")
-    removal = ChannelAblation(probe, capture, segment, "first", "second")
-    with torch.no_grad():
-        first, deep = inside(model, x)
-        without = []
-        for k in range(6):
-            gate = torch.ones(6, 1, 1).double()
-            gate[k] = 0
-            without.append(model.second(model.turn(first * gate)))
-    for k, y, c in UNITS[:2]:
-        unit = Unit(k, y, c)
-        expected = np.array([float((deep - w)[0][tuple(unit)]) for w in without])
-        with visiting(model):
-            drops = removal.drops(unit, float(deep[0][tuple(unit)]))
-        assert drops == pytest.approx(expected, abs=1e-6)
+    check_drops(model, ChannelAblation(probe, capture, segment, "first", "second"), x)
+
+
+def placed(batch: UnitGradients, i: int, like: Tensor) -> Tensor:
+    """A unit's gradient on its crop, put where the crop was cut out."""
+    (top, left), (_, _, h, w) = batch.offsets[i], batch.gradients.shape
+    whole = torch.zeros_like(like)
+    whole[0, :, top : top + h, left : left + w] = batch.gradients[i] * batch.signs[i]
+    return whole
+
+
+def check_box(box: tuple[int, ...], truth: tuple[int, ...] | None, *, exact: bool) -> None:
+    if truth is not None:  # a unit that sees padding only has none
+        assert box[0] <= truth[0] and box[1] <= truth[1], (box, truth)
+        assert box[2] >= truth[2] and box[3] >= truth[3], (box, truth)
+        assert box == truth or not exact
+
+
+def check_drops(model: Turned, removal: ChannelAblation, x: Tensor) -> None:
+    unit = Unit(4, 2, 3)
+    first, deep = inside(model, x)
+    gates = 1 - torch.eye(6).double()[:, :, None, None]
+    without = [model.second(model.turn(first * gate)) for gate in gates]
+    expected = np.array([float((deep - w)[0][tuple(unit)].detach()) for w in without])
+    with visiting(model):
+        drops = removal.drops(unit, float(deep[0][tuple(unit)].detach()))
+    assert drops == pytest.approx(expected, abs=1e-6)
