@@ -83,7 +83,12 @@ class TracedGraph:
     ) -> Site:
         rank = self.graph.order[node] if node is not None else -1
         shape = shapes.get(node, ()) if node is not None else ()
-        return Site(name, operation, parent, rank, shape, rank, node in self._necks)
+        weighs = node is not None and node.op != "call_module" and self._weighs(node)
+        return Site(name, operation, parent, rank, shape, rank, node in self._necks, weighs=weighs)
+
+    def _weighs(self, node: fx.Node) -> bool:
+        held = (self.graph.shape(n) for n in node.all_input_nodes if n in self.graph.constants)
+        return any(max(shape, default=1) > 1 for shape in held if shape is not None)
 
     def _sites(self, calls: list[Site], shapes: dict[fx.Node, tuple[int, ...]]) -> list[Site]:
         called = {c.node for c in self.graph.calls}

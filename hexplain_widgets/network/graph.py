@@ -15,6 +15,16 @@ from torch.nn import functional as F
 
 from .operations import RecordedOperations
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text.
+
+    >>> sorted(words("add mul"))
+    ['add', 'mul']
+    """
+    return frozenset(text.split())
+
+
 Watch = Callable[[fx.Node, Any], None]
 # Modules that neither change what they get nor hand it on.
 READERS = (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.BatchNorm2d)
@@ -62,7 +72,11 @@ ACTIVATION_FUNCTIONS = frozenset(
     )
 )
 SUMS = frozenset((operator.add, operator.iadd, torch.add, "add", "add_"))
-LEARNED_FUNCTIONS = frozenset((F.conv2d, torch.conv2d, F.linear))
+# Functions that compare all features with those of each class.
+HEADS = words(
+    "linear matmul mm bmm addmm baddbmm einsum cdist bilinear tensordot inner cosine_similarity"
+    " pairwise_distance"
+)
 # Of what they get they take size or type only, or do so of all but the first.
 _SIZES = frozenset((torch.zeros_like, torch.ones_like, "size", "new_zeros", "new_ones", "new_full"))
 _ALIKE = frozenset(("to", "type_as", "view_as", "reshape_as", "expand_as"))
@@ -286,9 +300,9 @@ class Survey:
     def stages(self) -> list[Site]:
         """Return the sites of the stages, shallowest first.
 
-        A stage's site is its last activation or block on the trunk of the network.
+        A stage's site is its last activation or block on the trunk of the network. Whatever a head
+        is made of, all maps before it belong to the trunk.
         """
-        learned = [s.rank for s in self.sites if s.kind in ("convolution", "head")]
         convolutions = [s for s in self.sites if s.kind == "convolution"]
         if not convolutions:
             return []
@@ -296,12 +310,22 @@ class Survey:
             s
             for s in self.sites
             if s.spatial
-            and convolutions[0].rank <= s.rank < learned[-1]
+            and convolutions[0].rank <= s.rank < self._end
             and _counts(s)
             and all(map(self._is_opened, self._around(s)))
         ]
         best = [_best(group) for group in _by_resolution(trunk)]
         return [self._outermost.get(s.value, s) for s in _without_stem(best, convolutions)]
+
+    @property
+    def _end(self) -> int:
+        """The rank from which maps are scores of classes: a last convolution may be the head."""
+        last = [s for s in self.sites if s.kind in ("convolution", "head")][-1]
+        columns = self.logits.shape[-1] if isinstance(self.logits, Tensor) else 0
+        # Of one score for two classes both are explained.
+        scores = (columns, 1) if columns == 2 else (columns,)
+        is_head = last.kind == "convolution" and (not last.spatial or last.shape[1] in scores)
+        return last.rank if is_head else self.sites[-1].rank + 1
 
     def _is_opened(self, call: int) -> bool:
         """Whether a module is part of the trunk's skeleton and not a block of its own."""
@@ -317,7 +341,7 @@ class Site:
     `parent` is the index of the module call around it (-1 outside all), `rank` its place in the
     order of completion, `shape` that of the value with the batch. `value` is the same for all sites
     of one value (a block and its last layer). `neck` says that every path from the image to the
-    logits leads through it.
+    logits leads through it, `weighs` that a function takes numbers that no image changes.
     """
 
     name: str
@@ -327,6 +351,7 @@ class Site:
     shape: tuple[int, ...]
     value: int
     neck: bool = True
+    weighs: bool = False
 
     @property
     def spatial(self) -> bool:
@@ -339,13 +364,19 @@ class Site:
         op = self.operation
         if isinstance(op, nn.Conv2d) or op in (F.conv2d, torch.conv2d):
             return "convolution"
-        if isinstance(op, nn.Linear) or op is F.linear:
+        if isinstance(op, nn.Linear | nn.Bilinear) or _called(op) in HEADS:
+            return "head"
+        if self.weighs and not self.spatial:
             return "head"
         if isinstance(op, ACTIVATION_MODULES) or op in ACTIVATION_FUNCTIONS or op in SUMS:
             return "activation"
         if isinstance(op, nn.Module) and any(isinstance(m, nn.Conv2d) for m in op.modules()):
             return "block"
         return "other"
+
+
+def _called(operation: object) -> str:
+    return str(getattr(operation, "__name__", operation)).strip("_")
 
 
 def _counts(site: Site) -> bool:

@@ -12,21 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from .graph import Graph
+from .graph import Graph, words
 
 Pair = tuple[int, int]
 Range = tuple[int, int]
-
-
-def words(text: str) -> frozenset[str]:
-    """Return the words of a text.
-
-    >>> sorted(words("add mul"))
-    ['add', 'mul']
-    """
-    return frozenset(text.split())
-
-
 # Rows and columns of maps N x K x H x W.
 UPRIGHT: Pair = (2, 3)
 # What changes every entry by itself, by the names of functions, methods and modules.

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from .graph import Graph, hands_on
+from .graph import Graph, hands_on, words
 from .receptive import (
     LAST_AXES,
     Cells,
@@ -29,7 +29,6 @@ from .receptive import (
     map_window,
     padding_mode,
     setting,
-    words,
 )
 
 # The first and the last entry along every axis; of a value that is no tensor, all of it: ().
