@@ -32,6 +32,7 @@ class TracedGraph:
         self._necks = graph.necks()
         self._fields_from: dict[fx.Node, dict[fx.Node, Field | None]] = {}
         self._regions = Regions(graph)
+        self._before: dict[int, set[int]] = {}
         self._ends: dict[tuple[fx.Node, int, int], Range] = {}
         self._call_names = numbered([c.name for c in graph.calls])
         self._by_name = self._named()
@@ -63,7 +64,34 @@ class TracedGraph:
             for name, c in zip(self._call_names, self.graph.calls, strict=True)
         ]
         maps = {self.graph.order[n]: v for n in possible if isinstance(v := values[n], Tensor)}
-        return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
+        sites, logits = self._sites(calls, shapes), values[self.graph.result]
+        return Survey(sites, calls, maps, logits, self._follows)
+
+    def _follows(self, shallow: int, deep: int) -> bool:
+        """Whether the value of one place in the order depends on that of another one."""
+        if deep not in self._before:
+            steps = self.graph.needed([self.graph.nodes[deep]], set())
+            self._before[deep] = {self.graph.order[n] for n in steps}
+        return shallow in self._before[deep]
+
+    def passing(self, name: str) -> list[str]:
+        """Return the maps that lead to the logits without passing a layer: the last ones.
+
+        By the name of a module where one returns them.
+        """
+        names = {node: known for known, node in reversed(self._by_name.items())}
+        crossing = sorted(self.crossing(self.known(name)), key=self.graph.order.__getitem__)
+        maps = [n for n in map(self._last_map, crossing) if n is not None]
+        return list(dict.fromkeys(names.get(n, n.name) for n in maps))
+
+    def _last_map(self, node: fx.Node) -> fx.Node | None:
+        """Return the nearest map that a value rests on, None where there is none."""
+        while not _is_map(self.graph.shape(node)):
+            before = [n for n in node.all_input_nodes if n not in self.graph.constants]
+            if not before or node.target == "size":
+                return None
+            node = before[0]
+        return node
 
     def _possible_stages(self) -> set[fx.Node]:
         unfinished = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d, nn.Dropout)
@@ -187,6 +215,10 @@ class TracedGraph:
         if start not in self._fields_from:
             self._fields_from[start] = fields_from(self.graph, start)
         return self._fields_from[start]
+
+
+def _is_map(shape: tuple[int, ...] | None) -> bool:
+    return shape is not None and len(shape) == 4 and shape[2] * shape[3] > 1
 
 
 def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:

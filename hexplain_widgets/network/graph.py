@@ -257,13 +257,15 @@ def own_copy(value: Any) -> Any:
 @dataclass(frozen=True)
 class Survey:
     """What one forward pass showed: all sites in order of completion, the module calls that their
-    parents point to, the maps of possible stages by value, and the logits.
+    parents point to, the maps of possible stages by value, and the logits. `follows` says whether a
+    value depends on another one, where that is known.
     """
 
     sites: list[Site]
     calls: list[Site]
     maps: Mapping[int, Tensor]
     logits: Any
+    follows: Callable[[int, int], bool] | None = None
 
     @cached_property
     def _wide(self) -> frozenset[int]:
@@ -294,7 +296,7 @@ class Survey:
 
     def layers(self) -> list[Site]:
         """Return one site for each feature map, under its outermost name, in order."""
-        spatial = {s.value: s for s in self.sites if s.spatial}
+        spatial = {s.value: s for s in self.sites if s.spatial and s.single}
         return [self._outermost.get(value, s) for value, s in spatial.items()]
 
     def stages(self) -> list[Site]:
@@ -310,12 +312,28 @@ class Survey:
             s
             for s in self.sites
             if s.spatial
+            and s.single
             and convolutions[0].rank <= s.rank < self._end
             and _counts(s)
             and all(map(self._is_opened, self._around(s)))
         ]
-        best = [_best(group) for group in _by_resolution(trunk)]
+        best = self._chain(trunk)
         return [self._outermost.get(s.value, s) for s in _without_stem(best, convolutions)]
+
+    def _chain(self, trunk: Sequence[Site]) -> list[Site]:
+        """Return the best site of each resolution, every one before the next."""
+        chain: list[Site] = []
+        left = list(trunk)
+        while left:
+            best = _best(_by_resolution(left)[-1])
+            chain.insert(0, best)
+            way = [s for s in left if s.value == best.value or self._precedes(s, best)]
+            left = [s for group in _by_resolution(way)[:-1] for s in group]
+        return chain
+
+    def _precedes(self, site: Site, deeper: Site) -> bool:
+        before = site.value < deeper.value
+        return before and (self.follows is None or self.follows(site.value, deeper.value))
 
     @property
     def _end(self) -> int:
@@ -357,6 +375,11 @@ class Site:
     def spatial(self) -> bool:
         """Whether the value is a feature map with more than one cell."""
         return len(self.shape) == 4 and self.shape[2] * self.shape[3] > 1
+
+    @property
+    def single(self) -> bool:
+        """Whether the value is one map: several tiles or frames of an image are several."""
+        return self.shape[0] == 1
 
     @property
     def kind(self) -> str:

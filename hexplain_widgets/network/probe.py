@@ -69,12 +69,16 @@ def _bound_to(
 
 @dataclass(frozen=True)
 class Capture:
-    """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits."""
+    """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits.
+
+    `notes` say what of the scores passes by the deepest layer.
+    """
 
     x: Float[Tensor, "1 c h w"]
     logits: Float[Tensor, "1 n"]
     maps: Mapping[str, Tensor]
     layers: tuple[Layer, ...]
+    notes: tuple[str, ...] = ()
 
 
 class _Known(NamedTuple):
@@ -257,7 +261,23 @@ class Probe:
         table = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
         for layer in table:
             check_finite(f"the layer {layer.name} gives", maps[layer.name])
-        return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table)
+        notes = self._passing_by(x, table[0].name)
+        if layers is None:
+            self.classifier.stage_notes = notes
+        named = {layer.name: maps[layer.name] for layer in table}
+        return Capture(x, logits, named, table, notes)
+
+    def _passing_by(self, x: Tensor, deepest: str) -> tuple[str, ...]:
+        """Return in words what leads to the scores beside the deepest layer."""
+        graph = self.graph(x) if self._last is not None else None
+        others = graph.passing(deepest) if graph is not None else []
+        if not others:
+            return ()
+        listed = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
+        return (
+            f"The scores rest on {listed} too, beside {deepest}: what that adds is in no layer"
+            " shown here. Name layers=[...] to look there.",
+        )
 
     def _captured(
         self, x: Tensor, layers: Collection[str] | None
@@ -271,13 +291,19 @@ class Probe:
         self._stages[key] = survey.stages()
         sites = self._stages[key] if layers is None else self._named(layers, survey)
         if not sites:
-            raise ValueError(
-                f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
-                " found; expected a CNN; name its layers with layers=[...], see hx.layers"
-            )
+            raise self._no_stages(survey)
         if all(s.value in survey.maps for s in sites):
             return sites, {s.name: survey.maps[s.value] for s in sites}, survey.logits
         return (sites, *self._maps(x, [s.name for s in sites]))
+
+    def _no_stages(self, survey: Survey) -> ValueError:
+        several = [s for s in survey.sites if s.spatial and not s.single]
+        if several:
+            return _several(several[-1])
+        return ValueError(
+            f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
+            " found; expected a CNN; name its layers with layers=[...], see hx.layers"
+        )
 
     def _maps(self, x: Tensor, names: list[str]) -> tuple[dict[str, Tensor], Tensor]:
         graph = self.graph(x)
@@ -304,6 +330,8 @@ class Probe:
                 f"got the unknown layer {name!r}; expected one that hx.layers lists; the nearest"
                 f" are {near}"
             )
+        if site.spatial and not site.single:
+            raise _several(site)
         if not site.spatial:
             raise ValueError(
                 f"the layer {name!r} gives {site.shape}, without spatial extent; expected a feature"
@@ -367,6 +395,14 @@ class Probe:
             return runner.run(maps, unclipped)
 
         return SegmentRunner(run)
+
+
+def _several(site: Site) -> ValueError:
+    return ValueError(
+        f"the layer {site.name!r} gives {site.shape[0]} maps of one image: its forward puts tiles,"
+        " frames or crops side by side as a batch; expected one feature map K x H x W; explain the"
+        " network that takes one of them, or name a layer where they are one map, see hx.layers"
+    )
 
 
 def layers(model: nn.Module | Classifier, image: Any) -> LayerTable:

@@ -210,7 +210,7 @@ class Segment:
         if not self._agree(values.detach(), captured):
             self._drop_runner()
             return None
-        (gradients,) = torch.autograd.grad((values * signs.to(values.dtype)).sum(), maps)
+        gradients = self._gradients((values * signs.to(values.dtype)).sum(), maps)
         return UnitGradients(
             tuple(units),
             tuple(int(s) for s in signs),
@@ -220,6 +220,18 @@ class Segment:
             maps.detach(),
             crop.corners,
         )
+
+    def _gradients(self, value: Tensor, maps: Tensor) -> Tensor:
+        given: tuple[Tensor | None, ...] = (None,)
+        if value.requires_grad:
+            given = torch.autograd.grad(value, maps, allow_unused=True)
+        if given[0] is None:
+            shallow, deep = self._names
+            raise ValueError(
+                f"{deep} does not depend on {shallow}; expected layers that follow one another; see"
+                " hx.layers for their order"
+            )
+        return given[0]
 
     def _windows(self, runner: SegmentRunner, units: Sequence[Unit]) -> Crop:
         if runner.field is None:
