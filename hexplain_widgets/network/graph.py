@@ -335,7 +335,7 @@ class Survey:
         before = site.value < deeper.value
         return before and (self.follows is None or self.follows(site.value, deeper.value))
 
-    @property
+    @cached_property
     def _end(self) -> int:
         """The rank from which maps are scores of classes: a last convolution may be the head."""
         last = [s for s in self.sites if s.kind in ("convolution", "head")][-1]
@@ -399,7 +399,8 @@ class Site:
 
 
 def _called(operation: object) -> str:
-    return str(getattr(operation, "__name__", operation)).strip("_")
+    name = operation if isinstance(operation, str) else getattr(operation, "__name__", "")
+    return str(name).strip("_")
 
 
 def _counts(site: Site) -> bool:
