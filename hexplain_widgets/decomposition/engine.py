@@ -164,8 +164,9 @@ class Decomposer:
         )
 
     def _notes(self, root: Node) -> tuple[str, ...]:
-        said = (*self._probe.notes(self._capture.x), *self._capture.notes)
-        notes = [*self.classifier.notes, *self._prepared.notes, *said]
+        said = self._probe.notes(self._capture.x)
+        given = (*self.classifier.notes, *self._capture.notes, *self._prepared.notes, *said)
+        notes = dict.fromkeys(given)
         sign = note_on_sign(self.target, root, self._layers[0].name)
         return (*notes, *([sign] if sign else []), *notes_on(root))
 
@@ -261,11 +262,11 @@ class Decomposer:
 
     def _box(self, layer: str, unit: Unit) -> tuple[int, int, int, int]:
         h, w = self._prepared.shown.shape[:2]
-        field = self._probe.field(layer)
-        if field is None:
+        cells = self._probe.cells(layer, unit)
+        if cells is None:
             return 0, 0, w, h
-        (y0, y1), (x0, x1) = field.cells((unit.y, unit.x))
-        return max(x0, 0), max(y0, 0), min(x1 + 1, w), min(y1 + 1, h)
+        (y0, y1), (x0, x1) = cells
+        return x0, y0, x1 + 1, y1 + 1
 
     def expand(
         self,

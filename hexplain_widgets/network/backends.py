@@ -27,7 +27,8 @@ from .layout import (
     layouts_in,
     unknown_layer,
 )
-from .receptive import Field, fields_from
+from .receptive import Cells, Field, Range, fields_from, keeps_images_apart
+from .regions import Regions
 from .segments import SegmentRunner
 
 CLIPS = (F.relu6, F.hardtanh, torch.clamp)
@@ -37,28 +38,25 @@ Key = tuple[str, int]
 class TracedGraph:
     """The graph of a network with names for its nodes, whose layers all are maps.
 
-    `shapes` are those of all values for one image. `said` are layouts that a user names for layers;
-    raises ValueError for those that cannot be.
+    `said` are layouts that a user names for layers; raises ValueError for those that cannot be.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        shapes: Mapping[fx.Node, tuple[int, ...]],
-        said: Sequence[tuple[str, str | Rearrangement]] = (),
-    ) -> None:
+    def __init__(self, graph: Graph, said: Sequence[tuple[str, str | Rearrangement]] = ()) -> None:
         self.graph = graph
         self._necks = graph.necks()
         self._fields_from: dict[fx.Node, dict[fx.Node, Field | None]] = {}
+        self._regions = Regions(graph)
+        self._before: dict[int, set[int]] = {}
+        self._ends: dict[tuple[fx.Node, int, int], Range] = {}
         self._call_names = numbered([c.name for c in graph.calls])
         self._by_name = self._named()
-        self._layouts = layouts_in(graph, shapes)
+        self._layouts = layouts_in(graph, graph.shapes)
         for name, layout in said:
             if name not in self._by_name:
                 raise unknown_layer(name, self._by_name)
             node = self._by_name[name]
             seen = self._layouts.get(node)
-            self._layouts[node] = as_said(name, layout, shapes[node], seen)
+            self._layouts[node] = as_said(name, layout, graph.shapes[node], seen)
         self._maps_of: dict[fx.Node, fx.Node] = {}
         self._values_of: dict[fx.Node, fx.Node] = {}
         self._unread: set[fx.Node] | None = None
@@ -88,8 +86,17 @@ class TracedGraph:
         if node not in self._maps_of:
             maps = self.graph.put_between(node, partial(layout.nodes, node))
             self._maps_of[node], self._values_of[maps] = maps, node
+            self._learn_shapes(node)
             self._fields_from.clear()
+            self._before.clear()
+            self._regions = Regions(self.graph)
         return self._maps_of[node]
+
+    def _learn_shapes(self, node: fx.Node) -> None:
+        """Note the shapes of what was put in behind a node."""
+        new = [n for n in self.graph.between if n not in self.graph.shapes]
+        value = torch.empty(self.graph.shapes[node], device="meta")
+        self.graph.run({node: value}, new, watch=shape_watch(self.graph.shapes))
 
     def survey(self, x: Float[Tensor, "1 c h w"]) -> Survey:
         """Run the network once and return what appeared."""
@@ -104,7 +111,34 @@ class TracedGraph:
         ]
         tensors = {n: v for n in possible if isinstance(v := values[n], Tensor)}
         maps = {self.graph.order[n]: self._as_maps(n, v) for n, v in tensors.items()}
-        return Survey(self._sites(calls, shapes), calls, maps, values[self.graph.result])
+        sites, logits = self._sites(calls, shapes), values[self.graph.result]
+        return Survey(sites, calls, maps, logits, self._follows)
+
+    def _follows(self, shallow: int, deep: int) -> bool:
+        """Whether the value of one place in the order depends on that of another one."""
+        if deep not in self._before:
+            steps = self.graph.needed([self.graph.nodes[deep]], set())
+            self._before[deep] = {self.graph.order[n] for n in steps}
+        return shallow in self._before[deep]
+
+    def passing(self, name: str) -> list[str]:
+        """Return the maps that lead to the logits without passing a layer: the last ones.
+
+        By the name of a module where one returns them.
+        """
+        names = {node: known for known, node in reversed(self._by_name.items())}
+        crossing = sorted(self.crossing(self.known(name)), key=self.graph.order.__getitem__)
+        maps = [n for n in map(self._last_map, crossing) if n is not None]
+        return list(dict.fromkeys(names.get(n, n.name) for n in maps))
+
+    def _last_map(self, node: fx.Node) -> fx.Node | None:
+        """Return the nearest map that a value rests on, None where there is none."""
+        while not _is_map(self.graph.shape(node)):
+            before = [n for n in node.all_input_nodes if n not in self.graph.constants]
+            if not before or node.target == "size":
+                return None
+            node = before[0]
+        return node
 
     def _find_unread(self, x: Tensor, values: Mapping[fx.Node, Any]) -> None:
         """Find the maps of tokens at the end on which no score depends: from the last one up."""
@@ -156,7 +190,13 @@ class TracedGraph:
         layout, shape = self._layouts.get(node), shapes[node]
         kind, shown = kind_and_shape(layout, shape)
         read = node not in (self._unread or ())
-        return Site(name, operation, parent, rank, shown, rank, node in self._necks, kind, read)
+        weighs = node.op != "call_module" and self._weighs(node)
+        neck = node in self._necks
+        return Site(name, operation, parent, rank, shown, rank, neck, kind, read, weighs)
+
+    def _weighs(self, node: fx.Node) -> bool:
+        held = (self.graph.shape(n) for n in node.all_input_nodes if n in self.graph.constants)
+        return any(max(shape, default=1) > 1 for shape in held if shape is not None)
 
     def _sites(self, calls: list[Site], shapes: dict[fx.Node, tuple[int, ...]]) -> list[Site]:
         called = {c.node for c in self.graph.calls}
@@ -201,8 +241,13 @@ class TracedGraph:
             return out.clamp(min=self.before_clip(deep)[1]) if unclipped else out
 
         field = None if deep is self.graph.result else self._fields(shallow).get(deep)
-        on_crops = [SegmentRunner(run, field)] if field is not None else []
-        return [*on_crops, SegmentRunner(run)]
+        on_crops = [SegmentRunner(run, field, apart=True)] if field is not None else []
+        return [*on_crops, SegmentRunner(run, apart=self._apart)]
+
+    @cached_property
+    def _apart(self) -> bool:
+        """Whether every operation is known to keep the images of a batch apart."""
+        return all(keeps_images_apart(self.graph, n) for n in self.graph.nodes)
 
     def _beside(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> dict[fx.Node, Any]:
         crossing = self.crossing(shallow, deep)
@@ -246,13 +291,30 @@ class TracedGraph:
 
     def field(self, name: str) -> Field | None:
         """Return the receptive field of a layer's units in the image, None without a limit."""
-        node = self._by_name.get(name)
+        node = self.node(name)
         return None if node is None else self._fields(self.graph.image).get(node)
+
+    def cells(self, node: fx.Node, entry: tuple[int, int, int]) -> Cells | None:
+        """Return the pixels that can move a unit `(k, y, x)` of a node, None where none can."""
+        keys = [(node, axis, entry[axis]) for axis in (1, 2)]
+        ends = self._ends if self._fields(self.graph.image).get(node) is not None else {}
+        if not all(key in ends for key in keys):
+            region = self._regions.seen(node, (0, *entry))
+            if region is None or len(region) != 4:
+                return None
+            # Of windows rows and columns do not depend on one another.
+            ends.update(zip(keys, region[2:], strict=True))
+        rows, columns = (ends[key] for key in keys)
+        return Cells(rows, columns)
 
     def _fields(self, start: fx.Node) -> dict[fx.Node, Field | None]:
         if start not in self._fields_from:
             self._fields_from[start] = fields_from(self.graph, start)
         return self._fields_from[start]
+
+
+def _is_map(shape: tuple[int, ...] | None) -> bool:
+    return shape is not None and len(shape) == 4 and shape[2] * shape[3] > 1
 
 
 def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:

@@ -79,6 +79,7 @@ class Classifier:
         self.output = output
         self.layouts = checked_layouts(layout)
         self.reading: ScoreReading | None = None
+        self.stage_notes: tuple[str, ...] = ()
         self.several_labels = False
         self.classes = _both_answers(_names(classes), scores)
         self._given = transform is not None
@@ -110,7 +111,7 @@ class Classifier:
             return ()
         assumed = self.scores is None and reading.ending == "returned"
         doubtful = self.several_labels and assumed and reading.shown == "softmax"
-        return (*reading.notes, *((SEVERAL_LABELS,) if doubtful else ()))
+        return (*reading.notes, *((SEVERAL_LABELS,) if doubtful else ()), *self.stage_notes)
 
     def __repr__(self) -> str:
         named = f"{len(self.classes)} classes" if self.classes else "classes without names"

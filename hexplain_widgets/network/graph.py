@@ -16,6 +16,16 @@ from torch.nn import functional as F
 
 from .operations import RecordedOperations
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text.
+
+    >>> sorted(words("add mul"))
+    ['add', 'mul']
+    """
+    return frozenset(text.split())
+
+
 Watch = Callable[[fx.Node, Any], None]
 # Modules that neither change what they get nor hand it on.
 READERS = (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.BatchNorm2d)
@@ -63,7 +73,14 @@ ACTIVATION_FUNCTIONS = frozenset(
     )
 )
 SUMS = frozenset((operator.add, operator.iadd, torch.add, "add", "add_"))
-LEARNED_FUNCTIONS = frozenset((F.conv2d, torch.conv2d, F.linear))
+# Functions that compare all features with those of each class.
+HEADS = words(
+    "linear matmul mm bmm addmm baddbmm einsum cdist bilinear tensordot inner cosine_similarity"
+    " pairwise_distance"
+)
+# Of what they get they take size or type only, or do so of all but the first.
+_SIZES = frozenset((torch.zeros_like, torch.ones_like, "size", "new_zeros", "new_ones", "new_full"))
+_ALIKE = frozenset(("to", "type_as", "view_as", "reshape_as", "expand_as"))
 # A map below this fraction of its stage's first size belongs to the next stage.
 SHRINK = 0.75
 # A stem (one striding convolution) is a stage only where fewer than this many others are left.
@@ -75,18 +92,29 @@ FEWEST_BLOCKS = 3
 class Graph:
     """The operations of a network between its image and its logits, in order.
 
-    `calls` lists all module calls, `around` gives for a node the index of the call it happens in.
+    `calls` lists all module calls, `around` gives for a node the index of the call it happens in,
+    `constants` are the nodes that no image changes, `shapes` those of all values for one image.
     """
 
     def __init__(self, network: nn.Module, operations: RecordedOperations) -> None:
         self._model = network
-        self._constants = operations.constants
+        self._modules: dict[fx.Node, nn.Module] = {}
+        self._held = operations.constants
         self.calls = operations.calls
         self.around = operations.around
         self.nodes = operations.nodes
         self.order = {node: i for i, node in enumerate(self.nodes)}
         self.image, self.result = operations.image, operations.result
+        self.constants = self._constants()
+        self.shapes: dict[fx.Node, tuple[int, ...]] = {}
         self.between: set[fx.Node] = set()
+
+    def _constants(self) -> set[fx.Node]:
+        of_image = {self.image}
+        for node in self.nodes:
+            if any(s in of_image and hands_on(s, node) for s in node.all_input_nodes):
+                of_image.add(node)
+        return {*self.nodes} - of_image
 
     def added(self, function: Callable[..., Any], node: fx.Node) -> fx.Node:
         """Return a new node behind one that a function makes of its value."""
@@ -210,17 +238,25 @@ class Graph:
         return node.args[0] if node.args else None
 
     def _attribute(self, path: str) -> Any:
-        if path in self._constants:
-            return self._constants[path]
+        if path in self._held:
+            return self._held[path]
         owner, _, name = path.rpartition(".")
         return getattr(self._model.get_submodule(owner), name)
+
+    def shape(self, node: fx.Node) -> tuple[int, ...] | None:
+        """Return the shape of a node's value for one image, None for what is no tensor."""
+        return self.shapes.get(node)
 
     def _only_read(self, node: fx.Node) -> bool:
         return all(isinstance(self.module(user), READERS) for user in node.users)
 
     def module(self, node: fx.Node) -> nn.Module | None:
         """Return the module that a node calls, None for a function."""
-        return self._model.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if node.op != "call_module":
+            return None
+        if node not in self._modules:
+            self._modules[node] = self._model.get_submodule(str(node.target))
+        return self._modules[node]
 
 
 def shape_watch(shapes: dict[fx.Node, tuple[int, ...]]) -> Watch:
@@ -233,6 +269,13 @@ def shape_watch(shapes: dict[fx.Node, tuple[int, ...]]) -> Watch:
     return note
 
 
+def hands_on(source: fx.Node, user: fx.Node) -> bool:
+    """Whether an operation takes values of a source, and not only its size or its type."""
+    if user.target in _SIZES:
+        return False
+    return user.target not in _ALIKE or user.args[:1] == (source,)
+
+
 def own_copy(value: Any) -> Any:
     """Return a copy of a tensor, anything else as it is."""
     return value.clone() if isinstance(value, Tensor) else value
@@ -241,13 +284,15 @@ def own_copy(value: Any) -> Any:
 @dataclass(frozen=True)
 class Survey:
     """What one forward pass showed: all sites in order of completion, the module calls that their
-    parents point to, the maps of possible stages by value, and the logits.
+    parents point to, the maps of possible stages by value, and the logits. `follows` says whether a
+    value depends on another one, where that is known.
     """
 
     sites: list[Site]
     calls: list[Site]
     maps: Mapping[int, Tensor]
     logits: Any
+    follows: Callable[[int, int], bool] | None = None
 
     @cached_property
     def _wide(self) -> frozenset[int]:
@@ -298,31 +343,30 @@ class Survey:
 
     def layers(self) -> list[Site]:
         """Return one site for each feature map, under its outermost name, in order."""
-        spatial = {s.value: s for s in self.sites if s.spatial}
+        spatial = {s.value: s for s in self.sites if s.spatial and not s.several}
         return [self._outermost.get(value, s) for value, s in spatial.items()]
 
     def stages(self) -> list[Site]:
         """Return the sites of the stages, shallowest first.
 
-        A stage's site is its last activation or block on the trunk of the network.
+        A stage's site is its last activation or block on the trunk of the network. Whatever a head
+        is made of, all maps before it belong to the trunk.
         """
-        learned = [s.rank for s in self.sites if s.kind in ("convolution", "head")]
         convolutions = [s for s in self.sites if s.kind == "convolution"]
         skeleton = {self.calls[i].name for i in self._skeleton}
         trunk = [
             s
             for s in self.sites
             if s.spatial
+            and not s.several
             and s.read
             and s.name not in skeleton
             and _follows(s, convolutions)
-            and s.rank < max(learned, default=-1)
+            and s.rank < self._end
             and (_counts(s) or s.rank in self._sums)
             and all(map(self._is_opened, self._around(s)))
         ]
-        *shallow, last = _by_resolution(trunk) or [[]]
-        best = [_best(group) for group in shallow]
-        stages = [self._outermost.get(s.value, s) for s in (*best, *_spread(last, shallow))]
+        stages = [self._outermost.get(s.value, s) for s in self._chain(trunk)]
         return _without_stem(stages, convolutions)
 
     def doubtful(self) -> Site | None:
@@ -335,6 +379,35 @@ class Survey:
         behind = [s for s in self.sites if s.layout == "?" and s.neck and last < s.rank < heads]
         sizes = [s for s in behind if s.shape[0] == 1 and math.prod(s.shape) > max(s.shape)]
         return next((s for s in reversed(sizes) if s.kind in ("activation", "block")), None)
+
+    def _chain(self, trunk: Sequence[Site]) -> list[Site]:
+        """Return the best site of each resolution, every one before the next; several of blocks."""
+        chain: list[Site] = []
+        left = list(trunk)
+        while left:
+            *shallower, last = _by_resolution(left)
+            best = [_best(last)] if chain else _spread(last, shallower)
+            chain = [*best, *chain]
+            way = [s for s in left if s.value == best[0].value or self._precedes(s, best[0])]
+            left = [s for group in _by_resolution(way)[:-1] for s in group]
+        return chain
+
+    def _precedes(self, site: Site, deeper: Site) -> bool:
+        before = site.value < deeper.value
+        return before and (self.follows is None or self.follows(site.value, deeper.value))
+
+    @cached_property
+    def _end(self) -> int:
+        """The rank from which maps are scores of classes: a last convolution may be the head."""
+        learned = [s for s in self.sites if s.kind in ("convolution", "head")]
+        if not learned:
+            return -1
+        last = learned[-1]
+        columns = self.logits.shape[-1] if isinstance(self.logits, Tensor) else 0
+        # Of one score for two classes both are explained.
+        scores = (columns, 1) if columns == 2 else (columns,)
+        is_head = last.kind == "convolution" and (not last.spatial or last.shape[1] in scores)
+        return last.rank if is_head else self.sites[-1].rank + 1
 
     def _is_opened(self, call: int) -> bool:
         """Whether a module is part of the trunk's skeleton and not a block of its own."""
@@ -353,7 +426,8 @@ class Site:
     of one value (a block and its last layer). `neck` says that every path from the image to the
     logits leads through it. `layout` says how the value stands for a map of that shape, "" where it
     stands for none, "?" where nobody knows. `read` is False where no score depends on that map:
-    behind the last attention of a network that reads its class token alone.
+    behind the last attention of a network that reads its class token alone. `weighs` says that a
+    function takes numbers that no image changes.
     """
 
     name: str
@@ -365,6 +439,7 @@ class Site:
     neck: bool = True
     layout: str = "nchw"
     read: bool = True
+    weighs: bool = False
 
     @property
     def spatial(self) -> bool:
@@ -373,12 +448,20 @@ class Site:
         return known and len(self.shape) == 4 and self.shape[2] * self.shape[3] > 1
 
     @property
+    def several(self) -> bool:
+        """Whether the value is several maps: tiles, windows or frames of an image as a batch."""
+        known = self.layout != "" and len(self.shape) == 4
+        return known and self.shape[0] > 1 and self.shape[2] * self.shape[3] > 1
+
+    @property
     def kind(self) -> str:
         """What the site is to a stage: `activation`, `block`, `convolution`, `head` or `other`."""
         op = self.operation
         if isinstance(op, nn.Conv2d) or op in (F.conv2d, torch.conv2d):
             return "convolution"
-        if isinstance(op, nn.Linear) or op is F.linear:
+        if isinstance(op, nn.Linear | nn.Bilinear) or _called(op) in HEADS:
+            return "head"
+        if self.weighs and not self.spatial:
             return "head"
         if isinstance(op, ACTIVATION_MODULES) or op in ACTIVATION_FUNCTIONS or op in SUMS:
             return "activation"
@@ -395,6 +478,11 @@ class Site:
         return turned and self.neck and self.kind == "block" and not sequence
 
 
+def _called(operation: object) -> str:
+    name = operation if isinstance(operation, str) else getattr(operation, "__name__", "")
+    return str(name).strip("_")
+
+
 def _counts(site: Site) -> bool:
     kinds = ("block",) if site.layout == "tokens" else ("activation", "block", "convolution")
     known = site.neck or site.layout == "nchw"
@@ -409,7 +497,8 @@ def _follows(site: Site, convolutions: Sequence[Site]) -> bool:
 def _stream(group: Sequence[Site]) -> list[Site]:
     """Return the blocks of channels-last or token networks in a group, each of another value."""
     turned = [s for s in group if s.neck and s.layout != "nchw"]
-    blocks = [s for s in turned if s.is_stream or s.operation in SUMS] or turned
+    sums = [s for s in turned if s.operation in SUMS]
+    blocks = [s for s in turned if s.is_stream] or sums or turned
     return [*{s.value: s for s in reversed(blocks)}.values()][::-1]
 
 

@@ -176,7 +176,8 @@ class _Log(TorchFunctionMode):
 
     def _is_whole(self, module: nn.Module) -> bool:
         torch_own = type(module).__module__.startswith(("torch.nn", "torch.ao.nn"))
-        return module in self._whole or (torch_own and not isinstance(module, nn.Sequential))
+        own = torch_own and "forward" not in vars(module)
+        return module in self._whole or (own and not isinstance(module, nn.Sequential))
 
     def _check_gradient(self, tensor: Tensor) -> None:
         """Raise where a tensor's gradient is not that of the operation that made it."""

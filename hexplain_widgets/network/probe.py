@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from ..arguments import check_finite, nearest
 from ..evidence import Layer, LayerTable
@@ -25,7 +25,7 @@ from .graph import Graph, Site, Survey, shape_watch
 from .guest import renewed, twin_of, visiting
 from .layout import doubt, uncertain
 from .operations import RecordedOperations, SharesModules, Unrecordable
-from .receptive import Field
+from .receptive import Cells, Field, whole
 from .segments import Segment, SegmentRunner, close
 
 STREAM = (
@@ -77,7 +77,7 @@ def _bound_to(
 class Capture:
     """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits.
 
-    `notes` say what is to be known of these layers.
+    `notes` say what is to be known of these layers, and what of the scores passes by the deepest.
     """
 
     x: Float[Tensor, "1 c h w"]
@@ -151,13 +151,14 @@ class Probe:
             if end is None:
                 return _Known(None, "its scores are no result of an operation that is seen")
             graph.end_at(end)
-            shapes: dict[fx.Node, tuple[int, ...]] = {graph.image: (1, *x.shape[1:])}
-            logits = graph.run({graph.image: x[:1]}, {end}, watch=shape_watch(shapes))[end]
+            graph.shapes[graph.image] = (1, *x.shape[1:])
+            watch = shape_watch(graph.shapes)
+            logits = graph.run({graph.image: x[:1]}, {end}, watch=watch)[end]
         except Unrecordable as cause:
             return _Known(None, str(cause))
         if not close(logits, self.classifier.scores_of(x[:1])):
             return _Known(None, DIFFERS)
-        traced = TracedGraph(graph, shapes, self.classifier.layouts)
+        traced = TracedGraph(graph, self.classifier.layouts)
         return _Known(traced, "", weakref.ref(x))
 
     def _is_own(self, x: Tensor, logits: Tensor) -> bool:
@@ -221,9 +222,31 @@ class Probe:
     def _layer(self, site: Site, stage: int | None) -> Layer:
         field = self.field(site.name)
         _, k, h, w = site.shape
-        size = field.size if field else None
         layout = None if site.layout == "nchw" else site.layout
+        size = field.size if field is not None else None if layout else self._seen_by_one(site)
         return Layer(site.name, _type(site.operation), (k, h, w), stage, size, layout)
+
+    def _seen_by_one(self, site: Site) -> tuple[int, int] | None:
+        """Return the rows and columns that a unit in the middle sees, None where it sees all."""
+        _, _, h, w = site.shape
+        cells = self.cells(site.name, (0, h // 2, w // 2))
+        if cells is None or cells == self._whole():
+            return None
+        return cells.sides
+
+    def _whole(self) -> Cells:
+        shape = self._last.graph.shape(self._last.graph.image) if self._last is not None else None
+        return whole(shape or (1, 1))
+
+    def cells(self, name: str, unit: tuple[int, int, int]) -> Cells | None:
+        """Return the pixels that can move the unit `(k, y, x)` of a layer, None where none can.
+
+        In images of the size that was looked at last; where it is not known, all of them.
+        """
+        node = self._last.node(name) if self._last is not None else None
+        if self._last is None or node is None:
+            return None
+        return self._last.cells(node, unit)
 
     def field(self, name: str) -> Field | None:
         """Return the receptive field of a layer's units in the image; None without a limit.
@@ -250,7 +273,10 @@ class Probe:
         for layer in table:
             check_finite(f"the layer {layer.name} gives", maps[layer.name])
         doubts = self._doubts.get(key, ()) if layers is None else ()
-        said = (*doubts, *self._stream_note(x, table))
+        passing = self._passing_by(x, table[0].name)
+        if layers is None:
+            self.classifier.stage_notes = passing
+        said = (*doubts, *self._stream_note(x, table), *passing)
         return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table, said)
 
     def _stream_note(self, x: Tensor, layers: Collection[Layer]) -> tuple[str, ...]:
@@ -261,6 +287,18 @@ class Probe:
         graph = self.graph(x)
         attends = any(map(graph.attends, turned)) if graph else self._record(x).attends()
         return (STREAM,) if attends else ()
+
+    def _passing_by(self, x: Tensor, deepest: str) -> tuple[str, ...]:
+        """Return in words what leads to the scores beside the deepest layer."""
+        graph = self.graph(x) if self._last is not None else None
+        others = graph.passing(deepest) if graph is not None else []
+        if not others:
+            return ()
+        listed = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
+        return (
+            f"The scores rest on {listed} too, beside {deepest}: what that adds is in no layer"
+            " shown here. Name layers=[...] to look there.",
+        )
 
     def _captured(
         self, x: Tensor, layers: Collection[str] | None
@@ -276,13 +314,19 @@ class Probe:
         self._doubts[key] = (doubt(doubtful.name, doubtful.shape),) if doubtful else ()
         sites = self._stages[key] if layers is None else self._named(layers, survey)
         if not sites:
-            raise ValueError(
-                f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
-                " found; expected a CNN; name its layers with layers=[...], see hx.layers"
-            )
+            raise self._no_stages(survey)
         if all(s.value in survey.maps for s in sites):
             return sites, {s.name: survey.maps[s.value] for s in sites}, survey.logits
         return (sites, *self._maps(x, [s.name for s in sites]))
+
+    def _no_stages(self, survey: Survey) -> ValueError:
+        several = [s for s in survey.sites if s.several]
+        if several:
+            return _several(several[-1])
+        return ValueError(
+            f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
+            " found; expected a CNN; name its layers with layers=[...], see hx.layers"
+        )
 
     def _maps(self, x: Tensor, names: list[str]) -> tuple[dict[str, Tensor], Tensor]:
         graph = self.graph(x)
@@ -309,6 +353,8 @@ class Probe:
                 f"got the unknown layer {name!r}; expected one that hx.layers lists; the nearest"
                 f" are {near}"
             )
+        if site.several:
+            raise _several(site)
         if site.layout == "?":
             raise uncertain(name, site.shape)
         if not site.read:
@@ -380,6 +426,14 @@ class Probe:
             return runner.run(maps, unclipped)
 
         return SegmentRunner(run)
+
+
+def _several(site: Site) -> ValueError:
+    return ValueError(
+        f"the layer {site.name!r} gives {site.shape[0]} maps of one image: its forward puts tiles,"
+        " frames or crops side by side as a batch; expected one feature map K x H x W; explain the"
+        " network that takes one of them, or name a layer where they are one map, see hx.layers"
+    )
 
 
 def layers(model: nn.Module | Classifier, image: Any) -> LayerTable:

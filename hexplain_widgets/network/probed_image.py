@@ -41,8 +41,9 @@ class ProbedImage:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the scores and the layers mean, where that is not simply what it seems."""
-        return (*self._probe.classifier.score_notes, *self._capture.notes)
+        """What the scores mean and rest on, where that is not simply what the network returns."""
+        said = (*self._probe.classifier.score_notes, *self._capture.notes)
+        return tuple(dict.fromkeys(said))
 
     @property
     def size(self) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,78 +12,30 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph
+from .graph import Graph, words
 
 Pair = tuple[int, int]
 Range = tuple[int, int]
-# What changes every cell by itself.
-_POINTWISE_MODULES = (
-    *ACTIVATION_MODULES,
-    nn.Hardsigmoid,
-    nn.LogSigmoid,
-    nn.Softsign,
-    nn.BatchNorm2d,
-    nn.Dropout,
-    nn.Dropout2d,
-    nn.Identity,
-    nn.LocalResponseNorm,
-    nn.Linear,
+# Rows and columns of maps N x K x H x W.
+UPRIGHT: Pair = (2, 3)
+# What changes every entry by itself, by the names of functions, methods and modules.
+_POINTWISE = words(
+    "add iadd radd sub isub rsub subtract mul imul rmul multiply div idiv truediv itruediv rtruediv"
+    " divide true_divide floor_divide neg negative pos abs pow ipow rpow square sqrt rsqrt exp exp2"
+    " expm1 log log1p log2 log10 sin cos erf clamp clip clamp_min clamp_max maximum minimum fmax"
+    " fmin where masked_fill lerp addcmul addcdiv reciprocal sign round floor ceil relu relu6"
+    " hardtanh hardsigmoid hardswish hardshrink softshrink tanhshrink threshold silu gelu elu selu"
+    " celu mish leaky_relu leakyrelu prelu rrelu softplus softsign logsigmoid sigmoid tanh"
+    " dropout dropout1d dropout2d dropout3d alphadropout feature_dropout identity contiguous clone"
+    " detach to type float half double bfloat16 type_as nan_to_num"
+    " local_response_norm localresponsenorm batch_norm batchnorm2d stochastic_depth"
 )
-_POINTWISE_FUNCTIONS = ACTIVATION_FUNCTIONS | {
-    F.hardsigmoid,
-    F.sigmoid,
-    F.dropout,
-    F.dropout2d,
-    F.batch_norm,
-    torch.clamp,
-    operator.add,
-    operator.iadd,
-    operator.sub,
-    operator.mul,
-    operator.imul,
-    operator.truediv,
-    operator.neg,
-    torch.add,
-    torch.sub,
-    torch.mul,
-    torch.div,
-    torch.abs,
-    torch.permute,
-    torch.transpose,
-    F.linear,
-}
-# By name: a network that calls these has loaded torchvision, which takes as long as torch itself.
-_POINTWISE_ELSEWHERE = frozenset(("torchvision.ops.stochastic_depth.stochastic_depth",))
-_POINTWISE_METHODS = frozenset(
-    (
-        "relu",
-        "relu_",
-        "sigmoid",
-        "sigmoid_",
-        "tanh",
-        "clamp",
-        "clamp_",
-        "add",
-        "add_",
-        "sub",
-        "mul",
-        "mul_",
-        "div",
-        "abs",
-        "permute",
-        "transpose",
-        "contiguous",
-        "clone",
-        "detach",
-        "float",
-    )
-)
-_ALONG_CHANNELS = frozenset((torch.cat, torch.concat, torch.chunk, torch.split))
-# Their maps have other axes than rows and columns at the end.
-_AXIS_MODULES = (nn.Linear, nn.LayerNorm)
-_AXIS_FUNCTIONS = frozenset(
-    (torch.permute, torch.transpose, F.linear, F.layer_norm, "permute", "transpose")
-)
+# Their constants are numbers of channels, whatever comes last.
+_BY_CHANNEL = frozenset(("batch_norm", "prelu"))
+_PERMUTES = words("permute transpose swapaxes swapdims movedim moveaxis t adjoint")
+_ALONG = words("cat concat concatenate chunk split tensor_split unsafe_chunk")
+LAST_AXES = words("linear layernorm layer_norm rmsnorm rms_norm")
+_CONVOLUTIONS = (F.conv2d, torch.conv2d)
 
 
 @dataclass(frozen=True)
@@ -163,76 +114,209 @@ def _window(kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> Slidin
     return SlidingWindow(_pair(stride), _pair(padding), reach)
 
 
-def _module_window(module: nn.Module) -> SlidingWindow | None:
-    if isinstance(module, nn.Conv2d):
-        if module.padding_mode == "circular":
-            return None
-        return _window(module.kernel_size, module.stride, module.padding, module.dilation)
-    if isinstance(module, nn.MaxPool2d):
-        return _window(module.kernel_size, module.stride, module.padding, module.dilation)
-    if isinstance(module, nn.AvgPool2d):
-        return _window(module.kernel_size, module.stride, module.padding)
-    if isinstance(module, nn.LayerNorm):
-        return SlidingWindow() if len(module.normalized_shape) == 1 else None
-    return SlidingWindow() if isinstance(module, _POINTWISE_MODULES) else None
+def kind_of(graph: Graph, node: fx.Node) -> str:
+    """Return the name of an operation: of a function, a method, or a module that is torch's own.
+
+    Empty for a module that may do something else: with hooks or a forward of its own.
+    """
+    if node.op == "call_module":
+        return _kind_of_module(graph.module(node))
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    return str(name).strip("_")
 
 
-def _dotted(function: Any) -> str:
-    """Return the full name of a function; of other things that can be called, what there is."""
-    return f"{getattr(function, '__module__', None)}.{getattr(function, '__qualname__', None)}"
+def _kind_of_module(module: nn.Module | None) -> str:
+    own: Any = type(module)
+    base: Any = next((c for c in own.__mro__ if c.__module__.startswith("torch.nn.modules.")), None)
+    names = ("__call__", "forward", "_conv_forward")
+    if base is None or any(getattr(own, n, None) is not getattr(base, n, None) for n in names):
+        return ""
+    before = [vars(module)["_forward_pre_hooks"].values()]
+    foreign = any(not type(h).__module__.startswith("torch.nn.utils") for hs in before for h in hs)
+    if foreign or "forward" in vars(module) or vars(module)["_forward_hooks"]:
+        return ""
+    return str(base.__name__).lower()
 
 
-def _function_window(node: fx.Node) -> SlidingWindow | None:
-    given = dict(enumerate(node.args)) | dict(node.kwargs)
-
-    def setting(place: int, name: str, default: Any) -> Any:
-        value = given.get(name, given.get(place))
-        return default if value is None else value
-
-    if node.target in _POINTWISE_FUNCTIONS or _dotted(node.target) in _POINTWISE_ELSEWHERE:
-        return SlidingWindow()
-    if node.target in _ALONG_CHANNELS:
-        place = 2 if node.target in (torch.chunk, torch.split) else 1
-        return SlidingWindow() if setting(place, "dim", 0) in (1, -3) else None
-    if node.target is F.layer_norm:
-        return SlidingWindow() if len(setting(1, "normalized_shape", ())) == 1 else None
-    if node.target is operator.getitem:
-        return _slice_window(setting(1, "index", None))
-    if node.target is F.pad:
-        return SlidingWindow() if not any(tuple(setting(1, "pad", ()))[:4]) else None
-    return _pool_window(node, setting)
+def setting(node: fx.Node, place: int, name: str, default: Any) -> Any:
+    """Return an argument of a function by its place or name, a default where it is not given."""
+    value = node.kwargs.get(name, node.args[place] if len(node.args) > place else None)
+    return default if value is None else value
 
 
-def _slice_window(index: Any) -> SlidingWindow | None:
-    """Return the window of `chunks[0]`, or of `x[:, :, ::2, ::2]`."""
-    if isinstance(index, int):
-        return SlidingWindow()
-    strided = isinstance(index, tuple) and len(index) == 4
-    if not strided or any(not isinstance(i, slice) or i.start or i.stop for i in index):
+def is_pointwise(graph: Graph, node: fx.Node) -> bool:
+    """Whether each entry of a result depends on one entry of each input only."""
+    kind = kind_of(graph, node)
+    if kind == "batchnorm2d":
+        module: Any = graph.module(node)
+        return module.running_mean is not None and not module.training
+    if kind == "batch_norm":
+        return setting(node, 1, "running_mean", None) is not None and not setting(
+            node, 5, "training", False
+        )
+    return kind in _POINTWISE and "out" not in node.kwargs
+
+
+def axes_behind(graph: Graph, node: fx.Node) -> tuple[int, ...] | None:
+    """Return which axis of its input each axis of a result was, None where none just moved."""
+    kind, sources = kind_of(graph, node), node.all_input_nodes
+    shape = graph.shape(sources[0]) if len(sources) == 1 else None
+    if shape is None or kind not in _PERMUTES:
         return None
-    _, _, rows, columns = (i.step or 1 for i in index)
-    return SlidingWindow((rows, columns))
+    sizes = torch.empty(tuple(range(1, len(shape) + 1)), device="meta")
+    return tuple(n - 1 for n in graph.step(node, {sources[0]: sizes}).shape)
 
 
-def _pool_window(node: fx.Node, setting: Callable[..., Any]) -> SlidingWindow | None:
-    kernel = setting(1, "kernel_size", 1)
-    settings = [kernel, setting(2, "stride", kernel), setting(3, "padding", 0)]
+def last_axes(graph: Graph, node: fx.Node) -> int:
+    """Return how many of the last axes a linear layer or a normalisation mixes."""
+    if kind_of(graph, node) == "linear":
+        return 1
+    module: Any = graph.module(node)
+    shape = setting(node, 1, "normalized_shape", ()) if module is None else module.normalized_shape
+    return len(shape)
+
+
+def window_of(graph: Graph, node: fx.Node, axes: Pair = UPRIGHT) -> SlidingWindow | None:
+    """Return what an operation looks at; None where that is not local or not known.
+
+    `axes` are those of rows and columns. None too where the operation is not the same everywhere.
+    """
+    kind = kind_of(graph, node)
+    if is_pointwise(graph, node):
+        return None if _varies(graph, node, axes) else SlidingWindow()
+    if kind in LAST_AXES:
+        deep = len(graph.shape(node) or ())
+        return SlidingWindow() if max(axes) < deep - last_axes(graph, node) else None
+    if kind in _ALONG:
+        place = 1 if kind.startswith("con") or kind == "cat" else 2
+        other = setting(node, place, "dim", 0) not in (0, *axes, *(a - 4 for a in (0, *axes)))
+        return SlidingWindow() if other and not _varies(graph, node, axes) else None
+    if kind == "getitem":
+        return _slice_window(graph, node, axes)
+    if axes != UPRIGHT:
+        return None
+    if kind == "pad":
+        return SlidingWindow() if not any(tuple(setting(node, 1, "pad", ()))[:4]) else None
+    window = map_window(graph, node)
+    return window if window is not None and _pads_from_inside(graph, node, window) else None
+
+
+def _pads_from_inside(graph: Graph, node: fx.Node, window: SlidingWindow) -> bool:
+    """Whether a border is padded with zeros, or with what its units see anyway."""
+    mode = padding_mode(graph, node)
+    pairs = zip(window.padding, window.reach, strict=True)
+    return mode == "zeros" or (mode != "circular" and all(p <= r - p for p, r in pairs))
+
+
+def padding_mode(graph: Graph, node: fx.Node) -> str:
+    """Return what an operation on windows pads a map with."""
+    return str(getattr(graph.module(node), "padding_mode", "zeros"))
+
+
+def _varies(graph: Graph, node: fx.Node, axes: Pair) -> bool:
+    """Whether an operation has constants that differ from row to row or column to column."""
+    deep = len(graph.shape(node) or (0,) * 4)
+    sources = () if kind_of(graph, node) in _BY_CHANNEL else node.all_input_nodes
+    for source in sources:
+        if source in graph.constants:
+            shape = graph.shape(source) or ()
+            places = [axis - deep + len(shape) for axis in axes]
+            if any(0 <= place < len(shape) and shape[place] > 1 for place in places):
+                return True
+    return False
+
+
+def _slice_window(graph: Graph, node: fx.Node, axes: Pair) -> SlidingWindow | None:
+    """Return the window of `chunks[0]`, of `x[:, 4:]` or of `x[:, :, ::2, ::2]`."""
+    index = setting(node, 1, "index", None)
+    if graph.shape(node.all_input_nodes[0]) is None:
+        return SlidingWindow() if isinstance(index, int) else None
+    if not isinstance(index, tuple) or not 1 <= len(index) <= 4:
+        return None
+    if not all(isinstance(i, slice) for i in index):
+        return None
+    whole_axes = [i for axis, i in enumerate(index) if axis in (0, *axes)]
+    if any(i.start or i.stop is not None for i in whole_axes):
+        return None
+    rows, columns = (index[a].step or 1 if a < len(index) else 1 for a in axes)
+    return SlidingWindow((rows, columns)) if not index[0].step else None
+
+
+def map_window(graph: Graph, node: fx.Node) -> SlidingWindow | None:
+    """Return the window of a convolution or a pooling, None for what is neither."""
+    kind = kind_of(graph, node)
+    module: Any = graph.module(node)
+    if module is not None and kind in ("conv2d", "maxpool2d", "avgpool2d"):
+        dilation = getattr(module, "dilation", 1)
+        return _window(module.kernel_size, module.stride, module.padding, dilation)
+    if node.target in _CONVOLUTIONS:
+        return _function_convolution(graph, node)
+    return _pool_window(node) if node.op == "call_function" else None
+
+
+def _function_convolution(graph: Graph, node: fx.Node) -> SlidingWindow | None:
+    weight = setting(node, 1, "weight", None)
+    kernel = graph.shape(weight) if weight in graph.constants else None
+    if kernel is None:
+        return None
+    names = (("stride", 1), ("padding", 0), ("dilation", 1))
+    return _window(kernel[2:], *(setting(node, i, *n) for i, n in enumerate(names, 3)))
+
+
+def _pool_window(node: fx.Node) -> SlidingWindow | None:
+    kernel = setting(node, 1, "kernel_size", 1)
+    settings = [kernel, setting(node, 2, "stride", kernel), setting(node, 3, "padding", 0)]
     if node.target in (F.max_pool2d, torch.max_pool2d):
-        settings.append(setting(4, "dilation", 1))
+        settings.append(setting(node, 4, "dilation", 1))
     elif node.target is not F.avg_pool2d:
         return None
     # A kernel computed from the size of the map, as in global pooling, is no fixed window.
     return None if any(isinstance(v, fx.Node) for v in settings) else _window(*settings)
 
 
-def window_of(graph: Graph, node: fx.Node) -> SlidingWindow | None:
-    """Return what an operation looks at; None where that is not local or not known."""
-    module = graph.module(node)
+_KEEP_IMAGES = words(
+    "conv2d convtranspose2d maxpool2d avgpool2d max_pool2d avg_pool2d adaptiveavgpool2d"
+    " adaptive_avg_pool2d adaptivemaxpool2d linear layernorm layer_norm groupnorm group_norm"
+    " pixel_shuffle pixelshuffle interpolate upsample size fn pad"
+)
+_BY_AXIS = _ALONG | words("mean sum amax amin softmax flatten unflatten normalize unsqueeze")
+
+
+def keeps_images_apart(graph: Graph, node: fx.Node) -> bool:
+    """Whether an operation is known to keep the images along the first axis apart."""
+    kind = kind_of(graph, node)
+    if node in graph.constants or node is graph.image or kind in _KEEP_IMAGES:
+        return True
+    if kind in _PERMUTES:
+        return (axes_behind(graph, node) or (1,))[0] == 0
+    if kind in ("view", "reshape"):
+        return len(node.args) > 1 and _counts_images(graph, node.args[1:])
+    if kind == "getitem":
+        index = setting(node, 1, "index", 0)
+        tensor = graph.shape(node.all_input_nodes[0]) is not None
+        return not tensor or (isinstance(index, tuple) and index[:1] == (slice(None),))
+    if kind in _BY_AXIS:
+        return _other_axes(graph, node)
+    return is_pointwise(graph, node)
+
+
+def _counts_images(graph: Graph, sizes: Sequence[Any]) -> bool:
+    first = sizes[0][0] if isinstance(sizes[0], tuple | list) else sizes[0]
+    return isinstance(first, fx.Node) and graph.shape(first) is None
+
+
+def _other_axes(graph: Graph, node: fx.Node) -> bool:
+    """Whether an operation along named axes names the first one not."""
+    kind, module = kind_of(graph, node), graph.module(node)
+    deep = len(graph.shape(node.all_input_nodes[0]) or ())
     if module is not None:
-        return _module_window(module)
-    if node.op == "call_method":
-        return SlidingWindow() if node.target in _POINTWISE_METHODS else None
-    return _function_window(node) if node.op == "call_function" else None
+        given = getattr(module, "start_dim", getattr(module, "dim", None))
+    else:
+        late = kind in ("chunk", "split", "tensor_split", "unsafe_chunk", "normalize")
+        name = "start_dim" if kind == "flatten" else "dim"
+        given = setting(node, 2 if late else 1, name, None)
+    axes = given if isinstance(given, tuple | list) else (given,)
+    return deep > 0 and all(isinstance(a, int) and a % deep for a in axes)
 
 
 def fields_from(graph: Graph, shallow: fx.Node) -> dict[fx.Node, Field | None]:
@@ -241,22 +325,33 @@ def fields_from(graph: Graph, shallow: fx.Node) -> dict[fx.Node, Field | None]:
     None where it is not local or not known: pooling to a fixed size, attention, reshaping,
     branches of different stride, or values of the image that get there past `shallow`.
     """
-    inside = graph.behind(shallow)
-    image_values = graph.behind(graph.image) | {graph.image}
-    fields: dict[fx.Node, Field | None] = {shallow: Field()}
+    inside = graph.behind(shallow) - graph.constants
+    fields: dict[fx.Node, _Followed | None] = {shallow: (Field(), UPRIGHT)}
     for node in (n for n in graph.nodes if n in inside):
-        above = [fields.get(s) for s in node.all_input_nodes if s in image_values]
-        fields[node] = _under(above, window_of(graph, node))
-    return fields
+        above = [fields.get(s) for s in node.all_input_nodes if s not in graph.constants]
+        fields[node] = _under(graph, node, above)
+    return {n: f[0] if f is not None and f[1] == UPRIGHT else None for n, f in fields.items()}
 
 
-def _under(above: list[Field | None], window: SlidingWindow | None) -> Field | None:
-    if window is None or not above:
-        return None
-    joined = above[0]
+# A field, and which axes are rows and columns there.
+_Followed = tuple["Field", Pair]
+
+
+def _under(graph: Graph, node: fx.Node, above: list[_Followed | None]) -> _Followed | None:
+    joined, axes = above[0] or (None, UPRIGHT) if above else (None, UPRIGHT)
     for other in above[1:]:
-        joined = joined.joined(other) if joined is not None and other is not None else None
-    return joined.under(window) if joined is not None else None
+        same = other is not None and other[1] == axes
+        joined = joined.joined(other[0]) if joined is not None and other and same else None
+    order = axes_behind(graph, node)
+    if joined is None or order is not None:
+        moved = order is not None and order[0] == 0
+        return (joined, _moved(axes, order)) if joined and order and moved else None
+    window = window_of(graph, node, axes)
+    return None if window is None else (joined.under(window), axes)
+
+
+def _moved(axes: Pair, order: tuple[int, ...]) -> Pair:
+    return order.index(axes[0]), order.index(axes[1])
 
 
 class Cells(NamedTuple):
@@ -278,10 +373,15 @@ class Cells(NamedTuple):
         return Cells(*((max(first, 0), min(last, n - 1)) for (first, last), n in pairs))
 
     @property
+    def sides(self) -> Pair:
+        """The number of rows and of columns."""
+        (top, bottom), (left, right) = self
+        return bottom - top + 1, right - left + 1
+
+    @property
     def area(self) -> int:
         """The number of cells."""
-        (top, bottom), (left, right) = self
-        return (bottom - top + 1) * (right - left + 1)
+        return math.prod(self.sides)
 
 
 def whole(size: Sequence[int]) -> Cells:
@@ -289,7 +389,7 @@ def whole(size: Sequence[int]) -> Cells:
     return Cells((0, size[-2] - 1), (0, size[-1] - 1))
 
 
-def _inputs_of(cells: Cells, window: SlidingWindow) -> Cells:
+def inputs_of(cells: Cells, window: SlidingWindow) -> Cells:
     """Return what an operation looks at for these cells of its result, padding included."""
     axes = zip(cells, window.stride, window.padding, window.reach, strict=True)
     return Cells(*((first * s - p, last * s - p + r) for (first, last), s, p, r in axes))
@@ -338,7 +438,7 @@ class Cone:
             padded = self.padded(node, values[node.all_input_nodes[0]])
             return convolved(convolution(self.graph, node), padded)
         window = self._window(node)
-        cells = _aligned(_inputs_of(self._cells(node), window), window)
+        cells = _aligned(inputs_of(self._cells(node), window), window)
         inputs = dict(values)
         for source in (n for n in node.all_input_nodes if n in self.needed):
             cells = cells.within(self.sizes[source])
@@ -348,7 +448,7 @@ class Cone:
     def padded(self, node: fx.Node, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k y x"]:
         """Return what a convolution sees: its input with the padding laid on where it falls."""
         (source,) = node.all_input_nodes
-        cells = _inputs_of(self._cells(node), self._window(node))
+        cells = inputs_of(self._cells(node), self._window(node))
         inside = cells.within(self.sizes[source])
         (top, bottom), (left, right) = (
             (i[0] - c[0], c[1] - i[1]) for i, c in zip(inside, cells, strict=True)
@@ -404,7 +504,7 @@ def cone_of(
         window = window_of(graph, node)
         if window is None or node not in needed or not _upright(graph, node, sizes):
             return None
-        cells = _inputs_of(needed[node], window)
+        cells = inputs_of(needed[node], window)
         if not is_convolution(graph, node):
             cells = _aligned(cells, window)
         for source in node.all_input_nodes:
@@ -414,5 +514,4 @@ def cone_of(
 
 
 def _upright(graph: Graph, node: fx.Node, sizes: Mapping[fx.Node, Sequence[int]]) -> bool:
-    turns = isinstance(graph.module(node), _AXIS_MODULES) or node.target in _AXIS_FUNCTIONS
-    return len(sizes.get(node, ())) == 4 and not turns
+    return len(sizes.get(node, ())) == 4 and axes_behind(graph, node) is None

@@ -36,11 +36,13 @@ class Unit(NamedTuple):
 class SegmentRunner:
     """Runs a segment on maps `(B, K, H, W)`; its `field` is known where crops can do.
 
-    `run(maps, unclipped)` returns the deep layer, before its upper clip if `unclipped`.
+    `run(maps, unclipped)` returns the deep layer, before its upper clip if `unclipped`. `apart`
+    says that no image of a batch is known to another.
     """
 
     run: Callable[[Tensor, bool], Tensor]
     field: Field | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,8 @@ class Segment:
         self, units: Sequence[Unit], mode: AbstractContextManager[Any]
     ) -> UnitGradients | None:
         """Return values and gradients, None after dropping a runner that did not agree."""
+        if len(units) > 1 and not self._runners[0].apart:
+            self._runners[0] = self._kept_apart(self._runners[0])
         runner = self._runners[0]
         captured = self._captured(units)
         clipped = (
@@ -208,7 +212,7 @@ class Segment:
         if not self._agree(values.detach(), captured):
             self._drop_runner()
             return None
-        (gradients,) = torch.autograd.grad((values * signs.to(values.dtype)).sum(), maps)
+        gradients = self._gradients((values * signs.to(values.dtype)).sum(), maps)
         return UnitGradients(
             tuple(units),
             tuple(int(s) for s in signs),
@@ -230,6 +234,18 @@ class Segment:
                 raise
             self._drop_runner()
             return None
+
+    def _gradients(self, value: Tensor, maps: Tensor) -> Tensor:
+        given: tuple[Tensor | None, ...] = (None,)
+        if value.requires_grad:
+            given = torch.autograd.grad(value, maps, allow_unused=True)
+        if given[0] is None:
+            shallow, deep = self._names
+            raise ValueError(
+                f"{deep} does not depend on {shallow}; expected layers that follow one another; see"
+                " hx.layers for their order"
+            )
+        return given[0]
 
     def _windows(self, runner: SegmentRunner, units: Sequence[Unit]) -> Crop:
         if runner.field is None:
@@ -291,6 +307,13 @@ class Segment:
             raise self.unsteady()
         return last
 
+    def _kept_apart(self, runner: SegmentRunner) -> SegmentRunner:
+        """Return a runner whose units are those of one image, however many are run at once."""
+        with suppress(RuntimeError, IndexError, TypeError, ValueError):
+            if self._gives_back(runner):
+                return replace(runner, apart=True)
+        return _one_by_one(runner)
+
     def _gives_back(self, runner: SegmentRunner) -> bool:
         shallow = self.shallow.detach()
         with torch.no_grad():
@@ -318,7 +341,7 @@ def _one_by_one(runner: SegmentRunner) -> SegmentRunner:
     def run(maps: Tensor, unclipped: bool) -> Tensor:
         return torch.cat([runner.run(one[None], unclipped) for one in maps])
 
-    return SegmentRunner(run)
+    return SegmentRunner(run, apart=True)
 
 
 def close(values: Tensor, reference: Tensor) -> bool:
