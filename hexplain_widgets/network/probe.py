@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey
-from .guest import renewed, twin_of, visiting
+from .guest import handed_back, renewed, twin_of, visiting
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
 from .segments import Segment, SegmentRunner, close
@@ -35,26 +35,41 @@ def _listening(
     modules: Collection[nn.Module], enter: Callable[..., None], leave: Callable[..., None]
 ) -> Iterator[None]:
     """Report every call of these modules, and take the hooks off again on every way out."""
-    with ExitStack() as hooks:
+    with handed_back(partial(_take_off, modules, enter, leave)):
         for module in modules:
-            before = module.register_forward_pre_hook(enter, prepend=True, with_kwargs=True)
-            hooks.callback(before.remove)
-            hooks.callback(module.register_forward_hook(leave, with_kwargs=True).remove)
+            module.register_forward_pre_hook(enter, prepend=True, with_kwargs=True)
+            module.register_forward_hook(leave, with_kwargs=True)
         yield
+
+
+def _take_off(modules: Collection[nn.Module], *hooks: Callable[..., None]) -> None:
+    """Take hooks off by what they are: an interrupt may come before a handle is kept."""
+    for module in modules:
+        before, behind = module._forward_pre_hooks, module._forward_hooks
+        for table, settings in (
+            (before, module._forward_pre_hooks_with_kwargs),
+            (behind, module._forward_hooks_with_kwargs),
+        ):
+            for key in [key for key, hook in table.items() if hook in hooks]:
+                settings.pop(key, None)
+                del table[key]
 
 
 @contextmanager
 def _answering(modules: Collection[nn.Module], call: Callable[..., Any]) -> Iterator[None]:
     """Let every module answer through `call`, and put their own forward back afterwards."""
-    with ExitStack() as stack:
-        for module in modules:
-            own = module.__dict__.get("forward")
-            forward = module.forward
-            if own is None:
-                stack.callback(module.__dict__.pop, "forward", None)
+    own = [(module.__dict__, module.__dict__.get("forward")) for module in modules]
+
+    def put_back() -> None:
+        for attributes, forward in own:
+            if forward is None:
+                attributes.pop("forward", None)
             else:
-                stack.callback(module.__dict__.__setitem__, "forward", own)
-            module.__dict__["forward"] = _bound_to(call, module, forward)
+                attributes["forward"] = forward
+
+    with handed_back(put_back):
+        for module in modules:
+            module.__dict__["forward"] = _bound_to(call, module, module.forward)
         yield
 
 

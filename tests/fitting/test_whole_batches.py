@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -22,6 +19,7 @@ from hexplain_widgets.fitting import passes
 from hexplain_widgets.fitting.statistics import Statistics
 from hexplain_widgets.hint.statistics import RegionStatistics
 from tests import chain_world as world
+from tests import steps
 from tests.networks import image, plain
 
 OWN = str(Path(hx.__file__).parent)
@@ -29,49 +27,8 @@ IMAGES = [(image(8, seed)[0], seed % 5) for seed in range(6)]
 BATCH = 2
 
 
-class FailureAtStep:
-    """Raises at the n-th line of our code that runs below calls of a function.
-
-    `first` tells of each line when it ran for the first time.
-    """
-
-    def __init__(self, name: str, at: int | None, failure: type[BaseException]) -> None:
-        self.steps, self.first = 0, {}
-        self._name, self._at, self._failure = name, at, failure
-        self._inside = 0
-
-    def __call__(self, frame: FrameType, event: str, arg: object) -> Any:
-        code = frame.f_code
-        if not code.co_filename.startswith(OWN):
-            return None
-        begins = code.co_name == self._name
-        self._inside += begins
-        if not self._inside:
-            return None
-        return self._outer if begins else self._line
-
-    def _outer(self, frame: FrameType, event: str, arg: object) -> Any:
-        if event == "return":
-            self._inside -= 1
-        return self._line(frame, event, arg) and self._outer
-
-    def _line(self, frame: FrameType, event: str, arg: object) -> Any:
-        if event == "line":
-            self.steps += 1
-            self.first.setdefault((frame.f_code.co_filename, frame.f_lineno), self.steps)
-            if self.steps == self._at:
-                raise self._failure("in the middle")
-        return self._line
-
-
-@contextmanager
-def failing(name: str, at: int | None = None, failure: type = OSError) -> Iterator[FailureAtStep]:
-    tracer, before = FailureAtStep(name, at, failure), sys.gettrace()
-    sys.settrace(tracer)
-    try:
-        yield tracer
-    finally:
-        sys.settrace(before)
+def failing(name: str, at: int | None = None, failure: type[BaseException] = OSError) -> Any:
+    return steps.failing(lambda file: file.startswith(OWN), name, at, failure)
 
 
 Fit = Callable[..., Any]
@@ -157,7 +114,7 @@ def test_a_batch_that_fails_at_any_line_is_in_or_out(engine: str, monkeypatch) -
     expected = {BATCH: kept(before), 2 * BATCH: kept(whole)}
     # All lines of a short way; of a long one every second or third, to be quick.
     some = [*counted.first.values()][:: 1 + len(counted.first) // 60]
-    for failure, at in zip(cycle([OSError, KeyboardInterrupt]), some):  # noqa: B905
+    for failure, at in zip(cycle([OSError, KeyboardInterrupt]), some):
         statistics = before.copy()
         with pytest.raises(failure, match="in the middle"), failing("add", at, failure):
             statistics.add(batches[1], classifier)
