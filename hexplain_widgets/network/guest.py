@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode, _len_torch_function_stack, _pop_mode
+from torch._C import _len_torch_function_stack
+from torch.overrides import TorchFunctionMode, _pop_mode
 
 # What a module holds beside its own attributes, followed by itself.
 _TENSORS = ("_parameters", "_buffers")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.overrides import _len_torch_function_stack
+from torch._C import _len_torch_function_stack
 
 import hexplain_widgets as hx
 from hexplain_widgets import network
