@@ -28,6 +28,7 @@ from ..network.classifier import Classifier
 from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
+from ..network.segments import gradients_of
 from .heads import Heads, Reader
 
 UNLABELLED = -1
@@ -474,7 +475,7 @@ class MapBatch:
         self._each = torch.arange(len(maps), device=maps.device)
         with torch.enable_grad():
             score = extractor.answers(self, self._each, maps)
-            (self.gradient,) = torch.autograd.grad(score.sum(), maps)
+            (self.gradient,) = gradients_of(score.sum(), maps)
         self.score: Tensor = score.detach()
 
     def strengths_and_priors(self) -> tuple[Float[Tensor, "n e"], Float[Tensor, "n e"]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch._C import _len_torch_function_stack
 from torch.overrides import TorchFunctionMode, _pop_mode
 
@@ -508,13 +508,39 @@ def _unchanged(model: nn.Module) -> Iterator[None]:
         yield
 
 
+def _closed_kind(module: nn.Module) -> str:
+    """Return what kind of module this is that nothing can be asked, in words; else nothing."""
+    if isinstance(module, torch.jit.ScriptModule | torch.jit.ScriptFunction):
+        return "TorchScript (torch.jit.script, torch.jit.trace)"
+    if isinstance(module, fx.GraphModule):
+        targets = (node.target for node in module.graph.nodes)
+        if any(isinstance(target, torch._ops.OpOverload) for target in targets):
+            return "an exported graph (torch.export)"
+    quantised = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
+    return "quantised" if type(module).__module__.startswith(quantised) else ""
+
+
 def check_welcome(model: nn.Module) -> None:
     """Raise ValueError for a model that cannot be run without a change, or gives no gradient."""
+    for name, module in model.named_modules():
+        kind = _closed_kind(module)
+        if kind:
+            where = f"{name} of {type(model).__name__}" if name else type(model).__name__
+            raise ValueError(
+                f"{where} is {kind}, which cannot be looked into or differentiated; a network of"
+                " Python modules in floats was expected; pass the one that it was made from"
+            )
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if nn.parameter.is_lazy(tensor):
             raise ValueError(
                 f"{name} of {type(model).__name__} has no shape yet (a lazy module); a network that"
                 " has seen data was expected; run one batch through it first"
+            )
+        if tensor.is_meta:
+            raise ValueError(
+                f"{name} of {type(model).__name__} lies on the meta device, without values; weights"
+                " that are loaded were expected; build the network without torch.device('meta'), or"
+                " load its weights with assign=True"
             )
         if tensor.is_inference():
             raise ValueError(

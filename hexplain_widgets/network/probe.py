@@ -27,6 +27,7 @@ from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Field
 from .segments import Segment, SegmentRunner, close
 
+SWITCHED_OFF = "The network's forward switches gradients off: those of its operations are taken."
 DIFFERS = "its operations, run again, do not give its own answer"
 
 
@@ -98,6 +99,7 @@ class _Known(NamedTuple):
     graph: TracedGraph | None
     why: str
     checked: weakref.ref[Tensor] | None = None
+    switched_off: bool = False
 
 
 class Probe:
@@ -121,10 +123,12 @@ class Probe:
 
     def notes(self, x: Float[Tensor, "n c h w"]) -> tuple[str, ...]:
         """Return what is to be said of how the network is run for images of this size."""
-        why, twin = self._known(x).why, self._twin.why
+        known, twin = self._known(x), self._twin.why
+        why = known.why
         replayed = f"The network could not be traced ({why}): its recorded calls were replayed."
         itself = f"The network itself was run, in the place of a twin: {twin}."
-        return (*((replayed,) if why else ()), *((itself,) if twin else ()))
+        switched = (SWITCHED_OFF,) if known.switched_off else ()
+        return (*((replayed,) if why else ()), *((itself,) if twin else ()), *switched)
 
     def _known(self, x: Tensor) -> _Known:
         while True:
@@ -148,7 +152,8 @@ class Probe:
         foreign = [] if network is model else [*model.parameters(), *model.buffers()]
         try:
             fresh = partial(renewed, model)
-            operations = RecordedOperations(fresh, x[:1], listening=_listening, foreign=foreign)
+            with self.classifier.fitting(x):
+                operations = RecordedOperations(fresh, x[:1], listening=_listening, foreign=foreign)
             graph = Graph(network, operations)
             end = self.classifier.read(x).node_in(graph)
             if end is None:
@@ -159,7 +164,7 @@ class Probe:
             return _Known(None, str(cause))
         if not close(logits, self.classifier.scores_of(x[:1])):
             return _Known(None, DIFFERS)
-        return _Known(TracedGraph(graph), "", weakref.ref(x))
+        return _Known(TracedGraph(graph), "", weakref.ref(x), operations.switched_off)
 
     def _is_own(self, x: Tensor, logits: Tensor) -> bool:
         """Whether the network itself gives these scores; its graph is not used again if not."""
@@ -202,14 +207,10 @@ class Probe:
 
     @contextmanager
     def _inside(self, x: Tensor) -> Iterator[nn.Module]:
-        try:
-            with visiting(self.classifier.model) as network, torch.no_grad():
+        with visiting(self.classifier.model) as network, torch.no_grad():
+            with self.classifier.fitting(x):
                 self.classifier.read(x)
-                yield network
-        except RuntimeError as cause:
-            if x.shape[1] == self.classifier.in_channels:
-                raise
-            raise self.classifier.channel_error(x) from cause
+            yield network
 
     def layers(self, x: Float[Tensor, "1 c h w"]) -> tuple[Layer, ...]:
         """Return every layer with a feature map, in order of completion, stages numbered from 1."""

@@ -20,8 +20,28 @@ BATCH_CELLS = 2**22
 BATCH_CELLS_DEVICE = 2**28
 # A segment that starts at the pixels widens at once: count its cells as if they had this depth.
 INNER_CHANNELS = 64
+NO_GRADIENT = (
+    "the network's forward cuts gradients off (torch.no_grad, inference_mode, detach, rounding); a"
+    " forward that can be differentiated was expected; take that out of the forward and put it"
+    " around its calls"
+)
 # From maps in the place of the shallow ones, and whether to read before an upper clip, to a unit.
 UnitValues = Callable[[Tensor, bool], Tensor]
+
+
+def gradients_of(value: Tensor, *at: Tensor, again: bool = False) -> tuple[Tensor, ...]:
+    """Return the gradients of a number at some tensors; `again` keeps what is needed for others.
+
+    Raises ValueError where nothing of them reaches the number.
+    """
+    if not value.requires_grad:
+        raise ValueError(NO_GRADIENT)
+    try:
+        return torch.autograd.grad(value, at, retain_graph=again)
+    except RuntimeError as cause:
+        if "not have been used in the graph" in str(cause):
+            raise ValueError(NO_GRADIENT) from cause
+        raise
 
 
 class Unit(NamedTuple):
@@ -206,7 +226,7 @@ class Segment:
         if not self._agree(values.detach(), captured):
             self._drop_runner()
             return None
-        (gradients,) = torch.autograd.grad((values * signs.to(values.dtype)).sum(), maps)
+        (gradients,) = gradients_of((values * signs.to(values.dtype)).sum(), maps)
         return UnitGradients(
             tuple(units),
             tuple(int(s) for s in signs),
