@@ -25,7 +25,7 @@ from ..evidence import (
 )
 from ..evidence.faithfulness import faithfulness
 from ..fitting.engine import BaseEngine
-from ..network.classifier import Classifier, PreparedImage
+from ..network.classifier import Classifier, PreparedImage, notes_of
 from ..network.images import thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
@@ -370,7 +370,7 @@ class Chain(BaseEngine[ConceptStatistics]):
             provenance=self._provenance(said.name),
             images=tuple(thumbnail(p.shown) for p in prepared) if whole else (),
             name=name,
-            notes=self._notes(),
+            notes=(*notes_of(prepared), *self._notes()),
         )
 
     def faithfulness(

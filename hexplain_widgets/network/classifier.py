@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,6 +52,11 @@ class PreparedImage:
     x: Float[Tensor, "1 c h w"]
     shown: UInt8[np.ndarray, "h w 3"]
     notes: tuple[str, ...] = ()
+
+
+def notes_of(images: Iterable[PreparedImage]) -> tuple[str, ...]:
+    """Return what is to be said of images, each once."""
+    return tuple(dict.fromkeys(note for image in images for note in image.notes))
 
 
 class Classifier:
@@ -401,7 +406,7 @@ class Classifier:
     def index_of(self, target: int | str, count: int) -> int:
         """Return the index of a class given by name or index; raises ValueError, IndexError."""
         if isinstance(target, str):
-            return self._index_of_name(target)
+            return self._index_of_name(target, count)
         index = int(target)
         if not 0 <= index < count:
             raise IndexError(
@@ -410,8 +415,11 @@ class Classifier:
             )
         return index
 
-    def _index_of_name(self, name: str) -> int:
+    def _index_of_name(self, name: str, count: int) -> int:
         if self.classes is None:
+            own = [i for i in range(count) if self.name(i) == name]
+            if own:
+                return own[0]
             raise ValueError(
                 f"got the class name {name!r}, but this classifier knows no names; expected an"
                 " index; or give hx.Classifier(model, classes=[...])"

@@ -41,8 +41,8 @@ class ProbedImage:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the scores mean, where that is not simply what the network returns."""
-        return self._probe.classifier.score_notes
+        """What the scores mean, where that is not simply what is returned; and of the picture."""
+        return (*self._probe.classifier.score_notes, *self.prepared.notes)
 
     @property
     def size(self) -> tuple[int, int]:
