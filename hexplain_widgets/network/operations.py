@@ -69,6 +69,10 @@ class Unrecordable(Exception):
     """A forward whose operations, noted once, would not be its operations for other values."""
 
 
+class _OwnForward(Unrecordable):
+    """A forward with an autograd function of its own, or one that switches gradients off."""
+
+
 class SharesModules(Exception):
     """A forward that runs modules of the original network, from a function that knows it."""
 
@@ -412,7 +416,7 @@ def _complete(
             return *_logged(fresh, x, listening, whole, foreign, switches), whole
         except _OwnGradient as own:
             if own.module is None or own.module in whole:
-                raise Unrecordable("its forward has an autograd function of its own") from None
+                raise _OwnForward("its forward has an autograd function of its own") from None
             whole = whole | {own.module}
 
 
@@ -422,7 +426,7 @@ def _recorded(
     """Return a log, and whether its forward switches gradients off, which is then overlooked."""
     try:
         log, output, whole = _complete(fresh, x, listening, foreign, switches=False)
-    except Unrecordable:
+    except _OwnForward:
         if not _without_gradients(fresh, x):
             raise
     else:
