@@ -170,7 +170,12 @@ class _ImageReading:
             provenance=self.provenance,
             deviation=deviation,
             span=self.distilled.span[1] - self.distilled.span[0],
-            notes=(*self.classifier.score_notes, *self.distilled.notes, *self._said(rest)),
+            notes=(
+                *self.prepared.notes,
+                *self.classifier.score_notes,
+                *self.distilled.notes,
+                *self._said(rest),
+            ),
             attention=self.attention,
             attention_note=self.attention_note,
             drops=self.drops,

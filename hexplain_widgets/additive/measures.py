@@ -23,11 +23,11 @@ def relative_deviations(
 ) -> Float[np.ndarray, " n"]:
     """Return each image's distance from its score, as a share of the scores' range (section 4.1).
 
-    0 where all scores are the same and met.
+    0 where all scores are the same and met, NaN where they are the same and missed.
     """
     span = float(scores.max() - scores.min())
     away = np.abs(scores - explained)
-    return away / span if span > 0 else np.where(away > 0, np.inf, 0.0)
+    return away / span if span > 0 else np.where(away > 0, np.nan, 0.0)
 
 
 def best_accuracy_threshold(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-import shutil
-import tempfile
-import weakref
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from ..arguments import check_finite, nearest
 from ..data.samples import Batch
 from ..evidence import Layer
 from ..evidence.additive import FILTERS, HEADS
+from ..evidence.files import TemporaryFolder
 from ..fitting.passes import Extractor, Plan
 from ..fitting.states import Arrays, Settings
 from ..fitting.statistics import Scope, Statistics, names_of
@@ -28,11 +28,13 @@ from ..network.classifier import Classifier
 from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
 from ..network.probe import Probe
+from ..network.segments import gradients_of
 from .heads import Heads, Reader
 
 UNLABELLED = -1
 # Of an image that was said to show none of the classes.
 NO_CLASS = 2**31 - 1
+_MAPS = "maps"
 _FIELDS = ("keys", "strengths", "priors", "scores", "labels")
 
 
@@ -45,7 +47,7 @@ class MapStore:
     def __init__(self, memory: int) -> None:
         self.memory = memory
         self._parts: list[np.ndarray] = []
-        self._file: Path | None = None
+        self._folder: TemporaryFolder | None = None
         self._shape: tuple[int, ...] = ()
         self._written = 0
 
@@ -55,7 +57,11 @@ class MapStore:
     @property
     def on_disk(self) -> bool:
         """Whether the maps lie in a file."""
-        return self._file is not None
+        return self._folder is not None
+
+    def draft(self) -> Self:
+        """Return a copy to append to: this one stays as it is."""
+        return copy.copy(self)
 
     def append(self, maps: Float32[np.ndarray, "n k h w"]) -> None:
         """Add the maps of a batch; raises ValueError for maps of another size."""
@@ -66,25 +72,26 @@ class MapStore:
                 " expected; give the classifier a transform that brings them to one"
             )
         self._shape = shape
-        self._parts.append(np.ascontiguousarray(maps, dtype=np.float32))
+        self._parts = [*self._parts, np.ascontiguousarray(maps, dtype=np.float32)]
         if self.on_disk or sum(p.nbytes for p in self._parts) > self.memory:
             self._write()
 
     def _write(self) -> None:
-        if self._file is None:
-            folder = tempfile.mkdtemp(prefix="hexplain-")
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            self._file = Path(folder) / "maps"
-        with self._file.open("ab") as file:
+        if self._folder is None:
+            self._folder = TemporaryFolder()
+            (self._folder.path / _MAPS).touch()
+        with (self._folder.path / _MAPS).open("rb+") as file:
+            # Behind what this store wrote: a draft that was given up may have written more.
+            file.seek(self._written * math.prod(self._shape) * np.dtype(np.float32).itemsize)
             for part in self._parts:
                 file.write(part.data)
-                self._written += len(part)
-        self._parts = []
+        self._written, self._parts = len(self), []
 
     def array(self) -> Float32[np.ndarray, "n k h w"]:
         """Return all maps, in the order they came; of a file as a view into it."""
-        if self._file is not None:
-            return np.memmap(self._file, np.float32, "r", shape=(self._written, *self._shape))
+        if self._folder is not None:
+            file, shape = self._folder.path / _MAPS, (self._written, *self._shape)
+            return np.memmap(file, np.float32, "r", shape=shape)
         if len(self._parts) > 1:
             self._parts = [np.concatenate(self._parts)]
         return self._parts[0] if self._parts else np.zeros((0, 0, 0, 0), np.float32)
@@ -169,6 +176,7 @@ class ScoreStatistics(Statistics[ScoreScope, ScoreBatch]):
     SCOPE = ScoreScope
     COUNTS = ()
     LIMITS = ("memory",)
+    PARTS = ("_maps",)
 
     def __init__(self, scope: ScoreScope, memory: int) -> None:
         super().__init__(scope)
@@ -190,11 +198,10 @@ class ScoreStatistics(Statistics[ScoreScope, ScoreBatch]):
 
     def _append(self, batch: ScoreBatch) -> None:
         self._maps.append(batch.maps)
-        self._parts.append(replace(batch, maps=batch.maps[:0]))
+        self._parts = [*self._parts, replace(batch, maps=batch.maps[:0])]
 
-    def merge(self, other: Any, *, same_data: bool = False) -> None:
-        """Add what other data, or another part of the same, gave; raises like `check_same`."""
-        super().merge(other, same_data=same_data)
+    def _merge(self, other: Self) -> None:
+        super()._merge(other)
         self.images += other.images
         maps, at = other._maps.array(), 0
         for part in other._parts:
@@ -468,7 +475,7 @@ class MapBatch:
         self._each = torch.arange(len(maps), device=maps.device)
         with torch.enable_grad():
             score = extractor.answers(self, self._each, maps)
-            (self.gradient,) = torch.autograd.grad(score.sum(), maps)
+            (self.gradient,) = gradients_of(score.sum(), maps)
         self.score: Tensor = score.detach()
 
     def strengths_and_priors(self) -> tuple[Float[Tensor, "n e"], Float[Tensor, "n e"]]:

@@ -243,19 +243,22 @@ class FilterGallery:
 
     def _keep(self, pair: tuple[Batch, Maps], labels: LabelReader | None) -> None:
         batch, maps = pair
-        self._strongest.add(
-            batch, maps, lambda i: picture_of_sample(batch.samples[i], self.classifier_)
-        )
+        strongest, taken = self._strongest.draft(), self._sample.draft()
+        strongest.add(batch, maps, lambda i: picture_of_sample(batch.samples[i], self.classifier_))
         for sample, own in zip(batch.samples, maps, strict=True):
             own_labels = None if labels is None else labels.of(sample)
-            self._sample.add(sample.key, SampledImage(own.copy(), own_labels))
-        self.images_ += len(batch)
+            taken.add(sample.key, SampledImage(own.copy(), own_labels))
+        # In one step: an error on the way leaves what was gathered before.
+        vars(self).update(_strongest=strongest, _sample=taken, images_=self.images_ + len(batch))
 
     def _keep_labelled(self, pair: tuple[Batch, Maps], labels: LabelReader) -> None:
+        before = self._elsewhere
+        elsewhere = MapSample(self.memory, self.seed) if before is None else before.draft()
         for sample, own in zip(pair[0].samples, pair[1], strict=True):
             own_labels = labels.of(sample)
-            if own_labels is not None and self._elsewhere is not None:
-                self._elsewhere.add(sample.key, SampledImage(own.copy(), own_labels))
+            if own_labels is not None:
+                elsewhere.add(sample.key, SampledImage(own.copy(), own_labels))
+        self._elsewhere = elsewhere
 
     @property
     def layer_(self) -> Layer:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -118,6 +120,12 @@ class MapSample:
             self._used -= self._images.pop(-heapq.heappop(self._largest)).size
             self.complete = False
 
+    def draft(self) -> Self:
+        """Return a copy to add to: this one stays as it is."""
+        draft = copy.copy(self)
+        draft._images, draft._largest = dict(self._images), list(self._largest)
+        return draft
+
     def images(self) -> list[SampledImage]:
         """Return the images, in the order of their hashes."""
         return [self._images[code] for code in sorted(self._images)]
@@ -174,6 +182,12 @@ class StrongestImages:
             for k in np.flatnonzero((self._exemplars.keys == key).any(1)).tolist():
                 self._maps.setdefault((k, key), (own[k].copy(), size))
         self._forget()
+
+    def draft(self) -> Self:
+        """Return a copy to add to: this one stays as it is."""
+        draft = copy.copy(self)
+        draft._exemplars, draft._maps = self._exemplars.draft(), dict(self._maps)
+        return draft
 
     def _forget(self) -> None:
         used = {(k, key) for k, keys in enumerate(self._exemplars.keys.tolist()) for key in keys}

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from ..arguments import Stop
 from ..evidence import InferenceComparison, Provenance
-from ..network.classifier import Classifier, PreparedImage
+from ..network.classifier import Classifier, PreparedImage, notes_of
 from ..network.images import thumbnail
 from .harmonize import ConceptLevels
 from .inference import LevelInference
@@ -174,7 +174,11 @@ def compare_sets(
     present = np.unique(of[: len(concept_weights)])
     weights = np.array([one.unit for one in concept_weights])
     comparison = _measured(request, present, weights, of[: len(concept_weights)], prepared, seed)
-    return replace(comparison, estimates=np.array([one.estimates for one in concept_weights]))
+    return replace(
+        comparison,
+        estimates=np.array([one.estimates for one in concept_weights]),
+        notes=(*comparison.notes, *notes_of(prepared[: len(concept_weights)])),
+    )
 
 
 def _measured(

@@ -25,13 +25,13 @@ from ..evidence import (
 )
 from ..evidence.faithfulness import faithfulness
 from ..fitting.engine import BaseEngine
-from ..network.classifier import Classifier, PreparedImage
+from ..network.classifier import Classifier, PreparedImage, notes_of
 from ..network.images import thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
 from .comparison import ComparisonRequest, compare_sets, request_of
 from .harmonize import ConceptDirections, ConceptLevels, directions_of
-from .inference import InferenceSettings, LevelInference
+from .inference import InferenceSettings, LevelInference, candidates
 from .levels import Levels, checked_levels, root_of
 from .statistics import ConceptStatistics, LabelPlan
 from .trees import TreeBuilder, class_tree, mean_prediction
@@ -370,7 +370,7 @@ class Chain(BaseEngine[ConceptStatistics]):
             provenance=self._provenance(said.name),
             images=tuple(thumbnail(p.shown) for p in prepared) if whole else (),
             name=name,
-            notes=self._notes(),
+            notes=(*notes_of(prepared), *self._notes()),
         )
 
     def faithfulness(
@@ -461,7 +461,13 @@ class Chain(BaseEngine[ConceptStatistics]):
         count = len(self.skipped_)
         some = "file was" if count == 1 else "files were"
         skipped = (f"{count} {some} skipped in the concept set.",) if count else ()
-        return (*(self.classifier_.score_notes if self.classifier_ else ()), *skipped)
+        without = (
+            f"No concept of the level {level.level} was learned to be found better than by a guess:"
+            " nothing is inferred there."
+            for level in self.harmonized_
+            if not candidates(level).any()
+        )
+        return (*(self.classifier_.score_notes if self.classifier_ else ()), *skipped, *without)
 
     def _provenance(self, target: str) -> Provenance:
         plain = ("gates", "harmonize_sparsity", "sparsity", "place")

@@ -287,6 +287,8 @@ def _solved(
     answers = np.concatenate([_concept_answers(one, concepts) for one, concepts in some])
     count = [len(concepts) for _, concepts in some]
     means = np.repeat(np.stack([one.means for one, _ in some]), count, axis=0)
+    if not len(answers):
+        return [InferenceWeights(means[:0], np.zeros(0)) for _ in some]
     problem = _quadratic(gates, answers)
     cost = np.divide(1, np.abs(means), where=means != 0, out=np.full(means.shape, np.inf))
     solver: Solver | None = "ADMM" if len(answers) >= MANY else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product as product_of
+from typing import Self
 
 import numpy as np
 import torch
@@ -161,6 +163,12 @@ class PixelSamples:
             rows.append(np.packbits(members, axis=1).astype(np.float32))
         reservoir.add(hashes[some], images[some], np.concatenate(rows, axis=1))
 
+    def draft(self) -> Self:
+        """Return a copy to add to: this one stays as it is."""
+        draft = copy.copy(self)
+        draft._kept = [copy.copy(one) for one in self._kept]
+        return draft
+
     def merge(self, other: PixelSamples) -> None:
         """Take in what other data gave."""
         for one, more in zip(self._kept, other._kept, strict=True):
@@ -315,6 +323,7 @@ class LevelStatistics(Sums):
         "held_area",
         "labelled",
     )
+    PARTS = ("samples",)
 
     level: Level
     gram: Float[np.ndarray, "k k"] = field(init=False)
@@ -368,6 +377,7 @@ class ConceptStatistics(Statistics[ConceptScope, LabelBatch]):
     NAME = "sums"
     ADVICE = "merge only what was fitted on one network with the same levels and settings"
     SCOPE = ConceptScope
+    PARTS = ("levels",)
 
     def __init__(self, scope: ConceptScope) -> None:
         super().__init__(scope)

@@ -17,6 +17,7 @@ OUTPUT = "output"
 SHARED = 0.5
 CUT_SHORT = "the search for the best few concepts was cut short; others may explain it better"
 UNMOVED = "no channel of the next level's layer moves it in this image"
+UNLIKE = "no concept of the next level points where its channels do"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def _number(value: float) -> float | None:
 def _flag(step: InferenceStep) -> str | None:
     if not step.weights.any():
         return UNMOVED
+    if not step.few.alpha.any():
+        return UNLIKE
     return None if step.few.exact else CUT_SHORT
 
 

@@ -167,6 +167,7 @@ class ResponseStatistics(Statistics[ResponseScope, ResponseBatch]):
     ADVICE = "merge only what was fitted on one network with the same layers, score and weighting"
     SCOPE = ResponseScope
     SUMS = ("labelled", "predicted")
+    PARTS = ("_moments", "_exemplars")
     LIMITS = ("memory",)
 
     def __init__(self, scope: ResponseScope, memory: int) -> None:
@@ -192,13 +193,18 @@ class ResponseStatistics(Statistics[ResponseScope, ResponseBatch]):
                 batch.keys,
                 lambda i: picture_of_sample(batch.images.samples[i], classifier),
             )
-        self._settle_together()
         labels = chain.from_iterable(s.labels or () for s in batch.images.samples)
         np.add.at(self.labelled, np.array(list(labels), dtype=np.int64), 1)
         np.add.at(self.predicted, batch.predicted, 1)
 
-    def _settle_together(self) -> None:
-        """Let no layer's rows wait once another's are in, so that there are times to save at."""
+    def _settle(self) -> None:
+        """Add what waits for the matrices of classes where that pays by now.
+
+        No layer's rows wait once another's are in, so that there are times to save at.
+        """
+        for moments in self._moments.values():
+            if moments.due:
+                moments.settle()
         filed = [m for m in self._moments.values() if m.in_file]
         if any(m.settled for m in filed):
             for moments in filed:

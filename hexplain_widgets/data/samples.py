@@ -216,10 +216,10 @@ def _no_label(label: Any) -> str:
 def _quietly(data: Any) -> Iterator[Any]:
     """Yield the items of the data; what they draw at random is not taken from the global state."""
     apart = OwnRandomness()
-    with apart:
+    with apart.drawing():
         items = _iterator(data)
     while True:
-        with apart:
+        with apart.drawing():
             try:
                 item = next(items)
             except StopIteration:

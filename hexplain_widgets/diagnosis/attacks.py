@@ -33,7 +33,7 @@ from ..fitting.passes import accumulate
 from ..network.classifier import Classifier, PreparedImage
 from ..network.guest import visiting
 from ..network.probe import Capture, Probe
-from ..network.segments import Segment, Unit
+from ..network.segments import Segment, Unit, gradients_of
 from ..provenance import versions
 
 Norm = Literal["linf", "l2"]
@@ -195,7 +195,7 @@ class _Descent:
                 loss = _loss(logits, self.away, self.goal)
             if float(loss.detach()) < lowest:
                 best, lowest = change, float(loss.detach())
-            (gradient,) = torch.autograd.grad(loss, moving)
+            (gradient,) = gradients_of(loss, moving)
             step = 2.5 * self.bound / self.steps * _unit(gradient, self.norm)
             change = pixels.inside(_projected(change - step, self.norm, self.bound))
         return best

@@ -28,7 +28,7 @@ from ..network.gating import drawing, in_batches
 from ..network.gradients import GuidedReLU
 from ..network.guest import same_randomness, visiting
 from ..network.probe import Probe
-from ..network.segments import Unit
+from ..network.segments import Unit, gradients_of
 from ..provenance import versions
 from .context import selections
 from .faithfulness import standard_error
@@ -91,7 +91,7 @@ class PixelAttribution:
             with inside, torch.enable_grad(), mode or nullcontext():
                 # a network that changes its input in place may do so with a copy
                 value = self.classifier.scores_of(pixels * 1)[:, index].sum()
-            return torch.autograd.grad(value, pixels)[0]
+            return gradients_of(value, pixels)[0]
 
         return in_batches(run, len(x), TOGETHER)
 

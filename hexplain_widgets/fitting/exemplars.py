@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -43,10 +44,13 @@ class Exemplars:
         each = np.broadcast_to(names, (len(self.values), len(keys)))
         self._keep(values.T, each, where.transpose(1, 0, 2))
         entered = {*self.keys.ravel().tolist()} - {*self.thumbnails}
-        for i, name in enumerate(names.tolist()):
-            if name in entered:
-                self.thumbnails[name] = _thumbnail(picture(i))
+        more = {n: _thumbnail(picture(i)) for i, n in enumerate(names.tolist()) if n in entered}
+        self.thumbnails = {**self.thumbnails, **more}
         self._forget()
+
+    def draft(self) -> Self:
+        """Return a copy to add to: this one stays as it is."""
+        return copy.copy(self)
 
     def _keep(self, values: np.ndarray, keys: np.ndarray, places: np.ndarray) -> None:
         values = np.concatenate([self.values, values], axis=1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -48,6 +50,9 @@ def below(arrays: Arrays, prefix: str) -> Arrays:
 class Addend(Protocol):
     """What is kept of one thing, such as a layer."""
 
+    def draft(self) -> Self:
+        """Return a copy to add to: this one stays as it is."""
+
     def merge(self, other: Any) -> None:
         """Add what other data gave."""
 
@@ -68,13 +73,29 @@ def numbered(**kinds: Mapping[str, Addend]) -> dict[str, Addend]:
 
 
 class Sums:
-    """Arrays that add up, the attributes named in `SUMS`, and parts that do."""
+    """Arrays that add up, the attributes named in `SUMS`, and parts that do.
+
+    `PARTS` are the attributes that hold the parts: one of them, or several by name.
+    """
 
     SUMS: ClassVar[tuple[str, ...]] = ()
+    PARTS: ClassVar[tuple[str, ...]] = ()
 
     def parts(self) -> Mapping[str, Addend]:
         """Return the parts, by what their arrays' names begin with."""
         return {}
+
+    def draft(self) -> Self:
+        """Return a copy to add to: this one stays as it is."""
+        draft = copy.copy(self)
+        for name in self.SUMS:
+            setattr(draft, name, getattr(self, name).copy())
+        for name in self.PARTS:
+            held = getattr(self, name)
+            several = isinstance(held, dict)
+            drafts = {k: v.draft() for k, v in held.items()} if several else held.draft()
+            setattr(draft, name, drafts)
+        return draft
 
     def merge(self, other: Any) -> None:
         """Add what other data gave."""
@@ -192,20 +213,41 @@ class Statistics(Sums, ABC, Generic[C, B]):
         return True
 
     def add(self, batch: B, classifier: Classifier) -> None:
-        """Add what one batch gave."""
-        self._add(batch, classifier)
-        self.images += len(batch)
-        at = self.done[-1][1] if self.done else 0
-        self.done = joined([*self.done, (at, at + len(batch))])
+        """Add what one batch gave: all of it or, where anything fails on the way, nothing."""
+        with self._whole() as draft:
+            draft._add(batch, classifier)
+            draft.images += len(batch)
+            at = self.done[-1][1] if self.done else 0
+            draft.done = joined([*self.done, (at, at + len(batch))])
+
+    @contextmanager
+    def _whole(self) -> Iterator[Self]:
+        """Yield a draft to add to, which takes this one's place when everything is in it."""
+        self._settle()
+        draft = self.draft()
+        yield draft
+        vars(self).update(vars(draft))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Bring up to date what waited until it pays; what is interrupted goes on the next time."""
 
     @abstractmethod
     def _add(self, batch: B, classifier: Classifier) -> None:
         """Add to the sums what one batch gave."""
 
     def merge(self, other: Any, *, same_data: bool = False) -> None:
-        """Add what other data, or another part of the same, gave; raises like `check_same`."""
+        """Add what other data, or another part of the same, gave: all of it or nothing.
+
+        Raises like `check_same`.
+        """
         self.check_same(other.scope)
-        self.done = joined([*self.done, *other.done]) if same_data else self.done
+        with self._whole() as draft:
+            draft._merge(other)
+            draft.done = joined([*self.done, *other.done]) if same_data else self.done
+
+    def _merge(self, other: Self) -> None:
+        """Add to the sums and counts what other data gave."""
         super().merge(other)
         for name in self.COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))

@@ -74,7 +74,7 @@ def concept_map(
             provenance, settings={**provenance.settings, "layer": associations.layer.name}
         ),
         index=concept,
-        notes=tuple(note for note in said if note),
+        notes=(*looked.notes, *(note for note in said if note)),
     )
 
 

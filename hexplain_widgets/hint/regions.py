@@ -25,6 +25,7 @@ from ..network.gating import ForwardCache, LayerGates, gated, in_batches, rows_a
 from ..network.gradients import GuidedReLU
 from ..network.guest import visiting
 from ..network.probe import Probe
+from ..network.segments import gradients_of
 
 Saliency = Literal[
     "gradient", "gradient_x_input", "guided_backpropagation", "integrated_gradients", "smoothgrad"
@@ -189,7 +190,7 @@ class LayerSaliency:
             with torch.enable_grad():
                 value = concept_logits(_in_full(logits)[row], pairs.member[some]).sum()
             more = i < len(turns) - 1
-            gradients = torch.autograd.grad(value, list(maps), retain_graph=more)
+            gradients = gradients_of(value, *maps, again=more)
             for kept, gradient in zip(found, gradients, strict=True):
                 kept[some] = gradient[row]
 
@@ -212,7 +213,7 @@ class LayerSaliency:
             with torch.enable_grad(), mode or nullcontext():
                 logits = gates.behind(forward, layer, image, rows)
                 value = concept_logits(_in_full(logits), pairs.member[part]).sum()
-            return torch.autograd.grad(value, rows)[0]
+            return gradients_of(value, rows)[0]
 
         return in_batches(run, len(pairs), rows_at_once(maps))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from jaxtyping import Int64
@@ -58,6 +60,12 @@ class RegionSamples:
         if wanted.any():
             self.reservoirs[index].add(hashes[wanted], images[wanted], vectors[places[wanted]])
 
+    def draft(self) -> Self:
+        """Return a copy to add to: this one stays as it is."""
+        draft = copy.copy(self)
+        draft.reservoirs = [copy.copy(one) for one in self.reservoirs]
+        return draft
+
     def merge(self, other: RegionSamples) -> None:
         """Take in what other data gave."""
         for one, more in zip(self.reservoirs, other.reservoirs, strict=True):
@@ -87,6 +95,7 @@ class RegionStatistics(Statistics[RegionScope, RegionBatch]):
     )
     SCOPE = RegionScope
     SUMS = ("labelled", "flat")
+    PARTS = ("_samples", "_exemplars")
     COUNTS = ("images", "unplaced")
 
     def __init__(self, scope: RegionScope) -> None:

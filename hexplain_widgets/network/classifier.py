@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +23,15 @@ from .images import batch_of, bytes_in_range, read_picture
 from .layout import Rearrangement, checked_layouts
 from .outputs import described
 from .scores import KINDS, ScoredNetwork, ScoreReading, read_scores, saturated
+
+# What torch and Python say where a forward is given too few inputs, or maps of a wrong size.
+_INPUTS = re.compile(r"(missing|takes) .*(positional|keyword-only) argument|unexpected keyword")
+_SIZES = re.compile(
+    r"mat1 and mat2 shapes|[Oo]utput size is too small|[Kk]ernel size can't be greater"
+    r"|size mismatch|must match the size of tensor|is invalid for input of size"
+    r"|Sizes of tensors must match"
+    r"|Padding size should be less|input size per channel"
+)
 
 # How far beyond black and white a prepared tensor may lie before it is said, in their distances:
 # a transform that was merely assumed may be another than the user's.
@@ -42,6 +53,11 @@ class PreparedImage:
     x: Float[Tensor, "1 c h w"]
     shown: UInt8[np.ndarray, "h w 3"]
     notes: tuple[str, ...] = ()
+
+
+def notes_of(images: Iterable[PreparedImage]) -> tuple[str, ...]:
+    """Return what is to be said of images, each once."""
+    return tuple(dict.fromkeys(note for image in images for note in image.notes))
 
 
 class Classifier:
@@ -301,21 +317,42 @@ class Classifier:
 
         Raises ValueError for a wrong number of channels and for output that is not finite scores.
         """
-        with visiting(self.model), torch.no_grad():
-            try:
-                out = self.scores_of(x)
-            except RuntimeError as cause:
-                if x.shape[1] == self.in_channels:
-                    raise
-                raise self.channel_error(x) from cause
+        with visiting(self.model), torch.no_grad(), self.fitting(x):
+            out = self.scores_of(x)
         return self.check_logits(out, x)
 
-    def channel_error(self, x: Tensor) -> ValueError:
-        """Return the error for an image with another number of channels than the network takes."""
-        return ValueError(
-            f"got an image of {x.shape[1]} channels; {type(self.model).__name__} expects"
-            f" {self.in_channels}; convert the image (PIL: image.convert('RGB') or 'L')"
-        )
+    @contextmanager
+    def fitting(self, x: Tensor) -> Iterator[None]:
+        """Run the body; raises ValueError where the network does not take images like these."""
+        try:
+            yield
+        except (RuntimeError, TypeError) as cause:
+            error = self._misfit(x, str(cause))
+            if error is None:
+                raise
+            raise error from cause
+
+    def _misfit(self, x: Tensor, cause: str) -> ValueError | None:
+        """Return the error for images that the network does not take; None for other causes."""
+        name, size = type(self.model).__name__, f"{x.shape[2]} x {x.shape[3]}"
+        if _INPUTS.search(cause):
+            return ValueError(
+                f"{name} could not be called with an image alone ({cause:.120}); a forward that"
+                " takes one batch of images was expected; wrap it in a module that gives the other"
+                " inputs, or names this one"
+            )
+        if x.shape[1] != self.in_channels:
+            return ValueError(
+                f"got an image of {x.shape[1]} channels; {name} expects {self.in_channels}; convert"
+                " the image (PIL: image.convert('RGB') or 'L')"
+            )
+        if _SIZES.search(cause):
+            return ValueError(
+                f"got an image of {size} pixels, whose size {name} does not take ({cause:.120}); an"
+                " image of the size that it was trained on was expected; give the classifier a"
+                " transform that resizes: hx.Classifier(model, transform=...)"
+            )
+        return None
 
     def predict(self, image: Any, top: int = 5) -> list[tuple[int, str, float]]:
         """Return the `top` classes of an image as `(index, name, probability)`, likeliest first."""
@@ -376,7 +413,7 @@ class Classifier:
     def index_of(self, target: int | str, count: int) -> int:
         """Return the index of a class given by name or index; raises ValueError, IndexError."""
         if isinstance(target, str):
-            return self._index_of_name(target)
+            return self._index_of_name(target, count)
         index = int(target)
         if not 0 <= index < count:
             raise IndexError(
@@ -385,8 +422,11 @@ class Classifier:
             )
         return index
 
-    def _index_of_name(self, name: str) -> int:
+    def _index_of_name(self, name: str, count: int) -> int:
         if self.classes is None:
+            own = [i for i in range(count) if self.name(i) == name]
+            if own:
+                return own[0]
             raise ValueError(
                 f"got the class name {name!r}, but this classifier knows no names; expected an"
                 " index; or give hx.Classifier(model, classes=[...])"

@@ -11,12 +11,14 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor, fx, nn
+from torch._C import _len_torch_function_stack
+from torch.overrides import TorchFunctionMode, _pop_mode
 
 # What a module holds beside its own attributes, followed by itself.
 _TENSORS = ("_parameters", "_buffers")
@@ -26,7 +28,6 @@ _DEPTH = 3
 # What torch itself keeps on every module; all else was set by whoever wrote it.
 _OWN = frozenset(vars(nn.Module())) - {"training"}
 _twins: weakref.WeakKeyDictionary[nn.Module, Twin] = weakref.WeakKeyDictionary()
-_twins_guard = threading.Lock()
 
 
 class Twin:
@@ -44,6 +45,7 @@ class Twin:
         self.lock = threading.RLock()
         self._original = weakref.ref(original)
         self._copy: _Copy | None = None
+        self._whole = True
         self.version = 0
         self.why = ""
         self.recordings: dict[Any, Any] = {}
@@ -56,7 +58,7 @@ class Twin:
     def follow(self) -> nn.Module | None:
         """Bring the twin to what the original is now and return it, None where there is none."""
         original = self._original()
-        outdated = self._copy is None or not self._copy.is_of_today()
+        outdated = self._copy is None or not self._whole or not self._copy.is_of_today()
         if original is not None and not self.why and outdated:
             self._renew(original)
         return self.fresh()
@@ -75,6 +77,11 @@ class Twin:
             self.give_up(f"it cannot be copied ({_first_line(cause)})")
         else:
             self._copy, self.version, self.recordings = made, self.version + 1, {}
+            self._whole = True
+
+    def distrust(self) -> None:
+        """Copy the network anew at the next question: an interrupt may have left anything."""
+        self._whole = False
 
     def give_up(self, why: str) -> None:
         """Do without a copy from now on: the original itself runs in its place."""
@@ -270,8 +277,16 @@ class _Attributes:
             del self._own[name]
         self._own.update(self._values)
         for container, content in self._contents:
+            if _identities(container) == _identities(content):
+                continue
             container.clear()
             (container.extend if isinstance(container, list) else container.update)(content)
+
+
+def _identities(container: Any) -> list[tuple[int, ...]]:
+    if isinstance(container, dict):
+        return [(id(key), id(value)) for key, value in container.items()]
+    return [(id(value),) for value in container]
 
 
 def _same_storage(one: Tensor, other: Tensor) -> bool:
@@ -288,11 +303,8 @@ def _first_line(error: Exception) -> str:
 
 def twin_of(model: nn.Module) -> Twin:
     """Return the one twin of this network."""
-    with _twins_guard:
-        twin = _twins.get(model)
-        if twin is None:
-            twin = _twins[model] = Twin(model)
-        return twin
+    # In one step for all threads, and without a lock that an interrupt could leave closed.
+    return _twins.get(model) or _twins.setdefault(model, Twin(model))
 
 
 def lock_of(model: nn.Module) -> threading.RLock:
@@ -320,6 +332,21 @@ def _is_alone() -> bool:
 
 
 @contextmanager
+def handed_back(put_back: Callable[[], None]) -> Iterator[None]:
+    """Run the body and put something back on every way out.
+
+    Twice, for an interrupt may cut the first time short.
+    """
+    try:
+        try:
+            yield
+        finally:
+            put_back()
+    finally:
+        put_back()
+
+
+@contextmanager
 def same_randomness() -> Iterator[None]:
     """Run the body and leave the random state of Python, numpy and torch as it was.
 
@@ -329,15 +356,12 @@ def same_randomness() -> Iterator[None]:
     if not _is_alone():
         yield
         return
-    state = _random_state()
-    try:
+    with handed_back(partial(_set_random_state, _random_state())):
         yield
-    finally:
-        _set_random_state(state)
 
 
 class OwnRandomness:
-    """A random state that begins as the global one and goes on from body to body of `with`.
+    """A random state that begins as the global one and goes on from body to body of `drawing`.
 
     The user's data may draw from it (augmentation, shuffling) and the global state stays as it was;
     on any thread but the main one they draw from the global state, which is never set there.
@@ -346,39 +370,44 @@ class OwnRandomness:
     def __init__(self) -> None:
         self._own = _random_state()
 
-    def __enter__(self) -> None:
-        if _is_alone():
-            self._outer = _random_state()
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Run the body in this state."""
+        if not _is_alone():
+            yield
+            return
+        with same_randomness():
             _set_random_state(self._own)
-
-    def __exit__(self, *_: object) -> None:
-        if _is_alone():
+            yield
             self._own = _random_state()
-            _set_random_state(self._outer)
 
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
     flags = [(module, module.training) for module in model.modules()]
-    try:
+
+    def put_back() -> None:
+        for module, flag in flags:
+            module.training = flag
+
+    with handed_back(put_back):
         for module, _ in flags:
             module.training = False
         yield
-    finally:
-        for module, flag in flags:
-            module.training = flag
 
 
 @contextmanager
 def _without_parameter_gradients(model: nn.Module) -> Iterator[None]:
     learning = [p for p in model.parameters() if p.requires_grad]
-    try:
+
+    def put_back() -> None:
+        for p in learning:
+            p.requires_grad_(True)
+
+    with handed_back(put_back):
         for p in learning:
             p.requires_grad_(False)
         yield
-    finally:
-        for p in learning:
-            p.requires_grad_(True)
 
 
 @contextmanager
@@ -389,18 +418,29 @@ def _same_buffers(model: nn.Module) -> Iterator[None]:
         for name, buffer in module._buffers.items()
         if buffer is not None
     ]
-    try:
-        yield
-    finally:
+
+    def put_back() -> None:
         for module, name, buffer, value, version in buffers:
-            _put_back(buffer, value, version)
             module._buffers[name] = buffer
+            if buffer._version != version and not torch.equal(buffer, value):
+                buffer.detach().copy_(value)
+
+    with handed_back(put_back):
+        yield
 
 
-def _put_back(buffer: Tensor, value: Tensor, version: int) -> None:
-    if buffer._version != version:
-        with torch.no_grad():
-            buffer.copy_(value)
+@contextmanager
+def _same_modes() -> Iterator[None]:
+    """Run the body and leave this thread's gradient mode and function modes as they were."""
+    gradients, modes = torch.is_grad_enabled(), _len_torch_function_stack()
+
+    def put_back() -> None:
+        while _len_torch_function_stack() > modes:
+            _pop_mode()
+        torch.set_grad_enabled(gradients)
+
+    with handed_back(put_back):
+        yield
 
 
 @contextmanager
@@ -409,19 +449,30 @@ def visiting(model: nn.Module) -> Iterator[nn.Module]:
 
     The twin is in eval mode, without parameter gradients, and all that a forward changes on itself
     is changed on the twin. A network that cannot be copied runs itself; its training flags,
-    `requires_grad`, buffers and random state are put back on success, failure and interrupt, and
-    `.grad` is never touched. Works under `torch.no_grad` and `torch.inference_mode`.
+    `requires_grad`, buffers, attributes and random state are put back on success, failure and
+    interrupt, and `.grad` is never touched. Works under `torch.no_grad` and `torch.inference_mode`.
     """
-    lock = lock_of(model)
+    twin, lock = twin_of(model), lock_of(model)
     inside = lock._is_owned()  # type: ignore[attr-defined]
-    with lock, torch.inference_mode(False), same_randomness():
-        twin = twin_of(model)
+    with lock, _same_modes(), torch.inference_mode(False), same_randomness(), _distrusting(twin):
         network = twin.network if inside else twin.follow()
         if network is not None:
             yield network
         else:
             with _unchanged(model):
                 yield model
+
+
+@contextmanager
+def _distrusting(twin: Twin) -> Iterator[None]:
+    """Run the body; what an interrupt leaves of the twin is not used again."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        twin.distrust()
+        raise
 
 
 def running(model: nn.Module) -> nn.Module:
@@ -435,18 +486,61 @@ def renewed(model: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def _unchanged(model: nn.Module) -> Iterator[None]:
-    with _same_buffers(model), _without_parameter_gradients(model), _evaluating(model):
+def _same_attributes(model: nn.Module) -> Iterator[None]:
+    states = [_Attributes(module) for module in model.modules()]
+
+    def put_back() -> None:
+        for state in states:
+            state.put_back()
+
+    with handed_back(put_back):
         yield
+
+
+@contextmanager
+def _unchanged(model: nn.Module) -> Iterator[None]:
+    with (
+        _same_buffers(model),
+        _same_attributes(model),
+        _without_parameter_gradients(model),
+        _evaluating(model),
+    ):
+        yield
+
+
+def _closed_kind(module: nn.Module) -> str:
+    """Return what kind of module this is that nothing can be asked, in words; else nothing."""
+    if isinstance(module, torch.jit.ScriptModule | torch.jit.ScriptFunction):
+        return "TorchScript (torch.jit.script, torch.jit.trace)"
+    if isinstance(module, fx.GraphModule):
+        targets = (node.target for node in module.graph.nodes)
+        if any(isinstance(target, torch._ops.OpOverload) for target in targets):
+            return "an exported graph (torch.export)"
+    quantised = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
+    return "quantised" if type(module).__module__.startswith(quantised) else ""
 
 
 def check_welcome(model: nn.Module) -> None:
     """Raise ValueError for a model that cannot be run without a change, or gives no gradient."""
+    for name, module in model.named_modules():
+        kind = _closed_kind(module)
+        if kind:
+            where = f"{name} of {type(model).__name__}" if name else type(model).__name__
+            raise ValueError(
+                f"{where} is {kind}, which cannot be looked into or differentiated; a network of"
+                " Python modules in floats was expected; pass the one that it was made from"
+            )
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if nn.parameter.is_lazy(tensor):
             raise ValueError(
                 f"{name} of {type(model).__name__} has no shape yet (a lazy module); a network that"
                 " has seen data was expected; run one batch through it first"
+            )
+        if tensor.is_meta:
+            raise ValueError(
+                f"{name} of {type(model).__name__} lies on the meta device, without values; weights"
+                " that are loaded were expected; build the network without torch.device('meta'), or"
+                " load its weights with assign=True"
             )
         if tensor.is_inference():
             raise ValueError(

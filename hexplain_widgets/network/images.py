@@ -143,6 +143,11 @@ def batch_of(image: Tensor) -> Float[Tensor, "1 c h w"]:
             f"got a tensor of {image.dtype}; a tensor is taken as already preprocessed, in floats;"
             " pass the picture itself (path, PIL image, uint8 array) to have it prepared"
         )
+    if image.is_meta:
+        raise ValueError(
+            "got a tensor on the meta device, which has no values; an image was expected; make it"
+            " on the network's device"
+        )
     if not is_finite(image):
         raise ValueError(
             "got an image with NaN or infinite values; expected finite numbers; check how it was"

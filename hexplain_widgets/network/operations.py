@@ -69,6 +69,10 @@ class Unrecordable(Exception):
     """A forward whose operations, noted once, would not be its operations for other values."""
 
 
+class _OwnForward(Unrecordable):
+    """A forward with an autograd function of its own, or one that switches gradients off."""
+
+
 class SharesModules(Exception):
     """A forward that runs modules of the original network, from a function that knows it."""
 
@@ -126,9 +130,14 @@ class _Log(TorchFunctionMode):
     """Notes every operation of one forward pass outside of the modules that are called whole."""
 
     def __init__(
-        self, network: nn.Module, whole: frozenset[nn.Module], foreign: frozenset[int]
+        self,
+        network: nn.Module,
+        whole: frozenset[nn.Module],
+        foreign: frozenset[int],
+        switches: bool,
     ) -> None:
         super().__init__()
+        self._switches = switches
         self.entries: list[_Entry] = [_Entry("placeholder", "x")]
         self.calls: list[Call] = []
         self.unknown: list[Tensor] = []
@@ -229,7 +238,7 @@ class _Log(TorchFunctionMode):
         self._note(_Entry("call_function", assigned, noted, {}, self._open[-1]), changed, [changed])
 
     def _note(self, entry: _Entry, output: Any, changed: Sequence[Tensor]) -> None:
-        if not torch.is_grad_enabled():
+        if not (torch.is_grad_enabled() or self._switches):
             raise self._own_gradient()
         self.entries.append(entry)
         self._alive.append(output)
@@ -378,9 +387,10 @@ def _logged(
     listening: Listening,
     whole: frozenset[nn.Module],
     foreign: frozenset[int],
+    switches: bool = False,
 ) -> tuple[_Log, Any]:
     network = fresh()
-    log = _Log(network, whole, foreign)
+    log = _Log(network, whole, foreign, switches)
     parts = [module for module in network.modules() if module is not network]
     with torch.enable_grad(), listening(parts, log.enter, log.leave):
         image = (x.clone() if x.is_inference() else x.detach()).requires_grad_().clone()
@@ -390,18 +400,40 @@ def _logged(
     return log, output
 
 
+def _without_gradients(fresh: Fresh, x: Tensor) -> bool:
+    """Whether the forward switches gradients off, so that none reaches its scores."""
+    with torch.enable_grad():
+        image = (x.clone() if x.is_inference() else x.detach()).requires_grad_().clone()
+        return not any(one.requires_grad for _, one in tensors(fresh()(image)))
+
+
 def _complete(
-    fresh: Fresh, x: Tensor, listening: Listening, foreign: frozenset[int]
+    fresh: Fresh, x: Tensor, listening: Listening, foreign: frozenset[int], switches: bool
 ) -> tuple[_Log, Any, frozenset[nn.Module]]:
     """Return a log in which every module with an autograd function of its own is called whole."""
     whole: frozenset[nn.Module] = frozenset()
     while True:
         try:
-            return *_logged(fresh, x, listening, whole, foreign), whole
+            return *_logged(fresh, x, listening, whole, foreign, switches), whole
         except _OwnGradient as own:
             if own.module is None or own.module in whole:
-                raise Unrecordable("its forward has an autograd function of its own") from None
+                raise _OwnForward("its forward has an autograd function of its own") from None
             whole = whole | {own.module}
+
+
+def _recorded(
+    fresh: Fresh, x: Tensor, listening: Listening, foreign: frozenset[int]
+) -> tuple[_Log, Any, frozenset[nn.Module], bool]:
+    """Return a log, and whether its forward switches gradients off, which is then overlooked."""
+    try:
+        log, output, whole = _complete(fresh, x, listening, foreign, switches=False)
+    except _OwnForward:
+        if not _without_gradients(fresh, x):
+            raise
+    else:
+        if any(one.requires_grad for _, one in tensors(output)):
+            return log, output, whole, False
+    return *_complete(fresh, x, listening, foreign, switches=True), True
 
 
 class RecordedOperations:
@@ -422,7 +454,7 @@ class RecordedOperations:
         foreign: Iterable[Tensor] = (),
     ) -> None:
         ids = frozenset(map(id, foreign))
-        log, output, whole = _complete(fresh, x, listening, ids)
+        log, output, whole, self.switched_off = _recorded(fresh, x, listening, ids)
         ends = {id(tensor): log.value(tensor) for _, tensor in tensors(output)}
         self._counts = self._counted(log, fresh, x, listening, whole, ids)
         self.constants = {f"_constant{i}": t.detach() for i, t in enumerate(log.unknown)}
@@ -455,7 +487,8 @@ class RecordedOperations:
         if not (log.read_sizes or log.unknown):
             return {}
         try:
-            two, _ = _logged(fresh, x.expand(2, *x.shape[1:]), listening, whole, foreign)
+            pair = x.expand(2, *x.shape[1:])
+            two, _ = _logged(fresh, pair, listening, whole, foreign, self.switched_off)
         # A forward that is written for one image at a time may fail in any way on two.
         except Exception:
             two = None

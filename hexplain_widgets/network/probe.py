@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey, shape_watch
-from .guest import renewed, twin_of, visiting
+from .guest import handed_back, renewed, twin_of, visiting
 from .layout import doubt, uncertain
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Cells, Field, whole
@@ -33,6 +33,7 @@ STREAM = (
     " direction that every block reads and writes, seldom a detector of its own, and every unit"
     " sees the whole image. A contribution is to be trusted as far as it agrees with ablation."
 )
+SWITCHED_OFF = "The network's forward switches gradients off: those of its operations are taken."
 DIFFERS = "its operations, run again, do not give its own answer"
 
 
@@ -41,26 +42,41 @@ def _listening(
     modules: Collection[nn.Module], enter: Callable[..., None], leave: Callable[..., None]
 ) -> Iterator[None]:
     """Report every call of these modules, and take the hooks off again on every way out."""
-    with ExitStack() as hooks:
+    with handed_back(partial(_take_off, modules, enter, leave)):
         for module in modules:
-            before = module.register_forward_pre_hook(enter, prepend=True, with_kwargs=True)
-            hooks.callback(before.remove)
-            hooks.callback(module.register_forward_hook(leave, with_kwargs=True).remove)
+            module.register_forward_pre_hook(enter, prepend=True, with_kwargs=True)
+            module.register_forward_hook(leave, with_kwargs=True)
         yield
+
+
+def _take_off(modules: Collection[nn.Module], *hooks: Callable[..., None]) -> None:
+    """Take hooks off by what they are: an interrupt may come before a handle is kept."""
+    for module in modules:
+        before, behind = module._forward_pre_hooks, module._forward_hooks
+        for table, settings in (
+            (before, module._forward_pre_hooks_with_kwargs),
+            (behind, module._forward_hooks_with_kwargs),
+        ):
+            for key in [key for key, hook in table.items() if hook in hooks]:
+                settings.pop(key, None)
+                del table[key]
 
 
 @contextmanager
 def _answering(modules: Collection[nn.Module], call: Callable[..., Any]) -> Iterator[None]:
     """Let every module answer through `call`, and put their own forward back afterwards."""
-    with ExitStack() as stack:
-        for module in modules:
-            own = module.__dict__.get("forward")
-            forward = module.forward
-            if own is None:
-                stack.callback(module.__dict__.pop, "forward", None)
+    own = [(module.__dict__, module.__dict__.get("forward")) for module in modules]
+
+    def put_back() -> None:
+        for attributes, forward in own:
+            if forward is None:
+                attributes.pop("forward", None)
             else:
-                stack.callback(module.__dict__.__setitem__, "forward", own)
-            module.__dict__["forward"] = _bound_to(call, module, forward)
+                attributes["forward"] = forward
+
+    with handed_back(put_back):
+        for module in modules:
+            module.__dict__["forward"] = _bound_to(call, module, module.forward)
         yield
 
 
@@ -93,6 +109,7 @@ class _Known(NamedTuple):
     graph: TracedGraph | None
     why: str
     checked: weakref.ref[Tensor] | None = None
+    switched_off: bool = False
 
 
 class Probe:
@@ -117,10 +134,12 @@ class Probe:
 
     def notes(self, x: Float[Tensor, "n c h w"]) -> tuple[str, ...]:
         """Return what is to be said of how the network is run for images of this size."""
-        why, twin = self._known(x).why, self._twin.why
+        known, twin = self._known(x), self._twin.why
+        why = known.why
         replayed = f"The network could not be traced ({why}): its recorded calls were replayed."
         itself = f"The network itself was run, in the place of a twin: {twin}."
-        return (*((replayed,) if why else ()), *((itself,) if twin else ()))
+        switched = (SWITCHED_OFF,) if known.switched_off else ()
+        return (*((replayed,) if why else ()), *((itself,) if twin else ()), *switched)
 
     def _known(self, x: Tensor) -> _Known:
         while True:
@@ -145,7 +164,8 @@ class Probe:
         foreign = [] if network is model else [*model.parameters(), *model.buffers()]
         try:
             fresh = partial(renewed, model)
-            operations = RecordedOperations(fresh, x[:1], listening=_listening, foreign=foreign)
+            with self.classifier.fitting(x):
+                operations = RecordedOperations(fresh, x[:1], listening=_listening, foreign=foreign)
             graph = Graph(network, operations)
             end = self.classifier.read(x).node_in(graph)
             if end is None:
@@ -159,7 +179,7 @@ class Probe:
         if not close(logits, self.classifier.scores_of(x[:1])):
             return _Known(None, DIFFERS)
         traced = TracedGraph(graph, self.classifier.layouts)
-        return _Known(traced, "", weakref.ref(x))
+        return _Known(traced, "", weakref.ref(x), operations.switched_off)
 
     def _is_own(self, x: Tensor, logits: Tensor) -> bool:
         """Whether the network itself gives these scores; its graph is not used again if not."""
@@ -203,14 +223,10 @@ class Probe:
 
     @contextmanager
     def _inside(self, x: Tensor) -> Iterator[nn.Module]:
-        try:
-            with visiting(self.classifier.model) as network, torch.no_grad():
+        with visiting(self.classifier.model) as network, torch.no_grad():
+            with self.classifier.fitting(x):
                 self.classifier.read(x)
-                yield network
-        except RuntimeError as cause:
-            if x.shape[1] == self.classifier.in_channels:
-                raise
-            raise self.classifier.channel_error(x) from cause
+            yield network
 
     def layers(self, x: Float[Tensor, "1 c h w"]) -> tuple[Layer, ...]:
         """Return every layer with a feature map, in order of completion, stages numbered from 1."""

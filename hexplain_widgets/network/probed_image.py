@@ -41,8 +41,8 @@ class ProbedImage:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the scores mean and rest on, where that is not simply what the network returns."""
-        said = (*self._probe.classifier.score_notes, *self._capture.notes)
+        """What is to be known of the scores, of what they rest on and of the picture."""
+        said = (*self._probe.classifier.score_notes, *self._capture.notes, *self.prepared.notes)
         return tuple(dict.fromkeys(said))
 
     @property

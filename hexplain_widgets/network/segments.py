@@ -20,8 +20,28 @@ BATCH_CELLS = 2**22
 BATCH_CELLS_DEVICE = 2**28
 # A segment that starts at the pixels widens at once: count its cells as if they had this depth.
 INNER_CHANNELS = 64
+NO_GRADIENT = (
+    "the network's forward cuts gradients off (torch.no_grad, inference_mode, detach, rounding); a"
+    " forward that can be differentiated was expected; take that out of the forward and put it"
+    " around its calls"
+)
 # From maps in the place of the shallow ones, and whether to read before an upper clip, to a unit.
 UnitValues = Callable[[Tensor, bool], Tensor]
+
+
+def gradients_of(value: Tensor, *at: Tensor, again: bool = False) -> tuple[Tensor, ...]:
+    """Return the gradients of a number at some tensors; `again` keeps what is needed for others.
+
+    Raises ValueError where nothing of them reaches the number.
+    """
+    if not value.requires_grad:
+        raise ValueError(NO_GRADIENT)
+    try:
+        return torch.autograd.grad(value, at, retain_graph=again)
+    except RuntimeError as cause:
+        if "not have been used in the graph" in str(cause):
+            raise ValueError(NO_GRADIENT) from cause
+        raise
 
 
 class Unit(NamedTuple):
@@ -236,16 +256,14 @@ class Segment:
             return None
 
     def _gradients(self, value: Tensor, maps: Tensor) -> Tensor:
-        given: tuple[Tensor | None, ...] = (None,)
-        if value.requires_grad:
-            given = torch.autograd.grad(value, maps, allow_unused=True)
-        if given[0] is None:
+        try:
+            return gradients_of(value, maps)[0]
+        except ValueError as cause:
             shallow, deep = self._names
             raise ValueError(
-                f"{deep} does not depend on {shallow}; expected layers that follow one another; see"
-                " hx.layers for their order"
-            )
-        return given[0]
+                f"{deep} does not depend on {shallow}, or {NO_GRADIENT}; expected layers that"
+                " follow one another; see hx.layers for their order"
+            ) from cause
 
     def _windows(self, runner: SegmentRunner, units: Sequence[Unit]) -> Crop:
         if runner.field is None:

@@ -92,7 +92,9 @@ class _Search:
     explained: float = 0.0
 
     def offer(self, columns: tuple[int, ...]) -> bool:
-        """Take columns if they explain more than the best so far."""
+        """Take columns if they explain more than the best so far; none explain nothing."""
+        if not columns:
+            return False
         alpha = self.solved(columns)
         if alpha is None or (self.nonnegative and (alpha <= 0).any()):
             return False

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ..evidence.files import TemporaryFolder
 from .lasso import Quadratic
 
 Weighting = Literal["equal", "loyal"]
 
 # Variance below this share of the mean square is rounding, in float32 networks and in the sums.
 CONSTANT = 1e-12
+_SUMS = ("sums", "weight", "linear", "totals", "squares")
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,34 @@ class GatedScores(GatingBatch):
     scores: Float[Tensor, "n g c"]
 
 
+class _Debt(NamedTuple):
+    """What the matrices of the classes still lack: batches, from class `first` on.
+
+    `block` is what the matrices from `first` on become: worked out and not yet written.
+    """
+
+    batches: tuple[GatingBatch | np.ndarray, ...] = ()
+    first: int = 0
+    block: np.ndarray | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the batches take."""
+        return sum(batch.nbytes for batch in self.batches)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether some of it is paid."""
+        return self.first > 0 or self.block is not None
+
+
 @dataclass
 class Moments:
     """Weighted sums over all rows of one layer: z z^T, g z, z, g, g² and 1, in float64.
 
     With `"equal"` weights h(d) one matrix serves all classes; with `"loyal"` weights h(d) f^c
     (Eq. 11) each class has its own. Where these would pass `memory` bytes they lie in a file,
-    and batches are gathered until a pass over it pays.
+    and batches are gathered until a pass over it pays, when `due`.
     """
 
     weighting: Weighting
@@ -85,8 +105,8 @@ class Moments:
 
     def __post_init__(self) -> None:
         own = 1 if self.weighting == "equal" else self.classes
-        self._folder: Path | None = None
-        self._waiting: list[GatingBatch] = []
+        self._folder: TemporaryFolder | None = None
+        self._debt = _Debt()
         self.gram = self._matrices(own)
         self.sums = np.zeros((own, self.channels))
         self.weight = np.zeros(own)
@@ -98,9 +118,17 @@ class Moments:
         shape = (count, self.channels, self.channels)
         if np.prod(shape) * 8 <= self.memory or count == 1:
             return np.zeros(shape)
-        self._folder = Path(tempfile.mkdtemp(prefix="hexplain-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        return np.memmap(self._folder / "gram", np.float64, "w+", shape=shape)
+        self._folder = TemporaryFolder()
+        return np.memmap(self._folder.path / "gram", np.float64, "w+", shape=shape)
+
+    def draft(self) -> Self:
+        """Return a copy to add to: this one stays as it is; matrices of classes are shared."""
+        if self._debt.is_begun:
+            self.settle()
+        draft = copy.copy(self)
+        for name in (*_SUMS, *(("gram",) if self.weighting == "equal" else ())):
+            setattr(draft, name, getattr(self, name).copy())
+        return draft
 
     @property
     def in_file(self) -> bool:
@@ -110,7 +138,13 @@ class Moments:
     @property
     def settled(self) -> bool:
         """Whether no batch waits to be added to the matrices."""
-        return not self._waiting
+        return not self._debt.batches
+
+    @property
+    def due(self) -> bool:
+        """Whether what waits is to be added now."""
+        debt = self._debt
+        return debt.is_begun or debt.nbytes > (self.memory // 4 if self.in_file else 0)
 
     @property
     def at_once(self) -> int:
@@ -118,7 +152,7 @@ class Moments:
         return max(1, self.memory // 4 // (self.channels**2 * 8))
 
     def add(self, rows: GatedScores) -> None:
-        """Add the rows of a batch of images."""
+        """Add the rows of a batch of images; those of the matrices of classes wait."""
         z = rows.gated().flatten(0, 1)
         near = rows.near.flatten()[:, None]
         g = rows.scores.flatten(0, 1)
@@ -133,9 +167,12 @@ class Moments:
         self.sums += _host(loyal.T @ z)
         self.weight += _host(loyal.sum(0))
         self._add_scores(z, loyal * g, g)
-        self._waiting.append(rows.on_host())
-        if not self.in_file or sum(w.nbytes for w in self._waiting) > self.memory // 4:
+        self._owe(rows.on_host())
+
+    def _owe(self, more: GatingBatch | np.ndarray) -> None:
+        if self._debt.is_begun:
             self.settle()
+        self._debt = _Debt((*self._debt.batches, more))
 
     def _add_scores(self, z: Tensor, weighted: Tensor, g: Tensor) -> None:
         self.linear += _host(weighted.T @ z)
@@ -143,31 +180,49 @@ class Moments:
         self.squares += _host((weighted * g).sum(0))
 
     def settle(self) -> None:
-        """Bring the matrices of the classes up to date, block of classes by block."""
-        if not self._waiting:
-            return
-        for first in range(0, self.classes, self.at_once):
-            block = slice(first, first + self.at_once)
-            self.gram[block] += self._owed(block, images=self.at_once)
-        self._waiting = []
+        """Bring the matrices of the classes up to date, block of classes by block.
 
-    def _owed(self, block: slice, images: int) -> np.ndarray:
-        shape = self.gram[block].shape
-        owed = torch.zeros(shape[0], shape[1] * shape[2], dtype=torch.float64)
-        for rows in self._waiting:
-            for first in range(0, len(rows.means), images):
-                some = slice(first, first + images)
-                owed += rows.loyalty[some, block].T @ rows.grams(some).flatten(1)
-        return _host(owed).reshape(shape)
+        What is interrupted at any step goes on from there.
+        """
+        while self._debt.batches:
+            self._debt = self._less()
+
+    def _less(self) -> _Debt:
+        batches, first, block = self._debt
+        some = slice(first, first + self.at_once)
+        if first >= self.classes:
+            return _Debt()
+        if block is None:
+            return _Debt(batches, first, self.gram[some] + self._owed(some))
+        self.gram[some] = block
+        return _Debt(batches, first + self.at_once)
+
+    def _owed(self, block: slice) -> np.ndarray:
+        owed = np.zeros(self.gram[block].shape)
+        for batch in self._debt.batches:
+            if isinstance(batch, GatingBatch):
+                owed += self._of_batch(batch, block).reshape(owed.shape)
+            else:
+                owed += batch[block]
+        return owed
+
+    def _of_batch(self, batch: GatingBatch, block: slice) -> np.ndarray:
+        classes = batch.loyalty[:, block]
+        owed = torch.zeros(classes.shape[1], self.channels**2, dtype=torch.float64)
+        for first in range(0, len(batch.means), self.at_once):
+            some = slice(first, first + self.at_once)
+            owed += classes[some].T @ batch.grams(some).flatten(1)
+        return _host(owed)
 
     def merge(self, other: Moments) -> None:
         """Add what other data gave."""
-        self.settle()
         other.settle()
-        for one, more in zip(self.gram, other.gram, strict=True):
-            one += more
-        for name in ("sums", "weight", "linear", "totals", "squares"):
+        for name in _SUMS:
             getattr(self, name)[...] += getattr(other, name)
+        if self.weighting == "equal":
+            self.gram += other.gram
+        else:
+            self._owe(other.gram)
 
     def quadratic(self, classes: Sequence[int]) -> Quadratic:
         """Return the centred statistics of some classes: the intercept is fitted (Eq. 11)."""
@@ -192,7 +247,7 @@ class Moments:
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield every sum by name, for saving."""
         self.settle()
-        for name in ("gram", "sums", "weight", "linear", "totals", "squares"):
+        for name in ("gram", *_SUMS):
             yield name, getattr(self, name)
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:

@@ -53,10 +53,12 @@ def class_indices(
     fixed = {e.id: e.class_index for e in entries.values() if e.fixed or by_number}
     indices = {id: index for id, index in fixed.items() if index is not None}
     _check_in_range(indices, entries, len(names))
-    if by_number:
-        return indices
     others = [entry for entry in entries.values() if entry.id not in indices]
     candidates = _candidates(others, frozenset(leaves), names)
+    if by_number:
+        # A network without names: its classes are called "class 0", "class 1", ... by all.
+        alone = {ids[0]: i for i, ids in enumerate(candidates) if len(ids) == 1}
+        return {id: i for id, i in alone.items() if i not in indices.values()} | indices
     return indices | _settled(candidates, others, names)
 
 

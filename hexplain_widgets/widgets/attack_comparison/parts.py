@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from ..decomposition_tree.view import DecompositionTree
 from .charts import PeakCharts
 from .words import attack_words, concept_part, header, peaks_table, set_table, set_words
 
+# An attack is as large as the whole range of every pixel at most.
+_MOST_BUDGET = {"linf": 1.0, "l2": 1e4}
+MOST_STEPS, MOST_SEED = 10**7, 2**32 - 1
 _UNITS = {"linf": ("Budget, of 255", 255.0), "l2": ("Budget, length", 1.0)}
 
 
@@ -101,8 +105,21 @@ class AttackControls(WorkControls):
         self.at_rest()
 
     def settings(self) -> dict[str, Any]:
-        """Return what `pgd` takes beside model and image."""
+        """Return what `pgd` takes beside model and image.
+
+        Raises ValueError for numbers beyond what any attack is made with; others `pgd` refuses.
+        """
         _, unit = _UNITS[self.norm.value]
+        for part, least, most in (
+            (self.budget, -math.inf, _MOST_BUDGET[self.norm.value] * unit),
+            (self.steps, -math.inf, MOST_STEPS),
+            (self.seed, 0, MOST_SEED),
+        ):
+            if not least <= part.value <= most:
+                raise ValueError(
+                    f"got {part.description} = {part.value:g}; expected a number from 0 to"
+                    f" {most:g}; write another"
+                )
         return {
             "target": self._target(),
             "norm": self.norm.value,

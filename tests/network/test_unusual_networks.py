@@ -1,0 +1,202 @@
+"""Networks that cannot be asked as they are: the right answer, or an error that names the case."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import hexplain_widgets as hx
+from tests.networks import image, plain, seeded
+
+X = image(16)
+
+
+class Switching(nn.Module):
+    """The plain network, some of it called in a context that switches gradients off."""
+
+    def __init__(self, off: Callable, first: int = 0, last: int = 10) -> None:
+        super().__init__()
+        self.body, self.off, self.first, self.last = plain(), off, first, last
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.body[: self.first](x)
+        with self.off():
+            x = self.body[self.first : self.last](x)
+        return self.body[self.last :](x)
+
+
+def same_tree(found: hx.Decomposition, expected: hx.Decomposition) -> None:
+    pairs = zip(found.root.walk(), expected.root.walk(), strict=True)
+    for (_, one), (_, other) in pairs:
+        assert (one.channel, one.position) == (other.channel, other.position)
+        assert one.contribution == pytest.approx(other.contribution, rel=1e-5)
+
+
+@pytest.mark.parametrize("part", [(0, 10), (0, 3), (3, 10)])
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_a_forward_that_switches_gradients_off_is_explained_and_says_so(off, part) -> None:
+    found = hx.decompose(Switching(off, *part), X)
+    same_tree(found, hx.decompose(plain(), X))
+    assert any("switches gradients off" in note for note in found.notes)
+
+
+class StraightThrough(nn.Module):
+    """Rounds; its gradient, made by switching gradients off, is that of the identity."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            away = torch.round(4 * x) / 4 - x
+        return x + away
+
+
+def test_gradients_that_are_left_on_in_part_are_the_networks_own() -> None:
+    network = nn.Sequential(*plain()[:2], StraightThrough(), *plain()[2:]).eval()
+    found = hx.decompose(network, X, layers=["1"], top_k=1)
+    maps = network[:2](X).detach().requires_grad_()
+    network[2:](maps)[0, found.target.index].backward()
+    channels = (maps * maps.grad).detach().mean((2, 3))[0]
+    (child,) = found.root.children
+    assert child.channel == int(channels.argmax())
+    assert child.contribution == pytest.approx(float(channels.max()), rel=1e-5)
+    assert not any("switches" in note for note in found.notes)
+
+
+class Cut(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.detach()
+
+
+def with_cut() -> nn.Module:
+    return nn.Sequential(*plain()[:5], Cut(), *plain()[5:]).eval()
+
+
+DATA = [(image(16, seed)[0], seed % 5) for seed in range(4)]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda model: hx.decompose(model, X),
+        lambda model: hx.pgd(model, X, steps=2),
+        lambda model: hx.AdditiveExplainer(layer="4", concepts={"a": [0]}).fit(
+            model, DATA, target=0, progress=False
+        ),
+        lambda model: hx.Hint(layer="4").fit(
+            model, DATA, {"all": {"a": [0, 1], "b": [2, 3, 4]}}, progress=False
+        ),
+    ],
+    ids=["tree", "attack", "additive", "hint"],
+)
+def test_a_forward_that_lets_no_gradient_through_is_named(ask) -> None:
+    with pytest.raises(ValueError, match="forward cuts gradients off"):
+        ask(with_cut())
+
+
+class Half(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.low, self.high = torch.jit.script(plain()[:4]), plain()[4:]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.high(self.low(x))
+
+
+def quantised() -> nn.Module:
+    return torch.ao.quantization.quantize_dynamic(plain(), {nn.Linear}, dtype=torch.qint8)
+
+
+def on_meta() -> nn.Module:
+    with torch.device("meta"):
+        return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten()).eval()
+
+
+def exported() -> nn.Module:
+    return torch.export.export(plain(), (X,)).module()
+
+
+CLOSED = {
+    "scripted": (lambda: torch.jit.script(plain()), "is TorchScript"),
+    "traced": (lambda: torch.jit.trace(plain(), X), "is TorchScript"),
+    "scripted in part": (Half, "low of Half is TorchScript"),
+    "exported": (exported, "is an exported graph"),
+    "quantised": (quantised, "10 of Sequential is quantised"),
+    "meta": (on_meta, "0.weight of Sequential lies on the meta device"),
+}
+
+
+@pytest.mark.parametrize("case", CLOSED)
+def test_what_cannot_be_looked_into_is_refused_by_name(case: str) -> None:
+    make, phrase = CLOSED[case]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = make()
+        with pytest.raises(ValueError, match=phrase):
+            hx.Classifier(model)
+
+
+def test_a_graph_of_modules_is_no_exported_one() -> None:
+    same_tree(hx.decompose(torch.fx.symbolic_trace(plain()), X), hx.decompose(plain(), X))
+
+
+class Compiled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        body = plain()
+        self.low, self.high = torch.compile(body[:4], backend="eager"), body[4:]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.high(self.low(x))
+
+
+def test_a_compiled_part_is_what_it_was_made_from() -> None:
+    same_tree(hx.decompose(Compiled(), X), hx.decompose(plain(), X))
+
+
+class Two(nn.Module):
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+
+class ByName(nn.Module):
+    def forward(self, *, pixel_values: Tensor) -> Tensor:
+        return pixel_values
+
+
+@pytest.mark.parametrize("make", [Two, ByName])
+def test_other_inputs_than_an_image_are_named(make) -> None:
+    with pytest.raises(ValueError, match="could not be called with an image alone"):
+        hx.decompose(make(), X)
+
+
+def fixed() -> nn.Module:
+    return seeded(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 14 * 14, 5))
+    )
+
+
+@pytest.mark.parametrize("size", [15, 20])
+@pytest.mark.parametrize("before", [False, True])
+def test_a_size_that_does_not_fit_the_head_is_named(size: int, before: bool) -> None:
+    classifier = hx.Classifier(fixed())
+    if before:
+        hx.decompose(classifier, X)
+    with pytest.raises(ValueError, match=f"{size} x {size} pixels, whose size Sequential does not"):
+        hx.decompose(classifier, image(size))
+    with pytest.raises(ValueError, match=f"{size} x {size} pixels, whose size Sequential does not"):
+        classifier.logits(image(size))
+
+
+def test_an_image_without_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="meta device"):
+        hx.decompose(plain(), X.to("meta"))
+
+
+def test_an_image_made_in_inference_mode_is_explained() -> None:
+    with torch.inference_mode():
+        x = F.relu(X)
+    same_tree(hx.decompose(plain(), x), hx.decompose(plain(), X))
