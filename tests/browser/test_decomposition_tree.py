@@ -95,6 +95,15 @@ def test_a_click_on_a_node_opens_it_and_is_known_to_the_kernel(tree: Notebook) -
     expect(node(tree.page, "1")).to_have_attribute("aria-selected", "true")
 
 
+def test_what_is_to_be_known_of_the_tree_stands_in_its_header(tree: Notebook) -> None:
+    notes = tree.kernel("list(w.evidence.notes)")
+    shown = tree.page.locator(".hx-header .hx-notes")
+    expect(shown.locator("summary > span")).to_have_text(notes[0])
+    shown.locator("summary").click()
+    expect(shown.locator("p")).to_have_text(notes[1:])
+    shown.locator("summary").click()
+
+
 def test_arrow_keys_walk_from_the_decision_to_the_edge_and_back(tree: Notebook) -> None:
     node(tree.page, "").focus()
     for _ in range(5):

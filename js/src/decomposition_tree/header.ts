@@ -19,6 +19,7 @@ export class Header {
   private readonly fewer: HTMLButtonElement;
   private readonly more: HTMLButtonElement;
   private readonly method: Choice<Method>;
+  private readonly notes = h("details", { class: "hx-notes", hidden: true });
 
   constructor(
     private readonly session: Session,
@@ -43,7 +44,7 @@ export class Header {
       () => session.tree.root,
     );
     const search = searchField("Explain another class", session.model.get("classes"), retarget);
-    const heading = h("div", {}, this.title, faith.element);
+    const heading = h("div", {}, this.title, faith.element, this.notes);
     const tools = h("div", { class: "hx-tools" }, this.method.element, search, stepper);
     this.element.append(heading, tools);
     session.on((change) => change === "tree" && this.update());
@@ -61,11 +62,22 @@ export class Header {
       h("span", { class: "hx-why" }, "?"),
       h("small", {}, `${percent(target.probability)} · logit ${number(target.logit)}`),
     );
+    this.writeNotes();
     this.method.show(this.now);
     this.count.textContent = String(topK);
     this.fewer.disabled = topK <= 1;
     this.more.disabled = topK >= MOST_CHANNELS;
     this.element.classList.toggle("hx-still", !this.session.live);
+  }
+
+  /** What is to be known of the whole tree: the first note on its line, the others on opening it. */
+  private writeNotes(): void {
+    const [first, ...others] = this.session.tree.payload.notes;
+    this.notes.hidden = first === undefined;
+    if (first === undefined) return;
+    const more = others.length > 0 ? h("small", {}, `+${others.length}`) : null;
+    const summary = h("summary", {}, h("span", {}, first), more);
+    fill(this.notes, summary, ...others.map((text) => h("p", {}, text)));
   }
 
   private changeMethod(method: Method): void {

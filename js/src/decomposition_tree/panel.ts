@@ -173,12 +173,11 @@ export class Panel {
     const layer = node.layer
       ? `${node.layer.name} · ${node.layer.shape.join(" × ")}`
       : "the decision";
-    const notes = node.parent ? [] : tree.payload.notes;
     fill(
       this.facts,
       h("h3", {}, this.title(node)),
       h("p", { class: "hx-layer" }, layer),
-      ...[...sentences(node, tree), ...notes].map((text) => h("p", {}, text)),
+      ...sentences(node, tree).map((text) => h("p", {}, text)),
     );
   }
 
