@@ -238,6 +238,30 @@ def test_the_batch_changes_no_answer(hint: hx.Hint, size: int, monkeypatch) -> N
     check_same(fitted(), hint)
 
 
+class Crowd(nn.Module):
+    """Normalises by the statistics of the batch, in use too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        low = nn.Conv2d(8, 8, 3, padding=1)
+        norm = nn.BatchNorm2d(8, track_running_stats=False)
+        self.low = nn.Sequential(low, norm, nn.ReLU(), nn.MaxPool2d(2))
+        self.high = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.high(self.low(x)).mean((2, 3)))
+
+
+def test_images_of_a_network_that_looks_at_the_whole_batch_are_asked_alone(monkeypatch) -> None:
+    model, few = hx.Classifier(Crowd(), classes=planted().classes), DATA[:10]
+    monkeypatch.setattr(passes, "BATCH", 1)
+    alone = hx.Hint(samples=2).fit(model, few, KINDS, progress=False)
+    for size, data in ((4, few), (3, few[::-1])):
+        monkeypatch.setattr(passes, "BATCH", size)
+        check_same(hx.Hint(samples=2).fit(model, data, KINDS, progress=False), alone)
+
+
 def test_the_order_of_the_data_changes_no_answer(hint: hx.Hint) -> None:
     check_same(fitted(DATA[::-1]), hint)
 
