@@ -34,6 +34,8 @@ STREAM = (
     " sees the whole image. A contribution is to be trusted as far as it agrees with ablation."
 )
 SWITCHED_OFF = "The network's forward switches gradients off: those of its operations are taken."
+# Strides leave a part of an image unseen at its border, seldom more than this leaves.
+LEAST_SEEN = 0.8
 DIFFERS = "its operations, run again, do not give its own answer"
 
 
@@ -292,7 +294,7 @@ class Probe:
         passing = self._passing_by(x, table[0].name)
         if layers is None:
             self.classifier.stage_notes = passing
-        said = (*doubts, *self._stream_note(x, table), *passing)
+        said = (*doubts, *self._stream_note(x, table), *self._laid_note(table), *passing)
         return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table, said)
 
     def _stream_note(self, x: Tensor, layers: Collection[Layer]) -> tuple[str, ...]:
@@ -303,6 +305,31 @@ class Probe:
         graph = self.graph(x)
         attends = any(map(graph.attends, turned)) if graph else self._record(x).attends()
         return (STREAM,) if attends else ()
+
+    def _laid_note(self, layers: Collection[Layer]) -> tuple[str, ...]:
+        """Say which maps lie otherwise than the image that they are drawn over."""
+        names = ", ".join(layer.name for layer in layers if self._lies_otherwise(layer))
+        if not names:
+            return ()
+        return (
+            f"The maps of {names} lie otherwise than the image (turned, mirrored or cropped on the"
+            " way): drawn over it, a cell is not where it looks. The boxes of units are right.",
+        )
+
+    def _lies_otherwise(self, layer: Layer) -> bool:
+        """Whether later rows or columns look no further down or right, or a border at no border."""
+        if self.field(layer.name) is not None:
+            return False
+        _, h, w = layer.shape
+        ends = [self.cells(layer.name, unit) for unit in ((0, 0, 0), (0, h - 1, 0), (0, 0, w - 1))]
+        image = self._whole()
+        first, below, right = (image if cells is None else cells for cells in ends)
+        if image in (first, below, right):
+            return False
+        sides = ((first.rows, below.rows, h), (first.columns, right.columns, w))
+        order = all(count == 1 or sum(a) < sum(b) for a, b, count in sides)
+        seen = (max(a[1], b[1]) - min(a[0], b[0]) + 1 for a, b, _ in sides)
+        return not order or any(s < LEAST_SEEN * n for s, n in zip(seen, image.sides, strict=True))
 
     def _passing_by(self, x: Tensor, deepest: str) -> tuple[str, ...]:
         """Return in words what leads to the scores beside the deepest layer."""

@@ -228,3 +228,34 @@ def check_drops(model: Turned, removal: ChannelAblation, x: Tensor) -> None:
     with visiting(model):
         drops = removal.drops(unit, float(deep[0][tuple(unit)].detach()))
     assert drops == pytest.approx(expected, abs=1e-6)
+
+
+LAID = {
+    "upright": (lambda x: x, False),
+    "padded": (lambda x: F.pad(x, (2, 2, 2, 2), mode="reflect"), False),
+    "halves": (lambda x: torch.cat(x.chunk(2, 3), 3), False),
+    "transposed": (lambda x: x.transpose(2, 3), True),
+    "mirrored": (lambda x: x.flip(-1), True),
+    "upside down": (lambda x: x.flip(2), True),
+    "turned": (lambda x: torch.rot90(x, 1, (2, 3)), True),
+    "shifted by half": (lambda x: torch.roll(x, 12, 2), True),
+    "cropped": (lambda x: x[:, :, 8:, 8:], True),
+}
+
+
+@pytest.mark.parametrize("name", LAID)
+def test_maps_that_lie_otherwise_than_the_image_are_said_to(name: str) -> None:
+    turn, expected = LAID[name]
+
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.low = nn.Sequential(nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU())
+            self.head = nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.low(turn(x)).mean((2, 3)))
+
+    tree = hx.decompose(Turned().eval(), torch.rand(1, 3, 24, 24))
+    assert any("lie otherwise than the image" in note for note in tree.notes) == expected
