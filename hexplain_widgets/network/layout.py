@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 
 from ..arguments import nearest
@@ -197,7 +197,10 @@ class Uses:
             seen.add(user)
             module = self._graph.module(user)
             name = type(module).__name__.lower() if module is not None else name_of(user.target)
-            order = _order_read(name, user.args, user.kwargs)
+            given = user.kwargs
+            if isinstance(module, nn.LayerNorm):
+                given = {**given, "normalized_shape": module.normalized_shape}
+            order = _order_read(name, user.args, given)
             if order is not None and user.all_input_nodes[0] is node:
                 orders.add(order)
             elif name == "permute":
@@ -273,7 +276,8 @@ def _order_read(
     if _FIRST.fullmatch(name):
         return UPRIGHT
     if _LAST.fullmatch(name):
-        return (0, 3, 1, 2)
+        normalised: Any = kwargs.get("normalized_shape", args[1] if len(args) > 1 else ())
+        return (0, 3, 1, 2) if len(normalised) == 1 else None
     dims: Any = kwargs.get("dim", args[1] if len(args) > 1 else ())
     if name not in ("mean", "amax", "sum") or not isinstance(dims, Sequence):
         return None

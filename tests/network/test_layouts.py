@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import hexplain_widgets as hx
 from hexplain_widgets.network.gating import gated
 from hexplain_widgets.network.guest import visiting
-from hexplain_widgets.network.layout import checked_layouts
+from hexplain_widgets.network.layout import ShapesRead, checked_layouts
 from hexplain_widgets.network.probe import Probe, layers
 from hexplain_widgets.network.probed_image import ImageProbe
 from tests.layouts import (
@@ -435,3 +436,12 @@ def test_saved_trees_keep_the_layout_of_their_layers(tmp_path: Path) -> None:
     assert hx.load(tmp_path / "tree.hx") == tree
     assert {layer.layout for layer in tree.layers} == {"tokens"}
     assert "tokens" in repr(layers(case.make(), case.image()))
+
+
+def test_a_norm_of_whole_maps_shows_no_order() -> None:
+    """Only one over the last axis alone takes channels to be there."""
+    with ShapesRead() as read:
+        F.layer_norm(torch.rand(1, 3, 4, 4), (3, 4, 4))
+        F.layer_norm(torch.rand(1, 5, 5, 2), (2,))
+    assert read.layout((1, 3, 4, 4)) is None
+    assert (known := read.layout((1, 5, 5, 2))) is not None and known.kind == "nhwc"
