@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 
 from .gating import in_batches, rows_at_once
-from .graph import Graph, shape_watch
+from .graph import Graph, expanded, shape_watch
 from .linear_parts import (
     ChannelSum,
     mixes_first,
@@ -125,10 +125,8 @@ class _DecisionAblation:
         if node in self._apart:
             return _replaced(self._apart[node], channels, count, self._route.shallow.shape[1])
         value = self._route.beside[node]
-        if isinstance(value, int):
-            return value * (count + 1)
-        every = node in self._route.of_image and isinstance(value, Tensor) and len(value) == 1
-        return value.expand(count + 1, *value.shape[1:]) if every else value
+        constant = isinstance(value, Tensor) and node not in self._route.of_image
+        return value if constant else expanded(value, count + 1)
 
 
 def _with(maps: Float[Tensor, "1 k h w"], instead: Float[Tensor, " k"]) -> Float[Tensor, "2 k h w"]:

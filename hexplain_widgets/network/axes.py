@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import fx, nn
 
-from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph
+from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph, name_of, setting
 
 
 @dataclass(frozen=True)
@@ -169,9 +168,7 @@ class _Step:
 
     def setting(self, place: int, name: str, default: Any = None) -> Any:
         """Return an argument by place or name."""
-        args = self.node.args
-        given = args[place] if len(args) > place else self.node.kwargs.get(name)
-        return default if given is None else given
+        return setting(self.node, place, name, default)
 
     def inputs(self) -> list[Axes]:
         """Return the axes of every tensor that comes in."""
@@ -230,14 +227,9 @@ def _as_reshaped(step: _Step) -> Axes | None:
 
 
 def _moved(step: _Step) -> Axes | None:
-    """The same operation on an empty value of other lengths shows which axis goes where."""
-    lengths = range(2, 2 + len(step.first))
-    empty = torch.empty(*lengths, device="meta")
-    values = dict.fromkeys(step.node.all_input_nodes, empty)
-    if len(values) != 1:
+    if len(step.node.all_input_nodes) != 1:
         return None
-    shape = step.graph.step(step.node, values).shape
-    return tuple(step.first[length - 2] for length in shape)
+    return tuple(step.first[i] for i in step.graph.axes_moved(step.node, len(step.first)))
 
 
 def _fresh_map(step: _Step) -> Axes | None:
@@ -406,11 +398,6 @@ def _part_of(step: _Step, source: Any, index: Any) -> Axes | None:
         place = owner.setting(1, "dim", 0) % len(owner.first)
         return tuple(axis for i, axis in enumerate(owner.first) if i != place)
     return None
-
-
-def name_of(target: Any) -> str:
-    """Return the name of a function or method."""
-    return target if isinstance(target, str) else str(getattr(target, "__name__", target))
 
 
 _BY_MODULE: Sequence[tuple[tuple[type[nn.Module], ...], Rule]] = (

@@ -15,8 +15,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map
 
-from .axes import name_of
-from .graph import Graph, Site, Survey, numbered, own_copy, shape_watch
+from .graph import Graph, Site, Survey, expanded, name_of, numbered, own_copy, shape_watch
 from .layout import (
     ATTENTION,
     Layout,
@@ -236,7 +235,7 @@ class TracedGraph:
 
         def run(maps: Tensor, unclipped: bool) -> Tensor:
             end = self.before_clip(deep)[0] if unclipped else deep
-            others = {n: _expanded(v, len(maps)) for n, v in beside.items()}
+            others = {n: expanded(v, len(maps)) for n, v in beside.items()}
             out: Tensor = self.graph.run({shallow: maps, **others}, {end})[end]
             return out.clamp(min=self.before_clip(deep)[1]) if unclipped else out
 
@@ -329,15 +328,6 @@ def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:
         return None
     low = float(given[0]) if isinstance(given[0], int | float) else float("-inf")
     return low, float(given[1])
-
-
-def _expanded(value: Any, count: int) -> Any:
-    """Return what goes with so many maps: a value of the image for each, numbers of images more."""
-    if isinstance(value, int):
-        return value * count
-    if isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == 1:
-        return value.expand(count, *value.shape[1:])
-    return value
 
 
 @dataclass

@@ -247,6 +247,15 @@ class Graph:
         """Return the shape of a node's value for one image, None for what is no tensor."""
         return self.shapes.get(node)
 
+    def axes_moved(self, node: fx.Node, count: int) -> tuple[int, ...]:
+        """Return which of `count` axes of its one input each axis of a result was.
+
+        For operations that only move axes: on an empty value of other lengths it shows.
+        """
+        empty = torch.empty(tuple(range(2, 2 + count)), device="meta")
+        shape = self.step(node, dict.fromkeys(node.all_input_nodes, empty)).shape
+        return tuple(length - 2 for length in shape)
+
     def _only_read(self, node: fx.Node) -> bool:
         return all(isinstance(self.module(user), READERS) for user in node.users)
 
@@ -459,7 +468,7 @@ class Site:
         op = self.operation
         if isinstance(op, nn.Conv2d) or op in (F.conv2d, torch.conv2d):
             return "convolution"
-        if isinstance(op, nn.Linear | nn.Bilinear) or _called(op) in HEADS:
+        if isinstance(op, nn.Linear | nn.Bilinear) or name_of(op).strip("_") in HEADS:
             return "head"
         if self.weighs and not self.spatial:
             return "head"
@@ -478,9 +487,24 @@ class Site:
         return turned and self.neck and self.kind == "block" and not sequence
 
 
-def _called(operation: object) -> str:
-    name = operation if isinstance(operation, str) else getattr(operation, "__name__", "")
-    return str(name).strip("_")
+def name_of(target: object) -> str:
+    """Return the name of a function, a method or a type; empty for what has none."""
+    return target if isinstance(target, str) else str(getattr(target, "__name__", ""))
+
+
+def setting(node: fx.Node, place: int, name: str, default: Any = None) -> Any:
+    """Return an argument of a function by its place or name, a default where it is not given."""
+    value = node.kwargs.get(name, node.args[place] if len(node.args) > place else None)
+    return default if value is None else value
+
+
+def expanded(value: Any, count: int) -> Any:
+    """Return what goes with so many maps: a value of the image for each, numbers of images more."""
+    if isinstance(value, int):
+        return value * count
+    if isinstance(value, Tensor) and value.ndim > 0 and value.shape[0] == 1:
+        return value.expand(count, *value.shape[1:])
+    return value
 
 
 def _counts(site: Site) -> bool:

@@ -18,8 +18,8 @@ from torch import Tensor, fx, nn
 from torch.overrides import TorchFunctionMode
 
 from ..arguments import nearest
-from .axes import Axes, Shape, axes_in, grid_of, name_of, role_of
-from .graph import Graph
+from .axes import Axes, Shape, axes_in, grid_of, role_of
+from .graph import Graph, name_of
 
 # What `Classifier(layout=)` says of a layer.
 LAYOUTS = ("nchw", "nhwc", "tokens")

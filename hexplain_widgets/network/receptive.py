@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from .graph import Graph, words
+from .graph import Graph, name_of, setting, words
 
 Pair = tuple[int, int]
 Range = tuple[int, int]
@@ -121,8 +121,7 @@ def kind_of(graph: Graph, node: fx.Node) -> str:
     """
     if node.op == "call_module":
         return _kind_of_module(graph.module(node))
-    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    return str(name).strip("_")
+    return name_of(node.target).strip("_")
 
 
 def _kind_of_module(module: nn.Module | None) -> str:
@@ -136,12 +135,6 @@ def _kind_of_module(module: nn.Module | None) -> str:
     if foreign or "forward" in vars(module) or vars(module)["_forward_hooks"]:
         return ""
     return str(base.__name__).lower()
-
-
-def setting(node: fx.Node, place: int, name: str, default: Any) -> Any:
-    """Return an argument of a function by its place or name, a default where it is not given."""
-    value = node.kwargs.get(name, node.args[place] if len(node.args) > place else None)
-    return default if value is None else value
 
 
 def is_pointwise(graph: Graph, node: fx.Node) -> bool:
@@ -163,8 +156,7 @@ def axes_behind(graph: Graph, node: fx.Node) -> tuple[int, ...] | None:
     shape = graph.shape(sources[0]) if len(sources) == 1 else None
     if shape is None or kind not in _PERMUTES:
         return None
-    sizes = torch.empty(tuple(range(1, len(shape) + 1)), device="meta")
-    return tuple(n - 1 for n in graph.step(node, {sources[0]: sizes}).shape)
+    return graph.axes_moved(node, len(shape))
 
 
 def last_axes(graph: Graph, node: fx.Node) -> int:

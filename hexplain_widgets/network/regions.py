@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from .graph import Graph, hands_on, words
+from .graph import Graph, hands_on, setting, words
 from .receptive import (
     LAST_AXES,
     Cells,
@@ -28,7 +28,6 @@ from .receptive import (
     last_axes,
     map_window,
     padding_mode,
-    setting,
 )
 
 # The first and the last entry along every axis; of a value that is no tensor, all of it: ().
