@@ -318,6 +318,28 @@ describe("naming", () => {
     expect(complaints[0]).toMatch(/kernel does not answer.*Download/);
   });
 
+  it("keeps a name in what is saved until the kernel has it", async () => {
+    session.name(0, "wheel");
+    expect(model.state.view.sent).toEqual({ 0: "wheel" });
+    model.state.names = { 0: "wheel" };
+    model.answer("result");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(model.state.view.sent).toEqual({});
+    expect(session.names).toEqual({ 0: "wheel" });
+  });
+
+  it("tells the kernel again what a reload came between", () => {
+    session.close();
+    model.state.view = { sent: { 0: "wheel", 3: null } };
+    model.sent.length = 0;
+    session = new Session(model as unknown as AnyModel<State>, () => undefined);
+    expect(session.names).toEqual({ 0: "wheel" });
+    expect(model.sent).toMatchObject([
+      { kind: "name", filter: 0, name: "wheel" },
+      { kind: "name", filter: 3, name: null },
+    ]);
+  });
+
   it("asks no kernel on a page without one", () => {
     model.state.live = false;
     session.name(0, "wheel");

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -303,6 +304,19 @@ class Notebook:
             f"() => {{ {_PANEL} return panel.sessionContext.session.kernel.requestExecute("
             "{ code: '', silent: true, store_history: false }).done; }"
         )
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Keep the kernel at work meanwhile, as a long cell does."""
+        kernel = self._session()["kernel"]["id"]
+        self.page.evaluate(
+            f"() => {{ {_PANEL} panel.sessionContext.session.kernel.requestExecute("
+            f"{{ code: '__import__(\"time\").sleep({PATIENCE})' }}); }}"
+        )
+        try:
+            yield
+        finally:
+            self.lab.api(f"kernels/{kernel}/interrupt", "POST")
 
     def wait_asked(self) -> None:
         """Wait until the page has asked a kernel that it was just joined to for its widgets.

@@ -179,6 +179,17 @@ def test_names_survive_a_night_without_a_kernel(alone: View) -> None:
     expect(alone.told).to_contain_text("1 of 318 named")
 
 
+def test_names_given_while_the_kernel_works_on_are_saved_with_the_notebook(alone: View) -> None:
+    with alone.notebook.at_work():
+        alone.card(0).click()
+        alone.page.keyboard.type("front door")
+        alone.press("Enter")
+        alone.notebook.save()
+    alone.notebook.reopen()
+    expect(alone.card(0)).to_contain_text("front door")
+    expect(alone.told).to_contain_text("1 of 318 named")
+
+
 def test_names_given_after_the_kernel_was_lost_are_kept_on_the_page(alone: View) -> None:
     alone.notebook.restart_kernel()
     alone.card(0).click()

@@ -184,9 +184,18 @@ def test_names_from_a_saved_page_are_kept_and_nonsense_among_them_is_not(
     labeler.set_state({"names": given, "view": {"show": "part:wheel", "at": 3, "x": 1}})
     assert labeler.names == {"3": "wheel", "5": ""}
     assert labeler.view == {"show": "part:wheel", "at": 3}
+    sent = {"3": "wheel", "5": "", "7": None}
+    labeler.set_state({"view": {"sent": sent}})
+    assert labeler.view == {"sent": sent}
 
 
-@pytest.mark.parametrize("view", [{"show": "none"}, {"show": 3}, {"at": -1}, {"show": "part:"}, 5])
+@pytest.mark.parametrize(
+    "view",
+    [
+        *({"show": "none"}, {"show": 3}, {"at": -1}, {"show": "part:"}, 5),
+        *({"sent": 3}, {"sent": {"x": "door"}}, {"sent": {"3": 5}}),
+    ],
+)
 def test_an_arrangement_that_is_none_is_dropped(labeler: FilterLabeler, view: object) -> None:
     labeler.set_state({"view": view})
     assert labeler.view == {}

@@ -49,8 +49,11 @@ def cleaned_names(value: object, filters: int) -> Names:
 
 
 def cleaned_view(state: object, _: object = None) -> ViewState:
-    """Return what is understood of the saved choice: the filters shown, and the one looked at."""
-    return understood(state, {"show": _shown, "at": lambda value: whole(value) and value >= 0})
+    """Return what is understood of a saved view.
+
+    It says which filters are shown, which one is looked at, and which names are on their way.
+    """
+    return understood(state, _ENTRIES)
 
 
 def _shown(value: object) -> bool:
@@ -61,3 +64,13 @@ def _shown(value: object) -> bool:
 
 def _is_name(name: object) -> bool:
     return isinstance(name, str) and bool(name.strip()) and len(name) <= MOST_NAME
+
+
+def _sent(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        str(k).isdecimal() and (name is None or name == NO_PART or _is_name(name))
+        for k, name in value.items()
+    )
+
+
+_ENTRIES = {"show": _shown, "at": lambda value: whole(value) and value >= 0, "sent": _sent}

@@ -10,6 +10,8 @@ import type { SheetPayload } from "./payload.ts";
 export interface Saved {
   show?: string;
   at?: number;
+  /** Names on their way to the kernel, by filter; null takes one away. */
+  sent?: Record<string, string | null>;
 }
 
 export interface State {
@@ -37,8 +39,6 @@ export class Session extends ViewSession<State, Change> {
   masks: Uint8Array = new Uint8Array(0);
   private chosen: number;
   private readonly steps: Step[] = [];
-  /** Names on their way to the kernel; null takes one away. */
-  private readonly sent = new Map<number, string | null>();
 
   constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
     super(model, complain, "", "busy");
@@ -51,6 +51,8 @@ export class Session extends ViewSession<State, Change> {
       this.arrangeOrder();
       this.tell("order");
     });
+    // saved, or the page reloaded, before the kernel had answered
+    for (const [filter, name] of Object.entries(this.sent)) void this.tellKernel(+filter, name);
   }
 
   get sheet(): SheetPayload {
@@ -63,11 +65,15 @@ export class Session extends ViewSession<State, Change> {
 
   get names(): Names {
     const found: Record<string, string> = { ...this.model.get("names") };
-    for (const [filter, name] of this.sent) {
+    for (const [filter, name] of Object.entries(this.sent)) {
       if (name === null) delete found[filter];
       else found[filter] = name;
     }
     return found;
+  }
+
+  private get sent(): Record<string, string | null> {
+    return this.saved.sent ?? {};
   }
 
   /** The chosen filter, or -1 where none is shown. */
@@ -138,7 +144,7 @@ export class Session extends ViewSession<State, Change> {
   }
 
   private put(filter: number, name: string | null): void {
-    this.sent.set(filter, name);
+    this.arrange({ sent: { ...this.sent, [filter]: name } });
     this.renamed();
     void this.tellKernel(filter, name);
   }
@@ -154,8 +160,13 @@ export class Session extends ViewSession<State, Change> {
         this.complain(ALONE);
       }
     }
-    if (this.sent.get(filter) === name) this.sent.delete(filter);
+    this.arrived(filter, name);
     this.renamed();
+  }
+
+  private arrived(filter: number, name: string | null): void {
+    const { [filter]: last, ...others } = this.sent;
+    if (last === name) this.arrange({ sent: others });
   }
 
   private refused(filter: number, error: KernelError): void {
@@ -167,9 +178,8 @@ export class Session extends ViewSession<State, Change> {
   /** Keep all names in the view's own state, which is saved with the notebook. */
   private keepHere(): void {
     const names = this.names;
-    this.sent.clear();
     this.model.set("names", { ...names });
-    this.model.save_changes();
+    this.arrange({ sent: {} });
   }
 
   private renamed(): void {
