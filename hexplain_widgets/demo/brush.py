@@ -49,9 +49,14 @@ class Brush:
     ) -> None:
         """Paint one part of the object, in one or more pieces of one surface."""
         self.canvas.fill(
-            (self.name, part, material), color, *map(self.at, shapes),
-            unit=self.unit, anchor=(self.x, self.y), form=form, shade=shade,
-        )  # fmt: skip
+            (self.name, part, material),
+            color,
+            *map(self.at, shapes),
+            unit=self.unit,
+            anchor=(self.x, self.y),
+            form=form,
+            shade=shade,
+        )
 
     def lay(self, part: str, material: str, color: Tint, points: Points) -> None:
         """Paint one part that lies flat on the ground (points in canvas coordinates)."""

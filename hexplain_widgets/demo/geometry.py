@@ -62,9 +62,11 @@ def stroke(
     nx, ny = -dy / length / 2, dx / length / 2
     w1 = w0 if w1 is None else w1
     return polygon(
-        (p[0] + nx * w0, p[1] + ny * w0), (q[0] + nx * w1, q[1] + ny * w1),
-        (q[0] - nx * w1, q[1] - ny * w1), (p[0] - nx * w0, p[1] - ny * w0),
-    )  # fmt: skip
+        (p[0] + nx * w0, p[1] + ny * w0),
+        (q[0] + nx * w1, q[1] + ny * w1),
+        (q[0] - nx * w1, q[1] - ny * w1),
+        (p[0] - nx * w0, p[1] - ny * w0),
+    )
 
 
 def smooth(points: Points, steps: int = 2) -> Float[np.ndarray, "m 2"]:

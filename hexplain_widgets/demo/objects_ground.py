@@ -51,9 +51,13 @@ def hill(canvas: Canvas, rng: Rng, height: Number, haze: Number, *colors: str) -
     line = ridge(rng, canvas.camera.horizon, height, rng.uniform(0.3, 1.2))
     material = "foliage" if rng.random() < 0.55 else "grass"
     canvas.fill(
-        ("hill", "slope", material), tint(rng, *(colors or ("green",))), line,
-        unit=0.028, anchor=(0, canvas.camera.horizon), haze=haze,
-    )  # fmt: skip
+        ("hill", "slope", material),
+        tint(rng, *(colors or ("green",))),
+        line,
+        unit=0.028,
+        anchor=(0, canvas.camera.horizon),
+        haze=haze,
+    )
 
 
 def hills(canvas: Canvas, rng: Rng) -> None:
@@ -167,9 +171,12 @@ def sidewalk(canvas: Canvas, rng: Rng, y0: Number, y1: Number) -> None:
     )
     unit = float(canvas.camera.unit(y1))
     canvas.fill(
-        ("sidewalk", "curb", "concrete"), tint(rng, "gray", "white").times(1.05), band(edge, y1),
-        unit=unit, anchor=(0, y1),
-    )  # fmt: skip
+        ("sidewalk", "curb", "concrete"),
+        tint(rng, "gray", "white").times(1.05),
+        band(edge, y1),
+        unit=unit,
+        anchor=(0, y1),
+    )
     canvas.darken(0.3, band(y1 - 0.004, y1 + 0.006))
 
 

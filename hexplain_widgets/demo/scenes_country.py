@@ -58,9 +58,11 @@ def orchard(p: Place) -> None:
 def _strip(p: Place, at: Number, width: Number) -> np.ndarray:
     far, near = float(p.canvas.camera.unit(p.horizon)), float(p.canvas.camera.unit(1.0))
     return polygon(
-        (0.5 + at * far, p.horizon), (0.5 + (at + width) * far, p.horizon),
-        (0.5 + (at + width) * near, 1.01), (0.5 + at * near, 1.01),
-    )  # fmt: skip
+        (0.5 + at * far, p.horizon),
+        (0.5 + (at + width) * far, p.horizon),
+        (0.5 + (at + width) * near, 1.01),
+        (0.5 + at * near, 1.01),
+    )
 
 
 def pasture(p: Place) -> None:

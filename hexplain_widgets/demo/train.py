@@ -213,9 +213,11 @@ def _chosen(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("weights.safetensors"))
     parser.add_argument(
-        "--labels", choices=("true", "permuted"), default="true",
+        "--labels",
+        choices=("true", "permuted"),
+        default="true",
         help="permuted: every training scene has all labels of another one",
-    )  # fmt: skip
+    )
     parser.add_argument("--labels-seed", type=int, default=0, help="of the permutation")
     parser.add_argument(
         "--unvaried", action="store_true", help="show scenes neither mirrored nor in other light"
