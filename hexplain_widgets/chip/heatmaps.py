@@ -14,7 +14,7 @@ from ..arguments import Stop, nearest
 from ..evidence import Faithfulness, HeatMap, Localization, Provenance
 from ..evidence.faithfulness import faithfulness
 from ..network.gradients import picture_of_gradient
-from ..network.localize import Truth, agreement, box_of, note_on, region, upsampled
+from ..network.localize import Truth, heat_region, upsampled
 from ..network.probed_image import ProbedImage, numbers_of
 from .importance import Importance
 
@@ -221,16 +221,4 @@ def localization_of(
     The region is at the image's size.
     """
     heat = heatmap_of(method, replace(request, rivals=0), provenance)
-    mask = region(upsampled(heat.values, request.image.size), threshold)
-    note = note_on(heat.values)
-    return Localization(
-        mask=mask,
-        box=box_of(mask),
-        threshold=threshold,
-        target=heat.target,
-        layer=heat.layer,
-        image=heat.image,
-        provenance=heat.provenance,
-        iou=None if truth is None else agreement(mask, truth),
-        notes=heat.notes + ((note,) if note else ()),
-    )
+    return heat_region(heat, heat.values, request.image.size, threshold, truth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -37,6 +37,16 @@ def walk_below(root: Any, path: tuple[int, ...]) -> Iterator[tuple[tuple[int, ..
     yield path, root
     for i, child in enumerate(root.children):
         yield from walk_below(child, (*path, i))
+
+
+def at_path(root: Any, path: tuple[int, ...], missing: Callable[[Any], str]) -> Any:
+    """Return the evidence at `path` below a root; raises IndexError with what `missing` says."""
+    here = root
+    for i in path:
+        if not 0 <= i < len(here.children):
+            raise IndexError(missing(here))
+        here = here.children[i]
+    return here
 
 
 def with_below(root: Any, path: tuple[int, ...], new: Any) -> Any:

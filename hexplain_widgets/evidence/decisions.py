@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance, walk_below, with_below
+from .base import Evidence, Layer, Prediction, Provenance, at_path, walk_below, with_below
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +97,15 @@ class Decomposition(Evidence):
 
     def node(self, path: tuple[int, ...]) -> Node:
         """Return the node at `path`, child indices from the root; raises IndexError."""
-        here = self.root
-        for i in path:
-            if not 0 <= i < len(here.children):
-                raise IndexError(
-                    f"no node at path {path}: {here.layer} channel {here.channel} has"
-                    f" {len(here.children)} children; take an index below that, or expand it first"
-                )
-            here = here.children[i]
-        return here
+
+        def missing(here: Node) -> str:
+            return (
+                f"no node at path {path}: {here.layer} channel {here.channel} has"
+                f" {len(here.children)} children; take an index below that, or expand it first"
+            )
+
+        node: Node = at_path(self.root, path, missing)
+        return node
 
     def with_node(self, path: tuple[int, ...], node: Node) -> Decomposition:
         """Return the same decomposition with the node at `path` replaced; raises IndexError."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance, walk_below, with_below
+from .base import Evidence, Layer, Prediction, Provenance, at_path, walk_below, with_below
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +75,15 @@ class ConceptInference(Evidence):
 
     def node(self, path: tuple[int, ...]) -> InferredConcept:
         """Return the concept at `path`, child indices from the root; raises IndexError."""
-        here = self.root
-        for i in path:
-            if not 0 <= i < len(here.children):
-                raise IndexError(
-                    f"no concept at path {path}: {here.concept} rests on {len(here.children)}; take"
-                    " an index below that"
-                )
-            here = here.children[i]
-        return here
+
+        def missing(here: InferredConcept) -> str:
+            return (
+                f"no concept at path {path}: {here.concept} rests on {len(here.children)}; take"
+                " an index below that"
+            )
+
+        concept: InferredConcept = at_path(self.root, path, missing)
+        return concept
 
     def with_node(self, path: tuple[int, ...], concept: InferredConcept) -> ConceptInference:
         """Return the same inference with the concept at `path` replaced; raises IndexError."""

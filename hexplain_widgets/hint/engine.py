@@ -30,7 +30,7 @@ from ..evidence import (
 from ..fitting.engine import BaseEngine
 from ..fitting.exemplars import SIDE, Exemplars
 from ..network.classifier import Classifier
-from ..network.localize import Truth, agreement, best_threshold, box_of, note_on, region, upsampled
+from ..network.localize import Truth, best_threshold, heat_region
 from ..network.probed_image import ImageProbe, ProbedImage
 from ..provenance import versions
 from ..solvers.shapley import ESTIMATORS
@@ -89,20 +89,7 @@ def concept_region(heat: HeatMap, threshold: float, truth: Truth | None) -> Loca
     At the image's size, with its IoU where the truth is known.
     """
     size = heat.image.shape[0], heat.image.shape[1]
-    raised = above_lowest(heat.values)
-    mask = region(upsampled(raised, size), threshold)
-    note = note_on(raised)
-    return Localization(
-        mask=mask,
-        box=box_of(mask),
-        threshold=threshold,
-        target=heat.target,
-        layer=heat.layer,
-        image=heat.image,
-        provenance=heat.provenance,
-        iou=None if truth is None else agreement(mask, truth),
-        notes=heat.notes + ((note,) if note else ()),
-    )
+    return heat_region(heat, above_lowest(heat.values), size, threshold, truth)
 
 
 def portrait_of(kept: Exemplars, layer: str, neuron: int) -> NeuronPortrait:

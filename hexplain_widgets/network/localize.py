@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from ..arguments import check_finite
+from ..evidence import HeatMap, Localization
 
 Box = tuple[int, int, int, int]
 Truth = Box | Bool[np.ndarray, "H W"]
@@ -156,6 +157,32 @@ def agreement(mask: Bool[np.ndarray, "H W"], truth: Truth) -> float:
     if isinstance(truth, np.ndarray):
         return mask_iou(mask, truth)
     return box_iou(box_of(mask), truth)
+
+
+def heat_region(
+    heat: HeatMap,
+    values: Float[np.ndarray, "h w"],
+    size: tuple[int, int],
+    threshold: float,
+    truth: Truth | None,
+) -> Localization:
+    """Return the region that a heatmap's `values` point at, at the image's `size` `(H, W)`.
+
+    With its IoU where the truth is known. Raises ValueError for a map that is not finite.
+    """
+    mask = region(upsampled(values, size), threshold)
+    note = note_on(values)
+    return Localization(
+        mask=mask,
+        box=box_of(mask),
+        threshold=threshold,
+        target=heat.target,
+        layer=heat.layer,
+        image=heat.image,
+        provenance=heat.provenance,
+        iou=None if truth is None else agreement(mask, truth),
+        notes=heat.notes + ((note,) if note else ()),
+    )
 
 
 def ious_by_threshold(
