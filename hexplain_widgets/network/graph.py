@@ -355,8 +355,9 @@ class Survey:
         spatial = {s.value: s for s in self.sites if s.spatial and not s.several}
         return [self._outermost.get(value, s) for value, s in spatial.items()]
 
+    @cached_property
     def stages(self) -> list[Site]:
-        """Return the sites of the stages, shallowest first.
+        """The sites of the stages, shallowest first.
 
         A stage's site is its last activation or block on the trunk of the network. Whatever a head
         is made of, all maps before it belong to the trunk.
@@ -378,12 +379,13 @@ class Survey:
         stages = [self._outermost.get(s.value, s) for s in self._chain(trunk)]
         return _without_stem(stages, convolutions)
 
+    @cached_property
     def doubtful(self) -> Site | None:
-        """Return what may be a stage behind all others, of whose axes nobody knows which is which.
+        """What may be a stage behind all others, of whose axes nobody knows which is which.
 
         None for nothing.
         """
-        last = max((s.rank for s in self.stages()), default=-1)
+        last = max((s.rank for s in self.stages), default=-1)
         heads = max((s.rank for s in self.sites if s.kind == "head"), default=-1)
         behind = [s for s in self.sites if s.layout == "?" and s.neck and last < s.rank < heads]
         sizes = [s for s in behind if s.shape[0] == 1 and math.prod(s.shape) > max(s.shape)]

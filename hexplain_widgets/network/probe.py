@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -106,12 +106,16 @@ class Capture:
 
 
 class _Known(NamedTuple):
-    """The graph for images of one size or why there is none, and the image it was checked with."""
+    """The graph for images of one size or why there is none, and the image it was checked with.
+
+    `survey` is what appeared in it, without tensors.
+    """
 
     graph: TracedGraph | None
     why: str
     checked: weakref.ref[Tensor] | None = None
     switched_off: bool = False
+    survey: Survey | None = None
 
 
 class Probe:
@@ -124,8 +128,6 @@ class Probe:
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
         self._twin = twin_of(classifier.model)
-        self._stages: dict[tuple[Any, ...], list[Site]] = {}
-        self._doubts: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self._recorded: tuple[Any, Recording] | None = None
         self._last: TracedGraph | None = None
 
@@ -178,7 +180,7 @@ class Probe:
             logits = graph.run({graph.image: x[:1]}, {end}, watch=watch)[end]
         except Unrecordable as cause:
             return _Known(None, str(cause))
-        if not close(logits, self.classifier.scores_of(x[:1])):
+        if not close(logits, self.classifier.own_scores(x)[:1]):
             return _Known(None, DIFFERS)
         traced = TracedGraph(graph, self.classifier.layouts)
         return _Known(traced, "", weakref.ref(x), operations.switched_off)
@@ -189,8 +191,7 @@ class Probe:
         if known.checked is not None and known.checked() is x:
             return True
         with self._inside(x):
-            renewed(self.classifier.model)
-            own = self.classifier.scores_of(x)
+            own = self.classifier.own_scores(x)
         if close(logits, own):
             return True
         self._twin.recordings[self._key(x)] = _Known(None, DIFFERS)
@@ -219,9 +220,15 @@ class Probe:
         if graph is not None:
             survey = graph.survey(x)
             if self._is_own(x, survey.logits):
+                self._keep(x, survey)
                 return survey
         self._last = None
         return self._record(x).survey()
+
+    def _keep(self, x: Tensor, survey: Survey) -> None:
+        """Keep what appears in every image of this size."""
+        bare = replace(survey, maps={}, logits=survey.logits.to("meta"))
+        self._twin.recordings[self._key(x)] = self._known(x)._replace(survey=bare)
 
     @contextmanager
     def _inside(self, x: Tensor) -> Iterator[nn.Module]:
@@ -234,7 +241,7 @@ class Probe:
         """Return every layer with a feature map, in order of completion, stages numbered from 1."""
         with self._inside(x):
             survey = self._survey(x)
-        stages = {s.name: i for i, s in enumerate(survey.stages(), 1)}
+        stages = {s.name: i for i, s in enumerate(survey.stages, 1)}
         return tuple(self._layer(s, stages.get(s.name)) for s in survey.layers())
 
     def _layer(self, site: Site, stage: int | None) -> Layer:
@@ -282,18 +289,16 @@ class Probe:
         stages, and for values that are not finite.
         """
         with self._inside(x):
-            sites, maps, logits = self._captured(x, layers)
+            survey, sites, maps, logits = self._captured(x, layers)
         self.classifier.check_logits(logits, x)
-        key = (self._twin.version, *x.shape)
-        stages = self._stages.get(key, [])
-        stage = {s.name: i for i, s in enumerate(stages, 1)}
+        stage = {s.name: i for i, s in enumerate(survey.stages, 1)}
         table = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
         for layer in table:
             check_finite(f"the layer {layer.name} gives", maps[layer.name])
-        doubts = self._doubts.get(key, ()) if layers is None else ()
         passing = self._passing_by(x, table[0].name)
         if layers is None:
             self.classifier.stage_notes = passing
+        doubts = _doubts(survey) if layers is None else ()
         said = (*doubts, *self._stream_note(x, table), *self._laid_note(table), *passing)
         return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table, said)
 
@@ -345,22 +350,30 @@ class Probe:
 
     def _captured(
         self, x: Tensor, layers: Collection[str] | None
-    ) -> tuple[list[Site], dict[str, Tensor], Tensor]:
-        key = (self._twin.version, *x.shape)
-        if layers is None and key in self._stages:
-            sites = self._stages[key]
-            return (sites, *self._maps(x, [s.name for s in sites]))
-        survey = self._survey(x)
-        self.classifier.check_logits(survey.logits, x)
-        self._stages[key] = survey.stages()
-        doubtful = survey.doubtful()
-        self._doubts[key] = (doubt(doubtful.name, doubtful.shape),) if doubtful else ()
-        sites = self._stages[key] if layers is None else self._named(layers, survey)
+    ) -> tuple[Survey, list[Site], dict[str, Tensor], Tensor]:
+        survey = self._known(x).survey or self._survey(x)
+        sites = self._chosen(x, layers, survey)
+        if survey.maps and all(s.value in survey.maps for s in sites):
+            return survey, sites, {s.name: survey.maps[s.value] for s in sites}, survey.logits
+        graph = self.graph(x)
+        if graph is not None:
+            maps, logits = graph.capture(x, [s.name for s in sites])
+            if self._is_own(x, logits):
+                return survey, sites, maps, logits
+        self._last = None
+        recording = self._record(x)
+        survey = recording.survey()
+        sites = self._chosen(x, layers, survey)
+        maps = {s.name: recording.maps(recording.index(s.name)) for s in sites}
+        return survey, sites, maps, recording.logits
+
+    def _chosen(self, x: Tensor, layers: Collection[str] | None, survey: Survey) -> list[Site]:
+        if survey.logits.device.type != "meta":
+            self.classifier.check_logits(survey.logits, x)
+        sites = survey.stages if layers is None else self._named(layers, survey)
         if not sites:
             raise self._no_stages(survey)
-        if all(s.value in survey.maps for s in sites):
-            return sites, {s.name: survey.maps[s.value] for s in sites}, survey.logits
-        return (sites, *self._maps(x, [s.name for s in sites]))
+        return sites
 
     def _no_stages(self, survey: Survey) -> ValueError:
         several = [s for s in survey.sites if s.several]
@@ -370,17 +383,6 @@ class Probe:
             f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
             " found; expected a CNN; name its layers with layers=[...], see hx.layers"
         )
-
-    def _maps(self, x: Tensor, names: list[str]) -> tuple[dict[str, Tensor], Tensor]:
-        graph = self.graph(x)
-        if graph is not None:
-            values, logits = graph.capture(x, names)
-            if self._is_own(x, logits):
-                return values, logits
-        self._last = None
-        recording = self._record(x)
-        maps = {n: recording.maps(recording.index(n)) for n in names}
-        return maps, recording.logits
 
     def _named(self, names: Collection[str], survey: Survey) -> list[Site]:
         each = [names] if isinstance(names, str) else dict.fromkeys(names)
@@ -469,6 +471,11 @@ class Probe:
             return runner.run(maps, unclipped)
 
         return SegmentRunner(run)
+
+
+def _doubts(survey: Survey) -> tuple[str, ...]:
+    doubtful = survey.doubtful
+    return (doubt(doubtful.name, doubtful.shape),) if doubtful else ()
 
 
 def _several(site: Site) -> ValueError:

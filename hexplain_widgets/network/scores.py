@@ -333,8 +333,8 @@ def read_scores(
     kind: str | None = None,
     output: int | str | None = None,
     wanted: int | None = None,
-) -> ScoreReading:
-    """Return how a network's output is read, found on prepared images.
+) -> tuple[ScoreReading, Float[Tensor, "n c"]]:
+    """Return how a network's output is read, found on prepared images, and their explained scores.
 
     `kind` is what the user says that it returns, `output` where, `wanted` how many class names
     there are. Raises ValueError for output without scores and for what cannot be known, and
@@ -352,8 +352,10 @@ def read_scores(
             " hx.Classifier(model, output=...), or return only them"
         ) from error.__cause__
     value: Tensor = picked(returned, path)
-    case = _Case(model, x, path, value, watch.behind(value), kind)
-    return case.reading(_others(returned, path))
+    squash = watch.behind(value)
+    reading = _Case(model, x, path, value, squash, kind).reading(_others(returned, path))
+    before = value if squash is None or reading.ending != "cut" else squash.before
+    return reading, reading.finished(before)
 
 
 def _is_single(returned: Any, x: Tensor) -> bool:
