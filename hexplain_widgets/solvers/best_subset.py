@@ -171,12 +171,13 @@ def best_subset(
     below 1.
     """
     _check(columns, target, at_most)
-    length = float(np.linalg.norm(target))
-    unit, places = _distinct(columns, nonnegative)
+    size, scaled = _scaled(target)
+    unit, places = _distinct(_scaled(columns)[1], nonnegative)
     alpha = np.zeros(columns.shape[1])
-    if length == 0 or len(places) == 0:
-        return Subset(alpha, 0.0 if length == 0 else 1.0, True)
-    slope = unit.T @ (target / length)
+    if size == 0 or len(places) == 0:
+        return Subset(alpha, 0.0 if size == 0 else 1.0, True)
+    length = float(np.linalg.norm(scaled))
+    slope = unit.T @ (scaled / length)
     order = np.argsort(-np.abs(slope), kind="stable")
     unit, places, slope = unit[:, order], places[order], slope[order]
     search = _Search(unit.T @ unit, slope, 1.0, nonnegative, affordable)
@@ -184,7 +185,7 @@ def best_subset(
     exact = _run(search, count)
     coefficients = search.solved(search.best) if search.best else None
     if coefficients is not None:
-        alpha[places[list(search.best)]] = length * coefficients
+        alpha[places[list(search.best)]] = size * (length * coefficients)
     return Subset(alpha, float(np.clip(1 - search.explained, 0, 1)), exact)
 
 
@@ -212,6 +213,12 @@ def _check(columns: np.ndarray, target: np.ndarray, at_most: int) -> None:
             f"got a bound of {at_most} coefficients; expected at least 1; 5 is usual for"
             " objects and parts"
         )
+
+
+def _scaled(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the largest size among numbers, and all over it: their squares stay in range."""
+    size = float(np.abs(numbers).max(initial=0.0))
+    return size, numbers / size if size else numbers
 
 
 def _distinct(

@@ -133,6 +133,16 @@ def test_the_length_of_columns_does_not_matter_and_that_of_the_target_does() -> 
     assert other.unexplained == pytest.approx(one.unexplained)
 
 
+@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e200, 1e300])
+def test_the_size_of_numbers_does_not_matter(scale: float) -> None:
+    columns, target = drawn(1, 8, 6)
+    plain = best_subset(columns, target, 3)
+    large = best_subset(scale * columns, scale * target, 3)
+    np.testing.assert_allclose(large.alpha / scale, plain.alpha, rtol=1e-9)
+    assert large.unexplained == pytest.approx(plain.unexplained)
+    assert large.exact
+
+
 def test_what_is_no_bound_is_refused() -> None:
     with pytest.raises(ValueError, match="got a bound of 0 coefficients; expected at least 1"):
         best_subset(np.eye(2), np.ones(2), 0)
