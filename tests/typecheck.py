@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+from collections import defaultdict
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, Self, get_type_hints
@@ -23,6 +24,8 @@ checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({np.ndarray[Any, 
 
 thorough = jaxtyping.jaxtyped
 _axes = thorough("context")  # the axes of one call: a name is one number in it
+# So many calls of a function are looked at in each test: a picture is thousands of strokes.
+MOST = 50
 
 
 class Checks:
@@ -71,8 +74,15 @@ class Checks:
         return self._typechecker(_annotated("def like(result): return result", hints))
 
 
-# Functions that dataclasses write are of one code; only their names tell them apart.
-_known: dict[tuple[str, str, CodeType], Checks | None] = {}
+Text = tuple[str, str, CodeType]
+
+
+def _key(fn: FunctionType) -> Text:
+    """Functions that dataclasses write are of one code; only their names tell them apart."""
+    return fn.__module__, fn.__qualname__, fn.__code__
+
+
+_known: dict[Text, Checks | None] = {}
 
 
 def jaxtyped(fn: Any = None, *, typechecker: Any) -> Any:
@@ -89,7 +99,7 @@ def jaxtyped(fn: Any = None, *, typechecker: Any) -> Any:
 
 def _checking(fn: FunctionType, typechecker: Any) -> Callable[..., Any]:
     """Return what checks calls of a function; what checks those of one text is made once."""
-    key = (fn.__module__, fn.__qualname__, fn.__code__)
+    key = _key(fn)
     if key not in _known:
         hints = _hints(fn)
         _known[key] = None if hints is None else Checks(fn, hints, typechecker)
@@ -139,14 +149,34 @@ def _named(like: FunctionType, fn: FunctionType) -> FunctionType:
     return like
 
 
+class Looks:
+    """How many calls of functions of one text a test has looked at."""
+
+    test = 0  # of all: which test it is
+
+    def __init__(self) -> None:
+        self.test, self.count = -1, 0
+
+
+_looks: defaultdict[Text, Looks] = defaultdict(Looks)
+
+
+def begin_test() -> None:
+    """Let the calls of every function be looked at again."""
+    Looks.test += 1
+
+
 def _watched(fn: FunctionType, typechecker: Any) -> Any:
-    config, call = jaxtyping.config, None
+    config, looks, call = jaxtyping.config, _looks[_key(fn)], None
 
     @functools.wraps(fn)
     def watched(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         nonlocal call
-        if config.jaxtyping_disable:
+        if looks.test != Looks.test:
+            looks.test, looks.count = Looks.test, 0
+        looks.count += 1
+        if looks.count > MOST or config.jaxtyping_disable:
             return fn(*args, **kwargs)
         if call is None:
             call = _checking(fn, typechecker)

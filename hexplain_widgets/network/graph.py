@@ -361,6 +361,10 @@ class Survey:
         A stage's site is its last activation or block on the trunk of the network. Whatever a head
         is made of, all maps before it belong to the trunk.
         """
+        return list(self._stages)
+
+    @cached_property
+    def _stages(self) -> tuple[Site, ...]:
         convolutions = [s for s in self.sites if s.kind == "convolution"]
         skeleton = {self.calls[i].name for i in self._skeleton}
         trunk = [
@@ -376,14 +380,14 @@ class Survey:
             and all(map(self._is_opened, self._around(s)))
         ]
         stages = [self._outermost.get(s.value, s) for s in self._chain(trunk)]
-        return _without_stem(stages, convolutions)
+        return tuple(_without_stem(stages, convolutions))
 
     def doubtful(self) -> Site | None:
         """Return what may be a stage behind all others, of whose axes nobody knows which is which.
 
         None for nothing.
         """
-        last = max((s.rank for s in self.stages()), default=-1)
+        last = max((s.rank for s in self._stages), default=-1)
         heads = max((s.rank for s in self.sites if s.kind == "head"), default=-1)
         behind = [s for s in self.sites if s.layout == "?" and s.neck and last < s.rank < heads]
         sizes = [s for s in behind if s.shape[0] == 1 and math.prod(s.shape) > max(s.shape)]
@@ -462,7 +466,7 @@ class Site:
         known = self.layout != "" and len(self.shape) == 4
         return known and self.shape[0] > 1 and self.shape[2] * self.shape[3] > 1
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """What the site is to a stage: `activation`, `block`, `convolution`, `head` or `other`."""
         op = self.operation

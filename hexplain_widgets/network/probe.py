@@ -334,7 +334,7 @@ class Probe:
     def _passing_by(self, x: Tensor, deepest: str) -> tuple[str, ...]:
         """Return in words what leads to the scores beside the deepest layer."""
         graph = self.graph(x) if self._last is not None else None
-        others = graph.passing(deepest) if graph is not None else []
+        others = graph.passing(deepest) if graph is not None else ()
         if not others:
             return ()
         listed = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
