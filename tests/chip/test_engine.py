@@ -593,7 +593,7 @@ def test_augmented_data_leave_the_random_state_and_draw_for_every_image(workers:
     assert len(set(values.tolist())) == 4
 
 
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_the_gradient_mode_around_a_fit_does_not_matter(whole, mode) -> None:
     model = plain()
     with mode():
