@@ -551,7 +551,7 @@ MEMORY = """
         nn.Conv2d(3, 256, 8, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(256, 5),
     )
-    for count in (40, 400):
+    for count in (30, 300):
         data = (image(96, i)[0] for i in range(count))
         chip = Chip(layers=["1"], gates_per_image=600, weighting=sys.argv[1])
         chip.fit(wide, data, progress=False).importance()
