@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 import jaxtyping
 import pytest
@@ -27,6 +30,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_setup() -> None:
     """Weights drawn by a test or its fixtures are the same in every run and any order."""
     torch.manual_seed(0)
+    tests.typecheck.begin_test()
 
 
 @pytest.fixture
@@ -45,11 +49,23 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def _quick_workers(distributed: ModuleType) -> Iterator[None]:
+    """Workers that start meanwhile are forks of one process that has imported all."""
+    with importlib.import_module("dask").config.set(
+        {"distributed.worker.multiprocessing-method": "forkserver"}
+    ):
+        server = distributed.utils.get_mp_context()
+        server.set_forkserver_preload(["distributed", "torch", "hexplain_widgets.fitting.passes"])
+        yield
+
+
 @pytest.fixture(scope="session")
 def client() -> Iterator[object]:
     """A Dask client, not the default one, of a cluster of two worker processes."""
     distributed = pytest.importorskip("distributed")
     with (
+        _quick_workers(distributed),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import lru_cache
+from unittest.mock import patch
 
 import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
 
 def image(size: int = 64, seed: int = 0, channels: int = 3) -> Tensor:
@@ -31,14 +35,53 @@ def seeded(network: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def torchvision_network(name: str, seed: int = 0) -> nn.Module:
-    """A network of torchvision's with weights drawn from a seed, nobody else's."""
+    """A network of torchvision's with weights drawn from a seed, nobody else's.
+
+    A quarter of its channels wide: all that is built of them is the same, and quick.
+    """
     return copy.deepcopy(_drawn(name, seed))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _drawn(name: str, seed: int) -> nn.Module:
     settings = {"init_weights": False} if name in ("inception_v3", "googlenet") else {}
-    return seeded(torchvision.models.get_model(name, weights=None, **settings), seed)
+    with ExitStack() as stack:
+        for kind, numbers in () if name in WHOLE else SLIM:
+            stack.enter_context(patch.object(kind, "__init__", _slim(kind.__init__, numbers)))
+        for draw in DRAWS:
+            stack.enter_context(patch.object(nn.init, draw, lambda tensor, *_, **__: tensor))
+        make = MAKERS.get(name, torchvision.models.get_model)
+        return seeded(make(name, weights=None, **settings), seed)
+
+
+# Its groups are of eight channels each, its scales are no layers: both stay as wide as they are.
+WHOLE = ("regnet_y_400mf", "convnext_tiny")
+# Layers, and how many of their first arguments are numbers of channels.
+SLIM = ((nn.Conv2d, 2), (nn.Linear, 2), (nn.BatchNorm2d, 1))
+# What torchvision draws weights with: drawing them anew is enough.
+DRAWS = ("kaiming_uniform_", "kaiming_normal_", "uniform_", "normal_", "trunc_normal_")
+
+
+def _slim(made: Callable[..., None], numbers: int) -> Callable[..., None]:
+    def make(self, *args, groups: int = 1, **settings) -> None:
+        grouped = {"groups": _quarter(groups)} if groups > 1 else {}
+        made(self, *map(_quarter, args[:numbers]), *args[numbers:], **grouped, **settings)
+
+    return make
+
+
+def _quarter(channels: int) -> int:
+    """A quarter of the channels; images and classes stay as many as they are."""
+    return channels if channels in (1, 3, 1000) else -(-channels // 4)
+
+
+def _convnext(*_: str, **__: object) -> nn.Module:
+    """ConvNeXt, narrower and with fewer blocks."""
+    blocks = ((24, 48, 1), (48, 96, 1), (96, 192, 2), (192, None, 1))
+    return ConvNeXt([CNBlockConfig(*block) for block in blocks])
+
+
+MAKERS = {"convnext_tiny": _convnext}
 
 
 def plain(*, bias: bool = True, activation: type[nn.Module] = nn.ReLU, seed: int = 0) -> nn.Module:

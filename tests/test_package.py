@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -107,36 +108,53 @@ def test_every_public_name_of_the_face_is_declared_once() -> None:
     assert sorted(NAMES) == sorted(public - {"annotations", "jaxtyping"})
 
 
-def test_importing_the_package_leaves_the_random_state_alone() -> None:
-    code = (
-        "import random, numpy, torch\n"
-        "def states():\n"
-        "    kept = torch.get_rng_state().tolist(), str(numpy.random.get_state())\n"
-        "    return *kept, random.getstate()\n"
-        "before = states()\n"
-        "import hexplain_widgets\n"
-        "raise SystemExit(before != states())\n"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+# In a process of its own: the run-time type checks of the tests import and draw too.
+FRESH = """
+import json, random, sys, numpy, torch
+def states():
+    arrays = torch.get_rng_state().tolist(), str(numpy.random.get_state())
+    return *arrays, random.getstate()
+loaded = lambda names: sorted(set(names.split()) & set(sys.modules))
+before = states()
+import hexplain_widgets as hx
+print(json.dumps(before == states()))
+print(json.dumps(loaded("networkx scipy.cluster scipy.spatial sklearn torchvision")))
+image = hx.demo.scene("house", seed=3, size=112).image
+print(json.dumps(before == states()))
+hx.DecompositionTree(hx.demo.classifier(), image)
+heavy = "torchvision sklearn scipy.stats scipy.optimize bqplot pandas scipy.cluster scipy.spatial"
+print(json.dumps(loaded(heavy)))
+import tests.networks as networks
+random.seed(3)
+before = random.getstate()
+hx.decompose(networks.plain(), networks.image(40))
+print(json.dumps(random.getstate() == before))
+"""
 
 
-def test_a_first_import_loads_no_library_that_few_things_need() -> None:
-    code = (
-        "import sys, hexplain_widgets\n"
-        "few = {'networkx', 'scipy.cluster', 'scipy.spatial', 'sklearn', 'torchvision'}\n"
-        "print(*sorted(few & set(sys.modules)))\n"
-    )
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert found.stdout.decode().strip() == ""
+@pytest.fixture(scope="module")
+def fresh() -> list[object]:
+    """What a fresh process says of itself, step by step."""
+    command = [sys.executable, "-c", FRESH]
+    done = subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_first_view_loads_no_library_that_it_can_do_without() -> None:
-    code = (
-        "import sys, hexplain_widgets as hx\n"
-        "hx.DecompositionTree(hx.demo.classifier(), hx.demo.scene('house', seed=3).image)\n"
-        "heavy = {'torchvision', 'sklearn', 'scipy.stats', 'scipy.optimize'}\n"
-        "heavy |= {'bqplot', 'pandas', 'scipy.cluster', 'scipy.spatial'}\n"
-        "print(*sorted(heavy & set(sys.modules)))\n"
-    )
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert found.stdout.decode().strip() == ""
+def test_importing_the_package_leaves_the_random_state_alone(fresh: list[object]) -> None:
+    assert fresh[0] is True
+
+
+def test_a_first_import_loads_no_library_that_few_things_need(fresh: list[object]) -> None:
+    assert fresh[1] == []
+
+
+def test_rendering_leaves_the_global_random_states_alone(fresh: list[object]) -> None:
+    assert fresh[2] is True
+
+
+def test_a_first_view_loads_no_library_that_it_can_do_without(fresh: list[object]) -> None:
+    assert fresh[3] == []
+
+
+def test_decomposing_leaves_the_random_state_of_python_alone(fresh: list[object]) -> None:
+    assert fresh[4] is True

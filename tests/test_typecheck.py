@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import Float, TypeCheckError
 
-from tests.typecheck import checked, jaxtyped
+from tests.typecheck import MOST, begin_test, checked, jaxtyped
 
 watched = jaxtyped(typechecker=checked)
 Row = Float[np.ndarray, " n"]
@@ -108,6 +108,15 @@ def test_inner_functions_are_checked_each_time_they_are_made() -> None:
             repeating(count)(3)
     with pytest.raises(TypeCheckError, match="return"):
         repeating(0)("so")
+
+
+def test_each_test_looks_at_the_first_calls_of_a_function() -> None:
+    for _ in range(MOST):
+        repeating(1)
+    assert repeating("no number")
+    begin_test()
+    with pytest.raises(TypeCheckError, match="parameter count='no number'"):
+        repeating("no number")
 
 
 @pytest.mark.usefixtures("unchecked")

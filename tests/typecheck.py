@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+from collections import defaultdict
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any, Self, get_type_hints
@@ -23,30 +24,65 @@ checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({np.ndarray[Any, 
 
 thorough = jaxtyping.jaxtyped
 _axes = thorough("context")  # the axes of one call: a name is one number in it
+# So many calls of a function are looked at in each test: a picture is thousands of strokes.
+MOST = 50
 
 
 class Checks:
-    """What looks at the arguments and at the result of functions of one text, once called."""
+    """What looks at the arguments and at the result of functions of one text."""
 
     def __init__(self, fn: FunctionType, hints: dict[str, Any], typechecker: Any) -> None:
         self._fn, self._hints, self._typechecker = fn, hints, typechecker
+        self._shaped = "jaxtyping" in str(hints)  # only these have axes
+
+    def around(self, fn: FunctionType) -> Callable[..., Any]:
+        """Return what checks calls of a function of this text and makes them."""
+        once = "<locals>" not in fn.__qualname__ and not inspect.isgeneratorfunction(fn)
+        if once and not self._shaped:
+            return self._typechecker(_again(fn, self._hints))
+        return self._with_axes(fn) if self._shaped else self._before_and_behind(fn)
+
+    def _with_axes(self, fn: FunctionType) -> Callable[..., Any]:
+        checking = self._before_and_behind(fn)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with _axes:
+                return checking(*args, **kwargs)
+
+        return call
+
+    def _before_and_behind(self, fn: FunctionType) -> Callable[..., Any]:
+        arguments, result = self._arguments, self._result
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            arguments(*args, **kwargs)
+            found = fn(*args, **kwargs)
+            # what a comparison says that leaves it to the other side
+            return found if found is NotImplemented else result(found)
+
+        return call
 
     @functools.cached_property
-    def arguments(self) -> Callable[..., None]:
+    def _arguments(self) -> Callable[..., None]:
         hints = {name: hint for name, hint in self._hints.items() if name != "return"}
         like = _annotated(f"def like{_bare(self._fn)}: pass", hints)
-        like.__defaults__, like.__kwdefaults__ = self._fn.__defaults__, self._fn.__kwdefaults__
-        like.__name__, like.__qualname__ = self._fn.__name__, self._fn.__qualname__
-        return self._typechecker(like)
+        return self._typechecker(_named(like, self._fn))
 
     @functools.cached_property
-    def result(self) -> Callable[[Any], Any]:
-        hints = {"return": self._hints.get("return", Any)}
+    def _result(self) -> Callable[[Any], Any]:
+        hints = {"result": Any, "return": self._hints.get("return", Any)}
         return self._typechecker(_annotated("def like(result): return result", hints))
 
 
-# Functions that dataclasses write are of one code; only their names tell them apart.
-_known: dict[tuple[str, str, CodeType], Checks | None] = {}
+Text = tuple[str, str, CodeType]
+
+
+def _key(fn: FunctionType) -> Text:
+    """Functions that dataclasses write are of one code; only their names tell them apart."""
+    return fn.__module__, fn.__qualname__, fn.__code__
+
+
+_known: dict[Text, Checks | None] = {}
 
 
 def jaxtyped(fn: Any = None, *, typechecker: Any) -> Any:
@@ -56,17 +92,19 @@ def jaxtyped(fn: Any = None, *, typechecker: Any) -> Any:
     if inspect.isclass(fn) and "__init__" in vars(fn) and dataclasses.is_dataclass(fn):
         fn.__init__ = jaxtyped(fn.__init__, typechecker=typechecker)
         return fn
-    checks = _checks(fn, typechecker) if isinstance(fn, FunctionType) else None
-    return thorough(fn, typechecker=typechecker) if checks is None else _watched(fn, checks)
+    if isinstance(fn, FunctionType):
+        return _watched(fn, typechecker)
+    return thorough(fn, typechecker=typechecker)
 
 
-def _checks(fn: FunctionType, typechecker: Any) -> Checks | None:
-    """The checks of a function, made once for all of the same text; None where it takes more."""
-    key = (fn.__module__, fn.__qualname__, fn.__code__)
+def _checking(fn: FunctionType, typechecker: Any) -> Callable[..., Any]:
+    """Return what checks calls of a function; what checks those of one text is made once."""
+    key = _key(fn)
     if key not in _known:
         hints = _hints(fn)
         _known[key] = None if hints is None else Checks(fn, hints, typechecker)
-    return _known[key]
+    checks = _known[key]
+    return thorough(fn, typechecker=typechecker) if checks is None else checks.around(fn)
 
 
 def _hints(fn: FunctionType) -> dict[str, Any] | None:
@@ -97,27 +135,55 @@ def _annotated(definition: str, hints: dict[str, Any]) -> FunctionType:
     return made["like"]
 
 
-def _watched(fn: FunctionType, checks: Checks) -> Any:
-    config = jaxtyping.config
+def _again(fn: FunctionType, hints: dict[str, Any]) -> FunctionType:
+    """Return a function as it is, under other hints."""
+    again = FunctionType(fn.__code__, fn.__globals__, fn.__name__, None, fn.__closure__)
+    again.__annotations__ = hints
+    return _named(again, fn)
+
+
+def _named(like: FunctionType, fn: FunctionType) -> FunctionType:
+    like.__defaults__, like.__kwdefaults__ = fn.__defaults__, fn.__kwdefaults__
+    like.__name__, like.__qualname__ = fn.__name__, fn.__qualname__
+    like.__module__ = fn.__module__
+    return like
+
+
+class Looks:
+    """How many calls of functions of one text a test has looked at."""
+
+    test = 0  # of all: which test it is
+
+    def __init__(self) -> None:
+        self.test, self.count = -1, 0
+
+
+_looks: defaultdict[Text, Looks] = defaultdict(Looks)
+
+
+def begin_test() -> None:
+    """Let the calls of every function be looked at again."""
+    Looks.test += 1
+
+
+def _watched(fn: FunctionType, typechecker: Any) -> Any:
+    config, looks, call = jaxtyping.config, _looks[_key(fn)], None
 
     @functools.wraps(fn)
     def watched(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if config.jaxtyping_disable:
+        nonlocal call
+        if looks.test != Looks.test:
+            looks.test, looks.count = Looks.test, 0
+        looks.count += 1
+        if looks.count > MOST or config.jaxtyping_disable:
             return fn(*args, **kwargs)
-        with _axes:
-            try:
-                checks.arguments(*args, **kwargs)
-            except BeartypeCallHintViolation as error:
-                raise _refused(fn, error) from error
-            found = fn(*args, **kwargs)
-            if found is NotImplemented:  # what a comparison says that leaves it to the other side
-                return found
-            try:
-                checks.result(found)
-            except BeartypeCallHintViolation as error:
-                raise _refused(fn, error) from error
-            return found
+        if call is None:
+            call = _checking(fn, typechecker)
+        try:
+            return call(*args, **kwargs)
+        except BeartypeCallHintViolation as error:
+            raise _refused(fn, error) from error
 
     return watched
 

@@ -57,7 +57,8 @@ class Patch:
 
     def noise(self, du: Number, dv: Number) -> Field:
         """Return noise in -1..1 whose bumps are `du` by `dv` metres."""
-        clear = 1.4 * min(du, dv) / float(np.mean(self.pixel))
+        pixel = float(self.pixel if isinstance(self.pixel, float) else np.mean(self.pixel))
+        clear = 1.4 * min(du, dv) / pixel
         if clear < 0.2:
             return _NONE
         rows, row, down = _steps(self.v[:, 0], dv, self.shift[1])

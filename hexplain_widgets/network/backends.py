@@ -46,6 +46,7 @@ class TracedGraph:
         self._fields_from: dict[fx.Node, dict[fx.Node, Field | None]] = {}
         self._regions = Regions(graph)
         self._before: dict[int, set[int]] = {}
+        self._passing: dict[str, tuple[str, ...]] = {}
         self._ends: dict[tuple[fx.Node, int, int], Range] = {}
         self._call_names = numbered([c.name for c in graph.calls])
         self._by_name = self._named()
@@ -88,6 +89,7 @@ class TracedGraph:
             self._learn_shapes(node)
             self._fields_from.clear()
             self._before.clear()
+            self._passing.clear()
             self._regions = Regions(self.graph)
         return self._maps_of[node]
 
@@ -120,15 +122,20 @@ class TracedGraph:
             self._before[deep] = {self.graph.order[n] for n in steps}
         return shallow in self._before[deep]
 
-    def passing(self, name: str) -> list[str]:
+    def passing(self, name: str) -> tuple[str, ...]:
         """Return the maps that lead to the logits without passing a layer: the last ones.
 
         By the name of a module where one returns them.
         """
+        if name not in self._passing:
+            self._passing[name] = self._beside_layer(name)
+        return self._passing[name]
+
+    def _beside_layer(self, name: str) -> tuple[str, ...]:
         names = {node: known for known, node in reversed(self._by_name.items())}
         crossing = sorted(self.crossing(self.known(name)), key=self.graph.order.__getitem__)
         maps = [n for n in map(self._last_map, crossing) if n is not None]
-        return list(dict.fromkeys(names.get(n, n.name) for n in maps))
+        return tuple(dict.fromkeys(names.get(n, n.name) for n in maps))
 
     def _last_map(self, node: fx.Node) -> fx.Node | None:
         """Return the nearest map that a value rests on, None where there is none."""

@@ -356,7 +356,7 @@ class Survey:
         return [self._outermost.get(value, s) for value, s in spatial.items()]
 
     @cached_property
-    def stages(self) -> list[Site]:
+    def stages(self) -> tuple[Site, ...]:
         """The sites of the stages, shallowest first.
 
         A stage's site is its last activation or block on the trunk of the network. Whatever a head
@@ -377,7 +377,7 @@ class Survey:
             and all(map(self._is_opened, self._around(s)))
         ]
         stages = [self._outermost.get(s.value, s) for s in self._chain(trunk)]
-        return _without_stem(stages, convolutions)
+        return tuple(_without_stem(stages, convolutions))
 
     @cached_property
     def doubtful(self) -> Site | None:
@@ -464,7 +464,7 @@ class Site:
         known = self.layout != "" and len(self.shape) == 4
         return known and self.shape[0] > 1 and self.shape[2] * self.shape[3] > 1
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """What the site is to a stage: `activation`, `block`, `convolution`, `head` or `other`."""
         op = self.operation

@@ -339,7 +339,7 @@ class Probe:
     def _passing_by(self, x: Tensor, deepest: str) -> tuple[str, ...]:
         """Return in words what leads to the scores beside the deepest layer."""
         graph = self.graph(x) if self._last is not None else None
-        others = graph.passing(deepest) if graph is not None else []
+        others = graph.passing(deepest) if graph is not None else ()
         if not others:
             return ()
         listed = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
@@ -370,7 +370,7 @@ class Probe:
     def _chosen(self, x: Tensor, layers: Collection[str] | None, survey: Survey) -> list[Site]:
         if survey.logits.device.type != "meta":
             self.classifier.check_logits(survey.logits, x)
-        sites = survey.stages if layers is None else self._named(layers, survey)
+        sites = list(survey.stages) if layers is None else self._named(layers, survey)
         if not sites:
             raise self._no_stages(survey)
         return sites

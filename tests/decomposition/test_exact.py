@@ -43,23 +43,27 @@ class Literal:
     estimates: np.ndarray
 
     @classmethod
-    def of(cls, model: nn.Module, x: Tensor, deep: str | None, node: Node, below: str) -> Literal:
+    def of(
+        cls, model: nn.Module, x: Tensor, deep: str | None, node: Node, below: str, at_once: int
+    ) -> Literal:
         unit = (node.channel, *node.position)
         free = gap.without_upper_clip(model, deep) if node.unclipped else model
         sign = -1 if node.negated else 1
         step = gap.step(free, x, deep, unit, below)
-        drops = sign * gap.ablation(free, x, deep, unit, below).double().numpy()
-        return cls(drops, step.activation_map.sum((1, 2)).double().numpy())
+        drops = sign * gap.ablation(free, x, deep, unit, below, at_once=at_once)
+        return cls(drops.double().numpy(), step.activation_map.sum((1, 2)).double().numpy())
 
 
-def check_literal(model: nn.Module, x: Tensor, tree: Decomposition, *, most: int = 12) -> int:
+def check_literal(
+    model: nn.Module, x: Tensor, tree: Decomposition, *, most: int = 12, at_once: int = 64
+) -> int:
     """Hold a tree to the literal loop at its decisions; return how many were compared."""
     names = [layer.name for layer in tree.layers]
     decisions = [(p, n) for p, n in tree.root.walk() if n.decomposed]
     some = decisions[:: max(1, len(decisions) // most)]
     for path, node in some:
         deep = names[len(path) - 1] if path else None
-        literal = Literal.of(model, x, deep, node, names[len(path)])
+        literal = Literal.of(model, x, deep, node, names[len(path)], at_once)
         check_decision(node, literal)
     return len(some)
 
@@ -288,7 +292,7 @@ class OneImageAtATime(nn.Module):
 def test_a_network_that_takes_one_image_at_a_time_is_asked_one_by_one() -> None:
     model, x = lively(OneImageAtATime()), image(40)
     tree = exact(model, x, layers=["body.7"])
-    assert check_literal(model, x, tree) == 1
+    assert check_literal(model, x, tree, at_once=1) == 1
 
 
 class TestOnRequest:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections import defaultdict
 
 import numpy as np
@@ -29,8 +27,7 @@ def surfaces(job: tuple[str, int]) -> set[tuple[str, ...]]:
 @pytest.fixture(scope="module")
 def world() -> set[tuple[str, ...]]:
     jobs = [(name, k) for name in SCENES for k in range(PER_CLASS)]
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        return set().union(*pool.map(surfaces, jobs, chunksize=10))
+    return set().union(*map(surfaces, jobs))
 
 
 def across(world: set[tuple[str, ...]], what: str, where: str) -> dict[str, set[str]]:

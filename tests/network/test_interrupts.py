@@ -79,7 +79,7 @@ def state(model: nn.Module) -> dict[str, object]:
         "modes": (torch.is_grad_enabled(), torch.is_inference_mode_enabled(),
                   _len_torch_function_stack(), torch.get_default_dtype()),
         # Not Python's: the run-time type checks of the tests draw from it.
-        "random": (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()),  # noqa: NPY002
+        "random": (torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes()),  # noqa: NPY002
         "lock": twin_of(model).lock._is_owned(),
     }  # fmt: skip
 
@@ -120,6 +120,7 @@ def chosen(first: dict[tuple[str, int], int]) -> list[int]:
     return [*guest, *rest[:: 1 + len(rest) // MOST]]
 
 
+@pytest.mark.usefixtures("unchecked")  # signatures are checked on the same ways elsewhere
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("make", "ask", "files"), CASES, ids=NAMES)
 def test_an_interrupt_at_any_line_leaves_no_trace(

@@ -51,12 +51,15 @@ CASES = (
 )  # fmt: skip
 
 
-def classifier_of(case: Case, data: Path) -> hx.Classifier:
-    """The network of a case with its weights, transform and class names."""
+def classifier_of(case: Case, data: Path, *, shrink: int = 1) -> hx.Classifier:
+    """The network of a case with its weights, transform and class names.
+
+    Photographs of few pixels may be given with so many times fewer a side than it takes.
+    """
     model = case.make()
     model.load_state_dict(load_file(data / "weights" / f"{case.weights}.safetensors"))
     steps = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
-    crop = [] if case.cifar else [v2.Resize(256), v2.CenterCrop(case.size)]
+    crop = [] if case.cifar else [v2.Resize(256 // shrink), v2.CenterCrop(case.size // shrink)]
     names = CIFAR_CLASSES if case.cifar else _imagenet_names(data)
     return hx.Classifier(model.eval(), transform=v2.Compose([*crop, *steps]), classes=names)
 

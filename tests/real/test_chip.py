@@ -30,7 +30,7 @@ def fitted(request, data) -> tuple[hx.Chip, dict[int, str]]:
         seen[example.label] = seen.get(example.label, 0) + 1
         if example.label in kinds and seen[example.label] <= IMAGES_OF_EACH:
             chosen.append((example.path, example.label))
-    classifier = classifier_of(request.param, data)
+    classifier = classifier_of(request.param, data, shrink=2)  # they have 64 a side
     chip = hx.Chip(layers=[request.param.layers[0]]).fit(classifier, chosen, progress=False)
     return chip, kinds
 

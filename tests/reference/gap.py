@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+# Feature maps by layer, and the logits.
+Forward = tuple[dict[str, Tensor], Tensor]
+
 
 @dataclass
 class Step:
@@ -43,7 +46,7 @@ def without_upper_clip(model: nn.Module, name: str) -> nn.Module:
     return other
 
 
-def features(model: nn.Module, x: Tensor, names: list[str]) -> tuple[dict[str, Tensor], Tensor]:
+def features(model: nn.Module, x: Tensor, names: list[str]) -> Forward:
     """F_l for the named layers, as nodes of the autograd graph, and the logits."""
     maps: dict[str, Tensor] = {}
     handles = []
@@ -76,14 +79,22 @@ def step(
 ) -> Step:
     """One decision F[l+1, k', y, x] decomposed into layer l, by the whole network."""
     names = [shallow] if deep is None else [shallow, deep]
-    maps, logits = features(model, x, names)
-    k, y, xx = unit
-    decision = logits[0, k] if deep is None else maps[deep][0, k, y, xx]
-    if clip is not None and decision >= clip:
-        return step(without_upper_clip(model, deep), x, deep, unit, shallow)
+    own = features(model, x, names)
+    if clip is not None and decision_of(own, deep, unit) >= clip:
+        own = features(without_upper_clip(model, deep), x, names)
+    return split(own, deep, unit, shallow)
+
+
+def decision_of(own: Forward, deep: str | None, unit: tuple[int, int, int]) -> Tensor:
+    (maps, logits), (k, y, xx) = own, unit
+    return logits[0, k] if deep is None else maps[deep][0, k, y, xx]
+
+
+def split(own: Forward, deep: str | None, unit: tuple[int, int, int], shallow: str) -> Step:
+    """One decision of a forward pass, by a backward of its own."""
+    decision, f = decision_of(own, deep, unit), own[0][shallow]
     sign = -1 if decision < 0 else 1
-    f = maps[shallow]
-    g = torch.autograd.grad(sign * decision, f)[0]  # Eq. 2
+    g = torch.autograd.grad(sign * decision, f, retain_graph=True)[0]  # Eq. 2
     a = g * f  # Eq. 3
     alpha = a.mean(dim=(2, 3))  # Eq. 4
     return Step(decision.detach(), g[0], a[0].detach(), alpha[0].detach())
@@ -123,29 +134,29 @@ def decompose(
     clips: dict[str, float] | None = None,
 ) -> list[Branch]:
     """The tree below a logit; `layers` from the deepest to the shallowest."""
-    return _branches(model, x, None, (target, 0, 0), layers, top_k, threshold, clips or {})
+    own = features(model, x, layers)
+    free = {name: features(without_upper_clip(model, name), x, layers) for name in clips or {}}
 
+    def branches(deep, unit, left):
+        if not left:
+            return []
+        shallow = left[0]
+        clipped = deep in free and decision_of(own, deep, unit) >= clips[deep]
+        s = split(free[deep] if clipped else own, deep, unit, shallow)
+        total = s.alpha[s.alpha > 0].sum()
+        found = []
+        for k, also in merged(s, top_k, threshold):
+            a = s.activation_map[k]
+            y, xx = divmod(int(a.argmax()), a.shape[1])  # Eq. 5
+            value = float(decision_of(own, shallow, (k, y, xx)).detach())
+            branch = Branch(
+                shallow, k, (y, xx), value, float(s.alpha[k]), float(s.alpha[k] / total), a, also
+            )
+            branch.children = branches(shallow, (k, y, xx), left[1:])
+            found.append(branch)
+        return found
 
-def _branches(model, x, deep, unit, layers, top_k, threshold, clips):
-    if not layers:
-        return []
-    shallow = layers[0]
-    s = step(model, x, deep, unit, shallow, clip=clips.get(deep) if deep else None)
-    total = s.alpha[s.alpha > 0].sum()
-    maps, _ = features(model, x, [shallow])
-    found = []
-    for k, also in merged(s, top_k, threshold):
-        a = s.activation_map[k]
-        y, xx = divmod(int(a.argmax()), a.shape[1])  # Eq. 5
-        value = float(maps[shallow][0, k, y, xx].detach())
-        branch = Branch(
-            shallow, k, (y, xx), value, float(s.alpha[k]), float(s.alpha[k] / total), a, also
-        )
-        branch.children = _branches(
-            model, x, shallow, (k, y, xx), layers[1:], top_k, threshold, clips
-        )
-        found.append(branch)
-    return found
+    return branches(None, (target, 0, 0), layers)
 
 
 def ablation(
@@ -154,33 +165,32 @@ def ablation(
     deep: str | None,
     unit: tuple[int, int, int],
     shallow: str,
+    *,
+    at_once: int = 64,
 ) -> Tensor:
-    """The decision's drop when each channel of `shallow` is zeroed, one forward per channel."""
+    """The decision's drop when each channel of `shallow` is zeroed, a forward for each channel.
+
+    `at_once` of these forwards are the rows of one batch.
+    """
     channels = features(model, x, [shallow])[0][shallow].shape[1]
-    whole = _without(model, x, deep, unit, shallow, None)
-    each = [_without(model, x, deep, unit, shallow, c) for c in range(channels)]
-    return torch.tensor([whole - value for value in each])
+    each = torch.arange(channels).split(at_once)
+    whole = _without(model, x, deep, unit, shallow, torch.tensor([-1]))
+    return whole - torch.cat([_without(model, x, deep, unit, shallow, some) for some in each])
 
 
-def drop(model, x, deep, unit, shallow, channel: int) -> float:
-    """The decision's drop when one channel of `shallow` is zeroed."""
-    values = (_without(model, x, deep, unit, shallow, c) for c in (None, channel))
-    return next(values) - next(values)
-
-
-def _without(model, x, deep, unit, shallow, channel: int | None) -> float:
+def _without(model, x, deep, unit, shallow, channels: Tensor) -> Tensor:
+    """The decision without one channel in each row, -1 for none."""
     k, y, xx = unit
 
     def close(module, args, output):
-        output = output.clone()
-        if channel is not None:
-            output[:, channel] = 0
-        return output
+        closed = channels[:, None] == torch.arange(output.shape[1])
+        return output.masked_fill(closed[:, :, None, None], 0)
 
     handle = model.get_submodule(shallow).register_forward_hook(close)
     try:
         with torch.no_grad():
-            maps, logits = features(model, x, [] if deep is None else [deep])
+            images = x.expand(len(channels), -1, -1, -1)
+            maps, logits = features(model, images, [] if deep is None else [deep])
     finally:
         handle.remove()
-    return float((logits[0, k] if deep is None else maps[deep][0, k, y, xx]).detach())
+    return (logits[:, k] if deep is None else maps[deep][:, k, y, xx]).detach()
