@@ -149,7 +149,7 @@ def joined(parts: Sequence[Axes], shape: Shape) -> Axes:
     for place, size in enumerate(shape):
         missing = len(shape) - place
         own = [axes[-missing] for axes in parts if missing <= len(axes)]
-        known = {_meaning(axis): axis for axis in reversed(own) if role_of(axis) not in ("", "?")}
+        known = {_meaning(axis): axis for axis in reversed(own) if _tells(axis)}
         if not known or {*known} == {"h", "w"}:
             result.append(whole("?", size))
         else:
@@ -157,11 +157,16 @@ def joined(parts: Sequence[Axes], shape: Shape) -> Axes:
     return tuple(result)
 
 
+def _tells(axis: Axis) -> bool:
+    """Whether anything is known of an axis."""
+    return len(axis) > 1 or role_of(axis) not in ("", "?")
+
+
 def _meaning(axis: Axis) -> Any:
     """Return what two axes that meet must have in common."""
     grid = grid_of(axis)
     if grid is None:
-        return role_of(axis)
+        return role_of(axis) if role_of(axis) != "?" else axis
     return tuple((d.role, d.size) for d in grid.parts), grid.before, grid.after
 
 
@@ -271,6 +276,27 @@ def _length(axis: Axis) -> int:
 def _pooled(step: _Step) -> Axes | None:
     made = _fresh_map(step)
     return None if made is None else (made[0], step.first[1], *made[2:])
+
+
+def _unfolded(step: _Step) -> Axes | None:
+    """Patches of a map, one behind another: a grid of tokens. `Tensor.unfold` is something else."""
+    before = step.first
+    if step.node.op == "call_method" or len(before) != 4:
+        return None
+    given: Any = [
+        step.setting(i, name, default) if step.module is None else getattr(step.module, name)
+        for i, (name, default) in enumerate(_UNFOLDS, 1)
+    ]
+    pairs = [value if isinstance(value, tuple | list) else (value, value) for value in given]
+    counts = [
+        (_length(axis) + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        for axis, kernel, dilation, padding, stride in zip(before[2:], *pairs, strict=True)
+    ]
+    rows, columns = _resized(before, (0, 0, *counts), (2, 3))
+    return before[0], whole("c", step.shape[1]), (*rows, *columns)
+
+
+_UNFOLDS = (("kernel_size", None), ("dilation", 1), ("padding", 0), ("stride", 1))
 
 
 def _shortened(step: _Step) -> Axes | None:
@@ -421,6 +447,7 @@ _BY_MODULE: Sequence[tuple[tuple[type[nn.Module], ...], Rule]] = (
         ),
         _pooled,
     ),
+    ((nn.Unfold,), _unfolded),
     ((nn.Flatten, nn.Unflatten), _as_reshaped),
     ((nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ConstantPad2d), _shortened),
     (
@@ -478,6 +505,7 @@ _BY_NAME: Mapping[str, Rule] = {
         ("getitem", _picked),
         ("linear", _mixed),
         ("scaled_dot_product_attention", _attended),
+        ("unfold", _unfolded),
         (" ".join(name_of(f) for f in ACTIVATION_FUNCTIONS), _kept),
     )
     for name in names.split()

@@ -74,7 +74,7 @@ HUGGING_FACE = {
     "PvtV2": PYRAMID | {"num_attention_heads": [1, 2, 2, 4], "image_size": 64},
     "Cvt": {"embed_dim": [16, 32, 48], "num_heads": [1, 2, 3], "depth": [1, 2, 3]},
     "FocalNet": {"image_size": 64, "embed_dim": 16, "depths": [1, 1, 1, 1]},
-    "Levit": PYRAMID | {"num_attention_heads": [1, 2, 3], "image_size": 64, "key_dim": [8, 8, 8]},
+    "Levit": {"image_size": 64},
     "MobileViT": {"image_size": 64, "hidden_sizes": [32, 48, 64]},
     "MobileViTV2": {"image_size": 64, "width_multiplier": 0.5},
 }
