@@ -164,3 +164,68 @@ class HiddenTokens(Hidden):
     def forward(self, x: Tensor) -> Tensor:
         tokens = torch.einsum("nchw->nhwc", self.stem(x)).flatten(1, 2)
         return self.head(self.act(self.mix(tokens)).flatten(1))
+
+
+class UnfoldedPatches(nn.Module):
+    """Patches cut out by `nn.Unfold`, two blocks on them, their mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut, self.embed = nn.Unfold(8, stride=8), nn.Linear(192, 24)
+        self.blocks = nn.Sequential(AttentionBlock(), AttentionBlock())
+        self.head = nn.Linear(24, 5)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(self.cut(x).transpose(1, 2))
+        return self.head(self.blocks(x).mean(1))
+
+
+class PlacesInPatches(nn.Module):
+    """Places within patches of 2 x 2 attend along the patches, as in MobileViT v2, and fold back.
+
+    Between, an axis is places and one is patches, while convolutions read both as rows and columns.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.mix, self.sum = (
+            nn.Conv2d(3, 8, 4, 4),
+            nn.Conv2d(8, 9, 1),
+            nn.Conv2d(8, 8, 1),
+        )
+        self.inner, self.last, self.head = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 12, 1), nn.Linear(12, 5)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        n, k, h, w = x.shape
+        x = x.reshape(n, k, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4).reshape(n, k, 4, -1)
+        query, value = self.mix(x).split([1, k], 1)
+        x = x + self.sum(value * (value * query.softmax(-1)).sum(-1, keepdim=True))
+        x = x + F.relu(self.inner(x))
+        x = x.reshape(n, k, 2, 2, h // 2, w // 2).permute(0, 1, 4, 2, 5, 3).reshape(n, k, h, w)
+        return self.head(F.relu(self.last(x)).mean((2, 3)))
+
+
+class Reducing(nn.Module):
+    """Two resolutions of tokens, each attending to a coarser map of itself, as in PVT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.down = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 12, 2, 2)
+        self.coarse, self.coarser = nn.Conv2d(8, 8, 4, 4), nn.Conv2d(12, 12, 2, 2)
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(12, 12)
+        self.head = nn.Linear(12, 5)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.block(self.stem(x), self.coarse, self.first)
+        return self.head(self.block(self.down(x), self.coarser, self.second).mean((2, 3)))
+
+    def block(self, x: Tensor, reduce: nn.Module, mix: nn.Module) -> Tensor:
+        keys = reduce(x).flatten(2).transpose(1, 2)
+        tokens = x.flatten(2).transpose(1, 2)
+        tokens = tokens + F.scaled_dot_product_attention(tokens, keys, keys)
+        tokens = tokens + F.gelu(mix(tokens))
+        return tokens.transpose(1, 2).reshape(x.shape)

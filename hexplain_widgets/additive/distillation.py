@@ -23,7 +23,7 @@ from ..data.concept_sets import is_held_out
 from ..evidence.additive import FILTERS
 from ..fitting.states import Arrays, Settings, load_state, save_state
 from ..fitting.statistics import below
-from ..network.guest import same_randomness
+from ..network.guest import drawing_from
 from .measures import relative_deviations
 from .rows import ScoreBatch, ScoreScope, ScoreStatistics
 
@@ -215,8 +215,7 @@ def started(maker: Maker, examples: DistillationData, schedule: DistillationSche
     start, bias = _start(examples, schedule) if schedule.beta else (None, float(scores.mean()))
     some = examples.maps[examples.at[own][:256]]
     loudness = float(np.sqrt(np.square(np.asarray(some, np.float64)).mean())) or 1.0
-    with torch.inference_mode(False), same_randomness():
-        torch.manual_seed(schedule.seed)
+    with torch.inference_mode(False), drawing_from(schedule.seed):
         return Explainer(
             maker(examples.maps.shape[1], elements),
             outputs=elements,
@@ -289,7 +288,6 @@ class Distillation:
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
-            same_randomness(),
             tqdm(
                 total=self.schedule.epochs,
                 initial=len(self.history),
@@ -309,8 +307,10 @@ class Distillation:
     def epoch(self) -> None:
         """Learn from every example once, or, on failure and interrupt, from none."""
         before = copy.deepcopy((self.explainer.state_dict(), self._optimizer.state_dict()))
+        number = len(self.history) + 1
         try:
-            losses = self._epoch(len(self.history) + 1)
+            with drawing_from(self.schedule.seed * 100_003 + number):
+                losses = self._epoch(number)
         except BaseException:
             self.explainer.load_state_dict(before[0])
             self._optimizer.load_state_dict(before[1])
@@ -320,7 +320,6 @@ class Distillation:
             self._best = copy.deepcopy(self.explainer.state_dict())
 
     def _epoch(self, number: int) -> Losses:
-        torch.manual_seed(self.schedule.seed * 100_003 + number)
         for group in self._optimizer.param_groups:
             done = (number - 1) / self.schedule.epochs
             group["lr"] = self.schedule.rate * (1 + math.cos(math.pi * done)) / 2
@@ -666,7 +665,7 @@ def _restored(
     maker: Maker,
 ) -> Explainer:
     count = len(elements.used)
-    with torch.inference_mode(False), same_randomness():
+    with torch.inference_mode(False), drawing_from(0):
         explainer = Explainer(
             maker(scope.layer.shape[0], count),
             outputs=count,

@@ -26,7 +26,7 @@ from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier
 from ..network.gating import drawing, in_batches
 from ..network.gradients import GuidedReLU
-from ..network.guest import same_randomness, visiting
+from ..network.guest import drawing_from, visiting
 from ..network.probe import Probe
 from ..network.segments import Unit, gradients_of
 from ..provenance import versions
@@ -228,18 +228,20 @@ class RandomisedNetwork:
         self.turn(0)
 
     def _drawn(self, seed: int) -> dict[str, State]:
-        states = {}
-        with same_randomness(), torch.inference_mode(False):
+        states: dict[str, State] = {}
+        with torch.inference_mode(False):
             for place, layer in enumerate(self.layers):
-                torch.manual_seed(seed * 10**6 + place)
-                for name in layer:
-                    module = self.model.get_submodule(name)
-                    if name not in self.fixed:
-                        for tensor in _tensors(module).values():
-                            tensor.data = tensor.data.clone()
-                        module.reset_parameters()  # type: ignore[operator]
-                    states[name] = _state(self.model, name)
+                with drawing_from(seed * 10**6 + place):
+                    states |= {name: self._drawn_anew(name) for name in layer}
         return states
+
+    def _drawn_anew(self, name: str) -> State:
+        module = self.model.get_submodule(name)
+        if name not in self.fixed:
+            for tensor in _tensors(module).values():
+                tensor.data = tensor.data.clone()
+            module.reset_parameters()  # type: ignore[operator]
+        return _state(self.model, name)
 
     def turn(self, count: int) -> nn.Module:
         """Return the copy with its `count` topmost layers drawn anew, the others as they were."""

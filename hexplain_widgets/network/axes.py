@@ -20,6 +20,7 @@ from .graph import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, Graph, name_of, set
 class Digit:
     """A part of an axis: of images "n", channels "c", rows "h", columns "w", tokens "t" or "?".
 
+    "x" is known to be none of these: no operation that reads it makes rows or columns of it.
     Rows and columns are counted in `step` of a `total`; tokens are a grid of `parts` with
     `before` and `after` it what is no part of the picture.
     """
@@ -58,8 +59,10 @@ def unknown(shape: Sequence[int]) -> Axes:
 
 
 def role_of(axis: Axis) -> str:
-    """Return what an axis counts: n, c, h, w, t (a grid of tokens), "" for one of it, or "?"."""
+    """Return what an axis counts: n, c, h, w, t (a grid of tokens), "" for one of it, x or "?"."""
     roles = {digit.role for digit in axis}
+    if "x" in roles:
+        return "x"
     if "?" in roles or ("n" in roles and len(roles) > 1):
         return "?"
     if len(axis) == 1 and (axis[0].role in "nct" or axis[0].is_whole):
@@ -85,8 +88,8 @@ def grid_of(axis: Axis) -> Digit | None:
 
 def _split(digit: Digit, size: int) -> tuple[Digit, Digit]:
     inner = digit.size // size
-    if digit.role in ("t", "c", "?"):
-        role = "c" if digit.role == "c" else "?"
+    if digit.role in ("t", "c", "?", "x"):
+        role = "?" if digit.role == "t" else digit.role
         return Digit(role, size), Digit(role, inner)
     outer = replace(digit, size=size, step=digit.step * inner)
     return outer, replace(digit, size=inner)
@@ -97,7 +100,7 @@ def _merged(digits: Sequence[Digit]) -> Axis:
     for digit in digits:
         last = done[-1] if done else None
         together = last is not None and last.role == digit.role
-        if together and last is not None and digit.role in "c?":
+        if together and last is not None and digit.role in "c?x":
             done[-1] = Digit(digit.role, last.size * digit.size)
         elif together and last is not None and last.step == digit.step * digit.size:
             done[-1] = replace(digit, size=last.size * digit.size)
@@ -137,24 +140,33 @@ def _next_axis(waiting: list[Digit], size: int) -> Axis | None:
     return _merged(digits) if product == size else None
 
 
-def joined(parts: Sequence[Axes], shape: Shape) -> Axes | None:
-    """Return the axes of values that meet cell by cell, None where they contradict each other."""
+def joined(parts: Sequence[Axes], shape: Shape) -> Axes:
+    """Return the axes of values that meet cell by cell, "x" where they contradict each other.
+
+    Rows that meet columns may be either.
+    """
     result: list[Axis] = []
     for place, size in enumerate(shape):
         missing = len(shape) - place
         own = [axes[-missing] for axes in parts if missing <= len(axes)]
-        known = [axis for axis in own if role_of(axis) not in ("", "?")]
-        if len({_meaning(axis) for axis in known}) > 1:
-            return None
-        result.append(known[0] if known else whole("?", size))
+        known = {_meaning(axis): axis for axis in reversed(own) if _tells(axis)}
+        if not known or {*known} == {"h", "w"}:
+            result.append(whole("?", size))
+        else:
+            result.append(whole("x", size) if len(known) > 1 else next(iter(known.values())))
     return tuple(result)
+
+
+def _tells(axis: Axis) -> bool:
+    """Whether anything is known of an axis."""
+    return len(axis) > 1 or role_of(axis) not in ("", "?")
 
 
 def _meaning(axis: Axis) -> Any:
     """Return what two axes that meet must have in common."""
     grid = grid_of(axis)
     if grid is None:
-        return role_of(axis)
+        return role_of(axis) if role_of(axis) != "?" else axis
     return tuple((d.role, d.size) for d in grid.parts), grid.before, grid.after
 
 
@@ -247,9 +259,11 @@ def _resized(before: Axes, shape: Shape, places: Sequence[int]) -> list[Axis]:
 def _along(axis: Axis, size: int, role: str) -> Axis:
     """Return an axis with another number of rows or columns; an unknown one is taken for that."""
     own = role_of(axis)
-    if own in ("t", "c", "n") or len(axis) > 1:
-        return axis if size == _length(axis) and own != "c" else whole("?", size)
-    return whole(own if own in ("h", "w") else role, size)
+    if size == _length(axis) and (own not in ("?", "") or len(axis) > 1):
+        return axis
+    if own in ("t", "c", "n", "x"):
+        return whole("x", size)
+    return whole("?" if len(axis) > 1 else own if own in ("h", "w") else role, size)
 
 
 def _length(axis: Axis) -> int:
@@ -262,6 +276,27 @@ def _length(axis: Axis) -> int:
 def _pooled(step: _Step) -> Axes | None:
     made = _fresh_map(step)
     return None if made is None else (made[0], step.first[1], *made[2:])
+
+
+def _unfolded(step: _Step) -> Axes | None:
+    """Patches of a map, one behind another: a grid of tokens. `Tensor.unfold` is something else."""
+    before = step.first
+    if step.node.op == "call_method" or len(before) != 4:
+        return None
+    given: Any = [
+        step.setting(i, name, default) if step.module is None else getattr(step.module, name)
+        for i, (name, default) in enumerate(_UNFOLDS, 1)
+    ]
+    pairs = [value if isinstance(value, tuple | list) else (value, value) for value in given]
+    counts = [
+        (_length(axis) + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        for axis, kernel, dilation, padding, stride in zip(before[2:], *pairs, strict=True)
+    ]
+    rows, columns = _resized(before, (0, 0, *counts), (2, 3))
+    return before[0], whole("c", step.shape[1]), (*rows, *columns)
+
+
+_UNFOLDS = (("kernel_size", None), ("dilation", 1), ("padding", 0), ("stride", 1))
 
 
 def _shortened(step: _Step) -> Axes | None:
@@ -280,13 +315,13 @@ def _pieces(axes: Axes, shape: Shape) -> Axes | None:
 
 def _cut(axis: Axis, size: int) -> Axis:
     role = role_of(axis)
-    return whole(role if role in ("c", "h", "w") else "?", size)
+    return whole(role if role in ("c", "h", "w", "x") else "?", size)
 
 
 def _mixed(step: _Step) -> Axes | None:
     """A linear layer over the last axis: channels become other channels, all else is unknown."""
     channels = role_of(step.first[-1]) if step.first else "?"
-    last = whole("c" if channels in ("c", "") else "?", step.shape[-1])
+    last = whole({"": "c", "c": "c", "x": "x"}.get(channels, "?"), step.shape[-1])
     return (*step.first[:-1], last)
 
 
@@ -296,7 +331,7 @@ def _multiplied(step: _Step) -> Axes | None:
     if len(parts) != 2 or min(map(len, parts)) < 2 or len(step.shape) < 2:
         return None
     front = joined([parts[0][:-2], parts[1][:-2]], step.shape[:-2])
-    return None if front is None else (*front, parts[0][-2], parts[1][-1])
+    return (*front, parts[0][-2], parts[1][-1])
 
 
 def _attended(step: _Step) -> Axes | None:
@@ -326,8 +361,6 @@ def _concatenated(step: _Step) -> Axes | None:
     place %= len(step.shape)
     others = [(*p[:place], (), *p[place + 1 :]) for p in parts]
     rest = joined(others, (*step.shape[:place], 1, *step.shape[place + 1 :]))
-    if rest is None:
-        return None
     along = _joined_along(
         [(p[place], step.shape_of(v)[place]) for p, v in zip(parts, given, strict=True)]
     )
@@ -345,7 +378,7 @@ def _joined_along(pieces: Sequence[tuple[Axis, int]]) -> Axis:
             before, after = (sum(n for _, n in some) for some in (pieces[:at], pieces[at + 1 :]))
             more = replace(grid, before=grid.before + before, after=grid.after + after)
             return (replace(more, size=total),)
-    return whole("c" if {*roles} <= {"c", ""} else "?", total)
+    return whole("c" if {*roles} <= {"c", ""} else "x" if "x" in roles else "?", total)
 
 
 def _picked(step: _Step) -> Axes | None:
@@ -414,6 +447,7 @@ _BY_MODULE: Sequence[tuple[tuple[type[nn.Module], ...], Rule]] = (
         ),
         _pooled,
     ),
+    ((nn.Unfold,), _unfolded),
     ((nn.Flatten, nn.Unflatten), _as_reshaped),
     ((nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ConstantPad2d), _shortened),
     (
@@ -471,6 +505,7 @@ _BY_NAME: Mapping[str, Rule] = {
         ("getitem", _picked),
         ("linear", _mixed),
         ("scaled_dot_product_attention", _attended),
+        ("unfold", _unfolded),
         (" ".join(name_of(f) for f in ACTIVATION_FUNCTIONS), _kept),
     )
     for name in names.split()

@@ -47,6 +47,7 @@ class TracedGraph:
         self._regions = Regions(graph)
         self._before: dict[int, set[int]] = {}
         self._passing: dict[str, tuple[str, ...]] = {}
+        self._reads_beside: dict[str, bool] = {}
         self._ends: dict[tuple[fx.Node, int, int], Range] = {}
         self._call_names = numbered([c.name for c in graph.calls])
         self._by_name = self._named()
@@ -125,7 +126,7 @@ class TracedGraph:
     def passing(self, name: str) -> tuple[str, ...]:
         """Return the maps that lead to the logits without passing a layer: the last ones.
 
-        By the name of a module where one returns them.
+        By the name of a module where one returns them. The layer itself for what it has on no map.
         """
         if name not in self._passing:
             self._passing[name] = self._beside_layer(name)
@@ -135,16 +136,36 @@ class TracedGraph:
         names = {node: known for known, node in reversed(self._by_name.items())}
         crossing = sorted(self.crossing(self.known(name)), key=self.graph.order.__getitem__)
         maps = [n for n in map(self._last_map, crossing) if n is not None]
-        return tuple(dict.fromkeys(names.get(n, n.name) for n in maps))
+        own = self._by_name[name]
+        return tuple(dict.fromkeys(name if n is own else names.get(n, n.name) for n in maps))
 
     def _last_map(self, node: fx.Node) -> fx.Node | None:
         """Return the nearest map that a value rests on, None where there is none."""
-        while not _is_map(self.graph.shape(node)):
+        while True:
+            while node in self.graph.between:
+                node = node.all_input_nodes[0]
+            if self._layouts.get(node) is not None or _is_map(self.graph.shape(node)):
+                return node
             before = [n for n in node.all_input_nodes if n not in self.graph.constants]
             if not before or node.target == "size":
                 return None
             node = before[0]
-        return node
+
+    def reads_beside(self, x: Float[Tensor, "1 c h w"], name: str) -> bool:
+        """Whether a score depends on what a layer's values have on no map, as a class token."""
+        if name not in self._reads_beside:
+            self._reads_beside[name] = self._depends_beside(x, name)
+        return self._reads_beside[name]
+
+    def _depends_beside(self, x: Tensor, name: str) -> bool:
+        node = self._by_name[name]
+        layout = self._layouts.get(node)
+        if layout is None or not layout.keeps_rest:
+            return False
+        value = self.graph.run({self.graph.image: x}, {node})[node]
+        gradient = self._gradient(x, node, value)
+        beside = layout.put_back(torch.zeros_like(layout.maps(gradient)), layout.rest(gradient))
+        return bool(beside.any())
 
     def _find_unread(self, x: Tensor, values: Mapping[fx.Node, Any]) -> None:
         """Find the maps of tokens at the end on which no score depends: from the last one up."""

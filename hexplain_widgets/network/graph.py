@@ -376,7 +376,8 @@ class Survey:
             and (_counts(s) or s.rank in self._sums)
             and all(map(self._is_opened, self._around(s)))
         ]
-        stages = [self._outermost.get(s.value, s) for s in self._chain(trunk)]
+        chain = self._chain(_without_reduced(trunk))
+        stages = [self._outermost.get(s.value, s) for s in chain]
         return tuple(_without_stem(stages, convolutions))
 
     @cached_property
@@ -518,6 +519,19 @@ def _counts(site: Site) -> bool:
 def _follows(site: Site, convolutions: Sequence[Site]) -> bool:
     """Whether a site is behind the first convolution; a network may embed its patches without."""
     return convolutions[0].rank <= site.rank if convolutions else site.layout != "nchw"
+
+
+def _without_reduced(trunk: Sequence[Site]) -> list[Site]:
+    """Return a trunk without the coarser maps that blocks of a finer stream keep to themselves."""
+    left: list[Site] = []
+    finest = 0.0
+    for site in reversed(trunk):
+        size = site.shape[2] * site.shape[3]
+        if site.neck and site.layout != "nchw":
+            finest = max(finest, size * SHRINK**2)
+        if site.neck or size > finest:
+            left.append(site)
+    return left[::-1]
 
 
 def _stream(group: Sequence[Site]) -> list[Site]:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch._C import _len_torch_function_stack
 from torch.overrides import TorchFunctionMode, _pop_mode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 # What a module holds beside its own attributes, followed by itself.
 _TENSORS = ("_parameters", "_buffers")
@@ -326,9 +327,16 @@ def _set_random_state(state: tuple[Any, ...]) -> None:
         torch.cuda.set_rng_state_all(devices)
 
 
-def _is_alone() -> bool:
+def is_alone() -> bool:
     """Whether nobody else draws meanwhile: the cell that waits for this runs on the main thread."""
     return threading.current_thread() is threading.main_thread()
+
+
+def drawn_so_far() -> tuple[object, ...]:
+    """Return what tells whether anybody draws random numbers meanwhile: it is another one then."""
+    python, numpy, cpu, devices = _random_state()
+    states = [state.numpy().tobytes() for state in (cpu, *devices)]
+    return python, numpy[1].tobytes(), *numpy[2:], *states
 
 
 @contextmanager
@@ -353,11 +361,64 @@ def same_randomness() -> Iterator[None]:
     That state is everybody's: on any thread but the main one it is not set back, which would undo
     what a cell has drawn in the meantime.
     """
-    if not _is_alone():
+    if not is_alone():
         yield
         return
     with handed_back(partial(_set_random_state, _random_state())):
         yield
+
+
+class _OwnDraws(TorchDispatchMode):
+    """Lets what torch draws on this thread come from a seed, as it does behind `manual_seed`."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._seed = seed
+        self._generators: dict[torch.device, torch.Generator] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        settings = dict(kwargs or {})
+        func = _with_generator(func)
+        if any(argument.name == "generator" for argument in func._schema.arguments):
+            given = next((a.device for a in args if isinstance(a, Tensor)), None)
+            device = given or torch.device(settings.get("device") or "cpu")
+            if settings.get("generator") is None:
+                settings["generator"] = self._of(device)
+        return func(*args, **settings)
+
+    def _of(self, device: torch.device) -> torch.Generator:
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
+        return self._generators[device]
+
+
+def _with_generator(func: Any) -> Any:
+    """Return the overload of a random operation that takes a generator, any other as it is."""
+    name = {"default": "generator", "low": "low_generator"}.get(func._overloadname)
+    takes = name is not None and name in func.overloadpacket.overloads()
+    return getattr(func.overloadpacket, str(name)) if takes else func
+
+
+@contextmanager
+def drawing_from(seed: int) -> Iterator[None]:
+    """Run the body with torch's random numbers drawn from a seed; the global state stays.
+
+    On any thread but the main one that state is never set: there torch draws from generators that
+    are the body's own, and gives the same numbers.
+    """
+    if is_alone():
+        with same_randomness():
+            torch.manual_seed(seed)
+            yield
+    else:
+        with _OwnDraws(seed):
+            yield
 
 
 class OwnRandomness:
@@ -373,7 +434,7 @@ class OwnRandomness:
     @contextmanager
     def drawing(self) -> Iterator[None]:
         """Run the body in this state."""
-        if not _is_alone():
+        if not is_alone():
             yield
             return
         with same_randomness():

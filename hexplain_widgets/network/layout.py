@@ -359,10 +359,11 @@ def uncertain(name: str, shape: Shape) -> ValueError:
 
 def doubt(name: str, shape: Shape) -> str:
     """Return in words that a layer is no stage because its layout is not known."""
+    said = "nhwc" if len(shape) == 4 else "tokens"
     return (
         f"What {name} gives, {shape}, may be a map, but nothing that follows shows which of its"
         " axes are channels: it is no stage. Say its layout to have it:"
-        f' hx.Classifier(model, layout={{{name!r}: "nhwc"}}).'
+        f' hx.Classifier(model, layout={{{name!r}: "{said}"}}).'
     )
 
 

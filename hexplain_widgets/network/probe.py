@@ -22,7 +22,7 @@ from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey, shape_watch
-from .guest import handed_back, renewed, twin_of, visiting
+from .guest import drawn_so_far, handed_back, is_alone, renewed, twin_of, visiting
 from .layout import doubt, uncertain
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Cells, Field, whole
@@ -33,7 +33,22 @@ STREAM = (
     " direction that every block reads and writes, seldom a detector of its own, and every unit"
     " sees the whole image. A contribution is to be trusted as far as it agrees with ablation."
 )
+BESIDE = (
+    "The scores rest on other tokens of {} too, beside its patches (a class token, registers): what"
+    " these add is on no map."
+)
 SWITCHED_OFF = "The network's forward switches gradients off: those of its operations are taken."
+# A network that may answer by chance is asked so often whether it does.
+AGAIN = 4
+UNSTEADY = (
+    "{}, run again on the same image, gave other scores than the first time; a network that answers"
+    " the same to the same image was expected; take what draws random numbers out of its forward"
+    " (dropout or noise that eval() does not switch off)"
+)
+DRAWS = (
+    f"The network draws random numbers. Run {AGAIN + 1} times on this image it gave the same"
+    " scores; that it always does is not known."
+)
 # Strides leave a part of an image unseen at its border, seldom more than this leaves.
 LEAST_SEEN = 0.8
 DIFFERS = "its operations, run again, do not give its own answer"
@@ -116,6 +131,7 @@ class _Known(NamedTuple):
     checked: weakref.ref[Tensor] | None = None
     switched_off: bool = False
     survey: Survey | None = None
+    draws: bool = False
 
 
 class Probe:
@@ -143,7 +159,8 @@ class Probe:
         replayed = f"The network could not be traced ({why}): its recorded calls were replayed."
         itself = f"The network itself was run, in the place of a twin: {twin}."
         switched = (SWITCHED_OFF,) if known.switched_off else ()
-        return (*((replayed,) if why else ()), *((itself,) if twin else ()), *switched)
+        draws = (DRAWS,) if known.draws else ()
+        return (*((replayed,) if why else ()), *((itself,) if twin else ()), *switched, *draws)
 
     def _known(self, x: Tensor) -> _Known:
         while True:
@@ -151,7 +168,8 @@ class Probe:
                 known, key = self._twin.recordings, self._key(x)
                 if key not in known:
                     try:
-                        known[key] = self._operations(network, x)
+                        seen = weakref.ref(x) if len(x) == 1 else None
+                        known[key] = self._first_look(network, x[:1])._replace(checked=seen)
                     except SharesModules:
                         self._twin.give_up("a function on it calls modules of the original")
                         continue
@@ -162,14 +180,38 @@ class Probe:
         said = self.classifier.layouts
         return self.classifier.read(x), tuple(x.shape[1:]), x.dtype, x.device, said
 
-    def _operations(self, network: nn.Module, x: Tensor) -> _Known:
+    def _first_look(self, network: nn.Module, x: Float[Tensor, "1 c h w"]) -> _Known:
+        """Return what is known of a network from one image; raise RuntimeError if it draws it."""
+        before = drawn_so_far()
+        own = self._own_scores(x)
+        drew = drawn_so_far() != before
+        known = self._operations(network, x, own)
+        if drew or known.graph is None:
+            self._check_steady(x, own)
+        # Anybody may have drawn meanwhile beside a thread of a view.
+        return known._replace(draws=drew and is_alone())
+
+    def _own_scores(self, x: Tensor) -> Tensor:
+        renewed(self.classifier.model)
+        return self.classifier.scores_of(x)
+
+    def _check_steady(self, x: Tensor, own: Tensor) -> None:
+        """Raise RuntimeError where the network itself answers otherwise when it is run again."""
+        if not own.isfinite().all():
+            return
+        for _ in range(AGAIN):
+            again = self._own_scores(x)
+            if not close(again, own):
+                raise RuntimeError(UNSTEADY.format(type(self.classifier.model).__name__))
+
+    def _operations(self, network: nn.Module, x: Tensor, own: Tensor) -> _Known:
         """Return the graph of the operations that ran for an image, or why it is not one."""
         model = self.classifier.model
         foreign = [] if network is model else [*model.parameters(), *model.buffers()]
         try:
             fresh = partial(renewed, model)
             with self.classifier.fitting(x):
-                operations = RecordedOperations(fresh, x[:1], listening=_listening, foreign=foreign)
+                operations = RecordedOperations(fresh, x, listening=_listening, foreign=foreign)
             graph = Graph(network, operations)
             end = self.classifier.read(x).node_in(graph)
             if end is None:
@@ -177,13 +219,13 @@ class Probe:
             graph.end_at(end)
             graph.shapes[graph.image] = (1, *x.shape[1:])
             watch = shape_watch(graph.shapes)
-            logits = graph.run({graph.image: x[:1]}, {end}, watch=watch)[end]
+            logits = graph.run({graph.image: x}, {end}, watch=watch)[end]
         except Unrecordable as cause:
             return _Known(None, str(cause))
-        if not close(logits, self.classifier.own_scores(x)[:1]):
+        if not close(logits, own):
             return _Known(None, DIFFERS)
         traced = TracedGraph(graph, self.classifier.layouts)
-        return _Known(traced, "", weakref.ref(x), operations.switched_off)
+        return _Known(traced, "", switched_off=operations.switched_off)
 
     def _is_own(self, x: Tensor, logits: Tensor) -> bool:
         """Whether the network itself gives these scores; its graph is not used again if not."""
@@ -340,10 +382,14 @@ class Probe:
         """Return in words what leads to the scores beside the deepest layer."""
         graph = self.graph(x) if self._last is not None else None
         others = graph.passing(deepest) if graph is not None else ()
+        beside = graph is not None and deepest in others and graph.reads_beside(x, deepest)
+        notes = (BESIDE.format(deepest),) if beside else ()
+        others = tuple(name for name in others if name != deepest)
         if not others:
-            return ()
+            return notes
         listed = ", ".join(others[:4]) + (", ..." if len(others) > 4 else "")
         return (
+            *notes,
             f"The scores rest on {listed} too, beside {deepest}: what that adds is in no layer"
             " shown here. Name layers=[...] to look there.",
         )

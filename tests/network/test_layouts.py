@@ -26,7 +26,10 @@ from tests.layouts import (
     HiddenTokens,
     Mixer,
     OblongPatches,
+    PlacesInPatches,
+    Reducing,
     SecondAxis,
+    UnfoldedPatches,
     swin,
     swin_v2,
     vit,
@@ -80,6 +83,7 @@ CASES: Mapping[str, Case] = {
         "tokens",
         (32, 48),
     ),
+    "unfolded": Case(UnfoldedPatches, ("blocks.1", "blocks.0"), TOKENS, (4, 6), "tokens", (32, 48)),
     "mixer": Case(Mixer, ("blocks.1", "blocks.0"), TOKENS, (4, 4), "tokens"),
 }
 
@@ -445,3 +449,28 @@ def test_a_norm_of_whole_maps_shows_no_order() -> None:
         F.layer_norm(torch.rand(1, 5, 5, 2), (2,))
     assert read.layout((1, 3, 4, 4)) is None
     assert (known := read.layout((1, 5, 5, 2))) is not None and known.kind == "nhwc"
+
+
+def test_places_within_patches_are_no_rows_however_convolutions_read_them() -> None:
+    model, x = PlacesInPatches().eval(), image(32)
+    tree = hx.decompose(model, x, top_k=1)
+    assert [(layer.name, layer.shape[1:]) for layer in tree.layers] == [
+        ("relu_2", (8, 8)),
+        ("relu", (8, 8)),
+    ]
+    assert not any("may be a map" in note for note in tree.notes)
+    assert all(layer.shape[1:] == (8, 8) for layer in layers(model, x))
+    with pytest.raises(ValueError, match="channels, rows and columns"):
+        hx.decompose(model, x, layers=["inner"])
+
+
+def test_coarser_maps_that_a_block_attends_to_are_no_stages() -> None:
+    names = [layer.shape for layer in hx.decompose(Reducing().eval(), image(32), top_k=1).layers]
+    assert names == [(12, 4, 4), (8, 8, 8)]
+
+
+def test_a_class_token_that_is_read_is_said_by_the_name_of_its_layer() -> None:
+    said = [note for note in hx.decompose(vit(), image(32), top_k=1).notes if "rest on" in note]
+    assert len(said) == 1
+    assert "other tokens of encoder.layers.encoder_layer_2 too" in said[0]
+    assert not [n for n in hx.decompose(Mixer(), image(32), top_k=1).notes if "rest on" in n]

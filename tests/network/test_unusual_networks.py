@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import warnings
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -200,3 +203,69 @@ def test_an_image_made_in_inference_mode_is_explained() -> None:
     with torch.inference_mode():
         x = F.relu(X)
     same_tree(hx.decompose(plain(), x), hx.decompose(plain(), X))
+
+
+class Between(nn.Module):
+    """The plain network with a function between its stages."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.body, self.function = plain(), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body[3:](self.function(self.body[:3](x)))
+
+
+BY_CHANCE: dict[str, Callable[[Tensor], Tensor]] = {
+    "dropout": lambda x: F.dropout(x, 0.5, training=True),
+    "dropped channels": lambda x: F.dropout2d(x, 0.5, training=True),
+    "noise": lambda x: x + torch.rand(x.shape),
+    "noise like it": lambda x: x + torch.randn_like(x),
+    "in place": lambda x: x * x.new_empty(x.shape).bernoulli_(0.5),
+    "gumbel": lambda x: x * F.gumbel_softmax(x, dim=1),
+    "permuted": lambda x: x[:, torch.randperm(x.shape[1])],
+    "a branch": lambda x: 0 * x if random.random() < 0.5 else x,
+    "of numpy": lambda x: x * np.random.rand(),  # noqa: NPY002
+}
+
+
+def random_state() -> tuple[object, ...]:
+    numpy = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), numpy[1].tobytes(), numpy[2], torch.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize("kind", BY_CHANCE)
+def test_a_forward_that_answers_by_chance_is_refused(kind: str) -> None:
+    random.seed(1)
+    torch.manual_seed(0)
+    before = random_state()
+    with pytest.raises(RuntimeError, match="run again on the same image, gave other scores"):
+        hx.decompose(Between(BY_CHANCE[kind]).eval(), X)
+    assert random_state() == before
+
+
+def test_chance_is_refused_on_the_thread_of_a_view_too() -> None:
+    raised: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            hx.decompose(Between(BY_CHANCE["dropped channels"]).eval(), X)
+        except RuntimeError as cause:
+            raised.append(cause)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert "gave other scores" in str(raised[0])
+
+
+def drawn_in_vain(x: Tensor) -> Tensor:
+    """What some networks do in eval mode too."""
+    torch.rand(())
+    return x
+
+
+def test_numbers_that_are_drawn_and_change_nothing_are_said() -> None:
+    found = hx.decompose(Between(drawn_in_vain).eval(), X)
+    same_tree(found, hx.decompose(plain(), X))
+    assert any("draws random numbers" in note for note in found.notes)

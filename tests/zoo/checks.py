@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -19,19 +20,46 @@ from hexplain_widgets.data.concept_sets import LabelledPicture
 REMOVED = 5
 
 
+View = Callable[[Tensor], Tensor]
+# Of so many more tokens than a grid has, classes and registers, the grid is looked for.
+MOST_BESIDE = 8
+
+
+def views(shape: torch.Size, like: torch.Size) -> Iterator[View]:
+    """The ways in which a value of a shape may hold a map `(1, K, H, W)`: upright, channels last,
+    or as a grid of tokens before or behind others, by rows or by columns."""
+    rows, columns = like[2:]
+    if len(shape) == 4:
+        yield from (lambda v: v, lambda v: v.permute(0, 3, 1, 2))
+    orders = ((0, 2, 1), (1, 2, 0), (0, 1, 2)) if len(shape) == 3 else ()
+    for order in orders:
+        beside = shape[order[2]] - rows * columns
+        for before in range(beside + 1 if beside <= MOST_BESIDE else 0):
+            yield partial(_grid, order, slice(before, before + rows * columns), rows, columns)
+            yield partial(_turned, order, slice(before, before + rows * columns), rows, columns)
+
+
+def _grid(order: Sequence[int], tokens: slice, rows: int, columns: int, value: Tensor) -> Tensor:
+    return value.permute(*order)[..., tokens].unflatten(2, (rows, columns))
+
+
+def _turned(order: Sequence[int], tokens: slice, rows: int, columns: int, value: Tensor) -> Tensor:
+    return _grid(order, tokens, columns, rows, value).transpose(2, 3)
+
+
 class MapWatch(TorchFunctionMode):
     """Finds the last value of a forward that is a given map, and may change it there.
 
-    Maps whose channels come last are found too; `kept` is what was found, as it lies.
+    `kept` is what was found, as it lies; `upright` shows it as a map.
     """
 
     def __init__(self, like: Tensor, which: int | None = None) -> None:
         super().__init__()
         self._like = like
         self._which, self._seen = which, 0
-        self.change: Callable[[Tensor], Tensor] = lambda x: x
+        self.change: Callable[[Tensor], None] = lambda x: None
         self.kept: Tensor | None = None
-        self.last = False
+        self.upright: View = lambda v: v
 
     def __torch_function__(
         self,
@@ -41,33 +69,34 @@ class MapWatch(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        if not isinstance(out, Tensor) or not self._is_it(out):
+        view = self._view_of(out) if isinstance(out, Tensor) else None
+        if view is None:
             return out
         self._seen += 1
         if self._which is not None and self._seen - 1 != self._which:
             return out
-        self.kept, self.last = out, out.shape != self._like.shape
-        return self.change(out) * 1
+        self.kept, self.upright = out, view
+        copy = out * 1
+        with torch.no_grad():
+            self.change(view(copy))
+        return copy
 
     @property
     def count(self) -> int:
         """How often the map was seen."""
         return self._seen
 
-    def _is_it(self, value: Tensor) -> bool:
-        if value.ndim != 4 or not value.requires_grad or value.numel() != self._like.numel():
-            return False
-        for maps in (value, value.permute(0, 3, 1, 2)):
-            if maps.shape == self._like.shape:
-                with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
-                    off = (maps.detach() - self._like).abs().max()
+    def _view_of(self, value: Tensor) -> View | None:
+        if not value.requires_grad or value.numel() < self._like.numel():
+            return None
+        with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
+            for view in views(value.shape, self._like.shape):
+                maps = view(value.detach())
+                if maps.shape == self._like.shape:
+                    off = (maps - self._like).abs().max()
                     if float(off) <= 1e-5 * float(self._like.abs().max()):
-                        return True
-        return False
-
-    def upright(self, values: Tensor) -> Tensor:
-        """Return values that lie as the map was found as `(K, H, W)`."""
-        return values[0].permute(2, 0, 1) if self.last else values[0]
+                        return view
+        return None
 
 
 def snapshot(model: nn.Module) -> Iterator[Any]:
@@ -107,8 +136,8 @@ def tree_error(engine: hx.Decomposer, model: nn.Module, x: Tensor) -> float:
         with torch.enable_grad(), watch:
             value = scores_of(engine.classifier, model(x.clone().requires_grad_()))[0, index]
         assert watch.kept is not None
-        (gradient,) = torch.autograd.grad(value, watch.kept)
-        literal = sign * watch.upright(gradient * watch.kept.detach()).mean((1, 2))
+        (gradient,) = torch.autograd.grad(value, watch.kept, materialize_grads=True)
+        literal = sign * watch.upright(gradient * watch.kept.detach())[0].mean((1, 2))
         expected = literal.clamp(min=0)
         off = max(abs(parts[k] - float(v)) for k, v in enumerate(expected))
         errors.append(off / max(float(expected.abs().max()), 1e-12))
@@ -130,13 +159,12 @@ def ablation_error(engine: hx.Decomposer, model: nn.Module, x: Tensor) -> float:
     measured = engine.with_method("ablation")
     tree = measured.tree(max_nodes=1)
     sign = -1 if tree.root.negated else 1
-    found = measured.candidates(tree, (), REMOVED)
+    found = measured.candidates(tree, (), REMOVED) or [(k, 0.0, 0.0) for k in range(REMOVED)]
     errors = []
     for which in range(_occurrences(model, x, maps)):
-        off = [abs(c - sign * _drop(engine, model, x, maps, which, k, index)) for k, c, _ in found]
-        errors.append(
-            max(off, default=0.0) / max(max((c for _, c, _ in found), default=1.0), 1e-12)
-        )
+        drops = [max(sign * _drop(engine, model, x, maps, which, k, index), 0) for k, _, _ in found]
+        off = max(abs(c - drop) for (_, c, _), drop in zip(found, drops, strict=True))
+        errors.append(off / max(*drops, *(c for _, c, _ in found), 1e-12))
     return min(errors)
 
 
@@ -145,10 +173,8 @@ def _drop(
 ) -> float:
     watch = MapWatch(maps, which)
 
-    def without(value: Tensor) -> Tensor:
-        gate = torch.ones_like(value)
-        gate.select(3 if watch.last else 1, channel).zero_()
-        return value * gate
+    def without(value: Tensor) -> None:
+        value[:, channel].zero_()
 
     with torch.no_grad():
         whole = scores_of(engine.classifier, model(x))[0, index]
@@ -213,7 +239,7 @@ def checked(
     with torch.no_grad():
         model(x)
     before = list(snapshot(model))
-    start = time.perf_counter()
+    start = time.process_time()
     line: dict[str, Any] = {"refused": "", "engines": {}}
     classifier = hx.Classifier(model, transform=_as_tensor(p.dtype))
     try:
@@ -222,7 +248,7 @@ def checked(
     except (ValueError, TypeError) as said:
         line["refused"] = str(said)
     else:
-        line["tree_s"] = round(time.perf_counter() - start, 2)
+        line["tree_s"] = round(time.process_time() - start, 2)
         line["stages"] = [
             f"{n.name} {'x'.join(map(str, n.shape))}" for n in reversed(engine._layers)
         ]
@@ -236,7 +262,7 @@ def checked(
             for n in engines
         }
     line["untouched"] = before == list(snapshot(model))
-    line["seconds"] = round(time.perf_counter() - start, 1)
+    line["seconds"] = round(time.process_time() - start, 1)
     return line
 
 

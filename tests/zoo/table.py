@@ -34,8 +34,22 @@ TIMM = (
     " sequencer2d_s:224 crossvit_tiny_240:240 coat_tiny:224 swin_tiny_patch4_window7_224:224"
     " convit_tiny:224 beit_base_patch16_224:224 eva02_tiny_patch14_224:224"
     " deit_tiny_patch16_224:224 mambaout_femto focalnet_tiny_srf:128 inception_next_atto"
-    " repghostnet_050 starnet_s1"
+    " repghostnet_050 starnet_s1 dpn48b selecsls42 levit_128s:224 mixer_s32_224:224"
+    " gmlp_ti16_224:224 resmlp_12_224:224 cait_xxs24_224:224 tiny_vit_5m_224:224"
+    " deit_tiny_distilled_patch16_224:224 mobilevitv2_050:128 nextvit_small:128 mvitv2_tiny:224"
+    " tnt_s_legacy_patch16_224:224 coatnet_pico_rw_224:224 maxvit_pico_rw_256:256"
+    " hiera_tiny_224:224 volo_d1_224:224 swinv2_cr_tiny_ns_224:224 gcvit_xxtiny:224"
+    " davit_tiny:128 twins_svt_small:224 visformer_tiny:224 pit_ti_distilled_224:224"
 )
+# What networks of Hugging Face call the sizes of one block.
+BLOCK = {
+    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
+    "image_size": 64, "patch_size": 8,
+}  # fmt: skip
+PYRAMID = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
+WINDOWS = {
+    "image_size": 64, "embed_dim": 16, "depths": [2, 2], "num_heads": [2, 4], "window_size": 4,
+}  # fmt: skip
 HUGGING_FACE = {
     "ResNet": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 24, 32, 48], "embedding_size": 16},
     "ConvNext": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 24, 32, 48]},
@@ -43,10 +57,26 @@ HUGGING_FACE = {
     "RegNet": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 24, 32, 48], "groups_width": 8},
     "MobileNetV1": {"depth_multiplier": 0.25},
     "MobileNetV2": {"depth_multiplier": 0.35},
-    "EfficientNet": {"width_coefficient": 0.5, "depth_coefficient": 0.5},
+    "EfficientNet": {"width_coefficient": 0.5, "depth_coefficient": 0.5, "hidden_dim": 640},
     "PoolFormer": {"depths": [1, 1, 1, 1], "hidden_sizes": [16, 24, 32, 48]},
-    "Bit": {"depths": [1, 1, 1, 1], "hidden_sizes": [32, 64, 96, 128], "embedding_size": 32},
+    "Bit": {"depths": [1, 1, 1, 1], "hidden_sizes": [128, 256, 384, 512], "embedding_size": 32},
     "SwiftFormer": {},
+    "ViT": BLOCK,
+    "DeiT": BLOCK,
+    "Beit": BLOCK,
+    "Dinov2": BLOCK,
+    "Dinov2WithRegisters": BLOCK,
+    "Swin": WINDOWS,
+    "Swinv2": WINDOWS,
+    "Hiera": {"image_size": [64, 64], "embed_dim": 16, "depths": [1, 1, 1, 1]},
+    "Segformer": PYRAMID | {"num_attention_heads": [1, 2, 2, 4]},
+    "Pvt": PYRAMID | {"num_attention_heads": [1, 2, 2, 4], "image_size": 64},
+    "PvtV2": PYRAMID | {"num_attention_heads": [1, 2, 2, 4], "image_size": 64},
+    "Cvt": {"embed_dim": [16, 32, 48], "num_heads": [1, 2, 3], "depth": [1, 2, 3]},
+    "FocalNet": {"image_size": 64, "embed_dim": 16, "depths": [1, 1, 1, 1]},
+    "Levit": {"image_size": 64},
+    "MobileViT": {"image_size": 64, "hidden_sizes": [32, 48, 64]},
+    "MobileViTV2": {"image_size": 64, "width_multiplier": 0.5},
 }
 
 
@@ -86,10 +116,13 @@ def _sized(text: str, size: int = 64) -> dict[str, int]:
 
 
 def redrawn(network: nn.Module) -> nn.Module:
-    """The network with its weights drawn, and no layer left at the zeros that it began with."""
+    """The network with its weights drawn, and no layer left at the zeros that it began with.
+
+    Nor at the small numbers: what a block that is scaled by 1e-6 adds is lost in rounding.
+    """
     draw = torch.Generator().manual_seed(0)
     for p in network.parameters():
-        if float(p.detach().abs().max()) == 0 or (p.ndim > 1 and float(p.detach().std()) < 1e-3):
+        if float(p.detach().abs().max()) < 1e-3 or (p.ndim > 1 and float(p.detach().std()) < 1e-3):
             p.data = 0.05 * torch.randn(p.shape, generator=draw)
     return network.eval()
 
