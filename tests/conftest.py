@@ -56,7 +56,7 @@ def _quick_workers(distributed: ModuleType) -> Iterator[None]:
         {"distributed.worker.multiprocessing-method": "forkserver"}
     ):
         server = distributed.utils.get_mp_context()
-        server.set_forkserver_preload(["distributed", "torch", "hexplain_widgets.fitting.passes"])
+        server.set_forkserver_preload(["distributed", "hexplain_widgets", "tests.networks"])
         yield
 
 

@@ -14,7 +14,7 @@ from hexplain_widgets.network.probe import Probe
 
 pytestmark = pytest.mark.slow
 
-IMAGES, DRAWS, SURE = 14, 500, 0.01
+IMAGES, DRAWS, SURE = 20, 500, 0.01
 SURROUNDINGS = ("pool", "hedge", "curb")
 
 

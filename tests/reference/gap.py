@@ -102,25 +102,22 @@ def split(own: Forward, deep: str | None, unit: tuple[int, int, int], shallow: s
 
 def merged(step_: Step, top_k: int, threshold: float) -> list[tuple[int, tuple[int, ...]]]:
     """Walk in order of alpha; a map that overlaps a kept one is listed on it (sec. 4.1)."""
-    order = [int(k) for k in torch.argsort(step_.alpha, descending=True, stable=True)]
+    alpha, maps = step_.alpha, step_.activation_map.flatten(1)
+    order = [k for k in torch.argsort(alpha, descending=True, stable=True).tolist() if alpha[k] > 0]
+    peaks = maps[order].amax(1, keepdim=True)
+    masks = ((maps[order] >= peaks / 2) & (peaks > 0)).double()
+    inter, areas = masks @ masks.T, masks.sum(1)
+    overlap = (inter / (areas[:, None] + areas - inter)).tolist()
     kept: list[int] = []
     also: dict[int, list[int]] = {}
-    masks: dict[int, Tensor] = {}
-    for k in order:
-        if step_.alpha[k] <= 0:
-            break
-        a = step_.activation_map[k]
-        masks[k] = (a >= a.max() / 2) & (a.max() > 0)
-        for other in kept:
-            union = (masks[k] | masks[other]).sum()
-            inter = (masks[k] & masks[other]).sum()
-            if inter / union > threshold:
-                also[other].append(k)
-                break
+    for i in range(len(order)):
+        into = next((other for other in kept if overlap[i][other] > threshold), None)
+        if into is None:
+            kept.append(i)
+            also[i] = []
         else:
-            kept.append(k)
-            also[k] = []
-    return [(k, tuple(also[k])) for k in kept[:top_k]]
+            also[into].append(order[i])
+    return [(order[i], tuple(also[i])) for i in kept[:top_k]]
 
 
 def decompose(
