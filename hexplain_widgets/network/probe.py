@@ -46,8 +46,8 @@ UNSTEADY = (
     " (dropout or noise that eval() does not switch off)"
 )
 DRAWS = (
-    f"The network draws random numbers. Run {AGAIN + 1} times on this image it gave the same scores;"
-    " that it always does is not known."
+    f"The network draws random numbers. Run {AGAIN + 1} times on this image it gave the same"
+    " scores; that it always does is not known."
 )
 # Strides leave a part of an image unseen at its border, seldom more than this leaves.
 LEAST_SEEN = 0.8
