@@ -189,11 +189,8 @@ class PlacesInPatches(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.mix, self.sum = (
-            nn.Conv2d(3, 8, 4, 4),
-            nn.Conv2d(8, 9, 1),
-            nn.Conv2d(8, 8, 1),
-        )
+        self.stem, self.mix = nn.Conv2d(3, 8, 4, 4), nn.Conv2d(8, 9, 1)
+        self.sum = nn.Conv2d(8, 8, 1)
         self.inner, self.last, self.head = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 12, 1), nn.Linear(12, 5)
         seeded(self)
 

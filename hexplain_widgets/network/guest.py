@@ -372,7 +372,7 @@ class _OwnDraws(TorchDispatchMode):
     """Lets what torch draws on this thread come from a seed, as it does behind `manual_seed`."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._seed = seed
         self._generators: dict[torch.device, torch.Generator] = {}
 

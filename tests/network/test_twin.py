@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import hexplain_widgets as hx
-from hexplain_widgets.network.guest import Twin, visiting
+from hexplain_widgets.network.guest import Twin, drawing_from, visiting
 from tests.networks import image, plain, seeded
 
 
@@ -241,3 +243,35 @@ def test_training_beside_a_busy_view_is_training_without_one() -> None:
     assert found == expected
     assert all(torch.equal(a, b) for a, b in zip(alone.buffers(), model.buffers(), strict=True))
     assert all(module.training for module in model.modules())
+
+
+DRAWS: Sequence[Callable[[], Tensor]] = (
+    lambda: nn.Conv2d(3, 4, 3).weight,
+    lambda: nn.MultiheadAttention(4, 2).in_proj_weight,
+    lambda: torch.rand(3),
+    lambda: torch.randint(9, (4,)),
+    lambda: torch.randint(2, 9, (4,)),
+    lambda: torch.randperm(9),
+    lambda: torch.randn_like(torch.zeros(4)),
+    lambda: F.dropout(torch.ones(9), 0.5, True),
+    lambda: torch.multinomial(torch.ones(5), 3),
+    lambda: nn.init.orthogonal_(torch.empty(3, 3)),
+)
+
+
+def drawn_and_whether_global() -> tuple[list[Tensor], bool]:
+    before = torch.get_rng_state()
+    with drawing_from(7):
+        values = [draw().detach() for draw in DRAWS]
+    return values, not torch.equal(before, torch.get_rng_state())
+
+
+def test_what_is_drawn_from_a_seed_is_the_same_on_every_thread_and_draws_from_nobody() -> None:
+    torch.manual_seed(7)
+    expected = [draw().detach() for draw in DRAWS]
+    torch.manual_seed(0)
+    with ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(drawn_and_whether_global).result()
+        for values, is_global in (drawn_and_whether_global(), elsewhere):
+            assert all(map(torch.equal, values, expected))
+            assert not is_global

@@ -224,23 +224,24 @@ BY_CHANCE: dict[str, Callable[[Tensor], Tensor]] = {
     "in place": lambda x: x * x.new_empty(x.shape).bernoulli_(0.5),
     "gumbel": lambda x: x * F.gumbel_softmax(x, dim=1),
     "permuted": lambda x: x[:, torch.randperm(x.shape[1])],
-    "a branch": lambda x: 0 * x if random.random() < 0.5 else x,
+    "a branch": lambda x: x.roll(random.choice(range(1, 6)), 2) if random.random() < 0.9 else x,
     "of numpy": lambda x: x * np.random.rand(),  # noqa: NPY002
 }
 
 
 def random_state() -> tuple[object, ...]:
+    """Of numpy and torch: what checks types in the tests draws from Python's own."""
     numpy = np.random.get_state()  # noqa: NPY002
-    return random.getstate(), numpy[1].tobytes(), numpy[2], torch.get_rng_state().tolist()
+    return numpy[1].tobytes(), numpy[2], torch.get_rng_state().tolist()
 
 
 @pytest.mark.parametrize("kind", BY_CHANCE)
 def test_a_forward_that_answers_by_chance_is_refused(kind: str) -> None:
+    network = Between(BY_CHANCE[kind]).eval()
     random.seed(1)
-    torch.manual_seed(0)
     before = random_state()
     with pytest.raises(RuntimeError, match="run again on the same image, gave other scores"):
-        hx.decompose(Between(BY_CHANCE[kind]).eval(), X)
+        hx.decompose(network, X)
     assert random_state() == before
 
 
