@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import nbformat
 from jupyter_client.blocking import BlockingKernelClient
 from playwright.sync_api import Browser, Locator
 
+from tests.browser import kernels
 from tests.browser.waits import PATIENCE, frames, still
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -82,9 +82,16 @@ class Lab:
         settings.mkdir(parents=True)
         # off in a fresh JupyterLab: the state of widgets is saved with the notebook
         (settings / "plugin.jupyterlab-settings").write_text('{"saveState": true}')
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                self._command(), env=self._environment(folder), stdout=log, stderr=log
+        kernel = folder / "data" / "kernels" / "python3"
+        kernel.mkdir(parents=True)
+        (kernel / "kernel.json").write_text(json.dumps(kernels.spec(folder)))
+        forks = [sys.executable, "-P", "-m", kernels.__name__]
+        self.processes = [self._start(command, folder) for command in (forks, self._command())]
+
+    def _start(self, command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=folder, env=self._environment(folder), stdout=log, stderr=log
             )
 
     def _command(self) -> list[str]:
@@ -127,7 +134,7 @@ class Lab:
     def wait(self, seconds: float = PATIENCE) -> None:
         """Return once the server answers; raises RuntimeError with its log when it does not."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and self.process.poll() is None:
+        while time.monotonic() < end and all(one.poll() is None for one in self.processes):
             try:
                 self.api("status")
                 return
@@ -139,8 +146,9 @@ class Lab:
         """End all kernels and the server."""
         for kernel in self.api("kernels"):
             self.api(f"kernels/{kernel['id']}", "DELETE")
-        self.process.terminate()
-        self.process.wait(PATIENCE)
+        for process in self.processes:
+            process.terminate()
+            process.wait(PATIENCE)
 
 
 class Desk:
@@ -159,10 +167,13 @@ class Desk:
         self._numbers = itertools.count(1)
         self._kernel: str | None = None
         self._clients: dict[str, BlockingKernelClient] = {}
-        self._shared: tuple[list[str], Any] | None = None
+        self._spoiled = False
+        self._shared: tuple[list[str], Notebook, Any] | None = None
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("request", lambda request: self._note(request.url))
+        lab.wait()
+        self._warm()  # it starts while the page loads
         self.load()
 
     def _note(self, url: str) -> None:
@@ -184,10 +195,8 @@ class Desk:
 
     def open(self, cells: list[str]) -> Notebook:
         """Write a notebook of these code cells and put it in front, in place of the one before."""
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         name = self.new_name()
-        nbformat.write(notebook, self.lab.root / name)
+        (self.lab.root / name).write_text(json.dumps(_written(cells)))
         kernel = self._warm()
         self.ask(kernel, _CLEARED)
         return self.show(name, kernel)
@@ -204,16 +213,31 @@ class Desk:
         return shown
 
     def shared(self, cells: list[str], shown: Callable[[Notebook], Shown]) -> Shown:
-        """What `shown` makes of a notebook of these cells: the one in front, where it made that."""
+        """What `shown` makes of a notebook of these cells: the one in front, where it made that.
+
+        Where a test has spoiled that one, its cells run again.
+        """
         if self._shared is None or self._shared[0] != cells:
-            made = shown(self.open(cells))
-            self._shared = (cells, made)
-        kept: Shown = self._shared[1]
+            notebook = self.open(cells)
+            self._shared = (cells, notebook, shown(notebook))
+        elif self._spoiled:
+            notebook = self._shared[1]
+            notebook.clear()
+            self._shared = (cells, notebook, shown(notebook))
+        self._spoiled = False
+        kept: Shown = self._shared[2]
         return kept
+
+    def alone(self, cells: list[str], shown: Callable[[Notebook], Shown]) -> Shown:
+        """The same, as new, for a test that leaves it otherwise than it was."""
+        self._spoiled = self._shared is not None
+        made = self.shared(cells, shown)
+        self._spoiled = True
+        return made
 
     def forget(self) -> None:
         """Share the notebook in front no longer."""
-        self._shared = None
+        self._shared, self._spoiled = None, False
 
     def new_name(self) -> str:
         """Name of a file that no notebook has yet."""
@@ -289,6 +313,17 @@ class Notebook:
         )
         if failed:
             raise AssertionError(f"cells of {self.name} failed: {failed}")
+
+    def clear(self) -> None:
+        """Take away all outputs and the widgets in them, as before the cells ran."""
+        self.kernel(_CLEARED)
+        self.wait_heard()
+        self.page.evaluate(
+            "() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')"
+        )
+        self.page.emulate_media(reduced_motion="no-preference")
+        self.theme("light")
+        self.errors.clear()
 
     def wait_idle(self, seconds: float = PATIENCE) -> None:
         """Wait until the kernel has nothing to do."""
@@ -422,12 +457,14 @@ class Notebook:
         """End the kernel, as after a night, and load the page again."""
         self.lab.api(f"sessions/{self._session()['id']}", "DELETE")
         self._kernel = None
+        self.desk.forget()
         self.desk.load(self.name)
         self.page.evaluate(f"() => {{ {_PANEL} return panel.sessionContext.ready; }}")
         self.wait_restored()
 
     def restart_kernel(self) -> None:
         """Restart the kernel under the open page: its variables are gone, the views stay."""
+        self.desk.forget()
         self.page.evaluate(
             f"() => {{ {_PANEL} return panel.sessionContext.session.kernel.restart(); }}"
         )
@@ -437,6 +474,17 @@ class Notebook:
 def button(inside: Locator, name: str) -> Locator:
     """The button of exactly this name."""
     return inside.get_by_role("button", name=name, exact=True)
+
+
+def _written(cells: list[str]) -> dict[str, Any]:
+    """A notebook of code cells that has not run."""
+    code = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    return {
+        "cells": [{**code, "id": f"cell{at}", "source": cell} for at, cell in enumerate(cells)],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def _free_port() -> int:

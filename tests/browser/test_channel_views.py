@@ -89,9 +89,9 @@ def views(desk: Desk) -> Views:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Views:
+def alone(desk: Desk) -> Views:
     """A notebook of its own, for tests that end its kernel or change its classes."""
-    return opened(open_notebook(CELLS))
+    return desk.alone(CELLS, opened)
 
 
 def test_the_browser_has_nothing_to_complain_of(views: Views) -> None:

@@ -75,9 +75,9 @@ def tree(desk: Desk) -> Notebook:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+def alone(desk: Desk) -> Notebook:
     """A notebook of its own, for tests that change the tree or end its kernel."""
-    return started(open_notebook(CELLS))
+    return desk.alone(CELLS, started)
 
 
 def test_the_first_look_shows_one_open_path_down_to_an_edge_detector(tree: Notebook) -> None:

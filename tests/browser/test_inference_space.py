@@ -91,9 +91,9 @@ def views(desk: Desk) -> Views:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Views:
+def alone(desk: Desk) -> Views:
     """A notebook of its own, for tests that end its kernel."""
-    return opened(open_notebook(CELLS))
+    return desk.alone(CELLS, opened)
 
 
 def test_every_image_is_held_against_ablation_and_the_lowest_is_named(views: Views) -> None:

@@ -71,9 +71,9 @@ def maps(desk: Desk) -> Notebook:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+def alone(desk: Desk) -> Notebook:
     """A notebook of its own, for tests that refit or end its kernel."""
-    return started(open_notebook(CELLS))
+    return desk.alone(CELLS, started)
 
 
 def title(page: Page) -> Locator:

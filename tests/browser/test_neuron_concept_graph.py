@@ -74,9 +74,9 @@ def view(desk: Desk) -> View:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> View:
+def alone(desk: Desk) -> View:
     """A notebook of its own, for tests that end its kernel or save it."""
-    return opened(open_notebook(CELLS))
+    return desk.alone(CELLS, opened)
 
 
 def test_the_browser_has_nothing_to_complain_of(view: View) -> None:
