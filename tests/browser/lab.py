@@ -47,6 +47,21 @@ _OPEN = """async ([path, id]) => {
   await panel.sessionContext.ready;
 }"""
 
+# Asks a kernel for its widgets whenever it is joined to one, and once more in another way where
+# the kernel leaves it waiting for four seconds: what it asks then comes when cells may run already,
+# and makes their widgets a second time, one of them deaf to the kernel.
+_MANAGER = f"""async () => {{ {_PANEL}
+  await panel.sessionContext.ready;
+  const mime = "application/vnd.jupyter.widget-view+json";
+  const renderer = panel.content.rendermime.createRenderer(mime);
+  window.manager = await renderer._manager.promise;
+  renderer.dispose();
+}}"""
+_ASKED = f"""() => {{ {_PANEL}
+  return panel.sessionContext.session.kernel.connectionStatus === "connected"
+    && window.manager.restoredStatus && !window.manager._kernelRestoreInProgress;
+}}"""
+
 # Told twice that it has a kernel, JupyterLab's manager of widgets may call itself restored before
 # it has read the file's models, and then gives up what it was asked to draw meanwhile. Such
 # outputs are set again, which draws them anew; a model that is truly missing is missing again.
@@ -353,19 +368,13 @@ class Notebook:
         finally:
             self.lab.api(f"kernels/{kernel}/interrupt", "POST")
 
-    def wait_asked(self) -> None:
-        """Wait until the page has asked a kernel that it was just joined to for its widgets.
-
-        It does so in up to three questions. Cells that ran in between would make widgets twice
-        there, one of them deaf to the kernel.
-        """
-        for _ in range(3):
-            self.wait_heard()
-
     def wait_restored(self) -> None:
         """Wait until the page shows what the file has, with a kernel it was just joined to."""
-        self.wait_idle()
-        self.wait_asked()
+        self.page.evaluate(_MANAGER)
+        for _ in range(2):  # the news of a connection may have it ask anew
+            self.page.wait_for_function(_ASKED)
+            self.wait_heard()
+        self.page.wait_for_function(_ASKED)
         self.page.evaluate(_DRAW_AGAIN)
 
     def settled(self) -> None:
