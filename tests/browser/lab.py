@@ -71,6 +71,9 @@ _DRAW_AGAIN = f"""() => {{ {_PANEL}
     if (area?.node.textContent.includes("{_GIVEN_UP}")) area.model.fromJSON(area.model.toJSON());
 }}"""
 
+# anywidget's word of a model that took two seconds to initialize; `hearing.ts` mends what it breaks
+_LATE = "[anywidget] Failed to initialize model"
+
 # whether the style sheet of a dark theme is in force, or of a light one
 _ON_GROUND = """dark => {
   const probe = document.createElement("i");
@@ -184,12 +187,16 @@ class Desk:
         self._clients: dict[str, BlockingKernelClient] = {}
         self._spoiled = False
         self._shared: tuple[list[str], Notebook, Any] | None = None
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
+        self.page.on("console", lambda m: self._complain(m.text) if m.type == "error" else None)
         self.page.on("request", lambda request: self._note(request.url))
         lab.wait()
         self._warm()  # it starts while the page loads
         self.load()
+
+    def _complain(self, text: str) -> None:
+        if _LATE not in text:
+            self.errors.append(text)
 
     def _note(self, url: str) -> None:
         home = (self.lab.url, self.lab.url.replace("http", "ws"), "data:", "blob:", "about:")

@@ -168,6 +168,26 @@ def test_it_looks_like_this(view: View, theme: Theme) -> None:
     view.notebook.theme("light")
 
 
+# as on a machine too busy to draw a view in two seconds
+LATE = """() => { const { timeout } = AbortSignal;
+  AbortSignal.timeout = () => {
+    const late = new AbortController();
+    queueMicrotask(() => late.abort());
+    return late.signal;
+  };
+  window.quick = () => { AbortSignal.timeout = timeout; };
+}"""
+
+
+def test_a_view_that_was_drawn_late_hears_its_kernel(alone: View) -> None:
+    alone.notebook.clear()
+    alone.page.evaluate(LATE)
+    opened(alone.notebook)
+    alone.page.evaluate("window.quick()")
+    alone.notebook.kernel("setattr(labeler, 'names', {'3': 'wheel'})")
+    expect(alone.told).to_contain_text("1 of 318 named")
+
+
 def test_names_survive_a_night_without_a_kernel(alone: View) -> None:
     alone.card(0).click()
     alone.page.keyboard.type("front door")
