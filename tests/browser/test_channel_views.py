@@ -168,6 +168,20 @@ def test_the_slider_compares_live(views: Views) -> None:
     views.notebook.wait_kernel("venn.evidence.top", 10)
 
 
+def test_the_slider_stays_where_it_was_put_until_it_is_answered(alone: Views) -> None:
+    alone.notebook.kernel("setattr(chip, 'before_answer', gate.wait)")
+    slider = alone.venn.get_by_role("slider", name="Strongest channels of each class")
+    slider.press("ArrowLeft")
+    expect(alone.venn.locator(".hx-work", has_text="Comparing channels")).to_be_visible()
+    alone.notebook.kernel("venn.set_trait('overlap', {**venn.overlap, 'notes': ['an old answer']})")
+    alone.notebook.wait_heard()
+    expect(slider).to_have_value("9")
+    slider.press("ArrowLeft")
+    alone.notebook.kernel("gate.set()")
+    alone.notebook.wait_kernel("venn.evidence.top", 8)
+    expect(slider).to_have_value("8")
+
+
 def test_a_threshold_can_be_asked_for(views: Views) -> None:
     button(views.venn, "Threshold").click()
     views.notebook.wait_kernel("venn.evidence.threshold", 0.1)
