@@ -58,6 +58,11 @@ class Views:
     def region(self, key: str) -> Locator:
         return self.venn.locator(f".hx-plot-stage [data-region='{key}']")
 
+    def look(self, key: str, name: str) -> None:
+        """Choose a region, and wait until its channels are listed."""
+        self.region(key).click()
+        expect(self.venn.locator(".hx-cards h3")).to_contain_text(name)
+
     def card(self, channel: int) -> Locator:
         return self.venn.locator(f".hx-card[data-channel='{channel}']")
 
@@ -100,7 +105,7 @@ def test_the_browser_has_nothing_to_complain_of(views: Views) -> None:
 
 
 def test_a_region_lists_its_channels_with_images_and_maps(views: Views) -> None:
-    views.region("0.1").click()
+    views.look("0.1", "bullfrog and tree frog")
     channels = views.notebook.kernel(
         "list(venn.evidence.regions[frozenset(['bullfrog', 'tree frog'])])"
     )
@@ -114,7 +119,7 @@ def test_a_region_lists_its_channels_with_images_and_maps(views: Views) -> None:
 
 
 def test_a_channel_chosen_in_the_venn_diagram_is_marked_in_all(views: Views) -> None:
-    views.region("0.1").click()
+    views.look("0.1", "bullfrog and tree frog")
     card = views.venn.locator(".hx-card").first
     channel = int(card.get_attribute("data-channel") or "-1")
     button(card, f"Choose channel {channel}").click()
@@ -201,6 +206,8 @@ def test_the_same_regions_can_be_seen_as_columns(views: Views) -> None:
     views.notebook.wait_kernel("venn.view.get('shape')", "upset")
     first = views.venn.locator(".hx-column").first
     first.click()
+    expect(first).to_have_attribute("aria-pressed", "true")
+    views.notebook.settled()
     first.focus()
     views.page.keyboard.press("ArrowRight")
     expect(views.venn.locator(".hx-column").nth(1)).to_be_focused()
@@ -293,6 +300,7 @@ def test_the_matrix_is_moved_by_dragging_and_zoomed_by_the_wheel(views: Views) -
         views.page.mouse.wheel(0, -200)
     views.page.keyboard.up("Control")
     views.notebook.wait_kernel("matrix.view['window']['k'] > 20", True)
+    views.notebook.settled()
     before = views.notebook.kernel("matrix.view['window']['x']")
     views.page.mouse.move(x, y)
     views.page.mouse.down()
@@ -353,7 +361,7 @@ def test_the_matrix_is_painted_for_a_theme_whose_sheet_comes_late(views: Views) 
 
 
 def test_saved_views_without_a_kernel_show_all_they_had(alone: Views) -> None:
-    alone.region("0.1").click()
+    alone.look("0.1", "bullfrog and tree frog")
     card = alone.venn.locator(".hx-card").first
     channel = int(card.get_attribute("data-channel") or "-1")
     button(card, f"Choose channel {channel}").click()

@@ -171,6 +171,7 @@ def test_a_drag_turns_and_chooses_nothing(views: Views) -> None:
     views.page.mouse.move(x + 40, y, steps=4)
     views.page.mouse.move(x + 100, y + 40, steps=6)
     views.page.mouse.up()
+    views.notebook.settled()  # what is kept of a gesture is written when it has ended
     views.notebook.wait_kernel("sorted(space.view)", ["turn"])
     turn = views.notebook.kernel("space.view['turn']")
     assert turn["yaw"] > 60

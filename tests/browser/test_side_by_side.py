@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 from hexplain_widgets.widgets._shared.composite import dismiss
 from hexplain_widgets.widgets._shared.export import write_html
 from tests.browser.offline import OfflinePage
+from tests.browser.waits import still
 from tests.widgets.made_views import MADE, made_view
 
 WIDTHS = """() => [...document.querySelector("main > .widget-box").children].map(box => {
@@ -58,6 +59,7 @@ def rooms(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         " === views",
         arg=[len(boxes), sum(len(box.children) for box in boxes.values())],
     )
+    still(page.page)
     found = page.page.evaluate(WIDTHS)
     page.close()
     return {name: Room(*one) for name, one in zip(boxes, found, strict=True)}
