@@ -149,7 +149,7 @@ class Lab:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.loads(answer.read() or b"null")
 
-    def wait(self, seconds: float = PATIENCE) -> None:
+    def wait(self, seconds: float = 4 * PATIENCE) -> None:
         """Return once the server answers; raises RuntimeError with its log when it does not."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and all(one.poll() is None for one in self.processes):
