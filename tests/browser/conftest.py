@@ -38,12 +38,24 @@ FLAGS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder as one that drives a browser, and has time for it."""
+    """Mark every test of this folder as one that drives a browser, and has time for it.
+
+    In each file those that look at the shared notebook come first, for they follow each other
+    quickly; those that spoil it are next, and those that open others last.
+    """
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.timeout(15 * PATIENCE))
+    own = [item for item in items if here in item.path.parents]
+    for item in own:
+        item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.timeout(15 * PATIENCE))
+    files = list(dict.fromkeys(item.path for item in own))
+    ordered = iter(sorted(own, key=lambda item: (files.index(item.path), _spoils(item))))
+    items[:] = [next(ordered) if here in item.path.parents else item for item in items]
+
+
+def _spoils(item: pytest.Item) -> int:
+    names = getattr(item, "fixturenames", ())
+    return 2 * ("open_notebook" in names) + ("alone" in names)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -74,17 +86,21 @@ def chromium() -> str:
 def browser(chromium: str) -> Iterator[Browser]:
     """A headless browser for all tests."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        running = playwright.chromium.launch(
+            executable_path=chromium, args=list(FLAGS), timeout=1000 * PATIENCE
+        )
         yield running
         running.close()
 
 
 @pytest.fixture(scope="session")
 def lab(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab server for all tests, with a random token and JUPYTER_* folders of its own."""
+    """A JupyterLab server for all tests, with a random token and JUPYTER_* folders of its own.
+
+    It starts while the browser does: `Lab.wait` says when it is there.
+    """
     server = Lab(tmp_path_factory.mktemp("lab"))
     try:
-        server.wait()
         yield server
     finally:
         server.stop()

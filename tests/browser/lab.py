@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import nbformat
 from jupyter_client.blocking import BlockingKernelClient
 from playwright.sync_api import Browser, Locator
 
+from tests.browser import kernels
 from tests.browser.waits import PATIENCE, frames, still
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -47,6 +47,21 @@ _OPEN = """async ([path, id]) => {
   await panel.sessionContext.ready;
 }"""
 
+# Asks a kernel for its widgets whenever it is joined to one, and once more in another way where
+# the kernel leaves it waiting for four seconds: what it asks then comes when cells may run already,
+# and makes their widgets a second time, one of them deaf to the kernel.
+_MANAGER = f"""async () => {{ {_PANEL}
+  await panel.sessionContext.ready;
+  const mime = "application/vnd.jupyter.widget-view+json";
+  const renderer = panel.content.rendermime.createRenderer(mime);
+  window.manager = await renderer._manager.promise;
+  renderer.dispose();
+}}"""
+_ASKED = f"""() => {{ {_PANEL}
+  return panel.sessionContext.session.kernel.connectionStatus === "connected"
+    && window.manager.restoredStatus && !window.manager._kernelRestoreInProgress;
+}}"""
+
 # Told twice that it has a kernel, JupyterLab's manager of widgets may call itself restored before
 # it has read the file's models, and then gives up what it was asked to draw meanwhile. Such
 # outputs are set again, which draws them anew; a model that is truly missing is missing again.
@@ -55,6 +70,9 @@ _DRAW_AGAIN = f"""() => {{ {_PANEL}
   for (const {{ outputArea: area }} of panel.content.widgets)
     if (area?.node.textContent.includes("{_GIVEN_UP}")) area.model.fromJSON(area.model.toJSON());
 }}"""
+
+# anywidget's word of a model that took two seconds to initialize; `hearing.ts` mends what it breaks
+_LATE = "[anywidget] Failed to initialize model"
 
 # whether the style sheet of a dark theme is in force, or of a light one
 _ON_GROUND = """dark => {
@@ -82,9 +100,16 @@ class Lab:
         settings.mkdir(parents=True)
         # off in a fresh JupyterLab: the state of widgets is saved with the notebook
         (settings / "plugin.jupyterlab-settings").write_text('{"saveState": true}')
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                self._command(), env=self._environment(folder), stdout=log, stderr=log
+        kernel = folder / "data" / "kernels" / "python3"
+        kernel.mkdir(parents=True)
+        (kernel / "kernel.json").write_text(json.dumps(kernels.spec(folder)))
+        forks = [sys.executable, "-P", "-m", kernels.__name__]
+        self.processes = [self._start(command, folder) for command in (forks, self._command())]
+
+    def _start(self, command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=folder, env=self._environment(folder), stdout=log, stderr=log
             )
 
     def _command(self) -> list[str]:
@@ -124,10 +149,10 @@ class Lab:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.loads(answer.read() or b"null")
 
-    def wait(self, seconds: float = PATIENCE) -> None:
+    def wait(self, seconds: float = 4 * PATIENCE) -> None:
         """Return once the server answers; raises RuntimeError with its log when it does not."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and self.process.poll() is None:
+        while time.monotonic() < end and all(one.poll() is None for one in self.processes):
             try:
                 self.api("status")
                 return
@@ -139,8 +164,9 @@ class Lab:
         """End all kernels and the server."""
         for kernel in self.api("kernels"):
             self.api(f"kernels/{kernel['id']}", "DELETE")
-        self.process.terminate()
-        self.process.wait(PATIENCE)
+        for process in self.processes:
+            process.terminate()
+            process.wait(PATIENCE)
 
 
 class Desk:
@@ -159,11 +185,18 @@ class Desk:
         self._numbers = itertools.count(1)
         self._kernel: str | None = None
         self._clients: dict[str, BlockingKernelClient] = {}
-        self._shared: tuple[list[str], Any] | None = None
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self._spoiled = False
+        self._shared: tuple[list[str], Notebook, Any] | None = None
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
+        self.page.on("console", lambda m: self._complain(m.text) if m.type == "error" else None)
         self.page.on("request", lambda request: self._note(request.url))
+        lab.wait()
+        self._warm()  # it starts while the page loads
         self.load()
+
+    def _complain(self, text: str) -> None:
+        if _LATE not in text:
+            self.errors.append(text)
 
     def _note(self, url: str) -> None:
         home = (self.lab.url, self.lab.url.replace("http", "ws"), "data:", "blob:", "about:")
@@ -184,10 +217,8 @@ class Desk:
 
     def open(self, cells: list[str]) -> Notebook:
         """Write a notebook of these code cells and put it in front, in place of the one before."""
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         name = self.new_name()
-        nbformat.write(notebook, self.lab.root / name)
+        (self.lab.root / name).write_text(json.dumps(_written(cells)))
         kernel = self._warm()
         self.ask(kernel, _CLEARED)
         return self.show(name, kernel)
@@ -204,16 +235,31 @@ class Desk:
         return shown
 
     def shared(self, cells: list[str], shown: Callable[[Notebook], Shown]) -> Shown:
-        """What `shown` makes of a notebook of these cells: the one in front, where it made that."""
+        """What `shown` makes of a notebook of these cells: the one in front, where it made that.
+
+        Where a test has spoiled that one, its cells run again.
+        """
         if self._shared is None or self._shared[0] != cells:
-            made = shown(self.open(cells))
-            self._shared = (cells, made)
-        kept: Shown = self._shared[1]
+            notebook = self.open(cells)
+            self._shared = (cells, notebook, shown(notebook))
+        elif self._spoiled:
+            notebook = self._shared[1]
+            notebook.clear()
+            self._shared = (cells, notebook, shown(notebook))
+        self._spoiled = False
+        kept: Shown = self._shared[2]
         return kept
+
+    def alone(self, cells: list[str], shown: Callable[[Notebook], Shown]) -> Shown:
+        """The same, as new, for a test that leaves it otherwise than it was."""
+        self._spoiled = self._shared is not None
+        made = self.shared(cells, shown)
+        self._spoiled = True
+        return made
 
     def forget(self) -> None:
         """Share the notebook in front no longer."""
-        self._shared = None
+        self._shared, self._spoiled = None, False
 
     def new_name(self) -> str:
         """Name of a file that no notebook has yet."""
@@ -290,6 +336,17 @@ class Notebook:
         if failed:
             raise AssertionError(f"cells of {self.name} failed: {failed}")
 
+    def clear(self) -> None:
+        """Take away all outputs and the widgets in them, as before the cells ran."""
+        self.kernel(_CLEARED)
+        self.wait_heard()
+        self.page.evaluate(
+            "() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')"
+        )
+        self.page.emulate_media(reduced_motion="no-preference")
+        self.theme("light")
+        self.errors.clear()
+
     def wait_idle(self, seconds: float = PATIENCE) -> None:
         """Wait until the kernel has nothing to do."""
         self.page.wait_for_function(
@@ -318,19 +375,13 @@ class Notebook:
         finally:
             self.lab.api(f"kernels/{kernel}/interrupt", "POST")
 
-    def wait_asked(self) -> None:
-        """Wait until the page has asked a kernel that it was just joined to for its widgets.
-
-        It does so in up to three questions. Cells that ran in between would make widgets twice
-        there, one of them deaf to the kernel.
-        """
-        for _ in range(3):
-            self.wait_heard()
-
     def wait_restored(self) -> None:
         """Wait until the page shows what the file has, with a kernel it was just joined to."""
-        self.wait_idle()
-        self.wait_asked()
+        self.page.evaluate(_MANAGER)
+        for _ in range(2):  # the news of a connection may have it ask anew
+            self.page.wait_for_function(_ASKED)
+            self.wait_heard()
+        self.page.wait_for_function(_ASKED)
         self.page.evaluate(_DRAW_AGAIN)
 
     def settled(self) -> None:
@@ -422,12 +473,14 @@ class Notebook:
         """End the kernel, as after a night, and load the page again."""
         self.lab.api(f"sessions/{self._session()['id']}", "DELETE")
         self._kernel = None
+        self.desk.forget()
         self.desk.load(self.name)
         self.page.evaluate(f"() => {{ {_PANEL} return panel.sessionContext.ready; }}")
         self.wait_restored()
 
     def restart_kernel(self) -> None:
         """Restart the kernel under the open page: its variables are gone, the views stay."""
+        self.desk.forget()
         self.page.evaluate(
             f"() => {{ {_PANEL} return panel.sessionContext.session.kernel.restart(); }}"
         )
@@ -437,6 +490,17 @@ class Notebook:
 def button(inside: Locator, name: str) -> Locator:
     """The button of exactly this name."""
     return inside.get_by_role("button", name=name, exact=True)
+
+
+def _written(cells: list[str]) -> dict[str, Any]:
+    """A notebook of code cells that has not run."""
+    code = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    return {
+        "cells": [{**code, "id": f"cell{at}", "source": cell} for at, cell in enumerate(cells)],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def _free_port() -> int:

@@ -88,7 +88,7 @@ def test_the_set_is_attacked_on_request(shared: Notebook) -> None:
     pressed(shared.page, r"Attack the set \(2\)")
     expect(shared.page.get_by_text("Over a set of images")).to_be_visible()
     expect(shared.page.get_by_role("button", name="Cancel")).to_be_disabled()
-    assert shared.kernel("compared.set_evidence.images") == 2
+    shared.wait_kernel("compared.set_evidence.images", 2)
 
 
 def test_the_browser_has_nothing_to_complain_of(shared: Notebook) -> None:

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
-HARNESS = Path(__file__).with_name("test_lab_harness.py")
-ONE = f"{HARNESS}::test_the_page_asks_nothing_of_the_outside"
+from tests.browser.lab import REPOSITORY
+
+ONE = "def test_one(desk): desk.open(['1'])"
 
 
 def run_without_browser(folder: Path, ci: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ONE]
-    environment = {**os.environ, "PATH": str(folder), "CI": ci}
+    """Run a test that asks for this folder's fixtures where the PATH is one empty folder."""
+    (folder / "test_one.py").write_text(ONE)
+    fixtures = ("--noconftest", "-p", "tests.browser.conftest")  # without the package: quickly
+    settings = ("-c", str(REPOSITORY / "pyproject.toml"), "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", "-q", *settings, *fixtures]
     return subprocess.run(
-        command,
-        cwd=HARNESS.parents[2],
-        env=environment,
+        [*command, str(folder / "test_one.py")],
+        cwd=REPOSITORY,
+        env={**os.environ, "PATH": str(folder), "CI": ci},
         capture_output=True,
         text=True,
         check=False,

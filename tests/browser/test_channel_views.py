@@ -58,6 +58,11 @@ class Views:
     def region(self, key: str) -> Locator:
         return self.venn.locator(f".hx-plot-stage [data-region='{key}']")
 
+    def look(self, key: str, name: str) -> None:
+        """Choose a region, and wait until its channels are listed."""
+        self.region(key).click()
+        expect(self.venn.locator(".hx-cards h3")).to_contain_text(name)
+
     def card(self, channel: int) -> Locator:
         return self.venn.locator(f".hx-card[data-channel='{channel}']")
 
@@ -89,9 +94,9 @@ def views(desk: Desk) -> Views:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Views:
+def alone(desk: Desk) -> Views:
     """A notebook of its own, for tests that end its kernel or change its classes."""
-    return opened(open_notebook(CELLS))
+    return desk.alone(CELLS, opened)
 
 
 def test_the_browser_has_nothing_to_complain_of(views: Views) -> None:
@@ -100,7 +105,7 @@ def test_the_browser_has_nothing_to_complain_of(views: Views) -> None:
 
 
 def test_a_region_lists_its_channels_with_images_and_maps(views: Views) -> None:
-    views.region("0.1").click()
+    views.look("0.1", "bullfrog and tree frog")
     channels = views.notebook.kernel(
         "list(venn.evidence.regions[frozenset(['bullfrog', 'tree frog'])])"
     )
@@ -114,7 +119,7 @@ def test_a_region_lists_its_channels_with_images_and_maps(views: Views) -> None:
 
 
 def test_a_channel_chosen_in_the_venn_diagram_is_marked_in_all(views: Views) -> None:
-    views.region("0.1").click()
+    views.look("0.1", "bullfrog and tree frog")
     card = views.venn.locator(".hx-card").first
     channel = int(card.get_attribute("data-channel") or "-1")
     button(card, f"Choose channel {channel}").click()
@@ -168,6 +173,20 @@ def test_the_slider_compares_live(views: Views) -> None:
     views.notebook.wait_kernel("venn.evidence.top", 10)
 
 
+def test_the_slider_stays_where_it_was_put_until_it_is_answered(alone: Views) -> None:
+    alone.notebook.kernel("setattr(chip, 'before_answer', gate.wait)")
+    slider = alone.venn.get_by_role("slider", name="Strongest channels of each class")
+    slider.press("ArrowLeft")
+    expect(alone.venn.locator(".hx-work", has_text="Comparing channels")).to_be_visible()
+    alone.notebook.kernel("venn.set_trait('overlap', {**venn.overlap, 'notes': ['an old answer']})")
+    alone.notebook.wait_heard()
+    expect(slider).to_have_value("9")
+    slider.press("ArrowLeft")
+    alone.notebook.kernel("gate.set()")
+    alone.notebook.wait_kernel("venn.evidence.top", 8)
+    expect(slider).to_have_value("8")
+
+
 def test_a_threshold_can_be_asked_for(views: Views) -> None:
     button(views.venn, "Threshold").click()
     views.notebook.wait_kernel("venn.evidence.threshold", 0.1)
@@ -187,6 +206,8 @@ def test_the_same_regions_can_be_seen_as_columns(views: Views) -> None:
     views.notebook.wait_kernel("venn.view.get('shape')", "upset")
     first = views.venn.locator(".hx-column").first
     first.click()
+    expect(first).to_have_attribute("aria-pressed", "true")
+    views.notebook.settled()
     first.focus()
     views.page.keyboard.press("ArrowRight")
     expect(views.venn.locator(".hx-column").nth(1)).to_be_focused()
@@ -279,6 +300,7 @@ def test_the_matrix_is_moved_by_dragging_and_zoomed_by_the_wheel(views: Views) -
         views.page.mouse.wheel(0, -200)
     views.page.keyboard.up("Control")
     views.notebook.wait_kernel("matrix.view['window']['k'] > 20", True)
+    views.notebook.settled()
     before = views.notebook.kernel("matrix.view['window']['x']")
     views.page.mouse.move(x, y)
     views.page.mouse.down()
@@ -339,7 +361,7 @@ def test_the_matrix_is_painted_for_a_theme_whose_sheet_comes_late(views: Views) 
 
 
 def test_saved_views_without_a_kernel_show_all_they_had(alone: Views) -> None:
-    alone.region("0.1").click()
+    alone.look("0.1", "bullfrog and tree frog")
     card = alone.venn.locator(".hx-card").first
     channel = int(card.get_attribute("data-channel") or "-1")
     button(card, f"Choose channel {channel}").click()
@@ -470,16 +492,18 @@ def test_the_views_work_on_a_fitted_network(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [420, 900, 1920])
-def test_every_width_has_its_picture(views: Views, theme: Theme, width: int) -> None:
+def test_every_width_has_its_picture(views: Views, theme: Theme) -> None:
     views.notebook.theme(theme)
     views.notebook.kernel("venn.set_trait('channel', 2)")
-    views.page.set_viewport_size({"width": width + 120, "height": 3400})
-    views.notebook.settled()
-    shots = [
-        views.notebook.screenshot(f"channels_{name}_{theme}_{width}", of)
-        for name, of in (("venn", views.venn), ("matrix", views.matrix))
-    ]
+    named = {"venn": views.venn, "matrix": views.matrix}
+    shots = []
+    for width in (420, 900, 1920):
+        views.page.set_viewport_size({"width": width + 120, "height": 3400})
+        views.notebook.settled()
+        shots += [
+            views.notebook.screenshot(f"channels_{name}_{theme}_{width}", of)
+            for name, of in named.items()
+        ]
     views.page.set_viewport_size({"width": 1400, "height": 2600})
     views.notebook.theme("light")
     assert all(shot.parent == SCREENSHOTS and shot.stat().st_size > 8_000 for shot in shots)

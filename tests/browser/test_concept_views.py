@@ -71,9 +71,9 @@ def views(desk: Desk) -> Views:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Views:
+def alone(desk: Desk) -> Views:
     """A notebook of its own, for tests that end its kernel or ask for other classes."""
-    return opened(open_notebook(CELLS))
+    return desk.alone(CELLS, opened)
 
 
 def test_a_chosen_concept_is_told_in_full_and_known_to_the_kernel(views: Views) -> None:

@@ -22,6 +22,7 @@ def opened(made: Notebook) -> Notebook:
     made.page.set_viewport_size({"width": 1400, "height": 1300})
     made.run_all()
     made.page.locator(".hx-context-report .bqplot").first.wait_for()
+    made.settled()
     return made
 
 

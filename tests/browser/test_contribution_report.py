@@ -73,9 +73,9 @@ def view(desk: Desk) -> View:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> View:
+def alone(desk: Desk) -> View:
     """A notebook of its own, for tests that change the images, end the kernel or save."""
-    return opened(open_notebook(CELLS))
+    return desk.alone(CELLS, opened)
 
 
 def test_the_browser_has_nothing_to_complain_of(view: View) -> None:
@@ -135,6 +135,7 @@ def test_bars_are_drawn_and_pointed_at(view: View) -> None:
     view.press("Bars")
     bars = view.cards.first.locator(".bqplot .bargroup")
     expect(bars).to_have_count(10)
+    view.notebook.settled()
     bars.nth(1).hover()
     second = view.notebook.kernel("report.report['names'][1]")
     expect(view.cards.nth(1)).to_contain_text(re.compile(rf"{second} .\d\.\d\d logits"))
@@ -252,6 +253,8 @@ def test_a_saved_report_without_a_kernel_shows_all_it_had(alone: View) -> None:
     alone.press("Bars")
     alone.press("Against the baseline")
     alone.notebook.wait_kernel("report.view", {"chart": "bars", "compare": True})
+    expect(alone.cards.first.locator(".hx-spread .bargroup")).to_have_count(240)
+    alone.notebook.settled()
     alone.notebook.save()
     alone.notebook.reopen()
     expect(alone.map(1)).to_have_attribute("aria-label", re.compile("Map over image 2: wheel"))

@@ -75,9 +75,9 @@ def tree(desk: Desk) -> Notebook:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+def alone(desk: Desk) -> Notebook:
     """A notebook of its own, for tests that change the tree or end its kernel."""
-    return started(open_notebook(CELLS))
+    return desk.alone(CELLS, started)
 
 
 def test_the_first_look_shows_one_open_path_down_to_an_edge_detector(tree: Notebook) -> None:
@@ -310,9 +310,9 @@ def test_121_nodes_pan_and_zoom_as_one(open_notebook: Callable[[list[str]], Note
 
 
 def test_the_offline_page_shows_the_tree_and_asks_for_nothing(
-    alone: Notebook, open_page: Callable[..., OfflinePage], tmp_path: Path
+    tree: Notebook, open_page: Callable[..., OfflinePage], tmp_path: Path
 ) -> None:
-    alone.kernel(f"str(w.export_html({str(tmp_path / 'tree.html')!r}))")
+    tree.kernel(f"str(w.export_html({str(tmp_path / 'tree.html')!r}))")
     page = open_page(tmp_path / "tree.html")
     node(page.page, "0.0.0.0.0").wait_for()
     node(page.page, "1").click()

@@ -26,6 +26,7 @@ def opened(made: Notebook) -> Notebook:
     made.run_all()
     made.page.locator(".hx-failure .hx-brush-canvas").wait_for()
     made.page.locator(".hx-failure .hx-node").first.wait_for()
+    made.settled()
     return made
 
 

@@ -23,6 +23,7 @@ def opened(made: Notebook) -> Notebook:
     made.page.set_viewport_size({"width": 1400, "height": 1300})
     made.run_all()
     made.page.locator(".hx-faithfulness .bqplot").first.wait_for()
+    made.settled()
     return made
 
 

@@ -60,9 +60,9 @@ def view(desk: Desk) -> View:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> View:
+def alone(desk: Desk) -> View:
     """A notebook of its own, for tests that end its kernel or save it."""
-    return opened(open_notebook(CELLS))
+    return desk.alone(CELLS, opened)
 
 
 def test_the_browser_has_nothing_to_complain_of(alone: View) -> None:
@@ -166,6 +166,26 @@ def test_it_looks_like_this(view: View, theme: Theme) -> None:
     path = view.notebook.screenshot(f"filter_labeler_{theme}", view.root)
     assert path.stat().st_size > 50_000
     view.notebook.theme("light")
+
+
+# as on a machine too busy to draw a view in two seconds
+LATE = """() => { const { timeout } = AbortSignal;
+  AbortSignal.timeout = () => {
+    const late = new AbortController();
+    queueMicrotask(() => late.abort());
+    return late.signal;
+  };
+  window.quick = () => { AbortSignal.timeout = timeout; };
+}"""
+
+
+def test_a_view_that_was_drawn_late_hears_its_kernel(alone: View) -> None:
+    alone.notebook.clear()
+    alone.page.evaluate(LATE)
+    opened(alone.notebook)
+    alone.page.evaluate("window.quick()")
+    alone.notebook.kernel("setattr(labeler, 'names', {'3': 'wheel'})")
+    expect(alone.told).to_contain_text("1 of 318 named")
 
 
 def test_names_survive_a_night_without_a_kernel(alone: View) -> None:

@@ -91,9 +91,9 @@ def views(desk: Desk) -> Views:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Views:
+def alone(desk: Desk) -> Views:
     """A notebook of its own, for tests that end its kernel."""
-    return opened(open_notebook(CELLS))
+    return desk.alone(CELLS, opened)
 
 
 def test_every_image_is_held_against_ablation_and_the_lowest_is_named(views: Views) -> None:
@@ -171,6 +171,7 @@ def test_a_drag_turns_and_chooses_nothing(views: Views) -> None:
     views.page.mouse.move(x + 40, y, steps=4)
     views.page.mouse.move(x + 100, y + 40, steps=6)
     views.page.mouse.up()
+    views.notebook.settled()  # what is kept of a gesture is written when it has ended
     views.notebook.wait_kernel("sorted(space.view)", ["turn"])
     turn = views.notebook.kernel("space.view['turn']")
     assert turn["yaw"] > 60

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lab import Desk, Notebook
+from tests.browser.lab import Desk, Lab, Notebook
+from tests.browser.waits import until
 
 COUNTER = '''
 import anywidget, traitlets
@@ -40,8 +42,16 @@ def started(notebook: Notebook) -> Notebook:
 
 
 @pytest.fixture
-def counter(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
-    return started(open_notebook(CELLS))
+def counter(desk: Desk) -> Notebook:
+    shared = desk.shared(CELLS, started)
+    shared.kernel("setattr(w, 'value', 0)")
+    expect(shared.page.locator(".counter")).to_have_text("count 0")
+    return shared
+
+
+@pytest.fixture
+def alone(desk: Desk) -> Notebook:
+    return desk.alone(CELLS, started)
 
 
 def test_a_click_in_the_browser_changes_the_value_in_the_kernel(counter: Notebook) -> None:
@@ -69,6 +79,23 @@ def test_a_notebook_is_shared_until_another_is_in_front(desk: Desk) -> None:
     assert desk.shared(CELLS, started) is not first
 
 
+def test_a_notebook_that_was_spoiled_is_as_new_for_the_next(desk: Desk) -> None:
+    spoiled = desk.alone(CELLS, started)
+    spoiled.kernel("setattr(w, 'value', 7)")
+    expect(spoiled.page.locator(".counter")).to_have_text("count 7")
+    assert desk.shared(CELLS, started) is spoiled
+    expect(spoiled.page.locator(".counter")).to_have_text(["count 0"])
+
+
+def test_a_kernel_that_is_ended_leaves_no_process(lab: Lab, desk: Desk) -> None:
+    kernel = lab.api("kernels", "POST", {"name": "python3"})["id"]
+    process = desk.ask(kernel, "__import__('os').getpid()")
+    os.kill(process, 0)
+    lab.api(f"kernels/{kernel}", "DELETE")
+    with pytest.raises(ProcessLookupError):
+        until(desk.page, lambda: os.kill(process, 0) is not None, "its end")
+
+
 def test_the_page_asks_nothing_of_the_outside(counter: Notebook) -> None:
     assert counter.outside == []
 
@@ -87,29 +114,29 @@ def test_a_saved_notebook_holds_the_state_of_its_widgets(counter: Notebook) -> N
     assert 1 in [model["state"].get("value") for model in saved["state"].values()]
 
 
-def test_a_reloaded_page_shows_the_saved_view_without_its_kernel(counter: Notebook) -> None:
-    counter.page.click(".counter")
-    counter.wait_kernel("w.value", 1)
-    counter.save()
-    counter.reload()
-    expect(counter.page.locator(".counter")).to_have_text("count 1")
+def test_a_reloaded_page_shows_the_saved_view_without_its_kernel(alone: Notebook) -> None:
+    alone.page.click(".counter")
+    alone.wait_kernel("w.value", 1)
+    alone.save()
+    alone.reload()
+    expect(alone.page.locator(".counter")).to_have_text("count 1")
 
 
 def test_a_notebook_opened_again_shows_the_saved_view_with_a_kernel_of_its_own(
-    counter: Notebook,
+    alone: Notebook,
 ) -> None:
-    counter.page.click(".counter")
-    counter.wait_kernel("w.value", 1)
-    counter.save()
-    counter.reopen()
-    expect(counter.page.locator(".counter")).to_have_text("count 1")
-    assert counter.kernel("'w' in globals()") is False
+    alone.page.click(".counter")
+    alone.wait_kernel("w.value", 1)
+    alone.save()
+    alone.reopen()
+    expect(alone.page.locator(".counter")).to_have_text("count 1")
+    assert alone.kernel("'w' in globals()") is False
 
 
-def test_a_restarted_kernel_forgets_while_the_view_stays(counter: Notebook) -> None:
-    counter.restart_kernel()
-    assert counter.kernel("'w' in globals()") is False
-    assert counter.page.locator(".counter").count() == 1
+def test_a_restarted_kernel_forgets_while_the_view_stays(alone: Notebook) -> None:
+    alone.restart_kernel()
+    assert alone.kernel("'w' in globals()") is False
+    assert alone.page.locator(".counter").count() == 1
 
 
 def test_a_failing_cell_is_reported_with_its_error(

@@ -71,9 +71,9 @@ def maps(desk: Desk) -> Notebook:
 
 
 @pytest.fixture
-def alone(open_notebook: Callable[[list[str]], Notebook]) -> Notebook:
+def alone(desk: Desk) -> Notebook:
     """A notebook of its own, for tests that refit or end its kernel."""
-    return started(open_notebook(CELLS))
+    return desk.alone(CELLS, started)
 
 
 def title(page: Page) -> Locator:
@@ -165,6 +165,7 @@ def test_methods_are_chosen_by_number_and_by_arrow(maps: Notebook) -> None:
 def test_a_method_with_one_map_per_class_shows_the_classes_side_by_side(maps: Notebook) -> None:
     method(maps.page, "Refined CHIP").click()
     heat(maps.page, "pasture, Refined CHIP").wait_for()
+    maps.settled()
     boxes = [heat(maps.page, f"{name}, Refined").bounding_box() for name in ("house", "orchard")]
     assert boxes[0] is not None
     assert boxes[1] is not None
@@ -248,6 +249,7 @@ def test_a_class_without_a_channel_says_which_sparsity_leaves_some(alone: Notebo
     reason = alone.page.locator(".hx-reason:visible")
     expect(reason).to_contain_text("refit with sparsity=0.08")
     expect(heat(alone.page, "house, stage 5, CHIP")).to_have_count(1)
+    alone.settled()
     heat(alone.page, "harbor, stage 5").focus()
     expect(alone.page.locator(".hx-told")).to_contain_text("refit with sparsity=0.08")
 

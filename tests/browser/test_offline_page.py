@@ -11,7 +11,7 @@ import ipywidgets
 import numpy as np
 import pytest
 import traitlets
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from hexplain_widgets.widgets._shared.export import write_html
 from tests.browser.offline import OfflinePage
@@ -88,7 +88,7 @@ def test_the_page_follows_the_system_theme(
     theme: str, ink: str, tmp_path: Path, open_page: Callable[..., OfflinePage]
 ) -> None:
     page = open_page(write_html(Labels(labels=[]), tmp_path / "page.html", title="t"), theme)
-    color = page.page.eval_on_selector("output", "node => getComputedStyle(node).color")
+    color = page.page.locator("output").evaluate("node => getComputedStyle(node).color")
     assert color.startswith(ink)
 
 
@@ -109,5 +109,5 @@ def test_charts_and_controls_are_drawn(
     box = ipywidgets.VBox([ipywidgets.IntSlider(value=3), bqplot.Figure(marks=[bars])])
     page = open_page(write_html(box, tmp_path / "page.html", title="t"))
     page.page.wait_for_selector(".bqplot rect.bar", state="attached")
-    assert page.page.locator(".widget-slider").count() == 1
+    expect(page.page.locator(".widget-slider")).to_have_count(1)
     assert (page.outside, page.errors) == ([], [])

@@ -2,6 +2,7 @@
 
 import type { AnyModel } from "@anywidget/types";
 import { button, h, ownKeys } from "./dom.ts";
+import { hearing } from "./hearing.ts";
 import { type Kernel, stands } from "./kernel.ts";
 
 /** Errors as text above the view; each can be dismissed, and nothing else is lost. */
@@ -68,6 +69,7 @@ export function view<M extends AnyModel>(name: string, kind: string, build: Buil
     render({ model, el }: { model: M; el: HTMLElement }): Leave {
       const banner = new Banner();
       stands(model, el);
+      void hearing(model);
       const root = h("div", { class: `hx-view ${kind}`.trim() }, banner.element);
       ownKeys(root);
       el.classList.add(`hx-in-${name}`);

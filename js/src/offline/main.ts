@@ -68,6 +68,11 @@ function report(error: unknown): void {
   document.body.append(note);
 }
 
+// what anywidget says of a model that took two seconds: it will not hear a kernel, and here is none
+window.addEventListener("unhandledrejection", (event) => {
+  if (String(event.reason).includes("[anywidget] Failed to initialize")) event.preventDefault();
+});
+
 document.addEventListener("DOMContentLoaded", () => {
   show()
     .then(() => {

@@ -43,7 +43,11 @@ export class LimitControl {
       this.write();
       this.send();
     });
-    session.on((change) => change === "overlap" && this.update());
+    session.on((change) => {
+      if (change === "overlap") this.update();
+      // a question may only make room for the next one
+      else if (change === "busy") queueMicrotask(() => this.update());
+    });
     this.slider.disabled = !session.live;
     for (const one of this.choice.element.querySelectorAll("button")) one.disabled = !session.live;
     this.update();
@@ -59,10 +63,11 @@ export class LimitControl {
 
   private update(): void {
     const { top, threshold } = this.session.overlap;
-    // a slider that is being moved stays under the hand
-    const held =
-      this.slider.matches(":active") && this.limit === (top === null ? "threshold" : "top");
-    if (!held) this.set(top === null ? "threshold" : "top", top ?? stepAt(threshold as number));
+    const limit = top === null ? "threshold" : "top";
+    // a slider that is being moved stays under the hand, and where it was put until that is answered
+    const held = this.slider.matches(":active") && this.limit === limit;
+    const asked = this.send.waits() || this.session.kernel.busy.includes("overlap");
+    if (!held && !asked) this.set(limit, top ?? stepAt(threshold as number));
     this.write();
   }
 
