@@ -66,7 +66,7 @@ def main(folder: Path) -> None:
     """Write a shorter copy of every notebook into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        text = shortened(path.read_text("utf-8"), SHORTER[path.stem])
+        text = shortened(path.read_text("utf-8"), SHORTER.get(path.stem, ()))
         json.loads(text)
         (folder / path.name).write_text(text, "utf-8")
 
