@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Float64, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -120,6 +120,18 @@ def _paired(weights: Float[Tensor, "Y h"]) -> Float[Tensor, "3 Y h"]:
     return torch.stack([weights * padded[:, 1 + d : 1 + d + count] for d in _NEAR])
 
 
+def average_precision(
+    here: Bool[np.ndarray, " n"], scores: Float64[np.ndarray, " n"], area: Float64[np.ndarray, " n"]
+) -> float:
+    """Return the area below precision over recall, in steps: rows of one score count at once."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=np.inf))
+    right = np.cumsum(np.where(here, area, 0)[order])[ends]
+    both = np.cumsum(area[order])[ends]
+    precision = np.divide(right, both, out=np.zeros_like(right), where=both > 0)
+    return float(np.diff(right, prepend=0) @ precision / right[-1])
+
+
 class PixelSamples:
     """Vectors of held-out pixels: of all that are labelled, and of each concept's own.
 
@@ -195,16 +207,12 @@ class PixelSamples:
     def _average(
         self, own: np.ndarray, others: np.ndarray, weights: np.ndarray, mass: float, rest: float
     ) -> float:
-        # here, for loading scikit-learn takes as long as all of this package
-        from sklearn.metrics import average_precision_score
-
         rows = np.concatenate([own, others])
         here = np.arange(len(rows)) < len(own)
         area = rows[:, self._channels].astype(np.float64)
         area[here] *= mass / area[here].sum()
         area[~here] *= rest / area[~here].sum()
-        scores = rows[:, : self._channels].astype(np.float64) @ weights
-        return float(average_precision_score(here, scores, sample_weight=area))
+        return average_precision(here, rows[:, : self._channels].astype(np.float64) @ weights, area)
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield everything as arrays by name, for saving."""

@@ -25,7 +25,12 @@ from hexplain_widgets.chain.harmonize import (
     ConceptDirections,
     directions_of,
 )
-from hexplain_widgets.chain.statistics import ConceptStatistics, Interpolation, LabelPlan
+from hexplain_widgets.chain.statistics import (
+    ConceptStatistics,
+    Interpolation,
+    LabelPlan,
+    average_precision,
+)
 from hexplain_widgets.data.concept_sets import IGNORE, LabelledPicture, is_held_out
 from hexplain_widgets.data.label_maps import labelled_pixels
 from hexplain_widgets.fitting import passes
@@ -231,6 +236,17 @@ def test_precision_is_scikit_learns_on_all_held_out_pixels_where_all_are_kept() 
         assert found.precision[e] == pytest.approx(expected, abs=1e-4)
         assert found.chance[e] == pytest.approx(areas[own].sum() / areas.sum())
     assert (found.precision[:3] > 3 * found.chance[:3]).all()
+
+
+@pytest.mark.parametrize("digits", [0, 1, 9])
+def test_average_precision_is_scikit_learns_with_rows_of_one_score_and_without_area(digits) -> None:
+    draw = np.random.default_rng(digits)
+    for count in (2, 5, 200):
+        here, area = draw.random(count) < 0.4, draw.random(count)
+        scores = draw.normal(size=count).round(digits)
+        area[draw.random(count) < 0.3], here[0], area[0] = 0, True, 1
+        expected = average_precision_score(here, scores, sample_weight=area)
+        assert average_precision(here, scores, area) == pytest.approx(expected, abs=1e-12)
 
 
 def test_concepts_are_found_by_their_colors() -> None:

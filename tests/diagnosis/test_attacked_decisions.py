@@ -38,7 +38,7 @@ def clf() -> hx.Classifier:
 
 @pytest.fixture(scope="module")
 def fooled(clf: hx.Classifier) -> AttackedDecision:
-    scene = hx.demo.scene("house", surroundings="pool", seed=3)
+    scene = hx.demo.scene("house", surroundings="pool", seed=3, size=112)
     return decision(pgd(clf, scene.image, "park", steps=8), clf)
 
 
@@ -105,7 +105,7 @@ def test_peaks_of_the_class_before_fall_and_those_of_the_class_after_rise(
 
 
 def test_an_attack_that_does_not_come_through_leaves_one_class(clf: hx.Classifier) -> None:
-    scene = hx.demo.scene("house", seed=3)
+    scene = hx.demo.scene("house", seed=3, size=112)
     found = decision(pgd(clf, scene.image, "park", budget=1e-5, steps=2), clf)
     assert not found.came_through
     assert found.classes == ("house",)
@@ -151,7 +151,7 @@ def test_images_that_withstand_are_counted_and_left_out(
 
 
 def test_a_set_that_withstands_altogether_has_no_peaks(clf: hx.Classifier) -> None:
-    data = [hx.demo.scene("house", seed=1).image] * 2
+    data = [hx.demo.scene("house", seed=1, size=48).image] * 2
     found = attacked_set(clf, data, untouched, progress=False)
     assert (found.images, found.withstood) == (2, 2)
     assert found.peaks.shape == (0, 2, 2, 4)

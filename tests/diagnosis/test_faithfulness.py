@@ -234,8 +234,7 @@ def test_it_is_saved_and_opened(summary, tmp_path) -> None:
 def test_the_network_is_handed_back_as_it_came() -> None:
     classifier, every = hx.demo.classifier(), ("conductance", "internal influence", "LRP")
     before = fingerprint(classifier.model)
-    scene = hx.demo.scene("house", seed=1).image
-    found = hx.measure_faithfulness(classifier, scene, rivals=every, progress=False)
+    found = hx.measure_faithfulness(classifier, image(32), rivals=every, progress=False)
     check_untouched(before, classifier.model)
     assert found.methods == ("hierarchical", "gradient × activation", *every, "random")
 

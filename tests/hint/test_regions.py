@@ -238,18 +238,19 @@ def check_same(found: RegionBatch, expected: RegionBatch) -> None:
 def test_an_image_alone_gives_what_it_gives_among_others(method: str, network: str) -> None:
     make, layers = NETWORKS[network]
     model = double(make)
-    together = seen(model, layers[-1:], saliency=method).layers[layers[-1]]
-    at = 0
-    for i, one in enumerate(DATA):
-        alone = seen(model, layers[-1:], [one], saliency=method).layers[layers[-1]]
-        count = len(alone.responsible)
-        assert np.array_equal(together.responsible[at : at + count], alone.responsible)
+    probe = Probe(Classifier(model))
+    extractor = RegionExtractor(probe, scope_of(probe, layers[-1:], saliency=method))
+    batch = extractor.extract(batch_of(model))
+    together = batch.layers[layers[-1]]
+    for i in (1, 4, 5):  # of several concepts, of none, and the last
+        alone = extractor.extract(batch_of(model, DATA[i : i + 1])).layers[layers[-1]]
+        assert np.array_equal(together.responsible[batch.image == i], alone.responsible)
         assert together.vectors[i] == pytest.approx(alone.vectors[0], rel=1e-6)
-        at += count
 
 
-@pytest.mark.parametrize("room", [1, 2, 4])
-@pytest.mark.parametrize("method", ["gradient_x_input", "smoothgrad"])
+@pytest.mark.parametrize(
+    ("method", "room"), [("smoothgrad", 1), ("gradient_x_input", 2), ("smoothgrad", 4)]
+)
 def test_a_batch_that_does_not_fit_is_asked_in_halves(method: str, room: int, monkeypatch) -> None:
     model = double(plain)
     expected = seen(model, ["7", "4"], saliency=method)
@@ -338,8 +339,10 @@ def test_weights_that_are_not_finite_are_an_error_that_names_them() -> None:
 # the guest
 
 
-@pytest.mark.parametrize("make", [plain, Stateful, DataDependent, lambda: five(Residual())])
-@pytest.mark.parametrize("method", METHODS)
+IN_USE = (plain, Stateful, DataDependent, lambda: five(Residual()))
+
+
+@pytest.mark.parametrize(("method", "make"), [*zip(METHODS * 2, IN_USE * 3, strict=False)])
 def test_the_network_is_handed_back_as_it_came(method: str, make) -> None:
     model = in_use(make)
     probe = Probe(Classifier(model))
