@@ -34,9 +34,10 @@ from tests.zoo.table import large, redrawn
 
 SIDE = 128
 TORCHVISION = (
-    "alexnet vgg11_bn resnet18 resnet50 densenet121 squeezenet1_1 googlenet shufflenet_v2_x1_0"
-    " mobilenet_v2 mobilenet_v3_large mnasnet1_0 efficientnet_b0 regnet_y_400mf convnext_tiny"
-).split()
+    "alexnet vgg11_bn resnet18 resnet50 densenet121 squeezenet1_1 googlenet"
+    " shufflenet_v2_x1_0 mobilenet_v2 mobilenet_v3_large mnasnet1_0 efficientnet_b0"
+    " regnet_y_400mf convnext_tiny"
+)
 
 
 def processor_time(call: Callable[[], object], repeats: int = 3) -> float:
@@ -115,7 +116,7 @@ def no_gradient(model: nn.Module, x: Tensor) -> None:
 
 
 def networks(zoo: bool) -> Iterator[tuple[str, Callable[[], nn.Module], int]]:
-    for name in TORCHVISION:
+    for name in TORCHVISION.split():
         yield f"torchvision {name}", lambda n=name: torchvision.models.get_model(n), SIDE
     for network in large() if zoo else ():
         if network.family == "timm":
