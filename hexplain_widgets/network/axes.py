@@ -261,6 +261,8 @@ def _along(axis: Axis, size: int, role: str) -> Axis:
     own = role_of(axis)
     if size == _length(axis) and (own not in ("?", "") or len(axis) > 1):
         return axis
+    if len(axis) == 1 and axis[0].role in ("h", "w"):
+        return whole(axis[0].role, size)  # rows of a tile are rows
     if own in ("t", "c", "n", "x"):
         return whole("x", size)
     return whole("?" if len(axis) > 1 else own if own in ("h", "w") else role, size)
