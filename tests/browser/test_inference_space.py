@@ -50,22 +50,27 @@ class Views:
     def cell(self, s: int, t: int) -> Locator:
         return self.space.locator("tbody tr").nth(s).locator("td").nth(t)
 
-    def place(self, point: int) -> tuple[float, float]:
-        """Where a point of the first view is on the page, by the kernel's own geometry."""
+    def places(self) -> np.ndarray:
+        """Where the points of the first view are on the page, by the kernel's own geometry."""
         evidence = made_comparison()
         canvas = self.plot.locator("> canvas").bounding_box()
         assert canvas is not None
         box, seen = geometry.box(evidence), geometry.basis(32, 20)
         aside = min(84.0, canvas["width"] * 0.1)
         scale = geometry.fitted(box, canvas["width"] - 2 * aside, canvas["height"] - 88)
-        x, y = seen[:2] @ (evidence.points[point] - box.mean(0)) * scale
+        x, y = seen[:2] @ (evidence.points - box.mean(0)).T * scale
         middle = (canvas["x"] + canvas["width"] / 2, canvas["y"] + canvas["height"] / 2)
-        return float(middle[0] + x), float(middle[1] - y)
+        return np.stack([middle[0] + x, middle[1] - y], axis=1)
+
+    def place(self, point: int) -> tuple[float, float]:
+        """Where a point of the first view is on the page."""
+        x, y = self.places()[point]
+        return float(x), float(y)
 
     def alone(self) -> int:
         """The point that is farthest from its neighbours on the screen."""
-        at = np.array([self.place(i) for i in range(60)])
-        apart = np.linalg.norm(at[:, None] - at[None], axis=-1) + 1e9 * np.eye(60)
+        at = self.places()
+        apart = np.linalg.norm(at[:, None] - at[None], axis=-1) + 1e9 * np.eye(len(at))
         return int(apart.min(1).argmax())
 
 
