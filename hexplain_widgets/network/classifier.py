@@ -116,6 +116,10 @@ class Classifier:
         other.model = model
         return other
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what copies and other processes get: all but the answer to the last image."""
+        return {**self.__dict__, "_answered": None}
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What was assumed of the network, and from the first image on what its scores mean."""

@@ -183,7 +183,8 @@ class Probe:
     def _first_look(self, network: nn.Module, x: Float[Tensor, "1 c h w"]) -> _Known:
         """Return what is known of a network from one image; raise RuntimeError if it draws it."""
         before = drawn_so_far()
-        own = self._own_scores(x)
+        with self.classifier.fitting(x):
+            own = self._own_scores(x)
         drew = drawn_so_far() != before
         known = self._operations(network, x, own)
         if drew or known.graph is None:
