@@ -215,34 +215,25 @@ class Segment:
         self, units: Sequence[Unit], mode: AbstractContextManager[Any]
     ) -> UnitGradients | None:
         """Return values and gradients, None after dropping a runner that did not agree."""
-        if len(units) > 1 and not self._runners[0].apart and not self._shares(units):
-            self._runners[0] = self._kept_apart(self._runners[0])
-        runner = self._runners[0]
+        runner, shared = self._runner_for(units), self._shares(units)
         captured = self._captured(units)
-        clipped = (
-            captured >= self._bound if self._bound is not None else torch.zeros_like(captured) > 0
-        )
+        clipped = self._clipped(captured)
         signs = torch.where(captured < 0, -1.0, 1.0)
-        shared = self._shares(units)
         crop = self._windows(runner, units)
-        maps = (
-            self.shallow.detach().clone() if shared else crop.cut(self.shallow)
-        ).requires_grad_()
+        start = self.shallow.detach().clone() if shared else crop.cut(self.shallow)
+        maps = start.requires_grad_()
         with torch.enable_grad(), mode:
             out = self._on_crops(runner, maps, bool(clipped.any()))
             if out is None:
                 return None
-            within = self._within(runner, units, crop)
             rows = [out[0]] * len(units) if shared else out.unbind()
+            within = self._within(runner, units, crop)
             each = [_pick(row, unit) for row, unit in zip(rows, within, strict=True)]
             values = torch.stack(each)
         if not self._agree(values.detach(), captured):
             self._drop_runner()
             return None
-        signed = values * signs.to(values.dtype)
-        gradients = (
-            self._gradient_of_each(each, signs, maps) if shared else self._slope(signed.sum(), maps)
-        )
+        gradients = self._gradients(each if shared else [values], signs, maps)
         if gradients is None:
             return None
         return UnitGradients(
@@ -255,6 +246,14 @@ class Segment:
             crop.corners,
         )
 
+    def _runner_for(self, units: Sequence[Unit]) -> SegmentRunner:
+        if len(units) > 1 and not self._runners[0].apart and not self._shares(units):
+            self._runners[0] = self._kept_apart(self._runners[0])
+        return self._runners[0]
+
+    def _clipped(self, captured: Tensor) -> Tensor:
+        return captured >= (float("inf") if self._bound is None else self._bound)
+
     def _shares(self, units: Sequence[Unit]) -> bool:
         """Whether units that all see the whole map are differentiated from one run of it.
 
@@ -264,10 +263,13 @@ class Segment:
             return False
         return self._windows(self._runners[0], units).size == self.full
 
-    def _gradient_of_each(
-        self, values: Sequence[Tensor], signs: Tensor, maps: Tensor
-    ) -> Tensor | None:
-        """Return gradients of numbers that one run gave, None where it can be asked only once."""
+    def _gradients(self, values: Sequence[Tensor], signs: Tensor, maps: Tensor) -> Tensor | None:
+        """Return the gradients of all values of a batch, or of numbers that one run gave.
+
+        None where that can be asked only once.
+        """
+        if values[0].ndim:
+            return self._slope((values[0] * signs.to(maps.dtype)).sum(), maps)
         last = len(values) - 1
         try:
             each = [self._slope(value, maps, again=i < last) for i, value in enumerate(values)]
