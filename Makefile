@@ -21,6 +21,8 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # JupyterLab leaves the state of widgets out of saved notebooks unless told otherwise
 SETTINGS := $(VENV)/share/jupyter/lab/settings
 SAVE_STATE := {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": true}}
+# a process of tests has one thread, and takes what another one has compiled
+SHARED := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 say = @printf '\n== %s\n'
 
 .PHONY: help demo lab test lint types unit notebooks views browser clean
@@ -59,12 +61,12 @@ types: $(VENV)/.test
 
 unit: $(VENV)/.test
 	$(say) "Python tests (pytest)"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval -n 2 --dist worksteal --ignore=tests/browser
+	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 2 --dist worksteal --ignore=tests/browser
 
 notebooks: $(VENV)/.test
 	$(say) "notebooks (nbval)"
 	@rm -rf $(BUILD)/nbval && mkdir -p $(BUILD)/nbval && cp $(NOTEBOOKS) $(BUILD)/nbval/
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=300 \
+	@$(SHARED) $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=300 \
 		$(BUILD)/nbval/*.ipynb
 
 views: $(VENV)/.node
@@ -74,7 +76,7 @@ views: $(VENV)/.node
 browser: $(VENV)/.test
 	$(say) "views in a real browser (Playwright)"
 	@# three browsers at once, for a browser waits more than it computes
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:nbval -n 3 --dist loadfile tests/browser
+	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 3 --dist loadfile tests/browser
 
 clean:
 	@rm -rf $(BUILD) dist hexplain_widgets/static screenshots js/node_modules $(VENV)/.lab $(VENV)/.test $(VENV)/.node
