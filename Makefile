@@ -75,8 +75,9 @@ views: $(VENV)/.node
 
 browser: $(VENV)/.test
 	$(say) "views in a real browser (Playwright)"
-	@# three browsers at once, for a browser waits more than it computes
-	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 3 --dist loadfile tests/browser
+	@# two browsers at once; what then takes too long is asked again alone
+	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 2 --dist loadfile tests/browser \
+		|| $(SHARED) $(BIN)/python -m pytest -q -p no:nbval --last-failed --last-failed-no-failures none tests/browser
 
 clean:
 	@rm -rf $(BUILD) dist hexplain_widgets/static screenshots js/node_modules $(VENV)/.lab $(VENV)/.test $(VENV)/.node
