@@ -184,7 +184,7 @@ class Probe:
         """Return what is known of a network from one image; raise RuntimeError if it draws it."""
         before = drawn_so_far()
         with self.classifier.fitting(x):
-            own = self._own_scores(x)
+            own = self.classifier.scores_anew(x)
         drew = drawn_so_far() != before
         known = self._operations(network, x, own)
         if drew or known.graph is None:
@@ -192,16 +192,12 @@ class Probe:
         # Anybody may have drawn meanwhile beside a thread of a view.
         return known._replace(draws=drew and is_alone())
 
-    def _own_scores(self, x: Tensor) -> Tensor:
-        renewed(self.classifier.model)
-        return self.classifier.scores_of(x)
-
     def _check_steady(self, x: Tensor, own: Tensor) -> None:
         """Raise RuntimeError where the network itself answers otherwise when it is run again."""
         if not own.isfinite().all():
             return
         for _ in range(AGAIN):
-            again = self._own_scores(x)
+            again = self.classifier.scores_anew(x)
             if not close(again, own):
                 raise RuntimeError(UNSTEADY.format(type(self.classifier.model).__name__))
 

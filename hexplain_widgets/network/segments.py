@@ -180,7 +180,7 @@ class Segment:
         return float(self._captured([unit])[0])
 
     def _captured(self, units: Sequence[Unit]) -> Tensor:
-        return torch.stack([_pick(self.deep[0], u) for u in units])
+        return torch.stack(_pick_each([self.deep[0]] * len(units), units))
 
     def decide(
         self, units: Sequence[Unit], mode: AbstractContextManager[Any] | None = None
@@ -207,15 +207,17 @@ class Segment:
                 yield gradients
 
     def _cells_each(self) -> int:
-        field = self._runners[0].field
-        h, w = self.full if field is None else crops_of(field, (), self.full).size
+        h, w = self._windows(self._runners[0], ()).size
         return max(self.shallow.shape[1], INNER_CHANNELS) * h * w
 
     def _differentiated(
         self, units: Sequence[Unit], mode: AbstractContextManager[Any]
     ) -> UnitGradients | None:
         """Return values and gradients, None after dropping a runner that did not agree."""
-        runner, shared = self._runner_for(units), self._shares(units)
+        shared = self._shares(units)
+        if len(units) > 1 and not shared and not self._runners[0].apart:
+            self._runners[0] = self._kept_apart(self._runners[0])
+        runner = self._runners[0]
         captured = self._captured(units)
         clipped = self._clipped(captured)
         signs = torch.where(captured < 0, -1.0, 1.0)
@@ -228,7 +230,7 @@ class Segment:
                 return None
             rows = [out[0]] * len(units) if shared else out.unbind()
             within = self._within(runner, units, crop)
-            each = [_pick(row, unit) for row, unit in zip(rows, within, strict=True)]
+            each = _pick_each(rows, within)
             values = torch.stack(each)
         if not self._agree(values.detach(), captured):
             self._drop_runner()
@@ -246,11 +248,6 @@ class Segment:
             crop.corners,
         )
 
-    def _runner_for(self, units: Sequence[Unit]) -> SegmentRunner:
-        if len(units) > 1 and not self._runners[0].apart and not self._shares(units):
-            self._runners[0] = self._kept_apart(self._runners[0])
-        return self._runners[0]
-
     def _clipped(self, captured: Tensor) -> Tensor:
         return captured >= (float("inf") if self._bound is None else self._bound)
 
@@ -261,7 +258,7 @@ class Segment:
         """
         if len(units) == 1 or self._only_once or self.shallow.device.type != "cpu":
             return False
-        return self._windows(self._runners[0], units).size == self.full
+        return self._windows(self._runners[0], ()).size == self.full
 
     def _gradients(self, values: Sequence[Tensor], signs: Tensor, maps: Tensor) -> Tensor | None:
         """Return the gradients of all values of a batch, or of numbers that one run gave.
@@ -385,7 +382,8 @@ class Segment:
 
         def values(maps: Tensor, unclipped: bool) -> Tensor:
             with torch.no_grad():
-                return _pick_each(runner.run(maps, unclipped), [within] * len(maps))
+                rows = runner.run(maps, unclipped).unbind()
+                return torch.stack(_pick_each(rows, [within] * len(rows)))
 
         return crop.cut(self.shallow), values
 
@@ -420,8 +418,8 @@ def _pick(values: Tensor, unit: Unit) -> Tensor:
     return values[unit.channel] if values.ndim == 1 else values[unit.channel, unit.y, unit.x]
 
 
-def _pick_each(out: Tensor, units: Sequence[Unit]) -> Tensor:
-    return torch.stack([_pick(out[i], u) for i, u in enumerate(units)])
+def _pick_each(rows: Sequence[Tensor], units: Sequence[Unit]) -> list[Tensor]:
+    return [_pick(row, unit) for row, unit in zip(rows, units, strict=True)]
 
 
 def without_crops(segment: Segment) -> Segment:
