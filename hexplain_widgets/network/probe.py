@@ -399,16 +399,14 @@ class Probe:
         if survey.maps and all(s.value in survey.maps for s in sites):
             return survey, sites, {s.name: survey.maps[s.value] for s in sites}, survey.logits
         graph = self.graph(x)
-        if graph is not None:
-            maps, logits = graph.capture(x, [s.name for s in sites])
-            if self._is_own(x, logits):
-                return survey, sites, maps, logits
-        self._last = None
-        recording = self._record(x)
-        survey = recording.survey()
-        sites = self._chosen(x, layers, survey)
-        maps = {s.name: recording.maps(recording.index(s.name)) for s in sites}
-        return survey, sites, maps, recording.logits
+        if graph is None:
+            recording = self._record(x)
+            maps = {s.name: recording.maps(recording.index(s.name)) for s in sites}
+            return survey, sites, maps, recording.logits
+        maps, logits = graph.capture(x, [s.name for s in sites])
+        if self._is_own(x, logits):
+            return survey, sites, maps, logits
+        return self._captured(x, layers)  # from now on without the graph
 
     def _chosen(self, x: Tensor, layers: Collection[str] | None, survey: Survey) -> list[Site]:
         if survey.logits.device.type != "meta":

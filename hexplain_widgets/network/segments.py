@@ -235,7 +235,11 @@ class Segment:
         if not self._agree(values.detach(), captured):
             self._drop_runner()
             return None
-        gradients = self._gradients(each if shared else [values], signs, maps)
+        gradients = (
+            self._gradient_of_each(each, signs, maps)
+            if shared
+            else self._slope((values * signs.to(values.dtype)).sum(), maps)
+        )
         if gradients is None:
             return None
         return UnitGradients(
@@ -260,13 +264,10 @@ class Segment:
             return False
         return self._windows(self._runners[0], ()).size == self.full
 
-    def _gradients(self, values: Sequence[Tensor], signs: Tensor, maps: Tensor) -> Tensor | None:
-        """Return the gradients of all values of a batch, or of numbers that one run gave.
-
-        None where that can be asked only once.
-        """
-        if values[0].ndim:
-            return self._slope((values[0] * signs.to(maps.dtype)).sum(), maps)
+    def _gradient_of_each(
+        self, values: Sequence[Tensor], signs: Tensor, maps: Tensor
+    ) -> Tensor | None:
+        """Return gradients of numbers that one run gave, None where it can be asked only once."""
         last = len(values) - 1
         try:
             each = [self._slope(value, maps, again=i < last) for i, value in enumerate(values)]
