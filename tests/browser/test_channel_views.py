@@ -343,7 +343,7 @@ def test_the_matrix_is_painted_for_the_theme(views: Views) -> None:
     views.notebook.theme("dark")
     drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) < {0.9 * light}")
     views.notebook.theme("light")
-    drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) > {0.9 * light}")
+    drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) > {0.95 * light}")
     assert views.notebook.errors == []
 
 
@@ -356,7 +356,7 @@ def test_the_matrix_is_painted_for_a_theme_whose_sheet_comes_late(views: Views) 
     views.page.evaluate(late % f"document.head.append(Object.assign({dark}))")
     drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) < {0.9 * light}")
     views.page.evaluate(late % "document.getElementById('late').remove()")
-    drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) > {0.9 * light}")
+    drawn(cells, f"canvas => ({BRIGHTNESS})(canvas) > {0.95 * light}")
     views.page.evaluate("document.body.dataset.jpThemeName = 'JupyterLab Light'")
 
 
