@@ -6,6 +6,7 @@ import {
   SPARSITY,
   shapeOf,
   sparsityAt,
+  stepFor,
   stepOf,
   strongest,
 } from "../src/layer_heatmaps/heat_grid.ts";
@@ -126,6 +127,15 @@ describe("the sparsity slider", () => {
   it("stands where the sparsity is, and at its ends for what lies beyond", () => {
     expect(sparsityAt(stepOf(0.01))).toBeCloseTo(0.01, 3);
     expect([stepOf(1e-9), stepOf(5)]).toEqual([0, SPARSITY.steps]);
+  });
+
+  it("goes up key by key though every key is answered before the next one", () => {
+    let step = 0;
+    for (let key = 1; key <= SPARSITY.steps; key++) {
+      step = stepFor(sparsityAt(step + 1), step + 1);
+      expect(step).toBe(key);
+    }
+    expect(stepFor(0.01, 3)).toBe(stepOf(0.01));
   });
 });
 

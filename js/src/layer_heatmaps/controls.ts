@@ -3,7 +3,7 @@
 import { take } from "../lib/controls.ts";
 import { button, fill, h, setAttribute } from "../lib/dom.ts";
 import { number } from "../lib/words.ts";
-import { type Scale, SPARSITY, sparsityAt, stepOf } from "./heat_grid.ts";
+import { type Scale, SPARSITY, sparsityAt, stepFor } from "./heat_grid.ts";
 import { signedRamp } from "./panel.ts";
 import type { Session } from "./session.ts";
 import { aboutMethod, methodLabel } from "./words.ts";
@@ -121,8 +121,7 @@ export class Toolbar {
     const why = weighed ? "" : `${arrangement.method} does not depend on it`;
     setAttribute(this.sparsity, "title", why || null);
     if (sparsity === null) return;
-    const step = Number(this.sparsity.value);
-    if (coming === null || sparsityAt(step) !== coming) this.sparsity.value = `${stepOf(sparsity)}`;
+    this.sparsity.value = `${stepFor(sparsity, Number(this.sparsity.value))}`;
     this.sparsity.setAttribute("aria-valuetext", number(sparsity));
     this.reading.textContent = number(sparsity);
     this.reading.classList.toggle("hx-coming", coming !== null);

@@ -76,3 +76,9 @@ export function stepOf(sparsity: number): number {
   const held = Math.min(SPARSITY.most, Math.max(SPARSITY.least, sparsity));
   return Math.round((SPARSITY.steps * Math.log(held / SPARSITY.least)) / DECADES);
 }
+
+/** The step of a slider: where it stands if that means the sparsity already (two steps may mean
+ * one), so that the next key goes on from there. */
+export function stepFor(sparsity: number, stands: number): number {
+  return sparsityAt(stands) === sparsity ? stands : stepOf(sparsity);
+}
