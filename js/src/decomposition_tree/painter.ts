@@ -4,8 +4,10 @@ import { scaleOf } from "../lib/colours.ts";
 import { colouredAt, type Lines, lay, pale } from "../lib/heat.ts";
 import { type Buffer, bitmapOf, bitmapsOf, held, type Span } from "../lib/pixels.ts";
 import type { Box } from "./geometry.ts";
-import type { Shown } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
+
+/** What is painted over a crop of the image. */
+export type Shown = "map" | "guided" | "image";
 
 export interface Pictures {
   places?: Record<string, Span>;

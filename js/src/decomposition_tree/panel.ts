@@ -6,7 +6,8 @@ import { button, fill, h, svg } from "../lib/dom.ts";
 import { scaled } from "../lib/heat.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Box } from "./geometry.ts";
-import type { Change, Session, Shown, TreeChecks } from "./session.ts";
+import type { Shown } from "./painter.ts";
+import type { Change, Session, TreeChecks } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
 import { levelName, nodeName, sentences, unitOf, wording } from "./words.ts";
 

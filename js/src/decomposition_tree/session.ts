@@ -7,10 +7,8 @@ import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
 import type { Transform } from "../lib/plane.ts";
 import { Arrangement, ViewSession, type ViewState } from "../lib/session.ts";
-import { Painter, type Pictures } from "./painter.ts";
+import { Painter, type Pictures, type Shown } from "./painter.ts";
 import { readTree, strongestLine, type Tree, type TreeNode, type TreePayload } from "./tree.ts";
-
-export type Shown = "map" | "guided" | "image";
 
 export interface Saved {
   selected?: string;
