@@ -77,8 +77,8 @@ class ResponseExtractor(Extractor[ResponseBatch]):
             self.classifier.check_logits(forward.logits, batch.x)
             loyalty = _exact(self.classifier.probabilities(forward.logits.float()))
             rows = {n.name: self._rows(batch.x, forward, n, keys, loyalty) for n in self._layers}
-        found = chain.from_iterable(self.classifier.findings(forward.logits))
-        return ResponseBatch(rows, np.array(list(found), dtype=np.int64), keys, batch)
+        classes = chain.from_iterable(self.classifier.findings(forward.logits))
+        return ResponseBatch(rows, np.array(list(classes), dtype=np.int64), keys, batch)
 
     def _joined(self, batch: Batch, first: ResponseBatch, second: ResponseBatch) -> ResponseBatch:
         rows = {

@@ -197,11 +197,11 @@ class Canvas:
         f = self._factor
         surface = self._surface[f // 2 :: f, f // 2 :: f]
         rows = [(scene, *label) for label in self._labels]
-        found = {}
+        maps = {}
         for i, level in enumerate(LEVELS):
             index = [0] + [LEGEND[level].index(row[i]) for row in rows]
-            found[level] = np.array(index, dtype=np.int32)[surface]
-        return found
+            maps[level] = np.array(index, dtype=np.int32)[surface]
+        return maps
 
     def _shift(self) -> tuple[Number, Number]:
         self._strokes += 1

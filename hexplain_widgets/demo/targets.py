@@ -28,22 +28,22 @@ class Example:
     maps: dict[str, np.ndarray]
 
 
-def present(found: Scene) -> Bool[np.ndarray, " e"]:
+def present(drawn: Scene) -> Bool[np.ndarray, " e"]:
     """Return which of `CONCEPTS` cover at least 0.6 % of the picture."""
-    shares = [_shares(found.masks[level], len(LEGEND[level]))[1:] for level in ("object", "part")]
+    shares = [_shares(drawn.masks[level], len(LEGEND[level]))[1:] for level in ("object", "part")]
     return np.concatenate(shares) >= PRESENT
 
 
 def example(job: tuple[str, int, int]) -> Example:
     """Render the scene `(name, seed, size)` and gather its targets."""
-    found = scene(job[0], seed=job[1], size=job[2])
-    maps = {level: _centres(found.masks[level], GRIDS[level]) for level in ("color", "material")}
+    drawn = scene(job[0], seed=job[1], size=job[2])
+    maps = {level: _centres(drawn.masks[level], GRIDS[level]) for level in ("color", "material")}
     maps |= {
-        level: _cells(found.masks[level], GRIDS[level], len(LEGEND[level]))
+        level: _cells(drawn.masks[level], GRIDS[level], len(LEGEND[level]))
         for level in ("part", "object")
     }
     label = LEGEND["scene"].index(job[0]) - 1
-    return Example(np.asarray(found.image), label, present(found), maps)
+    return Example(np.asarray(drawn.image), label, present(drawn), maps)
 
 
 def _shares(labels: Int[np.ndarray, "h w"], count: int) -> np.ndarray:

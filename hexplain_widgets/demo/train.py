@@ -97,10 +97,10 @@ def _reading(reader: nn.Module, features: Tensor, target: Tensor) -> Tensor:
     step = features.shape[-1] // target.shape[-1]
     if step > 1:
         features = F.avg_pool2d(features, step)
-    found = reader(features)
+    logits = reader(features)
     if target.dtype == torch.bool:
-        return F.binary_cross_entropy_with_logits(found, target.float())
-    return F.cross_entropy(found, target.long())
+        return F.binary_cross_entropy_with_logits(logits, target.float())
+    return F.cross_entropy(logits, target.long())
 
 
 def render(count: int, start: int, size: int = SIZE) -> LabelledScenes:
@@ -196,12 +196,12 @@ def evaluate(net: SceneNet, data: LabelledScenes) -> tuple[float, dict[str, floa
     accuracy = float((net.classify(features).argmax(1) == data.label).float().mean())
     scores = net.detect(features).numpy()
     truth = data.present.numpy()[:, [CONCEPTS.index(name) for name in net.concept_names]]
-    found = {
+    by_level = {
         name: float(average_precision_score(truth[:, k], scores[:, k]))
         for k, name in enumerate(net.concept_names)
         if truth[:, k].any()
     }
-    return accuracy, found
+    return accuracy, by_level
 
 
 def _chosen(arguments: list[str] | None) -> argparse.Namespace:

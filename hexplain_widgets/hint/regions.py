@@ -61,15 +61,15 @@ class ConceptPairs:
 
     def turns(self, images: Int[Tensor, " r"]) -> list[Int[Tensor, " t"]]:
         """Return the pairs of these images: the first of each, then the second of each, ..."""
-        found: list[list[int]] = []
+        turns: list[list[int]] = []
         seen = dict.fromkeys(images.tolist(), 0)
         for p, image in enumerate(self.image.tolist()):
             if image in seen:
                 turn, seen[image] = seen[image], seen[image] + 1
-                if turn == len(found):
-                    found.append([])
-                found[turn].append(p)
-        return [torch.tensor(turn, device=self.image.device) for turn in found]
+                if turn == len(turns):
+                    turns.append([])
+                turns[turn].append(p)
+        return [torch.tensor(turn, device=self.image.device) for turn in turns]
 
 
 def concept_logits(
@@ -126,27 +126,27 @@ class LayerSaliency:
     ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
         """Return the saliency of every pair at every layer; `keys` identify the images."""
         if self._method == "smoothgrad":
-            found = self._smooth(x, keys, pairs)
+            saliency = self._smooth(x, keys, pairs)
         else:
-            found = _METHODS[self._method](self, x, forward, pairs)
+            saliency = _METHODS[self._method](self, x, forward, pairs)
         return {
             n: s * forward.maps[n][pairs.image] if n in self._multiplied else s
-            for n, s in found.items()
+            for n, s in saliency.items()
         }
 
     def _smooth(
         self, x: Tensor, keys: Sequence[bytes], pairs: ConceptPairs
     ) -> dict[str, Float[Tensor, "p _k _h _w"]]:
         """SmoothGrad as the paper changes it: the mean of d f^e(x') / d z' over noisy x'."""
-        found: dict[str, Tensor] = {}
+        mean: dict[str, Tensor] = {}
         spread = NOISE * (x.amax((1, 2, 3)) - x.amin((1, 2, 3)))
         for noise in self._noises(x, keys):
             noisy = x + spread[:, None, None, None] * noise
             forward = self.take(noisy)
             for name, gradient in self._gradients(noisy, forward, pairs).items():
                 part = gradient / self._samples
-                found[name] = found[name] + part if name in found else part
-        return found
+                mean[name] = mean[name] + part if name in mean else part
+        return mean
 
     def _noises(self, x: Tensor, keys: Sequence[bytes]) -> Any:
         draws = [torch.Generator().manual_seed(_seed(key, self._seed)) for key in keys]
@@ -167,13 +167,13 @@ class LayerSaliency:
         if linked is None:
             return {n: self.gradient(x, forward, n, pairs, mode=mode) for n in self._layers}
         step = rows_at_once(forward.maps[upwards[0]])
-        found = {n: m.new_zeros(len(pairs), *m.shape[1:]) for n, m in forward.maps.items()}
+        of_layer = {n: m.new_zeros(len(pairs), *m.shape[1:]) for n, m in forward.maps.items()}
         for images in torch.arange(len(x), device=x.device).split(step):
             with torch.enable_grad(), mode or nullcontext():
                 rows = forward.maps[upwards[0]][images].detach().requires_grad_()
                 maps, logits = linked(forward, images, rows)
-            self._backwards(pairs, images, maps, logits, [found[n] for n in upwards])
-        return found
+            self._backwards(pairs, images, maps, logits, [of_layer[n] for n in upwards])
+        return of_layer
 
     def _backwards(
         self,
@@ -181,7 +181,7 @@ class LayerSaliency:
         images: Int[Tensor, " r"],
         maps: Sequence[Tensor],
         logits: Float[Tensor, "r c"],
-        found: Sequence[Tensor],
+        of_layer: Sequence[Tensor],
     ) -> None:
         """Go back once for the first concept of all images, then for their second, and so on."""
         turns = pairs.turns(images)
@@ -191,7 +191,7 @@ class LayerSaliency:
                 value = concept_logits(_in_full(logits)[row], pairs.member[some]).sum()
             more = i < len(turns) - 1
             gradients = gradients_of(value, *maps, again=more)
-            for kept, gradient in zip(found, gradients, strict=True):
+            for kept, gradient in zip(of_layer, gradients, strict=True):
                 kept[some] = gradient[row]
 
     def gradient(
@@ -232,8 +232,8 @@ class LayerSaliency:
     def _gradient_x_input(
         self, x: Tensor, forward: ForwardCache, pairs: ConceptPairs
     ) -> dict[str, Tensor]:
-        found = self._gradients(x, forward, pairs)
-        return {n: g * forward.maps[n][pairs.image] for n, g in found.items()}
+        gradients = self._gradients(x, forward, pairs)
+        return {n: g * forward.maps[n][pairs.image] for n, g in gradients.items()}
 
     def _guided(self, x: Tensor, forward: ForwardCache, pairs: ConceptPairs) -> dict[str, Tensor]:
         return self._gradients(x, forward, pairs, GuidedReLU())
@@ -304,15 +304,15 @@ def responsibility(
 
     0 is the map's minimum, 1 its 99th percentile, at which it is clipped.
     """
-    found = AGGREGATES[aggregate](saliency.double() if saliency.device.type != "mps" else saliency)
-    flat = found.flatten(1)
+    summed = AGGREGATES[aggregate](saliency.double() if saliency.device.type != "mps" else saliency)
+    flat = summed.flatten(1)
     low, high = flat.amin(1), _cut(flat)
     span = high - low
     usable = span > CONSTANT * torch.maximum(high.abs(), low.abs())
     scaled = ((flat - low[:, None]) / span.where(usable, torch.ones_like(span))[:, None]).clamp(
         0, 1
     )
-    return (scaled * usable[:, None]).view(found.shape)
+    return (scaled * usable[:, None]).view(summed.shape)
 
 
 def _cut(flat: Float[Tensor, "p s"]) -> Float[Tensor, " p"]:
@@ -329,7 +329,7 @@ def _cut(flat: Float[Tensor, "p s"]) -> Float[Tensor, " p"]:
 
 @dataclass(frozen=True)
 class RegionSettings:
-    """How responsible regions are found, and how many vectors of each concept are kept."""
+    """How responsible regions are determined, and how many vectors of each concept are kept."""
 
     saliency: Saliency
     aggregate: Aggregate
@@ -354,10 +354,10 @@ class RegionScope(Scope):
     @cached_property
     def member(self) -> Bool[np.ndarray, "e c"]:
         """Which classes each concept is."""
-        found = np.zeros((len(self.concepts), len(self.names)), dtype=bool)
-        for row, concept in zip(found, self.concepts, strict=True):
+        member = np.zeros((len(self.concepts), len(self.names)), dtype=bool)
+        for row, concept in zip(member, self.concepts, strict=True):
             row[list(concept.classes)] = True
-        return found
+        return member
 
     def aspects(self) -> dict[str, object]:
         """Return by name what has to be the same for region vectors to add up."""
@@ -446,8 +446,10 @@ class RegionExtractor(Extractor[RegionBatch]):
                 torch.from_numpy(image).to(batch.x.device),
                 torch.from_numpy(self._scope.member[concept]).to(batch.x.device),
             )
-            found = self._saliency.of(batch.x, keys, forward, pairs) if len(pairs) else {}
-            layers = {n: self._in_layer(n, maps, found.get(n)) for n, maps in forward.maps.items()}
+            saliency = self._saliency.of(batch.x, keys, forward, pairs) if len(pairs) else {}
+            layers = {
+                n: self._in_layer(n, maps, saliency.get(n)) for n, maps in forward.maps.items()
+            }
         return RegionBatch(image, concept, layers, keys, batch)
 
     def _joined(self, batch: Batch, first: RegionBatch, second: RegionBatch) -> RegionBatch:
@@ -465,10 +467,10 @@ class RegionExtractor(Extractor[RegionBatch]):
         return RegionBatch(image, concept, layers, first.keys + second.keys, batch)
 
     def _pairs(self, batch: Batch, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        found = self._probe.classifier.findings(logits)
+        decided = self._probe.classifier.findings(logits)
         each = [
             own if s.labels is None else s.labels
-            for s, own in zip(batch.samples, found, strict=True)
+            for s, own in zip(batch.samples, decided, strict=True)
         ]
         member = self._scope.member
         image, concept = np.nonzero([member[:, list(classes)].any(1) for classes in each])
