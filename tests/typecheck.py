@@ -11,15 +11,19 @@ import functools
 import inspect
 from collections import defaultdict
 from collections.abc import Callable
+from random import Random
 from types import CodeType, FunctionType
 from typing import Any, Self, get_type_hints
 
 import jaxtyping
 import numpy as np
 from beartype import BeartypeConf, FrozenDict, beartype
+from beartype._check.code import codemain
 from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import TypeCheckError
 
+# Which items of a list are looked at is drawn from a state of its own, not from everybody's.
+codemain.getrandbits = Random(0).getrandbits
 checked = beartype(conf=BeartypeConf(hint_overrides=FrozenDict({np.ndarray[Any, Any]: np.ndarray})))
 
 thorough = jaxtyping.jaxtyped

@@ -172,7 +172,7 @@ class _ImageReading:
             span=self.distilled.span[1] - self.distilled.span[0],
             notes=(
                 *self.prepared.notes,
-                *self.classifier.score_notes,
+                *dict.fromkeys((*self.classifier.score_notes, *self.distilled.scope.notes)),
                 *self.distilled.notes,
                 *self._said(rest),
             ),

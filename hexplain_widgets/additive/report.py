@@ -88,7 +88,7 @@ def report_of(
         images=len(batch),
         positives=_measured(images),
         provenance=provenance,
-        notes=(*fit.elements.notes, *_notes(fit, images, judgement)),
+        notes=(*scope.notes, *fit.elements.notes, *_notes(fit, images, judgement)),
     )
 
 

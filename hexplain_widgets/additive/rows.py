@@ -115,7 +115,7 @@ class ScoreScope(Scope):
     @property
     def key(self) -> str:
         """A short name that equal scopes share."""
-        told = json.dumps(self.settings(), sort_keys=True).encode()
+        told = json.dumps(replace(self, notes=()).settings(), sort_keys=True).encode()
         return hashlib.blake2b(told, digest_size=12).hexdigest()
 
     def aspects(self) -> dict[str, object]:

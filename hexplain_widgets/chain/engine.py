@@ -467,7 +467,7 @@ class Chain(BaseEngine[ConceptStatistics]):
             for level in self.harmonized_
             if not candidates(level).any()
         )
-        return (*(self.classifier_.score_notes if self.classifier_ else ()), *skipped, *without)
+        return (*self._said, *skipped, *without)
 
     def _provenance(self, target: str) -> Provenance:
         plain = ("gates", "harmonize_sparsity", "sparsity", "place")

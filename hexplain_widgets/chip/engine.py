@@ -258,7 +258,9 @@ class Chip(BaseEngine[ResponseStatistics]):
     ) -> ChannelImportance:
         """Return the importance of channels for classes (Fig. 9), with fit and doubts."""
         name = self._importance.layer(layer).name
-        return self._importance.matrix(name, self._importance.chosen(classes), self._provenance())
+        importance = self._importance
+        matrix = importance.matrix(name, importance.chosen(classes), self._provenance())
+        return replace(matrix, notes=self._said)
 
     def frequent(self, count: int) -> tuple[int, ...]:
         """Return the indices of the classes most often labelled or predicted in the data, sorted.
@@ -283,13 +285,14 @@ class Chip(BaseEngine[ResponseStatistics]):
         sparser fit (0.1) tells classes apart best. Raises ValueError for a class without any.
         """
         name = self._importance.layer(layer).name
-        return self._importance.overlap(
+        shared = self._importance.overlap(
             name,
             self._importance.chosen(classes),
             top=None if threshold is not None else top,
             threshold=threshold,
             provenance=self._provenance(),
         )
+        return replace(shared, notes=(*self._said, *shared.notes))
 
     def portraits(
         self, channels: Sequence[int], layer: str | None = None, image: Any = None

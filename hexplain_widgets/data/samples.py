@@ -32,13 +32,15 @@ class Sample:
     """One prepared image: `x` on the CPU, its label if it has one, and whether `x` was given.
 
     The label is a class, or all classes of an image that was said to show several or none. `item`
-    is the labelled image that it was made of, where the data are a concept set.
+    is the labelled image that it was made of, where the data are a concept set; `notes` say what
+    is unusual about the picture.
     """
 
     x: Float[Tensor, "1 c h w"]
     label: int | tuple[int, ...] | None
     given: bool
     item: Any = None
+    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[int, ...] | None:
@@ -139,8 +141,9 @@ def _several(images: Tensor, labels: Any, classifier: Classifier) -> Iterator[Sa
 
 
 def _one(image: Any, label: Any, classifier: Classifier) -> Sample:
-    x = classifier.prepared(image)
-    return Sample(x.detach().cpu(), _label(label, classifier), isinstance(image, Tensor))
+    x, notes = classifier.prepared(image)
+    given = isinstance(image, Tensor)
+    return Sample(x.detach().cpu(), _label(label, classifier), given, notes=notes)
 
 
 def picture_of_sample(sample: Sample, classifier: Classifier) -> UInt8[np.ndarray, "h w 3"]:

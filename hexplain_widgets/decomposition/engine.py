@@ -164,8 +164,7 @@ class Decomposer:
         )
 
     def _notes(self, root: Node) -> tuple[str, ...]:
-        said = self._probe.notes(self._capture.x)
-        given = (*self.classifier.notes, *self._capture.notes, *self._prepared.notes, *said)
+        given = (*self.classifier.notes, *self._capture.notes, *self._prepared.notes)
         notes = dict.fromkeys(given)
         sign = note_on_sign(self.target, root, self._layers[0].name)
         return (*notes, *([sign] if sign else []), *notes_on(root))

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from ..arguments import Stop, nearest, one_of
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
 from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
-from ..data.samples import Batch, Sample, batches, length_of
+from ..data.samples import Batch, batches, length_of
 from ..decomposition.decisions import (
     Part,
     as_asked,
@@ -230,6 +230,16 @@ class _DecisionPass:
         self.classifier, self.target, self.top_k, self.seed = classifier, target, top_k, seed
         self.probe = Probe(classifier)
         self.left_out: Counter[str] = Counter()
+        self.pictures: list[tuple[str, ...]] = []
+        self.layers: tuple[Layer, ...] = ()
+        self._said: tuple[str, ...] = ()
+
+    def _captured(self, batch: Batch, layers: Collection[str] | None) -> Capture:
+        """Return one image inside the network, and keep what is to be said of it."""
+        capture = self.probe.capture(batch.x, layers)
+        self.layers, self._said = capture.layers, capture.notes
+        self.pictures.append(batch.samples[0].notes)
+        return capture
 
     def _index(self, capture: Capture) -> int | None:
         """Return the class that is taken apart, None where the network speaks against it."""
@@ -247,7 +257,16 @@ class _DecisionPass:
 
     def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:
         omissions = (f"{n} images left out: {why}." for why, n in self.left_out.items())
-        return (*self.classifier.notes, *omissions, *notes)
+        said = dict.fromkeys((*self.classifier.notes, *self._said))
+        return (*said, *self._picture_notes(), *omissions, *notes)
+
+    def _picture_notes(self) -> tuple[str, ...]:
+        """Say what is unusual about pictures: of how many, and of the first of them."""
+        unusual = [notes for notes in self.pictures if notes]
+        if not unusual:
+            return ()
+        count = f"{len(unusual)} of {len(self.pictures)} images are unusual, the first so: "
+        return (count + " ".join(unusual[0]),)
 
     def _none_seen(self) -> ValueError:
         why = "; ".join(f"{n} left out: {why}" for why, n in self.left_out.items())
@@ -286,7 +305,6 @@ class _ContextPass(_DecisionPass):
         self._data, self._level, self._name = data, level, layer
         self._names = tuple(data.names[level])
         self._framing = Framing(classifier)
-        self._layers: tuple[Layer, ...] = ()
 
     def owned(self, own: Mapping[int | str, str]) -> dict[int, int]:
         """Return the label of each class that was given one; raises for unknown names."""
@@ -303,18 +321,18 @@ class _ContextPass(_DecisionPass):
         bar = tqdm(total=length_of(self._data), unit="image", disable=not progress)
         with bar:
             for batch in batches(self._data, self.classifier, size=1):
-                counts = self._counts_of(batch.x, batch.samples[0])
+                counts = self._counts_of(batch)
                 if counts is not None:
                     yield counts
                 bar.update()
 
-    def _counts_of(self, x: Float[Tensor, "1 c h w"], sample: Sample) -> _MapCounts | None:
+    def _counts_of(self, batch: Batch) -> _MapCounts | None:
+        (sample,) = batch.samples
         maps = label_maps(sample.item, self._level, self._names)
         if not maps:
             self.left_out[f"not labelled at the level {self._level}"] += 1
             return None
-        capture = self.probe.capture(x, self._down(x))
-        self._layers = capture.layers
+        capture = self._captured(batch, self._down(batch.x))
         index = self._index(capture)
         if index is None:
             return None
@@ -334,12 +352,12 @@ class _ContextPass(_DecisionPass):
 
     def _down(self, x: Float[Tensor, "1 c h w"]) -> list[str]:
         """Return the layers that decisions are taken down through, the one asked for last."""
-        if not self._layers:
+        if not self.layers:
             stages = [one.name for one in self.probe.capture(x).layers]
             last = self._name or stages[min(1, len(stages) - 1)]
             order = [one.name for one in self.probe.capture(x, [*stages, last]).layers]
             return order[: order.index(last) + 1]
-        return [one.name for one in self._layers]
+        return [one.name for one in self.layers]
 
     def summary(
         self, images: Sequence[_MapCounts], owned: Mapping[int, int], notes: Sequence[str]
@@ -357,7 +375,7 @@ class _ContextPass(_DecisionPass):
         present = np.array([_counts([one.present for one in row], count) for row in rows])
         return ContextSummary(
             level=self._level,
-            layer=self._layers[-1],
+            layer=self.layers[-1],
             classes=tuple(self.classifier.name(index) for index in classes),
             labels=self._names[1:],
             images=np.array([len(row) for row in rows]),
@@ -367,7 +385,7 @@ class _ContextPass(_DecisionPass):
             present=present[:, 1:],
             own=np.array([self._own(index, owned) - 1 for index in classes]),
             provenance=self._provenance(
-                "context of decisions", {"level": self._level, "layer": self._layers[-1].name}
+                "context of decisions", {"level": self._level, "layer": self.layers[-1].name}
             ),
             notes=self._notes((*notes, *self._skipped())),
         )
@@ -432,7 +450,6 @@ class _DegreePass(_DecisionPass):
     ) -> None:
         super().__init__(classifier, None, top_k, seed)
         self._names, self._counted = names, one_of("counted", counted, COUNTED)
-        self._layers: tuple[Layer, ...] = ()
 
     def each(self, images: Any, progress: bool) -> Iterator[_SelectionCounts]:
         """Yield what every image's decisions select."""
@@ -444,8 +461,7 @@ class _DegreePass(_DecisionPass):
                 bar.update()
 
     def _counts_of(self, batch: Batch) -> _SelectionCounts | None:
-        capture = self.probe.capture(batch.x, self._names)
-        self._layers = capture.layers
+        capture = self._captured(batch, self._names)
         index, (sample,) = self._index(capture), batch.samples
         if index is None:
             return None
@@ -468,13 +484,13 @@ class _DegreePass(_DecisionPass):
         ordered = sorted(images, key=lambda one: one.key)
         classes, own = np.unique([one.index for one in ordered], return_inverse=True)
         shuffled = shuffles(own, self.seed)
-        settings = {"counted": self._counted, "layers": tuple(one.name for one in self._layers)}
+        settings = {"counted": self._counted, "layers": tuple(one.name for one in self.layers)}
         return DegreeSummary(
             classes=tuple(self.classifier.name(int(index)) for index in classes),
             images=np.bincount(own),
             layers=tuple(
                 layer_degrees(layer, [one.chosen[i] for one in ordered], own, shuffled)
-                for i, layer in enumerate(self._layers)
+                for i, layer in enumerate(self.layers)
             ),
             counted=self._counted,
             provenance=self._provenance("discriminative degree", settings),

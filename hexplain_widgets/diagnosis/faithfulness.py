@@ -294,6 +294,7 @@ class _FaithfulnessPass:
         self.notes: list[str] = []
         self.probe = Probe(classifier)
         self.layers: tuple[Layer, ...] = ()
+        self.said: tuple[str, ...] = ()
         self.means: dict[str, Tensor] | None = None
 
     def each(self, images: Any, progress: bool) -> Iterator[_ImageFaithfulness]:
@@ -308,7 +309,7 @@ class _FaithfulnessPass:
         index = int(capture.logits[0].argmax())
         if not self.layers:
             self._leave_out_unworkable(capture, index)
-        self.layers = capture.layers
+        self.layers, self.said = capture.layers, capture.notes
         draw = drawing(sample.key, "faithfulness", self.seed)
         with visiting(self.classifier.model):
             steps = tuple(self._steps(capture, index, draw))
@@ -411,7 +412,7 @@ class _FaithfulnessPass:
             accuracy=(named == labels[:, None, None])[known].mean(0) if known.any() else None,
             whole_accuracy=float((own == labels)[known].mean()) if known.any() else None,
             provenance=self._provenance(),
-            notes=(*self.notes, *notes),
+            notes=(*dict.fromkeys((*self.classifier.notes, *self.said)), *self.notes, *notes),
         )
 
     def _provenance(self) -> Provenance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,8 @@ def insertion_deletion(
     Classifier raises.
     """
     classifier = Classifier.of(model)
-    x = classifier.prepare(image).x
+    prepared = classifier.prepare(image)
+    x = prepared.x
     index = _index(classifier, x, heat, target)
     key = _key(x)
     order = _order(_values(heat), (x.shape[2], x.shape[3]), drawing(key, "ties", seed))
@@ -68,7 +69,10 @@ def insertion_deletion(
     others = [
         removal.of(chance.permutation(len(order))) for _ in range(at_least_one("draws", draws))
     ]
-    return _evidence(heat, classifier, removal, removal.of(order), others, seed)
+    curves = _evidence(heat, classifier, removal, removal.of(order), others, seed)
+    said = heat.notes if isinstance(heat, HeatMap) else ()
+    notes = dict.fromkeys((*classifier.notes, *prepared.notes, *said))
+    return replace(curves, notes=tuple(notes))
 
 
 def _evidence(
@@ -99,7 +103,6 @@ def _evidence(
         random_insertion_area=areas[3],
         provenance=_provenance(classifier, removal, seed),
         index=removal.index,
-        notes=classifier.notes,
     )
 
 

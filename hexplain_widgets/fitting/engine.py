@@ -55,6 +55,12 @@ class BaseEngine(Generic[S]):
         """How many images were seen."""
         return self._fitted.images
 
+    @property
+    def _said(self) -> tuple[str, ...]:
+        """What is to be said of scores and layers, each once."""
+        own = self.classifier_.score_notes if self.classifier_ else ()
+        return tuple(dict.fromkeys((*own, *self._fitted.scope.notes)))
+
     def _going_on(self, plan: Plan[S], classifier: Classifier, checkpoint: Any) -> S | None:
         """Return what a fit goes on with: a checkpoint, or else what was kept; None for nothing.
 

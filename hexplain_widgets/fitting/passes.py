@@ -6,6 +6,7 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, Generic, TypeVar
@@ -20,7 +21,7 @@ from ..data.samples import Batch, batches, is_shuffled, length_of
 from ..network.classifier import Classifier
 from ..network.probe import Probe
 from .states import Settings
-from .statistics import Range, State, Statistics, joined
+from .statistics import Range, State, Statistics, joined, layers_in
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -29,6 +30,7 @@ S = TypeVar("S", bound=Statistics[Any, Any])
 GROUP = 8
 # How often what all workers have lost is handed out again.
 TRIES = 3
+FIRST = "Of the first image of the data: {}"
 # Images that go through the network at once.
 BATCH, BATCH_DEVICE = 8, 64
 # Shards of a cluster: small enough to spread, large enough for their sums to be worth sending.
@@ -288,12 +290,19 @@ class Pass(Generic[S]):
         self._saved(last=True)
 
     def _open(self, first: Batch) -> S:
-        scope = self._plan.scope(self._probe, first)
+        scope = self._noted(first, self._plan.scope(self._probe, first))
         if self._statistics is None:
             self._statistics = self._plan.empty(scope)
         self._statistics.check_same(scope)
         self._begun(self._statistics)
         return self._statistics
+
+    def _noted(self, first: Batch, scope: Any) -> Any:
+        """Return a scope with what is to be said of its scores and layers."""
+        layers, scores = list(layers_in(scope)), self._classifier.score_notes
+        own = self._probe.notes(first.x[:1], layers) if layers else ()
+        pictures = (FIRST.format(note) for note in first.samples[0].notes)
+        return replace(scope, notes=tuple(dict.fromkeys((*scores, *own, *pictures))))
 
     def _checked(self, batch: Batch) -> Batch:
         self.statistics.check_labels(batch)

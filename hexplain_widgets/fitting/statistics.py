@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
@@ -128,12 +128,14 @@ class Sums:
 class Scope:
     """What statistics belong to: only those of one network and one plan add up.
 
-    `network` is the hash of the weights, `names` are the classes.
+    `network` is the hash of the weights, `names` are the classes; `notes` say what is to be known
+    of scores and layers, and make no difference.
     """
 
     network: str
     model: str
     names: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=(), kw_only=True, compare=False)
 
     def aspects(self) -> dict[str, object]:
         """Return by name what has to be the same for statistics to add up."""
@@ -145,17 +147,18 @@ class Scope:
     @property
     def layouts(self) -> dict[str, str]:
         """How the values of each layer lie, by its name."""
-        return {layer.name: layer.layout or "nchw" for layer in _layers_in(self)}
+        return {layer.name: layer.layout or "nchw" for layer in layers_in(self)}
 
     def settings(self) -> Settings:
-        """Return the fields as JSON values, without the layouts of layers that are maps."""
-        return asdict(self, dict_factory=_without_plain_layouts)
+        """Return the fields as JSON values, without what is as usual."""
+        return asdict(self, dict_factory=_without_the_usual)
 
     @classmethod
     def restored(cls, settings: Settings) -> Self:
         """Return what `settings` gave; raises what the conversion of its fields raises."""
-        names = tuple(map(str, settings["names"]))
-        return cls(**{**settings, "names": names, **cls._converted(settings)})
+        names, notes = (tuple(map(str, settings.get(k, ()))) for k in ("names", "notes"))
+        given = {**settings, "names": names, "notes": notes}
+        return cls(**{**given, **cls._converted(settings)})
 
     @classmethod
     def _converted(cls, settings: Settings) -> Settings:
@@ -163,18 +166,20 @@ class Scope:
         return {}
 
 
-def _without_plain_layouts(fields: Iterable[tuple[str, Any]]) -> Settings:
-    return {name: value for name, value in fields if (name, value) != ("layout", None)}
+def _without_the_usual(fields: Iterable[tuple[str, Any]]) -> Settings:
+    usual = (("layout", None), ("notes", ()))
+    return {name: value for name, value in fields if (name, value) not in usual}
 
 
-def _layers_in(value: Any) -> Iterator[Layer]:
+def layers_in(value: Any) -> Iterator[Layer]:
+    """Yield the layers that a scope names, in its order."""
     if isinstance(value, Layer):
         yield value
     elif is_dataclass(value):
-        yield from _layers_in(tuple(getattr(value, f.name) for f in fields(value)))
+        yield from layers_in(tuple(getattr(value, f.name) for f in fields(value)))
     elif isinstance(value, tuple):
         for item in value:
-            yield from _layers_in(item)
+            yield from layers_in(item)
 
 
 def names_of(classifier: Classifier, classes: int) -> tuple[str, str, tuple[str, ...]]:

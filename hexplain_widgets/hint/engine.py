@@ -336,6 +336,7 @@ class Hint(BaseEngine[RegionStatistics]):
         shown = linked(self._of_layers, self.layer_.name, concepts, top, stopped)
         return replace(
             shown,
+            notes=(*self._said, *shown.notes),
             provenance=self._provenance("all concepts"),
             portraits=self.portraits(shown.neurons),
             maps=self._maps(images, maps_of, stopped),

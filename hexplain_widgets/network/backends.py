@@ -26,10 +26,12 @@ from .layout import (
     layouts_in,
     unknown_layer,
 )
-from .receptive import Cells, Field, Range, fields_from, keeps_images_apart
+from .receptive import Cells, Field, Range, fields_from, keeps_images_apart, whole
 from .regions import Regions
 from .segments import SegmentRunner
 
+# Strides leave a part of an image unseen at its border, seldom more than this leaves.
+LEAST_SEEN = 0.8
 CLIPS = (F.relu6, F.hardtanh, torch.clamp)
 Key = tuple[str, int]
 
@@ -61,6 +63,7 @@ class TracedGraph:
         self._maps_of: dict[fx.Node, fx.Node] = {}
         self._values_of: dict[fx.Node, fx.Node] = {}
         self._unread: set[fx.Node] | None = None
+        self._otherwise: dict[str, bool] = {}
 
     def _named(self) -> dict[str, fx.Node]:
         calls = zip(self._call_names, self.graph.calls, strict=True)
@@ -333,6 +336,30 @@ class TracedGraph:
             ends.update(zip(keys, region[2:], strict=True))
         rows, columns = (ends[key] for key in keys)
         return Cells(rows, columns)
+
+    def lies_otherwise(self, name: str) -> bool:
+        """Whether maps do not lie as the image does: turned, mirrored or cropped on the way.
+
+        Then later rows or columns look no further down or right, or a border at no border.
+        """
+        if name not in self._otherwise:
+            node = self.node(name)
+            self._otherwise[name] = node is not None and self._turns(node)
+        return self._otherwise[name]
+
+    def _turns(self, node: fx.Node) -> bool:
+        if self._fields(self.graph.image).get(node) is not None:
+            return False
+        _, _, h, w = self.graph.shape(node) or (1, 1, 1, 1)
+        image = whole(self.graph.shape(self.graph.image) or (1, 1))
+        units = ((0, 0, 0), (0, h - 1, 0), (0, 0, w - 1))
+        first, below, right = (self.cells(node, unit) or image for unit in units)
+        if image in (first, below, right):
+            return False
+        sides = ((first.rows, below.rows, h), (first.columns, right.columns, w))
+        order = all(count == 1 or sum(a) < sum(b) for a, b, count in sides)
+        seen = (max(a[1], b[1]) - min(a[0], b[0]) + 1 for a, b, _ in sides)
+        return not order or any(s < LEAST_SEEN * n for s, n in zip(seen, image.sides, strict=True))
 
     def _fields(self, start: fx.Node) -> dict[fx.Node, Field | None]:
         if start not in self._fields_from:

@@ -204,14 +204,14 @@ class Classifier:
         if isinstance(image, PreparedImage):
             return image
         given = isinstance(image, Tensor)
-        x, notes = self._noted(image)
+        x, notes = self.prepared(image)
         return PreparedImage(x.to(self.device, self.dtype), self.shown(x, given=given), notes)
 
-    def prepared(self, image: Any) -> Float[Tensor, "1 c h w"]:
-        """Return an image of any kind as its transform or the user left it, on its own device."""
-        return self._noted(image)[0]
+    def prepared(self, image: Any) -> tuple[Float[Tensor, "1 c h w"], tuple[str, ...]]:
+        """Return an image of any kind as its transform or the user left it, on its own device.
 
-    def _noted(self, image: Any) -> tuple[Tensor, tuple[str, ...]]:
+        With what `PreparedImage.notes` says of it.
+        """
         if isinstance(image, Tensor):
             x = batch_of(image)
             return x, self._unusual(x)

@@ -7,7 +7,7 @@ not what runs for every image, a segment replays the recorded outputs of everyth
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,6 +37,10 @@ BESIDE = (
     "The scores rest on other tokens of {} too, beside its patches (a class token, registers): what"
     " these add is on no map."
 )
+LAID = (
+    "The maps of {} lie otherwise than the image (turned, mirrored or cropped on the way): drawn"
+    " over it, a cell is not where it looks. The boxes of units are right."
+)
 SWITCHED_OFF = "The network's forward switches gradients off: those of its operations are taken."
 # A network that may answer by chance is asked so often whether it does.
 AGAIN = 4
@@ -49,8 +53,6 @@ DRAWS = (
     f"The network draws random numbers. Run {AGAIN + 1} times on this image it gave the same"
     " scores; that it always does is not known."
 )
-# Strides leave a part of an image unseen at its border, seldom more than this leaves.
-LEAST_SEEN = 0.8
 DIFFERS = "its operations, run again, do not give its own answer"
 
 
@@ -110,7 +112,8 @@ def _bound_to(
 class Capture:
     """One image inside a network: maps `(1, K, H, W)` by layer, deepest first, and logits.
 
-    `notes` say what is to be known of these layers, and what of the scores passes by the deepest.
+    `notes` say what is to be known of these layers, what of the scores passes by the deepest, and
+    how the network was run where that is not as usual.
     """
 
     x: Float[Tensor, "1 c h w"]
@@ -152,7 +155,7 @@ class Probe:
         self._last = self._known(x).graph
         return self._last
 
-    def notes(self, x: Float[Tensor, "n c h w"]) -> tuple[str, ...]:
+    def _ways(self, x: Float[Tensor, "n c h w"]) -> tuple[str, ...]:
         """Return what is to be said of how the network is run for images of this size."""
         known, twin = self._known(x), self._twin.why
         why = known.why
@@ -334,12 +337,19 @@ class Probe:
         table = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
         for layer in table:
             check_finite(f"the layer {layer.name} gives", maps[layer.name])
-        passing = self._passing_by(x, table[0].name)
-        if layers is None:
-            self.classifier.stage_notes = passing
         doubts = _doubts(survey) if layers is None else ()
-        said = (*doubts, *self._stream_note(x, table), *self._laid_note(table), *passing)
-        return Capture(x, logits, {layer.name: maps[layer.name] for layer in table}, table, said)
+        if layers is None:
+            self.classifier.stage_notes = (*self._passing_by(x, table[0].name), *doubts)
+        maps = {layer.name: maps[layer.name] for layer in table}
+        return Capture(x, logits, maps, table, (*doubts, *self.notes(x, table)))
+
+    def notes(self, x: Float[Tensor, "n c h w"], layers: Sequence[Layer]) -> tuple[str, ...]:
+        """Return what is to be said of layers, deepest first, and of how the network is run.
+
+        In images of the size of `x`.
+        """
+        passing = self._passing_by(x, layers[0].name)
+        return (*self._stream_note(x, layers), *self._laid_note(layers), *passing, *self._ways(x))
 
     def _stream_note(self, x: Tensor, layers: Collection[Layer]) -> tuple[str, ...]:
         """Say what a channel is worth where layers are the residual stream of attention."""
@@ -352,28 +362,10 @@ class Probe:
 
     def _laid_note(self, layers: Collection[Layer]) -> tuple[str, ...]:
         """Say which maps lie otherwise than the image that they are drawn over."""
-        names = ", ".join(layer.name for layer in layers if self._lies_otherwise(layer))
-        if not names:
-            return ()
-        return (
-            f"The maps of {names} lie otherwise than the image (turned, mirrored or cropped on the"
-            " way): drawn over it, a cell is not where it looks. The boxes of units are right.",
-        )
-
-    def _lies_otherwise(self, layer: Layer) -> bool:
-        """Whether later rows or columns look no further down or right, or a border at no border."""
-        if self.field(layer.name) is not None:
-            return False
-        _, h, w = layer.shape
-        ends = [self.cells(layer.name, unit) for unit in ((0, 0, 0), (0, h - 1, 0), (0, 0, w - 1))]
-        image = self._whole()
-        first, below, right = (image if cells is None else cells for cells in ends)
-        if image in (first, below, right):
-            return False
-        sides = ((first.rows, below.rows, h), (first.columns, right.columns, w))
-        order = all(count == 1 or sum(a) < sum(b) for a, b, count in sides)
-        seen = (max(a[1], b[1]) - min(a[0], b[0]) + 1 for a, b, _ in sides)
-        return not order or any(s < LEAST_SEEN * n for s, n in zip(seen, image.sides, strict=True))
+        graph = self._last
+        turned = (n.name for n in layers if graph is not None and graph.lies_otherwise(n.name))
+        names = ", ".join(turned)
+        return (LAID.format(names),) if names else ()
 
     def _passing_by(self, x: Tensor, deepest: str) -> tuple[str, ...]:
         """Return in words what leads to the scores beside the deepest layer."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,56 @@ _RESIZES = words(
 _ADAPTIVE = words("adaptive_avg_pool2d adaptive_max_pool2d adaptiveavgpool2d adaptivemaxpool2d")
 # Tables of where entries come from are kept for all units, up to so many entries together.
 MOST_ENTRIES = 2**25
+# What operations look at is kept for so many of their regions: layers see much alike.
+MOST_REGIONS = 2**16
+
+
+class _Places:
+    """Where the entries of one value are in another: `places` count along it, -1 is nowhere.
+
+    Where each axis goes its own way, a line for each axis says it all.
+    """
+
+    def __init__(self, places: np.ndarray, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._lines = _lines_of(places, shape)
+        self._places = places if self._lines is None else None
+
+    @property
+    def size(self) -> int:
+        """How many numbers are kept."""
+        return sum(table.size for table in (self._lines or (self._places,)) if table is not None)
+
+    def part(self, region: Region) -> Region | None:
+        """Return the first and last places of a region along every axis, None for nowhere."""
+        slices = tuple(slice(first, last + 1) for first, last in region)
+        if self._places is None:
+            axes = [line[own] for line, own in zip(self._lines or (), slices, strict=True)]
+            axes = [places[places >= 0] for places in axes]
+        else:
+            places = self._places[slices]
+            axes = [*np.unravel_index(places[places >= 0], self._shape)]
+        if not all(axis.size for axis in axes):
+            return None
+        return tuple((int(axis.min()), int(axis.max())) for axis in axes)
+
+
+def _lines_of(places: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray] | None:
+    """Return for each axis where its entries are along the same axis, None where others move it."""
+    if places.ndim != len(shape) or not places.size:
+        return None
+    start = np.unravel_index(places.argmax(), places.shape)
+    lines = []
+    for own in range(places.ndim):
+        along = places[tuple(slice(None) if i == own else at for i, at in enumerate(start))]
+        axis = np.unravel_index(along.clip(0), shape)[own]
+        lines.append(np.where(along >= 0, axis, -1))
+    spread = np.meshgrid(*lines, indexing="ij", sparse=True)
+    expected: Any = 0
+    for line, count in zip(spread, shape, strict=True):
+        # Once below zero, always so: a missing entry stays missing.
+        expected = np.where((line < 0) | (expected < 0), -1, expected * count + line)
+    return lines if np.array_equal(expected, places) else None
 
 
 class Regions:
@@ -65,7 +116,8 @@ class Regions:
         self._necks = graph.necks()
         self._wholes: dict[fx.Node, Region | None] = {}
         self._rules: dict[fx.Node, Callable[[fx.Node, Region], Inputs] | None] = {}
-        self._tables: dict[tuple[fx.Node, fx.Node], np.ndarray] = {}
+        self._tables: dict[tuple[fx.Node, fx.Node], _Places] = {}
+        self._known: dict[tuple[fx.Node, Region], list[tuple[fx.Node, Region]]] = {}
 
     def seen(self, node: fx.Node, entry: Sequence[int]) -> Region | None:
         """Return the entries of the image that can move one entry of a node's value.
@@ -75,15 +127,19 @@ class Regions:
         return self._seen(node, tuple((i, i) for i in entry))
 
     def _seen(self, node: fx.Node, region: Region) -> Region | None:
-        regions: dict[fx.Node, Region] = {node: region}
-        for step in reversed(self._graph.needed([node], {self._graph.image})):
-            if step not in regions:
-                continue
+        order, regions = self._graph.order, {node: region}
+        waiting = [-order[node]]
+        while waiting:
+            step = self._graph.nodes[-heappop(waiting)]
+            if step is self._graph.image:
+                return regions[step]
             if step is not node and step in self._necks and regions[step] == self._all(step):
                 return self._by_all_of(step)
             for source, part in self._inputs(step, regions[step]):
+                if source not in regions:
+                    heappush(waiting, -order[source])
                 regions[source] = _joined(part, regions.get(source))
-        return regions.get(self._graph.image)
+        return None
 
     def _by_all_of(self, neck: fx.Node) -> Region | None:
         """Return what all entries of a value together see, through which everything passes."""
@@ -97,8 +153,15 @@ class Regions:
     def _all(self, node: fx.Node) -> Region:
         return tuple((0, n - 1) for n in self._shape(node) or ())
 
-    def _inputs(self, node: fx.Node, region: Region) -> Inputs:
-        """Yield what an operation looks at for a region of its result."""
+    def _inputs(self, node: fx.Node, region: Region) -> list[tuple[fx.Node, Region]]:
+        """Return what an operation looks at for a region of its result."""
+        if (node, region) not in self._known:
+            if len(self._known) > MOST_REGIONS:
+                self._known.clear()
+            self._known[node, region] = list(self._looks_at(node, region))
+        return self._known[node, region]
+
+    def _looks_at(self, node: fx.Node, region: Region) -> Inputs:
         if node not in self._rules:
             self._rules[node] = self._rule(node) if self._shape(node) is not None else None
         rule = self._rules[node]
@@ -175,25 +238,25 @@ class Regions:
         sources = [s for s in behind.all_input_nodes if self._shape(s) and s in self._of_image]
         for source in sources:
             table = self._table(node, behind, source, sources)
-            places = table[tuple(slice(first, last + 1) for first, last in region)]
-            places = places[places >= 0]
-            if places.size:
-                axes = np.unravel_index(places, self._shape(source) or ())
-                yield source, tuple((int(axis.min()), int(axis.max())) for axis in axes)
+            part = table.part(region)
+            if part is not None:
+                yield source, part
 
     def _table(
         self, node: fx.Node, behind: fx.Node, source: fx.Node, sources: Sequence[fx.Node]
-    ) -> np.ndarray:
-        """Return for each entry of a node's value where it is in a source's, -1 for none of it."""
+    ) -> _Places:
+        """Return where in a source's value the entries of a node's are."""
         if (node, source) not in self._tables:
             if sum(table.size for table in self._tables.values()) > MOST_ENTRIES:
                 self._tables.clear()
-            self._tables[node, source] = self._looked_up(node, behind, source, sources)
+            places = self._looked_up(node, behind, source, sources)
+            self._tables[node, source] = _Places(places, self._shape(source) or ())
         return self._tables[node, source]
 
     def _looked_up(
         self, node: fx.Node, behind: fx.Node, source: fx.Node, sources: Sequence[fx.Node]
     ) -> np.ndarray:
+        """Return for each entry of a node's value which of a source's it is, -1 for none of it."""
         numbers = {s: torch.zeros(self._shape(s) or (), dtype=torch.float64) for s in sources}
         count = numbers[source].numel()
         own = torch.arange(count, dtype=torch.float64).view(numbers[source].shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -78,8 +79,8 @@ def state(model: nn.Module) -> dict[str, object]:
         "torch": (nn.Module.__call__, nn.Module.__setattr__, Tensor.__getitem__),
         "modes": (torch.is_grad_enabled(), torch.is_inference_mode_enabled(),
                   _len_torch_function_stack(), torch.get_default_dtype()),
-        # Not Python's: the run-time type checks of the tests draw from it.
-        "random": (torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes()),  # noqa: NPY002
+        "random": (torch.get_rng_state().numpy().tobytes(), np.random.get_state()[1].tobytes(),  # noqa: NPY002
+                   random.getstate()),
         "lock": twin_of(model).lock._is_owned(),
     }  # fmt: skip
 

@@ -230,9 +230,8 @@ BY_CHANCE: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def random_state() -> tuple[object, ...]:
-    """Of numpy and torch: what checks types in the tests draws from Python's own."""
     numpy = np.random.get_state()  # noqa: NPY002
-    return numpy[1].tobytes(), numpy[2], torch.get_rng_state().tolist()
+    return numpy[1].tobytes(), numpy[2], torch.get_rng_state().tolist(), random.getstate()
 
 
 @pytest.mark.parametrize("kind", BY_CHANCE)
