@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, Int16
+from jaxtyping import Bool, Float, Int, Int16
 from torch import nn
 
 from ..arguments import at_least_one, share
@@ -27,6 +27,7 @@ from ..network.probe import Probe
 from ..provenance import fingerprint, versions
 from .maps import (
     GRID,
+    FilterMaps,
     MapExtractor,
     MapSample,
     SampledImage,
@@ -41,7 +42,6 @@ Regions = Callable[[int], Bool[np.ndarray, "k y x"]]
 # A part is suggested from this IoU on, at this quantile (Net Dissection).
 LEAST, QUANTILE = 0.04, 0.995
 MEMORY = 2**30
-Maps = Float32[np.ndarray, "n k h w"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +217,7 @@ class FilterGallery:
             f"The images are labelled with {levels}, not with a {self.level}: none is suggested.",
         )
 
-    def _run(self, data: Any, keep: Callable[[tuple[Batch, Maps]], None], progress: bool) -> None:
+    def _run(self, data: Any, keep: Callable[[FilterMaps], None], progress: bool) -> None:
         classifier = self.classifier_
         source = batches(data, classifier, size=batch_size(classifier))
         first = next(source, None)
@@ -241,20 +241,20 @@ class FilterGallery:
             self._strongest = StrongestImages(self._extractor.layer.shape[0])
         return self._extractor
 
-    def _keep(self, pair: tuple[Batch, Maps], labels: LabelReader | None) -> None:
-        batch, maps = pair
+    def _keep(self, found: FilterMaps, labels: LabelReader | None) -> None:
+        batch = found.batch
         strongest, taken = self._strongest.draft(), self._sample.draft()
-        strongest.add(batch, maps, lambda i: picture_of_sample(batch.samples[i], self.classifier_))
-        for sample, own in zip(batch.samples, maps, strict=True):
+        strongest.add(found, lambda i: picture_of_sample(batch.samples[i], self.classifier_))
+        for sample, own in zip(batch.samples, found.maps, strict=True):
             own_labels = None if labels is None else labels.of(sample)
             taken.add(sample.key, SampledImage(own.copy(), own_labels))
         # In one step: an error on the way leaves what was gathered before.
         vars(self).update(_strongest=strongest, _sample=taken, images_=self.images_ + len(batch))
 
-    def _keep_labelled(self, pair: tuple[Batch, Maps], labels: LabelReader) -> None:
+    def _keep_labelled(self, found: FilterMaps, labels: LabelReader) -> None:
         before = self._elsewhere
         elsewhere = MapSample(self.memory, self.seed) if before is None else before.draft()
-        for sample, own in zip(pair[0].samples, pair[1], strict=True):
+        for sample, own in zip(found.batch.samples, found.maps, strict=True):
             own_labels = labels.of(sample)
             if own_labels is not None:
                 elsewhere.add(sample.key, SampledImage(own.copy(), own_labels))

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..arguments import check_finite
 from ..data.samples import Batch
 from ..evidence import FilterPortrait, Layer
-from ..fitting.exemplars import SIDE, Exemplars, Picture, printable
+from ..fitting.exemplars import SIDE, Exemplars, Picture, Strength, peaks_of, printable
 from ..fitting.passes import Extractor
 from ..network.gating import LayerGates, gated
 from ..network.guest import visiting
@@ -25,7 +25,6 @@ from ..solvers.reservoirs import hashes_of, image_number
 
 Span = tuple[float, float]
 Size = tuple[int, int]
-MapsOfBatch = tuple[Batch, Float32[np.ndarray, "n k h w"]]
 WHOLE: Span = (0.0, 1.0)
 # Regions and labels are laid over each other on so many rows and columns of the network's input.
 GRID = 56
@@ -55,7 +54,21 @@ def _along(maps: np.ndarray, pixels: int, span: Span, axis: int) -> np.ndarray:
     return np.asarray(before + part * (after - before))
 
 
-class MapExtractor(Extractor[MapsOfBatch]):
+@dataclass(frozen=True, eq=False)
+class FilterMaps:
+    """What one batch gave: the maps of a layer's filters, and how high each is at its peak."""
+
+    batch: Batch
+    maps: Float32[np.ndarray, "n k h w"]
+    peaks: Strength
+
+    def of(self, filters: Sequence[int]) -> FilterMaps:
+        """Return those of some filters, in this order."""
+        some = np.ascontiguousarray(self.maps[:, list(filters)])
+        return FilterMaps(self.batch, some, self.peaks.of(filters))
+
+
+class MapExtractor(Extractor[FilterMaps]):
     """Asks a network for the maps of one layer; `layer` None is the last of its stages."""
 
     def __init__(self, probe: Probe, layer: str | None, x: Float[Tensor, "1 c h w"]) -> None:
@@ -64,22 +77,22 @@ class MapExtractor(Extractor[MapsOfBatch]):
         self.layer: Layer = capture.layers[0]
         self._gates: dict[tuple[int, ...], LayerGates] = {}
 
-    def _extract(self, batch: Batch) -> MapsOfBatch:
-        return batch, self._maps(batch.x)
+    def _joined(self, batch: Batch, first: FilterMaps, second: FilterMaps) -> FilterMaps:
+        maps = np.concatenate([first.maps, second.maps])
+        return FilterMaps(batch, maps, first.peaks.joined(second.peaks))
 
-    def _joined(self, batch: Batch, first: MapsOfBatch, second: MapsOfBatch) -> MapsOfBatch:
-        return batch, np.concatenate([first[1], second[1]])
-
-    def _maps(self, x: Float[Tensor, "n c h w"]) -> Float32[np.ndarray, "n k y x"]:
+    def _extract(self, batch: Batch) -> FilterMaps:
+        x = batch.x
         shape, classifier, name = tuple(x.shape[1:]), self._probe.classifier, self.layer.name
         with visiting(classifier.model), torch.no_grad():
             if shape not in self._gates:
                 self._gates[shape] = gated(self._probe, x[:2], [name])
-            cache = self._gates[shape].take(x)
+            cache = self._gates[shape].take(x, unclipped=True)
         classifier.check_logits(cache.logits, x)
         maps = cache.maps[name].float()
         check_finite(f"the layer {name} gives", maps)
-        return np.asarray(maps.cpu().numpy(), np.float32)
+        peaks = peaks_of(maps, cache.unclipped.get(name))
+        return FilterMaps(batch, np.asarray(maps.cpu().numpy(), np.float32), peaks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,16 +180,12 @@ class StrongestImages:
         self._lowest = np.full(filters, np.inf)
         self._maps: dict[tuple[int, bytes], tuple[Float32[np.ndarray, "h w"], Size]] = {}
 
-    def add(
-        self,
-        batch: Batch,
-        maps: Float32[np.ndarray, "n k h w"],
-        picture: Callable[[int], Picture],
-    ) -> None:
+    def add(self, found: FilterMaps, picture: Callable[[int], Picture]) -> None:
         """Take a batch of images; `picture(i)` shows the i-th and is asked only where it enters."""
+        batch, maps = found.batch, found.maps
         keys = [sample.key for sample in batch.samples]
         size = int(batch.x.shape[2]), int(batch.x.shape[3])
-        self._exemplars.add(maps.max((2, 3)).astype(np.float64), keys, picture)
+        self._exemplars.add(found.peaks, keys, picture)
         self._lowest = np.minimum(self._lowest, maps.min((0, 2, 3)))
         for key, own in zip(map(printable, keys), maps, strict=True):
             for k in np.flatnonzero((self._exemplars.keys == key).any(1)).tolist():
@@ -220,6 +229,8 @@ class StrongestImages:
                 values=values[places],
                 masks=_stacked(masks, (SIDE, SIDE), np.bool_),
                 threshold=threshold,
+                unclipped=self._exemplars.before_clip(k) if len(keys) else None,
+                tied=bool(self._exemplars.tied[k]) and len(keys) > 0,
             )
 
     def _picture(self, key: bytes, opened: dict[bytes, Picture]) -> UInt8[np.ndarray, "h w 3"]:

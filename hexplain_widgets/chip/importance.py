@@ -210,10 +210,12 @@ class Importance:
                 f"got channel {channel} of {layer}; expected 0 to {count - 1}; see"
                 " chip.importance(layer)"
             )
-        images, values = self.statistics.exemplars(layer).of(channel)
+        kept = self.statistics.exemplars(layer)
+        images, values = kept.of(channel)
         empty = np.zeros((0, 1, 1, 3), np.uint8)
         stacked = np.stack(images) if images else empty
-        return ChannelPortrait(layer, channel, stacked, np.array(values), activation)
+        tied = bool(kept.tied[channel])
+        return ChannelPortrait(layer, channel, stacked, np.array(values), activation, tied)
 
 
 def checked_sparsity(sparsity: float) -> float:

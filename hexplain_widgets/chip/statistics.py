@@ -15,7 +15,7 @@ from torch import Tensor
 from ..arguments import check_finite
 from ..data.samples import Batch, picture_of_sample
 from ..evidence import Layer
-from ..fitting.exemplars import Exemplars
+from ..fitting.exemplars import Exemplars, Strength
 from ..fitting.passes import Extractor, Plan
 from ..fitting.states import Settings
 from ..fitting.statistics import Addend, Scope, Statistics, names_of, numbered
@@ -189,7 +189,7 @@ class ResponseStatistics(Statistics[ResponseScope, ResponseBatch]):
         for name, rows in batch.rows.items():
             self._moments[name].add(rows)
             self._exemplars[name].add(
-                batch.means(name),
+                Strength(batch.means(name)),
                 batch.keys,
                 lambda i: picture_of_sample(batch.images.samples[i], classifier),
             )

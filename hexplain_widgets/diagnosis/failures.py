@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from ..arguments import at_least_one, one_of, share
-from ..atlas.maps import MapExtractor, MapSample, SampledImage, StrongestImages
-from ..data.samples import Batch, batches, length_of, picture_of_sample
+from ..atlas.maps import FilterMaps, MapExtractor, MapSample, SampledImage, StrongestImages
+from ..data.samples import batches, length_of, picture_of_sample
 from ..evidence import (
     Decomposition,
     Failure,
@@ -42,7 +42,6 @@ from .surrogates import masked_logits
 QUANTILE = 0.99
 MEMORY = 2**28
 Portraits = tuple[tuple[FilterPortrait, ...], tuple[tuple[str, ...], ...]]
-Maps = Float32[np.ndarray, "n k h w"]
 # Regions are given on so many rows and columns over the image.
 GRID = 56
 # A blur this wide, as a share of the image's smaller side, leaves no part to be told.
@@ -63,6 +62,8 @@ def exemplars_of(
 ) -> Portraits:
     """Return the images in which each channel's peak is highest, and the names of their classes.
 
+    Where the layer clips its values from above, peaks are compared before the clip; of equal ones
+    the mean over the map decides, and where images are still equal the portrait says so.
     `data` is any Dataset, DataLoader or iterable; a name is empty where an image has no label. A
     region is where the channel is above the `quantile` of its values over the data. `done` is told
     how many images were seen. Raises ValueError for data without an image and what data of another
@@ -104,14 +105,11 @@ class _ExemplarSample:
         self._names: dict[bytes, str] = {}
         self._done, self._images = done, 0
 
-    def keep(self, pair: tuple[Batch, Maps]) -> None:
+    def keep(self, maps: FilterMaps) -> None:
         """Take a batch in."""
-        batch, maps = pair
-        own = np.ascontiguousarray(maps[:, self._channels])
-        self._strongest.add(
-            batch, own, lambda i: picture_of_sample(batch.samples[i], self._classifier)
-        )
-        for sample, each in zip(batch.samples, own, strict=True):
+        batch, own = maps.batch, maps.of(self._channels)
+        self._strongest.add(own, lambda i: picture_of_sample(batch.samples[i], self._classifier))
+        for sample, each in zip(batch.samples, own.maps, strict=True):
             self._sample.add(sample.key, SampledImage(each.copy()))
             named = ", ".join(map(self._classifier.name, sample.labels or ()))
             self._names[printable(sample.key)] = named

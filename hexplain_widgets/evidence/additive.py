@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance
+from .base import Evidence, Layer, Prediction, Provenance, ranking_of
 
 # How the scores of concepts came about: filters of a layer, or heads that read the layer.
 FILTERS, HEADS = "filters", "heads"
@@ -152,6 +152,8 @@ class FilterPortrait(Evidence):
 
     `images` are square, strongest first; `values` the filter's highest value in each; `masks` where
     it is above its `threshold`, a high quantile over the data set, at the thumbnail's resolution.
+    `unclipped` are the values before the layer's upper clip, by which the images are ranked; None
+    where nothing is clipped. `tied` says that another image is as strong as the last of these.
     """
 
     filter: int
@@ -159,6 +161,13 @@ class FilterPortrait(Evidence):
     values: Float[np.ndarray, " m"]
     masks: Bool[np.ndarray, "m h w"]
     threshold: float
+    unclipped: Float[np.ndarray, " m"] | None = None
+    tied: bool = False
+
+    @property
+    def ranking(self) -> str:
+        """What is to be known of the choice of these images; empty where nothing is."""
+        return ranking_of(self.unclipped, self.tied)
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,3 +134,14 @@ def as_table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows of text one below the other, each column as wide as its longest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def ranking_of(unclipped: Sequence[float] | np.ndarray | None, tied: bool) -> str:
+    """Return in words what is to be known of images that show where a channel is strongest.
+
+    `unclipped` are its values before the layer's clip, None where none counted; empty for nothing.
+    """
+    before = [f"{value:.3g}" for value in ([] if unclipped is None else unclipped)]
+    ranked = f"Ranked by the values before the layer's clip: {', '.join(before)}." if before else ""
+    arbitrary = "Others are just as strong: which of them are shown is arbitrary." if tied else ""
+    return " ".join(part for part in (ranked, arbitrary) if part)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .base import Evidence, Provenance
+from .base import Evidence, Provenance, ranking_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,8 @@ class ChannelPortrait(Evidence):
     """What one channel answers to: the images of the data set where it is strongest.
 
     `images` are thumbnails, strongest first, and `values` the channel's spatial mean in each;
-    `activation` is its map on the image in question, where there is one.
+    `activation` is its map on the image in question, where there is one. `tied` says that another
+    image is as strong as the last of these: which of them are shown is arbitrary.
     """
 
     layer: str
@@ -45,6 +46,12 @@ class ChannelPortrait(Evidence):
     images: UInt8[np.ndarray, "m h w 3"]
     values: Float[np.ndarray, " m"]
     activation: Float[np.ndarray, "H W"] | None = None
+    tied: bool = False
+
+    @property
+    def ranking(self) -> str:
+        """What is to be known of the choice of these images; empty where nothing is."""
+        return ranking_of(None, self.tied)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .base import Evidence, Layer, Provenance
+from .base import Evidence, Layer, Provenance, ranking_of
 from .heat import HeatMap
 
 
@@ -50,6 +50,8 @@ class NeuronPortrait(Evidence):
 
     `images` are square thumbnails, strongest first, `values` the neuron's highest value in each,
     and `places` the `(y, x)` of that value as fractions of the thumbnail's height and width.
+    `unclipped` are the values before the layer's upper clip, by which the images are ranked; None
+    where nothing is clipped. `tied` says that another image is as strong as the last of these.
     """
 
     layer: str
@@ -57,6 +59,13 @@ class NeuronPortrait(Evidence):
     images: UInt8[np.ndarray, "m h w 3"]
     values: Float[np.ndarray, " m"]
     places: Float[np.ndarray, "m 2"]
+    unclipped: Float[np.ndarray, " m"] | None = None
+    tied: bool = False
+
+    @property
+    def ranking(self) -> str:
+        """What is to be known of the choice of these images; empty where nothing is."""
+        return ranking_of(self.unclipped, self.tied)
 
 
 @dataclass(frozen=True, eq=False)

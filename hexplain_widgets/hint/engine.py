@@ -97,7 +97,15 @@ def portrait_of(kept: Exemplars, layer: str, neuron: int) -> NeuronPortrait:
     images, values = kept.of(neuron)
     stacked = np.stack(images) if images else np.zeros((0, SIDE, SIDE, 3), np.uint8)
     places = kept.places[neuron, : len(images)]
-    return NeuronPortrait(layer, neuron, stacked, np.array(values, dtype=np.float64), places)
+    return NeuronPortrait(
+        layer,
+        neuron,
+        stacked,
+        np.array(values, dtype=np.float64),
+        places,
+        unclipped=kept.before_clip(neuron),
+        tied=bool(kept.tied[neuron]),
+    )
 
 
 class Hint(BaseEngine[RegionStatistics]):

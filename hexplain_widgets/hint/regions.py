@@ -18,6 +18,7 @@ from torch import Tensor
 from ..arguments import at_least_one, check_finite, one_of, share
 from ..data.samples import Batch
 from ..evidence import Concept, Layer
+from ..fitting.exemplars import Strength, peaks_of
 from ..fitting.passes import Extractor
 from ..fitting.states import Settings
 from ..fitting.statistics import Scope
@@ -105,10 +106,10 @@ class LayerSaliency:
         self._multiplied = frozenset(multiplied)
         self._gates_of: dict[tuple[int, ...], LayerGates] = {}
 
-    def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
-        """Run the network once on a batch of images, without gradients."""
+    def take(self, x: Float[Tensor, "n ch h w"], *, unclipped: bool = False) -> ForwardCache:
+        """Run the network once on a batch of images, without gradients; see `LayerGates.take`."""
         with torch.no_grad():
-            return self._gates(x).take(x)
+            return self._gates(x).take(x, unclipped=unclipped)
 
     def _gates(self, x: Tensor) -> LayerGates:
         shape = tuple(x.shape[1:])
@@ -397,13 +398,23 @@ def _finding(settings: Settings) -> RegionSettings:
 class LayerRegions:
     """A batch of images at one layer: a vector for each place, and which answer for which pair.
 
-    `highest` are the channels' maxima, `places` where they are, as fractions `(y, x)`.
+    `highest` are the channels' maxima, `places` where they are, as fractions `(y, x)`: before the
+    layer's upper clip where it has one.
     """
 
     vectors: Float32[np.ndarray, "n s k"]
     responsible: Bool[np.ndarray, "p s"]
-    highest: Float[np.ndarray, "n k"]
+    highest: Strength
     places: Float[np.ndarray, "n k 2"]
+
+    def joined(self, other: LayerRegions) -> LayerRegions:
+        """Return those of the images of both, these first."""
+        return LayerRegions(
+            np.concatenate([self.vectors, other.vectors]),
+            np.concatenate([self.responsible, other.responsible]),
+            self.highest.joined(other.highest),
+            np.concatenate([self.places, other.places]),
+        )
 
 
 @dataclass(frozen=True)
@@ -439,7 +450,7 @@ class RegionExtractor(Extractor[RegionBatch]):
     def _extract(self, batch: Batch) -> RegionBatch:
         keys = tuple(s.key for s in batch.samples)
         with visiting(self._probe.classifier.model):
-            forward = self._saliency.take(batch.x)
+            forward = self._saliency.take(batch.x, unclipped=True)
             self._probe.classifier.check_logits(forward.logits, batch.x)
             image, concept = self._pairs(batch, forward.logits)
             pairs = ConceptPairs(
@@ -447,21 +458,11 @@ class RegionExtractor(Extractor[RegionBatch]):
                 torch.from_numpy(self._scope.member[concept]).to(batch.x.device),
             )
             saliency = self._saliency.of(batch.x, keys, forward, pairs) if len(pairs) else {}
-            layers = {
-                n: self._in_layer(n, maps, saliency.get(n)) for n, maps in forward.maps.items()
-            }
+            layers = {n: self._in_layer(n, forward, saliency.get(n)) for n in forward.maps}
         return RegionBatch(image, concept, layers, keys, batch)
 
     def _joined(self, batch: Batch, first: RegionBatch, second: RegionBatch) -> RegionBatch:
-        layers = {
-            name: LayerRegions(
-                *(
-                    np.concatenate([getattr(one, f), getattr(second.layers[name], f)])
-                    for f in ("vectors", "responsible", "highest", "places")
-                )
-            )
-            for name, one in first.layers.items()
-        }
+        layers = {name: one.joined(second.layers[name]) for name, one in first.layers.items()}
         image = np.concatenate([first.image, second.image + len(first)])
         concept = np.concatenate([first.concept, second.concept])
         return RegionBatch(image, concept, layers, first.keys + second.keys, batch)
@@ -476,19 +477,24 @@ class RegionExtractor(Extractor[RegionBatch]):
         image, concept = np.nonzero([member[:, list(classes)].any(1) for classes in each])
         return image, concept
 
-    def _in_layer(self, name: str, maps: Tensor, saliency: Tensor | None) -> LayerRegions:
+    def _in_layer(self, name: str, forward: ForwardCache, saliency: Tensor | None) -> LayerRegions:
+        maps, unclipped = forward.maps[name], forward.unclipped.get(name)
         check_finite(f"the layer {name} gives", maps, saliency, of="values or gradients")
         finding = self._scope.finding
-        flat = maps.float().flatten(2)
-        highest, at = flat.max(2)
         rows, columns = maps.shape[2:]
-        places = torch.stack([(at // columns + 0.5) / rows, (at % columns + 0.5) / columns], 2)
         if saliency is None:
             responsible = np.zeros((0, rows * columns), dtype=bool)
         else:
             scaled = responsibility(saliency, finding.aggregate).flatten(1)
             responsible = (scaled >= finding.threshold).cpu().numpy()
-        vectors = flat.transpose(1, 2).contiguous().cpu().numpy()
-        return LayerRegions(
-            vectors, responsible, highest.double().cpu().numpy(), places.double().cpu().numpy()
-        )
+        vectors = maps.float().flatten(2).transpose(1, 2).contiguous().cpu().numpy()
+        places = _places(maps if unclipped is None else unclipped)
+        return LayerRegions(vectors, responsible, peaks_of(maps, unclipped), places)
+
+
+def _places(maps: Float[Tensor, "n k h w"]) -> Float[np.ndarray, "n k 2"]:
+    """Return where each map is highest, as fractions `(y, x)` of its height and width."""
+    rows, columns = maps.shape[2:]
+    at = maps.float().flatten(2).argmax(2)
+    places = torch.stack([(at // columns + 0.5) / rows, (at % columns + 0.5) / columns], 2)
+    return np.asarray(places.double().cpu().numpy())

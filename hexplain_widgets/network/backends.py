@@ -387,7 +387,10 @@ def _clamp_limits(node: fx.Node) -> tuple[float, float] | None:
 
 @dataclass
 class _Record:
-    """One recorded call of a module: `rank` is its place in the order of completion."""
+    """One recorded call of a module: `rank` is its place in the order of completion.
+
+    `given` is a copy of what a clip was given, None for any other module.
+    """
 
     key: Key
     module: nn.Module
@@ -395,6 +398,7 @@ class _Record:
     rank: int = -1
     value: int = -1
     output: Any = None
+    given: Tensor | None = None
 
 
 class _ReplayEnd(BaseException):
@@ -446,7 +450,10 @@ class Recording:
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         name = self._names[module]
-        self.records.append(_Record((name, self._counts[name]), module, self._open[-1]))
+        # A clip may work in place: what it was given is gone when it has answered.
+        given = own_copy(args[0]) if isinstance(module, nn.Hardtanh) and args else None
+        key = (name, self._counts[name])
+        self.records.append(_Record(key, module, self._open[-1], given=given))
         self._counts[name] += 1
         self._open.append(len(self.records) - 1)
 
@@ -542,6 +549,13 @@ class Recording:
         """Return the value at which the last clip inside a call limits its output, if one does."""
         clip = self._clip(index)
         return float(clip.module.max_val) if clip is not None else None
+
+    def before_clip(self, index: int) -> Tensor | None:
+        """Return the maps that a call would return without its last clip, None without one."""
+        clip = self._clip(index)
+        if clip is None or clip.given is None:
+            return None
+        return self._as_maps(index, clip.given.clamp(min=float(clip.module.min_val)))
 
     def _clip(self, index: int) -> Any:
         inside = [self.records[i] for i in self.within(index)]

@@ -47,12 +47,17 @@ WIDTH = 0.5625
 
 @dataclass(frozen=True)
 class ForwardCache:
-    """A batch of images inside a network: what every gate starts from."""
+    """A batch of images inside a network: what every gate starts from.
+
+    `unclipped` holds, where they were asked for, the maps before an upper clip of those layers that
+    have one.
+    """
 
     logits: Float[Tensor, "n c"]
     maps: Mapping[str, Tensor]
     captures: Sequence[Capture] = ()
     beside: Mapping[str, Mapping[fx.Node, Any]] = field(default_factory=dict)
+    unclipped: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 # From gates to what the network answers to each.
@@ -70,8 +75,8 @@ class LayerGates(ABC):
     """Layers of a network whose channels can be closed; call it inside `guest.visiting`."""
 
     @abstractmethod
-    def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
-        """Run the network once on a batch of images."""
+    def take(self, x: Float[Tensor, "n ch h w"], *, unclipped: bool = False) -> ForwardCache:
+        """Run the network once on a batch of images; `unclipped` keeps maps before clips, too."""
 
     @abstractmethod
     def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
@@ -142,17 +147,25 @@ class _GraphGates(LayerGates):
         self._heads: dict[str, LinearHead | None] = {
             name: head_of(self._graph, node) for name, node in self._nodes.items()
         }
+        self._clips = {
+            name: traced.before_clip(node)
+            for name, node in self._nodes.items()
+            if traced.bound(node) is not None
+        }
         self._summed: set[str] = set()
         self._of_each: set[fx.Node] = set()
 
-    def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
+    def take(self, x: Float[Tensor, "n ch h w"], *, unclipped: bool = False) -> ForwardCache:
+        clips = self._clips if unclipped else {}
         others = {n for nodes in self._crossing.values() for n in nodes}
-        wanted = {*self._nodes.values(), self._graph.result, *others}
+        before = {node for node, _ in clips.values()}
+        wanted = {*self._nodes.values(), self._graph.result, *others, *before}
         values = self._graph.run({self._graph.image: x}, wanted)
         return ForwardCache(
             values[self._graph.result],
             {name: values[node] for name, node in self._nodes.items()},
             beside={k: {n: values[n] for n in nodes} for k, nodes in self._crossing.items()},
+            unclipped={k: values[node].clamp(min=low) for k, (node, low) in clips.items()},
         )
 
     def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
@@ -277,10 +290,15 @@ class _ReplayGates(LayerGates):
         self._probe = probe
         self._layers = tuple(layers)
 
-    def take(self, x: Float[Tensor, "n ch h w"]) -> ForwardCache:
-        captures = [self._probe.capture(one[None], self._layers) for one in x]
+    def take(self, x: Float[Tensor, "n ch h w"], *, unclipped: bool = False) -> ForwardCache:
+        captures, before = [], []
+        for one in x:
+            captures.append(self._probe.capture(one[None], self._layers))
+            before.append(self._probe.before_clips(captures[-1]) if unclipped else {})
         maps = {n: torch.cat([c.maps[n] for c in captures]) for n in self._layers}
-        return ForwardCache(torch.cat([c.logits for c in captures]), maps, captures)
+        found = {n: torch.cat([one[n] for one in before]) for n in (before[0] if before else ())}
+        logits = torch.cat([c.logits for c in captures])
+        return ForwardCache(logits, maps, captures, unclipped=found)
 
     def responder(self, cache: ForwardCache, layer: str, deep: str | None = None) -> Responder:
         order = [n.name for n in cache.captures[0].layers]

@@ -473,6 +473,18 @@ class Probe:
         node = graph.node(name)
         return None if node is None else graph.bound(node)
 
+    def before_clips(self, capture: Capture) -> dict[str, Float[Tensor, "1 k h w"]]:
+        """Return the maps before an upper clip of those captured layers that have one.
+
+        Of recorded calls alone: there what a module is given is seen. Empty for a traced network.
+        """
+        if self.graph(capture.x) is not None:
+            return {}
+        with self._inside(capture.x):
+            recording = self._record(capture.x)
+        each = {n.name: recording.before_clip(recording.index(n.name)) for n in capture.layers}
+        return {name: maps for name, maps in each.items() if maps is not None}
+
     def _runners(
         self, x: Tensor, shallow: str | None, deep: str | None
     ) -> tuple[list[SegmentRunner], float | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.atlas.gallery import FilterGallery
@@ -76,3 +76,60 @@ def test_data_without_an_image_are_refused() -> None:
 def test_an_unknown_layer_is_refused() -> None:
     with pytest.raises(ValueError, match="got the unknown layer 'deep'; expected one that"):
         exemplars_of(hx.Classifier(plain()), [image(16)[0]], "deep", [0], progress=False)
+
+
+# where the layer clips
+
+
+def clipping() -> hx.Classifier:
+    """Reads how red, green and blue an image is, ten times as strongly, up to 6."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 3, 1, bias=False),
+        nn.ReLU6(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(3, 2),
+    )
+    model[0].weight.data = 10 * torch.eye(3).view(3, 3, 1, 1)
+    return hx.Classifier(model.eval(), classes=["a", "b"])
+
+
+def squares(*reds: float) -> list[Tensor]:
+    made = torch.full((len(reds), 3, 16, 16), 0.05)
+    for i, red in enumerate(reds):
+        made[i, 0, :8, :8] = red
+        made[i, 2] = 0.9
+    return list(made)
+
+
+def test_images_above_the_clip_are_sorted_by_what_is_clipped() -> None:
+    data = squares(0.65, 0.95, 0.1, 0.75, 0.85, 0.7)
+    (red, blue), _ = exemplars_of(clipping(), data, "1", [0, 2], progress=False)
+    assert red.values.tolist() == [6, 6, 6, 6]
+    assert red.unclipped == pytest.approx([9.5, 8.5, 7.5, 7], rel=1e-5)
+    assert not red.tied
+    assert red.ranking == "Ranked by the values before the layer's clip: 9.5, 8.5, 7.5, 7."
+    assert len(blue.images) == 0
+
+
+def test_the_portraits_of_hint_and_of_the_gallery_say_the_same() -> None:
+    data = [(x, 0) for x in squares(0.65, 0.95, 0.1, 0.75, 0.85, 0.7)]
+    sheet = FilterGallery("1").fit(clipping(), data, progress=False).sheet()
+    hint = hx.Hint(layer="1", vectors=20).fit(
+        clipping(), data, hx.Hierarchy.of({"both": ["a", "b"]}), progress=False
+    )
+    (neuron,) = hint.portraits([0])
+    assert np.array_equal(neuron.images, sheet.portraits[0].images)
+    assert neuron.ranking == sheet.portraits[0].ranking != ""
+    (tied,) = hint.portraits([1])
+    assert tied.tied
+    assert "arbitrary" in tied.ranking
+
+
+def test_chip_says_where_means_are_equal() -> None:
+    data = [(x, 0) for x in squares(0.1, 0.2, 0.3, 0.4, 0.5)]
+    chip = hx.Chip(layers=["1"], gates_per_image=4).fit(clipping(), data, progress=False)
+    red, green = chip.portraits([0, 1], layer="1")
+    assert (red.tied, green.tied) == (False, True)
+    assert red.ranking == ""
+    assert green.ranking == "Others are just as strong: which of them are shown is arbitrary."

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import torch
 
-from hexplain_widgets.fitting.exemplars import EACH, SIDE, Exemplars, in_thumbnail
+from hexplain_widgets.fitting.exemplars import (
+    EACH,
+    KEPT,
+    SIDE,
+    Exemplars,
+    Strength,
+    in_thumbnail,
+    peaks_of,
+    printable,
+)
+from tests.reference import exemplars as reference
 
 K = 5
 
@@ -29,7 +40,9 @@ def kept(means: np.ndarray, order: Sequence[int], batch: int = 4) -> Exemplars:
     found = Exemplars(K)
     for first in range(0, len(order), batch):
         some = list(order[first : first + batch])
-        found.add(means[some], [key(i) for i in some], lambda j, some=some: picture(some[j]))
+        found.add(
+            Strength(means[some]), [key(i) for i in some], lambda j, some=some: picture(some[j])
+        )
     return found
 
 
@@ -88,7 +101,7 @@ def test_an_image_in_two_shards_is_kept_once() -> None:
 
 def test_an_image_that_is_rounded_otherwise_in_another_batch_is_kept_once() -> None:
     found = kept(np.ones((1, K)), [0])
-    found.add(np.full((1, K), 1 + 1e-12), [key(0)], lambda i: picture(0))
+    found.add(Strength(np.full((1, K), 1 + 1e-12)), [key(0)], lambda i: picture(0))
     assert len(found.of(0)[1]) == 1
 
 
@@ -108,14 +121,14 @@ def test_negative_means_are_kept_too() -> None:
 
 def test_thumbnails_are_bounded_by_the_channels() -> None:
     found = kept(np.random.default_rng(0).random((500, K)), range(500))
-    assert len(found.thumbnails) <= K * EACH
+    assert len(found.thumbnails) <= K * KEPT
     assert all(p.shape == (SIDE, SIDE, 3) for p in found.of(0)[0])
 
 
 def test_pictures_are_asked_only_of_images_that_enter() -> None:
     asked: list[int] = []
-    found = kept(np.ones((EACH, K)), range(EACH))
-    found.add(np.zeros((3, K)), [key(i) for i in (7, 8, 9)], lambda i: asked.append(i))
+    found = kept(np.ones((KEPT, K)), range(KEPT))
+    found.add(Strength(np.zeros((3, K))), [key(i) for i in (7, 8, 9)], lambda i: asked.append(i))
     assert asked == []
 
 
@@ -128,7 +141,7 @@ def test_what_is_saved_is_taken_up_as_it_was() -> None:
 
 def test_an_image_whose_key_ends_in_zeros_keeps_its_thumbnail() -> None:
     found, again = Exemplars(K), Exemplars(K)
-    found.add(np.ones((1, K)), [b"\1" * 8 + bytes(8)], lambda i: picture(9))
+    found.add(Strength(np.ones((1, K))), [b"\1" * 8 + bytes(8)], lambda i: picture(9))
     again.restore(dict(found.arrays()))
     assert shown(again, 0) == pytest.approx([63], abs=3)
 
@@ -165,7 +178,7 @@ def placed(order: Sequence[int], batch: int = 4, count: int = 30) -> Exemplars:
     for first in range(0, len(order), batch):
         some = list(order[first : first + batch])
         keys = [key(i) for i in some]
-        found.add(means[some], keys, lambda j, some=some: picture(some[j]), places[some])
+        found.add(Strength(means[some]), keys, lambda j, some=some: picture(some[j]), places[some])
     return found
 
 
@@ -221,7 +234,98 @@ def test_a_bright_pixel_is_where_its_place_in_the_thumbnail_says() -> None:
     wide[28:32, 50:54] = 255
     place = in_thumbnail(np.array([[30 / 40, 52 / 80]]), (40, 80))
     found = Exemplars(1)
-    found.add(np.ones((1, 1)), [key(0)], lambda i: wide, place[None])
+    found.add(Strength(np.ones((1, 1))), [key(0)], lambda i: wide, place[None])
     (thumbnail,), (y, x) = found.of(0)[0], found.places[0, 0]
     assert thumbnail[int(y * SIDE), int(x * SIDE), 0] > 200
     assert thumbnail.mean() < 10
+
+
+# clips and ties
+
+
+def before_clip(count: int = 24, seed: int = 3) -> torch.Tensor:
+    """Maps of which most peaks lie above a clip at 1, and some channels are alike everywhere."""
+    maps = torch.randn((count, K, 3, 4), generator=torch.Generator().manual_seed(seed))
+    maps[:, 1] = 0.5
+    maps[:, 2] -= 9
+    return maps
+
+
+def clipped(some: Sequence[int], batch: int = 4) -> Exemplars:
+    maps, found = before_clip(), Exemplars(K)
+    for first in range(0, len(some), batch):
+        now = list(some[first : first + batch])
+        before = maps[now].clamp(min=0)
+        strength = peaks_of(before.clamp(max=1), before)
+        found.add(strength, [key(i) for i in now], lambda j, now=now: picture(now[j]))
+    return found
+
+
+def test_where_a_layer_clips_images_are_ranked_before_the_clip_as_the_literal_twin_ranks_them() -> (
+    None
+):
+    maps, found = before_clip(), clipped(range(24))
+    assert (found.values[0] == 1).all()
+    for k in range(K):
+        images = [(printable(key(i)), maps[i, k].numpy()) for i in range(24)]
+        keys, tied = reference.strongest(images, EACH, 0, 1)
+        assert found.keys[k].tolist() == keys
+        assert bool(found.tied[k]) == tied
+    assert found.tied.tolist() == [False, True, True, False, False]
+
+
+def test_the_values_before_the_clip_are_kept_where_they_differ() -> None:
+    maps, found = before_clip(), clipped(range(24))
+    peaks = maps[:, 0].amax((1, 2)).sort(descending=True).values[:EACH]
+    assert found.before_clip(0) == pytest.approx(peaks.numpy())
+    assert found.before_clip(1) is None
+
+
+def test_of_equal_peaks_the_larger_mean_over_the_map_decides() -> None:
+    means = np.arange(8.0)[::-1, None] * np.ones(K)
+    found = Exemplars(K)
+    strength = Strength(np.full((8, K), 6.0), means=means)
+    found.add(strength, [key(i) for i in range(8)], picture)
+    assert found.keys[0].tolist() == [printable(key(i)) for i in range(EACH)]
+    assert not found.tied.any()
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_shards_of_clipped_maps_merge_to_the_whole(order: list[int]) -> None:
+    merged = Exemplars(K)
+    for i in order:
+        merged.merge(clipped(range(i, 24, 3)))
+    check_equal(merged, clipped(range(24)))
+    check_equal(clipped(range(23, -1, -1), batch=24), merged)
+
+
+def test_what_is_ranked_before_a_clip_is_taken_up_as_it_was() -> None:
+    found, again = clipped(range(24)), Exemplars(K)
+    again.restore(dict(found.arrays()))
+    check_equal(again, found)
+    assert again.tied.tolist() == found.tied.tolist()
+
+
+def older(found: Exemplars) -> dict[str, np.ndarray]:
+    """The arrays of files of before: four images, and nothing of them but their values."""
+    arrays = dict(found.arrays())
+    some = {name: arrays[name][:, :EACH] for name in ("values", "keys", "places")}
+    rest = {name: arrays[name] for name in ("names", "lengths", "files")}
+    return {**some, **rest}
+
+
+def test_files_of_before_are_opened_say_ties_and_give_way_to_what_is_stronger() -> None:
+    again = Exemplars(K)
+    again.restore(older(clipped(range(12))))
+    assert np.array_equal(again.values, clipped(range(12)).values)
+    assert again.tied[0]
+    again.merge(clipped(range(12, 24)))
+    assert again.keys[0].tolist() == clipped(range(12, 24)).keys[0].tolist()
+    assert not again.tied[0]
+
+
+def test_the_same_image_rounded_otherwise_does_not_hide_behind_another() -> None:
+    found = Exemplars(1)
+    values = np.array([[1.0], [1 + 1e-9], [1 + 2e-9]])
+    found.add(Strength(values), [key(0), key(1), key(0)], picture)
+    assert found.of(0)[1] == [1 + 2e-9, 1 + 1e-9]

@@ -205,7 +205,7 @@ def test_the_highest_value_of_a_channel_and_its_place_are_noted() -> None:
     found = seen(model, ["4"]).layers["4"]
     for i, (x, _) in enumerate(DATA):
         z = literal.at_layer(model, at_module(model[4]), x[None], [0])[0]
-        assert found.highest[i] == pytest.approx(z.amax((1, 2)).numpy(), rel=1e-4, abs=1e-6)
+        assert found.highest.values[i] == pytest.approx(z.amax((1, 2)).numpy(), rel=1e-4, abs=1e-6)
         for k, (y, x_) in enumerate(found.places[i]):
             row, column = int(y * 6), int(x_ * 6)
             assert (y, x_) == pytest.approx(((row + 0.5) / 6, (column + 0.5) / 6))
@@ -229,7 +229,7 @@ def check_same(found: RegionBatch, expected: RegionBatch) -> None:
         other = found.layers[name]
         assert np.array_equal(other.responsible, layer.responsible)
         assert other.vectors == pytest.approx(layer.vectors, rel=1e-5, abs=1e-6)
-        assert other.highest == pytest.approx(layer.highest, rel=1e-5)
+        assert other.highest.values == pytest.approx(layer.highest.values, rel=1e-5)
         assert np.array_equal(other.places, layer.places)
 
 
@@ -256,11 +256,11 @@ def test_a_batch_that_does_not_fit_is_asked_in_halves(method: str, room: int, mo
     expected = seen(model, ["7", "4"], saliency=method)
     take, refused = gating._GraphGates.take, []
 
-    def in_little_memory(self, x: Tensor):
+    def in_little_memory(self, x: Tensor, **more: Any):
         if len(x) > room and not torch.equal(x[:1], x[-1:]):
             refused.append(len(x))
             raise torch.cuda.OutOfMemoryError("out of memory")
-        return take(self, x)
+        return take(self, x, **more)
 
     monkeypatch.setattr(gating._GraphGates, "take", in_little_memory)
     found = seen(model, ["7", "4"], saliency=method)

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from hexplain_widgets.data.hierarchy.hierarchy import Hierarchy
 from hexplain_widgets.data.samples import Batch, Sample
 from hexplain_widgets.fitting import passes
+from hexplain_widgets.fitting.exemplars import Strength
 from hexplain_widgets.fitting.passes import Pass
 from hexplain_widgets.hint.regions import LayerRegions, RegionBatch, RegionScope, RegionSettings
 from hexplain_widgets.hint.statistics import BACKGROUND, RegionPlan, RegionStatistics
@@ -263,7 +264,7 @@ def _seen(responsible: np.ndarray, *, image: list[int], concept: list[int]) -> R
     batch = Batch(sample.x, (sample,))
     layer = LayerRegions(
         np.arange(36 * 12, dtype=np.float32).reshape(1, 36, 12), responsible,
-        np.zeros((1, 12)), np.zeros((1, 12, 2)),
+        Strength(np.zeros((1, 12))), np.zeros((1, 12, 2)),
     )  # fmt: skip
     return RegionBatch(np.array(image), np.array(concept), {"4": layer}, (sample.key,), batch)
 

@@ -740,3 +740,63 @@ def test_other_maps_are_left_as_they_are_where_the_network_changes_them(traceabl
         expected, literal = put_in(model, images(3, 16).double()[i], at_module(model.low), row)
         assert torch.allclose(found, expected, rtol=1e-9)
         assert torch.allclose(gradient, literal, rtol=1e-9)
+
+
+# before an upper clip
+
+
+class Clipped(nn.Module):
+    """A convolution, a clip as `clip` writes it, and a head; `traced` or not."""
+
+    def __init__(self, clip: Callable[[Tensor], Tensor], *, traced: bool = True) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 6, 3, padding=1)
+        self.head = nn.Linear(6, 4)
+        self.clip, self.traced = clip, traced
+        seeded(self)
+        self.convolution.weight.data *= 20
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.traced and float(x.detach().sum()) > -1e9:
+            x = x * 1.5
+        return self.head(self.clip(self.convolution(x)).mean((2, 3)))
+
+
+CLIPS: dict[str, tuple[Callable[[], Callable[[Tensor], Tensor]], str, float]] = {
+    "module in place": (lambda: nn.ReLU6(inplace=True), "clip", 0.0),
+    "hardtanh": (lambda: nn.Hardtanh(-1, 2), "clip", -1.0),
+    "function": (lambda: F.relu6, "relu6", 0.0),
+    "clamp": (lambda: lambda x: x.clamp(max=0.5), "clamp", -np.inf),
+}
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_maps_before_an_upper_clip_come_with_the_same_run(name: str) -> None:
+    make, layer, low = CLIPS[name]
+    model, x = Clipped(make()), images(3, 12)
+    layer_gates, _ = gates_and_cache(model, x, [layer])
+    with visiting(model), torch.no_grad():
+        cache = layer_gates.take(x, unclipped=True)
+        before = model.convolution(x).clamp(min=low)
+    assert (before > cache.maps[layer].max()).any()
+    assert torch.allclose(cache.unclipped[layer], before, atol=1e-5)
+    assert torch.allclose(cache.maps[layer], model.clip(model.convolution(x)), atol=1e-5)
+
+
+@pytest.mark.parametrize("inplace", [True, False])
+def test_maps_before_a_clip_are_known_of_recorded_calls_too(inplace: bool) -> None:
+    model = Clipped(nn.ReLU6(inplace=inplace), traced=False)
+    x = images(2, 12)
+    layer_gates, _ = gates_and_cache(model, x, ["clip"])
+    with visiting(model), torch.no_grad():
+        found = layer_gates.take(x, unclipped=True).unclipped["clip"]
+        assert torch.allclose(found, model.convolution(1.5 * x).clamp(min=0), atol=1e-5)
+
+
+def test_of_layers_without_an_upper_clip_nothing_more_is_kept() -> None:
+    for model in (plain(), DataDependent()):
+        layer = "4" if isinstance(model, nn.Sequential) else "body.4"
+        x = images(2, 24)
+        layer_gates, _ = gates_and_cache(model, x, [layer])
+        with visiting(model), torch.no_grad():
+            assert layer_gates.take(x, unclipped=True).unclipped == {}

@@ -172,7 +172,8 @@ class PortraitEncoder:
 def _placed(one: ChannelPortrait, pictures: list[bytes], data: bytearray) -> dict[str, Any]:
     images = [append_file(encoded, data) for encoded in pictures]
     values = [six_digits(float(value)) for value in one.values[: len(images)]]
-    return {"images": images, "values": values, "map": _placed_map(one, data)}
+    placed = _placed_map(one, data)
+    return {"images": images, "values": values, "map": placed, "ranking": one.ranking}
 
 
 def _placed_map(one: ChannelPortrait, data: bytearray) -> dict[str, Any] | None:

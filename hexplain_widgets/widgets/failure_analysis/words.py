@@ -208,7 +208,7 @@ def _exemplars(failure: Failure, i: int) -> str:
         for j in range(len(portrait.images))
     )
     rule = "<div style='flex: none; width: 1px; background: var(--jp-border-color2)'></div>"
-    return rule + "".join(shown)
+    return rule + "".join(shown) + (_said(portrait.ranking) if portrait.ranking else "")
 
 
 def _said(words: str) -> str:

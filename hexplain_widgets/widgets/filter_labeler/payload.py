@@ -42,6 +42,7 @@ def sheet_payload(sheet: FilterSheet) -> dict[str, Any]:
         "notes": list(sheet.notes),
         "shown": shown,
         "values": [[six_digits(float(v)) for v in one.values] for one in sheet.portraits],
+        "ranking": [one.ranking for one in sheet.portraits],
         "thresholds": [six_digits(one.threshold) for one in sheet.portraits],
         "pictures": {"places": pictures.places, "data": bytes(pictures.data)},
         "side": next((one.masks.shape[1] for one in sheet.portraits if len(one.masks)), 1),

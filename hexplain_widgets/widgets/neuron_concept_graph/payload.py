@@ -144,4 +144,5 @@ def _placed(portrait: NeuronPortrait, data: bytearray) -> dict[str, Any]:
         "images": images,
         "values": [six_digits(float(value)) for value in portrait.values[: len(images)]],
         "at": [[six_digits(float(i)) for i in place] for place in portrait.places[: len(images)]],
+        "ranking": portrait.ranking,
     }

@@ -104,6 +104,7 @@ export class Details {
 
   private paint(): void {
     const { at, sheet } = this.session;
+    const ranking = sheet.ranking?.[at];
     const values = sheet.values[at] ?? [];
     const figures = values.slice(0, 4).map((value, i) => {
       const canvas = h("canvas", {
@@ -112,7 +113,8 @@ export class Details {
       });
       return [canvas, h("figure", {}, canvas, h("figcaption", {}, number(value)))] as const;
     });
-    fill(this.pictures, ...figures.map(([, figure]) => figure));
+    const said = ranking && h("p", { class: "hx-soft hx-ranking" }, ranking);
+    fill(this.pictures, ...figures.map(([, figure]) => figure), said);
     for (const [i, [canvas]] of figures.entries()) {
       const finer = sized(canvas, SIDE, SIDE);
       const context = canvas.getContext("2d");

@@ -15,6 +15,8 @@ export interface SheetPayload {
   notes: string[];
   shown: number[][];
   values: number[][];
+  /** What is to be known of the choice of each filter's images; sheets of before have none. */
+  ranking?: string[];
   thresholds: number[];
   pictures: { places: [start: number, length: number][]; data: Buffer };
   side: number;

@@ -36,7 +36,10 @@ export interface GraphPayload {
 }
 
 export interface PortraitsPayload {
-  places?: Record<string, { images: Span[]; values: number[]; at: [number, number][] }>;
+  places?: Record<
+    string,
+    { images: Span[]; values: number[]; at: [number, number][]; ranking?: string }
+  >;
   data?: Buffer;
 }
 

@@ -19,7 +19,12 @@ export class Regions {
     if (!regions) this.wait(channel);
     else if (this.shown[0] !== channel || this.shown[1] !== source) {
       this.close();
-      fill(this.element, ...regions.map((region, i) => this.one(region, i, channel as number)));
+      const ranking = source.places?.[String(channel)]?.ranking;
+      fill(
+        this.element,
+        ...regions.map((region, i) => this.one(region, i, channel as number)),
+        ranking && h("p", { class: "hx-ranking" }, ranking),
+      );
       this.shown = [channel, source];
     }
   }

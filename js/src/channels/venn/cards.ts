@@ -152,7 +152,14 @@ export class Cards {
     const strip = portrait.images.map((bytes, i) =>
       this.thumb(channel, bytes, portrait.values[i], i),
     );
-    return h("div", { class: "hx-pictures" }, map, h("div", { class: "hx-thumbs" }, ...strip));
+    const { ranking } = portrait;
+    return h(
+      "div",
+      { class: "hx-pictures" },
+      map,
+      h("div", { class: "hx-thumbs" }, ...strip),
+      ranking && h("p", { class: "hx-ranking" }, ranking),
+    );
   }
 
   private map(channel: number, grid: Grid): HTMLElement {

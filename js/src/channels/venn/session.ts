@@ -32,6 +32,7 @@ interface OverlapPayload {
 interface Placed {
   images: Span[];
   values: number[];
+  ranking?: string;
   map: { start: number; extent: [number, number]; zero: number; step: number } | null;
 }
 
@@ -64,6 +65,7 @@ export interface Region extends Group {
 export interface Portrait {
   readonly images: readonly Uint8Array<ArrayBuffer>[];
   readonly values: readonly number[];
+  readonly ranking: string;
   readonly map: Grid | null;
 }
 
@@ -151,6 +153,7 @@ export class Session extends CheckedSession<State, Change> {
     return {
       images: filesOf({ places: placed.images, data }),
       values: placed.values,
+      ranking: placed.ranking ?? "",
       map: map && decodeMap(bytes, map.start, map.extent, map.zero, map.step),
     };
   }
