@@ -55,14 +55,22 @@ def pressed(page: Page, name: str) -> None:
     page.get_by_role("button", name=re.compile(f"^{name}")).click()
 
 
-def test_both_trees_stand_side_by_side_below_the_bars(shared: Notebook) -> None:
+def turned(page: Page, name: str) -> None:
+    """Bring one of the view's pages to the front."""
+    page.get_by_role("tab", name=name).click()
+
+
+def test_both_trees_stand_side_by_side_on_a_page_of_their_own(shared: Notebook) -> None:
     expect(bars(shared.page)).to_have_count(16)
+    turned(shared.page, "Both trees")
+    expect(shared.page.locator(".hx-stage").first).to_be_visible()
     left, right = (tree.bounding_box() for tree in shared.page.locator(".hx-stage").all())
     assert left is not None
     assert right is not None
     assert left["x"] + left["width"] <= right["x"]
     assert left["y"] == pytest.approx(right["y"], abs=2)
     shared.screenshot("attack")
+    turned(shared.page, "Images and peaks")
 
 
 def test_another_attack_and_another_concept_run_from_their_controls(shared: Notebook) -> None:
@@ -70,6 +78,7 @@ def test_another_attack_and_another_concept_run_from_their_controls(shared: Note
     pressed(shared.page, "Attack$")
     expect(shared.page.get_by_text(re.compile("^Named house .* before, park"))).to_be_visible()
     shared.wait_kernel("compared.evidence.goal[0].name", "park")
+    turned(shared.page, "Concept")
     shared.page.get_by_label("HINT's concept").select_option(label="plant")
     expect(shared.page.get_by_text("Where HINT sees plant")).to_be_visible()
     shared.wait_kernel("compared.evidence.concept[0].target", "plant")

@@ -25,7 +25,7 @@ def opened(made: Notebook) -> Notebook:
     made.page.set_viewport_size({"width": 1400, "height": 1500})
     made.run_all()
     made.page.locator(".hx-failure .hx-brush-canvas").wait_for()
-    made.page.locator(".hx-failure .hx-node").first.wait_for()
+    made.page.locator(".hx-failure .hx-node").first.wait_for(state="attached")
     made.settled()
     return made
 

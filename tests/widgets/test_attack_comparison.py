@@ -22,7 +22,7 @@ from tests.networks import image, plain
 from tests.widgets.answers import Answers
 from tests.widgets.made import MARKUP
 from tests.widgets.made_attack import MadeFinder, made_attack, made_concept, made_set, withstood
-from tests.widgets.parts import eventually, every, only, texts
+from tests.widgets.parts import eventually, every, only, parts, texts
 
 
 def controls(view: AttackComparison) -> AttackControls:
@@ -319,7 +319,7 @@ def test_another_attack_looks_for_the_same_concept_in_its_image(seen: AttackComp
 
 def test_the_concepts_that_can_be_looked_for_are_offered(seen: AttackComparison) -> None:
     assert choice(seen).concept.options == ("animal", "plant", MARKUP)
-    assert choice(seen) in seen.children
+    assert choice(seen) in parts(seen)
 
 
 def test_choosing_another_concept_changes_both_maps_in_place(

@@ -12,10 +12,19 @@ import ipywidgets
 from ...diagnosis.attacks import BUDGETS
 from ...evidence import AttackedDecision, AttackedSet
 from .._shared.controls import WorkControls, button
+from .._shared.pages import pages, turn
 from .._shared.tree_pair import TreePair, caption
 from ..decomposition_tree.view import DecompositionTree
 from .charts import PeakCharts
-from .words import attack_words, concept_part, header, peaks_table, set_table, set_words
+from .words import (
+    attack_words,
+    concept_part,
+    header,
+    images_part,
+    peaks_table,
+    set_table,
+    set_words,
+)
 
 # An attack is as large as the whole range of every pixel at most.
 _MOST_BUDGET = {"linf": 1.0, "l2": 1e4}
@@ -194,13 +203,15 @@ def _target(classes: tuple[str, ...]) -> Any:
 
 
 class ImagePanel:
-    """What is shown of one image: header, peaks with their table, a concept, two trees."""
+    """What is shown of one image: header, images and peaks, a concept, two trees in turn."""
 
     def __init__(self) -> None:
-        self.head = ipywidgets.HTML()
-        self._table, self._concept = ipywidgets.HTML(), ipywidgets.HTML()
+        self.head, self._pages = ipywidgets.HTML(), pages()
+        self._table, self._concept, self._pictures = (ipywidgets.HTML() for _ in range(3))
         self._peaks = PeakCharts()
         self._pair = TreePair()
+        self._seen = ipywidgets.VBox([self._pictures, self._peaks, self._table])
+        self._sought = ipywidgets.VBox([])
 
     def show(
         self,
@@ -213,13 +224,25 @@ class ImagePanel:
         `choice` is of the concept that is looked for.
         """
         self.head.value, self._table.value = header(one), peaks_table(one)
+        self._pictures.value = images_part(one)
         self.show_concept(one)
         self._peaks.show(one)
         named = zip(("Original", "Adversarial"), (one.before, one.after), strict=True)
         self._pair.show([caption(what, f"named {tree.target.name}") for what, tree in named], trees)
-        choices = [] if choice is None else [choice]
-        concept = [*choices, self._concept] if one.concept else []
-        return [self._peaks, self._table, *concept, self._pair]
+        self._sought.children = (self._concept,) if choice is None else (choice, self._concept)
+        concept = {"Concept": self._sought} if one.concept else {}
+        turn(self._pages, {"Images and peaks": self._seen, **concept, "Both trees": self._pair})
+        return [self._pages]
+
+    @property
+    def page(self) -> int | None:
+        """Which of its pages is in front."""
+        front: int | None = self._pages.selected_index
+        return front
+
+    @page.setter
+    def page(self, front: int | None) -> None:
+        self._pages.selected_index = front
 
     def show_concept(self, one: AttackedDecision) -> None:
         """Show where a concept is in both images."""
@@ -227,7 +250,7 @@ class ImagePanel:
 
     def every(self) -> Iterator[Any]:
         """Yield all parts, shown or not, but the trees."""
-        yield from (self.head, self._table, self._concept, self._peaks, self._pair)
+        yield from (self.head, self._pages, self._seen, self._sought, self._pair)
 
 
 class SetPanel:

@@ -221,6 +221,8 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
         """Return a twin of what is on the screen, without the model."""
         trees = tuple(tree.snapshot() for tree in self._trees)
         twin = type(self)._of(self._one, self._several, trees)
+        if self._one is not None:
+            twin._image.page = self._image.page
         twin.layout = self.layout
         return twin
 

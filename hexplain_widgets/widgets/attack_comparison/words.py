@@ -125,10 +125,19 @@ def set_words(evidence: AttackedSet) -> str:
 
 # parts of a page
 def header(evidence: AttackedDecision) -> str:
-    """Return the head of the view: what was named, how large the change is, three pictures."""
+    """Return the head of the view: what was named, how large the change is."""
+    how = f"{size_words(evidence)} {attack_words(evidence)}"
+    said = "<br>".join(map(html.escape, (how, *evidence.notes)))
+    weight = "600" if evidence.came_through else "400"
+    return (
+        f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
+        f"{html.escape(outcome(evidence))}</div><div style='{SOFT}'>{said}</div></div>"
+    )
+
+
+def images_part(evidence: AttackedDecision) -> str:
+    """Return three pictures, before, after and the change, and the classes' probabilities."""
     before, after = evidence.before.target, evidence.after.target
-    lines = [outcome(evidence), size_words(evidence), attack_words(evidence), *evidence.notes]
-    said = "<br>".join(map(html.escape, lines[1:]))
     change, factor = magnified(evidence.change)
     pictures = (
         figure(evidence.before.image, _named("Original", before), f"original: {before.name}"),
@@ -139,12 +148,7 @@ def header(evidence: AttackedDecision) -> str:
             f"the change, magnified {factor} times",
         ),
     )
-    weight = "600" if evidence.came_through else "400"
-    return (
-        f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
-        f"{html.escape(lines[0])}</div><div style='{SOFT}'>{said}</div>"
-        f"<div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
-    )
+    return f"<div style='{TEXT}'><div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
 
 
 def _named(what: str, prediction: Prediction) -> str:
@@ -163,7 +167,7 @@ def _bars(evidence: AttackedDecision) -> str:
     )
     return (
         "<table style='align-self: flex-start; border-spacing: 0 4px; flex: 1 1 260px;"
-        " max-width: 420px'><tr><th></th><th scope='col' style='text-align: left'>original</th>"
+        " max-width: 420px'><tr><td></td><th scope='col' style='text-align: left'>original</th>"
         f"<th scope='col' style='text-align: left'>adversarial</th></tr>{rows}</table>"
     )
 

@@ -18,6 +18,7 @@ from .._shared.composite import Composite, wide
 from .._shared.controls import Requests
 from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
+from .._shared.pages import pages, turn
 from .._shared.tree_pair import TreePair, abreast, caption
 from ..decomposition_tree.view import DecompositionTree
 from .brush import OcclusionBrush
@@ -90,7 +91,9 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
         self._lock = threading.RLock()
         self._head, self._no_tree = ipywidgets.HTML(), ipywidgets.HTML()
         self._parts, self._pair = ChannelPanel(), TreePair()
-        self._beside = ipywidgets.GridBox([], layout=abreast(400))
+        self._deciding = ipywidgets.VBox([self._parts.chart, self._parts])
+        self._beside, self._pages = ipywidgets.GridBox([], layout=abreast(400)), pages()
+        self._deciding.layout.min_width = "0"
         self._requests = requests = Requests({"true": self._answer_true})
         self._controls = None if engine is None else _made_controls(engine, requests)
         super().__init__(layout=wide(grid_gap="10px"))
@@ -163,6 +166,7 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
         if self._brush is not None and twin._brush is not None:
             twin._brush.view = self._brush.view
         twin._parts.choose(self._parts.chosen)
+        twin._pages.selected_index = self._pages.selected_index
         twin.layout = self.layout
         return twin
 
@@ -192,7 +196,7 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
         """Return all that the view is made of, shown or not."""
         if self._requests is None:
             return []
-        parts = [self._head, self._no_tree, self._parts, self._pair, self._beside]
+        parts = [self._head, self._no_tree, self._deciding, self._pair, self._beside, self._pages]
         return [*parts, self._brush, self._controls, *(self._trees or ())]
 
     # what is shown
@@ -211,9 +215,10 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
             self._brush.cover(last.occlusion.mask, last.occlusion.fill)
         self._head.value, self._no_tree.value = head(self._failure), no_tree(self._failure)
         self._parts.show(self._failure)
-        self._beside.children = (self._brush, self._parts.chart)
+        self._beside.children = (self._brush, self._deciding)
         self._show_trees(self._failure, self._trees)
-        self.children = [self._head, *controls, self._beside, self._parts, self._pair]
+        turn(self._pages, {"Image and channels": self._beside, "Both trees": self._pair})
+        self.children = [self._head, *controls, self._pages]
         if last is not None:
             last.close()
 

@@ -1,6 +1,6 @@
 // One concept of the tree: its name, what it is to each set, and how far it is explained itself; the
 // marks that say so, and what these, lines and outlines stand for.
-import { fill, h, setAttribute } from "../lib/dom.ts";
+import { fill, h, setAttribute, short } from "../lib/dom.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -96,7 +96,7 @@ export function writeCard({ element, concept }: Card, session: Session, frame: F
   ];
   fill(
     element,
-    h("span", { class: "hx-card-name", title: concept.name }, concept.name),
+    short(concept.name, "hx-card-name"),
     h("div", { class: "hx-maps" }, ...sets.map((_, set) => figure(concept, session, set))),
     h(
       "div",

@@ -1,6 +1,6 @@
 // One sunburst: rings around the image or a concept's map, and what speaks against it beside them.
 
-import { button, fill, h, reducedMotion, setAttribute, svg } from "../lib/dom.ts";
+import { button, fill, h, reducedMotion, setAttribute, short, svg } from "../lib/dom.ts";
 import { number, percent } from "../lib/words.ts";
 import { GaugeMark, thickness } from "./gauge.ts";
 import type { Concept, Part } from "./payload.ts";
@@ -322,7 +322,8 @@ export class Chart {
     const bar = h("i", { "aria-hidden": "true" });
     bar.style.width = `${100 * part.part}%`;
     const title = spoken(concept, this.session.inference, this.set);
-    const name = button(concept.name, () => this.session.select(concept), { title });
+    const name = button("", () => this.session.select(concept), { title });
+    name.append(short(concept.name));
     const row = h(
       "li",
       {},

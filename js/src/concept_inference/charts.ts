@@ -1,7 +1,7 @@
 // All sunbursts side by side, with the way back from where they are zoomed in, and the keyboard.
 
 import { KeySheet, type Keys, modified, take } from "../lib/controls.ts";
-import { button, fill, h } from "../lib/dom.ts";
+import { button, fill, h, short } from "../lib/dom.ts";
 import { Chart } from "./chart.ts";
 import type { Concept } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -68,10 +68,11 @@ export class Charts {
   private writeCrumbs(): void {
     const { zoom, inference } = this.session;
     const trail = zoom.line.map((one) => {
-      const crumb = button(one.name, () => this.session.zoomTo(one), {
+      const crumb = button("", () => this.session.zoomTo(one), {
         title: `${levelName(inference, one.depth)}: ${one.name}`,
         "aria-current": one === zoom ? "true" : null,
       });
+      crumb.append(short(one.name));
       return h("span", { class: "hx-crumb" }, crumb);
     });
     fill(this.crumbs, ...trail);

@@ -1,7 +1,7 @@
 // The concept that is looked at: its map in each set, large, with all that is said of it.
 
 import { mapRamp } from "../lib/colours.ts";
-import { button, fill, h } from "../lib/dom.ts";
+import { button, fill, h, short } from "../lib/dom.ts";
 import { scaled } from "../lib/heat.ts";
 import type { Grid } from "../lib/pixels.ts";
 import type { Concept, Part } from "./payload.ts";
@@ -76,10 +76,11 @@ export class Panel {
   private trail(concept: Concept): HTMLElement[] {
     return concept.line.map((one, i, line) => {
       const last = i === line.length - 1;
-      const crumb = button(one.name, () => this.choose(one), {
+      const crumb = button("", () => this.choose(one), {
         "aria-current": last ? "true" : null,
         title: one.name,
       });
+      crumb.append(short(one.name));
       return h("span", { class: "hx-crumb" }, crumb);
     });
   }

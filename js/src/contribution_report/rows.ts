@@ -1,6 +1,6 @@
 // One image's rows: a waterfall from bias to score, or the names that belong to a pie.
 
-import { fill, h, setAttribute } from "../lib/dom.ts";
+import { fill, h, setAttribute, short } from "../lib/dom.ts";
 import { number } from "../lib/words.ts";
 import { walk } from "./keys.ts";
 import { type Session, type Spot, spotOf } from "./session.ts";
@@ -67,7 +67,7 @@ export class Rows {
         "aria-label": `${name}: ${exact(value)} logits`,
         title: `${name}: ${exact(value)} logits${unfolds ? "; click to unfold" : ""}`,
       },
-      h("span", { class: "hx-name" }, name),
+      short(name, "hx-name"),
       mark,
       h("span", { class: "hx-number" }, signed(value)),
     );

@@ -6,9 +6,9 @@ import type { Slot } from "../lib/slots.ts";
 export type Direction = "right" | "down";
 
 export const TILE = 92;
-const CAPTION = 48;
+const CAPTION = 34;
 const GUTTER = { right: 50, down: 50 };
-const BETWEEN = { right: 6, down: 18 };
+const BETWEEN = { right: 8, down: 18 };
 
 /** Distance from level to level and from row to row. */
 export function pitch(direction: Direction): { level: number; row: number } {

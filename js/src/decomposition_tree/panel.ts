@@ -2,7 +2,7 @@
 // path to it from the image to the edge, map and guided picture of every step.
 
 import { mapRamp } from "../lib/colours.ts";
-import { button, fill, h, svg } from "../lib/dom.ts";
+import { button, fill, h, short, svg } from "../lib/dom.ts";
 import { scaled } from "../lib/heat.ts";
 import { number, percent } from "../lib/words.ts";
 import type { Box } from "./geometry.ts";
@@ -21,7 +21,12 @@ const PIXELS = 560;
 
 /** The node that is looked at, large: its map over the image, its scale and facts; the prediction. */
 export class Panel {
-  readonly element = h("aside", { class: "hx-panel", "aria-label": "The node looked at" });
+  readonly element = h("div", {
+    class: "hx-panel",
+    role: "group",
+    tabindex: 0,
+    "aria-label": "The node looked at",
+  });
   private readonly canvas = h("canvas", { role: "img" });
   private readonly lens = h("canvas", {
     class: "hx-lens",
@@ -192,11 +197,7 @@ export class Panel {
         disabled: !this.session.live,
         title: `Explain ${one.name} (logit ${number(one.logit)})`,
       });
-      row.append(
-        bar,
-        h("span", { class: "hx-name" }, one.name),
-        h("span", {}, percent(one.probability)),
-      );
+      row.append(bar, short(one.name, "hx-name"), h("span", {}, percent(one.probability)));
       return h("li", {}, row);
     });
     fill(this.bars, ...rows);
@@ -217,7 +218,12 @@ const STEP_PIXELS = 240;
 
 /** One path from the image to the edge, in one look: map and guided picture of every step. */
 export class Strip {
-  readonly element = h("section", { class: "hx-strip", "aria-label": "The path, step by step" });
+  readonly element = h("div", {
+    class: "hx-strip",
+    role: "group",
+    tabindex: 0,
+    "aria-label": "The path, step by step",
+  });
   private shown = "";
   private painting = 0;
 
@@ -244,6 +250,7 @@ export class Strip {
 
   private build(): void {
     const { current, line } = this.session;
+    this.element.classList.toggle("hx-still", !this.session.live);
     this.element.replaceChildren(
       ...line.map((node) => {
         const step = this.step(node);
@@ -268,7 +275,7 @@ export class Strip {
           h("span", {}, `#${node.facts.channel}`),
           h("span", {}, percent(node.facts.share)),
         ]
-      : [h("strong", {}, "Image"), h("span", {}, this.session.tree.payload.target.name)];
+      : [h("strong", {}, "Image"), short(this.session.tree.payload.target.name)];
     const step = h(
       "button",
       { type: "button", class: "hx-step", "data-path": node.key, tabindex: -1 },

@@ -19,9 +19,9 @@ import type { TreeNode } from "./tree.ts";
 import { nodeName, spoken } from "./words.ts";
 
 const STUB = 0.3;
-const MARGIN = 18;
+const MARGIN = 14;
 const HEAD = { right: 42, down: 24 };
-const NARROW = 560;
+const NARROW = 400;
 const PAINT_BUDGET = 7;
 const READABLE = 0.54;
 const FAR = 0.4; // zoomed out so far, tiles are coarser and captions gone
@@ -45,8 +45,8 @@ export class Stage {
     this.plane.append(this.links);
     this.window = h("div", { class: "hx-window" }, this.plane, this.heads);
     this.element = h(
-      "section",
-      { class: "hx-stage", "aria-label": "Decomposition tree" },
+      "div",
+      { class: "hx-stage", role: "group", "aria-label": "Decomposition tree" },
       this.window,
     );
     this.plane.setAttribute("aria-label", "Decomposition, from the decision down");

@@ -1,5 +1,5 @@
 // The tiles of nodes, and the names of the stages at the head of their columns or above their rows.
-import { h, setAttribute } from "../lib/dom.ts";
+import { h, setAttribute, short } from "../lib/dom.ts";
 import type { Place, Transform } from "../lib/plane.ts";
 import { percent } from "../lib/words.ts";
 import { type Direction, pitch, TILE } from "./geometry.ts";
@@ -30,8 +30,8 @@ export function makeTile(node: TreeNode): Tile {
     "div",
     { class: "hx-node", role: "treeitem", tabindex: -1, "data-path": node.key },
     h("div", { class: "hx-frame" }, canvas),
-    h("div", { class: "hx-caption" }),
-    h("div", { class: "hx-badges" }),
+    h("div", { class: "hx-caption", "aria-hidden": "true" }),
+    h("div", { class: "hx-badges", "aria-hidden": "true" }),
     h("span", { class: "hx-toggle", "aria-hidden": "true" }),
   );
   return { element, canvas, node, painted: "" };
@@ -67,7 +67,7 @@ function caption(element: HTMLElement, node: TreeNode, state: TileState): void {
   const foretold = estimatedShare(node);
   if (foretold !== null) bar.append(tick(foretold));
   element.replaceChildren(
-    h("span", { class: "hx-channel" }, state.name),
+    short(state.name, "hx-channel"),
     (node.parent && h("span", { class: "hx-percent" }, percent(node.facts.share))) || "",
     node.parent ? bar : "",
   );

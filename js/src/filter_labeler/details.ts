@@ -1,5 +1,5 @@
 // The chosen filter: its images large, what overlaps it, and its name.
-import { button, fill, h } from "../lib/dom.ts";
+import { button, fill, h, short } from "../lib/dom.ts";
 import { number } from "../lib/words.ts";
 import { NO_PART } from "./choice.ts";
 import { Field } from "./field.ts";
@@ -177,7 +177,7 @@ export class Details {
       made,
       bar,
       mark,
-      h("span", { class: "hx-name" }, part),
+      short(part, "hx-name"),
       first && iou >= session.sheet.least && h("kbd", {}, "Space"),
       h("span", {}, iou.toFixed(2)),
     );

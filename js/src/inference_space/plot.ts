@@ -51,7 +51,7 @@ class Tip {
   }
 }
 
-const TALL = { part: 0.62, least: 300, most: 640 }; // of the width; in pixels
+const TALL = { part: 0.56, least: 300, most: 640 }; // of the width; in pixels
 const DEGREES = 0.45; // per pixel of a drag
 const OPENING = { from: -34, time: 2600 };
 
@@ -198,12 +198,7 @@ export class Plot {
     element.addEventListener("blur", () => session.look(null), options);
     element.addEventListener("pointerdown", () => this.stopOpening(), options);
     element.addEventListener("click", (event) => this.press(event), options);
-    // the plain wheel scrolls the page
-    const wheel = (event: WheelEvent) => {
-      if (!event.ctrlKey && !event.metaKey) event.stopImmediatePropagation();
-      else this.stopOpening();
-    };
-    element.addEventListener("wheel", wheel, { ...options, passive: true });
+    element.addEventListener("wheel", () => this.stopOpening(), { ...options, passive: true });
     return () => stop.abort();
   }
 

@@ -1,7 +1,7 @@
 // Distances within and between the sets; a cell brings its two sets out in the plot.
 
 import { modified, take } from "../lib/controls.ts";
-import { h, setAttribute } from "../lib/dom.ts";
+import { h, setAttribute, short } from "../lib/dom.ts";
 import { markOf } from "./markers.ts";
 import type { Pair, Session } from "./session.ts";
 import { distance, spoken } from "./words.ts";
@@ -15,10 +15,10 @@ export class Table {
     const { groups } = session.space.payload;
     this.cells = groups.map((_, s) => groups.map((_, t) => this.cell(s, t)));
     const head = groups.map(({ name }, set) =>
-      h("th", { scope: "col", title: name }, markOf(set), h("span", {}, name)),
+      h("th", { scope: "col", title: name }, markOf(set), short(name)),
     );
     const rows = groups.map(({ name }, s) => {
-      const first = h("th", { scope: "row", title: name }, markOf(s), h("span", {}, name));
+      const first = h("th", { scope: "row", title: name }, markOf(s), short(name));
       return h("tr", {}, first, ...(this.cells[s] ?? []));
     });
     const table = h(

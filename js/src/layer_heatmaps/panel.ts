@@ -3,7 +3,7 @@
 
 import { ramp, type Tick } from "../lib/colours.ts";
 import { searchField } from "../lib/controls.ts";
-import { button, fill, h, setAttribute, svg } from "../lib/dom.ts";
+import { button, fill, h, setAttribute, short, svg } from "../lib/dom.ts";
 import { scaled } from "../lib/heat.ts";
 import { number, percent } from "../lib/words.ts";
 import { drawBox } from "./grid.ts";
@@ -58,7 +58,7 @@ class Classes {
     row.append(
       bar,
       h("span", { class: "hx-tick", "aria-hidden": "true" }, on ? "✓" : ""),
-      h("span", { class: "hx-name" }, name),
+      short(name, "hx-name"),
       h("span", {}, likely === null ? "" : percent(likely)),
     );
     return row;

@@ -40,6 +40,23 @@ export function button(label: string, press: () => void, attributes: Attributes 
   return made;
 }
 
+const ENDING = 7; // letters that stay of a name's end
+
+/** A name that is shortened in its middle where it has no room; numbers in it are not. */
+export function short(name: string, kind = ""): HTMLElement {
+  const cut = name.length > 2 * ENDING ? name.length - ENDING : name.length;
+  return h(
+    "span",
+    {
+      class: `hx-short ${kind}`.trim(),
+      title: name,
+      "data-head": name.slice(0, cut),
+      "data-tail": name.slice(cut),
+    },
+    h("span", {}, name),
+  );
+}
+
 export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter((child): child is Node | string => Boolean(child)));
 }

@@ -1,6 +1,7 @@
 // Where the plane lies under the window: a point p is seen at p * k + (x, y). It is panned by
-// dragging, zoomed by pinching or Ctrl + wheel; the plain wheel scrolls the page until the window
-// has the focus.
+// dragging, zoomed by pinching or Ctrl + wheel; the plain wheel always scrolls the page.
+
+import { h } from "./dom.ts";
 
 export interface Place {
   readonly x: number;
@@ -103,6 +104,20 @@ interface Gestures {
   end(): void;
 }
 
+const SAID = "hxWheel"; // on the page, for views share nothing else
+const SHOWN = 2400; // milliseconds
+
+/** Say how to zoom where the wheel is first turned over a plane, once a page. */
+function sayOnce(window: HTMLElement): void {
+  const { dataset } = document.documentElement;
+  if (SAID in dataset) return;
+  dataset[SAID] = "";
+  const key = /Mac|iP/.test(navigator.platform) ? "⌘" : "Ctrl";
+  const words = h("div", { class: "hx-said", role: "status" }, `${key} + wheel zooms, drag pans`);
+  window.append(words);
+  setTimeout(() => words.remove(), SHOWN);
+}
+
 /** Listen on `window`; returns how to stop. */
 export function listenToGestures(window: HTMLElement, plane: Gestures): () => void {
   const pointers = new Map<number, PointerEvent>();
@@ -164,14 +179,15 @@ export function listenToGestures(window: HTMLElement, plane: Gestures): () => vo
   }
 
   function turn(event: WheelEvent): void {
-    const zooming = event.ctrlKey || event.metaKey;
-    if (!zooming && !window.matches(":focus-within")) return;
+    if (!event.ctrlKey && !event.metaKey) {
+      sayOnce(window);
+      return;
+    }
     event.preventDefault();
     if (wheel === undefined) plane.start();
     const [x, y] = local(event);
     const unit = event.deltaMode === 1 ? 20 : 1;
-    if (zooming) plane.set(zoomAt(plane.get(), x, y, 2 ** (-event.deltaY * unit * 0.004)));
-    else plane.set(moved(-event.deltaX * unit, -event.deltaY * unit));
+    plane.set(zoomAt(plane.get(), x, y, 2 ** (-event.deltaY * unit * 0.004)));
     clearTimeout(wheel);
     wheel = setTimeout(() => {
       wheel = undefined;

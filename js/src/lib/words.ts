@@ -40,3 +40,10 @@ export function layerName(layers: readonly Layer[], name: string): string {
   const layer = layers.find((one) => one.name === name);
   return layer && layer.stage !== null ? `${stageName(layer)} (${name})` : name;
 }
+
+/** A name of at most so many letters, shortened in its middle. */
+export function shortened(name: string, most: number): string {
+  if (name.length <= most) return name;
+  const end = Math.min(7, Math.floor(Math.max(0, most - 1) / 2));
+  return `${name.slice(0, Math.max(1, most - 1 - end))}…${end > 0 ? name.slice(-end) : ""}`;
+}

@@ -1,7 +1,7 @@
 // What is known of the chosen concept and the chosen neuron; how to read the graph without any.
 
 import { faithLine } from "../lib/checks.ts";
-import { button, fill, h } from "../lib/dom.ts";
+import { button, fill, h, short } from "../lib/dom.ts";
 import { counted, number } from "../lib/words.ts";
 import { Chart } from "./chart.ts";
 import { above, type ConceptNode } from "./hierarchy.ts";
@@ -184,7 +184,7 @@ function bars(
     const row = button("", choose, { "aria-pressed": String(chosen) });
     fill(
       row,
-      h("span", { class: "hx-name" }, name),
+      short(name, "hx-name"),
       h("span", { class: "hx-length" }, bar, error !== null && spread),
       h("span", { class: "hx-number" }, scored(session, link.concept, link.neuron)),
     );

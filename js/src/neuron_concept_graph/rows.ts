@@ -1,7 +1,7 @@
 // The rows at the ribbons' ends: a concept's name, what is folded in it and its F1 with the chance
 // level; a neuron's number, and the region in which it is strongest.
 
-import { fill, h, setAttribute } from "../lib/dom.ts";
+import { fill, h, setAttribute, short } from "../lib/dom.ts";
 import type { Slab } from "./ribbons.ts";
 import type { Session, Spot } from "./session.ts";
 import { conceptWords, neuronWords } from "./words.ts";
@@ -59,7 +59,7 @@ export class ConceptRow {
     element.classList.toggle("hx-doubtful", Boolean(flags[i]));
     this.twist.textContent = inner ? "›" : "";
     this.twist.classList.toggle("hx-open", inner && !folded);
-    this.name.textContent = concepts[i] as string;
+    fill(this.name, short(concepts[i] as string));
     fill(
       this.more,
       folded && inner && h("span", { class: "hx-count" }, `+${session.below[i]}`),

@@ -1,6 +1,7 @@
 // What stands around the cells: names of classes, facts of their rows, channel numbers, marks.
 
 import { inks } from "../../lib/theme.ts";
+import { shortened } from "../../lib/words.ts";
 import type { Session } from "./session.ts";
 import { type Extent, tickStep, type Window } from "./window.ts";
 import { fitted } from "./words.ts";
@@ -157,8 +158,8 @@ function clipped(brush: Brush, name: string, room: number, bold: boolean): strin
   context.font = `${bold ? 650 : 400} ${inks.size}px ${inks.font}`;
   if (context.measureText(name).width <= room) return name;
   let length = Math.max(1, Math.floor((name.length * room) / context.measureText(name).width) - 1);
-  while (length > 1 && context.measureText(`${name.slice(0, length)}…`).width > room) length--;
-  return `${name.slice(0, length)}…`;
+  while (length > 1 && context.measureText(shortened(name, length)).width > room) length--;
+  return shortened(name, length);
 }
 
 function drawTicks(brush: Brush): void {

@@ -1,6 +1,6 @@
 // The channels of a region: what each weighs, where it answers on the image, and to which images.
 import { heatGradient, scaleOf } from "../../lib/colours.ts";
-import { button, fill, h } from "../../lib/dom.ts";
+import { button, fill, h, short } from "../../lib/dom.ts";
 import { colouredAt, paintOver, pale, scaled, spread } from "../../lib/heat.ts";
 import { bitmapOf, bytesOf, type Grid } from "../../lib/pixels.ts";
 import { counted, number } from "../../lib/words.ts";
@@ -133,7 +133,7 @@ export class Cards {
         return h(
           "li",
           { title: `${name}: importance ${number(weight)}` },
-          h("span", { class: "hx-name" }, name),
+          short(name, "hx-name"),
           h("span", { class: "hx-track" }, bar),
           h("span", { class: "hx-number" }, number(weight)),
         );

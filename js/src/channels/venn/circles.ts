@@ -1,7 +1,7 @@
 // Two or three classes as circles whose areas are numbers of channels; regions that are brought out.
 
 import { fill, h, svg } from "../../lib/dom.ts";
-import { counted, percent } from "../../lib/words.ts";
+import { counted, percent, shortened } from "../../lib/words.ts";
 import { tint } from "./classes.ts";
 import { type Diagram, diagram } from "./layout.ts";
 import type { Circle } from "./regions.ts";
@@ -92,7 +92,7 @@ export class Circles {
     const { classes } = this.session.overlap;
     const taken: { from: number; to: number; y: number }[] = [];
     return circles.map((circle, i) => {
-      const name = clipped(classes[i] as string, Math.floor(width / 2 / LETTER));
+      const name = shortened(classes[i] as string, Math.floor(width / 2 / LETTER));
       const half = (name.length * LETTER) / 2;
       const x = Math.min(width - half, Math.max(half, circle.x));
       const above = circle.y <= middle + 1;
@@ -101,7 +101,8 @@ export class Circles {
         taken.some((one) => x - half < one.to && x + half > one.from && Math.abs(one.y - y) < 15);
       while (meets()) y += above ? -16 : 16;
       taken.push({ from: x - half, to: x + half, y });
-      const text = svg("text", { class: "hx-set", x, y }, name);
+      const whole = svg("title", {}, classes[i] as string);
+      const text = svg("text", { class: "hx-set", x, y }, name, whole);
       text.style.fill = `color-mix(in srgb, ${tint(i)} 60%, var(--hx-ink))`;
       return text;
     });
@@ -130,10 +131,6 @@ function disc({ x, y, r }: Circle, i: number): SVGCircleElement {
   const circle = svg("circle", { class: "hx-disc", cx: x, cy: y, r });
   circle.style.fill = circle.style.stroke = tint(i);
   return circle;
-}
-
-function clipped(name: string, most: number): string {
-  return name.length > most ? `${name.slice(0, Math.max(1, most - 1))}…` : name;
 }
 
 /** Choose by click, Enter and space; look ahead by pointer and focus. */

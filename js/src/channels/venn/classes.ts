@@ -1,7 +1,7 @@
 // Which classes are compared: each with its colour, one more to be found, any to be left out.
 
 import { searchField } from "../../lib/controls.ts";
-import { button, fill, h } from "../../lib/dom.ts";
+import { button, fill, h, short } from "../../lib/dom.ts";
 import { counted } from "../../lib/words.ts";
 import type { ClassChecks } from "../agreement.ts";
 import type { Session } from "./session.ts";
@@ -56,7 +56,7 @@ export class Classes {
       "span",
       { class: "hx-chip", role: "listitem" },
       dot,
-      h("span", { class: "hx-name", title: name }, name),
+      short(name, "hx-name"),
       count,
       this.notes[i],
       live && several && button("×", () => this.drop(i), { "aria-label": `Leave out ${name}` }),

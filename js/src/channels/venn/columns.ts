@@ -1,6 +1,6 @@
 // Many classes as an UpSet plot: a column per region, its bar as high as its number of channels.
 import { fill, h, svg } from "../../lib/dom.ts";
-import { counted } from "../../lib/words.ts";
+import { counted, shortened } from "../../lib/words.ts";
 import { emphasise, listen } from "./circles.ts";
 import { tint } from "./classes.ts";
 import type { Region, Session } from "./session.ts";
@@ -55,7 +55,7 @@ export class Columns {
   private row({ y, bar }: { y: number; bar: number }, i: number, names: number, width: number) {
     const name = this.session.overlap.classes[i] as string;
     const fits = Math.floor((names - 12) / LETTER);
-    const text = name.length > fits ? `${name.slice(0, fits - 1)}…` : name;
+    const text = shortened(name, fits);
     const sizes = svg("rect", { x: names, y: y - 8, width: Math.max(1, bar), height: 16, rx: 2 });
     sizes.style.fill = tint(i);
     return svg(

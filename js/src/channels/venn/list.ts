@@ -1,5 +1,5 @@
 // The regions as a table: what the diagram shows, in words and numbers.
-import { button, fill, h } from "../../lib/dom.ts";
+import { button, fill, h, short } from "../../lib/dom.ts";
 import { tint } from "./classes.ts";
 import type { Region, Session } from "./session.ts";
 
@@ -52,15 +52,13 @@ export class RegionList {
       dot.style.setProperty("--hx-tint", tint(i));
       return dot;
     });
+    const look = button("", () => this.session.look(region), { title: region.name });
+    look.append(short(region.name));
     const row = h(
       "tr",
       {},
       h("td", { class: "hx-members", "aria-hidden": "true" }, ...dots),
-      h(
-        "th",
-        { scope: "row" },
-        button(region.name, () => this.session.look(region), { title: region.name }),
-      ),
+      h("th", { scope: "row" }, look),
       h("td", { class: "hx-mark" }),
       h("td", { class: "hx-part" }, bar),
       h("td", { class: "hx-number" }, String(region.size)),
