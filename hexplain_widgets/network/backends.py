@@ -357,7 +357,13 @@ class TracedGraph:
         if image in (first, below, right):
             return False
         sides = ((first.rows, below.rows, h), (first.columns, right.columns, w))
-        order = all(count == 1 or sum(a) < sum(b) for a, b, count in sides)
+        # where a unit may see a whole side, nobody knows where on it that unit lies
+        known = [
+            (a, b)
+            for (a, b, n), side in zip(sides, image, strict=True)
+            if n > 1 and side not in (a, b)
+        ]
+        order = all(sum(a) < sum(b) for a, b in known)
         seen = (max(a[1], b[1]) - min(a[0], b[0]) + 1 for a, b, _ in sides)
         return not order or any(s < LEAST_SEEN * n for s, n in zip(seen, image.sides, strict=True))
 

@@ -179,15 +179,11 @@ def shots(out: Path, views: Mapping[str, Callable[[], Any]], widths: tuple[int, 
                 page.close()
 
 
-def _shots(
-    page: Page, name: str, theme: str, out: Path, widths: tuple[int, ...]
-) -> Iterator[str]:
+def _shots(page: Page, name: str, theme: str, out: Path, widths: tuple[int, ...]) -> Iterator[str]:
     for width in widths:
         at_width(page, width)
         seen = fit(page, name)
-        page.screenshot(
-            path=out / f"{name.replace(' ', '_')}_{width}_{theme}.png", full_page=True
-        )
+        page.screenshot(path=out / f"{name.replace(' ', '_')}_{width}_{theme}.png", full_page=True)
         yield f"{name} {width} {theme}: {seen.width:.0f} x {seen.height:.0f}"
         for kind in ("cut", "faint", "rules"):
             yield from (f"    {kind}: {one}" for one in getattr(seen, kind))

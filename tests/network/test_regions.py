@@ -240,6 +240,11 @@ LAID = {
     "turned": (lambda x: torch.rot90(x, 1, (2, 3)), True),
     "shifted by half": (lambda x: torch.roll(x, 12, 2), True),
     "cropped": (lambda x: x[:, :, 8:, 8:], True),
+    "unfolded": (lambda x: F.unfold(x, 3, padding=1).view(1, 3, 9, 24, 24).sum(2), False),
+    "unfolded upside down": (
+        lambda x: F.unfold(x.flip(2), 3, padding=1).view(1, 3, 9, 24, 24).sum(2),
+        True,
+    ),
 }
 
 

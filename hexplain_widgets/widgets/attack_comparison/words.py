@@ -148,7 +148,9 @@ def images_part(evidence: AttackedDecision) -> str:
             f"the change, magnified {factor} times",
         ),
     )
-    return f"<div style='{TEXT}'><div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
+    return (
+        f"<div style='{TEXT}'><div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
+    )
 
 
 def _named(what: str, prediction: Prediction) -> str:
