@@ -22,11 +22,11 @@ from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey, shape_watch
-from .guest import drawn_so_far, handed_back, is_alone, renewed, twin_of, visiting
+from .guest import drawing_apart, drawn_so_far, handed_back, renewed, twin_of, visiting
 from .layout import doubt, uncertain
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Cells, Field, whole
-from .segments import Segment, SegmentRunner, close
+from .segments import Segment, SegmentRunner, close, unsteady
 
 STREAM = (
     "The layers are the residual stream of a network with attention: a channel there is a"
@@ -44,11 +44,6 @@ LAID = (
 SWITCHED_OFF = "The network's forward switches gradients off: those of its operations are taken."
 # A network that may answer by chance is asked so often whether it does.
 AGAIN = 4
-UNSTEADY = (
-    "{}, run again on the same image, gave other scores than the first time; a network that answers"
-    " the same to the same image was expected; take what draws random numbers out of its forward"
-    " (dropout or noise that eval() does not switch off)"
-)
 DRAWS = (
     f"The network draws random numbers. Run {AGAIN + 1} times on this image it gave the same"
     " scores; that it always does is not known."
@@ -185,15 +180,17 @@ class Probe:
 
     def _first_look(self, network: nn.Module, x: Float[Tensor, "1 c h w"]) -> _Known:
         """Return what is known of a network from one image; raise RuntimeError if it draws it."""
-        before = drawn_so_far()
-        with self.classifier.fitting(x):
-            own = self.classifier.scores_anew(x)
-        drew = drawn_so_far() != before
-        known = self._operations(network, x, own)
-        if drew or known.graph is None:
-            self._check_steady(x, own)
-        # Anybody may have drawn meanwhile beside a thread of a view.
-        return known._replace(draws=drew and is_alone())
+        model = self.classifier.model
+        with drawing_apart(model):
+            before = drawn_so_far(model)
+            with self.classifier.fitting(x):
+                own = self.classifier.scores_anew(x)
+            drew = drawn_so_far(model) != before
+            known = self._operations(network, x, own)
+            if drew or known.graph is None:
+                self._check_steady(x, own)
+        self._twin.draws = drew or bool(self._twin.draws)
+        return known._replace(draws=drew)
 
     def _check_steady(self, x: Tensor, own: Tensor) -> None:
         """Raise RuntimeError where the network itself answers otherwise when it is run again."""
@@ -202,7 +199,7 @@ class Probe:
         for _ in range(AGAIN):
             again = self.classifier.scores_anew(x)
             if not close(again, own):
-                raise RuntimeError(UNSTEADY.format(type(self.classifier.model).__name__))
+                raise unsteady(type(self.classifier.model).__name__)
 
     def _operations(self, network: nn.Module, x: Tensor, own: Tensor) -> _Known:
         """Return the graph of the operations that ran for an image, or why it is not one."""
