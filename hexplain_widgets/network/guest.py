@@ -9,9 +9,11 @@ import copy
 import random
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -104,6 +106,8 @@ class _Copy:
         self.network = _copied(original, memo)
         originals = [m for m in original.modules() if not hasattr(m, "_orig_mod")]
         self._pairs = [(weakref.ref(m), memo[id(m)]) for m in originals]
+        twins = {id(m): memo[id(m)] for m in originals}
+        self._hooks = [h for _, twin in self._pairs for h in _hooks_apart(twin, twins)]
         for _, twin in self._pairs:
             twin.training = False
         self._states = [_Attributes(twin) for _, twin in self._pairs]
@@ -117,6 +121,8 @@ class _Copy:
         """Forget what earlier runs left on the copy, and take the weights of today."""
         for state in self._states:
             state.put_back()
+        for hook in self._hooks:
+            hook.refresh()
         for reference, twin in self._pairs:
             original = reference()
             if original is not None:
@@ -145,6 +151,46 @@ def _weight(original: Tensor, twin: Tensor | None) -> nn.Parameter:
     if isinstance(twin, nn.Parameter) and _same_storage(original, twin):
         return twin
     return nn.Parameter(original.detach(), requires_grad=False)
+
+
+class _HookApart:
+    """A hook of the user's as `function`: over modules of the twin, and copies of what it keeps.
+
+    What it reads by name, in the function around it or in its module, is what is there today.
+    """
+
+    def __init__(self, hook: FunctionType, twins: Mapping[int, nn.Module]) -> None:
+        self._hook, self._twins = hook, twins
+        cells = tuple(CellType() for _ in hook.__closure__ or ())
+        own, name = {**hook.__globals__}, hook.__name__
+        self.function = FunctionType(hook.__code__, own, name, hook.__defaults__, cells or None)
+        self.function.__kwdefaults__ = hook.__kwdefaults__
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Forget what runs have kept, and take what the original has today."""
+        theirs, own = self._hook.__globals__, self.function.__globals__
+        own.update({n: self._apart(theirs[n]) for n in self._hook.__code__.co_names if n in theirs})
+        pairs = zip(self.function.__closure__ or (), self._hook.__closure__ or (), strict=True)
+        for cell, theirs_cell in pairs:
+            with suppress(ValueError):  # a name that has no value yet
+                cell.cell_contents = self._apart(theirs_cell.cell_contents)
+
+    def _apart(self, value: Any) -> Any:
+        if isinstance(value, nn.Module):
+            return self._twins.get(id(value), value)
+        return copy.copy(value) if isinstance(value, list | dict | set | deque) else value
+
+
+def _hooks_apart(twin: nn.Module, twins: Mapping[int, nn.Module]) -> list[_HookApart]:
+    """Put hooks that are functions in the place of the original's, which a copy shares."""
+    apart = []
+    for table in (twin._forward_hooks, twin._forward_pre_hooks):
+        for key, hook in table.items():
+            if isinstance(hook, FunctionType):
+                apart.append(_HookApart(hook, twins))
+                table[key] = apart[-1].function
+    return apart
 
 
 class _SharedTensors(TorchFunctionMode):

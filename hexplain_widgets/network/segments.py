@@ -373,8 +373,8 @@ class Segment:
     def _gives_back(self, runner: SegmentRunner) -> bool:
         shallow = self.shallow.detach()
         with torch.no_grad():
-            deep = runner.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
-        return close(deep, self.deep)
+            deep = runner.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)
+        return len(deep) == 2 * len(shallow) and close(deep[:1], self.deep)
 
     def around(self, unit: Unit) -> tuple[Float[Tensor, "1 k h w"], UnitValues]:
         """Return the part of the shallow layer that a unit depends on, and the unit's value there.
