@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -24,6 +24,9 @@ from ..network.classifier import Classifier
 from ..network.guest import OwnRandomness
 
 _RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+# What dicts call images and labels.
+IMAGES = ("image", "pixel_values", "img", "images", "x")
+LABELS = ("label", "labels", "target", "targets", "y")
 _KINDS = "a Dataset, a DataLoader or an iterable of images or of (image, label)"
 
 
@@ -130,7 +133,7 @@ def _samples(data: Any, classifier: Classifier) -> Iterator[Sample]:
 
 
 def _several(images: Tensor, labels: Any, classifier: Classifier) -> Iterator[Sample]:
-    each = [None] * len(images) if labels is None else list(labels)
+    each = _labels_of(labels, len(images))
     if len(each) != len(images):
         raise ValueError(
             f"got {len(images)} images with {len(each)} labels in one batch; expected a label for"
@@ -138,6 +141,16 @@ def _several(images: Tensor, labels: Any, classifier: Classifier) -> Iterator[Sa
         )
     for image, label in zip(images, each, strict=True):
         yield _one(image, label, classifier)
+
+
+def _labels_of(labels: Any, images: int) -> list[Any]:
+    """Return a label for each image of a batch; what is not one for each is that of a single one."""
+    if labels is None:
+        return [None] * images
+    single = isinstance(labels, str) or not np.ndim(labels)
+    if single or (images == 1 and len(labels) != 1):
+        return [labels]
+    return list(labels)
 
 
 def _one(image: Any, label: Any, classifier: Classifier) -> Sample:
@@ -152,11 +165,24 @@ def picture_of_sample(sample: Sample, classifier: Classifier) -> UInt8[np.ndarra
 
 
 def _parted(item: Any) -> tuple[Any, Any]:
+    if isinstance(item, Mapping):
+        return _by_name(item)
     if isinstance(item, list | tuple):
         if not item:
             raise ValueError(f"got an empty {type(item).__name__} as an item; expected {_KINDS}")
         return item[0], item[1] if len(item) > 1 else None
     return item, None
+
+
+def _by_name(item: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return image and label of a dict, as data sets of Hugging Face give them."""
+    image, label = (next((n for n in names if n in item), None) for names in (IMAGES, LABELS))
+    if image is None:
+        raise TypeError(
+            f"got a dict of {', '.join(map(repr, item))} as an item; expected an image under one of"
+            f" {', '.join(map(repr, IMAGES))}; give (image, label) instead"
+        )
+    return item[image], None if label is None else item[label]
 
 
 def _label(label: Any, classifier: Classifier) -> int | tuple[int, ...] | None:
@@ -233,6 +259,11 @@ def _quietly(data: Any) -> Iterator[Any]:
 def _iterator(data: Any) -> Iterator[Any]:
     if isinstance(data, str | bytes):
         raise TypeError(f"got the text {data!r:.60} as data; expected {_KINDS}; open it first")
+    if isinstance(data, Mapping):
+        raise TypeError(
+            f"got a dict of {', '.join(map(repr, data))} as data; expected {_KINDS}; choose a split"
+            " of it, or pair its arrays: list(zip(images, labels))"
+        )
     if isinstance(data, Iterable):
         return iter(data)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__"):

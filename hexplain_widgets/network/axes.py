@@ -8,6 +8,7 @@ unknown, never guessed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -532,7 +533,10 @@ def axes_in(graph: Graph, shapes: Mapping[fx.Node, Shape]) -> dict[fx.Node, Axes
         if node in shapes and node is not graph.image:
             step = _Step(graph, node, known)
             rule = _rule(step)
-            axes = rule(step) if rule is not None else None
+            axes = None
+            # Arguments that no rule foresaw may fail in any way: then nothing is known.
+            with suppress(Exception):
+                axes = rule(step) if rule is not None else None
             if axes is not None and tuple(map(_length, axes)) == step.shape:
                 known.axes[node] = axes
     return {node: known.of(node) for node in shapes}

@@ -239,7 +239,7 @@ class _GraphGates(LayerGates):
     def agrees(self, x: Float[Tensor, "n ch h w"]) -> bool:
         """Whether open gates give the network's own logits; drops the sums that give others."""
         cache = self.take(x)
-        if not close(self.take(x[:1]).logits, cache.logits[:1]):
+        if len(cache.logits) != len(x) or not close(self.take(x[:1]).logits, cache.logits[:1]):
             return False
         self._of_each = self._images_in(x[:1])
         for layer, maps in cache.maps.items():

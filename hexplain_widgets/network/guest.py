@@ -9,9 +9,11 @@ import copy
 import random
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch._C import _len_torch_function_stack
 from torch.overrides import TorchFunctionMode, _pop_mode
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from .chance import OwnDraws, refusing_draws
 
 # What a module holds beside its own attributes, followed by itself.
 _TENSORS = ("_parameters", "_buffers")
@@ -28,6 +31,8 @@ _VALUES = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch
 _DEPTH = 3
 # What torch itself keeps on every module; all else was set by whoever wrote it.
 _OWN = frozenset(vars(nn.Module())) - {"training"}
+# What is drawn on another thread than the main one begins with.
+SEED = 0
 _twins: weakref.WeakKeyDictionary[nn.Module, Twin] = weakref.WeakKeyDictionary()
 
 
@@ -39,7 +44,8 @@ class Twin:
     original is touched: what a forward keeps or counts, the twin keeps and counts. `network` is
     None for a network that has no twin, `why` says so. `recordings` is kept for whoever records
     the network, and is empty whenever the network has become another. `lock` is held by whoever
-    runs the network.
+    runs the network, `draws` says whether it was seen to draw random numbers, `chance` is what
+    draws them for it on another thread than the main one.
     """
 
     def __init__(self, original: nn.Module) -> None:
@@ -50,6 +56,8 @@ class Twin:
         self.version = 0
         self.why = ""
         self.recordings: dict[Any, Any] = {}
+        self.draws: bool | None = None
+        self.chance: OwnDraws | None = None
 
     @property
     def network(self) -> nn.Module | None:
@@ -78,7 +86,7 @@ class Twin:
             self.give_up(f"it cannot be copied ({_first_line(cause)})")
         else:
             self._copy, self.version, self.recordings = made, self.version + 1, {}
-            self._whole = True
+            self._whole, self.draws = True, None
 
     def distrust(self) -> None:
         """Copy the network anew at the next question: an interrupt may have left anything."""
@@ -98,6 +106,8 @@ class _Copy:
         self.network = _copied(original, memo)
         originals = [m for m in original.modules() if not hasattr(m, "_orig_mod")]
         self._pairs = [(weakref.ref(m), memo[id(m)]) for m in originals]
+        twins = {id(m): memo[id(m)] for m in originals}
+        self._hooks = [h for _, twin in self._pairs for h in _hooks_apart(twin, twins)]
         for _, twin in self._pairs:
             twin.training = False
         self._states = [_Attributes(twin) for _, twin in self._pairs]
@@ -111,6 +121,8 @@ class _Copy:
         """Forget what earlier runs left on the copy, and take the weights of today."""
         for state in self._states:
             state.put_back()
+        for hook in self._hooks:
+            hook.refresh()
         for reference, twin in self._pairs:
             original = reference()
             if original is not None:
@@ -139,6 +151,46 @@ def _weight(original: Tensor, twin: Tensor | None) -> nn.Parameter:
     if isinstance(twin, nn.Parameter) and _same_storage(original, twin):
         return twin
     return nn.Parameter(original.detach(), requires_grad=False)
+
+
+class _HookApart:
+    """A hook of the user's as `function`: over modules of the twin, and copies of what it keeps.
+
+    What it reads by name, in the function around it or in its module, is what is there today.
+    """
+
+    def __init__(self, hook: FunctionType, twins: Mapping[int, nn.Module]) -> None:
+        self._hook, self._twins = hook, twins
+        cells = tuple(CellType() for _ in hook.__closure__ or ())
+        own, name = {**hook.__globals__}, hook.__name__
+        self.function = FunctionType(hook.__code__, own, name, hook.__defaults__, cells or None)
+        self.function.__kwdefaults__ = hook.__kwdefaults__
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Forget what runs have kept, and take what the original has today."""
+        theirs, own = self._hook.__globals__, self.function.__globals__
+        own.update({n: self._apart(theirs[n]) for n in self._hook.__code__.co_names if n in theirs})
+        pairs = zip(self.function.__closure__ or (), self._hook.__closure__ or (), strict=True)
+        for cell, theirs_cell in pairs:
+            with suppress(ValueError):  # a name that has no value yet
+                cell.cell_contents = self._apart(theirs_cell.cell_contents)
+
+    def _apart(self, value: Any) -> Any:
+        if isinstance(value, nn.Module):
+            return self._twins.get(id(value), value)
+        return copy.copy(value) if isinstance(value, list | dict | set | deque) else value
+
+
+def _hooks_apart(twin: nn.Module, twins: Mapping[int, nn.Module]) -> list[_HookApart]:
+    """Put hooks that are functions in the place of the original's, which a copy shares."""
+    apart = []
+    for table in (twin._forward_hooks, twin._forward_pre_hooks):
+        for key, hook in table.items():
+            if isinstance(hook, FunctionType):
+                apart.append(_HookApart(hook, twins))
+                table[key] = apart[-1].function
+    return apart
 
 
 class _SharedTensors(TorchFunctionMode):
@@ -332,8 +384,14 @@ def is_alone() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def drawn_so_far() -> tuple[object, ...]:
-    """Return what tells whether anybody draws random numbers meanwhile: it is another one then."""
+def drawn_so_far(model: nn.Module) -> tuple[object, ...]:
+    """Return what tells whether a network draws random numbers: it is another one then.
+
+    Call it inside `drawing_apart`.
+    """
+    own = twin_of(model).chance
+    if own is not None:
+        return (own.count,)
     python, numpy, cpu, devices = _random_state()
     states = [state.numpy().tobytes() for state in (cpu, *devices)]
     return python, numpy[1].tobytes(), *numpy[2:], *states
@@ -359,50 +417,14 @@ def same_randomness() -> Iterator[None]:
     """Run the body and leave the random state of Python, numpy and torch as it was.
 
     That state is everybody's: on any thread but the main one it is not set back, which would undo
-    what a cell has drawn in the meantime.
+    what a cell has drawn in the meantime. There torch draws from generators of the body's own.
     """
     if not is_alone():
-        yield
+        with OwnDraws(SEED):
+            yield
         return
     with handed_back(partial(_set_random_state, _random_state())):
         yield
-
-
-class _OwnDraws(TorchDispatchMode):
-    """Lets what torch draws on this thread come from a seed, as it does behind `manual_seed`."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._seed = seed
-        self._generators: dict[torch.device, torch.Generator] = {}
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Iterable[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        settings = dict(kwargs or {})
-        func = _with_generator(func)
-        if any(argument.name == "generator" for argument in func._schema.arguments):
-            given = next((a.device for a in args if isinstance(a, Tensor)), None)
-            device = given or torch.device(settings.get("device") or "cpu")
-            if settings.get("generator") is None:
-                settings["generator"] = self._of(device)
-        return func(*args, **settings)
-
-    def _of(self, device: torch.device) -> torch.Generator:
-        if device not in self._generators:
-            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
-        return self._generators[device]
-
-
-def _with_generator(func: Any) -> Any:
-    """Return the overload of a random operation that takes a generator, any other as it is."""
-    name = {"default": "generator", "low": "low_generator"}.get(func._overloadname)
-    takes = name is not None and name in func.overloadpacket.overloads()
-    return getattr(func.overloadpacket, str(name)) if takes else func
 
 
 @contextmanager
@@ -417,25 +439,48 @@ def drawing_from(seed: int) -> Iterator[None]:
             torch.manual_seed(seed)
             yield
     else:
-        with _OwnDraws(seed):
+        with OwnDraws(seed):
             yield
+
+
+@contextmanager
+def drawing_apart(model: nn.Module) -> Iterator[None]:
+    """Run the body with the network; whatever it draws, the global random state stays as it was.
+
+    On any thread but the main one nothing draws from that state: torch's random numbers come from
+    generators of the body's own, others are refused by RuntimeError.
+    """
+    twin = twin_of(model)
+    if is_alone():
+        with same_randomness():
+            yield
+    elif twin.chance is not None:
+        yield
+    else:
+        with refusing_draws(), OwnDraws(SEED) as twin.chance:
+            try:
+                yield
+            finally:
+                twin.chance = None
 
 
 class OwnRandomness:
     """A random state that begins as the global one and goes on from body to body of `drawing`.
 
     The user's data may draw from it (augmentation, shuffling) and the global state stays as it was;
-    on any thread but the main one they draw from the global state, which is never set there.
+    on any thread but the main one, where it is never set, torch draws from generators of its own.
     """
 
     def __init__(self) -> None:
         self._own = _random_state()
+        self._elsewhere = OwnDraws(SEED)
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
         """Run the body in this state."""
         if not is_alone():
-            yield
+            with self._elsewhere:
+                yield
             return
         with same_randomness():
             _set_random_state(self._own)
@@ -515,7 +560,10 @@ def visiting(model: nn.Module) -> Iterator[nn.Module]:
     """
     twin, lock = twin_of(model), lock_of(model)
     inside = lock._is_owned()  # type: ignore[attr-defined]
-    with lock, _same_modes(), torch.inference_mode(False), same_randomness(), _distrusting(twin):
+    # On a view's thread what is known to draw nothing need not be watched.
+    watched = is_alone() or not (inside or twin.draws is False)
+    apart = drawing_apart(model) if watched else nullcontext()
+    with lock, _same_modes(), torch.inference_mode(False), apart, _distrusting(twin):
         network = twin.network if inside else twin.follow()
         if network is not None:
             yield network

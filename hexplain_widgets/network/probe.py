@@ -7,6 +7,7 @@ not what runs for every image, a segment replays the recorded outputs of everyth
 from __future__ import annotations
 
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,18 +16,18 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from ..arguments import check_finite, nearest
 from ..evidence import Layer, LayerTable
 from .backends import Recording, TracedGraph
 from .classifier import Classifier
 from .graph import Graph, Site, Survey, shape_watch
-from .guest import drawn_so_far, handed_back, is_alone, renewed, twin_of, visiting
+from .guest import drawing_apart, drawn_so_far, handed_back, renewed, twin_of, visiting
 from .layout import doubt, uncertain
 from .operations import RecordedOperations, SharesModules, Unrecordable
 from .receptive import Cells, Field, whole
-from .segments import Segment, SegmentRunner, close
+from .segments import Segment, SegmentRunner, close, unsteady
 
 STREAM = (
     "The layers are the residual stream of a network with attention: a channel there is a"
@@ -44,11 +45,6 @@ LAID = (
 SWITCHED_OFF = "The network's forward switches gradients off: those of its operations are taken."
 # A network that may answer by chance is asked so often whether it does.
 AGAIN = 4
-UNSTEADY = (
-    "{}, run again on the same image, gave other scores than the first time; a network that answers"
-    " the same to the same image was expected; take what draws random numbers out of its forward"
-    " (dropout or noise that eval() does not switch off)"
-)
 DRAWS = (
     f"The network draws random numbers. Run {AGAIN + 1} times on this image it gave the same"
     " scores; that it always does is not known."
@@ -83,29 +79,55 @@ def _take_off(modules: Collection[nn.Module], *hooks: Callable[..., None]) -> No
 
 @contextmanager
 def _answering(modules: Collection[nn.Module], call: Callable[..., Any]) -> Iterator[None]:
-    """Let every module answer through `call`, and put their own forward back afterwards."""
-    own = [(module.__dict__, module.__dict__.get("forward")) for module in modules]
+    """Let every module answer through `call`, and put their own forward back afterwards.
+
+    What `call` is given to run is the forward with the module's own hooks.
+    """
+    own = [(module.__dict__, {n: module.__dict__.get(n) for n in _CALLED}) for module in modules]
 
     def put_back() -> None:
-        for attributes, forward in own:
-            if forward is None:
-                attributes.pop("forward", None)
-            else:
-                attributes["forward"] = forward
+        for attributes, values in own:
+            _put(attributes, values)
 
     with handed_back(put_back):
-        for module in modules:
-            module.__dict__["forward"] = _bound_to(call, module, module.forward)
+        for module, (attributes, values) in zip(modules, own, strict=True):
+            _put(attributes, _bound_to(call, module, values))
         yield
 
 
-def _bound_to(
-    call: Callable[..., Any], module: nn.Module, forward: Callable[..., Any]
-) -> Callable[..., Any]:
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        return call(module, forward, *args, **kwargs)
+# What of a module's attributes a call of it runs.
+_CALLED = ("forward", "_forward_pre_hooks", "_forward_hooks")
 
-    return answer
+
+def _put(attributes: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if value is None:
+            attributes.pop(name, None)
+        else:
+            attributes[name] = value
+
+
+def _bound_to(
+    call: Callable[..., Any], module: nn.Module, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the attributes of a module that answers through `call`, and has no hooks itself."""
+    hooked = values["_forward_hooks"] or values["_forward_pre_hooks"]
+    own = module.forward if not hooked else partial(_with_its_hooks, module, values)
+
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        return call(module, own, *args, **kwargs)
+
+    return {"forward": answer, **{n: OrderedDict() for n in _CALLED[1:]}}
+
+
+def _with_its_hooks(module: nn.Module, values: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+    """Return what a module that answers otherwise gives when it is called as it is."""
+    answering = {name: module.__dict__[name] for name in values}
+    _put(module.__dict__, values)
+    try:
+        return module(*args, **kwargs)
+    finally:
+        _put(module.__dict__, answering)
 
 
 @dataclass(frozen=True)
@@ -185,15 +207,17 @@ class Probe:
 
     def _first_look(self, network: nn.Module, x: Float[Tensor, "1 c h w"]) -> _Known:
         """Return what is known of a network from one image; raise RuntimeError if it draws it."""
-        before = drawn_so_far()
-        with self.classifier.fitting(x):
-            own = self.classifier.scores_anew(x)
-        drew = drawn_so_far() != before
-        known = self._operations(network, x, own)
-        if drew or known.graph is None:
-            self._check_steady(x, own)
-        # Anybody may have drawn meanwhile beside a thread of a view.
-        return known._replace(draws=drew and is_alone())
+        model = self.classifier.model
+        with drawing_apart(model):
+            before = drawn_so_far(model)
+            with self.classifier.fitting(x):
+                own = self.classifier.scores_anew(x)
+            drew = drawn_so_far(model) != before
+            known = self._operations(network, x, own)
+            if drew or known.graph is None:
+                self._check_steady(x, own)
+        self._twin.draws = drew or bool(self._twin.draws)
+        return known._replace(draws=drew)
 
     def _check_steady(self, x: Tensor, own: Tensor) -> None:
         """Raise RuntimeError where the network itself answers otherwise when it is run again."""
@@ -202,7 +226,7 @@ class Probe:
         for _ in range(AGAIN):
             again = self.classifier.scores_anew(x)
             if not close(again, own):
-                raise RuntimeError(UNSTEADY.format(type(self.classifier.model).__name__))
+                raise unsteady(type(self.classifier.model).__name__)
 
     def _operations(self, network: nn.Module, x: Tensor, own: Tensor) -> _Known:
         """Return the graph of the operations that ran for an image, or why it is not one."""
@@ -218,8 +242,7 @@ class Probe:
                 return _Known(None, "its scores are no result of an operation that is seen")
             graph.end_at(end)
             graph.shapes[graph.image] = (1, *x.shape[1:])
-            watch = shape_watch(graph.shapes)
-            logits = graph.run({graph.image: x}, {end}, watch=watch)[end]
+            logits = _run_again(graph, x, end)
         except Unrecordable as cause:
             return _Known(None, str(cause))
         if not close(logits, own):
@@ -516,6 +539,18 @@ class Probe:
             return runner.run(maps, unclipped)
 
         return SegmentRunner(run)
+
+
+def _run_again(graph: Graph, x: Tensor, end: fx.Node) -> Tensor:
+    """Return what operations give when they are run again; raise Unrecordable where they fail."""
+    try:
+        values = graph.run({graph.image: x}, {end}, watch=shape_watch(graph.shapes))
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as cause:
+        raise Unrecordable(f"its operations fail when they are run again: {cause!s:.80}") from cause
+    result: Tensor = values[end]
+    return result
 
 
 def _doubts(survey: Survey) -> tuple[str, ...]:

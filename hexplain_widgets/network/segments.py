@@ -44,6 +44,15 @@ def gradients_of(value: Tensor, *at: Tensor, again: bool = False) -> tuple[Tenso
         raise
 
 
+def unsteady(what: str) -> RuntimeError:
+    """Return the error of what answers otherwise when it is run again."""
+    return RuntimeError(
+        f"{what}, run again on the same image, gave other values than the first time; a network"
+        " that answers the same to the same image was expected; take what draws random numbers or"
+        " keeps a state out of its forward (dropout or noise that eval() does not switch off)"
+    )
+
+
 class Unit(NamedTuple):
     """One channel at one position; a logit is a channel at (0, 0)."""
 
@@ -326,11 +335,7 @@ class Segment:
     def unsteady(self) -> RuntimeError:
         """Return the error of a network that answers otherwise when it is run again."""
         shallow, deep = self._names
-        return RuntimeError(
-            f"running the network again from {shallow} to {deep} gave other values than the first"
-            " time; a network that answers the same to the same image was expected; look for"
-            " randomness or state in its forward"
-        )
+        return unsteady(f"the network from {shallow} to {deep}")
 
     def forward(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b ..."]:
         """Return the deep layer for other maps in the place of the shallow one, without a graph.
@@ -368,8 +373,8 @@ class Segment:
     def _gives_back(self, runner: SegmentRunner) -> bool:
         shallow = self.shallow.detach()
         with torch.no_grad():
-            deep = runner.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)[:1]
-        return close(deep, self.deep)
+            deep = runner.run(torch.cat([shallow, torch.zeros_like(shallow)]), False)
+        return len(deep) == 2 * len(shallow) and close(deep[:1], self.deep)
 
     def around(self, unit: Unit) -> tuple[Float[Tensor, "1 k h w"], UnitValues]:
         """Return the part of the shallow layer that a unit depends on, and the unit's value there.

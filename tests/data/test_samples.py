@@ -311,3 +311,42 @@ def test_pictures_go_through_the_transform_of_the_classifier() -> None:
 def test_images_come_in_the_precision_of_the_network(dtype) -> None:
     (batch,) = batches(PIXELS, Classifier(plain().to(dtype)), size=8)
     assert batch.x.dtype == dtype
+
+
+PICTURE = np.random.default_rng(0).integers(0, 255, (8, 8, 3)).astype(np.uint8)
+BY_NAME: dict[str, tuple[object, list[int]]] = {
+    "hugging face": ([{"image": Image.fromarray(PICTURE), "label": i} for i in (1, 3)], [1, 3]),
+    "processed": ([{"pixel_values": PIXELS[i], "labels": i} for i in (1, 3)], [1, 3]),
+    "arrays": ([{"img": PICTURE, "target": np.int64(2)}], [2]),
+    "collated": (
+        DataLoader([{"image": PIXELS[i], "label": i} for i in range(3)], batch_size=2),
+        [0, 1, 2],
+    ),
+    "a batch of one and a number": ([(PIXELS[:1], 4), (PIXELS[1:2], "c")], [4, 2]),
+}
+
+
+@pytest.mark.parametrize("kind", BY_NAME)
+def test_images_and_labels_are_found_by_name(kind: str) -> None:
+    data, labels = BY_NAME[kind]
+    samples = [s for batch in batches(data, CLASSIFIER, size=4) for s in batch.samples]
+    assert [sample.label for sample in samples] == labels
+    assert all(sample.x.shape == (1, 3, 8, 8) for sample in samples)
+
+
+def test_a_batch_of_one_keeps_its_row_of_zeros_and_ones() -> None:
+    (batch,) = batches([(PIXELS[:1], torch.tensor([0, 1, 0, 1, 0]))], CLASSIFIER, size=4)
+    assert batch.samples[0].label == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [
+        ([{"pixels": PICTURE}], TypeError, "got a dict of 'pixels' as an item"),
+        ({"train": [], "test": []}, TypeError, "choose a split"),
+        ([(PIXELS[:2], 1)], ValueError, "got 2 images with 1 labels"),
+    ],
+)
+def test_data_without_an_image_for_each_label_are_refused(data, error, words: str) -> None:
+    with pytest.raises(error, match=words):
+        list(batches(data, CLASSIFIER, size=4))

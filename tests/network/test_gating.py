@@ -383,7 +383,7 @@ class Forgetful(OneStage):
 
 
 def test_a_network_that_never_answers_alike_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match=r"gave other scores than the first time.*random"):
+    with pytest.raises(RuntimeError, match=r"gave other values than the first time.*random"):
         answered(Forgetful(), images(2, 16), "low", gates_of(8, 2))
 
 

@@ -166,9 +166,64 @@ def patched() -> nn.Module:
     return model
 
 
+def hooked() -> nn.Module:
+    """Hooks of the user's change what goes into layers, and what comes out of them."""
+    model = Stages()
+    model.low.register_forward_pre_hook(lambda _m, given: (given[0] * 0.5 - 0.1,))
+    model.high.register_forward_hook(lambda _m, _x, out: out * 2 + 0.1)
+    return model
+
+
+class HookedBranches(Branches):
+    """The same, where calls are replayed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.high.register_forward_hook(lambda _m, _x, out: out * 2 + 0.1)
+        self.head.register_forward_pre_hook(lambda _m, given: (given[0] * 3,))
+
+
+class EachByItself(Stages):
+    """A convolution of its own for each image, in a loop over the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.choice = nn.Linear(8, 2)
+        self.experts = nn.Parameter(torch.ones(2, 8, 8, 1, 1))
+        seeded(self)
+
+    def features(self, x: Tensor) -> Tensor:
+        low = self.low(x)
+        share = self.choice(low.mean((2, 3))).softmax(1)
+        kernels = torch.einsum("nk,koihw->noihw", share, self.experts)
+        each = [F.conv2d(low[i : i + 1], kernels[i]) for i in range(len(x))]
+        return self.high(torch.cat(each))
+
+
+class Fourier(Stages):
+    """Complex numbers on the way."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        waves = torch.fft.fft2(x)
+        return super().forward(torch.cat([waves.real[:, :2], waves.imag[:, :1]], 1) / 10)
+
+
+class AsksGradient(Stages):
+    """Weighs its maps by a gradient that it asks for inside its forward."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.features(x)
+        with torch.enable_grad():
+            start = maps if maps.requires_grad else maps.detach().requires_grad_()
+            score = self.head(start.mean((2, 3)).relu() ** 2)[:, 0].sum()
+            (slope,) = torch.autograd.grad(score, start, create_graph=True)
+        return self.head((maps * (1 + slope.abs())).mean((2, 3)))
+
+
 NETWORKS: list[Callable[[], nn.Module]] = [
     AsksType, AsksOption, AsksSize, OwnCall, Pooled, Assigns, ChangesAView, ByMatrix, Unpacks,
-    UsesAGlobal, Branches, Quantised, QuantisedBeside, patched,
+    UsesAGlobal, Branches, Quantised, QuantisedBeside, patched, hooked, HookedBranches,
+    EachByItself, Fourier, AsksGradient,
 ]  # fmt: skip
 GRAPHS = [AsksType, AsksOption, AsksSize, OwnCall, Pooled, Assigns, ByMatrix, Unpacks, UsesAGlobal]
 

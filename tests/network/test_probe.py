@@ -279,7 +279,7 @@ class Noisy(Counting):
 
 
 def test_a_network_that_answers_differently_each_time_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match=r"gave other scores than the first time.*random"):
+    with pytest.raises(RuntimeError, match=r"gave other values than the first time.*random"):
         hx.decompose(Noisy(), image(16))
 
 

@@ -62,6 +62,58 @@ def test_all_that_a_network_keeps_on_itself_stays_as_it_was() -> None:
     assert hx.decompose(model, image(40)) == first
 
 
+FEATURES: dict[str, Tensor] = {}
+HISTORY: list[Tensor] = []
+FACTOR = 1.0
+COUNT = 0
+
+
+def keeps_in_its_module(_module: nn.Module, _images: object, out: Tensor) -> None:
+    global COUNT
+    COUNT += 1
+    FEATURES["last"] = out
+    HISTORY.append(out)
+
+
+def test_what_hooks_of_the_user_keep_stays_as_it_was() -> None:
+    model, x = Keeps(), image(40)
+    inside: list[Tensor] = []
+    features: dict[str, Tensor] = {}
+
+    def keeps(_module: nn.Module, _images: object, out: Tensor) -> None:
+        inside.append(out)
+        features["last"], model.last = out, out
+
+    class Extractor:
+        def __init__(self) -> None:
+            self.seen: list[Tensor] = []
+
+        def keep(self, _module: nn.Module, _images: object, out: Tensor) -> None:
+            self.seen.append(out)
+
+    extractor = Extractor()
+    for hook in (keeps, keeps_in_its_module, extractor.keep):
+        model.body[4].register_forward_hook(hook)
+    model(x)
+    kept, kept_too, count = features["last"], FEATURES["last"], COUNT
+    state = whole_state(model)
+    hx.decompose(model, image(40, 1))
+    assert is_as_it_was(model, state)
+    assert features["last"] is kept
+    assert FEATURES["last"] is kept_too
+    assert [len(inside), len(HISTORY), len(extractor.seen), COUNT] == [1, 1, 1, count]
+
+
+def test_a_hook_reads_what_its_module_says_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = plain(), image(40)
+    model[4].register_forward_hook(lambda _m, _x, out: out * FACTOR)
+    for factor in (1.0, 2.0):
+        monkeypatch.setitem(globals(), "FACTOR", factor)
+        with torch.no_grad():
+            own = model(x)[0]
+        assert hx.decompose(model, x).target.logit == pytest.approx(float(own.max()), rel=1e-5)
+
+
 def test_nothing_of_torch_is_patched_while_a_network_is_looked_into() -> None:
     call, seen = nn.Module.__call__, []
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -239,30 +240,91 @@ def test_a_forward_that_answers_by_chance_is_refused(kind: str) -> None:
     network = Between(BY_CHANCE[kind]).eval()
     random.seed(1)
     before = random_state()
-    with pytest.raises(RuntimeError, match="run again on the same image, gave other scores"):
+    with pytest.raises(RuntimeError, match="run again on the same image, gave other values"):
         hx.decompose(network, X)
     assert random_state() == before
-
-
-def test_chance_is_refused_on_the_thread_of_a_view_too() -> None:
-    raised: list[Exception] = []
-
-    def ask() -> None:
-        try:
-            hx.decompose(Between(BY_CHANCE["dropped channels"]).eval(), X)
-        except RuntimeError as cause:
-            raised.append(cause)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    thread.join()
-    assert "gave other scores" in str(raised[0])
 
 
 def drawn_in_vain(x: Tensor) -> Tensor:
     """What some networks do in eval mode too."""
     torch.rand(())
     return x
+
+
+def own_numbers(x: Tensor) -> Tensor:
+    np.random.default_rng(0).normal()
+    return x
+
+
+def only_in_training(x: Tensor) -> Tensor:
+    if x.ndim == 3:
+        return x * np.random.rand()  # noqa: NPY002
+    return x
+
+
+def outside(x: Tensor) -> Tensor:
+    import numpy as own
+
+    return x + own.random.normal()  # noqa: NPY002
+
+
+def seeded_anew(x: Tensor) -> Tensor:
+    torch.manual_seed(3)
+    return x + torch.rand(1)
+
+
+def on_a_view(ask: Callable[[], object]) -> object:
+    """What is answered, or raised, on a thread that is not the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        return asked.exception() or asked.result()
+
+
+THERE: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    **{kind: (turn, "gave other values") for kind, turn in BY_CHANCE.items()},
+    "a branch": (BY_CHANCE["a branch"], "which are everybody's"),
+    "of numpy": (BY_CHANCE["of numpy"], "which are everybody's"),
+    "imported inside": (outside, "which are everybody's"),
+    "seeded": (seeded_anew, "which are everybody's"),
+}
+
+
+@pytest.mark.parametrize("kind", THERE)
+def test_chance_is_refused_on_the_thread_of_a_view_and_draws_from_nobody(kind: str) -> None:
+    turn, words = THERE[kind]
+    network = Between(turn).eval()
+    before = random_state()
+    assert words in str(on_a_view(lambda: hx.decompose(network, X)))
+    on_a_view(lambda: hx.Classifier(network).logits(X))
+    assert random_state() == before
+
+
+@pytest.mark.parametrize("turn", [drawn_in_vain, own_numbers, only_in_training])
+def test_what_draws_in_vain_or_of_its_own_answers_on_the_thread_of_a_view(
+    turn: Callable[[Tensor], Tensor],
+) -> None:
+    network, expected = Between(turn).eval(), hx.decompose(plain(), X)
+    before = random_state()
+    for _ in range(2):
+        found = on_a_view(lambda: hx.decompose(network, X))
+        same_tree(found, expected)
+        said = any("draws random numbers" in note for note in found.notes)
+        assert said == (turn is drawn_in_vain)
+    assert random_state() == before
+
+
+def test_a_transform_draws_from_nobody_on_the_thread_of_a_view() -> None:
+    def transform(picture: Image.Image) -> Tensor:
+        return X[0] + 0.1 * torch.rand(3, 1, 1)
+
+    classifier = hx.Classifier(plain(), transform=transform)
+    picture, before = Image.new("RGB", (8, 8)), random_state()
+    one, other = (on_a_view(lambda: classifier.prepare(picture).x) for _ in range(2))
+    assert torch.equal(one, other)
+    data = [(picture, 0)] * 4
+    chip = hx.Chip(gates_per_image=4)
+    assert on_a_view(lambda: chip.fit(classifier, data, progress=False)) is chip
+    assert random_state() == before
 
 
 def test_numbers_that_are_drawn_and_change_nothing_are_said() -> None:
