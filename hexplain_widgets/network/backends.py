@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -26,12 +27,14 @@ from .layout import (
     layouts_in,
     unknown_layer,
 )
-from .receptive import Cells, Field, Range, fields_from, keeps_images_apart, whole
+from .receptive import Cells, Field, Range, each_axis, fields_from, keeps_images_apart, whole
 from .regions import Regions
-from .segments import SegmentRunner
+from .segments import SegmentRunner, Step, window_of_units
 
 # Strides leave a part of an image unseen at its border, seldom more than this leaves.
 LEAST_SEEN = 0.8
+# Windows are cut where so much of them is left; for little less it would not pay.
+NARROWER = 0.75
 CLIPS = (F.relu6, F.hardtanh, torch.clamp)
 Key = tuple[str, int]
 
@@ -271,8 +274,60 @@ class TracedGraph:
             return out.clamp(min=self.before_clip(deep)[1]) if unclipped else out
 
         field = None if deep is self.graph.result else self._fields(shallow).get(deep)
-        on_crops = [SegmentRunner(run, field, apart=True)] if field is not None else []
-        return [*on_crops, SegmentRunner(run, apart=self._apart)]
+        whole = SegmentRunner(run, apart=self._apart)
+        if field is None:
+            return [whole]
+        ways = () if beside else self._narrowing(shallow, deep, field)
+        return [SegmentRunner(run, field, True, *self._steps(ways, deep)), whole]
+
+    def _narrowing(
+        self, shallow: fx.Node, deep: fx.Node, field: Field
+    ) -> tuple[tuple[fx.Node, Field], ...]:
+        """Return maps between two nodes where units need clearly less, with their fields there."""
+        start, end = self.graph.order[shallow], self.graph.order[self.before_clip(deep)[0]]
+        fields, ways = self._fields(shallow), [(shallow, field)]
+        held = window_of_units(field, self._cells_of(shallow))
+        inside = (n for n in self._necks if start < self.graph.order[n] < end)
+        for node in sorted(inside, key=self.graph.order.__getitem__):
+            near, rest = fields.get(node), None
+            if near is not None and _is_map(self.graph.shape(node)):
+                rest = field.beyond(near)
+            if rest is None:
+                continue
+            needed = window_of_units(rest, self._cells_of(node))
+            passed = each_axis(
+                lambda n, s, before: n // (before // s), held, rest.stride, ways[-1][1].stride
+            )
+            if math.prod(needed) <= NARROWER * math.prod(passed):
+                ways.append((node, rest))
+                held = needed
+        return tuple(ways) if len(ways) > 1 else ()
+
+    def _cells_of(self, node: fx.Node) -> Range:
+        *_, rows, columns = self.graph.shapes[node]
+        return rows, columns
+
+    def _steps(
+        self, ways: Sequence[tuple[fx.Node, Field]], deep: fx.Node
+    ) -> tuple[tuple[Step, ...], float]:
+        """Return the steps of a segment that narrows, and the share of cells that they look at."""
+        if not ways:
+            return (), 1.0
+        nodes = [node for node, _ in ways]
+        steps, looked, every = [], 0.0, 0
+
+        def run(start: fx.Node, stop: fx.Node, maps: Tensor, unclipped: bool) -> Tensor:
+            end = self.before_clip(deep)[0] if unclipped and stop is deep else stop
+            out: Tensor = self.graph.run({start: maps}, {end})[end]
+            return out.clamp(min=self.before_clip(deep)[1]) if end is not stop else out
+
+        for (node, field), after in zip(ways, [*nodes[1:], deep], strict=True):
+            full = self._cells_of(node)
+            steps.append(Step(partial(run, node, after), field, full))
+            count = self.graph.order[after] - self.graph.order[node]
+            looked += count * math.prod(window_of_units(field, full)) / math.prod(full)
+            every += count
+        return tuple(steps), looked / every
 
     @cached_property
     def _apart(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import floordiv, mod, sub
 from typing import Any, NamedTuple
 
 import torch
@@ -73,6 +74,17 @@ class Field:
                 window.reach,
             ),
         )
+
+    def beyond(self, near: Field) -> Field | None:
+        """Return the field of the same units in a map on their way, whose own field is `near`.
+
+        None where it is in no whole cells.
+        """
+        low, high = each_axis(sub, self.low, near.low), each_axis(sub, self.high, near.high)
+        cells = (self.stride, low, high)
+        if any(each_axis(mod, one, near.stride) != (0, 0) for one in cells):
+            return None
+        return Field(*(each_axis(floordiv, one, near.stride) for one in cells))
 
     def joined(self, other: Field) -> Field | None:
         """Return the field of two paths that meet; None where their strides differ."""

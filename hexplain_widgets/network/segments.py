@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
+from operator import add, floordiv, sub
 from typing import Any, NamedTuple
 
 import torch
@@ -61,17 +63,28 @@ class Unit(NamedTuple):
     x: int
 
 
+class Step(NamedTuple):
+    """A part of a segment: it starts at a map of `full` cells, where deep units have a `field`."""
+
+    run: Callable[[Tensor, bool], Tensor]
+    field: Field
+    full: Pair
+
+
 @dataclass(frozen=True)
 class SegmentRunner:
     """Runs a segment on maps `(B, K, H, W)`; its `field` is known where crops can do.
 
     `run(maps, unclipped)` returns the deep layer, before its upper clip if `unclipped`. `apart`
-    says that no image of a batch is known to another.
+    says that no image of a batch is known to another. `steps` do the same one after the other,
+    where what units still need becomes less on the way; `effort` is the share of cells left then.
     """
 
     run: Callable[[Tensor, bool], Tensor]
     field: Field | None = None
     apart: bool = False
+    steps: tuple[Step, ...] = ()
+    effort: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +134,23 @@ class Crop:
         h, w = self.size
         return torch.cat([maps[:, :, y : y + h, x : x + w] for y, x in self.corners])
 
+    def cut_from(self, outer: Crop, maps: Float[Tensor, "b k H W"]) -> Float[Tensor, "b k h w"]:
+        """Return the windows out of larger ones, each out of its own."""
+        h, w = self.size
+        at = [each_axis(sub, *pair) for pair in zip(self.corners, outer.corners, strict=True)]
+        if len(set(at)) == 1:
+            y, x = at[0]
+            return maps[:, :, y : y + h, x : x + w]
+        cut = [one[:, y : y + h, x : x + w] for one, (y, x) in zip(maps, at, strict=True)]
+        return torch.stack(cut)
+
+    def positions(self, units: Sequence[Unit], stride: Pair) -> list[Unit]:
+        """Return where units lie in what their windows give, `stride` cells of these apart."""
+        return [
+            Unit(u.channel, u.y - y // stride[0], u.x - x // stride[1])
+            for u, (y, x) in zip(units, self.corners, strict=True)
+        ]
+
 
 def crops_of(field: Field, units: Sequence[Unit], full: Pair) -> Crop:
     """Return windows that hold each unit's receptive field, moved inside at the map's border.
@@ -128,9 +158,14 @@ def crops_of(field: Field, units: Sequence[Unit], full: Pair) -> Crop:
     A window never gets padding of its own: it ends where the map ends, so that every layer of the
     segment pads as it does on the whole map.
     """
-    size = each_axis(_window_length, field.size, field.stride, full)
+    size = window_of_units(field, full)
     corners = tuple(_corner(field, (u.y, u.x), size, full) for u in units)
     return Crop(size, corners)
+
+
+def window_of_units(field: Field, full: Pair) -> Pair:
+    """Return the rows and columns that hold any unit's field in a map of `full` cells."""
+    return each_axis(_window_length, field.size, field.stride, full)
 
 
 def _window_length(size: int, stride: int, full: int) -> int:
@@ -148,6 +183,41 @@ def _corner(field: Field, position: Pair, size: Pair, full: Pair) -> Pair:
         size,
         full,
     )
+
+
+def on_less_and_less(
+    steps: Sequence[Step],
+    maps: Float[Tensor, "b k h w"],
+    units: Sequence[Unit],
+    crop: Crop,
+    unclipped: bool,
+) -> tuple[Tensor, list[Unit]]:
+    """Return what steps give for the windows of units, and where the units lie in it."""
+    for step, after in pairwise(steps):
+        given = step.run(maps, unclipped)
+        stride = each_axis(floordiv, step.field.stride, after.field.stride)
+        corners = tuple(each_axis(floordiv, corner, stride) for corner in crop.corners)
+        outer = Crop((given.shape[2], given.shape[3]), corners)
+        crop = _needed(outer, after, units)
+        maps = crop.cut_from(outer, given)
+    last = steps[-1]
+    return last.run(maps, unclipped), crop.positions(units, last.field.stride)
+
+
+def _needed(outer: Crop, step: Step, units: Sequence[Unit]) -> Crop:
+    """Return the part of larger windows that a step needs; they themselves where it sticks out."""
+    least = crops_of(step.field, units, step.full)
+    ends = [each_axis(add, corner, outer.size) for corner in outer.corners]
+    corners = tuple(
+        each_axis(lambda a, end, n: min(a, end - n), corner, end, least.size)
+        for corner, end in zip(least.corners, ends, strict=True)
+    )
+    inside = all(
+        first >= start and first % stride == 0
+        for pair, own in zip(corners, outer.corners, strict=True)
+        for first, start, stride in zip(pair, own, step.field.stride, strict=True)
+    )
+    return Crop(least.size, corners) if inside else outer
 
 
 class Segment:
@@ -234,11 +304,11 @@ class Segment:
         start = self.shallow.detach().clone() if shared else crop.cut(self.shallow)
         maps = start.requires_grad_()
         with torch.enable_grad(), mode:
-            out = self._on_crops(runner, maps, bool(clipped.any()))
-            if out is None:
+            ran = self._on_crops(runner, maps, units, crop, bool(clipped.any()), shared)
+            if ran is None:
                 return None
+            out, within = ran
             rows = [out[0]] * len(units) if shared else out.unbind()
-            within = self._within(runner, units, crop)
             each = _pick_each(rows, within)
             values = torch.stack(each)
         if not self._agree(values.detach(), captured):
@@ -271,7 +341,10 @@ class Segment:
         """
         if len(units) == 1 or self._only_once or self.shallow.device.type != "cpu":
             return False
-        return self._windows(self._runners[0], ()).size == self.full
+        runner = self._runners[0]
+        # of each unit: a forward and a backward, worth two, of its part; or a backward of the whole
+        apart, together = 3 * runner.effort * len(units), 1 + 2 * len(units)
+        return self._windows(runner, ()).size == self.full and together <= apart
 
     def _gradient_of_each(
         self, values: Sequence[Tensor], signs: Tensor, maps: Tensor
@@ -285,10 +358,23 @@ class Segment:
             return None
         return torch.cat(each) * signs.to(maps.dtype)[:, None, None, None]
 
-    def _on_crops(self, runner: SegmentRunner, maps: Tensor, unclipped: bool) -> Tensor | None:
-        """Return the deep layer for windows, None after dropping a runner that cannot take them."""
+    def _on_crops(
+        self,
+        runner: SegmentRunner,
+        maps: Tensor,
+        units: Sequence[Unit],
+        crop: Crop,
+        unclipped: bool,
+        shared: bool,
+    ) -> tuple[Tensor, list[Unit]] | None:
+        """Return the deep layer for windows and where units lie in it.
+
+        None after dropping a runner that cannot take them.
+        """
         try:
-            return runner.run(maps, unclipped)
+            if runner.steps and not shared:
+                return on_less_and_less(runner.steps, maps, units, crop, unclipped)
+            return runner.run(maps, unclipped), self._within(runner, units, crop)
         except torch.cuda.OutOfMemoryError:
             raise
         except RuntimeError:  # what is as large as the whole map may meet a window of it
@@ -313,13 +399,7 @@ class Segment:
         return crops_of(runner.field, units, self.full)
 
     def _within(self, runner: SegmentRunner, units: Sequence[Unit], crop: Crop) -> list[Unit]:
-        if runner.field is None:
-            return list(units)
-        sy, sx = runner.field.stride
-        return [
-            Unit(u.channel, u.y - y // sy, u.x - x // sx)
-            for u, (y, x) in zip(units, crop.corners, strict=True)
-        ]
+        return list(units) if runner.field is None else crop.positions(units, runner.field.stride)
 
     def _agree(self, values: Tensor, captured: Tensor) -> bool:
         clipped = values if self._bound is None else values.clamp(max=self._bound)

@@ -70,6 +70,58 @@ def test_every_unit_of_a_map_is_decomposed_alike_on_its_crop_and_on_the_whole_ma
     assert torch.allclose(crops, whole, atol=1e-6)
 
 
+DEEPER = {
+    "convolutions": lambda: [_layer(6), _layer(6, 2), *(_layer(6) for _ in range(3))],
+    "oblong": lambda: [
+        _layer(6, (2, 1), (3, 5)), _layer(6, 1, (1, 3)), _layer(6, (1, 2), (5, 3)), _layer(6),
+    ],
+    "pools": lambda: [
+        _layer(6), nn.MaxPool2d(3, 2, 1), _layer(6, dilation=2), _layer(6), _layer(6),
+    ],
+    "even windows": lambda: [_layer(6, 2, 4), _layer(6, 1, 2), _layer(6), _layer(6)],
+    "blocks": lambda: [Residual(6), _layer(6, 2), Residual(6), Residual(6)],
+}  # fmt: skip
+
+
+def _layer(width: int, stride=1, size=3, dilation: int = 1) -> nn.Module:
+    height, breadth = size if isinstance(size, tuple) else (size, size)
+    padding = (dilation * (height // 2), dilation * (breadth // 2))
+    return nn.Sequential(nn.Conv2d(width, width, size, stride, padding, dilation), nn.ReLU())
+
+
+class Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(_layer(width), nn.Conv2d(width, width, 3, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x + self.inner(x))
+
+
+@pytest.mark.parametrize("size", [40, 45])
+@pytest.mark.parametrize("name", DEEPER)
+def test_units_need_less_and_less_on_the_way_and_are_decomposed_alike(name: str, size: int) -> None:
+    torch.manual_seed(1)
+    body = DEEPER[name]()
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3))
+    model, x = nn.Sequential(nn.Conv2d(3, 6, 3, 1, 1), *body, head).eval(), image(size)
+    probe = Probe(hx.Classifier(model))
+    ends = ("0", str(len(body)))
+    segment = probe.segment(probe.capture(x, ends), *ends)
+    first = segment._runners[0]
+    assert len(first.steps) > 1
+    assert 0 < first.effort < 0.9
+    _, _, rows, columns = segment.deep.shape
+    units = [Unit(k, y, c) for k in range(6) for y in range(rows) for c in range(columns)]
+    units = [u for u in units[::7] if segment.value(u) > 0]
+    with visiting(model):
+        less = _full_gradients(segment, units)
+        whole = _full_gradients(without_crops(segment), units)
+    assert segment._runners[0] is first  # not dropped for what it gave
+    assert len(units) > 30
+    assert torch.allclose(less, whole, atol=1e-6)
+
+
 def _full_gradients(segment, units) -> torch.Tensor:
     found = []
     for decided in segment.decide(units):

@@ -242,6 +242,7 @@ class ImagePanel:
 
     @page.setter
     def page(self, front: int | None) -> None:
+        """Put a page in front."""
         self._pages.selected_index = front
 
     def show_concept(self, one: AttackedDecision) -> None:
