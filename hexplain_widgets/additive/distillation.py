@@ -224,7 +224,7 @@ def started(maker: Maker, examples: DistillationData, schedule: DistillationSche
             positive=schedule.positive,
             start=start,
             bias=bias,
-        )
+        ).float()
 
 
 def _start(
@@ -672,7 +672,7 @@ def _restored(
             loudness=float(shape["loudness"]),
             unit=float(shape["unit"]),
             positive=bool(shape["positive"]),
-        )
+        ).float()
         own = below(arrays, f"{name}.")
         explainer.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in own.items()})
     return explainer.eval()

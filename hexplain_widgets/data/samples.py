@@ -144,7 +144,7 @@ def _several(images: Tensor, labels: Any, classifier: Classifier) -> Iterator[Sa
 
 
 def _labels_of(labels: Any, images: int) -> list[Any]:
-    """Return a label for each image of a batch; what is not one for each is that of a single one."""
+    """Return a label for each image of a batch; one that is not of each is of a single image."""
     if labels is None:
         return [None] * images
     single = isinstance(labels, str) or not np.ndim(labels)

@@ -183,7 +183,9 @@ class _Descent:
 
     def best(self, classifier: Classifier, pixels: _Pixels, draw: torch.Generator) -> Tensor:
         """Return the change of the lowest loss on the way, no change where it never began."""
-        noise = torch.randn(pixels.values.shape, generator=draw).to(pixels.values)
+        noise = torch.randn(pixels.values.shape, generator=draw, dtype=torch.float32).to(
+            pixels.values
+        )
         change = pixels.inside(_unit(noise, self.norm) * self.bound / 2)
         best, lowest = torch.zeros_like(change), float("inf")
         for _ in range(self.steps + 1):

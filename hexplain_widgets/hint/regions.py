@@ -152,7 +152,7 @@ class LayerSaliency:
     def _noises(self, x: Tensor, keys: Sequence[bytes]) -> Any:
         draws = [torch.Generator().manual_seed(_seed(key, self._seed)) for key in keys]
         for _ in range(self._samples):
-            each = [torch.randn(x.shape[1:], generator=draw) for draw in draws]
+            each = [torch.randn(x.shape[1:], generator=draw, dtype=torch.float32) for draw in draws]
             yield torch.stack(each).to(x.device, x.dtype)
 
     def _gradients(
@@ -291,7 +291,7 @@ def layers_without_place(
 def _random_like(maps: Float[Tensor, "1 k h w"]) -> Float[Tensor, "3 k h w"]:
     """Return random maps, the same with their places shuffled, and others."""
     draw = torch.Generator().manual_seed(0)
-    noise = torch.randn((2, *maps.shape[1:]), generator=draw)
+    noise = torch.randn((2, *maps.shape[1:]), generator=draw, dtype=torch.float32)
     order = torch.randperm(noise[0, 0].numel(), generator=draw)
     moved = noise[:1].flatten(2)[..., order].view_as(noise[:1])
     three = torch.cat([noise[:1], moved, noise[1:]]).to(maps.device, maps.dtype)

@@ -168,6 +168,11 @@ class Classifier:
             return None
         return black, white
 
+    def _range_of(self, x: Float[Tensor, "1 c h w"]) -> tuple[Tensor, Tensor] | None:
+        """What black and white become in an image of these channels, where that is known."""
+        known = self._range
+        return known if known is not None and len(known[0]) == x.shape[1] else None
+
     def _flat_colour(self, level: int) -> Tensor | None:
         """What the transform makes of a picture of one grey, by channel, if anything."""
         picture = Image.new(self._mode, (256, 256), (level,) * len(self._mode))
@@ -179,8 +184,24 @@ class Classifier:
 
     def _black_and_white(self, x: Float[Tensor, "1 c h w"]) -> tuple[Tensor, Tensor]:
         """What black and white are in each channel; the image's extremes where nobody knows."""
-        known = self._range
-        return known if known is not None and len(known[0]) == x.shape[1] else _extent(x)
+        return self._range_of(x) or _extent(x)
+
+    def _unusual(self, x: Float[Tensor, "1 c h w"]) -> tuple[str, ...]:
+        """Say that a prepared tensor lies far outside what the transform makes of pictures."""
+        known = self._range_of(x)
+        if known is None:
+            return ()
+        ends = torch.stack(known)
+        low, high = float(ends.min()), float(ends.max())
+        own = float(x.min()), float(x.max())
+        room = (FAR_GIVEN if self._given else FAR_ASSUMED) * (high - low)
+        if low - room <= own[0] and own[1] <= high + room:
+            return ()
+        return (
+            f"The tensor's values reach from {own[0]:.3g} to {own[1]:.3g}, where the transform"
+            f" makes {low:.3g} to {high:.3g} of pictures; it was taken as it is. Pass the picture"
+            " itself to have it prepared.",
+        )
 
     @property
     def _mode(self) -> str:
@@ -217,22 +238,6 @@ class Classifier:
             return x, self._unusual(x)
         picture = read_picture(image, mode=self._mode)
         return self._transformed(picture.pixels), picture.notes
-
-    def _unusual(self, x: Float[Tensor, "1 c h w"]) -> tuple[str, ...]:
-        """Say that a prepared tensor lies far outside what the transform makes of pictures."""
-        if self._range is None or len(self._range[0]) != x.shape[1]:
-            return ()
-        ends = torch.stack(self._range)
-        low, high = float(ends.min()), float(ends.max())
-        own = float(x.min()), float(x.max())
-        room = (FAR_GIVEN if self._given else FAR_ASSUMED) * (high - low)
-        if low - room <= own[0] and own[1] <= high + room:
-            return ()
-        return (
-            f"The tensor's values reach from {own[0]:.3g} to {own[1]:.3g}, where the transform"
-            f" makes {low:.3g} to {high:.3g} of pictures; it was taken as it is. Pass the picture"
-            " itself to have it prepared.",
-        )
 
     def shown(self, x: Float[Tensor, "1 c h w"], *, given: bool) -> UInt8[np.ndarray, "h w 3"]:
         """Return a prepared image as it looks; `given` says that the user prepared it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -416,9 +416,15 @@ class _Case:
 
     def doubts(self, ending: Ending, shown: str) -> tuple[str, ...]:
         """Say that what is taken for logits might be probabilities."""
-        if ending != "returned" or self.kind is not None or not _in_unit(self.rows):
+        if ending != "returned" or self.kind is not None:
             return ()
-        if not all(map(_in_unit, self.answers)):
+        total = float(self.rows[0].sum())
+        if self.columns > 1 and self.always(partial(_sums_to, total)):
+            return (
+                f"The scores of every image sum to {total:.4g} and are taken as logits: if they are"
+                " shares of it, let the network return them divided by it, or its logits.",
+            )
+        if not all(map(_in_unit, (self.rows, *self.answers))):
             return ()
         return (
             "All scores lie between 0 and 1 and are taken as logits: if they are probabilities, say"
@@ -541,6 +547,11 @@ def _in_unit(rows: Tensor) -> bool:
 
 def _sums_to_one(rows: Tensor, room: float) -> bool:
     return _in_unit(rows) and bool(((rows.sum(1) - 1).abs() <= room).all())
+
+
+def _sums_to(total: float, rows: Tensor, room: float) -> bool:
+    sums = (rows.sum(1) - total).abs() <= room * abs(total)
+    return total > 0 and bool((rows >= 0).all()) and bool(sums.all())
 
 
 def _logs_sum_to_one(rows: Tensor, room: float) -> bool:

@@ -17,6 +17,7 @@ from hexplain_widgets.additive.distillation import Distillation
 from hexplain_widgets.additive.rows import ScorePlan
 from hexplain_widgets.fitting import passes
 from hexplain_widgets.fitting.passes import Pass
+from tests.networks import image, plain
 from tests.reference import additive as paper
 
 WEIGHTS = (3.0, -2.0, 1.0, 0.5, 4.0)
@@ -412,3 +413,16 @@ def test_evidence_is_saved_and_opened_again(explainer, tmp_path) -> None:
     assert hx.load(hx.save(found, tmp_path / "one.hx")) == found
     report = fitted(concepts=PARTS, epochs=2).report(DATA[:20], seeds=2, progress=False)
     assert hx.load(hx.save(report, tmp_path / "report.hx")) == report
+
+
+@pytest.mark.parametrize("usual", [torch.float64, torch.bfloat16])
+def test_another_usual_type_of_numbers_changes_no_type_of_an_explainer(usual: torch.dtype) -> None:
+    model, images = plain(), [image(12, seed)[0] for seed in range(6)]
+    torch.set_default_dtype(usual)
+    try:
+        engine = hx.AdditiveExplainer(concepts="filters", epochs=1)
+        found = engine.fit(model, images, target=0, progress=False).explain(images[0])
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert float(found.values.sum()) + found.bias + found.unexplained == pytest.approx(found.score)
+    assert found.score == pytest.approx(float(model(images[0][None])[0, 0].detach()), rel=1e-5)

@@ -281,6 +281,16 @@ def test_findings_are_shown_by_themselves() -> None:
     assert classifier.findings(torch.stack([LOGITS, -LOGITS.abs()])) == [(0, 1), ()]
 
 
+@pytest.mark.parametrize("kind", [Ending, Opaque])
+def test_percentages_are_explained_as_they_are_and_doubted(kind: type[Ending]) -> None:
+    tree = taken_apart(scores(lambda z: 100 * z.softmax(1), kind), PICTURE)
+    assert tree.target.logit == pytest.approx(100 * float(CHANCES[0]), rel=1e-5)
+    assert sum("sum to 100 and are taken as logits" in note for note in tree.notes) == 1
+    for end in (lambda z: z, lambda z: z - z.mean(1, keepdim=True), torch.sigmoid):
+        notes = taken_apart(scores(end, kind), PICTURE).notes
+        assert not [note for note in notes if "of every image sum to" in note]
+
+
 def test_several_labels_of_an_image_cast_doubt_on_a_softmax() -> None:
     classifier = scores(lambda z: z)
     labels = [torch.tensor([1, 1, 0]), torch.tensor([0, 1, 0])]
