@@ -15,6 +15,7 @@ from ...pictures.page import percent
 from .._shared.markup import SOFT, TEXT, figure
 
 MOST_MAGNIFIED = 1000
+MOST = 176  # pixels of a picture: images and peaks stand together on a laptop's page
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
 
 
@@ -140,12 +141,13 @@ def images_part(evidence: AttackedDecision) -> str:
     before, after = evidence.before.target, evidence.after.target
     change, factor = magnified(evidence.change)
     pictures = (
-        figure(evidence.before.image, _named("Original", before), f"original: {before.name}"),
-        figure(evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}"),
+        figure(evidence.before.image, _named("Original", before), f"original: {before.name}", MOST),
+        figure(evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}", MOST),
         figure(
             change,
             f"<b>Change × {factor}</b><br><span style='{SOFT}'>grey is no change</span>",
             f"the change, magnified {factor} times",
+            MOST,
         ),
     )
     return f"<div style='{TEXT}'><div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"

@@ -17,6 +17,7 @@ from .._shared.markup import SOFT, TEXT, figure
 
 # Okabe and Ito's vermilion and blue, told apart by the colour-blind
 WRONG, RIGHT = "#d55e00", "#0072b2"
+MOST = 128  # pixels of a picture: five stand beside each other on half a laptop's page
 _ROW = "display: flex; flex-wrap: wrap; gap: 14px; padding: 6px 0"
 
 
@@ -169,6 +170,7 @@ def channel_part(failure: Failure, i: int) -> str:
         own_map(failure, i),
         f"<b>In this image</b><br><span style='{SOFT}'>up to {strongest:.3g}</span>",
         f"where channel {k} is active in this image, up to {strongest:.3g}",
+        MOST,
     )
     said = f"{signed(float(failure.differences[k]))} for {name}"
     alone = f"without it: {html.escape(likely(failure.alone[i]))}"
@@ -204,6 +206,7 @@ def _exemplars(failure: Failure, i: int) -> str:
             f"{html.escape(labels[j] or 'no label')}<br><span style='{SOFT}'>"
             f"{portrait.values[j]:.3g}</span>",
             f"{labels[j] or 'an image'}, in which channel {k} reaches {portrait.values[j]:.3g}",
+            MOST,
         )
         for j in range(len(portrait.images))
     )

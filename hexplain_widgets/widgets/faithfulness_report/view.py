@@ -38,7 +38,7 @@ _STYLE = """<style>
 .hx-faithfulness summary { cursor: pointer; color: var(--jp-ui-font-color2); }
 .hx-faithfulness .widget-html-content { line-height: 1.4; overflow-x: auto; }
 </style>"""
-_COLUMNS = "repeat(auto-fill, minmax(min(100%, 310px), 1fr))"
+_COLUMNS = "repeat(auto-fill, minmax(min(100%, 250px), 1fr))"
 
 
 class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
@@ -77,7 +77,10 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
         # in the browser, so that steps are chosen without a kernel too
         ipywidgets.jslink((choice, "index"), (steps, "selected_index"))
         last = _grid([self._panel(surrogate_chart(evidence))])
-        super().__init__([head, correlations, choice, steps, last], layout=wide())
+        # beside each other where there is room: three charts of a step, and one of all
+        steps.layout.flex, last.layout.flex = "3 1 720px", "1 1 250px"
+        charts = ipywidgets.HBox([steps, last], layout=wide(flex_flow="row wrap", grid_gap="28px"))
+        super().__init__([head, correlations, choice, charts], layout=wide())
         self.add_class("hx-faithfulness")
 
     def _step(self, place: int) -> ipywidgets.Widget:

@@ -38,7 +38,7 @@ export class Stage {
   private now: Transform = { x: 0, y: 0, k: 1 };
   private settled = false;
   private painting = 0;
-  private width = 0;
+  private size = { width: 0, height: 0 };
   private readonly stops: (() => void)[] = [];
 
   constructor(private readonly session: Session) {
@@ -305,10 +305,10 @@ export class Stage {
   }
 
   private resized(): void {
-    const { clientWidth } = this.window;
-    if (Math.abs(clientWidth - this.width) > 8 && this.session.arrangement.zoom === null)
-      this.settled = false;
-    this.width = clientWidth;
+    const { clientWidth: width, clientHeight: height } = this.window;
+    const by = Math.abs(width - this.size.width) + Math.abs(height - this.size.height);
+    if (by > 8 && this.session.arrangement.zoom === null) this.settled = false;
+    this.size = { width, height };
     this.update();
   }
 }
