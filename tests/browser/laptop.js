@@ -7,6 +7,7 @@
     let [x, y] = [true, true];
     for (let box = element; box && box !== root.parentElement; box = box.parentElement) {
       const style = getComputedStyle(box);
+      if (style.display === "contents") continue;
       if (["auto", "scroll"].includes(style.overflowX)) x = false;
       if (["auto", "scroll"].includes(style.overflowY)) y = false;
       const cut = (value) => value === "hidden" || value === "clip";
@@ -170,12 +171,25 @@
       });
   }
 
-  globalThis.hexplainFit = async (where, withRules) => {
+  /** Outlines over a picture that do not lie on it. */
+  function beside(root) {
+    return [...root.querySelectorAll(".hx-marks")].flatMap((marks) => {
+      const picture = marks.parentElement.querySelector("canvas");
+      const [a, b] = [marks.getBoundingClientRect(), picture.getBoundingClientRect()];
+      if (!marks.hasAttribute("viewBox") || b.width === 0) return [];
+      const apart = ["left", "top", "right", "bottom"].map((side) => Math.abs(a[side] - b[side]));
+      const most = Math.max(...apart);
+      return most > 1.5 ? [`${named(marks.parentElement)} by ${most.toFixed(0)} px`] : [];
+    });
+  }
+
+  globalThis.hexplainFit = async (where) => {
     const root = document.querySelector(where);
     const { width, height } = root.getBoundingClientRect();
     const wide = root.scrollWidth - root.clientWidth;
     const cut = cuts(root);
     if (wide > 1) cut.push(`the view is ${wide} px wider than its place`);
-    return { width, height, cut, faint: faint(root), rules: withRules ? await rules(root) : [] };
+    const found = { cut, faint: faint(root), rules: await rules(root), beside: beside(root) };
+    return { width, height, ...found };
   };
 })();

@@ -16,9 +16,7 @@ TEXT = "font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color1)"
 _JPEG = b"\xff\xd8"
 
 
-def figure(
-    pixels: UInt8[np.ndarray, "h w 3"], caption: str, told: str, most: int = 224
-) -> str:
+def figure(pixels: UInt8[np.ndarray, "h w 3"], caption: str, told: str, most: int = 224) -> str:
     """Return a picture with its caption (markup) as part of a page; `told` (text) describes it.
 
     It is at most so many pixels wide, and fewer where there is less room.
@@ -35,7 +33,7 @@ def figure(
         f" width: 100%; height: auto; aspect-ratio: {width} / {height}; margin: 0;"
         " border-radius: 4px'>"
         f"<figcaption style='padding-top: 4px; line-height: 1.35;"
-        " overflow-wrap: anywhere'>{caption}</figcaption></figure>"
+        f" overflow-wrap: anywhere'>{caption}</figcaption></figure>"
     )
 
 
@@ -46,6 +44,14 @@ def legend(title: str, lines: Mapping[str, str], told: str) -> str:
         for name, colour in lines.items()
     )
     return f"<h3>{html.escape(title)}</h3><p class='hx-told'>{told}</p><p>{marks}</p>"
+
+
+def scrolling(table: str, name: str) -> str:
+    """Return a table (markup) that scrolls by keyboard, too, where it is wider than its place."""
+    return (
+        f"<div role='group' tabindex='0' aria-label='{html.escape(name, quote=True)}'"
+        f" style='overflow-x: auto'>{table}</div>"
+    )
 
 
 def alert(text: str) -> str:

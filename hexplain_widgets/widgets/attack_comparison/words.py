@@ -15,7 +15,7 @@ from ...pictures.page import percent
 from .._shared.markup import SOFT, TEXT, figure
 
 MOST_MAGNIFIED = 1000
-MOST = 176  # pixels of a picture: images and peaks stand together on a laptop's page
+MOST = 140  # pixels of a picture: images and peaks stand together on a laptop's page
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
 
 
@@ -142,7 +142,9 @@ def images_part(evidence: AttackedDecision) -> str:
     change, factor = magnified(evidence.change)
     pictures = (
         figure(evidence.before.image, _named("Original", before), f"original: {before.name}", MOST),
-        figure(evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}", MOST),
+        figure(
+            evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}", MOST
+        ),
         figure(
             change,
             f"<b>Change × {factor}</b><br><span style='{SOFT}'>grey is no change</span>",
@@ -150,7 +152,9 @@ def images_part(evidence: AttackedDecision) -> str:
             MOST,
         ),
     )
-    return f"<div style='{TEXT}'><div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
+    return (
+        f"<div style='{TEXT}'><div style='{_ROW}'>{''.join(pictures)}{_bars(evidence)}</div></div>"
+    )
 
 
 def _named(what: str, prediction: Prediction) -> str:

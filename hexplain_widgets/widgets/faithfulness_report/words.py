@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ...evidence import ESTIMATORS, FaithfulnessSummary, StepFaithfulness
 from .._shared import agreement
 from .._shared.agreement import DEGREES, POOR, POOR_COLOUR
+from .._shared.markup import scrolling
 
 LONG = {
     "AA": "average activation",
@@ -92,7 +93,5 @@ def numbers(x_name: str, x: Sequence[str], lines: Mapping[str, Sequence[float]])
         + "</tr>"
         for i, label in enumerate(x)
     )
-    return (
-        "<details><summary>As numbers</summary><table class='hx-table'>"
-        f"<tr>{head}</tr>{rows}</table></details>"
-    )
+    found = f"<table class='hx-table'><tr>{head}</tr>{rows}</table>"
+    return f"<details><summary>As numbers</summary>{scrolling(found, 'Numbers')}</details>"
