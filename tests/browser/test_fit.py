@@ -62,7 +62,6 @@ TARGETS = {
     "DecompositionTree": ".hx-window",
     "ChannelMatrix": ".hx-grid",
     "InferenceSpace": ".hx-plot",
-    "LayerHeatmaps": ".hx-large > .hx-picture",
     "OcclusionBrush": ".hx-brush-canvas",
 }
 

@@ -160,7 +160,7 @@ def images_part(evidence: AttackedDecision) -> str:
 def _named(what: str, prediction: Prediction) -> str:
     return (
         f"<b>{what}</b><br>{html.escape(prediction.name)}"
-        f" <span style='{SOFT}'>{percent(prediction.probability)}</span>"
+        f" <span style='{SOFT}; white-space: nowrap'>{percent(prediction.probability)}</span>"
     )
 
 
