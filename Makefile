@@ -25,7 +25,7 @@ SAVE_STATE := {"@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": true}
 SHARED := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 say = @printf '\n== %s\n'
 
-.PHONY: help demo lab test lint types unit notebooks views browser clean
+.PHONY: help demo lab test lint types unit notebooks views browser views-full clean
 .DEFAULT_GOAL := help
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -36,6 +36,7 @@ help:
 	@echo "make test    run every check (lint, types, tests, notebooks, views, browser)"
 	@echo "make clean   remove what was built; the environment $(VENV) stays"
 	@echo "Parts of make test: lint types unit notebooks views browser"
+	@echo "make views-full  pictures of all views at three widths in both themes, and what does not fit"
 
 demo: $(VENV)/.lab
 	@$(BIN)/python notebooks/demo.py $(BUILD)
@@ -78,6 +79,10 @@ browser: $(VENV)/.test
 	@# two browsers at once; what then takes too long is asked again alone
 	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 2 --dist loadfile tests/browser \
 		|| $(SHARED) $(BIN)/python -m pytest -q -p no:nbval --last-failed --last-failed-no-failures none tests/browser
+
+views-full: $(VENV)/.test
+	$(say) "all views, at three widths, in both themes"
+	@$(SHARED) $(BIN)/python -m tests.browser.laptop screenshots/views $(EVIDENCE)
 
 clean:
 	@rm -rf $(BUILD) dist hexplain_widgets/static screenshots js/node_modules $(VENV)/.lab $(VENV)/.test $(VENV)/.node

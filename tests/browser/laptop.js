@@ -7,6 +7,7 @@
     let [x, y] = [true, true];
     for (let box = element; box && box !== root.parentElement; box = box.parentElement) {
       const style = getComputedStyle(box);
+      if (style.display === "contents") continue;
       if (["auto", "scroll"].includes(style.overflowX)) x = false;
       if (["auto", "scroll"].includes(style.overflowY)) y = false;
       const cut = (value) => value === "hidden" || value === "clip";
@@ -73,7 +74,9 @@
         if (panned(cutter[0])) break;
         const over = overlap(text, cutter);
         if (over > 1.5) {
-          found.push(`“${node.textContent.trim()}” by ${over.toFixed(0)} px in ${named(cutter[0])}`);
+          found.push(
+            `“${node.textContent.trim()}” by ${over.toFixed(0)} px in ${named(cutter[0])}`,
+          );
           break;
         }
       }
@@ -123,7 +126,9 @@
   function faint(root) {
     const found = new Map();
     for (const [node, parent] of texts(root)) {
-      if (parent.closest(":disabled, [aria-disabled=true]")) continue;
+      if (parent.closest(":disabled, [aria-disabled=true], .lm-TabBar")) continue;
+      // what lies below a word in a drawing is another shape
+      if (parent.closest(".hx-labels")) continue;
       const below = ground(parent);
       const box = boxOf(node);
       if (!below || box.width < 1) continue;
@@ -137,18 +142,29 @@
       if (parent instanceof SVGElement && style.stroke !== "none") continue;
       if (contrast < 4.45) {
         const key = `${named(parent)} in ${named(parent.parentElement)}`;
-        if (!found.has(key)) found.set(key, `${contrast.toFixed(2)} ${key} “${node.textContent.trim().slice(0, 30)}”`);
+        if (!found.has(key))
+          found.set(key, `${contrast.toFixed(2)} ${key} “${node.textContent.trim().slice(0, 30)}”`);
       }
     }
     return [...found.values()];
   }
 
-  const PAGE_RULES = ["region", "page-has-heading-one", "landmark-one-main", "heading-order", "bypass"];
+  // what a page has to have, not a part of it; and names that say more than stands on a tile
+  const PAGE_RULES = [
+    "label-content-name-mismatch",
+    "region",
+    "page-has-heading-one",
+    "landmark-one-main",
+    "heading-order",
+    "bypass",
+  ];
 
   async function rules(root) {
     const off = Object.fromEntries(PAGE_RULES.map((id) => [id, { enabled: false }]));
     off["color-contrast"] = { enabled: false };
-    const { violations } = await axe.run(root, { rules: off, resultTypes: ["violations"] });
+    // handles of ipywidgets' own sliders have no name, and none can be given from Python
+    const context = { include: [root], exclude: [[".noUi-handle"]] };
+    const { violations } = await axe.run(context, { rules: off, resultTypes: ["violations"] });
     return violations
       .filter(({ impact }) => ["moderate", "serious", "critical"].includes(impact))
       .flatMap(({ id, impact, nodes }) => {
@@ -157,12 +173,25 @@
       });
   }
 
-  globalThis.hexplainFit = async (where, withRules) => {
+  /** Outlines over a picture that do not lie on it. */
+  function beside(root) {
+    return [...root.querySelectorAll(".hx-marks")].flatMap((marks) => {
+      const picture = marks.parentElement.querySelector("canvas");
+      const [a, b] = [marks.getBoundingClientRect(), picture.getBoundingClientRect()];
+      if (!marks.hasAttribute("viewBox") || b.width === 0) return [];
+      const apart = ["left", "top", "right", "bottom"].map((side) => Math.abs(a[side] - b[side]));
+      const most = Math.max(...apart);
+      return most > 1.5 ? [`${named(marks.parentElement)} by ${most.toFixed(0)} px`] : [];
+    });
+  }
+
+  globalThis.hexplainFit = async (where) => {
     const root = document.querySelector(where);
     const { width, height } = root.getBoundingClientRect();
     const wide = root.scrollWidth - root.clientWidth;
     const cut = cuts(root);
     if (wide > 1) cut.push(`the view is ${wide} px wider than its place`);
-    return { width, height, cut, faint: faint(root), rules: withRules ? await rules(root) : [] };
+    const found = { cut, faint: faint(root), rules: await rules(root), beside: beside(root) };
+    return { width, height, ...found };
   };
 })();

@@ -8,14 +8,16 @@ evidence of a folder (files named by their kinds, as `tests/saved`) or, without 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import ipywidgets
-import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from hexplain_widgets.evidence.store import load
@@ -23,7 +25,6 @@ from hexplain_widgets.widgets import (
     AttackComparison,
     ChannelBars,
     ChannelMatrix,
-    ChannelVenn,
     ConceptSunburst,
     ConceptTree,
     ContributionReport,
@@ -34,7 +35,7 @@ from hexplain_widgets.widgets._shared.composite import dismiss
 from hexplain_widgets.widgets._shared.export import write_html
 from hexplain_widgets.widgets.failure_analysis.brush import OcclusionBrush
 from tests.browser.offline import OfflinePage
-from tests.browser.waits import frames, still
+from tests.browser.waits import still
 from tests.widgets.made import made_decomposition
 from tests.widgets.made_additive import MadeExplainer, images
 from tests.widgets.made_attack import made_attack, made_set
@@ -52,7 +53,8 @@ MEASURES = Path(__file__).with_name("laptop.js")
 WIDTHS, THEMES = (1400, 1280, 420), ("light", "dark")
 HEIGHT = 720
 # what a notebook leaves of 720 pixels
-ROOM = 620
+ROOM = 640
+KINDS = ("cut", "faint", "rules", "beside")
 # what names of classes and concepts are called on top of what they are
 TAIL = "_of_the_far_northern_hills"
 NAMES = {"target", "names", "classes", "concept", "concepts", "parts", "labels"}
@@ -120,9 +122,10 @@ class Fit(NamedTuple):
 
     width: float
     height: float
-    cut: list[str]
-    faint: list[str]
-    rules: list[str]
+    cut: list[str]  # words and numbers that are not seen whole
+    faint: list[str]  # words whose contrast with what is painted below is under 4.5
+    rules: list[str]  # what axe calls moderate or worse
+    beside: list[str]  # outlines that do not lie on their picture
 
 
 def page_of(folder: Path, views: Mapping[str, Callable[[], Any]]) -> Path:
@@ -130,7 +133,7 @@ def page_of(folder: Path, views: Mapping[str, Callable[[], Any]]) -> Path:
     boxes = []
     for name, make in views.items():
         box = ipywidgets.VBox([make()])
-        box.add_class(f"fit-{name.replace(' ', '-')}")
+        box.add_class(class_of(name))
         boxes.append(box)
     whole = ipywidgets.VBox(boxes)
     try:
@@ -139,67 +142,76 @@ def page_of(folder: Path, views: Mapping[str, Callable[[], Any]]) -> Path:
         dismiss(whole)
 
 
-def opened(browser: Browser, path: Path, theme: str) -> OfflinePage:
-    """Open a page of views in a theme, and give it what measures it."""
-    page = OfflinePage(browser, path, theme)
-    page.page.set_viewport_size({"width": 1280, "height": HEIGHT})
+def class_of(name: str) -> str:
+    """Return the class of the box in which a view stands on a page."""
+    return f"fit-{name.replace(' ', '-')}"
+
+
+def opened(browser: Browser, path: Path, theme: str, width: int) -> OfflinePage:
+    """Open a page of views in a theme and a laptop's window, and give it what measures it."""
+    page = OfflinePage(browser, path, theme, (width, HEIGHT))
     page.page.wait_for_selector("main > .widget-box", state="attached")
     page.page.evaluate(AXE.read_text(encoding="utf-8"))
     page.page.evaluate(MEASURES.read_text(encoding="utf-8"))
     return page
 
 
-def at_width(page: Page, width: int) -> None:
-    """Give the page's window a width, and let the views come to rest."""
-    page.set_viewport_size({"width": width, "height": HEIGHT})
-    still(page)
-    frames(page)
-
-
-def fit(page: Page, name: str, rules: bool = True) -> Fit:
+def fit(page: Page, name: str) -> Fit:
     """Measure a view on the page."""
-    where = f".fit-{name.replace(' ', '-')}"
-    found = page.evaluate("async ([w, r]) => hexplainFit(w, r)", [where, rules])
-    return Fit(**found)
+    return Fit(**page.evaluate("where => hexplainFit(where)", f".{class_of(name)}"))
 
 
-def shots(out: Path, views: Mapping[str, Callable[[], Any]], widths: tuple[int, ...]) -> None:
-    """Write a picture of each view, a width and a theme, and print what does not fit."""
+def pages_of(page: Page, name: str) -> Iterator[Fit]:
+    """Measure a view, and each of its pages where it has several that take turns."""
+    yield fit(page, name)
+    for tab in page.locator(f".{class_of(name)} [role=tab]").all()[1:]:
+        tab.click()
+        still(page)
+        yield fit(page, name)
+
+
+def problems(one: Fit, name: str, width: int) -> list[str]:
+    """Say what of a view does not fit."""
+    found = [f"{kind}: {what}" for kind in KINDS for what in getattr(one, kind)]
+    if width >= 1280 and one.height > ROOM:
+        found.append(f"tall: {one.height:.0f} px, {ROOM} are there")
+    return [f"{name} at {width}: {what}" for what in found]
+
+
+def full(out: Path, views: Mapping[str, Callable[[], Any]]) -> list[str]:
+    """Write a picture of each view, a width and a theme; return what does not fit."""
     out.mkdir(parents=True, exist_ok=True)
+    found = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name, make in views.items():
             path = page_of(out, {name: make})
-            for theme in THEMES:
-                page = opened(browser, path, theme)
-                for line in _shots(page.page, name, theme, out, widths):
-                    print(line, flush=True)
+            for theme, width in product(THEMES, WIDTHS):
+                page = opened(browser, path, theme, width)
+                still(page.page)
+                for i, one in enumerate(pages_of(page.page, name)):
+                    file = out / f"{class_of(name)}_{width}_{theme}_{i}.png"
+                    page.page.screenshot(path=file, full_page=True)
+                    found += [f"{theme}, {what}" for what in problems(one, name, width)]
                 page.close()
-
-
-def _shots(page: Page, name: str, theme: str, out: Path, widths: tuple[int, ...]) -> Iterator[str]:
-    for width in widths:
-        at_width(page, width)
-        seen = fit(page, name)
-        page.screenshot(path=out / f"{name.replace(' ', '_')}_{width}_{theme}.png", full_page=True)
-        yield f"{name} {width} {theme}: {seen.width:.0f} x {seen.height:.0f}"
-        for kind in ("cut", "faint", "rules"):
-            yield from (f"    {kind}: {one}" for one in getattr(seen, kind))
+    return found
 
 
 def of_folder(folder: Path) -> dict[str, Callable[[], Any]]:
     """Views of the evidence in a folder, by name."""
-    found: dict[str, Callable[[], Any]] = {}
-    for name, (kind, make) in MADE.items():
-        file = folder / f"{kind}.hx"
-        if file.is_file():
-            found[name] = lambda file=file, make=make: make(load(file))
-    return found
+    files = {name: folder / f"{kind}.hx" for name, (kind, _) in MADE.items()}
+    return {
+        name: partial(_shown, file, MADE[name][1]) for name, file in files.items() if file.is_file()
+    }
+
+
+def _shown(file: Path, make: Callable[[Any], Any]) -> Any:
+    return make(load(file))
 
 
 if __name__ == "__main__":
     chosen = of_folder(Path(sys.argv[2])) if len(sys.argv) > 2 else MADE_LONG
-    wanted = sys.argv[3:] or list(chosen)
-    shots(Path(sys.argv[1]), {name: chosen[name] for name in wanted}, WIDTHS)
+    wrong = full(Path(sys.argv[1]), chosen)
+    print("\n".join(wrong) or "All views fit.")
+    sys.exit(bool(wrong))

@@ -12,10 +12,16 @@ from tests.browser.waits import PATIENCE
 class OfflinePage:
     """An offline page: `page` is Playwright's, `requests` and `errors` are lists of text."""
 
-    def __init__(self, browser: Browser, path: Path, theme: str = "light") -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        path: Path,
+        theme: str = "light",
+        size: tuple[int, int] = (1280, 900),
+    ) -> None:
         self.context = browser.new_context(
             color_scheme="dark" if theme == "dark" else "light",
-            viewport={"width": 1280, "height": 900},
+            viewport={"width": size[0], "height": size[1]},
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(1000 * PATIENCE)

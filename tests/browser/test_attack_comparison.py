@@ -70,7 +70,7 @@ def test_both_trees_stand_side_by_side_on_a_page_of_their_own(shared: Notebook) 
     assert left["x"] + left["width"] <= right["x"]
     assert left["y"] == pytest.approx(right["y"], abs=2)
     shared.screenshot("attack")
-    turned(shared.page, "Images and peaks")
+    turned(shared.page, "Images")
 
 
 def test_another_attack_and_another_concept_run_from_their_controls(shared: Notebook) -> None:

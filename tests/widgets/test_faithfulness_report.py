@@ -74,6 +74,16 @@ def test_the_verdict_names_the_weakest_step_in_words_and_in_red(summary) -> None
     assert "agree in part with ablation at every step: r is at least 0.70" in fair
 
 
+def test_what_other_estimators_reach_is_never_red(summary) -> None:
+    step = summary.steps[1]
+    pearson = step.pearson.copy()
+    pearson[:] = 0.9, 0.1, 0.1, 0.1
+    low = replace(step, pearson=pearson, lowest=np.full_like(step.lowest, 0.9))
+    assert "--jp-error-color1" not in table(replace(summary, steps=(low,)))
+    pearson[0] = 0.1
+    assert "--jp-error-color1" in table(replace(summary, steps=(low,)))
+
+
 def test_one_bad_image_is_red_though_the_mean_is_good(summary) -> None:
     found = verdict(with_r(summary, 0.9, -0.12))
     assert "falls to −0.12" in found

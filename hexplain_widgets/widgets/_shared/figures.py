@@ -102,7 +102,7 @@ def line_figure(chart: LineChart) -> Any:
         for name, values in [*chart.lines.items()][::-1]
     ]
     margin = {"top": 8, "bottom": 46, "left": 54, "right": 14}
-    return framed(marks, _line_axes(chart, x, y), margin, "240px", padding_x=0.02)
+    return framed(marks, _line_axes(chart, x, y), margin, "200px", padding_x=0.02)
 
 
 def _line_axes(chart: LineChart, x: Any, y: Any) -> list[Any]:

@@ -16,19 +16,24 @@ TEXT = "font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color1)"
 _JPEG = b"\xff\xd8"
 
 
-def figure(pixels: UInt8[np.ndarray, "h w 3"], caption: str, told: str) -> str:
-    """Return a picture with its caption (markup) as part of a page; `told` (text) describes it."""
+def figure(pixels: UInt8[np.ndarray, "h w 3"], caption: str, told: str, most: int = 224) -> str:
+    """Return a picture with its caption (markup) as part of a page; `told` (text) describes it.
+
+    It is at most so many pixels wide, and fewer where there is less room.
+    """
     data = picture_bytes(pixels)
     kind = "jpeg" if data.startswith(_JPEG) else "png"
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     height, width = pixels.shape[:2]
     sharp = "image-rendering: pixelated; " if max(height, width) < 64 else ""
     return (
-        "<figure style='margin: 0; flex: 0 1 224px; min-width: 120px; max-width: 224px'>"
+        f"<figure style='margin: 0; flex: 0 1 {most}px; min-width: min({most}px, 76px);"
+        f" max-width: {most}px'>"
         f"<img src='{source}' alt='{html.escape(told, quote=True)}' style='{sharp}display: block;"
         f" width: 100%; height: auto; aspect-ratio: {width} / {height}; margin: 0;"
         " border-radius: 4px'>"
-        f"<figcaption style='padding-top: 4px; line-height: 1.35'>{caption}</figcaption></figure>"
+        f"<figcaption style='padding-top: 4px; line-height: 1.35;"
+        f" overflow-wrap: anywhere'>{caption}</figcaption></figure>"
     )
 
 
@@ -39,6 +44,14 @@ def legend(title: str, lines: Mapping[str, str], told: str) -> str:
         for name, colour in lines.items()
     )
     return f"<h3>{html.escape(title)}</h3><p class='hx-told'>{told}</p><p>{marks}</p>"
+
+
+def scrolling(table: str, name: str) -> str:
+    """Return a table (markup) that scrolls by keyboard, too, where it is wider than its place."""
+    return (
+        f"<div role='group' tabindex='0' aria-label='{html.escape(name, quote=True)}'"
+        f" style='overflow-x: auto'>{table}</div>"
+    )
 
 
 def alert(text: str) -> str:

@@ -10,7 +10,7 @@ import ipywidgets
 
 def pages() -> Any:
     """Return tabs that have the width of the view; `turn` fills them."""
-    return ipywidgets.Tab(layout=ipywidgets.Layout(width="100%"))
+    return ipywidgets.Tab(layout=ipywidgets.Layout(width="auto"))
 
 
 def turn(tabs: Any, parts: Mapping[str, Any]) -> None:

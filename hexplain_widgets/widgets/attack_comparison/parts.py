@@ -231,7 +231,7 @@ class ImagePanel:
         self._pair.show([caption(what, f"named {tree.target.name}") for what, tree in named], trees)
         self._sought.children = (self._concept,) if choice is None else (choice, self._concept)
         concept = {"Concept": self._sought} if one.concept else {}
-        turn(self._pages, {"Images and peaks": self._seen, **concept, "Both trees": self._pair})
+        turn(self._pages, {"Images": self._seen, **concept, "Both trees": self._pair})
         return [self._pages]
 
     @property
@@ -240,9 +240,8 @@ class ImagePanel:
         front: int | None = self._pages.selected_index
         return front
 
-    @page.setter
-    def page(self, front: int | None) -> None:
-        """Put a page in front."""
+    def turn_to(self, front: int | None) -> None:
+        """Bring one of its pages to the front."""
         self._pages.selected_index = front
 
     def show_concept(self, one: AttackedDecision) -> None:

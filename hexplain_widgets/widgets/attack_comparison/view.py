@@ -222,7 +222,7 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
         trees = tuple(tree.snapshot() for tree in self._trees)
         twin = type(self)._of(self._one, self._several, trees)
         if self._one is not None:
-            twin._image.page = self._image.page
+            twin._image.turn_to(self._image.page)
         twin.layout = self.layout
         return twin
 

@@ -15,6 +15,7 @@ from ...pictures.page import percent
 from .._shared.markup import SOFT, TEXT, figure
 
 MOST_MAGNIFIED = 1000
+MOST = 140  # pixels of a picture: images and peaks stand together on a laptop's page
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
 
 
@@ -140,12 +141,15 @@ def images_part(evidence: AttackedDecision) -> str:
     before, after = evidence.before.target, evidence.after.target
     change, factor = magnified(evidence.change)
     pictures = (
-        figure(evidence.before.image, _named("Original", before), f"original: {before.name}"),
-        figure(evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}"),
+        figure(evidence.before.image, _named("Original", before), f"original: {before.name}", MOST),
+        figure(
+            evidence.after.image, _named("Adversarial", after), f"adversarial: {after.name}", MOST
+        ),
         figure(
             change,
             f"<b>Change × {factor}</b><br><span style='{SOFT}'>grey is no change</span>",
             f"the change, magnified {factor} times",
+            MOST,
         ),
     )
     return (
@@ -156,7 +160,7 @@ def images_part(evidence: AttackedDecision) -> str:
 def _named(what: str, prediction: Prediction) -> str:
     return (
         f"<b>{what}</b><br>{html.escape(prediction.name)}"
-        f" <span style='{SOFT}'>{percent(prediction.probability)}</span>"
+        f" <span style='{SOFT}; white-space: nowrap'>{percent(prediction.probability)}</span>"
     )
 
 

@@ -13,7 +13,7 @@ from ...evidence import ContextSummary, DegreeSummary
 from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
 from .._shared.figures import line_figure
-from .._shared.markup import legend
+from .._shared.markup import legend, scrolling
 from .charts import LabelBars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
 from .picture import draw_context
 from .words import context_heading, context_table, degree_heading, degree_table
@@ -39,7 +39,7 @@ _STYLE = """<style>
 .hx-context-report th { font-weight: 500; white-space: nowrap; }
 .hx-context-report thead th { border-bottom: 1px solid var(--jp-border-color1); }
 .hx-context-report summary { cursor: pointer; color: var(--jp-ui-font-color2); }
-.hx-context-report .widget-html-content { line-height: 1.4; overflow-x: auto; }
+.hx-context-report .widget-html-content { line-height: 1.4; }
 </style>"""
 _COLUMNS = "repeat(auto-fill, minmax(min(100%, 330px), 1fr))"
 
@@ -111,7 +111,11 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
         figure = line_figure(chart)
         figure.layout.max_width = "760px"
         head = degree_heading(summary) + legend(chart.title, chart.colours, chart.told)
-        return [ipywidgets.HTML(head), figure, ipywidgets.HTML(degree_table(summary))]
+        return [
+            ipywidgets.HTML(head),
+            figure,
+            ipywidgets.HTML(scrolling(degree_table(summary), "Degrees")),
+        ]
 
     @property
     def evidence(self) -> tuple[ContextEvidence, ...]:

@@ -6,6 +6,7 @@ import html
 
 from ...evidence import ContextSummary, DegreeSummary, LayerDegrees
 from ...pictures.page import percent
+from .._shared.markup import scrolling
 from .charts import AROUND, ITSELF, MOST_CLASSES
 
 # A degree stands out from chance by more than so many of its errors.
@@ -88,10 +89,11 @@ def context_table(summary: ContextSummary) -> str:
     heads = ("class", "images", "maps", "itself", "around it (by chance)")
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
     rows = "".join(_context_row(summary, c) for c in range(len(summary.classes)))
-    return (
-        "<details><summary>As numbers</summary><table class='hx-table hx-context'>"
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
+    found = (
+        f"<table class='hx-table hx-context'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+        "</table>"
     )
+    return f"<details><summary>As numbers</summary>{scrolling(found, 'Numbers')}</details>"
 
 
 def _context_row(summary: ContextSummary, c: int) -> str:

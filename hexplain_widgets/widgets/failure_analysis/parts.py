@@ -82,7 +82,7 @@ class DecisionChart(ipywidgets.VBox):
         self._legend = ipywidgets.HTML()
         self._bars = grouped_bars([WRONG, RIGHT], "adds", "+.3g")
         self._bars.on_element_click(lambda _, event: chosen(int(event["data"]["index"])))
-        self.figure = upright_bars(self._bars, label="logit", left=56, height="190px")
+        self.figure = upright_bars(self._bars, label="logit", left=56, height="150px")
         super().__init__([self._legend, self.figure])
 
     def show(self, failure: Failure) -> None:
@@ -109,9 +109,7 @@ class ChannelPanel(Composite, ipywidgets.VBox):
 
     def __init__(self) -> None:
         self._table, self._stack = ipywidgets.HTML(), ipywidgets.Stack(layout=_wide())
-        self._choice = ipywidgets.ToggleButtons(
-            description="Channel", style={"button_width": "auto", "description_width": "initial"}
-        )
+        self._choice = ipywidgets.ToggleButtons(style={"button_width": "auto"})
         self.chart = DecisionChart(self.choose)
         self.chart.layout.min_width = "0"
         # in the browser, so that channels are chosen without a kernel too

@@ -217,7 +217,7 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
         self._parts.show(self._failure)
         self._beside.children = (self._brush, self._deciding)
         self._show_trees(self._failure, self._trees)
-        turn(self._pages, {"Image and channels": self._beside, "Both trees": self._pair})
+        turn(self._pages, {"Channels": self._beside, "Both trees": self._pair})
         self.children = [self._head, *controls, self._pages]
         if last is not None:
             last.close()

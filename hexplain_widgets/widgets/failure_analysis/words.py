@@ -13,10 +13,11 @@ from ...evidence import Failure, FilterPortrait, HeatMap, Occlusion, Prediction
 from ...evidence.faithfulness import pearson
 from ...pictures.heat import concept_pictures, pale
 from ...pictures.page import percent
-from .._shared.markup import SOFT, TEXT, figure
+from .._shared.markup import SOFT, TEXT, figure, scrolling
 
 # Okabe and Ito's vermilion and blue, told apart by the colour-blind
 WRONG, RIGHT = "#d55e00", "#0072b2"
+MOST = 100  # pixels of a picture: five stand beside each other on half a laptop's page
 _ROW = "display: flex; flex-wrap: wrap; gap: 14px; padding: 6px 0"
 
 
@@ -143,11 +144,14 @@ def table(failure: Failure) -> str:
     names += [f"{true} falls", "named without it", "without it and those above"]
     columns = "".join(f"<th scope='col' style='padding-right: 20px'>{name}</th>" for name in names)
     rows = "".join(_row(failure, i) for i in range(len(failure.channels)))
-    return (
-        f"<details style='{TEXT}; overflow-x: auto'><summary>Channels as a table, with what"
-        " removing them does</summary><table style='text-align: left; white-space: nowrap;"
+    found = (
+        "<table style='text-align: left; white-space: nowrap;"
         " border-spacing: 0 2px; font-variant-numeric: tabular-nums'>"
-        f"<tr>{columns}</tr>{rows}</table></details>"
+        f"<tr>{columns}</tr>{rows}</table>"
+    )
+    return (
+        f"<details style='{TEXT}'><summary>Channels as a table, with what removing them does"
+        f"</summary>{scrolling(found, 'Channels')}</details>"
     )
 
 
@@ -169,6 +173,7 @@ def channel_part(failure: Failure, i: int) -> str:
         own_map(failure, i),
         f"<b>In this image</b><br><span style='{SOFT}'>up to {strongest:.3g}</span>",
         f"where channel {k} is active in this image, up to {strongest:.3g}",
+        MOST,
     )
     said = f"{signed(float(failure.differences[k]))} for {name}"
     alone = f"without it: {html.escape(likely(failure.alone[i]))}"
@@ -204,6 +209,7 @@ def _exemplars(failure: Failure, i: int) -> str:
             f"{html.escape(labels[j] or 'no label')}<br><span style='{SOFT}'>"
             f"{portrait.values[j]:.3g}</span>",
             f"{labels[j] or 'an image'}, in which channel {k} reaches {portrait.values[j]:.3g}",
+            MOST,
         )
         for j in range(len(portrait.images))
     )

@@ -14,7 +14,7 @@ from ...pictures.charts import LineChart
 from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
 from .._shared.figures import line_figure
-from .._shared.markup import legend
+from .._shared.markup import legend, scrolling
 from .._shared.view import check_evidence
 from .charts import masked_chart, sorted_chart, surrogate_chart, survival_chart
 from .picture import draw_faithfulness
@@ -36,9 +36,9 @@ _STYLE = """<style>
 .hx-faithfulness th:first-child { text-align: left; font-weight: 500; }
 .hx-faithfulness thead th { border-bottom: 1px solid var(--jp-border-color1); }
 .hx-faithfulness summary { cursor: pointer; color: var(--jp-ui-font-color2); }
-.hx-faithfulness .widget-html-content { line-height: 1.4; overflow-x: auto; }
+.hx-faithfulness .widget-html-content { line-height: 1.4; }
 </style>"""
-_COLUMNS = "repeat(auto-fill, minmax(min(100%, 310px), 1fr))"
+_COLUMNS = "repeat(auto-fill, minmax(min(100%, 250px), 1fr))"
 
 
 class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
@@ -68,7 +68,7 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
     def _open(self, evidence: FaithfulnessSummary) -> None:
         self._evidence = evidence
         head = ipywidgets.HTML(_STYLE + heading(evidence))
-        correlations = ipywidgets.HTML(table(evidence))
+        correlations = ipywidgets.HTML(scrolling(table(evidence), "Correlations"))
         steps = ipywidgets.Stack([self._step(i) for i in range(len(evidence.steps))])
         steps.selected_index = 0
         names = [f"{step.deep} → {step.shallow}" for step in evidence.steps]
@@ -77,7 +77,10 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
         # in the browser, so that steps are chosen without a kernel too
         ipywidgets.jslink((choice, "index"), (steps, "selected_index"))
         last = _grid([self._panel(surrogate_chart(evidence))])
-        super().__init__([head, correlations, choice, steps, last], layout=wide())
+        # beside each other where there is room: three charts of a step, and one of all
+        steps.layout.flex, last.layout.flex = "3 1 720px", "1 1 250px"
+        charts = ipywidgets.HBox([steps, last], layout=wide(flex_flow="row wrap", grid_gap="28px"))
+        super().__init__([head, correlations, choice, charts], layout=wide())
         self.add_class("hx-faithfulness")
 
     def _step(self, place: int) -> ipywidgets.Widget:

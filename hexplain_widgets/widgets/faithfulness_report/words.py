@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ...evidence import ESTIMATORS, FaithfulnessSummary, StepFaithfulness
 from .._shared import agreement
 from .._shared.agreement import DEGREES, POOR, POOR_COLOUR
+from .._shared.markup import scrolling
 
 LONG = {
     "AA": "average activation",
@@ -58,12 +59,14 @@ def table(summary: FaithfulnessSummary) -> str:
 
 
 def _row(step: StepFaithfulness) -> str:
-    cells = [
-        _cell(float(r), f"{_number(float(r))} ± {_number(float(e))}" if e else _number(float(r)))
-        if count
-        else "<td>–</td>"
-        for r, e, count in zip(step.pearson, step.errors, step.counted, strict=True)
+    means = [
+        f"{_number(float(r))} ± {_number(float(e))}" if e else _number(float(r))
+        for r, e in zip(step.pearson, step.errors, strict=True)
     ]
+    cells = [f"<td>{m if n else '–'}</td>" for m, n in zip(means, step.counted, strict=True)]
+    # the first is ours: what others reach is no reason to distrust this decomposition
+    if step.counted[0]:
+        cells[0] = _cell(float(step.pearson[0]), means[0])
     low = float(step.lowest[0])
     cells += [_cell(low, _number(low)), f"<td>{_number(step.ranks)}</td>"]
     cells += [f"<td>{n:.3g}</td>" for n in (step.activated, step.overlapping, step.channels)]
@@ -92,7 +95,5 @@ def numbers(x_name: str, x: Sequence[str], lines: Mapping[str, Sequence[float]])
         + "</tr>"
         for i, label in enumerate(x)
     )
-    return (
-        "<details><summary>As numbers</summary><table class='hx-table'>"
-        f"<tr>{head}</tr>{rows}</table></details>"
-    )
+    found = f"<table class='hx-table'><tr>{head}</tr>{rows}</table>"
+    return f"<details><summary>As numbers</summary>{scrolling(found, 'Numbers')}</details>"

@@ -104,7 +104,7 @@ export function writeCard({ element, concept }: Card, session: Session, frame: F
       !many && first && share(concept, first),
       first && precisionMark(first),
     ),
-    flags.length > 0 && h("span", { class: "hx-flag", title: flags.join("; ") }, flags.join("; ")),
+    flags.length > 0 && short(flags.join("; "), "hx-flag"),
     !many && first && restMark(first, true),
     concept.children.length > 0 && toggle,
   );

@@ -328,10 +328,9 @@ export class Chart {
       "li",
       {},
       name,
-      h(
-        "span",
-        { class: "hx-layer" },
+      short(
         `in ${levelName(this.session.inference, concept.depth - 1).toLowerCase()} ${concept.parent?.name}`,
+        "hx-layer",
       ),
       h("span", { class: "hx-against-bar", title: `${percent(part.part)} of all weights` }, bar),
       h("span", { class: "hx-number" }, number(part.weight)),

@@ -13,6 +13,7 @@ import {
 } from "../lib/plane.ts";
 import { type Branch, layoutSlots, type Slot } from "../lib/slots.ts";
 import { bounds, type Direction, linkPath, linkWidth, placeOf } from "./geometry.ts";
+import { centred, Minimap } from "./minimap.ts";
 import { type Change, type Session, shownChildren } from "./session.ts";
 import { CANVAS, dressTile, makeTile, placeHeads, type Tile } from "./tiles.ts";
 import type { TreeNode } from "./tree.ts";
@@ -23,7 +24,8 @@ const MARGIN = 14;
 const HEAD = { right: 42, down: 24 };
 const NARROW = 400;
 const PAINT_BUDGET = 7;
-const READABLE = 0.54;
+const READABLE = 0.46;
+const SMALLEST = 0.28; // a tile of 26 pixels: less is nothing to look at, the map has all of it
 const FAR = 0.4; // zoomed out so far, tiles are coarser and captions gone
 
 export class Stage {
@@ -32,18 +34,22 @@ export class Stage {
   private readonly links = svg("svg", { class: "hx-links", "aria-hidden": "true" });
   private readonly heads = h("div", { class: "hx-heads", "aria-hidden": "true" });
   private readonly window: HTMLElement;
+  private readonly minimap = new Minimap((at, box, small) => {
+    this.moveTo(centred(at, box, small, this.now, this.room()), false);
+    this.keep();
+  });
   private readonly tiles = new Map<string, Tile>();
   private readonly paths = new Map<string, SVGPathElement>();
   private places = new Map<string, Place>();
   private now: Transform = { x: 0, y: 0, k: 1 };
   private settled = false;
   private painting = 0;
-  private width = 0;
+  private size = { width: 0, height: 0 };
   private readonly stops: (() => void)[] = [];
 
   constructor(private readonly session: Session) {
     this.plane.append(this.links);
-    this.window = h("div", { class: "hx-window" }, this.plane, this.heads);
+    this.window = h("div", { class: "hx-window" }, this.plane, this.heads, this.minimap.element);
     this.element = h(
       "div",
       { class: "hx-stage", role: "group", "aria-label": "Decomposition tree" },
@@ -70,7 +76,7 @@ export class Stage {
   }
 
   fitAll(): void {
-    this.moveTo(this.fitted(0.1, 1.75), true);
+    this.moveTo(this.fitted(SMALLEST, 1.75), true);
     this.keep();
   }
 
@@ -221,6 +227,8 @@ export class Stage {
     this.plane.classList.toggle("hx-smooth", smooth && !reducedMotion());
     this.plane.style.transform = `translate(${x}px, ${y + HEAD[this.direction]}px) scale(${k})`;
     this.element.classList.toggle("hx-far", k < FAR);
+    const line = this.placesOf(this.session.line);
+    this.minimap.draw(this.places.values(), all, this.now, this.room(), line);
     placeHeads(this.heads, this.session.tree, this.now, this.direction, this.depth());
     this.paintSoon();
   }
@@ -305,10 +313,10 @@ export class Stage {
   }
 
   private resized(): void {
-    const { clientWidth } = this.window;
-    if (Math.abs(clientWidth - this.width) > 8 && this.session.arrangement.zoom === null)
-      this.settled = false;
-    this.width = clientWidth;
+    const { clientWidth: width, clientHeight: height } = this.window;
+    const by = Math.abs(width - this.size.width) + Math.abs(height - this.size.height);
+    if (by > 8 && this.session.arrangement.zoom === null) this.settled = false;
+    this.size = { width, height };
     this.update();
   }
 }

@@ -1,6 +1,6 @@
 // The filters as cards, of which only those in sight exist.
 
-import { fill, h } from "../lib/dom.ts";
+import { fill, h, short } from "../lib/dom.ts";
 import { CARD, inSight, moved, placeOf, type Shape, scrolledTo, shapeOf } from "./filter_grid.ts";
 import { type Painter, sized } from "./painter.ts";
 import type { Session } from "./session.ts";
@@ -162,7 +162,7 @@ export class Grid {
     const { words, kind } = answer(sheet, names, filter);
     element.dataset.kind = kind;
     element.setAttribute("aria-label", spoken(sheet, names, filter));
-    if (name.textContent !== words) fill(name, words);
+    if (name.textContent !== words) fill(name, short(words));
     element.title = words;
   }
 

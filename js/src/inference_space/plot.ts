@@ -51,7 +51,7 @@ class Tip {
   }
 }
 
-const TALL = { part: 0.56, least: 300, most: 640 }; // of the width; in pixels
+const TALL = { part: 0.5, least: 280, most: 640 }; // of the width; in pixels
 const DEGREES = 0.45; // per pixel of a drag
 const OPENING = { from: -34, time: 2600 };
 

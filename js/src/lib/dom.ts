@@ -40,7 +40,7 @@ export function button(label: string, press: () => void, attributes: Attributes 
   return made;
 }
 
-const ENDING = 7; // letters that stay of a name's end
+const ENDING = 5; // letters that stay of a name's end
 
 /** A name that is shortened in its middle where it has no room; numbers in it are not. */
 export function short(name: string, kind = ""): HTMLElement {

@@ -14,7 +14,11 @@ import { tint } from "./stage.ts";
 import { scored } from "./words.ts";
 
 export class Details {
-  readonly element = h("section", { class: "hx-details", "aria-label": "Details" });
+  readonly element = h("section", {
+    class: "hx-details",
+    tabindex: 0,
+    "aria-label": "Details",
+  });
   private readonly concept = h("article", { class: "hx-card", "aria-label": "Concept" });
   private readonly neuron = h("article", { class: "hx-card", "aria-label": "Neuron" });
   private readonly key: HTMLElement;

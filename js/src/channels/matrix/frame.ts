@@ -19,7 +19,7 @@ export interface Frame {
 
 const HEAD = 40;
 const NARROW = 620;
-const LINE = 15; // between two names
+const LINE = 13; // between two names
 const TICK = 38;
 
 export function frameOf(width: number, tall: number): Frame {

@@ -20,7 +20,7 @@ import {
 } from "./window.ts";
 
 const ROW = 24;
-const TALL = { least: 120, most: 480 };
+const TALL = { least: 120, most: 480, around: 330 };
 
 export class Grid {
   readonly element: HTMLElement;
@@ -113,7 +113,9 @@ export class Grid {
     const { weights } = this.session;
     const width = this.element.clientWidth;
     if (!weights || width === 0) return;
-    const tall = Math.min(TALL.most, Math.max(TALL.least, weights.rows * ROW));
+    // a laptop's window has to hold it with what stands around it
+    const most = Math.min(TALL.most, Math.max(260, innerHeight - TALL.around));
+    const tall = Math.min(most, Math.max(TALL.least, weights.rows * ROW));
     this.frame = frameOf(width, tall);
     const { left, right, top, bottom } = this.frame;
     this.extent = {

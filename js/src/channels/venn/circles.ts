@@ -20,7 +20,7 @@ export function emphasise(shapes: ReadonlyMap<string, Element>, session: Session
 
 const TALLEST = 430;
 const EXACT = 0.005;
-const LETTER = 7.2;
+const LETTER = 7.9;
 
 export class Circles {
   readonly element = h("figure", { class: "hx-venn" });
@@ -35,7 +35,12 @@ export class Circles {
       fill(this.element, h("p", { class: "hx-empty" }, "No class has an important channel here."));
       return;
     }
-    const drawn = diagram(regions, overlap.classes.length, width, Math.min(TALLEST, width * 0.95));
+    const drawn = diagram(
+      regions,
+      overlap.classes.length,
+      width,
+      Math.min(TALLEST, width * 0.95, Math.max(240, innerHeight * 0.4)),
+    );
     const canvas = svg(
       "svg",
       {
