@@ -130,6 +130,7 @@ def recognised(one: np.ndarray, other: np.ndarray) -> float:
 
     By what the other filters make of them: neither of two that are compared counts itself.
     """
+    one, other = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (one, other))
     inner = one @ other.T - np.diag(one)[:, None] * other.T - one * np.diag(other)[None]
     return float((inner.argmax(1) == np.arange(len(inner))).mean())
 

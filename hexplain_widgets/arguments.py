@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -79,12 +80,61 @@ def tuple_of(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def plain(name: str) -> str:
+    """Return a name as it is said: in small letters, words with one space between them.
+
+    >>> plain("Siberian_husky")
+    'siberian husky'
+    """
+    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+
+
+def matching(name: str, known: Iterable[str]) -> list[int]:
+    """Return the places of the known names that one stands for.
+
+    Those spelt the same; else the same but for case, underscores and hyphens; else those in which
+    it is whole words.
+
+    >>> matching("husky", ["tusker", "Siberian_husky"])
+    [1]
+    """
+    names, said = list(known), plain(name)
+    words = [f" {plain(n)} " for n in names]
+    ways: tuple[Callable[[int], bool], ...] = (
+        lambda i: names[i] == name,
+        lambda i: words[i] == f" {said} ",
+        lambda i: bool(said) and f" {said} " in words[i],
+    )
+    found = ([i for i in range(len(names)) if way(i)] for way in ways)
+    return next((places for places in found if places), [])
+
+
+def place_of_name(name: str, known: Sequence[str]) -> int | None:
+    """Return the place of the one known name that is meant, None for none or several.
+
+    Warns where it is a part of that name only.
+    """
+    places = matching(name, known)
+    if len(places) != 1:
+        return None
+    meant = known[places[0]]
+    if plain(meant) != plain(name):
+        warnings.warn(f"{name!r} is taken for {meant!r}, the only name that has it", stacklevel=3)
+    return places[0]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known names nearest to a misspelt one, quoted, for an error."""
+    """Return the known names nearest to a misspelt one, quoted, for an error.
+
+    Names in which it is whole words come first, then those in which it is a part of a word.
+    """
     names = list(dict.fromkeys(known))
-    lower = {n.lower(): n for n in reversed(names)}
-    close = [lower[n] for n in difflib.get_close_matches(name.lower(), list(lower), 5, 0.4)]
-    return ", ".join(repr(n) for n in (close or names[:5]))
+    said, lower = plain(name), {plain(n): n for n in reversed(names)}
+    having = [names[i] for i in matching(name, names)]
+    within = [n for n in names if len(said) > 2 and said in plain(n)]
+    close = [lower[n] for n in difflib.get_close_matches(said, list(lower), 5, 0.4)]
+    ranked = list(dict.fromkeys([*having, *within, *close]))[:5]
+    return ", ".join(repr(n) for n in (ranked or names[:5]))
 
 
 def is_finite(values: Tensor | np.ndarray) -> bool:

@@ -12,7 +12,10 @@ from hexplain_widgets.arguments import (
     at_least_one,
     check_finite,
     count_of,
+    matching,
+    nearest,
     one_of,
+    place_of_name,
     positive,
     share,
 )
@@ -101,3 +104,35 @@ def test_any_array_or_tensor_that_is_not_finite_is_an_error(value: float) -> Non
 
 def test_finite_numbers_whose_sum_overflows_are_no_error() -> None:
     check_finite("it gives", torch.full((4,), 3e38), np.full(4, 1e308))
+
+
+# names
+
+DOGS = ("tusker", "Siberian_husky", "Eskimo_dog", "hot_dog", "husky-like", "flat-coated_retriever")
+
+
+def test_a_name_in_which_another_is_a_word_is_nearer_than_one_that_is_spelt_alike() -> None:
+    near = nearest("husky", ("tusker", "Siberian_husky", "dusk"))
+    assert near.startswith("'Siberian_husky', ")
+    assert nearest("retriev", DOGS).startswith("'flat-coated_retriever'")
+
+
+@pytest.mark.parametrize("said", ["Siberian husky", "siberian_husky", "SIBERIAN-HUSKY"])
+def test_a_name_is_known_by_its_words_without_a_note(said: str) -> None:
+    assert place_of_name(said, DOGS) == 1
+
+
+def test_a_part_of_one_name_alone_is_taken_and_said() -> None:
+    with pytest.warns(UserWarning, match="'retriever' is taken for 'flat-coated_retriever'"):
+        assert place_of_name("retriever", DOGS) == 5
+
+
+def test_a_part_of_several_names_a_piece_of_a_word_and_nothing_are_not_taken() -> None:
+    assert matching("dog", DOGS) == [2, 3]
+    for said in ("dog", "husk", "", " ", "cat"):
+        assert place_of_name(said, DOGS) is None
+
+
+def test_the_very_name_goes_before_names_that_hold_it() -> None:
+    assert place_of_name("dog", ("hot dog", "dog", "Dog")) == 1
+    assert matching("DOG", ("hot dog", "dog", "Dog")) == [1, 2]

@@ -200,7 +200,8 @@ class Chain(BaseEngine[ConceptStatistics]):
         """Harmonise a concept set with the network's layers (Eq. 1).
 
         `concepts` is a concept set: `hx.demo.scenes(...).concepts()`, `hx.Broden(folder)`,
-        `hx.MaskFolder(folder, level=...)` or any with their attributes. Images for which `group`
+        `hx.MaskFolder(folder, level=...)`, any with their attributes, a slice of one such as
+        `concepts[:50]`, or a list of items of one. Images for which `group`
         makes the same of their key are held out together. Resuming, checkpoints and clusters work
         as in `Chip.fit`. Raises TypeError for what is no concept set; ValueError for a level
         without labels, an unknown layer, layers that do not follow one another, and labels or
@@ -212,7 +213,7 @@ class Chain(BaseEngine[ConceptStatistics]):
         self._root = root_of(self.levels, known.levels)
         try:
             self._go_through(
-                concepts,
+                known,
                 plan,
                 guest,
                 before,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..arguments import nearest
+from ..arguments import nearest, place_of_name
 from ..evidence import Layer
 from ..solvers.lasso import Quadratic, lasso
 from .statistics import LevelStatistics
@@ -191,13 +191,14 @@ class ConceptLevels:
         known = self.concepts(depth)
         if isinstance(concept, int) and 0 <= concept < len(known):
             return self._with_direction(depth, concept)
-        if concept not in known:
+        meant = place_of_name(str(concept), known)
+        if meant is None:
             raise ValueError(
                 f"got the {self.names[depth]} {concept!r}, which is none of the {len(known)} known;"
                 f" expected one of chain.concepts_[{self.names[depth]!r}]; the nearest is"
                 f" {nearest(str(concept), known)}"
             )
-        return self._with_direction(depth, known.index(str(concept)))
+        return self._with_direction(depth, meant)
 
     def _with_direction(self, depth: int, number: int) -> int:
         if depth and not self.levels[depth - 1].usable[number]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from jaxtyping import Float
 
-from ..arguments import Stop, nearest, never
+from ..arguments import Stop, nearest, never, place_of_name
 from ..evidence import ChannelImportance, ChannelOverlap, ChannelPortrait, Layer, Provenance
 from ..solvers.lasso import lasso
 from .statistics import ResponseStatistics
@@ -77,8 +77,9 @@ class Importance:
     def index(self, target: Class) -> int:
         """Return the index of a class; raises ValueError or IndexError for an unknown one."""
         if isinstance(target, str):
-            if self.classes.count(target) == 1:
-                return self.classes.index(target)
+            meant = place_of_name(target, self.classes)
+            if meant is not None:
+                return meant
             raise ValueError(
                 f"got the class {target!r}; expected a name that stands for one of"
                 f" {len(self.classes)} classes; the nearest are {nearest(target, self.classes)}"

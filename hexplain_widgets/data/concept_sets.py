@@ -14,7 +14,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol, runtime_checkable
@@ -99,19 +99,115 @@ class SkippedFile:
 
 @dataclass(frozen=True, eq=False)
 class LabelledPicture:
-    """A picture with its label maps by level: see `LabelledImage`."""
+    """A picture with its label maps by level, and the labels' names: see `LabelledImage`."""
 
     key: str
     image: Image.Image
     masks: Mapping[str, Sequence[np.ndarray]]
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class ConceptSubset:
+    """Some of the images of a concept set, with all of its names.
+
+    `places` are those of the images in the set, in the order that they come in. An image that
+    cannot be read is passed over, as the set does.
+    """
+
+    def __init__(self, whole: Any, places: Sequence[int]) -> None:
+        self.whole, self.places = whole, tuple(places)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels, coarse to fine."""
+        return tuple(self.whole.levels)
+
+    @property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of each level's labels."""
+        names: Mapping[str, tuple[str, ...]] = self.whole.names
+        return names
+
+    @property
+    def skipped(self) -> tuple[SkippedFile, ...]:
+        """What could not be read in the passes so far."""
+        return tuple(self.whole.skipped)
+
+    def __repr__(self) -> str:
+        return f"{len(self)} of {self.whole!r}"
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[LabelledImage]:
+        of_files = isinstance(self.whole, LabelledFiles)
+        for place in self.places:
+            one = self.whole.read(place) if of_files else self.whole[place]
+            if one is not None:
+                yield one
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one image, or a part of these for a slice."""
+        found = self.places[index]
+        return ConceptSubset(self.whole, found) if isinstance(index, slice) else self.whole[found]
+
+
+@dataclass(frozen=True, eq=False)
+class ListedConcepts:
+    """Items of one concept set in a list, with the names that they carry."""
+
+    items: tuple[Any, ...]
+    names: Mapping[str, tuple[str, ...]]
+    skipped: tuple[SkippedFile, ...] = ()
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels, coarse to fine."""
+        return tuple(self.names)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[LabelledImage]:
+        return iter(self.items)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one image, or a part of these for a slice."""
+        found = self.items[index]
+        return replace(self, items=found) if isinstance(index, slice) else found
+
+
+def listed(items: Sequence[Any]) -> ListedConcepts:
+    """Return items of one concept set as a set; raises TypeError where their names are not known.
+
+    Raises ValueError for items of sets with other names.
+    """
+    names: list[Any] = [
+        getattr(one, "names", None) or getattr(one, "legend", None) for one in items
+    ]
+    missing = [one for one, own in zip(items, names, strict=True) if not own]
+    if missing or not items:
+        what = type(missing[0]).__name__ if missing else "nothing"
+        raise TypeError(
+            f"got a list of {what}, whose labels have no names; expected {_EXPECTED}, a part of one"
+            " such as concepts[:50], or a list of its items; take a part of the set itself"
+        )
+    if any(own != names[0] for own in names):
+        raise ValueError(
+            "got a list of items of several concept sets, whose labels have other names; expected"
+            " items of one; fit on each set, and merge what was fitted"
+        )
+    return ListedConcepts(tuple(items), names[0])
 
 
 def concept_set(data: Any) -> ConceptSet:
-    """Return a concept set as it is.
+    """Return a concept set as it is; a list of items of one set as a part of that set.
 
     Raises TypeError for what is none, ValueError for one without levels, with a level twice, or
     with a level without any named concept.
     """
+    if isinstance(data, list | tuple):
+        return listed(data)
     missing = [name for name in _NEEDED if not hasattr(data, name)]
     if missing:
         mend = "call its .concepts()" if hasattr(data, "concepts") else "give it what is missing"
@@ -354,18 +450,23 @@ class LabelledFiles(ABC):
 
     def __iter__(self) -> Iterator[LabelledPicture]:
         for index in range(len(self)):
-            picture = self._read(index)
+            picture = self.read(index)
             if picture is not None:
                 yield picture
 
-    def __getitem__(self, index: int) -> LabelledPicture:
-        """Return one item; raises IndexError, and ValueError for one that cannot be read."""
+    def __getitem__(self, index: Any) -> Any:
+        """Return one item, or a part of the set for a slice.
+
+        Raises IndexError, and ValueError for an item that cannot be read.
+        """
+        if isinstance(index, slice):
+            return ConceptSubset(self, range(len(self))[index])
         if not -len(self) <= index < len(self):
             raise IndexError(
                 f"index is {index}; expected below {len(self)}, the number of images; take a"
                 " smaller one"
             )
-        picture = self._read(index % len(self))
+        picture = self.read(index % len(self))
         if picture is None:
             last = list(self._skipped.values())[-1]
             raise ValueError(
@@ -374,7 +475,8 @@ class LabelledFiles(ABC):
             )
         return picture
 
-    def _read(self, index: int) -> LabelledPicture | None:
+    def read(self, index: int) -> LabelledPicture | None:
+        """Return one item; None where it cannot be read, or has no label that can."""
         try:
             entry = self._entry(index)
             image = read_picture(self.root, entry.path, entry.size)
@@ -384,7 +486,7 @@ class LabelledFiles(ABC):
         masks = self._labelled(entry, (image.height, image.width))
         if self._computed_colors:
             masks["color"] = (color_map(image),)
-        return LabelledPicture(entry.key, image, masks) if masks else None
+        return LabelledPicture(entry.key, image, masks, self.names) if masks else None
 
     def _labelled(self, entry: ImageEntry, size: Size) -> dict[str, tuple[LabelMap, ...]]:
         masks: dict[str, tuple[LabelMap, ...]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
-from ..data.concept_sets import SkippedFile
+from ..data.concept_sets import ConceptSubset, SkippedFile
 from .network import SIZE
 from .scenes import Scene, check_size, scene
 from .vocabulary import LEGEND, LEVELS, SCENES
@@ -79,7 +79,10 @@ class ConceptScenes:
     def __len__(self) -> int:
         return len(self._data)
 
-    def __getitem__(self, index: int) -> Scene:
+    def __getitem__(self, index: Any) -> Any:
+        """Return a scene, or a part of these for a slice."""
+        if isinstance(index, slice):
+            return ConceptSubset(self, range(len(self))[index])
         return self._data.scene(index)
 
     def __iter__(self) -> Iterator[Scene]:

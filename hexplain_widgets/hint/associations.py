@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int8
 
-from ..arguments import Stop, nearest
+from ..arguments import Stop, nearest, place_of_name
 from ..data.hierarchy.hierarchy import note_on_missing
 from ..evidence import ClassifierQuality, Concept, ConceptScore, Layer, NeuronConcepts, Provenance
 from ..evidence.faithfulness import faithfulness
@@ -227,12 +227,13 @@ class Associations:
     def index(self, concept: str) -> int:
         """Return the place of a concept by name; raises ValueError for an unknown one."""
         names = [c.name for c in self.concepts]
-        if concept not in names:
+        meant = place_of_name(concept, names)
+        if meant is None:
             raise ValueError(
                 f"got the concept {concept!r}; expected one of the {len(names)} that were fitted;"
                 f" the nearest are {nearest(concept, names)}"
             )
-        return names.index(concept)
+        return meant
 
     def agreement(self, concept: int, scores: NeuronScores) -> float | None:
         """Return the correlation of a concept's scores with its classifier's neurons taken out.

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
 
-from ..arguments import is_finite, nearest, one_of
+from ..arguments import is_finite, nearest, one_of, place_of_name
 from ..evidence import Prediction
 from .guest import check_welcome, renewed, running, same_randomness, visiting
 from .images import batch_of, bytes_in_range, read_picture
@@ -461,8 +461,9 @@ class Classifier:
                 " index; or give hx.Classifier(model, classes=[...])"
             )
         indices = [i for i, known in enumerate(self.classes) if known == name]
-        if len(indices) == 1:
-            return indices[0]
+        meant = place_of_name(name, self.classes)
+        if meant is not None:
+            return meant
         if indices:
             raise ValueError(
                 f"got the class name {name!r}, which stands for {len(indices)} classes; expected"

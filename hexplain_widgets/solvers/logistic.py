@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Callable
@@ -20,13 +21,18 @@ _FEW, _EACH, _SHARED = 1024, 4, 4
 _RIDGE = 1e-7
 # Rows for a first look at the answer; rows for a typical value, rows summed in one go.
 _LOOK, _TYPICAL, _BLOCK = 8192, 63, 1024
+# Products that a curvature for all concepts may take: of many features fewer rows do.
+_PRODUCTS = 2**33
 # Steps on one curvature at the most, how many of them are watched for being slow, and how many a
-# new curvature costs; curvatures at the most; trials of a step's length.
-_STEPS, _WATCHED, _RENEWAL, _ROUNDS, _TRIALS = 16, 3, 6, 40, 30
+# new curvature costs, all at least; steps remembered; curvatures at the most; trials of a length.
+_STEPS, _WATCHED, _RENEWAL, _MEMORY, _ROUNDS, _TRIALS = 16, 3, 6, 24, 40, 30
+# Of fewer concepts that take steps together none are left behind when they are done.
+_FULL = 8
 # A step ends where this share of its slope is left; few rows are good enough for this gap.
 _FLAT, _ROUGH = 0.25, 1e-1
-# The gap is an estimate: it is asked to be this much below the tolerance.
-_MARGIN = 0.25
+# The gap is an estimate: it is asked to be this much below the tolerance, and with a curvature
+# that is not the concept's own this much again.
+_MARGIN, _FOREIGN = 0.25, 1 / 16
 # Numbers that concepts solved together may need, for curvatures or for rows.
 _TOGETHER = 2**25
 
@@ -46,6 +52,12 @@ class GradientMemory:
         curved = (step * change).sum(dim=1)
         inverse = torch.where(curved > 0, 1 / curved, torch.zeros_like(curved))
         self._pairs = [*self._pairs, (step, change, inverse)][-self._length :]
+
+    def only(self, which: Tensor) -> GradientMemory:
+        """The same for some of the problems."""
+        memory = GradientMemory(self._length)
+        memory._pairs = [(s[which], c[which], i[which]) for s, c, i in self._pairs]
+        return memory
 
     def direction(
         self, gradient: Float[Tensor, "e k"], solve: Callable[[Tensor], Tensor]
@@ -82,6 +94,18 @@ class LogLoss:
         """The same for some of the concepts."""
         against, mass, allowed = self.against[which], self.mass[which], self.allowed[which]
         return replace(self, against=against, mass=mass, allowed=allowed)
+
+    @property
+    def alike(self) -> bool:
+        """Whether all concepts may use the same features."""
+        return bool((self.allowed == self.allowed[0]).all())
+
+    @property
+    def renewal(self) -> float:
+        """How many steps a curvature of one concept costs: products with few rows, or with all."""
+        features = int(self.allowed.sum(dim=1).max())
+        count = min(len(self.rows), max(_FEW, _EACH * (features + 1)))
+        return max(float(_RENEWAL), count * features / (2 * len(self.rows)))
 
     def losing(self, point: Float64[Tensor, "e k1"]) -> Float[Tensor, "e r"]:
         """Minus the signed logit of every row: positive where it is on the wrong side."""
@@ -122,9 +146,10 @@ class Curvature:
         self._allowed = problem.allowed.gather(1, self._columns)
         probability = torch.sigmoid(losing)
         curved = (probability * (1 - probability)).mul_(problem.mass)
-        if shared and bool((problem.allowed == problem.allowed[0]).all()):
+        count = max(_FEW, _EACH * (most + 1))
+        if shared and problem.alike:
             curved = curved.mean(dim=0, keepdim=True)
-        count = max(_FEW, _EACH * (most + 1)) * (_SHARED if len(curved) == 1 else 1)
+            count = max(count, min(_SHARED * count, _PRODUCTS // (most + 1) ** 2))
         self._factor = problem.rows.new_empty(len(curved), most + 1, most + 1)
         for e, row in enumerate(curved):
             # the factor is taken in float64: float32 would lose the smaller of two close features
@@ -152,6 +177,13 @@ class Curvature:
         diagonal[:-1] += problem.penalty
         diagonal += _RIDGE * diagonal.mean()
         return gram
+
+    def only(self, which: Tensor) -> Curvature:
+        """The same for some of the concepts."""
+        part = copy.copy(self)
+        part._columns, part._allowed = self._columns[which], self._allowed[which]
+        part._factor = self._factor if len(self._factor) == 1 else self._factor[which]
+        return part
 
     def solve(self, gradient: Float64[Tensor, "e k1"]) -> Float64[Tensor, "e k1"]:
         """Apply the inverse: where a concept's quadratic model has its minimum, negated."""
@@ -297,7 +329,7 @@ def fit_logistic(
     standard = units.standardise(raw)
     begin = None if start is None else units.point(_start_on_used(start, allowed, used))
     points, gaps = [], []
-    for some in torch.arange(len(signs)).split(_at_once(standard)):
+    for some in torch.arange(len(signs)).split(_at_once(standard, allowed[:, used])):
         signed = signs[some.to(signs.device)].to(place)
         mine = allowed[some][:, used].to(place, torch.float64)
         problem = LogLoss(standard, *_sides(signed, balanced, standard.dtype), mine, penalty)
@@ -313,10 +345,15 @@ def _working_type(rows: Tensor) -> torch.dtype:
     return torch.float64 if rows.dtype == torch.float64 else torch.float32
 
 
-def _at_once(rows: Float[Tensor, "r k"]) -> int:
-    """How many concepts fit together."""
-    count, features = rows.shape
-    return max(1, _TOGETHER // max(count, (features + 1) ** 2))
+def _at_once(rows: Float[Tensor, "r k"], allowed: Bool[Tensor, "e k"]) -> int:
+    """How many concepts fit together; those of different features have no curvature in common."""
+    alike = bool((allowed == allowed[0]).all())
+    return max(1, min(_TOGETHER // len(rows), len(allowed) if alike else _own_at_once(rows)))
+
+
+def _own_at_once(rows: Float[Tensor, "r k"]) -> int:
+    """How many concepts fit together with a curvature each."""
+    return max(1, _TOGETHER // max(len(rows), (rows.shape[1] + 1) ** 2))
 
 
 def _sides(
@@ -417,6 +454,11 @@ class _Iterate:
     value: Float64[Tensor, " e"]
     gradient: Float64[Tensor, "e k1"]
 
+    def only(self, which: Tensor) -> _Iterate:
+        """The same of some of the concepts."""
+        part = (self.point, self.losing, self.value, self.gradient)
+        return _Iterate(*(each[which] for each in part))
+
 
 def _begin(problem: LogLoss, point: Float64[Tensor, "e k1"]) -> _Iterate:
     """Know a point; where it does worse than knowing nothing, begin at nothing."""
@@ -470,58 +512,116 @@ def _next_trial(
     return torch.where((straight > below) & (straight < above), straight, between)
 
 
-def _round(
-    problem: LogLoss, at: _Iterate, curvature: Curvature, tolerance: float
-) -> tuple[_Iterate, Float64[Tensor, " e"]]:
-    """Steps on one curvature, until every gap is at `tolerance` or a new curvature pays.
+@dataclass(frozen=True, eq=False)
+class _Course:
+    """Concepts on their way with one curvature: where they are, and what their steps have shown."""
 
-    Concepts that are done stand still.
+    problem: LogLoss
+    at: _Iterate
+    curvature: Curvature
+    memory: GradientMemory
+
+    def only(self, which: Tensor) -> _Course:
+        """The same of some of the concepts."""
+        return _Course(
+            self.problem.only(which),
+            self.at.only(which),
+            self.curvature.only(which),
+            self.memory.only(which),
+        )
+
+
+def _course(problem: LogLoss, point: Float64[Tensor, "e k1"], *, shared: bool = False) -> _Course:
+    at = _begin(problem, point)
+    curvature = Curvature(problem, at.losing, shared=shared)
+    return _Course(problem, at, curvature, GradientMemory(_MEMORY))
+
+
+def _round(course: _Course, tolerance: float) -> tuple[_Course, Float64[Tensor, " e"], bool]:
+    """Steps on one curvature, until most gaps are at `tolerance` or a new curvature pays.
+
+    Concepts that are done stand still. Whether a new curvature pays is what comes last.
     """
-    memory, worst = GradientMemory(_STEPS), list[float]()
-    for step in range(_STEPS + 1):
-        direction = memory.direction(at.gradient, curvature.solve)
+    at, memory, worst = course.at, course.memory, list[float]()
+    renewal = course.problem.renewal
+    most = max(_STEPS, int(renewal))
+    for step in range(most + 1):
+        direction = memory.direction(at.gradient, course.curvature.solve)
         down = (at.gradient * direction).sum(dim=1)
         gap = down.abs() / 2 / at.value.clamp(min=torch.finfo(torch.float64).tiny)
         worst.append(float(gap.max()))
-        if step == _STEPS or worst[-1] <= tolerance or _slow(worst, tolerance):
+        slow = step == most or _slow(worst, tolerance, renewal)
+        if slow or _thin(gap, tolerance):
             break
         stands = (gap <= tolerance) | (down >= 0)
-        after = _step(problem, at, direction.masked_fill(stands[:, None], 0))
+        after = _step(course.problem, at, direction.masked_fill(stands[:, None], 0))
         memory.keep(after.point - at.point, after.gradient - at.gradient)
         at = after
-    return at, gap
+    return replace(course, at=at), gap, slow and worst[-1] > tolerance
 
 
-def _slow(worst: list[float], tolerance: float) -> bool:
+def _thin(gap: Float64[Tensor, " e"], tolerance: float) -> bool:
+    """Whether all are done, or so many that the others are better off alone."""
+    going = int((gap > tolerance).sum())
+    return going == 0 or (len(gap) >= _FULL and going <= len(gap) // 2)
+
+
+def _slow(worst: list[float], tolerance: float, renewal: float) -> bool:
     """Whether more steps are to come, at the pace of the last ones, than a new curvature takes.
 
     On a new one, a step takes about one decimal of the gap.
     """
-    if len(worst) <= _WATCHED:
+    watched = max(_WATCHED, min(4 * _WATCHED, int(renewal) // 8))
+    if len(worst) <= watched or worst[-1] <= tolerance:
         return False
     left = math.log10(worst[-1] / tolerance)
-    pace = math.log10(worst[-1 - _WATCHED] / worst[-1]) / _WATCHED
-    return left > pace * (left + _RENEWAL)
+    pace = math.log10(worst[-1 - watched] / worst[-1]) / watched
+    return left > pace * (left + renewal)
 
 
 def _minimise(
     problem: LogLoss, point: Float64[Tensor, "e k1"], tolerance: float
 ) -> tuple[Float64[Tensor, "e k1"], Float64[Tensor, " e"]]:
-    """Rounds until every gap is at `tolerance`: on one curvature for all, then on own ones.
+    """Rounds until every gap is at `tolerance`: on one curvature for all, then on own ones."""
+    point, gap, going = _on_shared(problem, point, tolerance)
+    for some in going.split(_own_at_once(problem.rows)) if len(going) else ():
+        point[some], gap[some] = _on_own(problem.only(some), point[some], tolerance)
+    return point, gap
 
-    A concept is given up where a round no longer lowers its objective beyond rounding.
+
+def _on_shared(
+    problem: LogLoss, point: Float64[Tensor, "e k1"], tolerance: float
+) -> tuple[Float64[Tensor, "e k1"], Float64[Tensor, " e"], Int[Tensor, " g"]]:
+    """Return points, gaps, and the concepts to which a curvature for all does not lead."""
+    point, gap = point.clone(), torch.full_like(point[:, 0], torch.inf)
+    going = torch.arange(len(gap), device=gap.device)
+    course, slow = _course(problem, point, shared=True), False
+    while len(going) and not slow:
+        course, gap[going], slow = _round(course, tolerance * _FOREIGN)
+        point[going] = course.at.point
+        left = gap[going] > tolerance * _FOREIGN
+        going, course = going[left], course.only(left)
+    return point, gap, going[gap[going] > tolerance]
+
+
+def _on_own(
+    problem: LogLoss, point: Float64[Tensor, "e k1"], tolerance: float
+) -> tuple[Float64[Tensor, "e k1"], Float64[Tensor, " e"]]:
+    """Rounds with a curvature of each concept.
+
+    One is given up where a round no longer lowers its objective beyond rounding.
     """
     point, gap = point.clone(), torch.full_like(point[:, 0], torch.inf)
     value, going = gap.clone(), torch.arange(len(gap), device=gap.device)
     least = 1 - torch.finfo(problem.rows.dtype).eps
-    for turn in range(_ROUNDS):
-        part = problem if len(going) == len(gap) else problem.only(going)
-        at = _begin(part, point[going])
-        curvature = Curvature(part, at.losing, shared=turn == 0)
-        at, gap[going] = _round(part, at, curvature, tolerance)
-        falls = at.value < least * value[going]
-        point[going], value[going] = at.point, at.value
-        going = going[falls & (gap[going] > tolerance)]
+    course, slow = _course(problem, point), False
+    for _ in range(_ROUNDS):
+        course = _course(course.problem, course.at.point) if slow else course
+        course, gap[going], slow = _round(course, tolerance)
+        falls = course.at.value < least * value[going]
+        point[going], value[going] = course.at.point, course.at.value
+        left = falls & (gap[going] > tolerance)
+        going, course = going[left], course.only(left)
         if len(going) == 0:
             break
     return point, gap
@@ -539,5 +639,4 @@ def _first_look(problem: LogLoss) -> Float64[Tensor, "e k1"]:
     against = problem.against[:, picks]
     both = (mass * against > 0).any(dim=1) & (mass * against < 0).any(dim=1)
     few = replace(problem, rows=problem.rows[picks], against=against, mass=mass * both[:, None])
-    at = _begin(few, nothing)
-    return _round(few, at, Curvature(few, at.losing, shared=True), _ROUGH)[0].point
+    return _round(_course(few, nothing, shared=True), _ROUGH)[0].at.point

@@ -82,7 +82,14 @@ def test_a_handmade_set_is_a_concept_set():
             demo.scenes(2, size=16),
             r"got Scenes without levels, names, skipped; expected .*; call its .concepts\(\)",
         ),
-        ([1], "got list without levels, names, skipped; expected a concept set .*; give it what"),
+        (
+            [1],
+            "got a list of int, whose labels have no names; expected a concept set .*; take a part",
+        ),
+        (
+            np.zeros(2),
+            "got ndarray without levels, names, skipped; expected a concept set .*; give it what",
+        ),
     ],
 )
 def test_what_is_no_concept_set_is_an_error(data, text):
@@ -177,3 +184,39 @@ def test_a_share_that_is_none_is_an_error():
         ValueError, match=r"share is 30.0; expected a part of the items, .*; pass 0.3"
     ):
         is_held_out("a", share=30.0)
+
+
+# parts of a set
+
+
+def test_a_slice_of_a_set_is_a_set_with_all_of_its_names():
+    data = demo.scenes(6, seed=0).concepts()
+    some = concept_set(data[1:5])
+    assert isinstance(some, ConceptSet)
+    assert (some.levels, some.names, len(some)) == (data.levels, data.names, 4)
+    assert [one.key for one in some] == [data[i].key for i in range(1, 5)]
+    assert [one.key for one in some[::-2]] == [data[4].key, data[2].key]
+    assert repr(some) == f"4 of {data!r}"
+
+
+def test_a_list_of_items_is_a_set():
+    data = demo.scenes(4, seed=0).concepts()
+    some = concept_set([data[2], data[0]])
+    assert isinstance(some, ConceptSet)
+    assert (some.levels, some.names) == (data.levels, data.names)
+    assert [one.key for one in some] == [data[2].key, data[0].key]
+    assert [one.key for one in some[:1]] == [data[2].key]
+
+
+def test_a_list_without_names_or_with_several_is_an_error():
+    bare = LabelledPicture("a", Image.new("RGB", (2, 2)), {})
+    with pytest.raises(TypeError, match="got a list of LabelledPicture, whose labels have no name"):
+        concept_set([bare])
+    with pytest.raises(TypeError, match="got a list of nothing"):
+        concept_set([])
+    named = [
+        LabelledPicture("a", Image.new("RGB", (2, 2)), {}, {"part": ("none", name)})
+        for name in ("wheel", "door")
+    ]
+    with pytest.raises(ValueError, match="items of several concept sets"):
+        concept_set(named)

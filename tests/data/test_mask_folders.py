@@ -282,3 +282,16 @@ def test_values_and_names_that_are_not_there_are_an_error(
 ):
     with pytest.raises(ValueError, match=text):
         parts(folder, **settings)
+
+
+def test_parts_of_a_folder_pass_over_what_the_folder_does(folder):
+    (folder / "images" / "b.jpg").write_bytes(b"no picture")
+    picture(folder / "images" / "c.jpg")
+    mask(folder / "labels" / "c.png")
+    data = parts(folder)
+    some = data[:3]
+    assert [one.key for one in some] == [one.key for one in data]
+    assert len(list(some)) == 2
+    assert len(some.skipped) == 1
+    (first,) = concept_set(list(some)[:1])
+    assert first.key == data[0].key

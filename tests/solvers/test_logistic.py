@@ -478,3 +478,20 @@ class TestBadInput:
         start = vectors(concepts=3).fit()
         with pytest.raises(ValueError, match=r"a start of \(3, 12\) weights .* expected \(4, 12\)"):
             vectors().fit(start=start)
+
+
+def test_of_many_features_no_concept_has_a_curvature_made_for_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a curvature costs as much as a hundred steps, steps are taken: with the same answer."""
+    data, made = vectors(400, 300, 6), []
+    own = logistic.Curvature._gram
+    monkeypatch.setattr(
+        logistic.Curvature, "_gram", lambda *given: (made.append(given[2]), own(*given))[1]
+    )
+    found = data.fit()
+    assert made == [0]
+    best = Vectors(data.rows.astype(np.float64), data.signs).fit(tolerance=1e-12)
+    assert (data.objectives(found) <= data.objectives(best) * (1 + 1e-6)).all()
+    largest = float(best.weights.abs().max())
+    np.testing.assert_allclose(found.weights, best.weights, atol=2e-3 * largest)

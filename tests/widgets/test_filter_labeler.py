@@ -305,3 +305,15 @@ def test_what_is_not_the_region_is_dimmed() -> None:
 def test_parts_and_names_are_those_of_the_evidence(labeler: FilterLabeler) -> None:
     assert labeler.sheet["parts"] == list(PARTS)
     assert labeler.sheet["layer"]["name"] == LAYER_NAME
+
+
+# a filter by its number
+
+
+def test_a_filter_is_looked_at_by_its_number_whatever_is_shown(labeler: FilterLabeler) -> None:
+    labeler.view = {"show": "unnamed", "at": 1}
+    assert labeler.filter == 1
+    labeler.filter = 3
+    assert labeler.view == {"show": "all", "at": 3}
+    with pytest.raises(ValueError, match="got filter 4000; expected a number from 0 to"):
+        labeler.filter = 4000

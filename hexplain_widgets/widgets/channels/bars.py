@@ -12,7 +12,7 @@ import ipywidgets
 import numpy as np
 from jaxtyping import Float, Int
 
-from ...arguments import nearest
+from ...arguments import nearest, place_of_name
 from ...evidence import ChannelImportance
 from ...pictures.charts import ticks_around
 from ...pictures.page import ACCENT
@@ -269,8 +269,9 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
 def _index(names: tuple[str, ...], target: int | str | None) -> int:
     if target is None:
         return 0
-    if isinstance(target, str) and target in names:
-        return names.index(target)
+    meant = place_of_name(target, names) if isinstance(target, str) else None
+    if meant is not None:
+        return meant
     if isinstance(target, int) and 0 <= target < len(names):
         return target
     raise ValueError(

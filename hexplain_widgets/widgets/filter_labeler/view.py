@@ -15,6 +15,7 @@ from ...atlas.labels import FilterLabels
 from ...evidence import FilterSheet
 from ...network.classifier import Classifier
 from .._shared.conversation import Content, Handler, Stop
+from .._shared.state import whole
 from .._shared.view import View, check_evidence, settable, synced
 from . import messages
 from .payload import labels_of, names_of, network_of, sheet_payload
@@ -97,6 +98,24 @@ class FilterLabeler(View):
     def labels(self) -> FilterLabels:
         """The names given so far."""
         return labels_of(self.names, self._evidence)
+
+    @property
+    def filter(self) -> int:
+        """The filter that is looked at; setting it shows another, among all filters.
+
+        Raises ValueError for a number that the layer has not.
+        """
+        return int(self.view.get("at", 0))
+
+    @filter.setter
+    def filter(self, number: int) -> None:
+        count = len(self._evidence.portraits)
+        if not whole(number) or not 0 <= number < count:
+            raise ValueError(
+                f"got filter {number!r:.60}; expected a number from 0 to {count - 1}, the filters"
+                f" of {self._evidence.layer.name}; choose one of them"
+            )
+        self.view = {**self.view, "show": "all", "at": number}
 
     def save(self, path: str | Path) -> Path:
         """Write the names as JSON, which `labels=` opens again; raises OSError on failure."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...arguments import nearest
+from ...arguments import nearest, place_of_name
 from ...chip.heatmaps import SUMS
 from ...chip.importance import LEAST_SPARSITY
 from .._shared.conversation import RELOAD, Content
@@ -73,8 +73,9 @@ def class_index(target: int | str, classes: Sequence[str]) -> int:
             )
         return int(target)
     places = [i for i, name in enumerate(classes) if name == target]
-    if len(places) == 1:
-        return places[0]
+    meant = place_of_name(target, classes)
+    if meant is not None:
+        return meant
     if places:
         raise ValueError(
             f"got the class name {target!r:.60}, which stands for {len(places)} classes; expected"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...arguments import nearest
+from ...arguments import nearest, place_of_name
 from .._shared.conversation import Content
 from .._shared.messages import numbers_in
 
@@ -18,8 +18,9 @@ def concept_in(content: Content, known: Sequence[str]) -> str:
 
 def known_concept(name: object, known: Sequence[str]) -> str:
     """Return a concept's name; raises ValueError with the nearest where the view has it not."""
-    if isinstance(name, str) and name in known:
-        return name
+    meant = place_of_name(name, known) if isinstance(name, str) else None
+    if meant is not None:
+        return known[meant]
     raise ValueError(
         f"got the concept {name!r:.60}; expected one of {len(known)} of this view;"
         f" the nearest are {nearest(str(name)[:60], known)}"
