@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -13,6 +14,31 @@ from torch import Tensor
 # Asked now and then: whether work is to end with what has been found.
 Stop = Callable[[], bool]
 IN_FLOAT32 = "check the weights, or run the network in float32 with model.float()"
+
+
+# Seconds after which work that was only asked for by the way shows how far it is.
+PATIENCE = 2.0
+
+
+def bar(
+    what: str, total: int | None, unit: str = "image", *, shown: bool = True, patience: float = 0
+) -> Any:
+    """Return a tqdm bar that says what is worked on, how far it is and how long it will take.
+
+    It comes up after `patience` seconds, and never beside the main thread: a view shows by itself
+    what it works on.
+    """
+    from tqdm.auto import tqdm
+
+    here = threading.current_thread() is threading.main_thread()
+    return tqdm(total=total, desc=what, unit=unit, disable=not (shown and here), delay=patience)
+
+
+def slow_bar(what: str, total: int | None, unit: str = "image") -> Any:
+    """Return a bar for what was asked for by the way: it comes up after `PATIENCE` and goes."""
+    found = bar(what, total, unit, patience=PATIENCE)
+    found.leave = False
+    return found
 
 
 def never() -> bool:

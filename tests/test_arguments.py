@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import pytest
 import torch
 
+import hexplain_widgets as hx
 from hexplain_widgets.arguments import (
     at_least_one,
+    bar,
     check_finite,
     count_of,
     matching,
@@ -18,7 +21,9 @@ from hexplain_widgets.arguments import (
     place_of_name,
     positive,
     share,
+    slow_bar,
 )
+from tests.networks import image, plain
 
 # What users give is not what signatures ask for.
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -136,3 +141,76 @@ def test_a_part_of_several_names_a_piece_of_a_word_and_nothing_are_not_taken() -
 def test_the_very_name_goes_before_names_that_hold_it() -> None:
     assert place_of_name("dog", ("hot dog", "dog", "Dog")) == 1
     assert matching("DOG", ("hot dog", "dog", "Dog")) == [1, 2]
+
+
+# how far work is
+
+
+def test_a_bar_says_what_how_far_and_how_long(capsys: pytest.CaptureFixture[str]) -> None:
+    with bar("fitting", 4, "image") as counted:
+        counted.update(3)
+        counted.refresh()
+    said = capsys.readouterr().err
+    assert "fitting:  75%" in said
+    assert "3/4 [" in said
+
+
+def test_a_bar_is_not_shown_before_its_time_nor_where_it_is_unwanted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for counted in (slow_bar("quick work", 4), bar("unwanted", 4, shown=False)):
+        with counted:
+            counted.update(4)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_is_not_shown_beside_the_main_thread(capsys: pytest.CaptureFixture[str]) -> None:
+    shown: list[bool] = []
+    thread = threading.Thread(target=lambda: shown.append(not bar("in a view", 4).disable))
+    thread.start()
+    thread.join()
+    assert shown == [False]
+
+
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everything take longer than anybody waits."""
+    monkeypatch.setattr("hexplain_widgets.arguments.PATIENCE", 0)
+    monkeypatch.setattr("hexplain_widgets.decomposition.engine.PATIENCE", 0)
+
+
+def test_what_takes_long_shows_a_bar_with_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow(monkeypatch)
+    model = plain()
+    data = [(image(24, seed)[0], seed % 2) for seed in range(6)]
+    clf = hx.Classifier(model, classes=["a", "b", "c", "d", "e"])
+    hx.decompose(clf, data[0][0][None], layers=["4"])
+    chip = hx.Chip(layers=["4"], gates_per_image=4).fit(clf, data, progress=False)
+    chip.importance()
+    hint = hx.Hint(layer="4", vectors=30).fit(
+        clf, data, hx.Hierarchy.of({"both": ["a", "b"]}), progress=False
+    )
+    hint.concepts(3)
+    said = capsys.readouterr().err
+    for what in (" apart", "CHIP: importance of 4", "HINT: classifiers at 4", "HINT: neurons of 4"):
+        assert what in said
+    hx.decompose(clf, data[0][0][None], layers=["4"], progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_chain_asks_shows_a_bar_that_counts_gates(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow(monkeypatch)
+    scenes = hx.demo.scenes(8, seed=0)
+    chain = hx.Chain(levels={"object": "stage4", "part": "stage3"}, gates=12)
+    chain.fit(hx.demo.classifier(), scenes.concepts()[:6], progress=False)
+    images = [scenes[i][0] for i in range(2)]
+    chain.compare({"these": images}, "house")
+    said = capsys.readouterr().err
+    assert "CHAIN: harmonising levels" in said
+    assert "CHAIN: gates on 2 images: 100%" in said
+    assert "24/24" in said
+    chain.explain(images[0])
+    assert "CHAIN: gates on 1 image: 100%" in capsys.readouterr().err

@@ -233,6 +233,7 @@ class FilterGallery:
             keep,
             total=length_of(data),
             progress=progress,
+            what=f"strongest images of {extractor.layer.name}",
         )
 
     def _extractor_for(self, first: Batch) -> MapExtractor:

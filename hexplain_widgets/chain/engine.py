@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ..arguments import Stop, at_least_one, never, not_negative, share
+from ..arguments import Stop, at_least_one, never, not_negative, share, slow_bar
 from ..data.concept_sets import concept_set
 from ..evidence import (
     ConceptInference,
@@ -243,8 +243,13 @@ class Chain(BaseEngine[ConceptStatistics]):
     def _harmony(self) -> ConceptLevels:
         if self._harmonised is None:
             levels = self._fitted.levels.values()
-            each = tuple(directions_of(n, sparsity=self.harmonize_sparsity) for n in levels)
-            self._harmonised = ConceptLevels(self._root, self._fitted.scope.names, each)
+            with slow_bar("CHAIN: harmonising levels", len(levels), "level") as counted:
+                each = []
+                for level in levels:
+                    each.append(directions_of(level, sparsity=self.harmonize_sparsity))
+                    counted.update()
+            names = self._fitted.scope.names
+            self._harmonised = ConceptLevels(self._root, names, tuple(each))
         return self._harmonised
 
     @property
@@ -405,8 +410,10 @@ class Chain(BaseEngine[ConceptStatistics]):
 
         `concept` is one for all sets or one for each, `level` the level it is of, the first if not
         given. With `inferences` every image is explained as well. Once `stopped` says yes, the
-        images so far are compared. Raises ValueError for an unknown level or concept, for the
-        last level, which nothing is inferred from, and for no images.
+        images so far are compared. An image takes about twelve seconds on two cores (MobileNetV2,
+        1,000 gates), with `inferences` as much again for each level. Raises ValueError for an
+        unknown level or concept, for the last level, which nothing is inferred from, and for no
+        images.
         """
         look = self._ready()
         asked = request_of(self._harmony, sets, concept, level)

@@ -6,11 +6,11 @@ them, and images inferred level by level from the output down.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 from torch import Tensor
 
-from ..arguments import Stop, check_finite
+from ..arguments import Stop, check_finite, slow_bar
 from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximity, spatial_means
 from ..network.guest import visiting
 from ..network.localize import upsampled
@@ -48,6 +48,8 @@ CLAIM = 0.25
 NEGLIGIBLE = 1e-3
 # At most so many images are solved together: their answers to all gates are in memory.
 TOGETHER = 8
+# Is told how many gates were answered since it was told the last time.
+Done = Callable[[int], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,15 +165,17 @@ class PerturbationExtractor:
         shallow: str,
         deep: str | None,
         stopped: Stop | None = None,
+        done: Done = int,
     ) -> Perturbation:
         """Return what `deep` (None: the logits) answers to every gate on `shallow`.
 
-        `stopped` is asked now and then; once it says yes, the gates so far are returned. Raises
+        `stopped` is asked now and then; once it says yes, the gates so far are returned. `done` is
+        told how many gates were answered since. Raises
         ValueError where `deep` does not depend on `shallow` and for values that are not finite.
         """
         maps = cache.maps[shallow]
         gates = self.gates(shallow, maps.shape[1])
-        answers = self._answers(x, cache, shallow, deep, gates.opened, stopped)
+        answers = self._answers(x, cache, shallow, deep, gates.opened, stopped, done)
         means = numbers_of(spatial_means(maps)[0])
         check_finite(f"the layer {shallow} gives", means)
         self._check(shallow, deep, cache, answers)
@@ -209,10 +213,14 @@ class PerturbationExtractor:
         deep: str | None,
         opened: Bool[np.ndarray, "g k"],
         stopped: Stop | None,
+        done: Done = int,
     ) -> Float[np.ndarray, "_some d"]:
         gates = torch.from_numpy(opened).to(cache.maps[shallow].device)[None]
         with visiting(self._probe.classifier.model), torch.no_grad():
-            parts = list(self._answered(x, cache, shallow, deep, gates, stopped))
+            parts = []
+            for part in self._answered(x, cache, shallow, deep, gates, stopped):
+                parts.append(part)
+                done(part.shape[1])
         return numbers_of(torch.cat(parts, 1)[0])
 
     def _answered(
@@ -487,20 +495,25 @@ class LevelInference:
     ) -> Iterator[ImageInference]:
         """Yield images inferred down to the last level, or as far as `stopped` allows.
 
-        Images that were not begun are left out.
+        Images that were not begun are left out. A bar counts gates, of what takes long.
         """
-        for some in _blocks(len(images), stopped):
-            yield from self._down(images[some], targets[some], stopped)
+        with self._counted(len(images), len(self._levels)) as counted:
+            for some in _blocks(len(images), stopped):
+                yield from self._down(images[some], targets[some], stopped, counted.update)
+
+    def _counted(self, images: int, levels: int) -> Any:
+        what = f"CHAIN: gates on {images} image{'' if images == 1 else 's'}"
+        return slow_bar(what, images * levels * self._settings.gates, "gate")
 
     def _down(
-        self, images: Sequence[Tensor], targets: Sequence[int], stopped: Stop
+        self, images: Sequence[Tensor], targets: Sequence[int], stopped: Stop, done: Done
     ) -> list[ImageInference]:
         caches = [self._extractor.take(x) for x in images]
         inferences = [ImageInference([], self._activations(t)) for t in caches]
         wanted = [[target] for target in targets]
         for level in range(len(self._levels)):
             pairs = zip(images, caches, strict=True)
-            perturbations = [self._perturbed(x, t, level, stopped) for x, t in pairs]
+            perturbations = [self._perturbed(x, t, level, stopped, done) for x, t in pairs]
             if stopped():
                 break
             rows = [
@@ -527,17 +540,24 @@ class LevelInference:
         """Yield the inference weights of one concept in each image (Eq. 20-25).
 
         `level` is that which is gated; `numbers[i]` is the place of image `i`'s concept in the one
-        above, or of its class. Ends where `stopped` says so.
+        above, or of its class. Ends where `stopped` says so. A bar counts the gates, where it
+        takes long.
         """
-        for some in _blocks(len(images), stopped):
-            perturbations = [self._one(x, level, stopped) for x in images[some]]
-            if stopped():
-                return
-            pairs = zip(perturbations, numbers[some], strict=True)
-            rows = [self._rows(one.answers.shape[1], [number], level) for one, number in pairs]
-            solved = inference_weights(perturbations, rows, sparsity=self._settings.sparsity)
-            for one, weights in zip(perturbations, solved, strict=True):
-                yield ConceptWeights(weights.unit[0], weights.weights[0] * one.means)
+        with self._counted(len(images), 1) as counted:
+            for some in _blocks(len(images), stopped):
+                perturbations = [self._one(x, level, stopped, counted.update) for x in images[some]]
+                if stopped():
+                    return
+                yield from self._solved(perturbations, numbers[some], level)
+
+    def _solved(
+        self, perturbations: Sequence[Perturbation], numbers: Sequence[int], level: int
+    ) -> Iterator[ConceptWeights]:
+        pairs = zip(perturbations, numbers, strict=True)
+        rows = [self._rows(one.answers.shape[1], [number], level) for one, number in pairs]
+        solved = inference_weights(perturbations, rows, sparsity=self._settings.sparsity)
+        for one, weights in zip(perturbations, solved, strict=True):
+            yield ConceptWeights(weights.unit[0], weights.weights[0] * one.means)
 
     def losses(
         self, x: Float[Tensor, "1 ch h w"], number: int, level: int, stopped: Stop
@@ -550,8 +570,8 @@ class LevelInference:
         losses = self._extractor.losses(x, cache, *self._layers_of(level), stopped)
         return losses @ self._rows(losses.shape[1], [number], level)[0]
 
-    def _one(self, x: Tensor, level: int, stopped: Stop) -> Perturbation:
-        return self._perturbed(x, self._extractor.take(x), level, stopped)
+    def _one(self, x: Tensor, level: int, stopped: Stop, done: Done) -> Perturbation:
+        return self._perturbed(x, self._extractor.take(x), level, stopped, done)
 
     def _activations(self, cache: ForwardCache) -> list[np.ndarray]:
         return [
@@ -559,8 +579,10 @@ class LevelInference:
             for level in self._levels
         ]
 
-    def _perturbed(self, x: Tensor, cache: ForwardCache, level: int, stopped: Stop) -> Perturbation:
-        return self._extractor.perturb(x, cache, *self._layers_of(level), stopped)
+    def _perturbed(
+        self, x: Tensor, cache: ForwardCache, level: int, stopped: Stop, done: Done
+    ) -> Perturbation:
+        return self._extractor.perturb(x, cache, *self._layers_of(level), stopped, done)
 
     def _layers_of(self, level: int) -> tuple[str, str | None]:
         """The layer that is gated, and the one that answers; None are the logits."""

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from ..arguments import Stop, at_least_one, never
+from ..arguments import Stop, at_least_one, never, slow_bar
 from ..data.samples import batches
 from ..evidence import (
     ChannelImportance,
@@ -424,8 +424,11 @@ class Chip(BaseEngine[ResponseStatistics]):
         classes = [looked.index_of(None)] if targets is None else self._importance.chosen(targets)
         maps, boxes = [], []
         ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
-        with self._importance.until(stopped or never), suppress(CancelledError):
+        total = len(methods) * len(classes) * len(chosen)
+        counted = slow_bar("CHIP: heatmaps", total, "map")
+        with self._importance.until(stopped or never), suppress(CancelledError), counted:
             for method, asked in requests_of(methods, classes, names, ask, stopped):
+                counted.update()
                 maps.append(heatmap_of(method, asked, provenance))
                 if localize:
                     at = self.threshold_

@@ -206,7 +206,7 @@ def concept_set(data: Any) -> ConceptSet:
     Raises TypeError for what is none, ValueError for one without levels, with a level twice, or
     with a level without any named concept.
     """
-    if isinstance(data, list | tuple):
+    if isinstance(data, list | tuple) and not hasattr(data, "levels"):
         return listed(data)
     missing = [name for name in _NEEDED if not hasattr(data, name)]
     if missing:

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 from torch import nn
-from tqdm.auto import tqdm
 
-from ..arguments import Stop, one_of
+from ..arguments import PATIENCE, Stop, bar, one_of
 from ..evidence import Decomposition, Faithfulness, Node, Prediction, Provenance
 from ..network.classifier import Classifier
 from ..network.gradients import guided_backpropagation, picture_of_gradient
@@ -111,25 +110,27 @@ class Decomposer:
         *,
         max_nodes: int | None = None,
         stopped: Stop | None = None,
-        progress: bool = False,
+        progress: bool = True,
     ) -> Decomposition:
         """Return the whole decomposition, or its upper levels where `max_nodes` would be passed.
 
         `stopped` is asked after each batch (by ablation: after each decision); once it says yes,
-        what has been found is returned. `progress` shows a bar that counts decisions.
+        what has been found is returned. `progress` shows a bar that counts decisions, of what
+        takes longer than two seconds.
         """
         root = Unit(self.target.index, 0, 0)
         splits: list[dict[Unit, DecisionSplit]] = []
         frontier, count = [root], 1
-        bar = tqdm(unit="decision", disable=not progress)
-        with bar, visiting(self.classifier.model):
+        what = f"taking {self.target.name} apart"
+        counted = bar(what, None, "decision", shown=progress, patience=PATIENCE)
+        with counted, visiting(self.classifier.model):
             for level in range(len(self._layers)):
                 most = count + len(frontier) * self.top_k
                 if level and max_nodes is not None and most > max_nodes:
                     break
                 units = dict.fromkeys(frontier)
-                bar.total = bar.n + len(units)
-                splits.append(self._split(level, units, stopped=stopped, done=bar.update))
+                counted.total = counted.n + len(units)
+                splits.append(self._split(level, units, stopped=stopped, done=counted.update))
                 frontier = [
                     part.unit for u in frontier if u in splits[-1] for part in splits[-1][u].parts
                 ]
@@ -389,13 +390,14 @@ def decompose(
     merge_iou: float = 0.9,
     method: str = "gradient",
     pictures: bool = False,
-    progress: bool = False,
+    progress: bool = True,
 ) -> Decomposition:
     """Return an image's decision for `target` (default: the top class) taken apart (Eq. 2-5).
 
     Costs one forward pass and one batched backward for each stage. With `method="ablation"` it is
     taken apart by how far each decision really falls without each channel, with the gradient's
-    estimate beside. Raises what Decomposer raises.
+    estimate beside. What takes longer than two seconds shows a bar, unless `progress` is False.
+    Raises what Decomposer raises.
     """
     engine = Decomposer(
         model, image, target=target, top_k=top_k, layers=layers, merge_iou=merge_iou, method=method

@@ -532,6 +532,7 @@ class SetAttack:
             keep,
             total=length_of(images),
             progress=progress,
+            what="attacked images",
         )
         return rows.evidence(self._classifier, self._top, ended=stopped())
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..arguments import Stop, nearest, one_of
+from ..arguments import Stop, nearest, one_of, plain
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
 from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
 from ..data.samples import Batch, batches, length_of
@@ -230,6 +230,7 @@ class _DecisionPass:
         self.classifier, self.target, self.top_k, self.seed = classifier, target, top_k, seed
         self.probe = Probe(classifier)
         self.left_out: Counter[str] = Counter()
+        self.taken: Counter[str] = Counter()
         self.pictures: list[tuple[str, ...]] = []
         self.layers: tuple[Layer, ...] = ()
         self._said: tuple[str, ...] = ()
@@ -251,6 +252,7 @@ class _DecisionPass:
         )
         score, named = float(logits[index]), index == int(logits.argmax())
         if score > 0 or (named and score < 0):
+            self.taken.update(("all", "named") if named else ("all",))
             return index
         self.left_out["its class has no positive logit, so that nothing speaks for it"] += 1
         return None
@@ -258,7 +260,8 @@ class _DecisionPass:
     def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:
         omissions = (f"{n} images left out: {why}." for why, n in self.left_out.items())
         said = dict.fromkeys((*self.classifier.notes, *self._said))
-        return (*said, *self._picture_notes(), *omissions, *notes)
+        counted = self._counting()
+        return (*said, counted, *self._picture_notes(), *omissions, *notes)
 
     def _picture_notes(self) -> tuple[str, ...]:
         """Say what is unusual about pictures: of how many, and of the first of them."""
@@ -267,6 +270,15 @@ class _DecisionPass:
             return ()
         count = f"{len(unusual)} of {len(self.pictures)} images are unusual, the first so: "
         return (count + " ".join(unusual[0]),)
+
+    def _counting(self) -> str:
+        """Say what the images are counted for."""
+        if self.target is None:
+            return "Every image counts for the class that the network names, whatever it shows."
+        return (
+            f"Every image counts for {self.target}, whatever it shows: {self.taken['named']} of"
+            f" {self.taken['all']} are named so by the network."
+        )
 
     def _none_seen(self) -> ValueError:
         why = "; ".join(f"{n} left out: {why}" for why, n in self.left_out.items())
@@ -318,7 +330,12 @@ class _ContextPass(_DecisionPass):
 
     def each(self, progress: bool) -> Iterator[_MapCounts]:
         """Yield what every image shows that is labelled and has a decision to take apart."""
-        bar = tqdm(total=length_of(self._data), unit="image", disable=not progress)
+        bar = tqdm(
+            desc=f"what maps lie on ({self._level})",
+            total=length_of(self._data),
+            unit="image",
+            disable=not progress,
+        )
         with bar:
             for batch in batches(self._data, self.classifier, size=1):
                 counts = self._counts_of(batch)
@@ -396,12 +413,8 @@ class _ContextPass(_DecisionPass):
 
     def _own(self, index: int, owned: Mapping[int, int]) -> int:
         """Return the label of a class's own object, 0 where there is none."""
-        plain = {_plain(name): label for label, name in enumerate(self._names) if label}
-        return owned.get(index, plain.get(_plain(self.classifier.name(index)), 0))
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", " ").strip()
+        labels = {plain(name): label for label, name in enumerate(self._names) if label}
+        return owned.get(index, labels.get(plain(self.classifier.name(index)), 0))
 
 
 def _counts(labels: Sequence[Int[np.ndarray, " _"]], count: int) -> Int[np.ndarray, " l"]:
@@ -453,7 +466,9 @@ class _DegreePass(_DecisionPass):
 
     def each(self, images: Any, progress: bool) -> Iterator[_SelectionCounts]:
         """Yield what every image's decisions select."""
-        with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
+        with tqdm(
+            desc="classes of channels", total=length_of(images), unit="image", disable=not progress
+        ) as bar:
             for batch in batches(images, self.classifier, size=1):
                 counts = self._counts_of(batch)
                 if counts is not None:
@@ -468,7 +483,19 @@ class _DegreePass(_DecisionPass):
         with visiting(self.classifier.model):
             chosen = tuple(map(self._times, selections(self.probe, capture, index, self.top_k)))
         label = sample.label_for(index)
+        self.taken["labelled"] += label is not None
         return _SelectionCounts(sample.key, index if label is None else label, chosen)
+
+    def _counting(self) -> str:
+        labelled, every = self.taken["labelled"], self.taken["all"]
+        if labelled == every:
+            return "Every image counts for its label."
+        if not labelled:
+            return f"The images have no label. {super()._counting()}"
+        return (
+            f"{labelled} of {every} images count for their label, the others, which have none, for"
+            " the class that the network names."
+        )
 
     def _times(self, selection: Selection) -> Counter[int]:
         times = Counter(part.unit.channel for part in selection.parts)

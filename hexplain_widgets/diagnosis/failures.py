@@ -85,6 +85,7 @@ def exemplars_of(
         sample.keep,
         total=length_of(data),
         progress=progress,
+        what=f"images that excite channels of {layer}",
     )
     return sample.portraits(), sample.labels()
 

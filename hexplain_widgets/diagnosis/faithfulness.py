@@ -298,7 +298,7 @@ class _FaithfulnessPass:
         self.means: dict[str, Tensor] | None = None
 
     def each(self, images: Any, progress: bool) -> Iterator[_ImageFaithfulness]:
-        bar = tqdm(total=length_of(images), unit="image", disable=not progress)
+        bar = tqdm(desc="faithfulness", total=length_of(images), unit="image", disable=not progress)
         with bar:
             for batch in batches(images, self.classifier, size=1):
                 yield self._measured(batch.x, batch.samples[0])

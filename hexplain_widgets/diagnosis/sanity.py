@@ -335,7 +335,12 @@ class _RandomisationPass:
 
     def each(self, images: Any, progress: bool) -> Iterator[_ImageSimilarity]:
         """Yield how each image's maps agree; `other`'s column is the last."""
-        with tqdm(total=length_of(images), unit="image", disable=not progress) as bar:
+        with tqdm(
+            desc="maps of randomised networks",
+            total=length_of(images),
+            unit="image",
+            disable=not progress,
+        ) as bar:
             for batch in batches(images, self.classifier, size=1):
                 yield self._similarity(batch.x, batch.samples[0])
                 bar.update()

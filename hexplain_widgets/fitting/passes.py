@@ -79,9 +79,13 @@ def accumulate(
     total: int | None,
     begun: int = 0,
     progress: bool = True,
+    what: str = "images",
 ) -> None:
-    """Look at every batch and keep what was found: wholly or, on an interrupt, not at all."""
-    with tqdm(total=total, initial=begun, unit="image", disable=not progress) as bar:
+    """Look at every batch and keep what was found: wholly or, on an interrupt, not at all.
+
+    `what` stands before the bar.
+    """
+    with tqdm(desc=what, total=total, initial=begun, unit="image", disable=not progress) as bar:
         for batch in batches:
             uninterrupted(partial(keep, look(batch)))
             bar.update(len(batch))
@@ -118,6 +122,7 @@ def over_cluster(
     *,
     shared: Sequence[Any],
     progress: bool = True,
+    what: str = "images",
 ) -> Iterator[tuple[list[Range], T]]:
     """Run `work(first, last, *shared)` for every shard on a Dask cluster and sum the results.
 
@@ -129,7 +134,7 @@ def over_cluster(
     for at in range(0, len(shards), GROUP):
         tasks.start(list(shards[at : at + GROUP]))
     total = sum(last - first for first, last in shards)
-    with tqdm(total=total, unit="image", disable=not progress) as bar:
+    with tqdm(desc=what, total=total, unit="image", disable=not progress) as bar:
         for future in tasks.waiting:
             bar.update(tasks.leaves.pop(future.key, 0))
             group = tasks.roots.pop(future.key, None)
@@ -270,6 +275,11 @@ class Pass(Generic[S]):
         self._save = save
         self._begun = begun
 
+    @property
+    def _what(self) -> str:
+        """What stands before the bar."""
+        return f"fitting {self._plan.STATISTICS.KIND}"
+
     def run(self, data: Any, *, progress: bool) -> None:
         """Go through the data here, after the images that are done already."""
         skip = self._done_at_the_start(data)
@@ -286,6 +296,7 @@ class Pass(Generic[S]):
             total=length_of(data),
             begun=skip,
             progress=progress,
+            what=self._what,
         )
         self._saved(last=True)
 
@@ -364,6 +375,7 @@ class Pass(Generic[S]):
             shards,
             shared=shared,
             progress=progress,
+            what=self._what,
         ):
             part = self._plan.restored(state)
             uninterrupted(partial(self._keep_shards, ranges, part))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int8
 
-from ..arguments import Stop, nearest, place_of_name
+from ..arguments import Stop, nearest, place_of_name, slow_bar
 from ..data.hierarchy.hierarchy import note_on_missing
 from ..evidence import ClassifierQuality, Concept, ConceptScore, Layer, NeuronConcepts, Provenance
 from ..evidence.faithfulness import faithfulness
@@ -137,12 +137,15 @@ class Associations:
         bias = torch.zeros(len(usable), dtype=torch.float64)
         if usable.any():
             allowed, some = self.settings.allowed, torch.from_numpy(usable)
-            solution = fit_logistic(
-                torch.from_numpy(fitted.rows),
-                torch.from_numpy(fitted.signs[usable]),
-                penalty=self.settings.penalty,
-                allowed=None if allowed is None else torch.from_numpy(allowed[usable]),
-            )
+            what = f"HINT: classifiers at {self.layer.name}"
+            with slow_bar(what, int(usable.sum()), "concept") as counted:
+                solution = fit_logistic(
+                    torch.from_numpy(fitted.rows),
+                    torch.from_numpy(fitted.signs[usable]),
+                    penalty=self.settings.penalty,
+                    allowed=None if allowed is None else torch.from_numpy(allowed[usable]),
+                    done=counted.update,
+                )
             weights[some], bias[some] = solution.weights, solution.bias
         return LinearClassifiers(weights, bias)
 
@@ -210,17 +213,20 @@ class Associations:
         usable, shape = self.usable, (self.layer.shape[0], len(self.usable))
         if not usable.any():
             return NeuronScores(np.zeros(shape), None, self.settings.estimator, None)
-        few = self.table.sample(SCORED, self.settings.seed)
-        scores = neuron_scores(
-            self.settings.estimator,
-            few.rows,
-            self.classifiers.weights[usable],
-            self.classifiers.bias[usable],
-            background=few.rows,
-            signs=few.signs[usable],
-            seed=self.settings.seed,
-            stopped=stopped,
-        )
+        few, classifiers = self.table.sample(SCORED, self.settings.seed), self.classifiers
+        what = f"HINT: neurons of {self.layer.name}"
+        with slow_bar(what, int(usable.sum()), "concept") as counted:
+            scores = neuron_scores(
+                self.settings.estimator,
+                few.rows,
+                classifiers.weights[usable],
+                classifiers.bias[usable],
+                background=few.rows,
+                signs=few.signs[usable],
+                seed=self.settings.seed,
+                stopped=stopped,
+                done=counted.update,
+            )
         values, errors = (_widened(part, usable) for part in (scores.values, scores.errors))
         return replace(scores, values=values, errors=errors)
 

@@ -298,6 +298,7 @@ def fit_logistic(
     start: LinearClassifiers | None = None,
     device: torch.device | str | None = None,
     tolerance: float = 1e-6,
+    done: Callable[[int], object] = int,
 ) -> LinearClassifiers:
     """Return the classifier of every concept, all of them fitted together on the same rows.
 
@@ -312,7 +313,8 @@ def fit_logistic(
 
     The objective is above its minimum by an estimated `tolerance` of it at the most. Products with
     rows are taken in their own precision, at least float32, which is good for 1e-7 and hardly
-    better. `start` is where to begin; `device` where to compute, the rows' own by default.
+    better. `start` is where to begin; `device` where to compute, the rows' own by default. `done`
+    is told how many concepts were answered since it was told the last time.
 
     Raises ValueError where shapes do not fit, rows are not finite, a concept has rows of one sign
     only, or `penalty` or `tolerance` is not positive. Warns with scikit-learn's ConvergenceWarning
@@ -334,7 +336,7 @@ def fit_logistic(
         mine = allowed[some][:, used].to(place, torch.float64)
         problem = LogLoss(standard, *_sides(signed, balanced, standard.dtype), mine, penalty)
         first = _first_look(problem) if begin is None else begin[some.to(place)]
-        point, gap = _minimise(problem, first, _MARGIN * tolerance)
+        point, gap = _minimise(problem, first, _MARGIN * tolerance, done)
         points.append(point)
         gaps.append(gap)
     _warn(torch.cat(gaps), tolerance)
@@ -580,12 +582,17 @@ def _slow(worst: list[float], tolerance: float, renewal: float) -> bool:
 
 
 def _minimise(
-    problem: LogLoss, point: Float64[Tensor, "e k1"], tolerance: float
+    problem: LogLoss,
+    point: Float64[Tensor, "e k1"],
+    tolerance: float,
+    done: Callable[[int], object],
 ) -> tuple[Float64[Tensor, "e k1"], Float64[Tensor, " e"]]:
     """Rounds until every gap is at `tolerance`: on one curvature for all, then on own ones."""
     point, gap, going = _on_shared(problem, point, tolerance)
+    done(len(gap) - len(going))
     for some in going.split(_own_at_once(problem.rows)) if len(going) else ():
         point[some], gap[some] = _on_own(problem.only(some), point[some], tolerance)
+        done(len(some))
     return point, gap
 
 

@@ -73,10 +73,17 @@ def owen_scores(
     weights: Float[Tensor, "e k"],
     bias: Float[Tensor, " e"],
     background: Float[Tensor, "n k"],
+    done: Callable[[int], object] = int,
 ) -> Float[Tensor, "k e"]:
-    """Return the mean over rows of the absolute Shapley value of each neuron, in probability."""
+    """Return the mean over rows of the absolute Shapley value of each neuron, in probability.
+
+    `done` is told how many concepts were looked at since it was told the last time.
+    """
     total, ones = torch.zeros_like(weights), weights.new_ones(_BLOCK)
+    left = [len(rows)] * len(weights)
     for e, values in _values(rows, weights, bias, background):
+        left[e] -= len(values)
+        done(int(left[e] == 0))
         total[e].addmv_(values.abs_().T, ones[: len(values)])  # much faster than a sum over rows
     return total.T.double() / len(rows)
 
@@ -314,6 +321,7 @@ class _Problem:
     signs: Int8[Tensor, "e r"] | None
     limits: SamplingLimits
     seed: int
+    done: Callable[[int], object] = int
 
 
 def neuron_scores(
@@ -328,6 +336,7 @@ def neuron_scores(
     most: int = 1024,
     seed: int = 0,
     stopped: Stop | None = None,
+    done: Callable[[int], object] = int,
 ) -> NeuronScores:
     """Score all neurons for all linear classifiers `sigmoid(w.x + b)` at once.
 
@@ -344,6 +353,8 @@ def neuron_scores(
     - "coefficient": `|w_k|` times the neuron's standard deviation over rows.
     - "random": uniform between 0 and 1.
 
+    `done` is told how many concepts were scored since it was told the last time.
+
     Raises ValueError for an unknown estimator, for arrays that do not fit or are empty, for values
     that are not finite, for missing `signs`, for a `precision` or `most` that cannot be reached.
     """
@@ -357,7 +368,7 @@ def neuron_scores(
     given = None if signs is None else torch.as_tensor(signs).to(x.device, torch.int8)
     if estimator == "retrained":
         _check_signs(given, x, w)
-    problem = _Problem(x, w, c, b, given, limits, seed)
+    problem = _Problem(x, w, c, b, given, limits, seed, done)
     with torch.no_grad():
         values, errors, permutations = _ESTIMATORS[estimator](problem)
     spread = None if errors is None else _array(errors)
@@ -398,7 +409,8 @@ _Estimate = tuple[Tensor, Tensor | None, int | None]
 
 
 def _owen(problem: _Problem) -> _Estimate:
-    return owen_scores(problem.rows, problem.weights, problem.bias, problem.background), None, None
+    known = (problem.rows, problem.weights, problem.bias, problem.background)
+    return owen_scores(*known, problem.done), None, None
 
 
 def _permutation(problem: _Problem) -> _Estimate:
@@ -426,6 +438,7 @@ def _sampled(
     for at in range(0, len(problem.weights), size):
         generator = np.random.default_rng([problem.seed, at])
         parts.append(sample(halves(slice(at, at + size), generator), problem.limits, generator))
+        problem.done(parts[-1].scores.shape[1])
     scores = torch.cat([part.scores for part in parts], 1)
     errors = torch.cat([part.errors for part in parts], 1)
     return scores, errors, min(part.permutations for part in parts)

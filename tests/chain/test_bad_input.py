@@ -45,7 +45,7 @@ def fit(levels: dict[str, str | None] | None = None, model: nn.Module | None = N
 
 
 def test_what_is_no_concept_set_is_refused() -> None:
-    with pytest.raises(TypeError, match="got list without levels, names, skipped; expected a conc"):
+    with pytest.raises(TypeError, match="whose labels have no names; expected a conc"):
         fit(data=[(image(16), 0)])
 
 

@@ -136,6 +136,10 @@ def test_a_class_that_is_asked_for_is_taken_apart_in_every_image(colours, things
     found = hx.measure_context(colours, things, level="object", target="ball", progress=False)
     assert (found.classes, found.images.tolist()) == (("ball",), [4])
     assert found.notes[-1].startswith("2 images left out: its class has no positive logit")
+    counted = "Every image counts for ball, whatever it shows: 4 of 4 are named so by the network."
+    assert counted in found.notes
+    own = hx.measure_context(colours, things, level="object", progress=False)
+    assert any("counts for the class that the network names" in note for note in own.notes)
 
 
 def test_images_without_labels_at_the_level_are_left_out_and_counted(colours, things) -> None:
@@ -181,7 +185,7 @@ def test_a_set_of_which_nothing_can_be_used_says_why(colours, things) -> None:
 
 
 def test_what_is_no_concept_set_is_refused(colours) -> None:
-    with pytest.raises(TypeError, match="got list without levels, names, skipped"):
+    with pytest.raises(TypeError, match="got a list of Tensor, whose labels have no names"):
         hx.measure_context(colours, [image(16)[0]], level="object", progress=False)
 
 
@@ -314,3 +318,14 @@ def test_an_interrupt_before_the_first_image_is_an_interrupt(model) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         hx.discriminative_degrees(model, interrupted(), progress=False)
+
+
+def test_degrees_say_what_their_images_count_for() -> None:
+    def said(labels: list[int | None]) -> str:
+        data = [x if n is None else (x, n) for x, n in zip(xs, labels, strict=True)]
+        return hx.discriminative_degrees(model, data, layers=["7"], progress=False).notes[-1]
+
+    model, xs = plain(), [image(24, seed)[0] for seed in range(2)]
+    assert said([0, 1]) == "Every image counts for its label."
+    assert said([None, None]).startswith("The images have no label. Every image counts for the cl")
+    assert said([0, None]).startswith("1 of 2 images count for their label")

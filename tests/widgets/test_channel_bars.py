@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -313,3 +314,28 @@ def check(r: float | None, images: int = 1, seconds: float = 0.3) -> dict[str, A
 )
 def test_the_line_says_how_far_a_class_agrees(found: dict[str, Any], words: str) -> None:
     assert words in agreement_line(found, "pond")
+
+
+# a title, and a class by typing
+
+
+def test_bars_have_a_title_that_follows_the_class(bars: ChannelBars) -> None:
+    assert "Channels that matter for <b>zebra</b>" in texts(bars)
+    classes = control(bars, "Class")
+    classes.value = next(i for name, i in classes.options if name != "zebra")
+    assert f"Channels that matter for <b>{bars.target}</b>" in texts(bars)
+
+
+def test_of_many_classes_one_is_found_by_typing_a_part_of_its_name(chip: MadeChip) -> None:
+    few, count = chip.matrix(), 30
+    names = (*(f"class {i}" for i in range(count - 1)), "Siberian_husky")
+    values = np.tile(few.values[:1], (count, 1))
+    many = replace(few, classes=names, values=values, fit=np.ones(count), flags={})
+    bars = ChannelBars.from_evidence(many)
+    find = control(bars, "Find")
+    find.value = "husky"
+    assert (bars.target, find.value) == ("Siberian_husky", "")
+    find.value = "class"
+    assert bars.target == "Siberian_husky"
+    assert "29 classes have" in texts(bars)
+    bars.close()

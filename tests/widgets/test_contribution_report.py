@@ -19,14 +19,18 @@ from PIL import Image
 
 import hexplain_widgets
 from hexplain_widgets.evidence import Contributions
+from hexplain_widgets.evidence.faithfulness import faithfulness
 from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.widgets import ContributionReport, show
+from hexplain_widgets.widgets._shared.agreement import caution
 from hexplain_widgets.widgets.contribution_report.charts import (
     AGAINST,
     FOR,
     REST,
+    SLICES,
     bar_data,
     pie_data,
+    slice_colour,
     sorted_sizes,
 )
 from hexplain_widgets.widgets.contribution_report.messages import MOST_BYTES, MOST_PIXELS
@@ -655,6 +659,48 @@ def test_contributions_say_how_far_they_agree_with_concepts_taken_out(one: Contr
     card = checked.report["images"][0]
     assert card["check"] == {
         "r": 1.0, "rank": 1.0, "count": len(drops), "parts": "concepts", "images": 1,
+        "caution": "",
     }  # fmt: skip
     plain = ContributionReport.from_evidence(one)
     assert plain.report["images"][0]["check"] is None
+
+
+# what was named stands by itself
+
+
+def test_named_concepts_stand_alone_beside_what_nobody_named() -> None:
+    names, values = ["hood", "other filters", "wheel", "glass"], [0.02, 6.18, -0.05, 0.01]
+    found = MadeExplainer(names, values).explain(images(1)[0])
+    report = ContributionReport.from_evidence(found)
+    payload = report.report
+    assert payload["names"][:3] == sorted(
+        ("hood", "wheel", "glass"), key=lambda name: -abs(dict(found)[name])
+    )
+    assert (payload["names"][3], payload["shown"], payload["unnamed"]) == ("other filters", 4, 3)
+    table = ContributionTable.of([found])
+    bars = bar_data(table, found)
+    assert bars["colors"][3] == REST
+    assert bars["colors"][0] != REST
+    assert slice_colour(table, 3) == SLICES[-1]
+    report.close()
+
+
+def test_where_everything_is_named_nothing_is_unnamed(report: ContributionReport) -> None:
+    assert report.report["unnamed"] is None
+
+
+@pytest.mark.parametrize(
+    ("values", "drops", "said"),
+    [
+        ([9.0, 0.1, 0.2, 0.3, 0.2, 0.1], [8.0, 0.3, 0.1, 0.2, 0.1, 0.3], "without it r = −"),
+        ([3.0, 2.0, 1.0], [3.1, 2.0, 1.1], "of too few to tell"),
+        ([6.0, 5.0, 4.0, 3.0, 2.0, 1.0], [6.1, 5.0, 4.2, 3.0, 2.1, 1.0], ""),
+        ([1.0, 2.0, 3.0, 4.0, 5.0], [3.0, 1.0, 5.0, 2.0, 4.0], ""),
+    ],
+)
+def test_a_correlation_of_few_or_by_one_large_value_is_said_to_be(
+    values: list[float], drops: list[float], said: str
+) -> None:
+    words = caution(faithfulness(np.array(values), np.array(drops), parts="concepts"))
+    assert said in words
+    assert bool(words) == bool(said)

@@ -11,12 +11,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ...evidence.faithfulness import Faithfulness, faithfulness
+
 WORDS: Mapping[str, Any] = json.loads(
     Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
 )
 # correlations with ablation from which on estimates agree, and below which they are not relied on
 GOOD, POOR = float(WORDS["good"]), float(WORDS["poor"])
 DEGREES: Mapping[str, str] = WORDS["degrees"]
+# Of fewer parts a correlation is as good by chance in one of ten.
+FEWEST = 5
 POOR_COLOUR = "var(--jp-error-color1)"
 _SOFT = "var(--jp-ui-font-color2)"
 _COLOURS = {
@@ -35,6 +41,32 @@ def verdict(r: float | None) -> str:
     if r is None:
         return "unknown"
     return "good" if r >= GOOD else "fair" if r >= POOR else "poor"
+
+
+def caution(found: Faithfulness) -> str:
+    """Return in words why a good correlation says little: of few parts, or decided by one of them.
+
+    Empty where it is not good, or says what it seems to.
+    """
+    if found.pearson is None or found.pearson < GOOD:
+        return ""
+    left = _without_largest(found)
+    if len(found.drops) < FEWEST or left is None:
+        return str(WORDS["few"])
+    if left >= GOOD:
+        return ""
+    return str(WORDS["dominated"]).format(r=f"r = {left:.2f}".replace("-", "−"))
+
+
+def _without_largest(found: Faithfulness) -> float | None:
+    """Return the correlation without the part furthest from the others, None where there is none.
+
+    Each side in its own spread, so that neither outweighs the other.
+    """
+    sides = [found.estimates, found.drops]
+    far = sum(np.abs(side - np.median(side)) / (side.std() or 1) for side in sides)
+    rest = np.arange(len(found.drops)) != int(np.argmax(far))
+    return faithfulness(found.estimates[rest], found.drops[rest]).pearson
 
 
 def agreement_line(check: Mapping[str, Any] | None, subject: str) -> str:

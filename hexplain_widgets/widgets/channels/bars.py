@@ -12,7 +12,7 @@ import ipywidgets
 import numpy as np
 from jaxtyping import Float, Int
 
-from ...arguments import nearest, place_of_name
+from ...arguments import matching, nearest, place_of_name
 from ...evidence import ChannelImportance
 from ...pictures.charts import ticks_around
 from ...pictures.page import ACCENT
@@ -22,13 +22,15 @@ from .._shared.conversation import EXPECTED, Content, Stop
 from .._shared.export import Exportable
 from .._shared.figures import axis_of, framed, span
 from .._shared.linking import ChannelChoice
-from .._shared.markup import alert
+from .._shared.markup import SOFT, alert
 from .._shared.view import check_evidence
 from .checks import agreement_of, chip_of, data_of, spot
 from .picture import AGAINST, FOR, draw_bars
 
 MOST_BARS = 40
 NONE = -1  # a list of ipywidgets shows nothing for None
+MANY_NAMES = 20  # classes from which on one is found by typing
+_TITLE = "margin: 0; font-size: 1.3em; font-weight: 600"
 _ROW, _FRAME = 22, 74  # pixels per bar, and around all of them
 
 
@@ -86,6 +88,8 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         self._class = ipywidgets.Dropdown(
             options=[(name, i) for i, name in enumerate(names)], value=index, description="Class"
         )
+        self._heading = ipywidgets.HTML()
+        self._search: Any = _search(names) if len(names) > MANY_NAMES else None
         self._top = ipywidgets.IntSlider(
             value=min(top, count), min=1, max=count, description="Channels", continuous_update=False
         )
@@ -107,15 +111,19 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
 
     def _parts(self) -> tuple[ipywidgets.Widget, ...]:
         controls = [self._class, self._top, self._chosen]
+        if self._search is not None:
+            controls.insert(0, self._search)
         if len(self.layer_names) > 1:
             self._where.options = self.layer_names
             self._where.value = self._evidence.layer
-            controls.insert(1, self._where)
+            controls.insert(controls.index(self._class) + 1, self._where)
         row = ipywidgets.HBox(controls, layout=ipywidgets.Layout(flex_flow="row wrap"))
-        return row, self._agreement, self._problem, self._figure, self._table
+        return self._heading, row, self._agreement, self._problem, self._figure, self._table
 
     def _listen(self) -> None:
         self._class.observe(self._guarded(self._read), "value")
+        if self._search is not None:
+            self._search.observe(self._guarded(self._find), "value")
         self._where.observe(self._guarded(self._switch), "value")
         self._top.observe(self._guarded(self._draw), "value")
         self._chosen.observe(self._choose, "value")
@@ -182,6 +190,21 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
             self._evidence = self._chip.matrix([self._class.value], layer=self.layer)
         self._draw()
 
+    def _find(self) -> None:
+        """Turn to the class that was typed, where it is one; it stands in the field until then."""
+        typed, names = self._search.value, [name for name, _ in self._class.options]
+        if not typed:
+            return
+        places = matching(typed, names)
+        if len(places) != 1:
+            count = f"{len(places)} classes have" if places else "no class has"
+            raise ValueError(
+                f"got {typed!r}, which {count} in their names; expected one of {len(names)}; the"
+                f" nearest are {nearest(typed, names)}"
+            )
+        self._class.value = self._class.options[places[0]][1]
+        self._search.value = ""
+
     def _switch(self) -> None:
         if not self._echo:
             self.layer = self._where.value
@@ -198,6 +221,7 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
             self._chosen.options = [("none", NONE), *((f"#{k}", int(k)) for k in self._shown)]
         span(self._figure.axes[1], ticks_around(shown))
         self._figure.layout.height = f"{_FRAME + _ROW * max(3, len(shown))}px"
+        self._heading.value = _heading(self.target, self._evidence.layer)
         self._table.value = _table(self.target, self._shown, shown)
         self._problem.value = "" if len(shown) else _nothing(self.target, self._evidence)
         self._say_agreement()
@@ -264,6 +288,22 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
                 self._problem.value = alert(str(error))
 
         return run
+
+
+def _search(names: tuple[str, ...]) -> Any:
+    return ipywidgets.Combobox(
+        options=names,
+        placeholder="Find a class",
+        description="Find",
+        ensure_option=False,
+        continuous_update=False,
+    )
+
+
+def _heading(target: str, layer: str) -> str:
+    said = f"Channels that matter for <b>{html.escape(target)}</b>"
+    where = f"<small style='{SOFT}'>{html.escape(layer)}</small>"
+    return f"<h2 style='{_TITLE}'>{said} {where}</h2>"
 
 
 def _index(names: tuple[str, ...], target: int | str | None) -> int:

@@ -125,6 +125,8 @@ def bar_data(table: ContributionTable, one: Contributions) -> dict[str, Any]:
     values = [*table.values(one)[: table.shown]]
     values += [table.others(one)] if table.folded else []
     colours = [FOR if value >= 0 else AGAINST for value in values] + [REST, REST]
+    if table.unnamed is not None:
+        colours[table.unnamed] = REST
     return {
         "x": [*names, "bias", "unexplained"],
         "y": np.array([*values, one.bias, one.unexplained], dtype=np.float64),
@@ -142,8 +144,10 @@ def pie_data(table: ContributionTable, one: Contributions) -> dict[str, Any]:
 
 
 def slice_colour(table: ContributionTable, place: int) -> str:
-    """Return the colour of a concept by its place, grey for the folded ones."""
-    return SLICES[-1] if place >= table.shown else SLICES[place % (len(SLICES) - 1)]
+    """Return the colour of a concept by its place, grey for the folded and the unnamed ones."""
+    if place >= table.shown or place == table.unnamed:
+        return SLICES[-1]
+    return SLICES[place % (len(SLICES) - 1)]
 
 
 def sorted_sizes(one: Contributions) -> tuple[Float[np.ndarray, " m"], ...]:

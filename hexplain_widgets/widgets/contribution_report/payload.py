@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from ...evidence import Contributions
 from ...evidence.faithfulness import faithfulness
+from .._shared.agreement import caution
 from .._shared.payload import (
     faithfulness_fields,
     files_payload,
@@ -48,6 +49,7 @@ def report_payload(table: ContributionTable, target: str) -> dict[str, Any]:
         "kind": first.kind if first else "",
         "names": list(table.names),
         "shown": table.shown,
+        "unnamed": table.unnamed,
         "typical": typical(table.images),
         "notes": list(shared_notes(table)),
         "images": [_card(table, one) for one in table.images],
@@ -137,4 +139,5 @@ def _check(one: Contributions) -> dict[str, Any] | None:
     if one.drops is None or len(one.drops) < FEWEST_CHECKED:
         return None
     agreement = faithfulness(one.values, one.drops, parts="concepts")
-    return {name: v for name, v in faithfulness_fields(agreement).items() if name != "seconds"}
+    fields = {name: v for name, v in faithfulness_fields(agreement).items() if name != "seconds"}
+    return fields | {"caution": caution(agreement)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ...additive.distillation import OTHERS
 from ...evidence import Contributions
 from ...pictures.page import percent
 
@@ -16,7 +17,6 @@ MOST_IMAGES = 24
 SHOWN = 7  # concepts that stand alone at first
 MOST_ELEMENTS = 120  # bars of a distribution
 ALIKE = 0.05  # nats between entropies that are about the same
-SMALL = 0.03  # of the largest contribution; below it a concept is folded
 UNSAVED = "This image was saved without Grad-CAM; explain it again to have it."
 
 _SAME = ("target", "layer", "kind", "names")
@@ -27,7 +27,8 @@ class ContributionTable:
     """Contributions of images to one target, concepts in one order for all, the largest first.
 
     `order` are places among the concepts by their mean size, the first `shown` of them stand alone
-    and the rest is folded into "others".
+    and the rest is folded into "others". What has no name of its own (the filters that nobody
+    named) comes behind the named ones that stand alone, however large it is: at `unnamed`.
     """
 
     images: tuple[Contributions, ...]
@@ -41,13 +42,22 @@ class ContributionTable:
         if not images:
             return cls((), (), 0)
         sizes = np.abs(np.stack([one.values for one in images])).mean(0)
-        order = np.argsort(-sizes, kind="stable")
-        return cls(tuple(images), tuple(order.tolist()), _alone(sizes[order]))
+        order = np.argsort(-sizes, kind="stable").tolist()
+        rest = [i for i in order if images[0].names[i] == OTHERS]
+        named = [i for i in order if i not in rest]
+        alone = _alone(len(named))
+        order = [*named[:alone], *rest, *named[alone:]]
+        return cls(tuple(images), tuple(order), alone + len(rest))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The concepts in their order."""
         return tuple(self.images[0].names[i] for i in self.order) if self.images else ()
+
+    @property
+    def unnamed(self) -> int | None:
+        """The place of what has no name of its own, None where all have one."""
+        return self.names.index(OTHERS) if OTHERS in self.names else None
 
     @property
     def folded(self) -> int:
@@ -196,8 +206,6 @@ def _where(values: Float[np.ndarray, "H W"]) -> str:
     )
 
 
-def _alone(sizes: Float[np.ndarray, " n"]) -> int:
-    """How many of these sizes, largest first, stand alone; one small one is not worth folding."""
-    large = int((sizes >= SMALL * sizes[:1].sum()).sum()) if sizes.any() else len(sizes)
-    shown = min(SHOWN, large)
-    return len(sizes) if len(sizes) - shown < 2 else shown
+def _alone(named: int) -> int:
+    """How many of the named concepts stand alone; a single one is not worth folding."""
+    return named if named - SHOWN < 2 else SHOWN

@@ -109,6 +109,7 @@ class FilterLabeler(View):
 
     @filter.setter
     def filter(self, number: int) -> None:
+        """Show another filter, among all; raises ValueError for one that the layer has not."""
         count = len(self._evidence.portraits)
         if not whole(number) or not 0 <= number < count:
             raise ValueError(

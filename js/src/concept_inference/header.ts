@@ -38,9 +38,9 @@ export function header(session: Session, checks: ConceptChecks): HTMLElement {
   writeFaith();
   const search =
     session.live &&
-    searchField("Explain another class", session.model.get("classes"), (target) => {
-      void session.explain(target);
-    });
+    searchField("Explain another class", session.model.get("classes"), (target) =>
+      session.explain(target),
+    );
   const heading = h("div", {}, title, faith.element);
   return h("header", { class: "hx-header" }, heading, h("div", { class: "hx-tools" }, search));
 }

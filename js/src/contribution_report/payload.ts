@@ -28,6 +28,8 @@ export interface Report {
   kind: string;
   names: string[];
   shown: number;
+  /** The place of what nobody named; reports of before do not say. */
+  unnamed?: number | null;
   typical: string;
   notes: string[];
   images: Card[];

@@ -58,11 +58,12 @@ export class Rows {
   private option({ spot, value, mark }: Row): HTMLElement {
     const { session } = this;
     const name = session.nameOf(spot);
+    const unnamed = spot === `concept ${session.report.unnamed}`;
     const unfolds = spot === "others" && session.chart !== "pie";
     const option = h(
       "div",
       {
-        class: `hx-row hx-is-${spot.split(" ")[0]}`,
+        class: `hx-row hx-is-${spot.split(" ")[0]}${unnamed ? " hx-unnamed" : ""}`,
         role: "option",
         "aria-label": `${name}: ${exact(value)} logits`,
         title: `${name}: ${exact(value)} logits${unfolds ? "; click to unfold" : ""}`,

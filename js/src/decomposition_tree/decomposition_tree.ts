@@ -23,7 +23,7 @@ const WORK: Record<string, string> = {
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
   const stage = new Stage(session);
-  const retarget = (target: string | number) => void session.ask("retarget", { target });
+  const retarget = (target: string | number) => session.ask("retarget", { target });
   const checks = treeChecks(session);
   const panel = new Panel(session, checks, retarget);
   const strip = new Strip(session, (node) => session.select(node));

@@ -24,7 +24,7 @@ export class Header {
   constructor(
     private readonly session: Session,
     checks: TreeChecks,
-    retarget: (target: string | number) => void,
+    retarget: (target: string | number) => unknown,
   ) {
     this.fewer = button("−", () => this.step(-1), { "aria-label": "Fewer channels per step" });
     this.more = button("+", () => this.step(1), { "aria-label": "More channels per step" });

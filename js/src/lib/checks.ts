@@ -16,6 +16,8 @@ export interface Check {
   /** Where `r` is a mean over images: the one that agrees least. */
   least?: { r: number; name: string };
   seconds?: number;
+  /** Why a good correlation says little, in the kernel's words: few parts, or one that decides. */
+  caution?: string;
 }
 
 type Verdict = "good" | "fair" | "poor" | "unknown";
@@ -25,7 +27,7 @@ export const QUICK = 1;
 
 export function verdict(check: Check): Verdict {
   if (check.r === null) return "unknown";
-  if (check.r >= words.good) return "good";
+  if (check.r >= words.good) return check.caution ? "fair" : "good";
   return check.r >= words.poor ? "fair" : "poor";
 }
 
@@ -43,12 +45,12 @@ export function told(check: Check, { subject, advice }: Wording): string {
   const found = verdict(check);
   if (r === null || found === "unknown") return who + filled(words.unknown, { count });
   const sentence = filled(words.known, {
-    degree: words.degrees[found],
+    degree: check.caution ? "" : words.degrees[found],
     r: places(r) + andLeast(check),
     size: `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`,
     doubt: found === "poor" ? filled(words.doubt, { advice }) : "",
   });
-  return who + sentence;
+  return who + sentence + (check.caution ?? "");
 }
 
 /** A sentence with its places filled. */

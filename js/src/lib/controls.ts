@@ -237,7 +237,12 @@ export class Combobox<T> {
   }
 
   clear(): void {
-    this.input.value = "";
+    this.keep("");
+  }
+
+  /** Show a text, without offers. */
+  keep(text: string): void {
+    this.input.value = text;
     this.fold();
   }
 
@@ -281,28 +286,30 @@ export class Combobox<T> {
   }
 }
 
-/** A field that finds one of these names. */
+/** A field that finds one of these names, and keeps it until what is chosen is there. */
 export function searchField(
   label: string,
   names: readonly string[],
-  choose: (found: string | number) => void,
+  choose: (found: string | number) => unknown,
   indexed = true,
 ): HTMLElement {
-  const pick = (choice: string | number) => {
-    field.clear();
-    choose(choice);
+  const pick = (choice: string | number, name: string) => {
+    field.keep(name);
+    const there = () => field.typed === name && field.clear();
+    void Promise.resolve(choose(choice)).then(there, there);
   };
   // without a match the kernel is asked all the same: it names the nearest classes
   const typedChoice = () => {
     const { typed, offered } = field;
     return offered?.index ?? (indexed && /^\d+$/.test(typed) ? Number(typed) : typed);
   };
+  const typedName = () => field.offered?.name ?? field.typed;
   const field: Combobox<Found> = new Combobox(label, label, {
     find: (typed) => find(names, typed, MOST, indexed),
     words: ({ name }) => [name],
-    take: ({ index }) => pick(index),
+    take: ({ index, name }) => pick(index, name),
     press: (key) => {
-      if (key === "Enter" && field.typed) pick(typedChoice());
+      if (key === "Enter" && field.typed) pick(typedChoice(), typedName());
       else if (key === "Escape" && field.input.value) field.clear();
       else return false;
       return true;

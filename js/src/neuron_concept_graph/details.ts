@@ -23,6 +23,8 @@ export class Details {
   private readonly neuron = h("article", { class: "hx-card", "aria-label": "Neuron" });
   private readonly key: HTMLElement;
   private readonly head = h("div", { class: "hx-card-head" });
+  /** The concept and the neuron that were drawn last. */
+  private shown: [concept: number, channel: number | null] = [-1, null];
   private readonly list = h("div", { class: "hx-scores" });
   private readonly chartHead = h("h4", {}, "F1 by layer");
   private readonly mapHead = h("h4", {}, "Where it is seen");
@@ -70,9 +72,20 @@ export class Details {
     this.neuron.hidden = channel === null;
     if (concept >= 0) this.drawConcept(concept);
     if (channel !== null) this.drawNeuron(channel);
+    this.bringUp(concept, channel);
     this.picture();
     this.chart.show();
     this.chartHead.hidden = session.layers.length < 2;
+  }
+
+  /** Bring what was chosen last to the top of the panel. */
+  private bringUp(concept: number, channel: number | null): void {
+    const [before, at] = this.shown;
+    this.shown = [concept, channel];
+    if (channel !== null && channel !== at) {
+      const away = this.neuron.getBoundingClientRect().top;
+      this.element.scrollTop += away - this.element.getBoundingClientRect().top;
+    } else if (concept !== before) this.element.scrollTop = 0;
   }
 
   private picture(): void {
