@@ -424,7 +424,7 @@ class _Case:
                 f"The scores of every image sum to {total:.4g} and are taken as logits: if they are"
                 " shares of it, let the network return them divided by it, or its logits.",
             )
-        if not all(map(_in_unit, (self.rows, *self.answers))):
+        if not self.always(lambda rows, _: _in_unit(rows)):
             return ()
         return (
             "All scores lie between 0 and 1 and are taken as logits: if they are probabilities, say"

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import hexplain_widgets as hx
 from hexplain_widgets.network.ablation import ChannelAblation
 from hexplain_widgets.network.guest import visiting
+from hexplain_widgets.network.regions import Regions
 from hexplain_widgets.network.segments import Unit, UnitGradients
 
 Turn = Callable[[Tensor], Tensor]
@@ -264,3 +266,17 @@ def test_maps_that_lie_otherwise_than_the_image_are_said_to(name: str) -> None:
 
     tree = hx.decompose(Turned().eval(), torch.rand(1, 3, 24, 24))
     assert any("lie otherwise than the image" in note for note in tree.notes) == expected
+
+
+def test_what_layers_look_at_alike_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    looks_at = Regions._looks_at
+
+    def counted(self, node, region):
+        asked.append(node)
+        return looks_at(self, node, region)
+
+    monkeypatch.setattr(Regions, "_looks_at", counted)
+    network = torchvision.models.shufflenet_v2_x0_5(weights=None).eval()
+    table = hx.layers(network, torch.rand(1, 3, 64, 64))
+    assert len(asked) < 10 * len(table)

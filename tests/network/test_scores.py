@@ -291,6 +291,17 @@ def test_percentages_are_explained_as_they_are_and_doubted(kind: type[Ending]) -
         assert not [note for note in notes if "of every image sum to" in note]
 
 
+def test_plain_logits_are_known_from_the_one_image() -> None:
+    runs: list[Tensor] = []
+
+    def end(z: Tensor) -> Tensor:
+        runs.append(z)
+        return z - 4
+
+    scores(end).read(PICTURE[None])
+    assert len(runs) == 1
+
+
 def test_several_labels_of_an_image_cast_doubt_on_a_softmax() -> None:
     classifier = scores(lambda z: z)
     labels = [torch.tensor([1, 1, 0]), torch.tensor([0, 1, 0])]

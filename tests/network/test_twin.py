@@ -306,6 +306,7 @@ DRAWS: Sequence[Callable[[], Tensor]] = (
     lambda: torch.randperm(9),
     lambda: torch.randn_like(torch.zeros(4)),
     lambda: F.dropout(torch.ones(9), 0.5, True),
+    lambda: torch.native_dropout(torch.ones(9), 0.3, True)[0],  # what accelerators do
     lambda: torch.multinomial(torch.ones(5), 3),
     lambda: nn.init.orthogonal_(torch.empty(3, 3)),
 )
