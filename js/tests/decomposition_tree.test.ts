@@ -8,6 +8,7 @@ import {
   placeOf,
   union,
 } from "../src/decomposition_tree/geometry.ts";
+import { centred, minified } from "../src/decomposition_tree/minimap.ts";
 import { linesOf } from "../src/decomposition_tree/painter.ts";
 import { type Saved, shownChildren, TreeArrangement } from "../src/decomposition_tree/session.ts";
 import {
@@ -303,5 +304,25 @@ describe("the part of the image in a tile", () => {
   it("holds the map's cells in image pixels", () => {
     expect(mapBox([2, 4], [2, 3], [14, 14], [224, 224])).toEqual([64, 32, 112, 64]);
     expect(union([0, 0, 4, 4], [2, 2, 9, 3])).toEqual([0, 0, 9, 4]);
+  });
+});
+
+describe("the small map of a tree", () => {
+  const box = { x: -10, y: 0, width: 800, height: 26400 };
+
+  it("holds all of it", () => {
+    const small = minified(box);
+    expect(box.height * small).toBeCloseTo(132);
+    expect(box.width * small).toBeLessThan(132);
+    expect(minified({ x: 0, y: 0, width: 40, height: 20 })).toBe(1);
+  });
+
+  it("brings what is pressed to the middle of the window", () => {
+    const small = minified(box);
+    const to = centred([2, 66], box, small, { x: 5, y: 7, k: 0.5 }, { width: 600, height: 400 });
+    const [x, y] = [box.x + 2 / small, box.y + 66 / small];
+    expect(x * to.k + to.x).toBeCloseTo(300);
+    expect(y * to.k + to.y).toBeCloseTo(200);
+    expect(to.k).toBe(0.5);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { counted, listed, number, percent } from "../../src/lib/words.ts";
+import { counted, listed, number, percent, shortened } from "../../src/lib/words.ts";
 
 describe("words", () => {
   it("write numbers as one reads them", () => {
@@ -14,6 +14,16 @@ describe("words", () => {
     ]);
     expect([0, 0.034, 0.42, 1].map(percent)).toEqual(["0 %", "3.4 %", "42 %", "100 %"]);
     expect(percent(0.0001)).toBe("< 0.1 %");
+  });
+
+  it("shorten names in their middle, to as many letters as have room", () => {
+    expect(shortened("tench", 8)).toBe("tench");
+    expect(shortened("flat-coated_retriever", 15)).toBe("flat-co…triever");
+    expect(shortened("flat-coated_retriever", 4)).toBe("fl…r");
+    for (let most = 1; most < 24; most++)
+      expect(shortened("flat-coated_retriever", most).length).toBeLessThanOrEqual(
+        Math.max(2, most),
+      );
   });
 
   it("list names as one says them", () => {
