@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import threading
+import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from torch import Tensor
@@ -20,25 +21,63 @@ IN_FLOAT32 = "check the weights, or run the network in float32 with model.float(
 PATIENCE = 2.0
 
 
-def bar(
-    what: str, total: int | None, unit: str = "image", *, shown: bool = True, patience: float = 0
-) -> Any:
-    """Return a tqdm bar that says what is worked on, how far it is and how long it will take.
+class SlowBar:
+    """A bar that says what is worked on, how far it is and how long it will take.
 
-    It comes up after `patience` seconds, and never beside the main thread: a view shows by itself
-    what it works on.
+    It comes up after `PATIENCE` seconds and goes with the work; beside the main thread there is
+    none, for a view shows by itself what it works on. Until then nothing is made: most work is
+    quick.
     """
-    from tqdm.auto import tqdm
 
-    here = threading.current_thread() is threading.main_thread()
-    return tqdm(total=total, desc=what, unit=unit, disable=not (shown and here), delay=patience)
+    def __init__(
+        self, what: str, total: int | None, unit: str = "image", *, shown: bool = True
+    ) -> None:
+        here = threading.current_thread() is threading.main_thread()
+        self.n, self.total = 0, total
+        self._look: Mapping[str, Any] = {"desc": what, "unit": unit, "leave": False}
+        self._bar: Any = None
+        self._begun = time.time()
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(PATIENCE, self._show) if shown and here else None
 
+    def __enter__(self) -> Self:
+        if self._timer is not None and PATIENCE > 0:
+            self._timer.daemon = True
+            self._timer.start()
+        elif self._timer is not None:
+            self._show()
+        return self
 
-def slow_bar(what: str, total: int | None, unit: str = "image") -> Any:
-    """Return a bar for what was asked for by the way: it comes up after `PATIENCE` and goes."""
-    found = bar(what, total, unit, patience=PATIENCE)
-    found.leave = False
-    return found
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._bar is not None:
+                self._write()
+                self._bar.close()
+
+    def update(self, count: int = 1) -> None:
+        """Say that so much more is done."""
+        with self._lock:
+            self.n += count
+            if self._bar is not None:
+                self._write()
+
+    def _show(self) -> None:
+        from tqdm.auto import tqdm
+
+        with self._lock:
+            if self._timer is None:
+                return
+            self._bar = tqdm(total=self.total, **self._look)
+            self._bar.start_t = self._begun
+            self._write()
+
+    def _write(self) -> None:
+        self._bar.total = self.total
+        self._bar.n = self.n
+        self._bar.refresh()
 
 
 def never() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ import torch
 
 import hexplain_widgets as hx
 from hexplain_widgets.arguments import (
+    SlowBar,
     at_least_one,
-    bar,
     check_finite,
     count_of,
     matching,
@@ -21,7 +22,6 @@ from hexplain_widgets.arguments import (
     place_of_name,
     positive,
     share,
-    slow_bar,
 )
 from tests.networks import image, plain
 
@@ -146,36 +146,56 @@ def test_the_very_name_goes_before_names_that_hold_it() -> None:
 # how far work is
 
 
-def test_a_bar_says_what_how_far_and_how_long(capsys: pytest.CaptureFixture[str]) -> None:
-    with bar("fitting", 4, "image") as counted:
+def test_a_bar_says_what_how_far_and_how_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow(monkeypatch)
+    with SlowBar("fitting", 4, "image") as counted:
         counted.update(3)
-        counted.refresh()
     said = capsys.readouterr().err
     assert "fitting:  75%" in said
     assert "3/4 [" in said
 
 
-def test_a_bar_is_not_shown_before_its_time_nor_where_it_is_unwanted(
-    capsys: pytest.CaptureFixture[str],
+def test_a_bar_comes_up_by_itself_once_work_takes_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for counted in (slow_bar("quick work", 4), bar("unwanted", 4, shown=False)):
-        with counted:
-            counted.update(4)
+    monkeypatch.setattr("hexplain_widgets.arguments.PATIENCE", 0.01)
+    with SlowBar("one long step", 1) as counted:
+        end = time.monotonic() + 20
+        while counted._bar is None and time.monotonic() < end:
+            time.sleep(0.01)
+    assert "one long step:   0%" in capsys.readouterr().err
+
+
+def test_a_bar_is_not_shown_before_its_time_nor_where_it_is_unwanted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with SlowBar("quick work", 4) as counted:
+        counted.update(4)
+    slow(monkeypatch)
+    with SlowBar("unwanted", 4, shown=False) as counted:
+        counted.update(4)
     assert capsys.readouterr().err == ""
 
 
-def test_a_bar_is_not_shown_beside_the_main_thread(capsys: pytest.CaptureFixture[str]) -> None:
-    shown: list[bool] = []
-    thread = threading.Thread(target=lambda: shown.append(not bar("in a view", 4).disable))
+def test_a_bar_is_not_shown_beside_the_main_thread(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        with SlowBar("in a view", 4) as counted:
+            counted.update(4)
+
+    slow(monkeypatch)
+    thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert shown == [False]
+    assert capsys.readouterr().err == ""
 
 
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everything take longer than anybody waits."""
     monkeypatch.setattr("hexplain_widgets.arguments.PATIENCE", 0)
-    monkeypatch.setattr("hexplain_widgets.decomposition.engine.PATIENCE", 0)
 
 
 def test_what_takes_long_shows_a_bar_with_what_it_is(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ..arguments import Stop, at_least_one, never, not_negative, share, slow_bar
+from ..arguments import SlowBar, Stop, at_least_one, never, not_negative, share
 from ..data.concept_sets import concept_set
 from ..evidence import (
     ConceptInference,
@@ -243,7 +243,7 @@ class Chain(BaseEngine[ConceptStatistics]):
     def _harmony(self) -> ConceptLevels:
         if self._harmonised is None:
             levels = self._fitted.levels.values()
-            with slow_bar("CHAIN: harmonising levels", len(levels), "level") as counted:
+            with SlowBar("CHAIN: harmonising levels", len(levels), "level") as counted:
                 each = []
                 for level in levels:
                     each.append(directions_of(level, sparsity=self.harmonize_sparsity))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import softmax
 from torch import Tensor
 
-from ..arguments import Stop, check_finite, slow_bar
+from ..arguments import SlowBar, Stop, check_finite
 from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximity, spatial_means
 from ..network.guest import visiting
 from ..network.localize import upsampled
@@ -501,9 +501,9 @@ class LevelInference:
             for some in _blocks(len(images), stopped):
                 yield from self._down(images[some], targets[some], stopped, counted.update)
 
-    def _counted(self, images: int, levels: int) -> Any:
+    def _counted(self, images: int, levels: int) -> SlowBar:
         what = f"CHAIN: gates on {images} image{'' if images == 1 else 's'}"
-        return slow_bar(what, images * levels * self._settings.gates, "gate")
+        return SlowBar(what, images * levels * self._settings.gates, "gate")
 
     def _down(
         self, images: Sequence[Tensor], targets: Sequence[int], stopped: Stop, done: Done

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from ..arguments import Stop, at_least_one, never, slow_bar
+from ..arguments import SlowBar, Stop, at_least_one, never
 from ..data.samples import batches
 from ..evidence import (
     ChannelImportance,
@@ -425,7 +425,7 @@ class Chip(BaseEngine[ResponseStatistics]):
         maps, boxes = [], []
         ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
         total = len(methods) * len(classes) * len(chosen)
-        counted = slow_bar("CHIP: heatmaps", total, "map")
+        counted = SlowBar("CHIP: heatmaps", total, "map")
         with self._importance.until(stopped or never), suppress(CancelledError), counted:
             for method, asked in requests_of(methods, classes, names, ask, stopped):
                 counted.update()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from jaxtyping import Float
 
-from ..arguments import Stop, nearest, never, place_of_name, slow_bar
+from ..arguments import SlowBar, Stop, nearest, never, place_of_name
 from ..evidence import ChannelImportance, ChannelOverlap, ChannelPortrait, Layer, Provenance
 from ..solvers.lasso import lasso
 from .statistics import ResponseStatistics
@@ -105,10 +105,11 @@ class Importance:
     def weights(self, layer: str, classes: Sequence[int]) -> Float[np.ndarray, "c k"]:
         """Return the weights of every channel of a layer for some classes."""
         missing = [c for c in dict.fromkeys(classes) if (layer, c) not in self._weights]
-        with slow_bar(f"CHIP: importance of {layer}", len(missing), "class") as counted:
-            for block in self.statistics.blocks(layer, missing):
-                self._solve(layer, block)
-                counted.update(len(block))
+        if missing:
+            with SlowBar(f"CHIP: importance of {layer}", len(missing), "class") as counted:
+                for block in self.statistics.blocks(layer, missing):
+                    self._solve(layer, block)
+                    counted.update(len(block))
         return np.stack([self._weights[layer, c] for c in classes])
 
     def _solve(self, layer: str, classes: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..arguments import PATIENCE, Stop, bar, one_of
+from ..arguments import SlowBar, Stop, one_of
 from ..evidence import Decomposition, Faithfulness, Node, Prediction, Provenance
 from ..network.classifier import Classifier
 from ..network.gradients import guided_backpropagation, picture_of_gradient
@@ -122,7 +122,7 @@ class Decomposer:
         splits: list[dict[Unit, DecisionSplit]] = []
         frontier, count = [root], 1
         what = f"taking {self.target.name} apart"
-        counted = bar(what, None, "decision", shown=progress, patience=PATIENCE)
+        counted = SlowBar(what, None, "decision", shown=progress)
         with counted, visiting(self.classifier.model):
             for level in range(len(self._layers)):
                 most = count + len(frontier) * self.top_k

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int8
 
-from ..arguments import Stop, nearest, place_of_name, slow_bar
+from ..arguments import SlowBar, Stop, nearest, place_of_name
 from ..data.hierarchy.hierarchy import note_on_missing
 from ..evidence import ClassifierQuality, Concept, ConceptScore, Layer, NeuronConcepts, Provenance
 from ..evidence.faithfulness import faithfulness
@@ -138,7 +138,7 @@ class Associations:
         if usable.any():
             allowed, some = self.settings.allowed, torch.from_numpy(usable)
             what = f"HINT: classifiers at {self.layer.name}"
-            with slow_bar(what, int(usable.sum()), "concept") as counted:
+            with SlowBar(what, int(usable.sum()), "concept") as counted:
                 solution = fit_logistic(
                     torch.from_numpy(fitted.rows),
                     torch.from_numpy(fitted.signs[usable]),
@@ -215,7 +215,7 @@ class Associations:
             return NeuronScores(np.zeros(shape), None, self.settings.estimator, None)
         few, classifiers = self.table.sample(SCORED, self.settings.seed), self.classifiers
         what = f"HINT: neurons of {self.layer.name}"
-        with slow_bar(what, int(usable.sum()), "concept") as counted:
+        with SlowBar(what, int(usable.sum()), "concept") as counted:
             scores = neuron_scores(
                 self.settings.estimator,
                 few.rows,

@@ -588,8 +588,7 @@ def _minimise(
     done: Callable[[int], object],
 ) -> tuple[Float64[Tensor, "e k1"], Float64[Tensor, " e"]]:
     """Rounds until every gap is at `tolerance`: on one curvature for all, then on own ones."""
-    point, gap, going = _on_shared(problem, point, tolerance)
-    done(len(gap) - len(going))
+    point, gap, going = _on_shared(problem, point, tolerance, done)
     for some in going.split(_own_at_once(problem.rows)) if len(going) else ():
         point[some], gap[some] = _on_own(problem.only(some), point[some], tolerance)
         done(len(some))
@@ -597,7 +596,10 @@ def _minimise(
 
 
 def _on_shared(
-    problem: LogLoss, point: Float64[Tensor, "e k1"], tolerance: float
+    problem: LogLoss,
+    point: Float64[Tensor, "e k1"],
+    tolerance: float,
+    done: Callable[[int], object],
 ) -> tuple[Float64[Tensor, "e k1"], Float64[Tensor, " e"], Int[Tensor, " g"]]:
     """Return points, gaps, and the concepts to which a curvature for all does not lead."""
     point, gap = point.clone(), torch.full_like(point[:, 0], torch.inf)
@@ -607,8 +609,11 @@ def _on_shared(
         course, gap[going], slow = _round(course, tolerance * _FOREIGN)
         point[going] = course.at.point
         left = gap[going] > tolerance * _FOREIGN
+        done(int((~left).sum()))
         going, course = going[left], course.only(left)
-    return point, gap, going[gap[going] > tolerance]
+    rest = going[gap[going] > tolerance]
+    done(len(going) - len(rest))
+    return point, gap, rest
 
 
 def _on_own(
