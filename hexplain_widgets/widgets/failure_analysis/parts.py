@@ -82,7 +82,7 @@ class DecisionChart(ipywidgets.VBox):
         self._legend = ipywidgets.HTML()
         self._bars = grouped_bars([WRONG, RIGHT], "adds", "+.3g")
         self._bars.on_element_click(lambda _, event: chosen(int(event["data"]["index"])))
-        self.figure = upright_bars(self._bars, label="logit", left=56, height="150px")
+        self.figure = upright_bars(self._bars, label="logit", left=56, height="132px")
         super().__init__([self._legend, self.figure])
 
     def show(self, failure: Failure) -> None:
