@@ -8,7 +8,7 @@ gap is the judge of all three.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -41,6 +41,8 @@ _RIDGE = 1e-12
 # A channel whose variance is below this fraction of the largest one never fires: what is left of
 # it is the rounding of the centring.
 _ROUNDING = 1e-14
+# A Gram that is below zero by no more than this fraction of its largest value troubles no solver.
+_BELOW = 1e-12
 
 
 def duality_gap(fitted: Any, curved: Any, size: Any, scale: Any, power: Any) -> Any:
@@ -476,6 +478,20 @@ class Quadratic:
                 " centre the scores before squaring them, or accumulate in float64"
             )
 
+    def without_rounding(self) -> Quadratic:
+        """Return the same without directions in which no more than rounding is left of a Gram.
+
+        As much as is below zero, where no Gram is: values whose mean is far larger than what they
+        vary by leave rounding alone when they are centred.
+        """
+        values, vectors = np.linalg.eigh(self.gram)
+        if (values.min(axis=1) >= -_BELOW * values.max(axis=1)).all():
+            return self
+        kept = vectors * (values > -values.min(axis=1, keepdims=True))[:, None]
+        gram = (kept * values[:, None]) @ kept.swapaxes(1, 2)
+        linear = kept @ (kept.swapaxes(1, 2) @ self.linear[:, :, None])
+        return replace(self, gram=gram, linear=linear[:, :, 0])
+
 
 @dataclass(frozen=True, eq=False)
 class Solution:
@@ -545,24 +561,48 @@ def lasso(
             f"got a tolerance of {tolerance} and the solver {solver!r}; expected a tolerance above"
             ' 0 and "coordinate descent", "ADMM" or None; leave both out to have the measured ones'
         )
-    classes = len(problem.linear)
-    scaled = _scale(problem, _shares(sparsity, classes), _multipliers(problem, penalties))
+    shares = _shares(sparsity, len(problem.linear))
+    multipliers = _multipliers(problem, penalties)
+
+    def solve(one: Quadratic) -> Solution:
+        scaled = _scale(one, shares, multipliers)
+        return _solution(scaled, start, _solvers(solver, device), device, tolerance, stopped)
+
+    try:
+        solution = solve(problem)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        solution = None
+    if solution is None or not (abs(solution.gap) <= tolerance).all():
+        sound = problem.without_rounding()
+        solution = solve(sound) if solution is None or sound is not problem else solution
+    _warn_of_gaps(solution.gap, tolerance)
+    return solution
+
+
+def _solution(
+    scaled: _ScaledProblem,
+    start: Float[np.ndarray, "c k"] | None,
+    solvers: Sequence[tuple[Solver, int]],
+    device: str | torch.device | None,
+    tolerance: float,
+    stopped: Stop,
+) -> Solution:
+    classes = len(scaled.unit)
     progress = _Progress(
         _scaled_start(scaled, start), np.full(classes, np.inf), np.zeros(classes, dtype=np.int64)
     )
-    solvers: list[str] = []
-    for name, rounds in _solvers(solver, device):
+    taken: dict[str, None] = {}
+    for name, rounds in solvers:
         left = np.flatnonzero(progress.gap > tolerance)
         if len(left) == 0:
             break
-        solvers.append(name)
+        taken[name] = None
         if name == "ADMM":
             _run_admm(scaled, progress, left, torch.device(device or "cpu"), tolerance, stopped)
         else:
             _run_descent(scaled, progress, left, rounds, tolerance, stopped)
-    _warn_of_gaps(progress.gap, tolerance)
     weights = progress.weights * scaled.shrink * scaled.unit[:, None]
-    return Solution(weights + 0.0, progress.gap, progress.steps, ", ".join(dict.fromkeys(solvers)))
+    return Solution(weights + 0.0, progress.gap, progress.steps, ", ".join(taken))
 
 
 def _solvers(solver: Solver | None, device: str | torch.device | None) -> list[tuple[Solver, int]]:

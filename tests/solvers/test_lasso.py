@@ -502,3 +502,20 @@ def test_solving_leaves_the_global_random_state_alone() -> None:
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
     lasso(Quadratic(np.eye(3)[None], np.ones((1, 3)), np.array([9.0])), 0.1)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize("each", [False, True])
+@pytest.mark.parametrize("below", [1e-12, 1e-3, 0.1])
+def test_what_rounding_leaves_of_a_gram_below_zero_is_no_direction(below, each: bool) -> None:
+    draw = np.random.default_rng(0)
+    basis, _ = np.linalg.qr(draw.normal(size=(6, 6)))
+    values = np.array([3.0, 2.0, 1.0, 0.5, 0.3, 0.0])
+    linear = (basis * values) @ basis.T @ draw.normal(size=(6, 2))
+    sound = (basis * values) @ basis.T
+    rounded = sound - below * np.outer(basis[:, 5], basis[:, 5])
+    count = 2 if each else 1
+    problems = [
+        Quadratic(np.stack([gram] * count), linear.T, np.full(2, 5.0)) for gram in (sound, rounded)
+    ]
+    expected, solution = (lasso(problem, 0.01).weights for problem in problems)
+    assert np.allclose(solution, expected, atol=10 * below + 1e-7)
