@@ -310,7 +310,7 @@ class Framing:
         return ((there - black) / span + (white - back) / span) / 2
 
     def _through(self, grey: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
-        x, _ = self._classifier.prepared(Image.fromarray(grey))
+        x = self._classifier.prepared(Image.fromarray(grey))
         return x[0].double().mean(0).cpu().numpy()
 
     def _ends(self, position: Float[np.ndarray, "h w"], pixel: float) -> tuple[float, float]:

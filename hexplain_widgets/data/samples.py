@@ -154,7 +154,7 @@ def _labels_of(labels: Any, images: int) -> list[Any]:
 
 
 def _one(image: Any, label: Any, classifier: Classifier) -> Sample:
-    x, notes = classifier.prepared(image)
+    x, notes = classifier.noted(image)
     given = isinstance(image, Tensor)
     return Sample(x.detach().cpu(), _label(label, classifier), given, notes=notes)
 

@@ -225,14 +225,15 @@ class Classifier:
         if isinstance(image, PreparedImage):
             return image
         given = isinstance(image, Tensor)
-        x, notes = self.prepared(image)
+        x, notes = self.noted(image)
         return PreparedImage(x.to(self.device, self.dtype), self.shown(x, given=given), notes)
 
-    def prepared(self, image: Any) -> tuple[Float[Tensor, "1 c h w"], tuple[str, ...]]:
-        """Return an image of any kind as its transform or the user left it, on its own device.
+    def prepared(self, image: Any) -> Float[Tensor, "1 c h w"]:
+        """Return an image of any kind as its transform or the user left it, on its own device."""
+        return self.noted(image)[0]
 
-        With what `PreparedImage.notes` says of it.
-        """
+    def noted(self, image: Any) -> tuple[Float[Tensor, "1 c h w"], tuple[str, ...]]:
+        """Return the same, and what `PreparedImage.notes` says of it."""
         if isinstance(image, Tensor):
             x = batch_of(image)
             return x, self._unusual(x)
