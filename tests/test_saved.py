@@ -160,9 +160,10 @@ def test_a_hint_knows_its_concepts_as_before() -> None:
     assert repr(hint) == "Hint(gradient_x_input, owen, 9 images)"
     expected = saved("NeuronConcepts.hx")
     found = hint.associations(top=2, images=[house()], maps_of=["built"])
+    # classifiers are within a millionth of their least loss, themselves to some thousandths
     for name in ("concepts", "neurons", "scores", "qualities", "layers", "f1", "maps"):
-        check_alike(getattr(found, name), getattr(expected, name))
-    check_alike(hint.neurons("built", top=1)[0], saved("ConceptScore.hx"))
+        check_alike(getattr(found, name), getattr(expected, name), within=5e-3)
+    check_alike(hint.neurons("built", top=1)[0], saved("ConceptScore.hx"), within=5e-3)
 
 
 def test_a_chain_infers_as_before() -> None:

@@ -208,7 +208,9 @@ class Exemplars:
         fresh = type(self)(len(values))
         fresh.thumbnails = _named_files(arrays)
         unknown = np.full_like(values, LOWEST)
-        columns = (values, arrays.get("unclipped", values), arrays.get("means", unknown))
+        recent = values.shape[1] == KEPT
+        known = (arrays["unclipped"], arrays["means"]) if recent else (values, unknown)
+        columns = (values, *known)
         ranks = np.stack([np.asarray(c, np.float64).reshape(values.shape) for c in columns], 2)
         some = slice(values.shape[1])
         fresh._ranks[:, some] = np.where(ranks == LOWEST, -np.inf, ranks)

@@ -284,11 +284,14 @@ class TracedGraph:
         self, shallow: fx.Node, deep: fx.Node, field: Field
     ) -> tuple[tuple[fx.Node, Field], ...]:
         """Return maps between two nodes where units need clearly less, with their fields there."""
-        start, end = self.graph.order[shallow], self.graph.order[self.before_clip(deep)[0]]
+        order = self.graph.order
+        if shallow not in order or deep not in order:  # maps that were turned stand beside it
+            return ()
+        start, end = order[shallow], order[self.before_clip(deep)[0]]
         fields, ways = self._fields(shallow), [(shallow, field)]
         held = window_of_units(field, self._cells_of(shallow))
-        inside = (n for n in self._necks if start < self.graph.order[n] < end)
-        for node in sorted(inside, key=self.graph.order.__getitem__):
+        inside = (n for n in self._necks if start < order[n] < end)
+        for node in sorted(inside, key=order.__getitem__):
             near, rest = fields.get(node), None
             if near is not None and _is_map(self.graph.shape(node)):
                 rest = field.beyond(near)

@@ -252,13 +252,14 @@ def test_a_rival_that_does_not_work_on_the_network_is_left_out_and_named() -> No
     model = plain(activation=nn.SiLU)
     found = hx.measure_faithfulness(model, image(48), rivals=("LRP",), progress=False)
     assert "LRP" not in found.methods
-    assert found.notes[0].startswith("Left out: LRP gave no answer at")
+    assert any(note.startswith("Left out: LRP gave no answer at") for note in found.notes)
 
 
 def test_it_ends_when_it_is_told_to_and_keeps_what_it_has(model: nn.Module) -> None:
     data = [image(48, seed)[0] for seed in range(3)]
     found = hx.measure_faithfulness(model, data, progress=False, stopped=lambda: True)
-    assert (found.images, found.notes) == (1, ("Stopped after 1 images.",))
+    assert found.images == 1
+    assert "Stopped after 1 images." in found.notes
 
 
 def test_an_interrupt_keeps_the_images_that_were_finished(model: nn.Module) -> None:
@@ -269,7 +270,7 @@ def test_an_interrupt_keeps_the_images_that_were_finished(model: nn.Module) -> N
 
     found = hx.measure_faithfulness(model, data(), progress=False)
     assert found.images == 1
-    assert "Interrupted" in found.notes[0]
+    assert any("Interrupted" in note for note in found.notes)
 
 
 def test_no_image_is_an_error(model: nn.Module) -> None:

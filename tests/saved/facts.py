@@ -11,6 +11,13 @@ import numpy as np
 
 import hexplain_widgets as hx
 
+# fields that evidence has had since these files were written
+PORTRAIT = ("unclipped", "tied", "ranking")
+ADDED = {
+    "Layer": ("layout",),
+    **dict.fromkeys(("ChannelPortrait", "FilterPortrait", "NeuronPortrait"), PORTRAIT),
+}
+
 
 def facts(value: Any, depth: int = 1) -> Any:
     """The value in JSON: of an array shape, dtype and sum; of a tuple its length and its ends.
@@ -35,7 +42,8 @@ def _kept(value: hx.Evidence) -> Iterator[tuple[str, Any]]:
     # the versions of libraries say nothing of the file
     kept = [f for f in fields(value) if f.name != "versions"]
     # what a later version says beside, and has nothing to say of these
-    added = {f.name for f in kept if f.name == "layout" and getattr(value, f.name) is f.default}
+    later = ADDED.get(type(value).__name__, ())
+    added = {f.name for f in kept if f.name in later and getattr(value, f.name) == f.default}
     return ((f.name, getattr(value, f.name)) for f in kept if f.name not in added)
 
 

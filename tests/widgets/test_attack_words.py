@@ -17,6 +17,7 @@ from hexplain_widgets.widgets.attack_comparison.words import (
     concept_part,
     concept_words,
     header,
+    images_part,
     magnified,
     outcome,
     peaks_table,
@@ -44,7 +45,7 @@ def test_a_goal_that_was_missed_is_said() -> None:
     goal = (Prediction(7, "pool", 0.01, 1.0), Prediction(7, "pool", 0.02, 2.0))
     assert "did not reach pool (2.0 % after)" in outcome(made_attack(goal=goal))
     assert "house (92 %) before, lake" in outcome(made_attack(goal=goal))
-    assert "pool</th>" in header(made_attack(goal=goal))
+    assert "pool</th>" in images_part(made_attack(goal=goal))
 
 
 @pytest.mark.parametrize(

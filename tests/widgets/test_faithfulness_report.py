@@ -123,7 +123,7 @@ def test_an_axis_reaches_round_numbers_around_all_values(summary) -> None:
 
 
 def test_the_step_is_chosen_in_the_browser_without_a_kernel(report) -> None:
-    choice, steps = report.children[2], report.children[3]
+    choice, steps = report.children[2], report.children[3].children[0]
     assert list(choice.options) == ["logits → 7", "7 → 4", "4 → 1"]
     links = [one for one in _instances.values() if type(one).__name__ == "Link"]
     (target,) = [one.target for one in links if one.source == (choice, "index")]

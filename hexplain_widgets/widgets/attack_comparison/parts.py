@@ -250,7 +250,7 @@ class ImagePanel:
 
     def every(self) -> Iterator[Any]:
         """Yield all parts, shown or not, but the trees."""
-        yield from (self.head, self._pages, self._seen, self._sought, self._pair)
+        yield from (self.head, self._pages, self._seen, self._sought, self._concept, self._pair)
 
 
 class SetPanel:
