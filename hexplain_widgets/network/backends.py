@@ -285,7 +285,7 @@ class TracedGraph:
     ) -> tuple[tuple[fx.Node, Field], ...]:
         """Return maps between two nodes where units need clearly less, with their fields there."""
         order = self.graph.order
-        if shallow not in order or deep not in order:  # maps that were turned stand beside it
+        if shallow in self._values_of or deep in self._values_of:  # maps that had to be turned
             return ()
         start, end = order[shallow], order[self.before_clip(deep)[0]]
         fields, ways = self._fields(shallow), [(shallow, field)]
