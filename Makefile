@@ -76,9 +76,8 @@ views: $(VENV)/.node
 
 browser: $(VENV)/.test
 	$(say) "views in a real browser (Playwright)"
-	@# two browsers at once; what then takes too long is asked again alone
-	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 2 --dist loadfile tests/browser \
-		|| $(SHARED) $(BIN)/python -m pytest -q -p no:nbval --last-failed --last-failed-no-failures none tests/browser
+	@# one browser more than cores: much of a test is waiting for a page
+	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 3 --dist loadfile tests/browser
 
 views-full: $(VENV)/.test
 	$(say) "all views, at three widths, in both themes"
