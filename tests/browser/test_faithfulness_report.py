@@ -42,7 +42,7 @@ def choose_the_last_step(page: Page) -> None:
 
 def test_a_step_is_chosen_and_its_curves_are_shown(notebook: Notebook) -> None:
     choose_the_last_step(notebook.page)
-    notebook.wait_kernel("w.children[3].selected_index", 2)
+    notebook.wait_kernel("w.children[3].children[0].selected_index", 2)
     assert notebook.errors == []
 
 
