@@ -2,9 +2,10 @@
 
     python benchmarks/families.py                       # torchvision's classifiers
     python benchmarks/families.py --zoo --out FILE      # timm's families too (extra `zoo`); resumes
+    python benchmarks/families.py --side 224 --only resnet18 resnet50 mobilenet_v2
 
-Processor time of one thread, 128 x 128, top 3, random weights. *once* is one forward and backward
-of the whole network to its first stage. *floor* is the plain way without a crop: one forward that
+Processor time of one thread, 128 x 128 or `--side`, top 3, random weights. *once* is one forward
+and backward of the whole network to its first stage. *floor* is the plain way without a crop: one forward that
 is kept, and one backward for each decision of the tree from the stage above to the stage below.
 Where a unit sees the whole map (squeeze-and-excitation, attention) every decision needs that
 backward; a tree below its floor owes it to crops. *check* is the network's own answer, to which
@@ -115,12 +116,12 @@ def no_gradient(model: nn.Module, x: Tensor) -> None:
         model(x)
 
 
-def networks(zoo: bool) -> Iterator[tuple[str, Callable[[], nn.Module], int]]:
+def networks(zoo: bool, side: int) -> Iterator[tuple[str, Callable[[], nn.Module], int]]:
     for name in TORCHVISION.split():
-        yield f"torchvision {name}", lambda n=name: torchvision.models.get_model(n), SIDE
+        yield f"torchvision {name}", lambda n=name: torchvision.models.get_model(n), side
     for network in large() if zoo else ():
         if network.family == "timm":
-            yield f"timm {network.name}", network.make, max(SIDE, network.size)
+            yield f"timm {network.name}", network.make, max(side, network.size)
 
 
 def row(line: dict[str, float | str]) -> str:
@@ -140,6 +141,7 @@ def main() -> None:
     )
     parser.add_argument("--zoo", action="store_true")
     parser.add_argument("--only", nargs="+")
+    parser.add_argument("--side", type=int, default=SIDE, help="of the picture, in pixels")
     parser.add_argument("--out", type=Path)
     settings = parser.parse_args()
     torch.set_num_threads(1)
@@ -149,7 +151,7 @@ def main() -> None:
     print("| network | decisions | once | check | tree | floor | tree / floor |")
     print("|---|---|---|---|---|---|---|")
     lines = []
-    for name, make, side in networks(settings.zoo):
+    for name, make, side in networks(settings.zoo, settings.side):
         if settings.only and name.split()[1] not in settings.only:
             continue
         line = known.get(name)
