@@ -5,11 +5,11 @@
     python benchmarks/families.py --side 224 --only resnet18 resnet50 mobilenet_v2
 
 Processor time of one thread, 128 x 128 or `--side`, top 3, random weights. *once* is one forward
-and backward of the whole network to its first stage. *floor* is the plain way without a crop: one forward that
-is kept, and one backward for each decision of the tree from the stage above to the stage below.
-Where a unit sees the whole map (squeeze-and-excitation, attention) every decision needs that
-backward; a tree below its floor owes it to crops. *check* is the network's own answer, to which
-every tree is held: one forward, counted in *tree*.
+and backward of the whole network to its first stage. *floor* is the plain way without a crop: one
+forward that is kept, and one backward for each decision of the tree from the stage above to the
+stage below. Where a unit sees the whole map (squeeze-and-excitation, attention) every decision
+needs that backward; a tree below its floor owes it to crops. *check* is the network's own answer,
+to which every tree is held: one forward, counted in *tree*.
 """
 
 from __future__ import annotations
