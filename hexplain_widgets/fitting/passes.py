@@ -6,6 +6,7 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -138,10 +139,11 @@ def over_cluster(
         for future in tasks.waiting:
             bar.update(tasks.leaves.pop(future.key, 0))
             group = tasks.roots.pop(future.key, None)
-            if group is not None and tasks.is_lost(future):
-                tasks.start_again(group)
-            elif group is not None:
-                yield group, future.result()
+            if group is not None:
+                sums = tasks.value(future)
+                yield from ((group, one) for one in sums)
+                if not sums:
+                    tasks.start_again(group)
             elif future.status == "error":
                 future.result()
 
@@ -184,9 +186,19 @@ class _ClusterTasks:
         self.roots[root.key] = group
         self.waiting.update([*futures, root] if root not in futures else futures)
 
-    def is_lost(self, future: Any) -> bool:
-        """Whether what the workers were handed went with them, and may be handed out again."""
-        return future.status in ("cancelled", "lost") and self._tries > 0
+    def value(self, future: Any) -> list[Any]:
+        """Return the sum of a group, alone; none where it was lost and may be made again.
+
+        What the workers were handed may have gone with them, and a sum on its way here, too.
+        """
+        if future.status in ("cancelled", "lost") and self._tries > 0:
+            return []
+        try:
+            return [future.result()]
+        except CancelledError:
+            if self._tries > 0:
+                return []
+            raise
 
     def start_again(self, group: list[Range]) -> None:
         """Hand out again what all shards share, and submit a group anew."""

@@ -157,6 +157,25 @@ def test_what_all_workers_were_handed_and_lost_is_handed_out_again(client) -> No
     assert sum(value for _, value in sums) == sum(range(24)) + 2400
 
 
+@pytest.mark.slow
+def test_a_sum_that_is_lost_on_its_way_here_is_made_again(client, monkeypatch) -> None:
+    from distributed.client import Future, FutureCancelledError
+
+    losses = iter([True])
+    result = Future.result
+
+    def lost_once(future, timeout=None):
+        if next(losses, False):
+            raise FutureCancelledError(future.key, "already forgotten")
+        return result(future, timeout)
+
+    monkeypatch.setattr(Future, "result", lost_once)
+    shards = shards_of([(0, 12)], 1)
+    sums = list(over_cluster(client, working(), adding(), shards, shared=[1], progress=False))
+    assert sum(value for _, value in sums) == sum(range(12)) + 12
+    assert next(losses, None) is None
+
+
 def test_what_a_lost_worker_took_along_is_done_again(client) -> None:
     shards = shards_of([(0, 24)], 1)
     running = over_cluster(client, working(), adding(), shards, shared=[100], progress=False)
