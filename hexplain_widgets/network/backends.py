@@ -266,19 +266,27 @@ class TracedGraph:
     def runners(self, x: Tensor, shallow: fx.Node, deep: fx.Node) -> list[SegmentRunner]:
         """Return what runs from node to node: on crops where that can be, and whole."""
         beside = self._beside(x, shallow, deep)
-
-        def run(maps: Tensor, unclipped: bool) -> Tensor:
-            end = self.before_clip(deep)[0] if unclipped else deep
-            others = {n: expanded(v, len(maps)) for n, v in beside.items()}
-            out: Tensor = self.graph.run({shallow: maps, **others}, {end})[end]
-            return out.clamp(min=self.before_clip(deep)[1]) if unclipped else out
-
+        run = partial(self._run, shallow, deep, beside)
         field = None if deep is self.graph.result else self._fields(shallow).get(deep)
-        whole = SegmentRunner(run, apart=self._apart)
+        uncut = SegmentRunner(run, apart=self._apart)
         if field is None:
-            return [whole]
+            return [uncut]
         ways = () if beside else self._narrowing(shallow, deep, field)
-        return [SegmentRunner(run, field, True, *self._steps(ways, deep)), whole]
+        return [SegmentRunner(run, field, True, *self._steps(ways, deep)), uncut]
+
+    def _run(
+        self,
+        start: fx.Node,
+        stop: fx.Node,
+        beside: Mapping[fx.Node, Any],
+        maps: Tensor,
+        unclipped: bool,
+    ) -> Tensor:
+        """Return what one node gives for maps of another, before its upper clip if `unclipped`."""
+        end = self.before_clip(stop)[0] if unclipped else stop
+        others = {n: expanded(v, len(maps)) for n, v in beside.items()}
+        out: Tensor = self.graph.run({start: maps, **others}, {end})[end]
+        return out.clamp(min=self.before_clip(stop)[1]) if unclipped else out
 
     def _narrowing(
         self, shallow: fx.Node, deep: fx.Node, field: Field
@@ -318,15 +326,9 @@ class TracedGraph:
             return (), 1.0
         nodes = [node for node, _ in ways]
         steps, looked, every = [], 0.0, 0
-
-        def run(start: fx.Node, stop: fx.Node, maps: Tensor, unclipped: bool) -> Tensor:
-            end = self.before_clip(deep)[0] if unclipped and stop is deep else stop
-            out: Tensor = self.graph.run({start: maps}, {end})[end]
-            return out.clamp(min=self.before_clip(deep)[1]) if end is not stop else out
-
         for (node, field), after in zip(ways, [*nodes[1:], deep], strict=True):
             full = self._cells_of(node)
-            steps.append(Step(partial(run, node, after), field, full))
+            steps.append(Step(partial(self._run, node, after, {}), field, full))
             count = self.graph.order[after] - self.graph.order[node]
             looked += count * math.prod(window_of_units(field, full)) / math.prod(full)
             every += count

@@ -192,9 +192,12 @@ def on_less_and_less(
     crop: Crop,
     unclipped: bool,
 ) -> tuple[Tensor, list[Unit]]:
-    """Return what steps give for the windows of units, and where the units lie in it."""
+    """Return what steps give for the windows of units, and where the units lie in it.
+
+    Only the last of them ends at the deep layer, which may be read before its upper clip.
+    """
     for step, after in pairwise(steps):
-        given = step.run(maps, unclipped)
+        given = step.run(maps, False)
         stride = each_axis(floordiv, step.field.stride, after.field.stride)
         corners = tuple(each_axis(floordiv, corner, stride) for corner in crop.corners)
         outer = Crop((given.shape[2], given.shape[3]), corners)
