@@ -410,10 +410,9 @@ class Chain(BaseEngine[ConceptStatistics]):
 
         `concept` is one for all sets or one for each, `level` the level it is of, the first if not
         given. With `inferences` every image is explained as well. Once `stopped` says yes, the
-        images so far are compared. An image takes about twelve seconds on two cores (MobileNetV2,
-        1,000 gates), with `inferences` as much again for each level. Raises ValueError for an
-        unknown level or concept, for the last level, which nothing is inferred from, and for no
-        images.
+        images so far are compared. Every image runs with all its gates, with `inferences` once
+        more at each level. Raises ValueError for an unknown level or concept, for the last level,
+        which nothing is inferred from, and for no images.
         """
         look = self._ready()
         asked = request_of(self._harmony, sets, concept, level)
