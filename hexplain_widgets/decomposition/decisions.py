@@ -10,10 +10,11 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..evidence import Faithfulness, Layer, Node, Prediction
@@ -31,9 +32,10 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Part:
-    """One channel of a decision: its unit, alpha, share, and activation map on a window."""
+    """One channel of a decision: its unit and its value, alpha, share, and map on a window."""
 
     unit: Unit
+    value: float
     alpha: float
     share: float
     patch: Float[np.ndarray, "h w"]
@@ -121,14 +123,19 @@ def strongest(
         overlap = common / (sizes + sizes[rows, channel, None] - common).clamp(min=1)
         same = (overlap > merge_iou) & (left > 0)
         same[rows, channel] = False
+        numbers, merging = channel.tolist(), same.any(1).tolist()
         for i in torch.nonzero(best > 0).flatten().tolist():
-            chosen[i].append(int(channel[i]))
-            order = torch.nonzero(same[i]).flatten()
-            order = order[torch.argsort(left[i, order], descending=True, stable=True)]
-            also[i].append(tuple(order.tolist()))
+            chosen[i].append(numbers[i])
+            also[i].append(_in_order(left[i], same[i]) if merging[i] else ())
         left = left.masked_fill(same, 0)
         left[rows, channel] = 0
     return chosen, also
+
+
+def _in_order(alphas: Float[Tensor, " k"], among: Bool[Tensor, " k"]) -> tuple[int, ...]:
+    channels = torch.nonzero(among).flatten()
+    order = torch.argsort(alphas[channels], descending=True, stable=True)
+    return tuple(channels[order].tolist())
 
 
 def _unmerged(alphas: Float[Tensor, "b k"], top_k: int) -> list[list[int]]:
@@ -162,6 +169,7 @@ def splits_of(
     """Return each decision of a batch with its parts."""
     splits = {}
     host = weights.contributions.float().cpu().numpy()
+    parts = iter(_parts(batch, maps, weights, host, chosen, also))
     for i, unit in enumerate(batch.units):
         value = batch.values[i] * batch.signs[i]
         total = float(host[i].sum(dtype=np.float64)) * weights.whole
@@ -170,7 +178,7 @@ def splits_of(
             completeness=total / value if value else None,
             negated=batch.signs[i] < 0,
             unclipped=batch.unclipped[i],
-            parts=tuple(_parts(batch, maps, weights, i, host[i], chosen[i], also[i])),
+            parts=tuple(islice(parts, len(chosen[i]))),
             agreement=weights.agreements[i] if weights.agreements else None,
         )
     return splits
@@ -180,36 +188,49 @@ def _parts(
     batch: UnitGradients,
     maps: Float[Tensor, "b k h w"],
     weights: ChannelWeights,
-    i: int,
-    alphas: Float[np.ndarray, " k"],
-    chosen: Sequence[int],
-    also: Sequence[tuple[int, ...]],
+    alphas: Float[np.ndarray, "b k"],
+    chosen: Sequence[Sequence[int]],
+    also: Sequence[Sequence[tuple[int, ...]]],
 ) -> Iterator[Part]:
-    total = float(alphas[alphas > 0].sum())
-    patches = maps[i, list(chosen)].float().cpu().numpy()
-    for channel, patch, merged in zip(chosen, patches, also, strict=True):
-        y, x = _peak(patch, batch.activations[i, channel])
-        (top, left), alpha = batch.offsets[i], float(alphas[channel])
+    """Yield the parts of all decisions of a batch, one decision after the other."""
+    rows = [i for i, channels in enumerate(chosen) for _ in channels]
+    columns = [channel for channels in chosen for channel in channels]
+    patches, activations = maps[rows, columns], batch.activations[rows, columns]
+    peaks = _peaks(patches, activations)
+    values = activations.flatten(1).gather(1, peaks[:, None])[:, 0].tolist()
+    totals = np.where(alphas > 0, alphas, 0).sum(1).tolist()
+    host, merged = patches.float().cpu().numpy(), chain.from_iterable(also)
+    estimates = None if weights.estimates is None else weights.estimates[rows, columns].tolist()
+    each = zip(rows, columns, peaks.tolist(), merged, strict=True)
+    for n, (i, channel, peak, others) in enumerate(each):
+        (top, left), alpha, (y, x) = batch.offsets[i], float(alphas[i, channel]), _at(peak, maps)
         yield Part(
             unit=Unit(channel, y + top, x + left),
+            value=values[n],
             alpha=alpha,
-            share=alpha / total if total > 0 else 0.0,
-            patch=patch.copy(),
+            share=alpha / totals[i] if totals[i] > 0 else 0.0,
+            patch=host[n].copy(),
             offset=(top, left),
-            also=merged,
-            estimate=None if weights.estimates is None else float(weights.estimates[i, channel]),
+            also=others,
+            estimate=None if estimates is None else estimates[n],
         )
 
 
-def _peak(patch: Float[np.ndarray, "h w"], activation: Float[Tensor, "h w"]) -> tuple[int, int]:
-    """Return where a channel supports a decision most (Eq. 5).
+def _at(peak: int, maps: Float[Tensor, "b k h w"]) -> tuple[int, int]:
+    return divmod(peak, maps.shape[3])
+
+
+def _peaks(
+    patches: Float[Tensor, "n h w"], activations: Float[Tensor, "n h w"]
+) -> Int[Tensor, " n"]:
+    """Return in which cell each channel supports its decision most (Eq. 5).
 
     A channel that the gradient sees no support in, though the decision falls without it, peaks
     where it is strongest itself.
     """
-    support = patch if patch.max() > 0 else activation.float().abs().cpu().numpy()
-    y, x = np.unravel_index(int(support.argmax()), support.shape)
-    return int(y), int(x)
+    support = patches.flatten(1)
+    supports = support.amax(1, keepdim=True) > 0
+    return torch.where(supports, support, activations.flatten(1).abs()).argmax(1)
 
 
 def decomposed(node: Node, split: DecisionSplit, children: tuple[Node, ...]) -> Node:

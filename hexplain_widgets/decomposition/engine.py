@@ -249,7 +249,7 @@ class Decomposer:
             layer=layer.name,
             channel=unit.channel,
             position=(unit.y, unit.x),
-            value=float(self._capture.maps[layer.name][0, unit.channel, unit.y, unit.x]),
+            value=part.value,
             contribution=part.alpha,
             share=part.share,
             patch=part.patch,

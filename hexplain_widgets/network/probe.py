@@ -354,7 +354,10 @@ class Probe:
         stages, and for values that are not finite.
         """
         with self._inside(x):
-            survey, sites, maps, logits = self._captured(x, layers)
+            return self._capture(x, layers)
+
+    def _capture(self, x: Tensor, layers: Collection[str] | None) -> Capture:
+        survey, sites, maps, logits = self._captured(x, layers)
         self.classifier.check_logits(logits, x)
         stage = {s.name: i for i, s in enumerate(survey.stages, 1)}
         table = tuple(self._layer(s, stage.get(s.name)) for s in reversed(sites))
