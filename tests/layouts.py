@@ -46,6 +46,22 @@ class ChannelsLast(nn.Module):
         return self.head(self.act(self.last(x)).mean((1, 2)))
 
 
+class TwoStreams(nn.Module):
+    """Patches of two sizes, each through blocks of its own; a score is the sum of both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine, self.coarse = nn.Conv2d(3, 24, 4, 4), nn.Conv2d(3, 24, 8, 8)
+        self.first, self.second = AttentionBlock(), AttentionBlock()
+        self.head, self.other_head = nn.Linear(24, 5), nn.Linear(24, 5)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        fine = self.first(self.fine(x).flatten(2).transpose(1, 2))
+        coarse = self.second(self.coarse(x).flatten(2).transpose(1, 2))
+        return self.head(fine.mean(1)) + self.other_head(coarse.mean(1))
+
+
 class SecondAxis(nn.Module):
     """Tokens first, images second, as the first CLIP has them: its class token is read."""
 

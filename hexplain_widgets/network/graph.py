@@ -392,6 +392,17 @@ class Survey:
         sizes = [s for s in behind if s.shape[0] == 1 and math.prod(s.shape) > max(s.shape)]
         return next((s for s in reversed(sizes) if s.kind in ("activation", "block")), None)
 
+    @cached_property
+    def streams(self) -> tuple[str, ...]:
+        """The last blocks of tokens or channels-last maps beside others, behind all stages.
+
+        One for each number of channels and cells. Some of the scores pass by each of them.
+        """
+        last = max((s.rank for s in self.stages), default=-1)
+        behind = (s for s in self.sites if s.is_block and not s.neck and s.read and s.rank > last)
+        opened = (s for s in behind if all(map(self._is_opened, self._around(s))))
+        return tuple({s.shape: s.name for s in opened}.values())
+
     def _chain(self, trunk: Sequence[Site]) -> list[Site]:
         """Return the best site of each resolution, every one before the next; several of blocks."""
         chain: list[Site] = []
@@ -483,11 +494,15 @@ class Site:
         return "other"
 
     @property
+    def is_block(self) -> bool:
+        """Whether the value is a block's, and no upright map."""
+        sequence = isinstance(self.operation, nn.Sequential)
+        return self.spatial and self.layout != "nchw" and self.kind == "block" and not sequence
+
+    @property
     def is_stream(self) -> bool:
         """Whether the value is a block's, all that follows leads through it, and no upright map."""
-        sequence = isinstance(self.operation, nn.Sequential)
-        turned = self.spatial and self.layout != "nchw"
-        return turned and self.neck and self.kind == "block" and not sequence
+        return self.is_block and self.neck
 
 
 def name_of(target: object) -> str:

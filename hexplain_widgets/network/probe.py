@@ -42,6 +42,10 @@ LAID = (
     "The maps of {} lie otherwise than the image (turned, mirrored or cropped on the way): drawn"
     " over it, a cell is not where it looks. The boxes of units are right."
 )
+STREAMS = (
+    "Maps behind the layers shown hold only a part of what the scores rest on ({}): name"
+    " layers=[...] to look there."
+)
 SWITCHED_OFF = "The network's forward switches gradients off: those of its operations are taken."
 # A network that may answer by chance is asked so often whether it does.
 AGAIN = 4
@@ -438,8 +442,16 @@ class Probe:
         several = [s for s in survey.sites if s.several]
         if several:
             return _several(several[-1])
+        name = type(self.classifier.model).__name__
+        streams = survey.streams
+        if streams:
+            return ValueError(
+                f"{name} has maps beside one another ({', '.join(streams)}), and its scores rest on"
+                " none alone; one way through the network was expected; name the layers to look at"
+                " with layers=[...], see hx.layers"
+            )
         return ValueError(
-            f"{type(self.classifier.model).__name__} has no convolutional feature map that was"
+            f"{name} has no convolutional feature map that was"
             " found; expected a CNN; name its layers with layers=[...], see hx.layers"
         )
 
@@ -557,8 +569,10 @@ def _run_again(graph: Graph, x: Tensor, end: fx.Node) -> Tensor:
 
 
 def _doubts(survey: Survey) -> tuple[str, ...]:
-    doubtful = survey.doubtful
-    return (doubt(doubtful.name, doubtful.shape),) if doubtful else ()
+    """Say what lies behind the stages of a network and is none of them."""
+    doubtful, streams = survey.doubtful, survey.streams
+    behind = (STREAMS.format(", ".join(streams)),) if streams else ()
+    return (*((doubt(doubtful.name, doubtful.shape),) if doubtful else ()), *behind)
 
 
 def _several(site: Site) -> ValueError:

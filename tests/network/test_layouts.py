@@ -29,6 +29,7 @@ from tests.layouts import (
     PlacesInPatches,
     Reducing,
     SecondAxis,
+    TwoStreams,
     UnfoldedPatches,
     swin,
     swin_v2,
@@ -230,6 +231,28 @@ def test_patches_that_no_score_reads_are_no_stage() -> None:
     assert stages == [f"encoder.layers.encoder_layer_{i}" for i in range(3)]
     with pytest.raises(ValueError, match="no score depends on the patches"):
         hx.decompose(case.make(), case.image(), layers=["encoder.layers.encoder_layer_3"])
+
+
+def test_streams_side_by_side_are_named_and_each_can_be_chosen() -> None:
+    """No layer has all that the scores rest on: which one to look at is for a person to say."""
+    model, x = TwoStreams(), image(32)
+    assert any("hold only a part" in note for note in hx.decompose(model, x).notes)
+    for name, grid in (("first", (8, 8)), ("second", (4, 4))):
+        tree = hx.decompose(model, x, target=1, top_k=24, merge_iou=1.0, layers=[name])
+        assert tree.layers[0].shape == (24, *grid)
+        assert any("rest on" in note for note in tree.notes)
+        true = gradient_times_activation(model, name, 1, x, TOKENS)
+        sign = -1 if tree.root.negated else 1
+        for node in tree.root.children:
+            assert node.contribution == pytest.approx(sign * true[node.channel], rel=1e-4)
+
+
+def test_streams_without_a_stage_before_them_are_refused_by_name() -> None:
+    """What embeds the patches is a block of its own: nothing else is left to show."""
+    model = TwoStreams()
+    model.fine, model.coarse = nn.Unfold((2, 4), stride=(2, 4)), nn.Unfold((4, 2), stride=(4, 2))
+    with pytest.raises(ValueError, match=r"beside one another \(first, second\).*layers=\["):
+        hx.decompose(model, image(32))
 
 
 def test_a_clipped_unit_of_channels_last_is_read_before_its_clip() -> None:
