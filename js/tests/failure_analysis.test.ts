@@ -85,6 +85,12 @@ describe("the words of the brush", () => {
     expect(verdict(start, { ...start, named: cow }, 0.5)).toContain("it is named cow (50 %).");
   });
 
+  it("call nothing right that is named instead of a right class", () => {
+    const likely = { ...dog, probability: 0.65 };
+    const now = { named: likely, wrong: cat, right: likely };
+    expect(verdict(start, now, 0.06, true)).toBe("With 6.0 % covered it is named dog (65 %).");
+  });
+
   it("say how a score moved, once where it did not", () => {
     expect(moved(cat, null)).toBe("99 %, logit 8");
     expect(moved(cat, { ...cat, probability: 0.35, logit: -1.234 })).toBe(

@@ -13,12 +13,15 @@ import bqplot
 import ipywidgets
 import numpy as np
 import pytest
+import torch
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
+from torch import nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.widgets import DecompositionTree, FailureAnalysis, show
 from hexplain_widgets.widgets._shared.tree_pair import TreePair
+from hexplain_widgets.widgets.failure_analysis.brush import OcclusionBrush
 from hexplain_widgets.widgets.failure_analysis.parts import ChannelPanel, FailureControls
 from tests.planted_failure import GREEN, RED, classifier, dog, ear
 from tests.widgets.answers import Answers, tell
@@ -139,14 +142,39 @@ def test_an_image_that_is_named_rightly_offers_its_runner_up() -> None:
     assert repr(view) == "FailureAnalysis('cat', rightly named)"
     assert "as it should be: there is no failure to analyse" in view.children[0].value
     assert controls(view).runner_up.description == "Compare with dog"
-    with pytest.raises(ValueError, match="nothing to cover: the image is classified rightly;"):
-        view.cover(ear())
     with pytest.raises(ValueError, match="nothing to draw: the image is classified rightly;"):
         view.export_png("nowhere.png")
     pressed(view, "runner_up")
     assert view.evidence is not None
     assert view.evidence.true.name == "dog"
     assert controls(view).runner_up.layout.display == "none"
+    view.close()
+
+
+def test_an_image_that_is_named_rightly_can_be_covered() -> None:
+    """Both scores move, and the page without a model shows what was covered."""
+    view = FailureAnalysis(classifier(), dog(), "cat")
+    covered = view.cover(ear())
+    assert (covered.named.name, covered.wrong.name, covered.right.name) == ("dog", "cat", "dog")
+    brush = view.children[-1]
+    assert isinstance(brush, OcclusionBrush)
+    assert brush.scores["rightly"]
+    still = view.snapshot()
+    assert still.children[-1].scores == brush.scores
+    assert not still.children[-1].live
+    assert view.compare("dog").occlusion.named.name == "dog"
+    for one in (still, view):
+        one.close()
+
+
+def test_a_network_of_one_class_has_nothing_to_cover() -> None:
+    """There is no other score that could move."""
+    alone = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(1))
+    alone(torch.ones(1, 3, 8, 8))
+    model = hx.Classifier(alone, scores="multilabel")
+    view = FailureAnalysis(model, torch.ones(1, 3, 8, 8), 0)
+    with pytest.raises(ValueError, match=r"nothing to cover: .* knows no other class"):
+        view.cover(np.zeros((56, 56), bool))
     view.close()
 
 

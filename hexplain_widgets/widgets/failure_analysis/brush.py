@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,20 @@ _ENTRIES = {
 }
 
 
+@dataclass(frozen=True)
+class RightlyNamed:
+    """An image that is classified rightly, `true` the class that its score is held against."""
+
+    image: Picture
+    named: Prediction
+    true: Prediction
+    occlusion: Occlusion | None = None
+
+
 class OcclusionBrush(View):
     """An image to draw on: what is drawn over is covered, and the network is asked again.
 
-    `failure` names the two classes whose scores are shown, and what was covered last. Without an
+    `subject` names the two classes whose scores are shown, and what was covered last. Without an
     `occluder` of its image the view shows what was found and cannot be drawn on.
     """
 
@@ -45,12 +55,12 @@ class OcclusionBrush(View):
     live = synced(traitlets.Bool)
     view = settable(traitlets.Dict, from_json=lambda state, _: understood(state, _ENTRIES))
 
-    def __init__(self, failure: Failure, occluder: Occluder | None = None) -> None:
-        self._failure, self._occluder = failure, occluder
-        self._occlusion = failure.occlusion
+    def __init__(self, subject: Failure | RightlyNamed, occluder: Occluder | None = None) -> None:
+        self._subject, self._occluder = subject, occluder
+        self._occlusion = subject.occlusion
         super().__init__(
-            image=picture_bytes(failure.image),
-            fills=_fills(failure, occluder),
+            image=picture_bytes(subject.image),
+            fills=_fills(subject, occluder),
             grid=GRID,
             live=occluder is not None,
             **self._shown(self._occlusion),
@@ -63,12 +73,12 @@ class OcclusionBrush(View):
 
     def __repr__(self) -> str:
         covered = self._occlusion.share if self._occlusion else 0.0
-        names = f"{self._failure.named.name!r}, {self._failure.true.name!r}"
+        names = f"{self._subject.named.name!r}, {self._subject.true.name!r}"
         return f"OcclusionBrush({names}, {covered:.0%} covered)"
 
     def snapshot(self) -> OcclusionBrush:
         """Return a twin of what is on the screen, without the model."""
-        twin = type(self)(replace(self._failure, occlusion=self._occlusion))
+        twin = type(self)(replace(self._subject, occlusion=self._occlusion))
         twin.view, twin.layout = self.view, self.layout
         return twin
 
@@ -104,7 +114,7 @@ class OcclusionBrush(View):
     def _occluded(self, mask: Any, fill: str) -> Occlusion:
         call = "FailureAnalysis(model, image, true=...)"
         occluder = answering(self._occluder, "model", "to cover a region", call)
-        named, true = self._failure.named.index, self._failure.true.index
+        named, true = self._subject.named.index, self._subject.true.index
         return occluder.occlusion(mask, fill, wrong=named, right=true)
 
     def _take(self, occlusion: Occlusion, stopped: Stop) -> None:
@@ -114,7 +124,7 @@ class OcclusionBrush(View):
         self._publish(**{**self._shown(self._occlusion), "fill": occlusion.fill})
 
     def _shown(self, occlusion: Occlusion | None) -> dict[str, Any]:
-        failure = self._failure
+        subject = self._subject
         now = (
             None
             if occlusion is None
@@ -122,9 +132,10 @@ class OcclusionBrush(View):
         )
         return {
             "scores": {
-                "start": _scores(failure.named, failure.named, failure.true),
+                "start": _scores(subject.named, subject.named, subject.true),
                 "now": now,
                 "share": 0.0 if occlusion is None else six_digits(occlusion.share),
+                "rightly": isinstance(subject, RightlyNamed),
             },
             "mask": NOTHING if occlusion is None else occlusion.mask.astype(np.uint8).tobytes(),
             "fill": "mean" if occlusion is None else occlusion.fill,
@@ -136,9 +147,9 @@ def _scores(named: Prediction, wrong: Prediction, right: Prediction) -> dict[str
     return {name: prediction_fields(one) for name, one in every.items()}
 
 
-def _fills(failure: Failure, occluder: Occluder | None) -> dict[str, bytes]:
+def _fills(subject: Failure | RightlyNamed, occluder: Occluder | None) -> dict[str, bytes]:
     """The whole image under each fill; of saved evidence what the network saw, once covered."""
     if occluder is not None:
         return {name: picture_bytes(occluder.shown(name)) for name in FILLS}
-    occlusion = failure.occlusion
+    occlusion = subject.occlusion
     return {} if occlusion is None else {occlusion.fill: picture_bytes(occlusion.image)}

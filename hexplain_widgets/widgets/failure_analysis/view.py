@@ -21,7 +21,7 @@ from .._shared.export import Exportable
 from .._shared.pages import pages, turn
 from .._shared.tree_pair import TreePair, abreast, caption
 from ..decomposition_tree.view import DecompositionTree
-from .brush import OcclusionBrush
+from .brush import OcclusionBrush, RightlyNamed
 from .engine import FailureEngine
 from .parts import ChannelPanel, FailureControls
 from .picture import draw_failure
@@ -37,8 +37,8 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
     the right class. Both classes' trees, the `channels` that decide between them, and a brush: what
     is drawn over is covered, and both scores move. With `data`, a set of images of any kind, the
     images that excite each of these channels most. `top_k` and `layers` are those of the trees. An
-    image that is classified rightly is said to be, and its runner-up offered. Raises what
-    Decomposer raises, and what `data` raises that are none.
+    image that is classified rightly is said to be, its runner-up offered, and the brush moves both
+    scores. Raises what Decomposer raises, and what `data` raises that are none.
     """
 
     _requests: Requests | None = None  # a view that was refused never had one
@@ -143,12 +143,12 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
         """Cover the cells of a mask `(56, 56)` over the image and return what is then named.
 
         `fill` is "mean" (the image's mean colour) or "blur". Raises ValueError for a mask of
-        another shape or type, an unknown fill, a view without a model or without a failure.
+        another shape or type, an unknown fill, a view without a model or without another class.
         """
         if self._brush is None:
             raise ValueError(
-                "there is nothing to cover: the image is classified rightly; expected a failure;"
-                " take another class as the true one with compare(true)"
+                "there is nothing to cover: the image is classified rightly, and the network knows"
+                " no other class; expected two; take a network of several classes"
             )
         return self._brush.cover(mask, fill)
 
@@ -162,8 +162,8 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
         failure = self.evidence
         twin._open(failure, trees, None, self._true)
         if failure is None:
-            twin._head.value = self._head.value
-        if self._brush is not None and twin._brush is not None:
+            twin._stand_still(self)
+        elif self._brush is not None and twin._brush is not None:
             twin._brush.view = self._brush.view
         twin._parts.choose(self._parts.chosen)
         twin._pages.selected_index = self._pages.selected_index
@@ -201,26 +201,48 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
 
     # what is shown
 
+    def _stand_still(self, live: FailureAnalysis) -> None:
+        """Show what another view shows of an image that is classified rightly."""
+        self._head.value = live._head.value
+        if live._brush is not None:
+            self._brush = live._brush.snapshot()
+            self.children = [self._head, self._brush]
+
+    def _new_brush(self) -> OcclusionBrush | None:
+        """Return the brush of what is shown, with what was covered; None for one class alone."""
+        last = self._brush
+        if self._failure is not None:
+            brush = OcclusionBrush(self._failure, self._occluder())
+        elif self._engine is None or (rival := self._offered()) is None:
+            return None
+        else:
+            shown, named = self._engine.image.shown, self._engine.strongest[0]
+            brush = OcclusionBrush(RightlyNamed(shown, named, rival), self._occluder())
+        if last is not None and last.occlusion is not None:
+            brush.cover(last.occlusion.mask, last.occlusion.fill)
+        return brush
+
     def _arrange(self) -> None:
         """Show what there is, and nothing of what there is not."""
         controls = [] if self._controls is None else [self._controls]
         if self._controls is not None:
             self._controls.take(self._true.name, self._offered())
+        last, self._brush = self._brush, self._new_brush()
         if self._failure is None or self._trees is None:
             self._say_rightly()
-            self.children = [self._head, *controls]
-            return
-        last, self._brush = self._brush, OcclusionBrush(self._failure, self._occluder())
-        if last is not None and last.occlusion is not None:
-            self._brush.cover(last.occlusion.mask, last.occlusion.fill)
-        self._head.value, self._no_tree.value = head(self._failure), no_tree(self._failure)
-        self._parts.show(self._failure)
-        self._beside.children = (self._brush, self._deciding)
-        self._show_trees(self._failure, self._trees)
-        turn(self._pages, {"Channels": self._beside, "Both trees": self._pair})
-        self.children = [self._head, *controls, self._pages]
+            self.children = [self._head, *controls, *([self._brush] if self._brush else [])]
+        else:
+            self._show_failure(self._failure, self._trees, controls)
         if last is not None:
             last.close()
+
+    def _show_failure(self, failure: Failure, trees: Trees, controls: list[Any]) -> None:
+        self._head.value, self._no_tree.value = head(failure), no_tree(failure)
+        self._parts.show(failure)
+        self._beside.children = (self._brush, self._deciding)
+        self._show_trees(failure, trees)
+        turn(self._pages, {"Channels": self._beside, "Both trees": self._pair})
+        self.children = [self._head, *controls, self._pages]
 
     def _show_trees(self, failure: Failure, trees: Trees) -> None:
         named, true = failure.named.name, failure.true.name
@@ -254,9 +276,6 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
             last = self._trees
             failure, trees = analysis or (None, None)
             self._failure, self._trees, self._true = failure, trees, aim
-            if failure is None and self._brush is not None:
-                self._brush.close()
-                self._brush = None
             self._arrange()
         kept = () if trees is None else trees
         for tree in last or ():

@@ -96,7 +96,10 @@ def rightly(named: Prediction, runner_up: Prediction | None) -> str:
     said = f"The image is named {likely(named)}, as it should be: there is no failure to analyse."
     if runner_up is None:
         return said
-    return f"{said} The runner-up is {likely(runner_up)}: compare with it as the true class."
+    return (
+        f"{said} The runner-up is {likely(runner_up)}: compare with it as the true class, or cover"
+        " parts of the image."
+    )
 
 
 # parts of a page
@@ -116,12 +119,12 @@ def head(failure: Failure) -> str:
 def nothing_wrong(
     picture: UInt8[np.ndarray, "h w 3"], named: Prediction, runner_up: Prediction | None
 ) -> str:
-    """Return the view of an image that is classified rightly."""
+    """Return what stands above an image that is classified rightly, itself where none is below."""
     said = html.escape(rightly(named, runner_up))
     shown = figure(picture, html.escape(likely(named)), f"the image, named {named.name}")
+    below = "" if runner_up is not None else f"<div style='{_ROW}'>{shown}</div>"
     return (
-        f"<div style='{TEXT}'><div role='status' style='font-size: 16px'>{said}</div>"
-        f"<div style='{_ROW}'>{shown}</div></div>"
+        f"<div style='{TEXT}'><div role='status' style='font-size: 16px'>{said}</div>{below}</div>"
     )
 
 

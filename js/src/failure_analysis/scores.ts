@@ -11,8 +11,7 @@ class Bar {
   private readonly mark = h("b", { title: "before anything was covered" });
   private readonly said = h("span", { class: "hx-score-said" });
 
-  constructor(kind: "wrong" | "right", name: string) {
-    const words = kind === "wrong" ? "named" : "should be";
+  constructor(kind: "wrong" | "right", name: string, words: string) {
     this.element = h(
       "div",
       { class: `hx-score hx-${kind}` },
@@ -37,9 +36,11 @@ export class ScoreBars {
   private readonly said = h("p", { class: "hx-verdict", role: "status" });
 
   constructor(private readonly session: Session) {
-    const { start } = session.scores;
-    this.wrong = new Bar("wrong", start.wrong.name);
-    this.right = new Bar("right", start.right.name);
+    const { start, rightly } = session.scores;
+    this.wrong = new Bar(rightly ? "right" : "wrong", start.wrong.name, "named");
+    this.right = rightly
+      ? new Bar("wrong", start.right.name, "runner-up")
+      : new Bar("right", start.right.name, "should be");
     this.element = h(
       "section",
       { class: "hx-scores", "aria-label": "Scores" },
@@ -55,11 +56,11 @@ export class ScoreBars {
   }
 
   private show(): void {
-    const { start, now, share } = this.session.scores;
+    const { start, now, share, rightly } = this.session.scores;
     this.wrong.show(start.wrong, now?.wrong ?? null);
     this.right.show(start.right, now?.right ?? null);
-    this.said.textContent = verdict(start, now, share);
-    const turned = now !== null && now.named.index === start.right.index;
+    this.said.textContent = verdict(start, now, share, rightly);
+    const turned = !rightly && now !== null && now.named.index === start.right.index;
     this.said.classList.toggle("hx-turned", turned);
   }
 

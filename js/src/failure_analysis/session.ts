@@ -61,8 +61,11 @@ export interface State extends ViewState {
   image: Buffer;
   fills: Record<string, Buffer>;
   grid: number;
-  /** `share` of the image was covered when the scores were as they are `now`. */
-  scores: { start: Scores; now: Scores | null; share: number };
+  /**
+   * `share` of the image was covered when the scores were as they are `now`. Of an image that was
+   * named `rightly`, "right" is the runner-up.
+   */
+  scores: { start: Scores; now: Scores | null; share: number; rightly?: boolean };
   mask: Buffer;
   fill: string;
   view: { size?: number; uncovers?: boolean };

@@ -14,10 +14,10 @@ export const KEYS =
 const likely = ({ name, probability }: Prediction) => `${name} (${percent(probability)})`;
 
 /** Who is named, before anything is covered or with a share of the image covered. */
-export function verdict(start: Scores, now: Scores | null, share: number): string {
+export function verdict(start: Scores, now: Scores | null, share: number, rightly = false): string {
   if (!now) return `Named ${likely(start.named)}. Draw over the image to cover a region.`;
   const same = now.named.index === start.named.index;
-  const right = now.named.index === start.right.index;
+  const right = !rightly && now.named.index === start.right.index;
   const word = same ? "still named" : right ? "rightly named" : "named";
   return `With ${percent(share)} covered it is ${word} ${likely(now.named)}.`;
 }
