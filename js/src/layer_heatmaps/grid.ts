@@ -1,5 +1,5 @@
 // The maps: a row per class, a column per layer; or one map per class, side by side.
-import { button, fill, h, setAttribute, svg } from "../lib/dom.ts";
+import { button, fill, h, setAttribute, short, svg } from "../lib/dom.ts";
 import { number, percent } from "../lib/words.ts";
 import { moved, type Place } from "./heat_grid.ts";
 import type { Change, Selected, Session } from "./session.ts";
@@ -120,7 +120,7 @@ export class HeatGrid {
       { role: "columnheader", title: name },
       h("strong", {}, title),
       layer && h("span", { class: "hx-cells" }, `${layer.shape[1]} × ${layer.shape[2]}`),
-      title !== name && h("span", { class: "hx-layer-name" }, name),
+      title !== name && short(name, "hx-layer-name"),
       top,
     );
   }

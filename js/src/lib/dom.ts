@@ -44,7 +44,7 @@ const ENDING = 5; // letters that stay of a name's end
 
 /** A name that is shortened in its middle where it has no room; numbers in it are not. */
 export function short(name: string, kind = ""): HTMLElement {
-  const cut = name.length > 2 * ENDING ? name.length - ENDING : name.length;
+  const cut = name.length >= 2 * ENDING ? name.length - ENDING : name.length;
   return h(
     "span",
     {
