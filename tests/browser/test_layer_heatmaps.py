@@ -190,9 +190,10 @@ def test_a_class_is_found_by_name_and_an_unknown_one_is_answered(maps: Notebook)
     heat(maps.page, "harbor, stage 1, CHIP").wait_for()
     search.fill("hause")
     search.press("Enter")
-    banner = maps.page.locator(".hx-banner")
-    expect(banner).to_contain_text("'house'")
+    # on a machine at its limits another one says that the kernel is late
+    banner = maps.page.locator(".hx-banner").filter(has_text="'house'")
     banner.get_by_role("button", name="Dismiss").click()
+    expect(banner).to_have_count(0)
 
 
 def test_a_class_name_that_is_markup_is_shown_as_text(maps: Notebook) -> None:
