@@ -72,6 +72,8 @@ def stage_name(layer: Layer) -> str:
 def percent(share: float) -> str:
     """Return a share as a percentage of two figures."""
     value = 100 * share
+    if value < 0:
+        return "> −0.1 %" if value > -0.05 else f"−{percent(-share)}"
     if 0 < value < 0.05:
         return "< 0.1 %"
     return f"{value:.0f} %" if value >= 9.95 or value == 0 else f"{value:.1f} %"

@@ -90,6 +90,16 @@ def test_a_tile_of_a_silent_map_shows_the_image_alone() -> None:
     assert np.unique(np.asarray(tile(silent, grey, 64))).tolist() == [85]
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.0, "0 %"), (0.034, "3.4 %"), (0.42, "42 %")])
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0 %"),
+        (0.034, "3.4 %"),
+        (0.42, "42 %"),
+        (-1.528, "−153 %"),
+        (-0.034, "−3.4 %"),
+        (-1e-4, "> −0.1 %"),
+    ],
+)
 def test_a_share_is_written_with_two_figures(share: float, text: str) -> None:
     assert percent(share) == text

@@ -26,6 +26,7 @@ export function listed(names: readonly string[]): string {
 
 export function percent(share: number): string {
   const value = 100 * share;
+  if (value < 0) return value > -0.05 ? "> −0.1 %" : `−${percent(-share)}`;
   if (value > 0 && value < 0.05) return "< 0.1 %";
   return `${value >= 9.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`;
 }

@@ -14,6 +14,7 @@ describe("words", () => {
     ]);
     expect([0, 0.034, 0.42, 1].map(percent)).toEqual(["0 %", "3.4 %", "42 %", "100 %"]);
     expect(percent(0.0001)).toBe("< 0.1 %");
+    expect([-1.528, -0.034, -0.0001].map(percent)).toEqual(["−153 %", "−3.4 %", "> −0.1 %"]);
   });
 
   it("shorten names in their middle, to as many letters as have room", () => {
