@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--docs", action="store_true", help="write docs/networks.md and end")
     given = parser.parse_args()
     if given.docs:
-        DOCS.write_text(page(lines_in(given.out), large()), encoding="utf-8")
+        DOCS.write_text(page(lines_in(given.out), (*small(), *large())), encoding="utf-8")
         return
     torch.set_num_threads(1)
     known = {(line["family"], line["name"]) for line in lines_in(given.out)}
