@@ -16,12 +16,11 @@ PER_CLASS = 25
 def surfaces(job: tuple[str, int]) -> set[tuple[str, ...]]:
     """Return the (scene, object, part, material, color) that some pixel of a scene has."""
     found = scene(job[0], seed=500 + job[1], size=112)
-    stacked = np.stack([found.masks[level].ravel() for level in LEVELS])
     names = [LEGEND[level] for level in LEVELS]
-    return {
-        tuple(n[i] for n, i in zip(names, row, strict=True))
-        for row in np.unique(stacked, axis=1).T.tolist()
-    }
+    sizes = tuple(map(len, names))
+    surface = np.unique(np.ravel_multi_index([found.masks[level] for level in LEVELS], sizes))
+    rows = zip(*np.unravel_index(surface, sizes), strict=True)
+    return {tuple(n[i] for n, i in zip(names, row, strict=True)) for row in rows}
 
 
 @pytest.fixture(scope="module")
