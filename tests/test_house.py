@@ -281,9 +281,7 @@ def is_text(node: ast.expr) -> bool:
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [
-        node
-        for node in nodes_of(path)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        node for node in nodes_of(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
 
@@ -309,10 +307,7 @@ def signature(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]
 
 def test_a_class_name_occurs_once() -> None:
     names = Counter(
-        node.name
-        for path in MODULES
-        for node in nodes_of(path)
-        if isinstance(node, ast.ClassDef)
+        node.name for path in MODULES for node in nodes_of(path) if isinstance(node, ast.ClassDef)
     )
     assert not [name for name, count in names.items() if count > 1]
 
