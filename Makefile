@@ -77,7 +77,8 @@ views: $(VENV)/.node
 browser: $(VENV)/.test
 	$(say) "views in a real browser (Playwright)"
 	@# one browser more than cores: much of a test is waiting for a page
-	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 3 --dist loadfile tests/browser
+	@$(SHARED) $(BIN)/python -m pytest -q -p no:nbval -n 3 --dist loadfile \
+		--no-loadscope-reorder tests/browser
 
 views-full: $(VENV)/.test
 	$(say) "all views, at three widths, in both themes"

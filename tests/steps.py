@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -23,7 +24,8 @@ class FailureAtStep:
         failure: type[BaseException],
     ) -> None:
         self.steps, self.first, self.raised = 0, {}, False
-        self._watched, self._begin, self._at, self._failure = watched, begin, at, failure
+        self._begin, self._at, self._failure = begin, at, failure
+        self._watched = cache(watched)  # asked at every call of anything
         self._inside = 0
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> Any:

@@ -46,6 +46,14 @@ FITTED, LONG = {"fitting", "atlas", "chip", "hint", "chain", "additive"}, 5
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "static" not in p.parts)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """A million nodes that stayed would be walked by the collector in all tests that follow."""
+    yield
+    for kept in (tree_of, nodes_of, imports):
+        kept.cache_clear()
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(REPOSITORY).as_posix()
 
@@ -55,6 +63,12 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree_of(path)))
+
+
+@cache
 def dotted(path: Path) -> tuple[str, ...]:
     parts = path.relative_to(REPOSITORY).with_suffix("").parts
     return parts[:-1] if parts[-1] == "__init__" else parts
@@ -65,10 +79,15 @@ def known_modules() -> frozenset[tuple[str, ...]]:
     return frozenset(dotted(path) for path in MODULES)
 
 
-def imports(path: Path) -> Iterator[tuple[str, ...]]:
+@cache
+def imports(path: Path) -> tuple[tuple[str, ...], ...]:
     """Every module that a file imports, also inside functions, as absolute dotted parts."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, ...]]:
     here = dotted(path) if path.name == "__init__.py" else dotted(path)[:-1]
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (tuple(alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -79,9 +98,10 @@ def imports(path: Path) -> Iterator[tuple[str, ...]]:
                 yield inner if inner in known_modules() else module
 
 
-def modules_imported(path: Path) -> set[tuple[str, ...]]:
+@cache
+def modules_imported(path: Path) -> frozenset[tuple[str, ...]]:
     """Modules of the package that a file imports; packages stand for their `__init__`."""
-    return {name for name in imports(path) if name in known_modules()} - {dotted(path)}
+    return known_modules().intersection(imports(path)) - {dotted(path)}
 
 
 def is_demo(parts: tuple[str, ...]) -> bool:
@@ -89,7 +109,7 @@ def is_demo(parts: tuple[str, ...]) -> bool:
 
 
 def calls(path: Path) -> Iterator[str]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func)
 
@@ -220,7 +240,7 @@ def touched(path: Path) -> list[str]:
     """Hooks that a file registers, and methods of modules that it replaces."""
     assigned = (
         ast.unparse(target)
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
     )
@@ -245,7 +265,7 @@ def test_the_axes_of_an_array_are_a_text() -> None:
     def bare(path: Path) -> list[str]:
         hints = [
             node.slice.elts[1]
-            for node in ast.walk(tree_of(path))
+            for node in nodes_of(path)
             if isinstance(node, ast.Subscript)
             and isinstance(node.slice, ast.Tuple)
             and hasattr(jaxtyping, ast.unparse(node.value))
@@ -261,9 +281,7 @@ def is_text(node: ast.expr) -> bool:
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [
-        node
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        node for node in nodes_of(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
 
@@ -289,10 +307,7 @@ def signature(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]
 
 def test_a_class_name_occurs_once() -> None:
     names = Counter(
-        node.name
-        for path in MODULES
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.ClassDef)
+        node.name for path in MODULES for node in nodes_of(path) if isinstance(node, ast.ClassDef)
     )
     assert not [name for name, count in names.items() if count > 1]
 

@@ -123,8 +123,8 @@ def test_a_callable_on_the_layers_maps_explains_like_the_networks_own_heads() ->
 
 
 def test_heads_are_trained_on_a_concept_set() -> None:
-    concepts = hx.demo.scenes(32, seed=3, size=112).concepts()
-    clf, images = hx.demo.classifier(), list(hx.demo.scenes(16, seed=4, size=112))
+    concepts = hx.demo.scenes(16, seed=3, size=64).concepts()
+    clf, images = hx.demo.classifier(), list(hx.demo.scenes(8, seed=4, size=64))
     engine = hx.AdditiveExplainer(concepts=concepts, epochs=3)
     engine.fit(clf, images, target="house", progress=False)
     assert "object house" in engine.names_

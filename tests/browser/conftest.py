@@ -26,6 +26,11 @@ from tests.browser.waits import PATIENCE
 expect.set_options(timeout=1000 * PATIENCE)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Files that take a minute and more, the longest first.
+LONG = (
+    *("test_layer_heatmaps", "test_channel_views", "test_neuron_concept_graph"),
+    *("test_decomposition_tree", "test_inference_space", "test_concept_views"),
+)
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -41,16 +46,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test of this folder as one that drives a browser, and has time for it.
 
     In each file those that look at the shared notebook come first, for they follow each other
-    quickly; those that spoil it are next, and those that open others last.
+    quickly; those that spoil it are next, and those that open others last. Files that take long
+    come before others, so that no worker is left alone with one at the end.
     """
     here = Path(__file__).parent
     own = [item for item in items if here in item.path.parents]
     for item in own:
         item.add_marker(pytest.mark.browser)
         item.add_marker(pytest.mark.timeout(15 * PATIENCE))
-    files = list(dict.fromkeys(item.path for item in own))
+    files = sorted(dict.fromkeys(item.path for item in own), key=_begins_late)
     ordered = iter(sorted(own, key=lambda item: (files.index(item.path), _spoils(item))))
     items[:] = [next(ordered) if here in item.path.parents else item for item in items]
+
+
+def _begins_late(file: Path) -> int:
+    return LONG.index(file.stem) if file.stem in LONG else len(LONG)
 
 
 def _spoils(item: pytest.Item) -> int:

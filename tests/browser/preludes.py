@@ -5,13 +5,16 @@ Kernels import this by its name, for their path holds the repository.
 
 from __future__ import annotations
 
+from functools import cache
+
 import hexplain_widgets as hx
 from hexplain_widgets.demo.dataset import Scenes
 
 
+@cache
 def world() -> Scenes:
-    """Forty scenes of the embedded world."""
-    return hx.demo.scenes(40, seed=0)
+    """Twenty scenes of the embedded world, which one kernel draws once."""
+    return hx.demo.scenes(20, seed=0)
 
 
 def house(surroundings: str | None = "pool") -> Image:

@@ -482,7 +482,7 @@ def test_the_views_work_on_a_fitted_network(
     views.chosen(int(card.get_attribute("data-channel") or "-1"))
     expect(views.faith).to_contain_text(re.compile(r"(agrees.* with ablation|Check against)"))
     notebook.page.get_by_role("button", name="Check against ablation").last.click()
-    said = notebook.page.get_by_text(re.compile("house agrees .*with ablation: r = .*in 4 images"))
+    said = notebook.page.get_by_text(re.compile("house agrees .*with ablation: r = .*in 2 images"))
     expect(said).to_be_visible()
     views.venn.get_by_role("combobox", name="Layer").select_option("stage4")
     for name in ("venn", "matrix", "bars"):

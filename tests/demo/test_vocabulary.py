@@ -7,21 +7,22 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from hexplain_widgets.demo.palette import LIGHTS
 from hexplain_widgets.demo.scenes import scene
 from hexplain_widgets.demo.vocabulary import LEGEND, LEVELS, SCENES
 
-PER_CLASS = 25
+PER_CLASS = 10
 
 
 def surfaces(job: tuple[str, int]) -> set[tuple[str, ...]]:
     """Return the (scene, object, part, material, color) that some pixel of a scene has."""
-    found = scene(job[0], seed=500 + job[1], size=112)
-    stacked = np.stack([found.masks[level].ravel() for level in LEVELS])
+    light = tuple(LIGHTS)[job[1] % len(LIGHTS)]
+    found = scene(job[0], seed=500 + job[1], size=64, light=light)
     names = [LEGEND[level] for level in LEVELS]
-    return {
-        tuple(n[i] for n, i in zip(names, row, strict=True))
-        for row in np.unique(stacked, axis=1).T.tolist()
-    }
+    sizes = tuple(map(len, names))
+    surface = np.unique(np.ravel_multi_index([found.masks[level] for level in LEVELS], sizes))
+    rows = zip(*np.unravel_index(surface, sizes), strict=True)
+    return {tuple(n[i] for n, i in zip(names, row, strict=True)) for row in rows}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from torch import nn
 import hexplain_widgets as hx
 from hexplain_widgets.diagnosis.attacks import pgd
 
-SCENES = 60
+SCENES = 40
 
 
 @pytest.fixture(scope="module")

@@ -674,7 +674,7 @@ MEMORY = """
     )
     settings = RegionSettings("gradient_x_input", "norm", 0.5, 1, 500, 0)
     plan = RegionPlan(("1",), Hierarchy({"all": ["a", "b"]}), settings, False)
-    for count in (100, 1000):
+    for count in (30, 300):
         data = ((image(64, i)[0], i % 2) for i in range(count))
         classifier = Classifier(wide, classes=["a", "b"])
         Pass(plan, classifier, None, begun=lambda r: None).run(data, progress=False)

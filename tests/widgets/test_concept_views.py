@@ -398,7 +398,7 @@ def test_a_name_that_is_markup_is_escaped_in_the_page(saved: InferenceView, tmp_
 def test_the_picture_for_slides_is_written(saved: InferenceView, tmp_path: Path) -> None:
     with Image.open(saved.export_png(tmp_path / "view.png")) as picture:
         assert picture.width == 1920
-        assert len(np.unique(np.asarray(picture).reshape(-1, 3), axis=0)) > 50
+        assert len(picture.getcolors(2**24)) > 50
 
 
 def test_the_picture_shows_what_is_open_in_the_view(tmp_path: Path) -> None:

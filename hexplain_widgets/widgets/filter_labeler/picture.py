@@ -97,7 +97,7 @@ def _lit(
     if not mask.any():
         return picture
     lit = np.where(mask[..., None], picture, picture * (1 - DIMMED)).astype(np.uint8)
-    thick = ndimage.binary_dilation(mask, iterations=3) & ~mask
-    lit[ndimage.binary_dilation(mask, iterations=6) & ~mask] = 20
-    lit[thick] = 255
+    inner = ndimage.binary_dilation(mask, iterations=3)
+    lit[ndimage.binary_dilation(inner, iterations=3) & ~inner] = 20
+    lit[inner & ~mask] = 255
     return lit
