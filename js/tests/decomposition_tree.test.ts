@@ -178,8 +178,9 @@ describe("the words", () => {
 
   it("say of which contributions faithfulness is told", () => {
     const exact = readTree({ ...payload(), method: "ablation" });
-    expect(wording(tree).subject).toBeUndefined();
-    expect(wording(exact).subject).toBe("measured by ablation; the gradient");
+    expect(wording(tree.root, tree)).toMatchObject({ measured: false, whole: "the decision" });
+    expect(wording(exact.root, exact).measured).toBe(true);
+    expect(wording(node("0"), tree).whole).toBe("this channel");
   });
 
   it("speak a node in one line", () => {

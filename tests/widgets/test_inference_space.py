@@ -110,7 +110,7 @@ def test_a_set_of_one_image_has_no_spread_and_is_not_said_to_lie_apart() -> None
 
 def test_a_flag_of_no_set_is_a_remark() -> None:
     payload = space_payload(made_comparison(flags={"images": "2 could not be read"}))
-    assert payload["remarks"] == ["images: 2 could not be read"]
+    assert payload["remarks"] == [BOLD, "images: 2 could not be read"]
 
 
 def test_sunbursts_in_the_comparison_are_all_there_with_their_names(saved: InferenceSpace) -> None:
