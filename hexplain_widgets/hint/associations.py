@@ -335,8 +335,8 @@ def linked(
         provenance=Provenance("HINT", associations.regions.scope.model, "all concepts"),
         errors=None if scores.errors is None else scores.errors[places],
         notes=notes_on(associations.regions, shown),
-        agreement=tuple(one and one.pearson for one in checked),
-        agreement_rests=tuple(one and one.rest for one in checked),
+        agreement=tuple(None if one is None else one.pearson for one in checked),
+        agreement_rests=tuple(None if one is None else one.rest for one in checked),
     )
 
 
