@@ -159,8 +159,9 @@ describe("the words", () => {
     expect(said("0")).toContain(`of all that speaks against ${MARKUP}`);
   });
 
-  it("say where a step is exact and where nothing is below", () => {
-    expect(sentences(node(""), tree).join(" ")).toContain("the step is exact");
+  it("leave sums to the sentence of trust, and say where nothing is below", () => {
+    expect(sentences(node(""), tree).join(" ")).toMatch(/it in the layer below\.$/);
+    expect(wording(node(""), tree).total).toBeCloseTo(1);
     expect(sentences(node("1"), tree).join(" ")).toContain("No channel below is activated");
   });
 

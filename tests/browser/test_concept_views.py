@@ -98,7 +98,7 @@ def test_decisions_and_the_concept_looked_at_are_held_against_ablation(views: Vi
     views.card("0.0.0.0").click()
     expect(line).to_have_count(0)
     expect(views.rings.locator(".hx-header .hx-faith")).to_contain_text(
-        re.compile(r"(pool|curb), the lowest of 2: how the channels are weighed can be trusted")
+        re.compile(r"(pool|curb), the lowest of 2: the weighing of the channels can be trusted")
     )
     still = views.sets.locator(".hx-header .hx-faith")
     expect(still).to_contain_text("is not checked")

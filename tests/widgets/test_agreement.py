@@ -109,8 +109,8 @@ def test_the_page_names_the_bounds() -> None:
         f"less than {LEAST_SKILL} of the way",
     ):
         assert words in PAGE
-    assert WORDS["weak"] == 0.5
-    assert "Below half of the strongest" in PAGE
+    assert WORDS["weak"] == 0.33
+    assert "Below a third of the strongest" in PAGE
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,10 @@ def test_figures_say_sums_and_shares() -> None:
     )
 
 
-def test_a_map_says_how_weak_it_is_below_half_of_the_strongest() -> None:
+def test_a_map_says_how_weak_it_is_below_a_third_of_the_strongest() -> None:
     assert weakly(0.17, 4.99) == "3.4 % as strong as the strongest"
-    assert weakly(2.5, 5.0) == weakly(0.0, 0.0) == ""
+    assert weakly(1.7, 5.0) == weakly(0.0, 0.0) == ""
+    assert weakly(1.6, 5.0) == "32 % as strong as the strongest"
 
 
 @pytest.mark.parametrize(

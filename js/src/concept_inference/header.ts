@@ -61,7 +61,7 @@ function least({ inference, sets }: Session, checks: ConceptChecks) {
 function wordingOf({ inference, sets }: Session, found: ReturnType<typeof least>): Wording {
   const [first] = inference.root.known;
   const part = found?.part ?? (sets.length === 1 ? first : undefined);
-  const said = part ? wording(part) : { what: "how the channels are weighed" };
+  const said = part ? wording(part) : { what: "the weighing of the channels" };
   return sets.length > 1 ? { ...said, subject: found?.subject } : said;
 }
 

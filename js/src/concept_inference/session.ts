@@ -111,8 +111,8 @@ export class Session extends ViewSession<State, Change> {
 /** What is said of a concept in a set: how its channels weigh, and how much of that concepts are. */
 export function wording({ unexplained }: Part): Wording {
   return {
-    what: "how the channels are weighed",
-    whole: "that",
+    what: "the weighing of the channels",
+    whole: "it",
     they: "these concepts",
     total: unexplained === null ? null : 1 - unexplained,
   };

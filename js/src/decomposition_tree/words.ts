@@ -47,19 +47,12 @@ function place(node: TreeNode): string {
 }
 
 function below(node: TreeNode): string {
-  const { activated, completeness } = node.facts;
+  const { activated } = node.facts;
   if (activated === null) return "";
   const side = opposed(node) ? "against" : "for";
   if (activated === 0) return `No channel below is activated: nothing further speaks ${side} it.`;
   const channels = activated === 1 ? "One channel speaks" : `${activated} channels speak`;
-  const sum =
-    completeness === null
-      ? ""
-      : ` All contributions below add up to ${percent(completeness)} of it` +
-        (Math.abs(completeness - 1) < 0.005
-          ? ": the step is exact."
-          : "; the difference is bias, or what is not linear.");
-  return `${channels} ${side} it in the layer below.${sum}`;
+  return `${channels} ${side} it in the layer below.`;
 }
 
 /** The facts of a node in plain sentences. */
