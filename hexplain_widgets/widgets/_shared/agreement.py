@@ -216,7 +216,8 @@ def folded(check: Check | None, wording: Wording, lines: Sequence[str], needs: s
         f"<p style='margin: 2px 0'>{html.escape(line)}</p>" for line in (*lines, *meaning(check))
     )
     return (
-        f"<details style='margin: 0; color: {_SOFT}'><summary style='cursor: pointer; list-style: none'>"
+        f"<details style='margin: 0; color: {_SOFT}'>"
+        f"<summary style='cursor: pointer; list-style: none'>"
         f"<span role='status' style='color: {colour}'>{said}</span>{muted}"
         f" <u>{html.escape(WORDS['ask'])}</u></summary>{body}</details>"
     )

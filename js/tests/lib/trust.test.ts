@@ -99,11 +99,9 @@ describe("the table of sentences", () => {
 describe("a map on its own scale", () => {
   it("says how weak it is below a third of the strongest beside it", () => {
     expect(weakly(WORDS, 0.17, [0.17, null, 4.99])).toBe("3.4 % as strong as the strongest");
-    expect([
-      weakly(WORDS, 1.7, [5, 1.7]),
-      weakly(WORDS, null, [5]),
-      weakly(WORDS, 0, [0]),
-    ]).toEqual(["", "", ""]);
+    expect([weakly(WORDS, 1.7, [5, 1.7]), weakly(WORDS, null, [5]), weakly(WORDS, 0, [0])]).toEqual(
+      ["", "", ""],
+    );
   });
 });
 
