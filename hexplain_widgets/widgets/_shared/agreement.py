@@ -30,7 +30,9 @@ DEGREES: Mapping[str, str] = WORDS["degrees"]
 FEWEST = int(WORDS["fewest"])
 POOR_COLOUR = "var(--jp-error-color1)"
 _SOFT = "var(--jp-ui-font-color2)"
-_COLOURS = {"good": "var(--jp-success-color1, #2e7d32)", "poor": POOR_COLOUR}
+# darker than the theme's, for letters
+_GOOD = "color-mix(in srgb, var(--jp-success-color1, #2e7d32) 75%, var(--jp-ui-font-color1))"
+_COLOURS = {"measured": _GOOD, "good": _GOOD, "poor": POOR_COLOUR}
 
 Check = Mapping[str, Any]
 

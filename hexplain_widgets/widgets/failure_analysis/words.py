@@ -107,8 +107,7 @@ def rightly(named: Prediction, runner_up: Prediction | None) -> str:
 
 def head(failure: Failure) -> str:
     """Return the head of the view: what is named, which channel decides, what else is to know."""
-    lines = [decides(failure), removed(failure)]
-    said = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
+    said = f"<div>{html.escape(f'{decides(failure)} {removed(failure)}')}</div>"
     notes = "".join(f"<div style='{SOFT}'>{html.escape(line)}</div>" for line in failure.notes)
     return (
         f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: 600'>"

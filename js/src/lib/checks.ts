@@ -26,16 +26,18 @@ export class FaithLine {
   private readonly mark = h("span", { class: "hx-faith-mark", "aria-hidden": "true" });
   private readonly said = h("span", { role: "status" });
   private readonly body = h("div", { class: "hx-faith-body" });
-  private readonly offer = h("span", { class: "hx-faith-offer" });
+  private readonly muted = h("small", {});
+  private readonly offer: HTMLElement;
   private shown = "";
 
   constructor(
     private readonly words: Words,
     private readonly wording: () => Wording,
-    private readonly ask: () => void,
+    ask: () => void,
   ) {
     const more = h("span", { class: "hx-faith-more" }, words.ask);
-    const summary = h("summary", {}, this.mark, this.said, " ", more);
+    const summary = h("summary", {}, this.mark, this.said, " ", more, " ", this.muted);
+    this.offer = button(words.check, ask);
     this.element.append(h("details", {}, summary, this.body), this.offer);
   }
 
@@ -44,8 +46,11 @@ export class FaithLine {
     const { words } = this;
     const wording = this.wording();
     const [said, lines] = [sentence(words, check, wording), behind(words, check, wording)];
-    const open = check || wording.measured ? "" : `${state} ${needs}`;
-    const text = [said, ...lines, open].join("\n");
+    const open = !check && !wording.measured;
+    const { running } = words;
+    const { model: still, time: idle } = words.needs;
+    const muted = state === "running" ? running : (needs ?? { still, idle }[state]);
+    const text = [said, ...lines, open && muted, state].join("\n");
     if (text === this.shown) return;
     this.shown = text;
     const kind = kindOf(words, check, wording);
@@ -53,16 +58,8 @@ export class FaithLine {
     this.mark.textContent = words.marks[kind];
     this.said.textContent = said;
     fill(this.body, ...lines.map((line) => h("p", {}, line)));
-    this.offer.hidden = open === "";
-    fill(this.offer, ...(open ? this.offered(state, needs) : []));
-  }
-
-  private offered(state: State, needs: string | null): Node[] {
-    const { words } = this;
-    const muted = (text: string) => h("small", {}, text);
-    if (state === "running") return [muted(words.running)];
-    if (state === "still") return [muted(needs ?? words.needs.model)];
-    return [button(words.check, this.ask), muted(needs ?? words.needs.time)];
+    this.muted.textContent = open ? muted : "";
+    this.offer.hidden = !open || state !== "idle";
   }
 }
 
