@@ -15,7 +15,7 @@ export PATH := $(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 SOURCES := pyproject.toml hatch_build.py js/package.json js/package-lock.json js/build.mjs \
-  js/tsconfig.json hexplain_widgets/widgets/_shared/agreement.json \
+  js/tsconfig.json \
   $(shell find js/src -type f 2>/dev/null)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # JupyterLab leaves the state of widgets out of saved notebooks unless told otherwise

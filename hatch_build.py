@@ -18,8 +18,6 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 CONFIGURATION = ("package.json", "package-lock.json", "build.mjs", "tsconfig.json")
-# what bundles and kernel both read
-BOTH = ("hexplain_widgets/widgets/_shared/agreement.json",)
 # what build.mjs bundles
 WIDGET = re.compile(r"^export default ", re.MULTILINE)
 
@@ -42,8 +40,7 @@ class BundleHook(BuildHookInterface):
     def sources(self) -> list[Path]:
         """Every file that a bundle depends on, in a fixed order."""
         files = sorted(f for f in (self.js / "src").rglob("*") if f.is_file())
-        both = [Path(self.root) / name for name in BOTH]
-        return [self.js / name for name in CONFIGURATION] + files + both
+        return [self.js / name for name in CONFIGURATION] + files
 
     def digest(self) -> str:
         """Hash of names and contents of the sources."""

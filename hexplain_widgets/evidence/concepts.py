@@ -98,6 +98,7 @@ class NeuronConcepts(Evidence):
     `layers`, deepest first. Concepts stand parents first. `maps` are concept maps on chosen images.
     `agreement[e]` is Pearson's correlation of all the layer's scores for a concept with what its
     classifier's probability loses when each neuron is taken out; None where it is undefined.
+    `agreement_rests[e]` is the same without the neuron furthest from the others.
     """
 
     concepts: tuple[Concept, ...]
@@ -114,3 +115,4 @@ class NeuronConcepts(Evidence):
     maps: tuple[HeatMap, ...] = ()
     notes: tuple[str, ...] = ()
     agreement: tuple[float | None, ...] = ()
+    agreement_rests: tuple[float | None, ...] = ()

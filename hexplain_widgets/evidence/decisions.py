@@ -28,7 +28,8 @@ class Node(Evidence):
     `activated` counts the channels below with a positive contribution, `completeness` is the sum
     of all contributions over the decision (1 where the step is exact) and `agreement`, in a tree
     by ablation, Pearson's correlation of estimates and drops over all channels below (None where
-    either is constant); None as long as it has not been decomposed. `picture` is guided
+    either is constant); None as long as it has not been decomposed. `agreement_rest` is the same
+    without the channel furthest from the others, where it was checked. `picture` is guided
     backpropagation on `box`, None until asked for.
     """
 
@@ -51,6 +52,7 @@ class Node(Evidence):
     children: tuple[Node, ...] = ()
     estimate: float | None = None
     agreement: float | None = None
+    agreement_rest: float | None = None
 
     def __post_init__(self) -> None:
         for start, length, end in zip(self.offset, self.patch.shape, self.shape, strict=True):

@@ -33,6 +33,20 @@ class Faithfulness(Evidence):
     seconds: float = 0.0
     images: int = 1
 
+    @property
+    def rest(self) -> float | None:
+        """The correlation without the part furthest from the others, None where there is none.
+
+        Each side counts in its own spread, so that neither outweighs the other.
+        """
+        sides = [self.estimates, self.drops]
+        if not len(self.drops):
+            return None
+        far = sum(np.abs(side - np.median(side)) / (side.std() or 1) for side in sides)
+        others = np.arange(len(self.drops)) != int(np.argmax(far))
+        r = pearson(self.estimates[others], self.drops[others])
+        return None if np.isnan(r) else r
+
     def __str__(self) -> str:
         r = "undefined (one side is constant)" if self.pearson is None else f"{self.pearson:.2f}"
         over = f" in {self.images} images" if self.images > 1 else ""

@@ -10,6 +10,9 @@ from jaxtyping import Float, Int, UInt8
 
 from .base import Evidence, Layer, Prediction, Provenance, at_path, walk_below, with_below
 
+# how far from a guess to a perfect classifier a concept's comes at least, to be called recognised
+LEAST_SKILL = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class InferredConcept(Evidence):
@@ -25,7 +28,8 @@ class InferredConcept(Evidence):
     the root. `estimates` are what each channel of the next level's layer adds to the concept by
     the inference, its weight times its mean (Eq. 3 and 8), None where it was not inferred further;
     of a class, means over images. `agreement` is their correlation with what the concept loses
-    without each channel, where that was measured. `found_in` are the numbers of those images of a
+    without each channel, where that was measured, `agreement_rest` the same without the channel
+    furthest from the others. `found_in` are the numbers of those images of a
     class in which the concept was found. `flag` says in words what makes it doubtful.
     """
 
@@ -43,11 +47,22 @@ class InferredConcept(Evidence):
     found_in: tuple[int, ...] = (0,)
     flag: str | None = None
     children: tuple[InferredConcept, ...] = ()
+    agreement_rest: float | None = None
 
     @property
     def count(self) -> int:
         """In how many images the concept was found."""
         return len(self.found_in)
+
+    @property
+    def hardly_recognised(self) -> bool:
+        """Whether the concept's classifier is known to be hardly better than a guess.
+
+        Its held-out average precision comes less than `LEAST_SKILL` of the way from chance to 1.
+        """
+        if self.precision is None or self.chance is None:
+            return False
+        return self.precision - self.chance < LEAST_SKILL * (1 - self.chance)
 
     def walk(self, path: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], InferredConcept]]:
         """Yield `(path, concept)` of this one and all below it, parents first."""
@@ -103,7 +118,8 @@ class InferenceComparison(Evidence):
     (permutation test), 1 on the diagonal. `images` are thumbnails, in the order of the points.
     `estimates[n]` are what each channel adds to the concept in image `n` by the inference, and
     `agreements[n]` is their correlation with what it loses without each, None where that was not
-    measured; empty where none was.
+    measured; empty where none was; `agreement_rests` are the same without the channel furthest from
+    the others.
     """
 
     points: Float[np.ndarray, "n 3"]
@@ -121,3 +137,4 @@ class InferenceComparison(Evidence):
     agreements: tuple[float | None, ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    agreement_rests: tuple[float | None, ...] = ()

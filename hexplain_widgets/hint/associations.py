@@ -13,7 +13,15 @@ from jaxtyping import Bool, Float32, Int8
 
 from ..arguments import SlowBar, Stop, nearest, place_of_name
 from ..data.hierarchy.hierarchy import note_on_missing
-from ..evidence import ClassifierQuality, Concept, ConceptScore, Layer, NeuronConcepts, Provenance
+from ..evidence import (
+    ClassifierQuality,
+    Concept,
+    ConceptScore,
+    Faithfulness,
+    Layer,
+    NeuronConcepts,
+    Provenance,
+)
 from ..evidence.faithfulness import faithfulness
 from ..solvers.logistic import LinearClassifiers, fit_logistic
 from ..solvers.shapley import NeuronScores, ablated, neuron_scores
@@ -241,17 +249,17 @@ class Associations:
             )
         return meant
 
-    def agreement(self, concept: int, scores: NeuronScores) -> float | None:
-        """Return the correlation of a concept's scores with its classifier's neurons taken out.
+    def agreement(self, concept: int, scores: NeuronScores) -> Faithfulness | None:
+        """Return how far a concept's scores agree with its classifier's neurons taken out.
 
-        None where it has no classifier, or one side is the same for all neurons.
+        None where it has no classifier.
         """
         if not self.usable[concept]:
             return None
         rows = torch.from_numpy(self.table.sample(SCORED, self.settings.seed).rows).double()
         weights, bias = self.classifiers.weights[concept], self.classifiers.bias[concept]
         drops = ablated(rows, weights, bias, rows).numpy()
-        return faithfulness(scores.values[:, concept], drops, parts="neurons").pearson
+        return faithfulness(scores.values[:, concept], drops, parts="neurons")
 
     def neurons(self, concept: int, top: int) -> tuple[ConceptScore, ...]:
         """Return a concept's strongest neurons, in order."""
@@ -314,6 +322,7 @@ def linked(
     strongest = np.argsort(-scores.values[:, order], axis=0, kind="stable")[:top]
     few = np.unique(strongest).tolist()
     places = np.ix_(few, order)
+    checked = [associations.agreement(e, scores) for e in order]
     return NeuronConcepts(
         concepts=among([associations.concepts[e] for e in order], associations.concepts),
         neurons=tuple(few),
@@ -326,7 +335,8 @@ def linked(
         provenance=Provenance("HINT", associations.regions.scope.model, "all concepts"),
         errors=None if scores.errors is None else scores.errors[places],
         notes=notes_on(associations.regions, shown),
-        agreement=tuple(associations.agreement(e, scores) for e in order),
+        agreement=tuple(None if one is None else one.pearson for one in checked),
+        agreement_rests=tuple(None if one is None else one.rest for one in checked),
     )
 
 

@@ -273,7 +273,8 @@ const PAYLOAD = {
     weight: [1, 1, 0.4, 0.5, -0.1],
     share: [1, 1, 1, 1, 1],
     unexplained: [0.3, 0.2, null, null, null],
-    precision: [null, null, 0.7, 0.7, 0.5],
+    precision: [null, null, 0.7, 0.7, 0.03],
+    hardly: [null, null, null, null, "hardly recognised"],
     chance: [null, null, 0.1, 0.1, 0.02],
     count: [1, 1, 1, 1, 1],
     flag: [null, null, null, null, "few cells"],
@@ -310,7 +311,7 @@ describe("inferences from the kernel", () => {
     const part = car?.parts[0] as never;
     expect(sentences(car as never, inference, part)).toEqual([
       "Speaks against house: weight −0.1, 100 % of all that does.",
-      "Held-out average precision 0.5; a guess would reach 0.02.",
+      "Held-out average precision 0.03; a guess would reach 0.02: hardly recognised.",
       "Doubtful: few cells.",
     ]);
   });

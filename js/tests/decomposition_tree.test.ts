@@ -159,8 +159,9 @@ describe("the words", () => {
     expect(said("0")).toContain(`of all that speaks against ${MARKUP}`);
   });
 
-  it("say where a step is exact and where nothing is below", () => {
-    expect(sentences(node(""), tree).join(" ")).toContain("the step is exact");
+  it("leave sums to the sentence of trust, and say where nothing is below", () => {
+    expect(sentences(node(""), tree).join(" ")).toMatch(/it in the layer below\.$/);
+    expect(wording(node(""), tree).total).toBeCloseTo(1);
     expect(sentences(node("1"), tree).join(" ")).toContain("No channel below is activated");
   });
 
@@ -178,8 +179,9 @@ describe("the words", () => {
 
   it("say of which contributions faithfulness is told", () => {
     const exact = readTree({ ...payload(), method: "ablation" });
-    expect(wording(tree).subject).toBeUndefined();
-    expect(wording(exact).subject).toBe("measured by ablation; the gradient");
+    expect(wording(tree.root, tree)).toMatchObject({ measured: false, whole: "the decision" });
+    expect(wording(exact.root, exact).measured).toBe(true);
+    expect(wording(node("0"), tree).whole).toBe("this channel");
   });
 
   it("speak a node in one line", () => {

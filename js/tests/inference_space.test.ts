@@ -21,9 +21,15 @@ import {
   type Vector,
   zoomed,
 } from "../src/inference_space/projection.ts";
-import { together } from "../src/inference_space/session.ts";
-import { axisName, distance, pointName, spoken, told } from "../src/inference_space/words.ts";
-import { type Check, told as toldOf } from "../src/lib/checks.ts";
+import {
+  agreement,
+  axisName,
+  distance,
+  pointName,
+  spoken,
+  told,
+} from "../src/inference_space/words.ts";
+import { WORDS } from "./lib/words_of_trust.ts";
 
 const BOX: Corners = [
   [-1, -1, -1],
@@ -289,48 +295,14 @@ describe("a comparison", () => {
 
   it("says a point with its set and its place", () => {
     const [point] = space.points;
-    expect(told(space, point as never, true, null)).toBe(
+    expect(told(space, point as never, true, "")).toBe(
       "pool 1, 1 of 2 images; house inferred; PC1 0.5, PC2 0, PC3 0; chosen",
     );
-    const check = { r: -0.12, count: 24, parts: "channels" };
-    expect(told(space, point as never, false, check)).toBe(
-      "pool 1, 1 of 2 images; house inferred; PC1 0.5, PC2 0, PC3 0; agreement with ablation: r = −0.12",
+    const said = agreement(WORDS, { r: -0.12, count: 24, parts: "channels" });
+    expect(told(space, point as never, false, said)).toBe(
+      "pool 1, 1 of 2 images; house inferred; PC1 0.5, PC2 0, PC3 0; not trusted",
     );
-  });
-});
-
-describe("how far points agree with ablation", () => {
-  const check = (r: number | null): Check => ({ r, count: 24, parts: "channels", seconds: 0.1 });
-  const words = { advice: "these points" };
-
-  it("is told on average, and where it is least", () => {
-    const found = together(
-      new Map([
-        ["pool 1", check(0.9)],
-        ["pool 2", check(0.7)],
-        ["curb 1", check(null)],
-      ]),
-    );
-    expect(found && toldOf(found, words)).toBe(
-      "agrees with ablation: r = 0.80 on average, 0.70 at least in pool 2 (24 channels in 2 images)",
-    );
-  });
-
-  it("does not hide an image that does not agree", () => {
-    const found = together(
-      new Map([
-        ["pool 1", check(0.9)],
-        ["pool 2", check(0.8)],
-        ["curb 1", check(-0.12)],
-      ]),
-    );
-    expect(found && toldOf(found, words)).toContain(
-      "r = 0.53 on average, but only −0.12 in curb 1 (24 channels in 3 images)",
-    );
-  });
-
-  it("is nothing where nothing can be compared", () => {
-    expect(together(new Map([["pool 1", check(null)]]))).toBeNull();
+    expect(agreement(WORDS, null)).toBe("");
   });
 });
 
@@ -338,6 +310,7 @@ describe("the inferences of chosen points", () => {
   const set = (name: string) => ({ name }) as InferencePayload["sets"][number];
   const charts: ChartsPayload = {
     of: [4, 9, 2],
+    lack: "",
     inference: {
       levels: ["scene", "object"],
       layers: [null, null],

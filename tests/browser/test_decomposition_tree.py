@@ -203,7 +203,7 @@ def test_the_view_says_by_itself_how_far_it_agrees_with_ablation(tree: Notebook)
 def test_exact_measures_by_ablation_and_puts_the_estimate_beside(alone: Notebook) -> None:
     button(alone.page, "Exact").click()
     expect(button(alone.page, "Exact")).to_have_attribute("aria-pressed", "true")
-    expect(alone.page.locator(".hx-faith").first).to_contain_text("measured by ablation")
+    expect(alone.page.locator(".hx-faith").first).to_contain_text("is measured, not estimated")
     expect(node(alone.page, "0").locator(".hx-share b")).to_have_count(1)
     alone.wait_kernel("w.evidence.provenance.settings['method']", "ablation")
     button(alone.page, "Estimate").click()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hexplain_widgets.widgets._shared.agreement import agreement_line
+from hexplain_widgets.widgets._shared.agreement import Wording, trust_line, with_lines
 from hexplain_widgets.widgets._shared.controls import CheckControls
 from hexplain_widgets.widgets.channels.bars import ChannelBars
 from tests.widgets.made import MARKUP
@@ -229,7 +229,8 @@ def checked(bars: ChannelBars) -> str:
 
 def test_a_class_is_held_against_ablation_when_asked(held: ChannelBars) -> None:
     said = checked(held)
-    assert "bullfrog agrees with ablation: r = 0.95 (64 channels in 8 images, 0.1 s)" in said
+    assert "bullfrog: the order of its channels can be trusted" in said
+    assert "agrees with ablation: r = 0.95 (64 channels in 8 images, 0.1 s)" in said
     assert agreement(held).check.layout.display == "none"
 
 
@@ -237,8 +238,8 @@ def test_little_agreement_is_red_and_in_words(held: ChannelBars) -> None:
     held.layer = SHALLOW
     control(held, "Class").value = 2
     said = checked(held)
-    assert "zebra agrees poorly with ablation: r = 0.45" in said
-    assert "do not rely on these importances" in said
+    assert "zebra: the order of its channels cannot be trusted" in said
+    assert "agrees poorly with ablation: r = 0.45" in said
     assert "--jp-error-color1" in said
 
 
@@ -248,7 +249,7 @@ def test_what_was_found_stays_with_its_class_and_layer(held: ChannelBars) -> Non
     assert "not checked" in agreement(held).line
     assert agreement(held).check.layout.display == ""
     held.layer = DEEP
-    assert "bullfrog agrees with ablation: r = 0.95" in agreement(held).line
+    assert "agrees with ablation: r = 0.95" in agreement(held).line
     control(held, "Class").value = 1
     assert "not checked" in agreement(held).line
 
@@ -257,6 +258,8 @@ def test_a_class_without_images_in_the_data_is_told(held: ChannelBars) -> None:
     control(held, "Class").value = 5
     checked(held)
     assert "got data without an image of &#x27;harbor&#x27;" in agreement(held).said
+    assert "error" not in agreement(held).said
+    assert agreement(held).check.layout.display == ""
     control(held, "Class").value = 0
     assert agreement(held).said == ""
 
@@ -274,7 +277,10 @@ def test_a_check_can_be_cancelled(held: ChannelBars, chip: MadeChip) -> None:
 
 def test_without_data_there_is_no_button_and_a_word_on_what_to_pass(bars: ChannelBars) -> None:
     assert agreement(bars).check.layout.display == "none"
-    assert "ChannelBars(chip, target, data=images)" in agreement(bars).line
+    assert "needs labelled images: make the view with data=images" in agreement(bars).line
+    saved = ChannelBars.from_evidence(bars.evidence)
+    assert "needs the model" in agreement(saved).line
+    saved.close()
 
 
 def test_a_class_name_that_is_markup_is_escaped_in_the_line() -> None:
@@ -304,16 +310,17 @@ def check(r: float | None, images: int = 1, seconds: float = 0.3) -> dict[str, A
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (check(0.8), "✓</b> pond agrees with ablation: r = 0.80 (8 channels, 0.3 s)"),
-        (check(0.5), "≈</b> pond agrees in part with ablation: r = 0.50"),
-        (check(-0.12), "✗</b> pond agrees poorly with ablation: r = −0.12"),
-        (check(None, 3), "–</b> pond cannot be compared with ablation: all 8 channels in 3 images"),
+        (check(0.8), "✓</b> pond: the order of its channels can be trusted."),
+        (check(0.5), "≈</b> pond: the order of its channels can be trusted in part."),
+        (check(-0.12), "✗</b> pond: the order of its channels cannot be trusted."),
+        (check(None, 3), "cannot be compared with ablation: all 8 channels in 3 images weigh"),
         (check(0.9, seconds=0.01), "(8 channels, &lt; 0.1 s)"),
         (check(0.9, seconds=12.4), "(8 channels, 12 s)"),
     ],
 )
 def test_the_line_says_how_far_a_class_agrees(found: dict[str, Any], words: str) -> None:
-    assert words in agreement_line(found, "pond")
+    wording = Wording("the order of its channels", "pond")
+    assert words in trust_line(with_lines(found), wording)
 
 
 # a title, and a class by typing

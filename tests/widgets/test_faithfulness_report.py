@@ -68,9 +68,11 @@ def test_show_finds_it(summary: hx.FaithfulnessSummary) -> None:
 
 def test_the_verdict_names_the_weakest_step_in_words_and_in_red(summary) -> None:
     poor = verdict(with_r(summary, 0.3, -0.12))
+    assert "The order of channels at 7 → 4 cannot be trusted." in poor
     assert "agree poorly with ablation at 7 → 4: r = 0.30; on a single image it falls to" in poor
     assert "--jp-error-color1" in poor
     fair = verdict(with_r(summary, 0.7, 0.6))
+    assert "The order of channels at every step can be trusted in part." in fair
     assert "agree in part with ablation at every step: r is at least 0.70" in fair
 
 
@@ -86,6 +88,7 @@ def test_what_other_estimators_reach_is_never_red(summary) -> None:
 
 def test_one_bad_image_is_red_though_the_mean_is_good(summary) -> None:
     found = verdict(with_r(summary, 0.9, -0.12))
+    assert "at every step can be trusted in part." in found
     assert "falls to −0.12" in found
     assert "--jp-error-color1" in found
 

@@ -14,7 +14,13 @@ from PIL import Image
 
 import hexplain_widgets as hx
 from hexplain_widgets.evidence import InferenceComparison
-from hexplain_widgets.widgets.inference_space.payload import coarser, point_name, space_payload
+from hexplain_widgets.widgets.inference_space.payload import (
+    BOLD,
+    coarser,
+    point_name,
+    space_payload,
+    with_mean,
+)
 from hexplain_widgets.widgets.inference_space.view import MOST_KEPT, InferenceSpace
 from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import scene
@@ -110,7 +116,7 @@ def test_a_set_of_one_image_has_no_spread_and_is_not_said_to_lie_apart() -> None
 
 def test_a_flag_of_no_set_is_a_remark() -> None:
     payload = space_payload(made_comparison(flags={"images": "2 could not be read"}))
-    assert payload["remarks"] == ["images: 2 could not be read"]
+    assert payload["remarks"] == [BOLD, "images: 2 could not be read"]
 
 
 def test_sunbursts_in_the_comparison_are_all_there_with_their_names(saved: InferenceSpace) -> None:
@@ -412,3 +418,17 @@ def test_more_sets_than_a_picture_holds_are_refused(tmp_path: Path) -> None:
     ):
         view.export_png(tmp_path / "many.png")
     view.close()
+
+
+def test_points_have_a_mean_that_names_the_lowest_once_all_are_checked() -> None:
+    evidence = made_comparison()
+    count = len(evidence.points)
+    each = {"r": 0.9, "rest": 0.8, "count": 24, "parts": "channels"}
+    some = {str(i): each for i in range(count - 1)}
+    assert "all" not in with_mean(some, evidence)
+    every = {**some, str(count - 1): {**each, "r": -0.12}}
+    whole = with_mean(with_mean(every, evidence), evidence)["all"]
+    assert (whole["images"], whole["least"], whole["rest"]) == (count, -0.12, 0.8)
+    assert f"on average, but only −0.12 in {point_name(evidence, count - 1)}" in whole["lines"][0]
+    undefined = {**every, "0": {**each, "r": None, "rest": None}}
+    assert with_mean(undefined, evidence)["all"]["images"] == count - 1

@@ -1,19 +1,24 @@
-"""How far what a view says agrees with ablation: its verdict, and the line that says it.
+"""How far what a view says can be trusted: a sentence from one table, and the figures behind it.
 
-Thresholds and sentences stand in `agreement.json`, with which the browser's part is built too.
+Thresholds, sentences and their table stand in `agreement.json`; views hand it to the browser with
+their state, so that both sides read the same words. docs/trust.md shows the table.
 """
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import traitlets
 
-from ...evidence.faithfulness import Faithfulness, faithfulness
+from ...evidence import Faithfulness
+from ...pictures.page import percent
+from .payload import six_digits, six_digits_or_none
+from .view import synced
 
 WORDS: Mapping[str, Any] = json.loads(
     Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
@@ -22,18 +27,58 @@ WORDS: Mapping[str, Any] = json.loads(
 GOOD, POOR = float(WORDS["good"]), float(WORDS["poor"])
 DEGREES: Mapping[str, str] = WORDS["degrees"]
 # Of fewer parts a correlation is as good by chance in one of ten.
-FEWEST = 5
+FEWEST = int(WORDS["fewest"])
 POOR_COLOUR = "var(--jp-error-color1)"
 _SOFT = "var(--jp-ui-font-color2)"
-_COLOURS = {
-    "good": "var(--jp-success-color1, #2e7d32)",
-    "fair": _SOFT,
-    "poor": POOR_COLOUR,
-    "unknown": _SOFT,
-}
-_HINT = (
-    "For this, pass labelled images when the view is made: ChannelBars(chip, target, data=images)"
-)
+# darker than the theme's, for letters
+_GOOD = "color-mix(in srgb, var(--jp-success-color1, #2e7d32) 75%, var(--jp-ui-font-color1))"
+_COLOURS = {"measured": _GOOD, "good": _GOOD, "poor": POOR_COLOUR}
+
+Check = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What a sentence of trust speaks of: `what` may be trusted, to what `subject` it belongs.
+
+    `total` is the sum of all contributions as a share of `whole`, `shown` the share of them that is
+    on the screen, None where that is not known.
+    """
+
+    what: str
+    subject: str = ""
+    whole: str = ""
+    they: str = "together they"
+    total: float | None = None
+    shown: float | None = None
+    measured: bool = False
+
+
+def trust_words() -> Any:
+    """Return the trait by which a view hands the table of sentences to the browser."""
+    return synced(traitlets.Dict, default_value=dict(WORDS))
+
+
+def faithfulness_fields(found: Faithfulness, estimate: str = "") -> dict[str, Any]:
+    """Return what a view says of how far an explanation agrees with ablation.
+
+    `estimate` is what was compared, nothing where that is the view itself.
+    """
+    fields = {
+        "r": six_digits_or_none(found.pearson),
+        "rank": six_digits_or_none(found.spearman),
+        "rest": six_digits_or_none(found.rest),
+        "count": len(found.drops),
+        "parts": found.parts,
+        "images": found.images,
+        "seconds": six_digits(found.seconds),
+    }
+    return with_lines(fields, estimate)
+
+
+def with_lines(check: Check, estimate: str = "") -> dict[str, Any]:
+    """Return a check with its figures in words, as `lines`."""
+    return {**check, "lines": _lines(check, estimate)}
 
 
 def verdict(r: float | None) -> str:
@@ -43,64 +88,143 @@ def verdict(r: float | None) -> str:
     return "good" if r >= GOOD else "fair" if r >= POOR else "poor"
 
 
-def caution(found: Faithfulness) -> str:
-    """Return in words why a good correlation says little: of few parts, or decided by one of them.
+def kind_of(check: Check | None) -> str:
+    """Return the row of the table that a check (the fields of a Faithfulness) stands in.
 
-    Empty where it is not good, or says what it seems to.
-    """
-    if found.pearson is None or found.pearson < GOOD:
-        return ""
-    left = _without_largest(found)
-    if len(found.drops) < FEWEST or left is None:
-        return str(WORDS["few"])
-    if left >= GOOD:
-        return ""
-    return str(WORDS["dominated"]).format(r=f"r = {left:.2f}".replace("-", "−"))
-
-
-def _without_largest(found: Faithfulness) -> float | None:
-    """Return the correlation without the part furthest from the others, None where there is none.
-
-    Each side in its own spread, so that neither outweighs the other.
-    """
-    sides = [found.estimates, found.drops]
-    far = sum(np.abs(side - np.median(side)) / (side.std() or 1) for side in sides)
-    rest = np.arange(len(found.drops)) != int(np.argmax(far))
-    return faithfulness(found.estimates[rest], found.drops[rest]).pearson
-
-
-def agreement_line(check: Mapping[str, Any] | None, subject: str) -> str:
-    """Return what a check (the fields of a Faithfulness) says of a class, red where it is little.
-
-    None is a class that was not checked.
+    A correlation of few parts, or that one of them decides, is not good, however high it is.
     """
     if check is None:
-        return _line(f"<span title='{_HINT}'>not checked against ablation</span>", _SOFT)
-    kind = verdict(check["r"])
-    mark = WORDS["marks"][kind]
-    sign = f"<b aria-hidden='true' style='color: {_COLOURS[kind]}'>{mark}</b>"
-    words = f"{sign} {html.escape(f'{subject} {_sentence(check, kind)}')}"
-    poor = kind == "poor"
-    return _line(words, POOR_COLOUR if poor else _SOFT, "600" if poor else "400")
+        return "unchecked"
+    kind, rest = verdict(check["r"]), check.get("rest")
+    if kind not in ("good", "fair"):
+        return kind
+    if check["count"] < FEWEST:
+        return "few"
+    if rest is not None and rest < POOR:
+        return "dominated"
+    # a mean is no more than fair where one image is poor
+    low = POOR if check.get("least", 1.0) < POOR else 1.0
+    return verdict(min(check["r"], 1.0 if rest is None else rest, low))
 
 
-def _sentence(check: Mapping[str, Any], kind: str) -> str:
-    over = f" in {check['images']} images" if check["images"] > 1 else ""
-    count = f"{check['count']} {check['parts']}{over}"
-    if kind == "unknown":
-        return WORDS["unknown"].format(count=count)
-    return WORDS["known"].format(
-        degree=DEGREES[kind],
-        r=f"{check['r']:.2f}".replace("-", "−"),
-        size=f"{count}, {_time(check['seconds'])}",
-        doubt=WORDS["doubt"].format(advice="these importances") if kind == "poor" else "",
+def completeness(total: float | None) -> str:
+    """Return how far contributions add up: whole, part, off (to something else), or unknown."""
+    if total is None:
+        return "unknown"
+    if not 0 <= total <= WORDS["most"]:
+        return "off"
+    return "whole" if total >= WORDS["least"] else "part"
+
+
+def coverage(shown: float | None) -> str:
+    """Return whether all that adds to a decision is on the screen, or some of it."""
+    return "all" if shown is None or shown >= WORDS["all"] else "some"
+
+
+def sentence(check: Check | None, wording: Wording) -> str:
+    """Return in one sentence how far something can be trusted, by the table's cell."""
+    kind = "measured" if wording.measured else kind_of(check)
+    side = "sure" if kind in WORDS["sure"] else "said"
+    tail = WORDS["tails"][side][completeness(wording.total)][coverage(wording.shown)]
+    places = _places(check, wording)
+    words = f"{WORDS['heads'][kind]}{tail}.".format(**places)
+    if wording.subject:
+        return f"{wording.subject}: {words}"
+    return words[0].upper() + words[1:]
+
+
+def _places(check: Check | None, wording: Wording) -> dict[str, str]:
+    return {
+        "what": wording.what,
+        "they": wording.they,
+        "whole": wording.whole,
+        "count": str((check or {}).get("count", "")),
+        "parts": str((check or {}).get("parts", "parts")),
+        "sum": "" if wording.total is None else _share(wording.total),
+        "shown": "" if wording.shown is None else _share(wording.shown),
+        "good": str(GOOD),
+        "poor": str(POOR),
+    }
+
+
+def figures(check: Check | None, wording: Wording) -> tuple[str, ...]:
+    """Return the numbers behind a sentence in words, one line each."""
+    places = _places(check, wording)
+    known = [] if check is None else check.get("lines", ())
+    sums = [WORDS["sum"].format(**places)] if wording.total is not None else []
+    shown = [WORDS["shown"].format(**places)] if wording.shown is not None else []
+    return (*known, *sums, *(shown if wording.whole else []))
+
+
+def _lines(check: Check, estimate: str) -> list[str]:
+    who = f"{estimate} " if estimate else ""
+    over = f" in {check['images']} images" if check.get("images", 1) > 1 else ""
+    parts, seconds = f"{check['count']} {check['parts']}{over}", check.get("seconds")
+    if check["r"] is None:
+        return [who + WORDS["constant"].format(parts=parts)]
+    took = "" if seconds is None else f", {_time(seconds)}"
+    known = WORDS["known"].format(
+        degree=DEGREES[verdict(check["r"])],
+        r=f"{r_of(check['r'])}{check.get('lowest', '')}",
+        size=f"{parts}{took}",
     )
+    rest = check.get("rest")
+    return [who + known, *([] if rest is None else [WORDS["rest"].format(r=r_of(rest))])]
+
+
+def weakly(peak: float, most: float) -> str:
+    """Return how weak a map on its own scale is beside others, by peaks; empty where it is not."""
+    if most <= 0 or peak >= WORDS["weak"] * most:
+        return ""
+    return str(WORDS["weakly"]).format(share=percent(max(0.0, peak) / most))
+
+
+def r_of(value: float) -> str:
+    """Return a correlation to two places.
+
+    >>> r_of(-0.125)
+    '−0.12'
+    """
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _share(value: float) -> str:
+    return percent(value).replace("-", "−")
 
 
 def _time(seconds: float) -> str:
     return "< 0.1 s" if seconds < 0.05 else f"{seconds:.{1 if seconds < 9.95 else 0}f} s"
 
 
-def _line(words: str, colour: str, weight: str = "400") -> str:
-    style = f"margin: 0; color: {colour}; font-weight: {weight}"
-    return f"<p role='status' style='{style}'>{words}</p>"
+# parts of a page
+
+
+def trust_line(check: Check | None, wording: Wording, needs: str = "") -> str:
+    """Return the sentence as part of a page, its figures and what they mean on opening it.
+
+    It is red where it is poor; `needs` is what a check that was not made takes.
+    """
+    return folded(check, wording, figures(check, wording), needs)
+
+
+def folded(check: Check | None, wording: Wording, lines: Sequence[str], needs: str = "") -> str:
+    """Return the sentence as part of a page, with these lines of text behind it."""
+    kind = "measured" if wording.measured else kind_of(check)
+    colour = POOR_COLOUR if kind == "poor" else _SOFT
+    mark = f"<b aria-hidden='true' style='color: {_COLOURS.get(kind, _SOFT)}'>"
+    said = f"{mark}{WORDS['marks'][kind]}</b> {html.escape(sentence(check, wording))}"
+    muted = f" <small>{html.escape(needs)}</small>" if needs else ""
+    body = "".join(
+        f"<p style='margin: 2px 0'>{html.escape(line)}</p>" for line in (*lines, *meaning(check))
+    )
+    return (
+        f"<details style='margin: 0; color: {_SOFT}'>"
+        f"<summary style='cursor: pointer; list-style: none'>"
+        f"<span role='status' style='color: {colour}'>{said}</span>{muted}"
+        f" <u>{html.escape(WORDS['ask'])}</u></summary>{body}</details>"
+    )
+
+
+def meaning(check: Check | None) -> list[str]:
+    """Return in words what the figures of a check are."""
+    return [text.format(**_places(check, Wording(""))) for text in WORDS["meaning"]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import ipywidgets
 
-from .agreement import agreement_line
+from .agreement import WORDS, Check, Wording, trust_line
 from .composite import Composite
 from .conversation import Conversation, Handler
 from .markup import alert, status
@@ -107,14 +107,15 @@ def button(name: str, pressed: Callable[[], None], style: str = "") -> Any:
 class CheckControls(WorkControls):
     """How far a class agrees with ablation, and a button to find out where there are data.
 
-    `check` and `cancel` are called when their buttons are pressed.
+    `check` and `cancel` are called when their buttons are pressed; `missing` is what a check lacks
+    ("data" or "model"), nothing where it can be made.
     """
 
     def __init__(
-        self, *, checkable: bool, check: Callable[[], None], cancel: Callable[[], None]
+        self, *, missing: str, check: Callable[[], None], cancel: Callable[[], None]
     ) -> None:
-        self._checkable, self._known = checkable, False
-        self.check = button("Check against ablation", check)
+        self._missing, self._known = missing, False
+        self.check = button(WORDS["check"], check)
         self.cancel = button("Cancel", cancel)
         self._line, self._said = ipywidgets.HTML(), ipywidgets.HTML()
         self._row = ipywidgets.HBox(
@@ -124,12 +125,17 @@ class CheckControls(WorkControls):
         super().__init__([self._row])
         self.at_rest()
 
-    def show(self, check: Mapping[str, Any] | None, subject: str) -> None:
+    def show(self, check: Check | None, wording: Wording) -> None:
         """Say what is known of a class; where nothing is, offer to find it out."""
         self._known = check is not None
-        self._line.value = agreement_line(check, subject)
+        needs = WORDS["needs"][self._missing or "time"]
+        self._line.value = trust_line(check, wording, "" if self._known else needs)
         if self.cancel.disabled:
             self.at_rest()
+
+    def failed(self, words: str) -> None:
+        """Say what a check lacked, beside its button: what is shown is none the worse for it."""
+        self.at_rest(words)
 
     @property
     def line(self) -> str:
@@ -137,12 +143,12 @@ class CheckControls(WorkControls):
         return self._line.value
 
     def _offer(self, *, working: bool) -> None:
-        offered = self._checkable and not self._known
+        offered = not self._missing and not self._known
         self.check.disabled = working or not offered
         self.cancel.disabled = not working
         for part, visible in (
             (self.check, offered and not working),
             (self.cancel, working),
-            (self._line, not working and not offered),
+            (self._line, not working),
         ):
             part.layout.display = "" if visible else "none"

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from ...evidence import Faithfulness, Layer, Prediction
+from ...evidence import Layer, Prediction
 
 Path = tuple[int, ...]
 CodedMap = tuple[UInt8[np.ndarray, "_ _"], int, float]  # bytes, zero, step
@@ -93,18 +93,6 @@ def layer_fields(layer: Layer) -> dict[str, Any]:
         "shape": list(layer.shape),
         "stage": layer.stage,
         "field": None if layer.receptive_field is None else list(layer.receptive_field),
-    }
-
-
-def faithfulness_fields(faithfulness: Faithfulness) -> dict[str, Any]:
-    """Return what a view says of how far an explanation agrees with ablation."""
-    return {
-        "r": six_digits_or_none(faithfulness.pearson),
-        "rank": six_digits_or_none(faithfulness.spearman),
-        "count": len(faithfulness.drops),
-        "parts": faithfulness.parts,
-        "images": faithfulness.images,
-        "seconds": six_digits(faithfulness.seconds),
     }
 
 

@@ -16,6 +16,7 @@ from ...arguments import matching, nearest, place_of_name
 from ...evidence import ChannelImportance
 from ...pictures.charts import ticks_around
 from ...pictures.page import ACCENT
+from .._shared.agreement import Wording
 from .._shared.composite import Composite, wide
 from .._shared.controls import CheckControls, Requests
 from .._shared.conversation import EXPECTED, Content, Stop
@@ -100,7 +101,7 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         self._checks: dict[str, Mapping[str, Any]] = {}
         self._requests = requests = Requests({"check": self._answer_check})
         self._agreement = CheckControls(
-            checkable=data is not None,
+            missing="" if data is not None else "model" if chip is None else "data",
             check=lambda: self._check(requests),
             cancel=lambda: requests.cancel(self._agreement),
         )
@@ -252,7 +253,11 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         self._say_agreement()
 
     def _say_agreement(self) -> None:
-        self._agreement.show(self._known, self.target)
+        sizes = np.abs(self._values())
+        whole = float(sizes.sum())
+        shown = float(sizes[self._shown].sum()) / whole if whole else None
+        wording = Wording("the order of its channels", self.target, shown=shown)
+        self._agreement.show(self._known, wording)
 
     def _mark(self, _: object = None) -> None:
         shown = self._shown.tolist()

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import traitlets
 
+from .._shared.agreement import faithfulness_fields, trust_words
 from .._shared.conversation import Content, Stop, answering
 from .._shared.messages import layer_in
-from .._shared.payload import faithfulness_fields
 from .._shared.view import View, synced
 from . import messages
 
@@ -35,6 +35,7 @@ class ClassChecks(View):
     opened_by: ClassVar[str]  # what makes a live view
 
     checks = synced(traitlets.Dict)
+    words = trust_words()
     targets = synced(traitlets.List)
     checkable = synced(traitlets.Bool)
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ...evidence import ConceptInference
+from .._shared.agreement import WORDS, with_lines
 from .._shared.payload import (
     append_file,
     dotted,
@@ -54,12 +55,15 @@ def inference_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
 def checks_payload(inferences: Sequence[ConceptInference]) -> dict[str, Any]:
     """Return how far concepts agree with ablation, by `spot`, where it is known."""
     return {
-        spot(s, path): {
-            "r": six_digits_or_none(one.agreement),
-            "count": 0 if one.estimates is None else len(one.estimates),
-            "parts": "channels",
-            "images": one.count,
-        }
+        spot(s, path): with_lines(
+            {
+                "r": six_digits_or_none(one.agreement),
+                "rest": six_digits_or_none(one.agreement_rest),
+                "count": 0 if one.estimates is None else len(one.estimates),
+                "parts": "channels",
+                "images": one.count,
+            }
+        )
         for path, node in merged(inferences).walk()
         for s, one in node.known
         if one.agreement is not None
@@ -105,8 +109,15 @@ def _set(one: ConceptInference, place: int, count: int) -> dict[str, Any]:
         "size": list(one.image.shape[:2]),
         "images": len(one.images) if of_a_class(one) else 0,
         "notes": list(one.notes),
+        "pale": pale_words(one),
         "model": one.provenance.model,
     }
+
+
+def pale_words(inference: ConceptInference) -> str:
+    """Return which concepts are drawn pale, for they are hardly recognised; empty for none."""
+    names = dict.fromkeys(one.concept for _, one in inference.root.walk() if one.hardly_recognised)
+    return f"pale, {WORDS['hardly']}: {', '.join(names)}" if names else ""
 
 
 def _layer(inferences: Sequence[ConceptInference], level: str) -> dict[str, Any] | None:
@@ -140,6 +151,7 @@ _FACTS: dict[str, Any] = {
     "chance": lambda one: six_digits_or_none(one.chance),
     "count": lambda one: int(one.count),
     "flag": lambda one: one.flag,
+    "hardly": lambda one: WORDS["hardly"] if one.hardly_recognised else None,
     "inferred": lambda one: one.estimates is not None,
 }
 

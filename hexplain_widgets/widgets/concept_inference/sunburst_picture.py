@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from ...evidence import ConceptInference, InferredConcept
-from ...pictures.colours import is_light
+from ...pictures.colours import is_light, paler
 from ...pictures.page import FINER, INK, SOFT, WIDTH, finished, page_of, percent, short
 from .._shared.payload import path_of
 from .merging import ConceptPath, MergedConcept, concept_colours, merged
@@ -18,6 +18,7 @@ from .tree_picture import AGAINST, map_over
 MARGIN, HEAD, GAP = 48, 150, 40
 MOST_ACROSS, MOST_AGAINST = 3, 4
 REST = "#b9bcc0"
+PALE = 0.7  # how much paler a concept is that is hardly recognised
 CENTRE, THICKNESS = 0.3, (1.3, 1.1, 0.85, 0.6)
 _CAPTION, _LINE = 104.0, 34.0
 _GAUGE, _GAP = 5.0, 1.5
@@ -119,21 +120,25 @@ class _SunburstPicture:
         sectors = sorted(slices(self.centre, place), key=lambda one: -one.ring)
         for one in sectors:
             if one.ring:
-                self._pie(middle, one)
+                self._pie(middle, one, self._colour(one, place))
         for one in sectors:
             if one.ring:
-                self._label(middle, one)
+                self._label(middle, one, self._colour(one, place))
         self._middle(middle, place)
         self._caption(middle[0], top + self.size + 36, place)
 
-    def _pie(self, middle: tuple[float, float], one: Slice) -> None:
+    def _colour(self, one: Slice, place: int) -> str:
+        """A slice's colour, pale where its concept is hardly recognised."""
+        colour, concept = self.colours[one.path], self.centre.node(one.path).by_set[place]
+        hardly = concept is not None and concept.hardly_recognised
+        return paler(colour, PALE) if hardly else colour
+
+    def _pie(self, middle: tuple[float, float], one: Slice, colour: str) -> None:
         inner, outer = self._edges_of(one)
         angles = (360 * one.start - 90, 360 * one.end - 90)
         if angles[1] - angles[0] <= 0.05:
             return
-        self.ink.pieslice(
-            _box(middle, outer), *angles, fill=self.colours[one.path], outline="white", width=3
-        )
+        self.ink.pieslice(_box(middle, outer), *angles, fill=colour, outline="white", width=3)
         self.ink.pieslice(_box(middle, inner), *angles, fill="white")
         self._gauge(middle, one)
 
@@ -156,7 +161,7 @@ class _SunburstPicture:
         gauge = 0.0 if one.unexplained is None else _GAUGE + 2 * _GAP
         return self.edges[one.ring - 1], outer - gauge
 
-    def _label(self, middle: tuple[float, float], one: Slice) -> None:
+    def _label(self, middle: tuple[float, float], one: Slice, ground: str) -> None:
         name = self.centre.node(one.path).concept
         inner, outer = self._edges_of(one)
         font = ImageFont.load_default(20 * FINER)
@@ -174,7 +179,7 @@ class _SunburstPicture:
             middle[0] + r * math.sin(2 * math.pi * turn),
             middle[1] - r * math.cos(2 * math.pi * turn),
         )
-        colour = "#161616" if is_light(self.colours[one.path]) else "#ffffff"
+        colour = "#161616" if is_light(ground) else "#ffffff"
         self._turned(name, at, angle, font, colour)
 
     def _turned(

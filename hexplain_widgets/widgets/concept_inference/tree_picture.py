@@ -25,6 +25,7 @@ from ...pictures.page import (
     short,
 )
 from ...pictures.trees import check_room, rows
+from .._shared.agreement import WORDS
 from .._shared.payload import path_of
 from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
 
@@ -182,14 +183,17 @@ class _TreePicture:
     def _words(self, node: MergedConcept, x: float, y: float) -> None:
         first = node.known[0][1]
         doubtful = any(one.flag for _, one in node.known)
+        hardly = any(one.hardly_recognised for _, one in node.known)
         self.pen.text((x, y + 24), short(node.concept, int(self.card / 14)), 25)
         told = "" if first.precision is None else f"AP {first.precision:.2f}"
         if len(self.inferences) == 1:
             right, top = x + self.side + 14, y - self.tall + 66
             self.pen.text((right, top + 60), told, 20, SOFT)
-            self.pen.text((right, top + 92), "doubtful" if doubtful else "", 20, DOUBT)
+            doubt = WORDS["hardly"] if hardly else "doubtful" if doubtful else ""
+            self.pen.text((right, top + 92), doubt, 20, DOUBT)
         else:
-            self.pen.text((x, y + 62), told, 19, DOUBT if doubtful else SOFT)
+            told = f"{told}, {WORDS['hardly']}" if hardly else told
+            self.pen.text((x, y + 62), told, 19, DOUBT if doubtful or hardly else SOFT)
         if first.unexplained is not None:
             right = x + self.card
             words = f"{percent(first.unexplained)} unexplained"

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import traitlets
 
-from ...evidence import ConceptInference
+from ...evidence import ConceptInference, Faithfulness
+from .._shared.agreement import faithfulness_fields, trust_words
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.messages import target_in
-from .._shared.payload import faithfulness_fields
 from .._shared.state import ViewState, dotted_numbers, dotted_paths, understood
 from .._shared.view import View, settable, synced
 from .merging import ConceptPath, merged
@@ -42,6 +42,7 @@ class InferenceView(View):
 
     inference = synced(traitlets.Dict)
     checks = synced(traitlets.Dict)
+    words = trust_words()
     pictures = synced(traitlets.Dict)
     classes = synced(traitlets.List)
     live = synced(traitlets.Bool)
@@ -158,13 +159,15 @@ class InferenceView(View):
         with self._state_lock:
             if shown == self._shown:
                 self._checked[spot(place, path)] = faithfulness_fields(faithfulness)
-                self._keep(place, own, faithfulness.pearson)
+                self._keep(place, own, faithfulness)
         return faithfulness_fields(faithfulness)
 
-    def _keep(self, place: int, path: ConceptPath, agreement: float | None) -> None:
+    def _keep(self, place: int, path: ConceptPath, found: Faithfulness) -> None:
         """Keep with the evidence how far a concept agrees with ablation, and show it."""
         every = list(self._inferences)
-        concept = replace(every[place].node(path), agreement=agreement)
+        concept = replace(
+            every[place].node(path), agreement=found.pearson, agreement_rest=found.rest
+        )
         every[place] = every[place].with_node(path, concept)
         self._inferences = tuple(every)
         self._publish(checks=self._checks())
@@ -178,7 +181,7 @@ class InferenceView(View):
             one = self._inferences[place]
             if one.root.agreement is None and one.root.estimates is not None and not one.images:
                 faithfulness = source.faithfulness(self._chain, one, (), lambda: False)
-                self._keep(place, (), faithfulness.pearson)
+                self._keep(place, (), faithfulness)
 
     def _ask(self, purpose: str) -> Any:
         return answering(self._chain, "Chain", purpose, f"{type(self).__name__}(chain, image)")

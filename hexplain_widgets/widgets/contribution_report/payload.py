@@ -10,9 +10,8 @@ from jaxtyping import Float
 
 from ...evidence import Contributions
 from ...evidence.faithfulness import faithfulness
-from .._shared.agreement import caution
+from .._shared.agreement import faithfulness_fields, with_lines
 from .._shared.payload import (
-    faithfulness_fields,
     files_payload,
     map_bytes,
     map_columns,
@@ -22,6 +21,7 @@ from .._shared.payload import (
 )
 from .table import (
     ContributionTable,
+    accounted,
     attention,
     beside,
     entropies,
@@ -97,6 +97,7 @@ def _card(table: ContributionTable, one: Contributions) -> dict[str, Any]:
         "probability": _probability(one),
         "elements": _counts(table, one),
         "explained": explained(one),
+        "total": accounted(one),
         "warning": warning(one),
         "beside": beside(table, one),
         "folded": folded_words(table, one),
@@ -139,5 +140,7 @@ def _check(one: Contributions) -> dict[str, Any] | None:
     if one.drops is None or len(one.drops) < FEWEST_CHECKED:
         return None
     agreement = faithfulness(one.values, one.drops, parts="concepts")
-    fields = {name: v for name, v in faithfulness_fields(agreement).items() if name != "seconds"}
-    return fields | {"caution": caution(agreement)}
+    fields = faithfulness_fields(agreement)
+    # the evidence does not say how long it took
+    del fields["seconds"]
+    return with_lines(fields)

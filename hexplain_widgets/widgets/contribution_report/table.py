@@ -131,6 +131,11 @@ def explained(one: Contributions) -> str:
     return f"Explains {share} of the score's range ({sums})"
 
 
+def accounted(one: Contributions) -> float | None:
+    """Return the share of the score's range that the explainer reaches, None where it has none."""
+    return max(0.0, 1 - abs(one.unexplained) / one.span) if one.span else None
+
+
 def warning(one: Contributions) -> str:
     """Return in words that the rest outweighs every concept; nothing where it does not."""
     largest = float(np.abs(one.values).max(initial=0.0))

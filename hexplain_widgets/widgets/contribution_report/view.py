@@ -11,6 +11,7 @@ import ipywidgets
 import traitlets
 
 from ...evidence import Contributions
+from .._shared.agreement import trust_words
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.state import ViewState, boolean, understood
 from .._shared.view import View, settable, synced
@@ -67,6 +68,7 @@ class ContributionReport(View):
     maps = synced(traitlets.Dict)
     attention = synced(traitlets.Dict)
     live = synced(traitlets.Bool)
+    words = trust_words()
     concept = settable(traitlets.Unicode, allow_none=True, default_value=None)
     view = settable(traitlets.Dict, from_json=_cleaned)
     bars = _figures()

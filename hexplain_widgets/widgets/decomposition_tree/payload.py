@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ...evidence import Decomposition, Node
+from .._shared.agreement import with_lines
 from .._shared.payload import (
     append_file,
     dotted,
@@ -40,7 +41,7 @@ def tree_payload(evidence: Decomposition, top_k: int) -> dict[str, Any]:
         "layers": [layer_fields(layer) for layer in evidence.layers],
         "notes": list(evidence.notes),
         "model": evidence.provenance.model,
-        "method": evidence.provenance.settings.get("method", "gradient"),
+        "method": method_of(evidence),
         "nodes": {**_columns(nodes, evidence), **map_columns(maps)},
         "maps": map_bytes(maps),
     }
@@ -56,14 +57,28 @@ def pictures_payload(pictures: Iterable[tuple[Path, bytes]]) -> dict[str, Any]:
 def checks_payload(evidence: Decomposition) -> dict[str, Any]:
     """Return how far each decomposed node's estimates agree with ablation, where it is known."""
     return {
-        dotted(path): {
-            "r": six_digits_or_none(node.agreement),
-            "count": evidence.layers[len(path)].shape[0],
-            "parts": "channels",
-        }
+        dotted(path): with_lines(
+            {
+                "r": six_digits_or_none(node.agreement),
+                "rest": six_digits_or_none(node.agreement_rest),
+                "count": evidence.layers[len(path)].shape[0],
+                "parts": "channels",
+            },
+            estimate_of(evidence),
+        )
         for path, node in evidence.root.walk()
         if node.agreement is not None and len(path) < len(evidence.layers)
     }
+
+
+def estimate_of(evidence: Decomposition) -> str:
+    """Return what of a tree is compared with ablation: the gradient where the tree is not."""
+    return "the gradient" if method_of(evidence) == "ablation" else ""
+
+
+def method_of(evidence: Decomposition) -> str:
+    """Return by what method contributions were found."""
+    return str(evidence.provenance.settings.get("method", "gradient"))
 
 
 def pictured(evidence: Decomposition) -> Iterator[tuple[Path, UInt8[np.ndarray, "h w 3"]]]:

@@ -16,15 +16,16 @@ from PIL import Image
 
 from ...decomposition.decisions import METHODS
 from ...decomposition.engine import Decomposer
-from ...evidence import Decomposition
+from ...evidence import Decomposition, Faithfulness, Node
 from ...pictures.trees import rows
+from .._shared.agreement import faithfulness_fields, trust_words
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.messages import target_in
-from .._shared.payload import dotted, faithfulness_fields, path_of, picture_bytes
+from .._shared.payload import dotted, path_of, picture_bytes
 from .._shared.view import View, check_evidence, settable, synced
 from . import messages
 from .messages import cleaned
-from .payload import checks_payload, pictured, pictures_payload, tree_payload
+from .payload import checks_payload, estimate_of, pictured, pictures_payload, tree_payload
 from .picture import draw_decomposition, strongest_line
 
 Path = tuple[int, ...]
@@ -49,6 +50,7 @@ class DecompositionTree(View):
     image = synced(traitlets.Bytes)
     pictures = synced(traitlets.Dict)
     checks = synced(traitlets.Dict)
+    words = trust_words()
     classes = synced(traitlets.List)
     live = synced(traitlets.Bool)
     view = settable(traitlets.Dict, from_json=cleaned)
@@ -195,9 +197,11 @@ class DecompositionTree(View):
         faithfulness = self._ask("to check against ablation").faithfulness(self._evidence, path)
         if stopped():
             raise CancelledError
-        node = replace(self._evidence.node(path), agreement=faithfulness.pearson)
-        self._evidence = self._evidence.with_node(path, node)
-        self._checked[dotted(path)] = faithfulness_fields(faithfulness)
+        self._evidence = self._evidence.with_node(
+            path, _agreeing(self._evidence.node(path), faithfulness)
+        )
+        estimate = estimate_of(self._evidence)
+        self._checked[dotted(path)] = faithfulness_fields(faithfulness, estimate)
         self._publish(checks=self._checks())
         return self._checked[dotted(path)]
 
@@ -257,7 +261,12 @@ def _checked(engine: Decomposer, evidence: Decomposition) -> Decomposition:
     if evidence.root.agreement is not None:
         return evidence
     faithfulness = engine.faithfulness(evidence, ())
-    return replace(evidence, root=replace(evidence.root, agreement=faithfulness.pearson))
+    return replace(evidence, root=_agreeing(evidence.root, faithfulness))
+
+
+def _agreeing(node: Node, found: Faithfulness) -> Node:
+    """Return a node that says how far its estimates agree with ablation."""
+    return replace(node, agreement=found.pearson, agreement_rest=found.rest)
 
 
 def _jpeg(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import html
-import math
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
 from ...evidence import Failure, FilterPortrait, HeatMap, Occlusion, Prediction
-from ...evidence.faithfulness import pearson
+from ...evidence.faithfulness import faithfulness
 from ...pictures.heat import concept_pictures, pale
 from ...pictures.page import percent
+from .._shared.agreement import Wording, faithfulness_fields, sentence, trust_line, weakly
 from .._shared.markup import SOFT, TEXT, figure, scrolling
 
 # Okabe and Ito's vermilion and blue, told apart by the colour-blind
 WRONG, RIGHT = "#d55e00", "#0072b2"
 MOST = 100  # pixels of a picture: five stand beside each other on half a laptop's page
+TRUST = Wording("the order of these channels")
 _ROW = "display: flex; flex-wrap: wrap; gap: 14px; padding: 6px 0"
 
 
@@ -70,11 +72,12 @@ def layer(failure: Failure) -> str:
 
 def agreement(failure: Failure) -> str:
     """Return in one sentence how far the contributions agree with removing every channel."""
-    true = failure.drops[0] - failure.drops[1]
-    r = pearson(failure.differences.astype(np.float64), true.astype(np.float64))
-    if math.isnan(r):
-        return ""
-    return f"Contributions agree with removing each of {len(true)} channels: r = {r:.2f}."
+    return sentence(_check(failure), TRUST)
+
+
+def _check(failure: Failure) -> dict[str, Any]:
+    lost = failure.drops[0] - failure.drops[1]
+    return faithfulness_fields(faithfulness(failure.differences, lost), "what each adds")
 
 
 def signed(value: float) -> str:
@@ -107,12 +110,12 @@ def rightly(named: Prediction, runner_up: Prediction | None) -> str:
 
 def head(failure: Failure) -> str:
     """Return the head of the view: what is named, which channel decides, what else is to know."""
-    lines = [decides(failure), f"{removed(failure)} {agreement(failure)}", *failure.notes]
-    said = "".join(f"<div>{html.escape(line)}</div>" for line in lines[:2])
-    notes = "".join(f"<div style='{SOFT}'>{html.escape(line)}</div>" for line in lines[2:])
+    said = f"<div>{html.escape(f'{decides(failure)} {removed(failure)}')}</div>"
+    notes = "".join(f"<div style='{SOFT}'>{html.escape(line)}</div>" for line in failure.notes)
     return (
         f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: 600'>"
-        f"{html.escape(outcome(failure))}</div>{said}{notes}</div>"
+        f"{html.escape(outcome(failure))}</div>{trust_line(_check(failure), TRUST)}{said}{notes}"
+        "</div>"
     )
 
 
@@ -172,9 +175,11 @@ def channel_part(failure: Failure, i: int) -> str:
     """Return one channel: where it is active in the image, and the images that excite it most."""
     k, name = int(failure.channels[i]), html.escape(failure.named.name)
     strongest = float(failure.maps[i].max())
+    weak = weakly(strongest, float(failure.maps.max()))
+    below = f"up to {strongest:.3g}" + (f"<br>{weak}" if weak else "")
     own = figure(
         own_map(failure, i),
-        f"<b>In this image</b><br><span style='{SOFT}'>up to {strongest:.3g}</span>",
+        f"<b>In this image</b><br><span style='{SOFT}'>{below}</span>",
         f"where channel {k} is active in this image, up to {strongest:.3g}",
         MOST,
     )

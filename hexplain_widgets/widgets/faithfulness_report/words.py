@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from ...evidence import ESTIMATORS, FaithfulnessSummary, StepFaithfulness
 from .._shared import agreement
-from .._shared.agreement import DEGREES, POOR, POOR_COLOUR
+from .._shared.agreement import DEGREES, POOR, POOR_COLOUR, Wording
 from .._shared.markup import scrolling
 
 LONG = {
@@ -23,22 +23,33 @@ def heading(summary: FaithfulnessSummary) -> str:
     images = "one image" if summary.images == 1 else f"{summary.images} images"
     title = f"<h2>How far to trust this? <small>{images}</small></h2>"
     notes = "".join(f"<p class='hx-note'>{html.escape(note)}</p>" for note in summary.notes)
-    return f"{title}<p role='status'>{verdict(summary)}</p>{notes}"
+    return f"{title}{verdict(summary)}{notes}"
 
 
 def verdict(summary: FaithfulnessSummary) -> str:
-    """Return in a sentence what the weakest step is, and on a single image, as HTML."""
+    """Return in a sentence how far the weakest step can be trusted, its figures behind, as HTML."""
     known = [step for step in summary.steps if step.counted[0]]
     if not known:
-        return "No step could be compared with ablation: contributions are all the same."
+        return (
+            "<p role='status'>No step could be compared with ablation: contributions are all the"
+            " same.</p>"
+        )
     weak = min(known, key=lambda step: float(step.pearson[0]))
     r, low = float(weak.pearson[0]), min(float(step.lowest[0]) for step in known)
+    # one image that agrees poorly leaves the others as they are: no more than in part
+    check = {"r": min(r, POOR) if low < POOR else r, "count": weak.channels, "parts": "channels"}
+    where = "every step" if r >= POOR else f"{weak.deep} → {weak.shallow}"
+    line = agreement.folded(check, Wording(f"the order of channels at {where}"), ())
+    return line + _figures(weak, r, low, summary.images)
+
+
+def _figures(weak: StepFaithfulness, r: float, low: float, images: int) -> str:
     agree = f"Contributions agree{DEGREES[agreement.verdict(r)]} with ablation at"
     said = f"{agree} every step: r is at least {_number(r)}"
     said = said if r >= POOR else f"{agree} {name_of(weak)}: {_r(r)}"
-    single = "" if summary.images == 1 else f"; on a single image it falls to {_number(low)}"
+    single = "" if images == 1 else f"; on a single image it falls to {_number(low)}"
     red = f" style='color:{POOR_COLOUR};font-weight:600'" if min(r, low) < POOR else ""
-    return f"<span{red}>{said}{single}.</span>"
+    return f"<p class='hx-told'><span{red}>{said}{single}.</span></p>"
 
 
 def name_of(step: StepFaithfulness) -> str:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from ...evidence import ConceptInference, InferenceComparison, InferredConcept
 from ...network.images import thumbnail
-from .._shared.payload import files_payload, picture_bytes, six_digits
+from .._shared.agreement import POOR, r_of, with_lines
+from .._shared.payload import files_payload, picture_bytes, six_digits, six_digits_or_none
 from ..concept_inference.payload import inference_payload, pictures_payload
 from . import geometry
 from .words import apart, p_value, remarks, verdict
@@ -20,6 +21,14 @@ from .words import apart, p_value, remarks, verdict
 MOST_PIXELS = 128  # the longer side of a thumbnail
 FEW = 24  # inferences, up to which maps are finer: all are saved with the notebook
 FINE, COARSE = 28, 14  # the longer side of a map
+
+LACK = (
+    "This comparison holds no inferences of single images."
+    " chain.compare(sets, concept, level, inferences=True) makes them;"
+    " InferenceSpace(comparison, chain, images=sets) infers them when points are chosen."
+)
+GONE = "The inference of this point was not kept with the page."
+BOLD = "Bold: larger than the spread within both sets. Diagonal: the spread within a set."
 
 
 def space_payload(evidence: InferenceComparison) -> dict[str, Any]:
@@ -35,7 +44,11 @@ def space_payload(evidence: InferenceComparison) -> dict[str, Any]:
         "table": [[_entry(evidence, s, t) for t in every] for s in every],
         "tested": evidence.p_values is not None,
         "verdict": verdict(evidence),
-        "remarks": [*remarks(evidence), *_other_flags(evidence)],
+        "remarks": [
+            *([BOLD] if len(evidence.names) > 1 else []),
+            *remarks(evidence),
+            *_other_flags(evidence),
+        ],
         "model": evidence.provenance.model,
     }
 
@@ -53,7 +66,7 @@ def charts_payload(
     Maps have at most 28 cells a side, of more than 24 points at most 14.
     """
     if not inferences:
-        return {"of": [], "inference": {}, "pictures": {}}
+        return {"of": [], "lack": LACK, "inference": {}, "pictures": {}}
     most = FINE if len(inferences) <= FEW else COARSE
     named = [
         replace(one, name=point_name(evidence, i), root=coarser(one.root, most))
@@ -61,6 +74,7 @@ def charts_payload(
     ]
     return {
         "of": list(inferences),
+        "lack": GONE,
         "inference": inference_payload(named),
         "pictures": pictures_payload(named),
     }
@@ -69,11 +83,42 @@ def charts_payload(
 def points_checked(evidence: InferenceComparison) -> dict[str, Any]:
     """Return how far points agree with ablation, by their number, where it is known."""
     count = 0 if evidence.estimates is None else evidence.estimates.shape[1]
-    return {
-        str(i): {"r": six_digits(r), "count": count, "parts": "channels"}
-        for i, r in enumerate(evidence.agreements)
+    rests = evidence.agreement_rests or (None,) * len(evidence.agreements)
+    checks = {
+        str(i): _check(r, rest, count)
+        for i, (r, rest) in enumerate(zip(evidence.agreements, rests, strict=True))
         if r is not None
     }
+    return with_mean(checks, evidence)
+
+
+def with_mean(checks: Mapping[str, Any], evidence: InferenceComparison) -> dict[str, Any]:
+    """Return the checks of points with that of `all`, once each has one: their mean, the lowest."""
+    points = {name: one for name, one in checks.items() if name != "all"}
+    known = [(one["r"], int(name)) for name, one in points.items() if one["r"] is not None]
+    if len(points) < len(evidence.points) or not known:
+        return points
+    rests = [points[str(i)].get("rest") for _, i in known]
+    low, at = min(known)
+    return points | {
+        "all": _check(
+            float(np.mean([r for r, _ in known])),
+            None if None in rests else float(np.mean(rests)),
+            points[str(at)]["count"],
+            images=len(known),
+            least=low,
+            lowest=f" on average, {_low(low)} in {point_name(evidence, at)}",
+        )
+    }
+
+
+def _check(r: float, rest: float | None, count: int, **more: Any) -> dict[str, Any]:
+    fields = {"r": six_digits(r), "rest": six_digits_or_none(rest)}
+    return with_lines({**fields, "count": count, "parts": "channels", **more})
+
+
+def _low(r: float) -> str:
+    return f"but only {r_of(r)}" if r < POOR else f"{r_of(r)} at least"
 
 
 def point_name(evidence: InferenceComparison, point: int) -> str:

@@ -10,13 +10,20 @@ from typing import Any
 
 import traitlets
 
-from ...evidence import ConceptInference, InferenceComparison
+from ...evidence import ConceptInference, Faithfulness, InferenceComparison
+from .._shared.agreement import faithfulness_fields, trust_words
 from .._shared.conversation import Content, Handler, Stop
-from .._shared.payload import faithfulness_fields
 from .._shared.view import View, settable, synced
 from ..concept_inference.sources import chain_of
 from .messages import cleaned, point_in, points_in
-from .payload import charts_payload, pictured, points_checked, space_payload, thumbnails_payload
+from .payload import (
+    charts_payload,
+    pictured,
+    points_checked,
+    space_payload,
+    thumbnails_payload,
+    with_mean,
+)
 from .picture import draw_space
 from .words import listed
 
@@ -38,6 +45,7 @@ class InferenceSpace(View):
     thumbnails = synced(traitlets.Dict)
     charts = synced(traitlets.Dict)
     checks = synced(traitlets.Dict)
+    words = trust_words()
     live = synced(traitlets.Bool)
     view = settable(traitlets.Dict, from_json=cleaned)
 
@@ -124,12 +132,11 @@ class InferenceSpace(View):
         faithfulness = chain.agreement(self._evidence, point, images[point], life)
         if stopped():
             raise CancelledError
+        check = faithfulness_fields(faithfulness)
         with self._state_lock:
-            known = self._evidence.agreements or (None,) * len(self._evidence.points)
-            every = (*known[:point], faithfulness.pearson, *known[point + 1 :])
-            self._evidence = replace(self._evidence, agreements=every)
-            self._publish(checks={**self.checks, str(point): faithfulness_fields(faithfulness)})
-        return faithfulness_fields(faithfulness)
+            self._evidence = with_check(self._evidence, point, faithfulness)
+            self._publish(checks=with_mean({**self.checks, str(point): check}, self._evidence))
+        return check
 
     def _ask(self, missing: list[int]) -> tuple[Any, tuple[Any, ...]]:
         if missing and self._chain is None:
@@ -153,6 +160,22 @@ class InferenceSpace(View):
         self._publish(charts=charts_payload(self._inferences, self._evidence))
 
 
+def with_check(
+    comparison: InferenceComparison, point: int, found: Faithfulness
+) -> InferenceComparison:
+    """Return a comparison that holds how far one of its points agrees with ablation."""
+
+    def put(known: tuple[float | None, ...], r: float | None) -> tuple[float | None, ...]:
+        every = known or (None,) * len(comparison.points)
+        return (*every[:point], r, *every[point + 1 :])
+
+    return replace(
+        comparison,
+        agreements=put(comparison.agreements, found.pearson),
+        agreement_rests=put(comparison.agreement_rests, found.rest),
+    )
+
+
 def comparison_of(given: Any) -> InferenceComparison:
     """Return a comparison as it is; raises TypeError for another thing, ValueError for a torn one.
 
@@ -174,6 +197,7 @@ def comparison_of(given: Any) -> InferenceComparison:
         ("images", given.images),
         ("inferences", given.inferences),
         ("agreements", given.agreements),
+        ("agreement_rests", given.agreement_rests),
     ):
         if len(one) != count and (len(one) or what == "sets"):
             raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ...pictures.page import (
     short,
     stage_name,
 )
+from .._shared.agreement import weakly
 from .grid import HeatmapGrid, Key, MapCell, Spot
 
 MARGIN, NAMES, GAP = 48, 210, 16
@@ -201,16 +202,24 @@ class _GridPicture:
         self.pen.picture(at, overlay(cell, self.grid.image, pixels, self.state, largest))
         if self.state.boxes and cell.localization is not None:
             self._box(cell.localization.box, at)
-        self._caption(cell, below, largest)
+        self._caption(spot, cell, below)
 
-    def _caption(self, cell: MapCell, at: Point, largest: float) -> None:
+    def _caption(self, spot: Spot, cell: MapCell, at: Point) -> None:
         if cell.heatmap.picture is None:
             self.pen.text(at, f"up to {NUMBER.format(cell.heatmap.values.max())}", 17, SOFT)
+            self.pen.text((at[0], at[1] + 18), self._weak(spot), 15, SOFT)
         if cell.channels is not None:
             counted = f"{cell.channels[0]} of {cell.channels[1]} channels"
             room = self.size[0] > 230
             words = counted if room else f"{cell.channels[0]} / {cell.channels[1]}"
             self.pen.text((at[0] + self.size[0], at[1]), words, 17, SOFT, "rs")
+
+    def _weak(self, spot: Spot) -> str:
+        """How weak a map on its own scale is beside those of its layer."""
+        if self.state.scale != "map":
+            return ""
+        most = strongest(self.grid, replace(self.state, scale="layer"), spot)
+        return weakly(strongest(self.grid, self.state, spot), most)
 
     def _box(self, box: tuple[int, int, int, int], at: Point) -> None:
         if box[2] <= box[0]:

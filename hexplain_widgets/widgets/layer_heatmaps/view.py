@@ -13,8 +13,9 @@ import traitlets
 from ...evidence import HeatMap, HeatMapSheet, Localization, Provenance
 from ...network.classifier import Classifier
 from ...provenance import versions
+from .._shared.agreement import faithfulness_fields, trust_words
 from .._shared.conversation import Content, Handler, Stop, answering
-from .._shared.payload import faithfulness_fields, picture_bytes
+from .._shared.payload import picture_bytes
 from .._shared.view import View, settable, synced
 from . import messages
 from .grid import (
@@ -54,6 +55,7 @@ class LayerHeatmaps(View):
     image = synced(traitlets.Bytes)
     classes = synced(traitlets.List)
     checks = synced(traitlets.Dict)
+    words = trust_words()
     live = synced(traitlets.Bool)
     view = settable(traitlets.Dict, from_json=cleaned)
 
@@ -187,11 +189,12 @@ class LayerHeatmaps(View):
         answer = engine.faithfulness(self._source, target, layer, method=method)
         if stopped():
             raise CancelledError
+        check = faithfulness_fields(answer, "the sum over channels")
         key = json.dumps([method, target, layer], separators=(",", ":"), ensure_ascii=False)
         with self._state_lock:
             if engine is self._engine:
-                self._publish(checks={**self.checks, key: faithfulness_fields(answer)})
-        return faithfulness_fields(answer)
+                self._publish(checks={**self.checks, key: check})
+        return check
 
     def _choose(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to state at another class")

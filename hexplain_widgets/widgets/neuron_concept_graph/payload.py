@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from ...evidence import ClassifierQuality, HeatMap, NeuronConcepts, NeuronPortrait
+from .._shared.agreement import with_lines
 from .._shared.payload import (
     append_file,
     files_payload,
@@ -18,6 +19,7 @@ from .._shared.payload import (
     picture_bytes,
     quantized,
     six_digits,
+    six_digits_or_none,
 )
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -47,8 +49,7 @@ def graph_payload(evidence: NeuronConcepts, most: int) -> dict[str, Any]:
         "classes": [len(one.classes) for one in evidence.concepts],
         "flags": [one.flag or "" for one in evidence.qualities],
         "quality": [_quality(one) for one in evidence.qualities],
-        "agreement": [None if r is None else six_digits(r) for r in evidence.agreement],
-        "width": next(one.shape[0] for one in evidence.layers if one.name == evidence.layer),
+        "checks": checks_of(evidence),
         "neurons": list(map(int, evidence.neurons)),
         "scores": np.asarray(evidence.scores, dtype="<f4").tobytes(),
         "errors": b"" if evidence.errors is None else evidence.errors.astype("<f4").tobytes(),
@@ -61,6 +62,27 @@ def graph_payload(evidence: NeuronConcepts, most: int) -> dict[str, Any]:
         "notes": list(evidence.notes),
         "model": evidence.provenance.model,
     }
+
+
+def checks_of(evidence: NeuronConcepts) -> list[dict[str, Any] | None]:
+    """Return how far each concept's scores agree with ablation, None where that is not known."""
+    width = next(one.shape[0] for one in evidence.layers if one.name == evidence.layer)
+    known = evidence.agreement or (None,) * len(evidence.concepts)
+    rests = evidence.agreement_rests or (None,) * len(known)
+    return [
+        None
+        if not evidence.agreement
+        else with_lines(
+            {
+                "r": six_digits_or_none(r),
+                "rest": six_digits_or_none(rest),
+                "count": width,
+                "parts": "neurons",
+            },
+            "the scores",
+        )
+        for r, rest in zip(known, rests, strict=True)
+    ]
 
 
 def parents_of(evidence: NeuronConcepts) -> list[list[int]]:

@@ -12,6 +12,7 @@ import ipywidgets
 import traitlets
 
 from ...evidence import HeatMap, NeuronConcepts, NeuronPortrait
+from .._shared.agreement import trust_words
 from .._shared.conversation import Content, Handler, Stop, answering
 from .._shared.linking import ChannelChoice
 from .._shared.messages import layer_in
@@ -61,6 +62,7 @@ class NeuronConceptGraph(ChannelChoice, View):
     maps = synced(traitlets.Dict)
     estimators = synced(traitlets.List)
     live = synced(traitlets.Bool)
+    words = trust_words()
     chart = traitlets.Any().tag(sync=True, **ipywidgets.widget_serialization)
     concept = settable(traitlets.Unicode, allow_none=True, default_value=None)
     estimator = settable(traitlets.Unicode)

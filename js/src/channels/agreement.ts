@@ -9,7 +9,6 @@ import {
   lowest,
   type State,
 } from "../lib/checks.ts";
-import { setAttribute } from "../lib/dom.ts";
 import { ChannelSession, type ChannelState } from "../lib/session.ts";
 
 export interface CheckedState extends ChannelState {
@@ -40,7 +39,7 @@ export abstract class CheckedSession<
   }
 }
 
-const ADVICE = "these importances";
+const WHAT = "the order of its channels";
 /** Seconds for the first class, whose images are read and whose network is looked over. */
 const FIRST = 5;
 
@@ -72,7 +71,7 @@ export class ClassChecks extends Checks<number> {
   note(place: number): HTMLElement | null {
     const check = this.check(place);
     const subject = this.session.shown.classes[place] ?? "";
-    return check && faithNote(check, { subject, advice: ADVICE });
+    return check && faithNote(this.session.words, check, { subject, what: WHAT });
   }
 }
 
@@ -80,22 +79,24 @@ export class ClassChecks extends Checks<number> {
 export function agreementLine(
   session: Session,
   checks: ClassChecks,
-  view: string,
   places: () => readonly number[],
 ): HTMLElement {
   const found = () =>
     lowest(places().map((i) => ({ name: session.shown.classes[i] ?? "", check: checks.check(i) })));
+  const { words } = session;
+  let least: ReturnType<typeof found> = null;
   const line = new FaithLine(
-    () => ({ subject: found()?.subject ?? "", advice: ADVICE }),
+    words,
+    () => (least ? { subject: least.subject, what: WHAT } : { what: "the order of channels" }),
     () => void checks.run(...places()),
   );
   const write = () => {
     const missing = places().filter((place) => !checks.check(place));
     const open = session.checkable && missing.length > 0;
-    const check = open ? null : (found()?.check ?? null);
-    line.show(check, checks.state(...missing));
-    const hint = `For this, pass labelled images when the view is made: ${view}, data=images)`;
-    setAttribute(line.element, "title", check || session.checkable ? null : hint);
+    least = open ? null : found();
+    const check = least?.check ?? null;
+    const lacks = session.live && !session.checkable ? words.needs.data : checks.needs(...missing);
+    line.show(check, checks.state(...missing), lacks);
   };
   session.on(write);
   write();

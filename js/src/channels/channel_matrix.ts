@@ -23,7 +23,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const table = new Table(session, checks);
   const work = workLine(session, () => workOf(session.kernel, WORK));
   root.append(
-    header(session, agreementLine(session, checks, "ChannelMatrix(chip", chosen)),
+    header(session, agreementLine(session, checks, chosen)),
     toolbar(session, grid),
     grid.element,
     foot.element,

@@ -29,7 +29,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const cards = new Cards(session);
   const work = workLine(session, () => workOf(session.kernel, WORK));
   root.append(
-    header(session, agreementLine(session, checks, "ChannelVenn(chip, classes", places)),
+    header(session, agreementLine(session, checks, places)),
     h("div", { class: "hx-bar-line" }, new Classes(session, checks).element, limit.element),
     h("div", { class: "hx-body" }, plot.element, cards.element),
     work,

@@ -5,7 +5,7 @@ import { number, percent } from "../lib/words.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
 import type { Frame, Spot } from "./spots.ts";
-import { below, ownership, precision, spoken } from "./words.ts";
+import { below, ownership, precision, spoken, weakness } from "./words.ts";
 
 /** Average precision as a bar from 0 to 1, with a tick where a guess would be. */
 function precisionMark(part: Part): HTMLElement | null {
@@ -91,9 +91,13 @@ export function writeCard({ element, concept }: Card, session: Session, frame: F
   setAttribute(element, "aria-setsize", concept.parent?.children.length ?? 1);
   setAttribute(element, "aria-expanded", concept.children.length > 0 ? String(!closed) : null);
   own(element, concept, session);
-  const flags = [
-    ...new Set(concept.known.map((part) => part.flag).filter((flag) => flag !== null)),
-  ];
+  const doubts = concept.known.flatMap(({ hardly, flag }) => [hardly, flag]);
+  const flags = [...new Set(doubts.filter((doubt) => doubt !== null))];
+  const weak = first && !many ? weakness(concept, session, first.set) : "";
+  element.classList.toggle(
+    "hx-hardly",
+    concept.known.some((part) => part.hardly !== null),
+  );
   fill(
     element,
     short(concept.name, "hx-card-name"),
@@ -103,6 +107,7 @@ export function writeCard({ element, concept }: Card, session: Session, frame: F
       { class: "hx-words" },
       !many && first && share(concept, first),
       first && precisionMark(first),
+      weak && h("span", { class: "hx-weak" }, weak),
     ),
     flags.length > 0 && short(flags.join("; "), "hx-flag"),
     !many && first && restMark(first, true),
@@ -146,11 +151,13 @@ function figure(concept: Concept, session: Session, set: number): HTMLElement {
     ? countMark(part.count, of.images)
     : h("canvas", { "aria-hidden": "true", "data-set": set });
   const told = many && concept.parent && share(concept, part, true);
+  const weak = many ? weakness(concept, session, set) : "";
   const map = h(
     "span",
-    { class: "hx-map", title: many ? of.name : null },
+    { class: "hx-map", title: [many ? of.name : "", weak].filter(Boolean).join(": ") || null },
     canvas,
     many && h("span", { class: "hx-map-share" }, told || of.name),
+    weak && h("span", { class: "hx-weak" }, weak),
     many && restMark(part, false),
   );
   if (many) map.style.setProperty("--hx-of", `var(--hx-set-${set})`);

@@ -188,6 +188,7 @@ export class Chart {
       h("span", {}, name && target.name),
       h("span", {}, facts),
       this.told,
+      h("span", { class: "hx-of-it" }, of.pale),
     );
   }
 
@@ -200,7 +201,8 @@ export class Chart {
     this.drawn = this.slices.map((slice) => {
       const concept = inference.concepts.get(slice.key) as Concept;
       const label = svg("text", {}, concept.name);
-      if (brightness(concept.colour) <= 140) label.classList.add("hx-light");
+      if (concept.parts[this.set]?.hardly) label.classList.add("hx-on-pale");
+      else if (brightness(concept.colour) <= 140) label.classList.add("hx-light");
       const wide = pen?.measureText(concept.name).width ?? 1e9;
       const left = slice.unexplained;
       const gauge = left === null ? null : new GaugeMark(concept, inference, this.set, left);
@@ -227,6 +229,7 @@ export class Chart {
     path.style.fill = concept.colour;
     const light = brightness(concept.colour);
     path.classList.toggle("hx-faint", light > 244 || light < 45);
+    path.classList.toggle("hx-hardly", Boolean(concept.parts[this.set]?.hardly));
     return path;
   }
 

@@ -3,21 +3,22 @@
 import { FaithLine, lowest } from "../lib/checks.ts";
 import { searchField } from "../lib/controls.ts";
 import { fill, h } from "../lib/dom.ts";
+import type { Wording } from "../lib/trust.ts";
 import { number, percent } from "../lib/words.ts";
-import { type ConceptChecks, type Session, spots, WORDING } from "./session.ts";
+import { type ConceptChecks, type Session, spots, wording } from "./session.ts";
 
 export function header(session: Session, checks: ConceptChecks): HTMLElement {
   const title = h("h2", { class: "hx-title" });
-  const found = () => least(session, checks);
-  const wording = () => {
-    const subject = session.sets.length > 1 ? found()?.subject : undefined;
-    return subject === undefined ? WORDING : { ...WORDING, subject };
-  };
-  const faith = new FaithLine(wording, () => void checks.run(...spots(session.inference.root)));
+  const line = new FaithLine(
+    session.words,
+    () => wordingOf(session, least(session, checks)),
+    () => void checks.run(...spots(session.inference.root)),
+  );
   const writeFaith = () => {
     const { root } = session.inference;
     const all = root.known.map((part) => ({ concept: root, part }));
-    faith.show(found()?.check ?? null, checks.state(...all));
+    const found = least(session, checks);
+    line.show(found?.check ?? null, checks.state(...all), checks.needs(...all));
   };
   const update = () => {
     const { sets } = session;
@@ -41,7 +42,7 @@ export function header(session: Session, checks: ConceptChecks): HTMLElement {
     searchField("Explain another class", session.model.get("classes"), (target) =>
       session.explain(target),
     );
-  const heading = h("div", {}, title, faith.element);
+  const heading = h("div", {}, title, line.element);
   return h("header", { class: "hx-header" }, heading, h("div", { class: "hx-tools" }, search));
 }
 
@@ -51,8 +52,17 @@ function least({ inference, sets }: Session, checks: ConceptChecks) {
   const all = root.known.map((part) => ({
     name: sets[part.set]?.name ?? "",
     check: checks.check({ concept: root, part }),
+    part,
   }));
-  return all.every((one) => one.check) ? lowest(all) : null;
+  const found = all.every((one) => one.check) ? lowest(all) : null;
+  return found && { ...found, part: all.find((one) => one.check === found.check)?.part };
+}
+
+function wordingOf({ inference, sets }: Session, found: ReturnType<typeof least>): Wording {
+  const [first] = inference.root.known;
+  const part = found?.part ?? (sets.length === 1 ? first : undefined);
+  const said = part ? wording(part) : { what: "the weighing of the channels" };
+  return sets.length > 1 ? { ...said, subject: found?.subject } : said;
 }
 
 function told({ target, images }: Session["sets"][number]): string {

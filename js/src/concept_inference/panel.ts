@@ -5,8 +5,8 @@ import { button, fill, h, short } from "../lib/dom.ts";
 import { scaled } from "../lib/heat.ts";
 import type { Grid } from "../lib/pixels.ts";
 import type { Concept, Part } from "./payload.ts";
-import { type ConceptChecks, type Session, WORDING } from "./session.ts";
-import { layerName, levelName, ownership, sentences } from "./words.ts";
+import { type ConceptChecks, type Session, wording } from "./session.ts";
+import { layerName, levelName, ownership, sentences, weakness } from "./words.ts";
 
 const PIXELS = 520;
 const ASIDE = 1100; // from this width on the panel is beside the drawing, as its style says
@@ -96,6 +96,7 @@ export class Panel {
       sets.length > 1 && h("h4", {}, of?.name ?? ""),
       this.picture(concept, part),
       part.map && scale(part.map),
+      part.map && h("p", { class: "hx-layer" }, weakness(concept, this.session, part.set)),
       h(
         "div",
         { class: "hx-told" },
@@ -111,7 +112,7 @@ export class Panel {
 
   private faith(concept: Concept, part: Part): HTMLElement {
     const { element, write } = this.checks.line(
-      () => WORDING,
+      () => wording(part),
       () => ({ concept, part }),
     );
     this.lines.push(write);

@@ -16,6 +16,8 @@ interface SetPayload {
   /** How many images were explained together; 0 for one image with maps of its own. */
   images: number;
   notes: string[];
+  /** Which concepts are drawn pale, and why. */
+  pale?: string;
   model: string;
 }
 
@@ -32,6 +34,7 @@ interface Parts {
   count: number[];
   flag: (string | null)[];
   inferred: boolean[];
+  hardly?: (string | null)[];
 }
 
 export interface InferencePayload {
@@ -58,6 +61,8 @@ export interface Part {
   readonly flag: string | null;
   /** Whether it was inferred what it rests on. */
   readonly inferred: boolean;
+  /** That its classifier is hardly better than a guess, in words. */
+  readonly hardly: string | null;
   readonly map: Grid | null;
 }
 
@@ -138,6 +143,7 @@ function readParts({ parts, maps }: InferencePayload, made: Concept[]): void {
       count: cell(parts.count, i),
       flag: cell(parts.flag, i),
       inferred: cell(parts.inferred, i),
+      hardly: parts.hardly?.[i] ?? null,
       map: grid(cell(parts.map, i)),
     };
   });

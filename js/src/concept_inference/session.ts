@@ -1,9 +1,10 @@
 // What the parts of one view share: the inferences, what is chosen and open, the checks against
 // ablation, the kernel and what it is doing, and for how long.
 import type { AnyModel } from "@anywidget/types";
-import { Checks, type Wording } from "../lib/checks.ts";
+import { Checks } from "../lib/checks.ts";
 import { h } from "../lib/dom.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
+import type { Wording } from "../lib/trust.ts";
 import { progress, workLine } from "../lib/view.ts";
 import { Painter, type Pictures } from "./painter.ts";
 import {
@@ -107,7 +108,15 @@ export class Session extends ViewSession<State, Change> {
   }
 }
 
-export const WORDING: Wording = { advice: "what it is said to rest on" };
+/** What is said of a concept in a set: how its channels weigh, and how much of that concepts are. */
+export function wording({ unexplained }: Part): Wording {
+  return {
+    what: "the weighing of the channels",
+    whole: "it",
+    they: "these concepts",
+    total: unexplained === null ? null : 1 - unexplained,
+  };
+}
 
 /** A concept in one set. */
 interface ConceptPart {

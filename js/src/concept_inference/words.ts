@@ -3,6 +3,8 @@
 
 import { fill, h } from "../lib/dom.ts";
 import type { Layer } from "../lib/evidence.ts";
+import { range } from "../lib/pixels.ts";
+import { weakly } from "../lib/trust.ts";
 import { counted, number, percent, stageName } from "../lib/words.ts";
 import type { Concept, Inference, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -67,7 +69,8 @@ export function restOf(concept: Concept, inference: Inference, part: Part): stri
 export function precision(part: Part): string {
   if (part.precision === null) return "";
   const guess = part.chance === null ? "" : `; a guess would reach ${number(part.chance)}`;
-  return `Held-out average precision ${number(part.precision)}${guess}.`;
+  const said = part.hardly ? `: ${part.hardly}` : "";
+  return `Held-out average precision ${number(part.precision)}${guess}${said}.`;
 }
 
 function decision(inference: Inference, part: Part): string {
@@ -79,6 +82,16 @@ function decision(inference: Inference, part: Part): string {
 function found(inference: Inference, part: Part): string {
   const images = inference.payload.sets[part.set]?.images ?? 0;
   return images > 0 ? `Found in ${part.count} of ${images} images.` : "";
+}
+
+/** How weak a concept's map is beside the strongest of its level in a set; nothing where it is not. */
+export function weakness(concept: Concept, { inference, words }: Session, set: number): string {
+  const peak = (one: Concept) => {
+    const map = one.parts[set]?.map;
+    return map ? Math.max(...range(map).map(Math.abs)) : null;
+  };
+  const level = [...inference.concepts.values()].filter((one) => one.depth === concept.depth);
+  return weakly(words, peak(concept), level.map(peak));
 }
 
 /** What one set says of a concept, in plain sentences. */

@@ -8,6 +8,7 @@ import { coloured, paintOver, scaled } from "../lib/heat.ts";
 import type { Grid } from "../lib/pixels.ts";
 import { number, percent } from "../lib/words.ts";
 import { Bars, type Chart, caption, Pie, Spread, scaleWords } from "./charts.ts";
+import type { Card as Explained } from "./payload.ts";
 import { axis, Rows, waterfall } from "./rows.ts";
 import type { Picture, Session } from "./session.ts";
 import { exact, signed } from "./words.ts";
@@ -173,6 +174,16 @@ class Card {
     };
   }
 
+  private faith({ check, total }: Explained): HTMLElement {
+    const { words } = this.session;
+    const wording = {
+      what: "the order of these concepts",
+      whole: "the score's range",
+      total: total ?? null,
+    };
+    return faithLine(words, check ?? null, wording, words.needs.parts);
+  }
+
   private facts(): HTMLElement {
     const { session, image } = this;
     const card = session.cards[image];
@@ -197,8 +208,8 @@ class Card {
         `score of ${session.report.target}`,
         typeof likely === "number" ? `, probability ${percent(likely)}` : null,
       ),
+      card && this.faith(card),
       h("p", {}, card?.explained),
-      card?.check && faithLine(card.check, { advice: "these contributions" }),
       card?.warning ? h("p", { class: "hx-doubt" }, h("b", {}, "⚑ "), card.warning) : null,
       ...(card?.notes ?? []).map((note) => h("p", { class: "hx-soft" }, note)),
       session.live && remove,

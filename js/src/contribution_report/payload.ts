@@ -1,6 +1,6 @@
 // What comes from the kernel: names in their order, numbers and sentences per image, maps.
-import type { Check } from "../lib/checks.ts";
 import { type Buffer, bytesOf, decodeMap, type Grid, range } from "../lib/pixels.ts";
+import type { Check } from "../lib/trust.ts";
 import type { Sum } from "./waterfall.ts";
 
 export interface Card extends Sum {
@@ -17,6 +17,8 @@ export interface Card extends Sum {
   entropies: string;
   /** Where Grad-CAM is strong, or why there is none. */
   attention: string;
+  /** The share of the score's range that bias and concepts reach; null where it has none. */
+  total?: number | null;
   /** How far contributions agree with ablation; null where concepts cannot be taken out. */
   check?: Check | null;
   baseline: Sum | null;

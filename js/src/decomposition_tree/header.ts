@@ -40,7 +40,7 @@ export class Header {
       this.changeMethod(method),
     );
     const faith = checks.line(
-      () => wording(session.tree),
+      () => wording(session.tree.root, session.tree),
       () => session.tree.root,
     );
     const search = searchField("Explain another class", session.model.get("classes"), retarget);

@@ -9,7 +9,7 @@ import type { Box } from "./geometry.ts";
 import type { Shown } from "./painter.ts";
 import type { Change, Session, TreeChecks } from "./session.ts";
 import type { TreeNode } from "./tree.ts";
-import { levelName, nodeName, sentences, unitOf, wording } from "./words.ts";
+import { levelName, nodeName, sentences, unitOf, weakness, wording } from "./words.ts";
 
 const SHOWN: [Shown, string][] = [
   ["map", "Map"],
@@ -54,7 +54,7 @@ export class Panel {
     private readonly retarget: (target: number) => void,
   ) {
     this.faith = checks.line(
-      () => wording(session.tree),
+      () => wording(session.current, session.tree),
       () => session.current,
     );
     this.element.append(
@@ -157,6 +157,7 @@ export class Panel {
     if (this.scale.hidden) return;
     const { bar, marks, zero } = mapRamp(node.map, 25);
     if (zero !== null) bar.append(tickAt(zero));
+    const weak = weakness(node, this.session.words);
     fill(
       this.scale,
       bar,
@@ -166,6 +167,7 @@ export class Panel {
         {},
         `${zero !== null ? "against (blue) and for: " : ""}${unitOf(node, this.session.tree)}, per cell`,
       ),
+      weak !== "" && h("p", {}, `${weak} beside it`),
     );
   }
 

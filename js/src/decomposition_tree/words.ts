@@ -1,5 +1,6 @@
 // Facts in words: what is read on the screen and by a screen reader.
-import type { Wording } from "../lib/checks.ts";
+import { range } from "../lib/pixels.ts";
+import { type Wording, type Words, weakly } from "../lib/trust.ts";
 import { number, percent, stageName } from "../lib/words.ts";
 import { estimatedShare, type Layer, type Tree, type TreeNode } from "./tree.ts";
 
@@ -46,19 +47,12 @@ function place(node: TreeNode): string {
 }
 
 function below(node: TreeNode): string {
-  const { activated, completeness } = node.facts;
+  const { activated } = node.facts;
   if (activated === null) return "";
   const side = opposed(node) ? "against" : "for";
   if (activated === 0) return `No channel below is activated: nothing further speaks ${side} it.`;
   const channels = activated === 1 ? "One channel speaks" : `${activated} channels speak`;
-  const sum =
-    completeness === null
-      ? ""
-      : ` All contributions below add up to ${percent(completeness)} of it` +
-        (Math.abs(completeness - 1) < 0.005
-          ? ": the step is exact."
-          : "; the difference is bias, or what is not linear.");
-  return `${channels} ${side} it in the layer below.${sum}`;
+  return `${channels} ${side} it in the layer below.`;
 }
 
 /** The facts of a node in plain sentences. */
@@ -106,9 +100,20 @@ export function spoken(node: TreeNode, tree: Tree): string {
     .join(", ");
 }
 
-/** What the line on faithfulness speaks of. */
-export function wording(tree: Tree): Wording {
-  return tree.payload.method === "ablation"
-    ? { subject: "measured by ablation; the gradient", advice: "gradients here" }
-    : { advice: "these shares, measure them by ablation" };
+/** How weak a node's map is beside the strongest of its siblings; nothing where it is not. */
+export function weakness(node: TreeNode, words: Words): string {
+  const peak = ({ map }: TreeNode) => Math.max(...range(map).map(Math.abs));
+  return weakly(words, peak(node), node.parent?.children.map(peak) ?? []);
+}
+
+/** What is said of the channels below a node, and how much of it they are. */
+export function wording(node: TreeNode, tree: Tree): Wording {
+  const shown = node.children.reduce((sum, child) => sum + child.facts.share, 0);
+  return {
+    what: "the order of these channels",
+    whole: node.parent ? "this channel" : "the decision",
+    total: node.facts.completeness,
+    shown: node.children.length > 0 ? shown : null,
+    measured: tree.payload.method === "ablation",
+  };
 }

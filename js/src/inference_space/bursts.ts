@@ -14,12 +14,6 @@ import { known, type Shown, subset } from "./payload.ts";
 import { MOST_CHARTS, type Session } from "./session.ts";
 import { pointName } from "./words.ts";
 
-const HOW =
-  "This comparison holds no inferences of single images. " +
-  "chain.compare(sets, concept, level, inferences=True) makes them; " +
-  "InferenceSpace(comparison, chain, images=sets) infers them when points are chosen.";
-const GONE = "The inference of this point was not kept with the page.";
-
 export class Bursts {
   readonly element = h("section", { class: "hx-chosen", "aria-label": "Sunbursts" });
   private readonly head = h("div", { class: "hx-chosen-head" });
@@ -71,7 +65,7 @@ export class Bursts {
 
   private write(): void {
     const { session } = this;
-    const { points, space, missing, live } = session;
+    const { points, space, missing, live, charts } = session;
     const busy = session.kernel.busy.includes("infer");
     const names = listed(points.map((i) => pointName(space, session.point(i))));
     const left = listed(missing.map((i) => pointName(space, session.point(i))));
@@ -81,19 +75,15 @@ export class Bursts {
       points.length === 0 && h("p", { class: "hx-layer" }, this.hint()),
       busy && this.work(left),
       missing.length > 0 && !busy && live && this.offer(left),
-      missing.length > 0 && !live && h("p", { class: "hx-layer" }, this.lack()),
+      missing.length > 0 && !live && h("p", { class: "hx-layer" }, charts.lack),
       points.length > 0 && button("Close", () => session.arrange({ points: [] })),
     );
   }
 
   private hint(): string {
     const { live, charts } = this.session;
-    if (!live && charts.of.length === 0) return HOW;
+    if (!live && charts.of.length === 0) return charts.lack;
     return `Choose points to see what their decisions rest on: click, Shift + click for up to ${MOST_CHARTS}.`;
-  }
-
-  private lack(): string {
-    return this.session.charts.of.length === 0 ? HOW : GONE;
   }
 
   private offer(names: string): HTMLElement {

@@ -1,7 +1,7 @@
 // Inferences of sets of images as points in space, beside the table of their distances.
 import "./inference_space.css";
 import type { AnyModel } from "@anywidget/types";
-import { type Check, type Checks, FaithLine } from "../lib/checks.ts";
+import { type Checks, FaithLine } from "../lib/checks.ts";
 import { h } from "../lib/dom.ts";
 import { type Banner, view } from "../lib/view.ts";
 import { counted } from "../lib/words.ts";
@@ -9,11 +9,9 @@ import { Bursts } from "./bursts.ts";
 import { PlotKeys, tools } from "./controls.ts";
 import { legend } from "./markers.ts";
 import { Plot } from "./plot.ts";
-import { pointChecks, Session, type State, together } from "./session.ts";
+import { pointChecks, Session, type State } from "./session.ts";
 import { Table } from "./table.ts";
-import { pointList, pointName } from "./words.ts";
-
-const BOLD = "Bold: larger than the spread within both sets. Diagonal: the spread within a set.";
+import { pointList } from "./words.ts";
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const complain = (error: unknown) => banner.show(error);
@@ -28,12 +26,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     legend(session),
     new Table(session).element,
     h("div", { class: "hx-verdict" }, ...payload.verdict.map((line) => h("p", {}, line))),
-    h(
-      "div",
-      { class: "hx-remarks" },
-      payload.groups.length > 1 && h("p", {}, BOLD),
-      ...payload.remarks.map((line) => h("p", {}, line)),
-    ),
+    h("div", { class: "hx-remarks" }, ...payload.remarks.map((line) => h("p", {}, line))),
   );
   const main = h(
     "div",
@@ -73,18 +66,14 @@ function header(session: Session, checks: Checks<number>): HTMLElement {
 /** How far the inferences of all images agree with ablation. */
 function faith(session: Session, checks: Checks<number>): HTMLElement {
   const { space } = session;
-  const advice = "the places of these points";
   const line = new FaithLine(
-    () => ({ advice }),
+    session.words,
+    () => ({ what: "where these points lie" }),
     () => void checks.run(...space.points.keys()),
   );
   const write = () => {
-    const known = space.points.flatMap((point, i): [string, Check][] => {
-      const check = checks.check(i);
-      return check ? [[pointName(space, point), check]] : [];
-    });
-    const all = known.length === space.points.length;
-    line.show(all ? together(new Map(known)) : null, checks.state(...space.points.keys()));
+    const every = [...space.points.keys()];
+    line.show(session.check("all"), checks.state(...every), checks.needs(...every));
   };
   session.on((change) => change === "checks" && write());
   write();

@@ -68,6 +68,8 @@ export function readSpace(payload: SpacePayload): Space {
 export interface ChartsPayload {
   /** The point of each set of the inference. */
   of: number[];
+  /** Why an inference that is asked for is not here. */
+  lack: string;
   inference: InferencePayload;
   pictures: Pictures;
 }

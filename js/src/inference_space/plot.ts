@@ -1,9 +1,9 @@
 // The plot: drawn on a canvas, turned by hand and keys, its points under the pointer told beside them.
 
-import { type Check, verdict } from "../lib/checks.ts";
 import { fill, h, reducedMotion } from "../lib/dom.ts";
 import { listenToGestures, type Transform } from "../lib/plane.ts";
 import { followTheme } from "../lib/theme.ts";
+import type { Check } from "../lib/trust.ts";
 import { counted } from "../lib/words.ts";
 import { draw, markSize } from "./draw.ts";
 import { FIRST, hit, type Seen, Sight, type Turn, turned, zoomed } from "./projection.ts";
@@ -35,7 +35,7 @@ class Tip {
   }
 
   private write(point: number): void {
-    const { space, thumbnails } = this.session;
+    const { space, thumbnails, words } = this.session;
     const one = this.session.point(point);
     const canvas = h("canvas", {});
     this.shown = point;
@@ -46,7 +46,7 @@ class Tip {
       this.pictured && canvas,
       h("b", {}, pointName(space, one)),
       h("span", {}, space.payload.groups[one.set]?.concept ?? ""),
-      this.faith && h("span", { "data-verdict": verdict(this.faith) }, agreement(this.faith)),
+      h("span", {}, agreement(words, this.faith)),
     );
   }
 }
@@ -114,7 +114,7 @@ export class Plot {
       session.space,
       session.point(point),
       chosen,
-      session.check(String(point)),
+      agreement(session.words, session.check(String(point))),
     );
   }
 

@@ -2,7 +2,7 @@
 // the kernel, and which points are checked against ablation: those chosen, then all, while quick.
 
 import type { AnyModel } from "@anywidget/types";
-import { type Check, Checks } from "../lib/checks.ts";
+import { Checks } from "../lib/checks.ts";
 import { bitmapsOf, type Files } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import {
@@ -180,17 +180,4 @@ export function pointChecks(session: Session): Checks<number> {
     spot: (point) => ({ key: String(point), fields: { point } }),
     wanted: () => [...session.points, ...session.space.points.keys()],
   });
-}
-
-/** The checks of points as one: their mean, and the point that agrees least. */
-export function together(checks: ReadonlyMap<string, Check>): Check | null {
-  const known = [...checks].filter(([, check]) => check.r !== null);
-  const [first] = known;
-  if (!first) return null;
-  const values = known.map(([, check]) => check.r as number);
-  const least = Math.min(...values);
-  const mean = values.reduce((sum, r) => sum + r, 0) / values.length;
-  const name = known[values.indexOf(least)]?.[0] ?? "";
-  const { count, parts } = first[1];
-  return { r: mean, count, parts, images: known.length, least: { r: least, name } };
 }

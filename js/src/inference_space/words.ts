@@ -1,7 +1,7 @@
 // Facts about a comparison in words: what is read on the screen and by a screen reader; all points by
 // their sets, for who cannot see the plot.
-import { type Check, places } from "../lib/checks.ts";
 import { button, fill, h } from "../lib/dom.ts";
+import { type Check, kindOf, type Words } from "../lib/trust.ts";
 import { counted, number, percent } from "../lib/words.ts";
 import type { Entry, Point, Space } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -32,19 +32,17 @@ export function spoken(space: Space, s: number, t: number): string {
   return `Between ${one} and ${other}: ${distance(entry)}${said}${entry.p ? `, ${entry.p}` : ""}`;
 }
 
-/** How far one image agrees with ablation, in short. */
-export function agreement({ r }: Check): string {
-  return r === null
-    ? "cannot be compared with ablation"
-    : `agreement with ablation: r = ${places(r)}`;
+/** How far where one image lies can be trusted, in short; nothing where it was not checked. */
+export function agreement(words: Words, check: Check | null): string {
+  return check ? words.short[kindOf(words, check)] : "";
 }
 
 /** What a point is, when one comes to it by keyboard. */
-export function told(space: Space, point: Point, chosen: boolean, check: Check | null): string {
+export function told(space: Space, point: Point, chosen: boolean, said: string): string {
   const group = space.payload.groups[point.set];
   const where = point.at.map((value, axis) => `PC${axis + 1} ${number(value)}`).join(", ");
   const facts = `${point.number} of ${counted(group?.images ?? 0, "image")}; ${group?.concept} inferred`;
-  const faith = check ? `; ${agreement(check)}` : "";
+  const faith = said ? `; ${said}` : "";
   return `${pointName(space, point)}, ${facts}; ${where}${faith}${chosen ? "; chosen" : ""}`;
 }
 
@@ -59,7 +57,7 @@ export function pointList(session: Session): HTMLElement {
     const on = session.points.includes(i);
     const name = button(pointName(space, point), () => session.choose(i, true), {
       "aria-pressed": String(on),
-      title: told(space, point, on, session.check(String(i))),
+      title: told(space, point, on, agreement(session.words, session.check(String(i)))),
       "data-point": i,
     });
     name.addEventListener("pointerenter", () => session.look(i));

@@ -211,6 +211,7 @@ export class HeatGrid {
     if (!cell && error !== null) return [h("span", { class: "hx-why-not" }, error)];
     if (!cell) return [h("span", {}, this.session.live ? "…" : "not in this evidence")];
     const [open, all] = cell.channels ?? [0, 0];
+    const weak = this.session.weakness(cell);
     return [
       cell.picture ? false : h("span", { title: "largest value" }, number(cell.high)),
       cell.channels !== null &&
@@ -220,6 +221,7 @@ export class HeatGrid {
           share(open / all),
           h("span", {}, String(open), h("i", {}, ` / ${all}`)),
         ),
+      weak !== "" && h("span", { class: "hx-weak" }, weak),
     ];
   }
 

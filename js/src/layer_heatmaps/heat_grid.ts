@@ -62,6 +62,12 @@ export function strongest<E extends Extent>(
   return Math.max(0, ...sizes) || 1;
 }
 
+/** The peaks of the maps of one layer, to which a map on its own scale is compared. */
+export function peaks<E extends Extent>(one: E, shown: readonly E[], signed: boolean): number[] {
+  const peers = shown.filter(({ layer }) => layer === one.layer);
+  return peers.map(({ low, high }) => Math.max(high, signed ? -low : 0));
+}
+
 export const SPARSITY = { least: 0.0003, most: 1, steps: 200 };
 const DECADES = Math.log(SPARSITY.most / SPARSITY.least);
 

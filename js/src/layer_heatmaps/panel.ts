@@ -83,7 +83,7 @@ export class Panel {
     private readonly session: Session,
     checks: MapChecks,
   ) {
-    const wording = () => ({ subject: "the sum over channels", advice: "this map" });
+    const wording = () => ({ what: "this map" });
     this.faith = checks.line(wording, () => session.current);
     const press = () => {
       const { current } = session;
@@ -130,9 +130,11 @@ export class Panel {
   private write(cell: HeatCell | null, error: string | null): void {
     const { notes } = this.session.sheet.payload;
     const [layer, ...sentences] = cell ? facts(this.session.sheet, cell) : [""];
+    const weak = cell ? this.session.weakness(cell) : "";
     fill(
       this.told,
       layer !== "" && h("p", { class: "hx-layer" }, layer),
+      weak !== "" && h("p", { class: "hx-layer" }, `The map is ${weak} of its layer.`),
       ...sentences.map((text) => h("p", {}, text)),
       error !== null && h("p", { class: "hx-error", role: "alert" }, error),
       ...notes.map((text) => h("p", { class: "hx-layer" }, text)),

@@ -6,7 +6,8 @@ import { type Checkable, Checks } from "../lib/checks.ts";
 import type { Fields } from "../lib/kernel.ts";
 import type { Buffer } from "../lib/pixels.ts";
 import { Arrangement, ViewSession, type ViewState } from "../lib/session.ts";
-import { type Scale, type Shape, shapeOf, strongest } from "./heat_grid.ts";
+import { weakly } from "../lib/trust.ts";
+import { peaks, type Scale, type Shape, shapeOf, strongest } from "./heat_grid.ts";
 import { Painter } from "./painter.ts";
 import { type HeatCell, type Key, Sheet, type SheetPayload, spotOf } from "./sheet.ts";
 
@@ -155,6 +156,14 @@ export class Session extends ViewSession<State, Change> {
   strongest(cell: HeatCell): number {
     const { scale, signed } = this.arrangement;
     return strongest(cell, this.shown, scale, signed);
+  }
+
+  /** How weak a map is that is drawn on its own scale, beside those of its layer. */
+  weakness(cell: HeatCell): string {
+    const { scale, signed } = this.arrangement;
+    if (scale !== "map" || cell.picture) return "";
+    const drawn = this.shown.filter((one) => !one.picture);
+    return weakly(this.words, peaks(cell, [cell], signed)[0], peaks(cell, drawn, signed));
   }
 
   hover(place: Selected | null): void {

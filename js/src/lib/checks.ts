@@ -1,104 +1,65 @@
-// Checks against ablation: how far what a view says agrees with it, in one line, red and in words
-// where it is little; and the checks of what is looked at, made by themselves as long as they are
-// quick. Thresholds and sentences are Python's too: they stand in one file, where the kernel reads
-// them.
-import words from "../../../hexplain_widgets/widgets/_shared/agreement.json" with { type: "json" };
+// Checks against ablation: how far what a view says can be trusted, in one sentence, red where it
+// cannot, with its figures behind it; and the checks of what is looked at, made by themselves as long
+// as they are quick. What was not checked has a button beside it, and what a check takes or lacked.
 import { button, fill, h } from "./dom.ts";
 import { Cancelled, type Fields, type Kernel, Unheard } from "./kernel.ts";
-
-/** What the kernel found when it removed the parts one by one. */
-export interface Check {
-  r: number | null;
-  rank?: number | null;
-  count: number;
-  parts: string;
-  images?: number;
-  /** Where `r` is a mean over images: the one that agrees least. */
-  least?: { r: number; name: string };
-  seconds?: number;
-  /** Why a good correlation says little, in the kernel's words: few parts, or one that decides. */
-  caution?: string;
-}
-
-type Verdict = "good" | "fair" | "poor" | "unknown";
+import {
+  behind,
+  type Check,
+  filled,
+  type Kind,
+  kindOf,
+  sentence,
+  time,
+  type Wording,
+  type Words,
+} from "./trust.ts";
 
 /** A check that takes longer is made when it is asked for. */
 export const QUICK = 1;
-
-export function verdict(check: Check): Verdict {
-  if (check.r === null) return "unknown";
-  if (check.r >= words.good) return check.caution ? "fair" : "good";
-  return check.r >= words.poor ? "fair" : "poor";
-}
-
-/** What the line speaks of: nothing where it is the view itself; what not to rely on. */
-export interface Wording {
-  subject?: string;
-  advice: string;
-}
-
-export function told(check: Check, { subject, advice }: Wording): string {
-  const { r, parts, seconds } = check;
-  const who = subject === undefined ? "" : `${subject} `;
-  const over = (check.images ?? 1) > 1 ? ` in ${check.images} images` : "";
-  const count = `${check.count} ${parts}${over}`;
-  const found = verdict(check);
-  if (r === null || found === "unknown") return who + filled(words.unknown, { count });
-  const sentence = filled(words.known, {
-    degree: check.caution ? "" : words.degrees[found],
-    r: places(r) + andLeast(check),
-    size: `${count}${seconds === undefined ? "" : `, ${time(seconds)}`}`,
-    doubt: found === "poor" ? filled(words.doubt, { advice }) : "",
-  });
-  return who + sentence + (check.caution ?? "");
-}
-
-/** A sentence with its places filled. */
-function filled(sentence: string, values: Readonly<Record<string, string>>): string {
-  return sentence.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
-}
-
-/** A mean hides bad images: the lowest is said beside it. */
-function andLeast({ least }: Check): string {
-  if (!least) return "";
-  const low =
-    least.r < words.poor ? `, but only ${places(least.r)}` : `, ${places(least.r)} at least`;
-  return ` on average${low} in ${least.name}`;
-}
-
-export function places(r: number): string {
-  return r.toFixed(2).replace("-", "−");
-}
-
-function time(seconds: number): string {
-  if (seconds < 0.05) return "< 0.1 s";
-  return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`;
-}
 
 export type State = "idle" | "running" | "still";
 
 /** A line that stands for one check: known, under way, to be asked for, or not to be had. */
 export class FaithLine {
-  readonly element = h("p", { class: "hx-faith", role: "status" });
+  readonly element = h("div", { class: "hx-faith" });
+  private readonly mark = h("span", { class: "hx-faith-mark", "aria-hidden": "true" });
+  private readonly said = h("span", { role: "status" });
+  private readonly body = h("div", { class: "hx-faith-body" });
+  private readonly muted = h("small", {});
+  private readonly offer: HTMLElement;
   private shown = "";
 
   constructor(
+    private readonly words: Words,
     private readonly wording: () => Wording,
-    private readonly ask: () => void,
-  ) {}
-
-  show(check: Check | null, state: State): void {
-    const text = check ? told(check, this.wording()) : state;
-    if (text === this.shown) return;
-    this.shown = text;
-    this.element.dataset.verdict = check ? verdict(check) : "unknown";
-    fill(this.element, ...(check ? marked(check, text) : this.open(state)));
+    ask: () => void,
+  ) {
+    const more = h("span", { class: "hx-faith-more" }, words.ask);
+    const summary = h("summary", {}, this.mark, this.said, " ", more, " ", this.muted);
+    this.offer = button(words.check, ask);
+    this.element.append(h("details", {}, summary, this.body), this.offer);
   }
 
-  private open(state: State): (Node | string)[] {
-    if (state === "running") return ["checking against ablation …"];
-    if (state === "still") return ["not checked against ablation"];
-    return [button("Check against ablation", this.ask)];
+  /** Say what is known; where nothing is, offer to check, with what it takes or lacked. */
+  show(check: Check | null, state: State, needs: string | null = null): void {
+    const { words } = this;
+    const wording = this.wording();
+    const [said, lines] = [sentence(words, check, wording), behind(words, check, wording)];
+    const open = !check && !wording.measured;
+    const { running } = words;
+    const { model: still, time: idle } = words.needs;
+    const muted = state === "running" ? running : (needs ?? { still, idle }[state]);
+    const text = [said, ...lines, open && muted, state].join("\n");
+    if (text === this.shown) return;
+    this.shown = text;
+    const kind = kindOf(words, check, wording);
+    this.element.dataset.verdict = kind;
+    this.mark.textContent = words.marks[kind];
+    this.said.textContent = said;
+    fill(this.body, ...lines.map((line) => h("p", {}, line)));
+    this.muted.textContent = open ? muted : "";
+    this.offer.hidden = !open || state !== "idle";
   }
 }
 
@@ -115,30 +76,32 @@ export function lowest(all: readonly Named[]): { check: Check; subject: string }
   const { name, check } = first;
   if (known.length === 1) return { check, subject: name };
   const of = known.length < all.length ? `the ${known.length} checked` : known.length;
-  return { check, subject: `${name}, the lowest of ${of},` };
+  return { check, subject: `${name}, the lowest of ${of}` };
 }
 
-/** The line of a check that is known, and stays. */
-export function faithLine(check: Check, wording: Wording): HTMLElement {
-  const attributes = { class: "hx-faith", "data-verdict": verdict(check) };
-  return h("p", attributes, ...marked(check, told(check, wording)));
+/** The line of a check that is known or cannot be had, and stays. */
+export function faithLine(
+  words: Words,
+  check: Check | null,
+  wording: Wording,
+  needs: string | null = null,
+): HTMLElement {
+  const line = new FaithLine(
+    words,
+    () => wording,
+    () => undefined,
+  );
+  line.show(check, "still", needs);
+  return line.element;
 }
 
 /** The verdict where there is no room for the line, which is its title. */
-export function faithNote(check: Check, wording: Wording): HTMLElement {
-  const title = told(check, wording);
-  const attributes = { class: "hx-faith", "data-verdict": verdict(check), title };
-  const r = check.r === null ? "not known" : `r = ${places(check.r)}`;
-  return h("span", attributes, mark(verdict(check)), r);
-}
-
-function marked(check: Check, text: string): [HTMLElement, string] {
-  return [mark(verdict(check)), text];
-}
-
-/** The verdict as a shape, so that it does not rest on colour alone. */
-function mark(found: Verdict): HTMLElement {
-  return h("span", { class: "hx-faith-mark", "aria-hidden": "true" }, words.marks[found]);
+export function faithNote(words: Words, check: Check, wording: Wording): HTMLElement {
+  const kind: Kind = kindOf(words, check, wording);
+  const title = [sentence(words, check, wording), ...behind(words, check, wording)].join("\n");
+  const mark = h("span", { class: "hx-faith-mark", "aria-hidden": "true" }, words.marks[kind]);
+  const attributes = { class: "hx-faith", "data-verdict": kind, title };
+  return h("span", attributes, mark, words.short[kind]);
 }
 
 /** Something that can be checked: how it is kept, and what the kernel is asked. */
@@ -150,9 +113,9 @@ export interface Checkable {
 /** A view's session, as far as its checks need it. */
 export interface Checked {
   readonly live: boolean;
+  readonly words: Words;
   readonly kernel: Kernel;
   check(key: string): Check | null;
-  complain(error: unknown): void;
   on(listener: (change: string) => void): void;
   /** A check has begun or ended. */
   tell(change: "checks"): void;
@@ -178,7 +141,9 @@ export class Checks<T> {
   private slow = false;
   private started = false;
   private limit: number;
-  private readonly failed = new Set<string>();
+  private took: number | null = null;
+  /** What checks lacked, in the kernel's words. */
+  private readonly failed = new Map<string, string>();
 
   constructor(
     private readonly view: Checked,
@@ -212,6 +177,14 @@ export class Checks<T> {
     return this.spots(all).some(({ key }) => key === this.running) ? "running" : "idle";
   }
 
+  /** What a check of these lacked, or takes by what another took; null where that is not known. */
+  needs(...all: readonly T[]): string | null {
+    const lacks = this.spots(all).flatMap(({ key }) => this.failed.get(key) ?? []);
+    if (lacks.length > 0) return [...new Set(lacks)].join(" ");
+    const { again } = this.view.words.needs;
+    return this.took === null ? null : filled(again, { time: time(this.took) });
+  }
+
   /** Check those of these that are not known yet; a cancel ends it. */
   async run(...all: readonly T[]): Promise<void> {
     for (const one of this.spots(all))
@@ -221,11 +194,11 @@ export class Checks<T> {
   /** A line on what is looked at, hidden where that cannot be checked. */
   line(wording: () => Wording, one: () => T | null): { element: HTMLElement; write(): void } {
     const asked = () => [one()].filter((now) => now !== null && this.has(now)) as T[];
-    const line = new FaithLine(wording, () => void this.run(...asked()));
+    const line = new FaithLine(this.view.words, wording, () => void this.run(...asked()));
     const write = () => {
       const [now] = asked();
       line.element.hidden = now === undefined;
-      if (now !== undefined) line.show(this.check(now), this.state(now));
+      if (now !== undefined) line.show(this.check(now), this.state(now), this.needs(now));
     };
     return { element: line.element, write };
   }
@@ -255,14 +228,12 @@ export class Checks<T> {
     view.tell("checks");
     try {
       const found = (await ask("check", one.fields)) as unknown as Check;
-      this.slow = (found.seconds ?? 0) > this.limit;
+      this.took = found.seconds ?? null;
+      this.slow = (this.took ?? 0) > this.limit;
       this.limit = QUICK;
     } catch (error) {
       if (error instanceof Cancelled) this.slow ||= !this.gaveWay(error);
-      else {
-        this.failed.add(one.key);
-        view.complain(error);
-      }
+      else this.failed.set(one.key, error instanceof Error ? error.message : String(error));
     }
     this.running = null;
     view.tell("checks");

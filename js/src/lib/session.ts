@@ -1,9 +1,9 @@
 // What the parts of a view share: the model, the kernel, and who is told of changes; in a view of
 // channels the layers and the chosen channel, too.
 import type { AnyModel } from "@anywidget/types";
-import type { Check } from "./checks.ts";
 import type { Layer } from "./evidence.ts";
 import { Cancelled, type Fields, Kernel } from "./kernel.ts";
+import type { Check, Words } from "./trust.ts";
 
 export interface ViewState {
   [name: string]: unknown;
@@ -11,6 +11,8 @@ export interface ViewState {
   view: object;
   /** How far what is shown agrees with ablation, where it was checked. */
   checks?: Record<string, Check>;
+  /** The sentences of trust. */
+  words?: Words;
 }
 
 /** How a person arranged a view. It lives in the model, so it is saved and shared by its views. */
@@ -55,6 +57,10 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
 
   get live(): boolean {
     return this.model.get("live");
+  }
+
+  get words(): Words {
+    return this.model.get("words") as Words;
   }
 
   /** How far one thing shown agrees with ablation, if it was checked. */

@@ -6,7 +6,7 @@ import { counted, number } from "../lib/words.ts";
 import { Chart } from "./chart.ts";
 import { above, type ConceptNode } from "./hierarchy.ts";
 import { Maps } from "./maps.ts";
-import type { GraphPayload, Quality } from "./payload.ts";
+import type { Quality } from "./payload.ts";
 import { Regions } from "./regions.ts";
 import type { Link } from "./ribbons.ts";
 import type { Session } from "./session.ts";
@@ -114,7 +114,7 @@ export class Details {
         ),
       flags[i] ? doubt(flags[i]) : null,
       figures(quality[i] as Quality),
-      faith(session.graph, i),
+      faith(session, i),
     );
     const links = session.neuronsOf(i);
     fill(
@@ -272,10 +272,8 @@ function key(session: Session): HTMLElement {
   );
 }
 
-/** How far a concept's scores agree with taking its neurons out; nothing where it was not checked. */
-function faith({ agreement, width }: GraphPayload, i: number): HTMLElement | null {
-  const r = agreement?.[i];
-  if (r === undefined || width === undefined) return null;
-  const check = { r, count: width, parts: "neurons" };
-  return faithLine(check, { subject: "the scores", advice: "them" });
+/** How far the order of a concept's neurons can be trusted; nothing of a doubtful one. */
+function faith({ graph, words }: Session, i: number): HTMLElement | null {
+  if (graph.flags[i]) return null;
+  return faithLine(words, graph.checks?.[i] ?? null, { what: "the order of these neurons" });
 }

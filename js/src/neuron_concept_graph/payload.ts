@@ -1,6 +1,7 @@
 // What comes from the kernel: concepts and neurons, portraits, chosen images and maps on them.
 import type { Layer } from "../lib/evidence.ts";
 import { type Buffer, bytesOf, decodeMap, filesOf, type Grid, type Span } from "../lib/pixels.ts";
+import type { Check } from "../lib/trust.ts";
 
 export interface Quality {
   precision: number;
@@ -26,10 +27,8 @@ export interface GraphPayload {
   layer: string;
   layers: Layer[];
   f1: number[][];
-  /** How far each concept's scores agree with ablation; views of before have none. */
-  agreement?: (number | null)[];
-  /** The neurons of the layer. */
-  width?: number;
+  /** How far each concept's scores agree with ablation; null where that is not known. */
+  checks?: (Check | null)[];
   most: number;
   notes: string[];
   model: string;

@@ -1,60 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { type Check, Checks, lowest, told, verdict } from "../../src/lib/checks.ts";
+import { Checks, lowest } from "../../src/lib/checks.ts";
 import { Cancelled, KernelError, Unheard } from "../../src/lib/kernel.ts";
-
-const check = (r: number | null): Check => ({ r, count: 512, parts: "channels", seconds: 0.12 });
-const OF_TREE = { advice: "these shares" };
-
-describe("the line on faithfulness", () => {
-  it("says how far a view agrees with ablation, over how many channels, and what it took", () => {
-    expect(told(check(0.961), OF_TREE)).toBe(
-      "agrees with ablation: r = 0.96 (512 channels, 0.1 s)",
-    );
-  });
-
-  it("says over how many images both sides were averaged", () => {
-    expect(told({ ...check(0.9), images: 8 }, OF_TREE)).toBe(
-      "agrees with ablation: r = 0.90 (512 channels in 8 images, 0.1 s)",
-    );
-  });
-
-  it("says in words what not to rely on where it agrees little", () => {
-    expect(told(check(-0.12), OF_TREE)).toBe(
-      "agrees poorly with ablation: r = −0.12 (512 channels, 0.1 s): do not rely on these shares",
-    );
-    expect(told(check(0.6), OF_TREE)).toContain("agrees in part with ablation");
-  });
-
-  it("gives a verdict at the bounds", () => {
-    expect([1, 0.8, 0.79, 0.5, 0.49, -1, null].map((r) => verdict(check(r)))).toEqual([
-      "good",
-      "good",
-      "fair",
-      "fair",
-      "poor",
-      "poor",
-      "unknown",
-    ]);
-  });
-
-  it("does not invent a correlation where one side is constant", () => {
-    expect(told(check(null), OF_TREE)).toBe(
-      "cannot be compared with ablation: all 512 channels weigh the same",
-    );
-  });
-
-  it("leaves out the time where nobody measured it, and names what it speaks of", () => {
-    const saved = { r: 0.9, count: 24, parts: "channels" };
-    expect(told(saved, { subject: "the gradient", advice: "it" })).toBe(
-      "the gradient agrees with ablation: r = 0.90 (24 channels)",
-    );
-  });
-
-  it("writes short and long times as one reads them", () => {
-    expect(told({ ...check(1), seconds: 0.004 }, OF_TREE)).toContain("< 0.1 s");
-    expect(told({ ...check(1), seconds: 12.3 }, OF_TREE)).toContain("12 s");
-  });
-});
+import type { Check } from "../../src/lib/trust.ts";
+import { WORDS } from "./words_of_trust.ts";
 
 describe("what agrees least", () => {
   const check = (r: number | null): Check => ({ r, count: 8, parts: "channels", seconds: 0.1 });
@@ -65,12 +13,12 @@ describe("what agrees least", () => {
 
   it("is named among all", () => {
     const found = lowest([named("house", 0.9), named("lake", -0.2), named("park", 0.4)]);
-    expect(found).toEqual({ check: check(-0.2), subject: "lake, the lowest of 3," });
+    expect(found).toEqual({ check: check(-0.2), subject: "lake, the lowest of 3" });
   });
 
   it("is the lowest of those that were checked", () => {
     const found = lowest([named("house", 0.9), named("lake"), named("park", 0.4)]);
-    expect(found?.subject).toBe("park, the lowest of the 2 checked,");
+    expect(found?.subject).toBe("park, the lowest of the 2 checked");
   });
 
   it("stands for itself where no other is known", () => {
@@ -92,7 +40,6 @@ const FOUND: Check = { r: 0.9, count: 8, parts: "channels", seconds: 0.1 };
 /** A view of two concepts whose kernel answers as it is told. */
 function made(answer: (kind: "ask" | "wish", key: string) => Promise<Check>, first?: number) {
   const asked: string[] = [];
-  const complaints: unknown[] = [];
   const known = new Map<string, Check>();
   const busy: string[] = [];
   const put = (how: "ask" | "wish") => async (_: string, fields: { key: string }) => {
@@ -103,9 +50,9 @@ function made(answer: (kind: "ask" | "wish", key: string) => Promise<Check>, fir
   };
   const view = {
     live: true,
+    words: WORDS,
     kernel: { busy, ask: put("ask"), wish: put("wish") },
     check: (key: string) => known.get(key) ?? null,
-    complain: (error: unknown) => complaints.push(error),
     on: (listener: (change: string) => void) => listeners.push(listener),
     tell: (change: string) => listeners.forEach((listener) => void listener(change)),
   };
@@ -117,7 +64,7 @@ function made(answer: (kind: "ask" | "wish", key: string) => Promise<Check>, fir
     beside: ["pictures"],
     ...(first === undefined ? {} : { first }),
   });
-  return { checks, asked, complaints, busy, tell: view.tell };
+  return { checks, asked, busy, tell: view.tell };
 }
 
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -162,12 +109,20 @@ describe("checks against ablation", () => {
     expect(asked).toEqual(["wish a", "wish b"]);
   });
 
-  it("that fail are complained of once and not tried again by themselves", async () => {
-    const { checks, asked, complaints } = made(() => Promise.reject(new KernelError("no")));
+  it("that fail say what they lacked beside their button, and are not tried again", async () => {
+    const { checks, asked } = made((_, key) => Promise.reject(new KernelError(`no ${key}`)));
     checks.start();
     await settled();
     expect(asked).toEqual(["wish a", "wish b"]);
-    expect(complaints).toHaveLength(2);
+    expect(checks.needs("a")).toBe("no a");
+    expect(checks.needs("a", "b", "a")).toBe("no a no b");
+  });
+
+  it("say what they take once one was made, and before that nothing of their own", async () => {
+    const { checks } = made(() => Promise.resolve(FOUND));
+    expect(checks.needs("b")).toBeNull();
+    await checks.run("a");
+    expect(checks.needs("b")).toBe("takes about 0.1 s");
   });
 
   it("that failed may be tried again once the view has changed", async () => {
@@ -183,11 +138,11 @@ describe("checks against ablation", () => {
 
   it("are left to be asked for once one was cancelled or never heard", async () => {
     for (const Reason of [Cancelled, Unheard]) {
-      const { checks, asked, complaints } = made(() => Promise.reject(new Reason("given up")));
+      const { checks, asked } = made(() => Promise.reject(new Reason("given up")));
       checks.start();
       await settled();
       expect(asked).toEqual(["wish a"]);
-      expect(complaints).toEqual([]);
+      expect(checks.needs("a")).toBeNull();
     }
   });
 

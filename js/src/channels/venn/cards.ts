@@ -2,7 +2,8 @@
 import { heatGradient, scaleOf } from "../../lib/colours.ts";
 import { button, fill, h, short } from "../../lib/dom.ts";
 import { colouredAt, paintOver, pale, scaled, spread } from "../../lib/heat.ts";
-import { bitmapOf, bytesOf, type Grid } from "../../lib/pixels.ts";
+import { bitmapOf, bytesOf, type Grid, range } from "../../lib/pixels.ts";
+import { weakly } from "../../lib/trust.ts";
 import { counted, number } from "../../lib/words.ts";
 import { tint } from "./classes.ts";
 import type { Portrait, Region, Session } from "./session.ts";
@@ -58,6 +59,7 @@ export class Cards {
         }),
     );
     this.writeLegend();
+    this.weigh();
     this.emphasise();
     void this.session.fetch(() => this.wanted());
   }
@@ -69,6 +71,7 @@ export class Cards {
       const waiting = card.querySelector(".hx-waiting");
       if (waiting) waiting.replaceWith(this.pictures(channel, portrait));
     }
+    this.weigh();
     this.writeLegend();
   }
 
@@ -176,8 +179,21 @@ export class Cards {
       "figure",
       { class: "hx-map" },
       canvas,
-      h("figcaption", {}, `to ${number(Math.max(-low, high))}`),
+      h("figcaption", {}, `to ${number(Math.max(-low, high))}`, h("span", { class: "hx-weak" })),
     );
+  }
+
+  /** Say under each map how weak it is beside the strongest that is shown. */
+  private weigh(): void {
+    const shown = [...this.made.keys()];
+    const peaks = shown.map((channel) => {
+      const map = this.session.portrait(channel)?.map;
+      return map ? Math.max(...range(map).map(Math.abs)) : null;
+    });
+    for (const [i, channel] of shown.entries()) {
+      const place = this.made.get(channel)?.querySelector(".hx-weak");
+      if (place) place.textContent = weakly(this.session.words, peaks[i], peaks);
+    }
   }
 
   private thumb(channel: number, bytes: Uint8Array<ArrayBuffer>, value = 0, i = 0): HTMLElement {

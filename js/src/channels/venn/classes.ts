@@ -42,8 +42,7 @@ export class Classes {
     for (const [i, note] of this.notes.entries()) {
       const found = this.checks.note(i);
       note.hidden = !found && !this.session.checkable;
-      note.title = found ? "" : "not checked against ablation";
-      fill(note, found ?? "r = –");
+      fill(note, found ?? this.session.words.short.unchecked);
     }
   }
 
