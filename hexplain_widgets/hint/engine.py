@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from ..arguments import Stop, at_least_one, count_of, nearest, one_of, positive, share
+from ..arguments import SlowBar, Stop, at_least_one, count_of, nearest, one_of, positive, share
 from ..data.hierarchy.hierarchy import Hierarchy
+from ..data.samples import length_of
 from ..evidence import (
     ClassifierQuality,
     Concept,
@@ -399,11 +400,13 @@ class Hint(BaseEngine[RegionStatistics]):
         `examples` are `(image, concept, truth)` with the truth in pixels of what the network saw.
         """
         maps, truths, size = [], [], (1, 1)
-        for image, concept, truth in examples:
-            heat = self.explain(image, concept)
-            maps.append(above_lowest(heat.values))
-            truths.append(truth)
-            size = heat.image.shape[0], heat.image.shape[1]
+        with SlowBar("HINT: maps to calibrate with", length_of(examples), "map") as counted:
+            for image, concept, truth in examples:
+                heat = self.explain(image, concept)
+                maps.append(above_lowest(heat.values))
+                truths.append(truth)
+                size = heat.image.shape[0], heat.image.shape[1]
+                counted.update()
         self.threshold_ = best_threshold(maps, truths, size)
         return self.threshold_
 

@@ -139,7 +139,7 @@ export class Charts {
     const { session } = this;
     const { zoom } = session;
     if (key === "?") this.sheet.toggle();
-    else if (key === "Escape" && session.kernel.busy.length > 0) session.kernel.cancel();
+    else if (key === "Escape" && session.kernel.busy.length > 0) session.kernel.stop();
     else if ((key === "Escape" || key === "Backspace") && zoom.parent) this.back(zoom, zoom.parent);
     else if (key === "Home") this.back(zoom.line[1] ?? zoom, session.inference.root);
     else return false;

@@ -8,7 +8,6 @@ import {
   Session as Inferences,
 } from "../concept_inference/session.ts";
 import { button, fill, h } from "../lib/dom.ts";
-import { progress } from "../lib/view.ts";
 import { listed } from "../lib/words.ts";
 import { known, type Shown, subset } from "./payload.ts";
 import { MOST_CHARTS, type Session } from "./session.ts";
@@ -79,7 +78,6 @@ export class Bursts {
       this.head,
       h("h3", {}, points.length > 0 ? `What ${names} rest${points.length > 1 ? "" : "s"} on` : ""),
       points.length === 0 && h("p", { class: "hx-layer" }, this.hint()),
-      busy && this.work(left),
       missing.length > 0 && !busy && live && this.offer(left),
       missing.length > 0 && !live && h("p", { class: "hx-layer" }, this.lack()),
       points.length > 0 && button("Close", () => session.arrange({ points: [] })),
@@ -98,12 +96,6 @@ export class Bursts {
 
   private offer(names: string): HTMLElement {
     return button(`Infer concepts of ${names}`, () => void this.session.infer());
-  }
-
-  private work(names: string): HTMLElement {
-    const words = `Inferring concepts of ${names}${progress(this.session.kernel)} …`;
-    const cancel = button("Cancel", () => this.session.kernel.cancel());
-    return h("div", { class: "hx-work", role: "status" }, h("span", {}, words), cancel);
   }
 }
 

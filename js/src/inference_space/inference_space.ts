@@ -3,8 +3,8 @@ import "./inference_space.css";
 import type { AnyModel } from "@anywidget/types";
 import { type Check, type Checks, FaithLine } from "../lib/checks.ts";
 import { h } from "../lib/dom.ts";
-import { type Banner, view } from "../lib/view.ts";
-import { counted } from "../lib/words.ts";
+import { type Banner, view, workLine } from "../lib/view.ts";
+import { counted, listed } from "../lib/words.ts";
 import { Bursts } from "./bursts.ts";
 import { PlotKeys, tools } from "./controls.ts";
 import { legend } from "./markers.ts";
@@ -44,12 +44,20 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const checks = pointChecks(session);
   root.append(header(session, checks), h("div", { class: "hx-space-body" }, main, side));
   root.append(bursts.element, pointList(session), keys.sheet.element);
+  root.prepend(workLine(session, () => inferring(session)));
   void session.load();
   checks.start();
   return () => {
     for (const part of [plot, bursts, session]) part.close();
     root.remove();
   };
+}
+
+/** What the kernel infers for the view; checks are said where they stand. */
+function inferring(session: Session): string | null {
+  if (!session.kernel.busy.includes("infer")) return null;
+  const names = session.missing.map((i) => pointName(session.space, session.point(i)));
+  return `Inferring concepts of ${listed(names)}`;
 }
 
 function header(session: Session, checks: Checks<number>): HTMLElement {

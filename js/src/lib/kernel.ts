@@ -3,6 +3,7 @@ import type { AnyModel } from "@anywidget/types";
 
 export const PATIENCE = 5000;
 const LONG_WORK = 120_000;
+const REMEMBERED = 4000;
 
 export type Fields = Record<string, unknown>;
 export class KernelError extends Error {}
@@ -16,7 +17,9 @@ interface Waiting {
   settle(answer: Fields): void;
   fail(error: Error): void;
   timer: ReturnType<typeof setTimeout>;
+  since: number;
   news: Fields;
+  heard: number;
 }
 
 const SILENT =
@@ -39,6 +42,7 @@ export function stands(model: object, place: Element): void {
 export class Kernel {
   private readonly waiting = new Map<number, Waiting>();
   private next = 1 + Math.floor(Math.random() * 2 ** 40);
+  private forgetting: ReturnType<typeof setTimeout> | undefined;
   private readonly listen = (message: unknown) => this.hear(message);
 
   constructor(
@@ -59,8 +63,27 @@ export class Kernel {
     return [...this.waiting.values()][0]?.news ?? {};
   }
 
+  /** Seconds since the oldest question was asked. */
+  get elapsed(): number {
+    const [oldest] = this.waiting.values();
+    return oldest ? (Date.now() - oldest.since) / 1000 : 0;
+  }
+
+  /** Seconds that the kernel will take for it, as far as it can say. */
+  get left(): number | null {
+    const [oldest] = this.waiting.values();
+    const left = oldest?.news.left;
+    return oldest && typeof left === "number" ? left - (Date.now() - oldest.heard) / 1000 : null;
+  }
+
+  /** Whether a person has just given up what was being waited for. */
+  get givenUp(): boolean {
+    return this.forgetting !== undefined;
+  }
+
   /** Ask; `buffers` go beside the message as they are. */
   ask(kind: string, fields: Fields = {}, buffers?: ArrayBuffer[]): Promise<Fields> {
+    this.forget();
     return this.put(kind, fields, this.patience, buffers);
   }
 
@@ -93,7 +116,9 @@ export class Kernel {
         settle: (answer) => end(() => resolve(answer)),
         fail: (error) => end(() => reject(error)),
         timer: this.silence(id, patience),
+        since: Date.now(),
         news: {},
+        heard: Date.now(),
       });
       this.changed();
       this.send({ ...fields, kind, id }, id, buffers);
@@ -109,7 +134,25 @@ export class Kernel {
     }
   }
 
+  /** Cancel all because a person says so: it is remembered for a moment, so that it can be said. */
+  stop(): void {
+    if (this.waiting.size === 0) return;
+    this.cancel();
+    this.forget();
+    this.forgetting = setTimeout(() => {
+      this.forget();
+      this.changed();
+    }, REMEMBERED);
+    this.changed();
+  }
+
+  private forget(): void {
+    clearTimeout(this.forgetting);
+    this.forgetting = undefined;
+  }
+
   close(): void {
+    this.forget();
     this.model.off("msg:custom", this.listen);
     for (const one of this.waiting.values()) clearTimeout(one.timer);
     this.waiting.clear();
@@ -137,6 +180,7 @@ export class Kernel {
       clearTimeout(one.timer);
       one.timer = this.silence(answer.id as number, LONG_WORK);
       one.news = answer;
+      one.heard = Date.now();
       this.changed();
     } else if (answer.kind === "result") one.settle(answer);
     else if (answer.kind === "error") one.fail(new KernelError(String(answer.text)));

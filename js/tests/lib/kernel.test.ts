@@ -105,4 +105,36 @@ describe("the kernel", () => {
     for (const noise of [null, 3, "x", {}, { id: 1 }, { kind: "result", id: -1 }]) hear(noise);
     expect(kernel.busy).toEqual([]);
   });
+
+  it("says how far it is and how long that takes, which passes", async () => {
+    const asked = kernel.ask("explain");
+    expect(kernel.left).toBeNull();
+    await vi.advanceTimersByTimeAsync(2000);
+    hear({ kind: "accepted", id: sent[0]?.id, done: 3, total: 12, unit: "gate", left: 6 });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([kernel.elapsed, kernel.left]).toEqual([3, 5]);
+    hear({ kind: "result", id: sent[0]?.id });
+    await asked;
+    expect([kernel.elapsed, kernel.left]).toEqual([0, null]);
+  });
+
+  it("is stopped by a person, which is remembered for a moment", async () => {
+    kernel.stop();
+    expect(kernel.givenUp).toBe(false); // there was nothing to give up
+    const rejected = expect(kernel.ask("explain")).rejects.toBeInstanceOf(Cancelled);
+    kernel.stop();
+    await rejected;
+    expect(kernel.givenUp).toBe(true);
+    await vi.advanceTimersByTimeAsync(4000);
+    expect(kernel.givenUp).toBe(false);
+  });
+
+  it("that is asked again by a person has forgotten what was given up, by a wish it has not", () => {
+    void kernel.ask("explain").catch(() => undefined);
+    kernel.stop();
+    void kernel.wish("check").catch(() => undefined);
+    expect(kernel.givenUp).toBe(true);
+    void kernel.ask("explain").catch(() => undefined);
+    expect(kernel.givenUp).toBe(false);
+  });
 });
