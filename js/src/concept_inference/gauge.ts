@@ -1,6 +1,6 @@
 // The thin line between a concept and what it rests on: how much of it they explain.
 
-import { h, svg } from "../lib/dom.ts";
+import { classed, h, setAttribute, svg } from "../lib/dom.ts";
 import type { Concept, Inference } from "./payload.ts";
 import { type Arc, arcPath, gaugeOf } from "./rings.ts";
 import { restOf } from "./words.ts";
@@ -35,9 +35,9 @@ export class GaugeMark {
   place(arc: Arc, thick: number): Arc {
     const { body, explained, rest } = gaugeOf(arc, this.unexplained, thick);
     const shown = arc.x1 > arc.x0 && arc.r1 > arc.r0;
-    this.element.classList.toggle("hx-away", !shown);
-    this.explained.setAttribute("d", shown ? arcPath(explained) : "");
-    this.rest.setAttribute("d", shown ? arcPath(rest) : "");
+    classed(this.element, "hx-away", !shown);
+    setAttribute(this.explained, "d", shown ? arcPath(explained) : "");
+    setAttribute(this.rest, "d", shown ? arcPath(rest) : "");
     return body;
   }
 }

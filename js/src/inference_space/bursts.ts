@@ -73,12 +73,11 @@ export class Bursts {
     const { points, space, missing, live } = session;
     const busy = session.kernel.busy.includes("infer");
     const names = listed(points.map((i) => pointName(space, session.point(i))));
-    const left = listed(missing.map((i) => pointName(space, session.point(i))));
     fill(
       this.head,
       h("h3", {}, points.length > 0 ? `What ${names} rest${points.length > 1 ? "" : "s"} on` : ""),
       points.length === 0 && h("p", { class: "hx-layer" }, this.hint()),
-      missing.length > 0 && !busy && live && this.offer(left),
+      missing.length > 0 && !busy && live && this.offer(lacking(session)),
       missing.length > 0 && !live && h("p", { class: "hx-layer" }, this.lack()),
       points.length > 0 && button("Close", () => session.arrange({ points: [] })),
     );
@@ -97,6 +96,11 @@ export class Bursts {
   private offer(names: string): HTMLElement {
     return button(`Infer concepts of ${names}`, () => void this.session.infer());
   }
+}
+
+/** The chosen points that were not inferred yet, by name. */
+export function lacking(session: Session): string {
+  return listed(session.missing.map((i) => pointName(session.space, session.point(i))));
 }
 
 /** A model for the charts: what is zoomed in and chosen there is saved with the rest. */

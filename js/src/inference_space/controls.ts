@@ -1,7 +1,7 @@
 // What is drawn of each set, and how the plot is turned and zoomed, by buttons and by keys.
 
 import { KeySheet, type Keys, modified, take } from "../lib/controls.ts";
-import { button, fill, h } from "../lib/dom.ts";
+import { button, fill, h, listen, setAttribute } from "../lib/dom.ts";
 import type { Plot } from "./plot.ts";
 import { FIRST, turned, zoomed } from "./projection.ts";
 import type { Session, Spread } from "./session.ts";
@@ -22,7 +22,7 @@ export function tools(session: Session, plot: Plot, keys: HTMLElement): HTMLElem
   fill(choice, ...made.map(([, one]) => one));
   const update = () => {
     for (const [spread, one] of made)
-      one.setAttribute("aria-pressed", String(spread === session.spread));
+      setAttribute(one, "aria-pressed", String(spread === session.spread));
   };
   session.on((change) => change === "arrangement" && update());
   update();
@@ -60,7 +60,7 @@ export class PlotKeys {
     private readonly plot: Plot,
   ) {
     this.sheet = new KeySheet(KEYS, () => plot.element.focus());
-    plot.element.addEventListener("keydown", (event) => this.press(event));
+    listen(plot.element, { keydown: (event) => this.press(event) });
   }
 
   private press(event: KeyboardEvent): void {

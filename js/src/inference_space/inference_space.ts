@@ -4,8 +4,8 @@ import type { AnyModel } from "@anywidget/types";
 import { type Check, type Checks, FaithLine } from "../lib/checks.ts";
 import { h } from "../lib/dom.ts";
 import { type Banner, view, workLine } from "../lib/view.ts";
-import { counted, listed } from "../lib/words.ts";
-import { Bursts } from "./bursts.ts";
+import { counted } from "../lib/words.ts";
+import { Bursts, lacking } from "./bursts.ts";
 import { PlotKeys, tools } from "./controls.ts";
 import { legend } from "./markers.ts";
 import { Plot } from "./plot.ts";
@@ -55,9 +55,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
 
 /** What the kernel infers for the view; checks are said where they stand. */
 function inferring(session: Session): string | null {
-  if (!session.kernel.busy.includes("infer")) return null;
-  const names = session.missing.map((i) => pointName(session.space, session.point(i)));
-  return `Inferring concepts of ${listed(names)}`;
+  return session.kernel.busy.includes("infer") ? `Inferring concepts of ${lacking(session)}` : null;
 }
 
 function header(session: Session, checks: Checks<number>): HTMLElement {

@@ -1,7 +1,7 @@
 // The plot: drawn on a canvas, turned by hand and keys, its points under the pointer told beside them.
 
 import { type Check, verdict } from "../lib/checks.ts";
-import { fill, h, reducedMotion } from "../lib/dom.ts";
+import { fill, h, listen, reducedMotion } from "../lib/dom.ts";
 import { listenToGestures, type Transform } from "../lib/plane.ts";
 import { followTheme } from "../lib/theme.ts";
 import { counted } from "../lib/words.ts";
@@ -192,13 +192,16 @@ export class Plot {
     const { element, session } = this;
     const stop = new AbortController();
     const options = { signal: stop.signal };
-    const over = (event: PointerEvent) => session.look(this.pointAt(event));
-    element.addEventListener("pointermove", over, options);
-    element.addEventListener("pointerleave", () => session.look(null), options);
-    element.addEventListener("blur", () => session.look(null), options);
-    element.addEventListener("pointerdown", () => this.stopOpening(), options);
-    element.addEventListener("click", (event) => this.press(event), options);
-    element.addEventListener("wheel", () => this.stopOpening(), { ...options, passive: true });
+    const [away, still] = [() => session.look(null), () => this.stopOpening()];
+    const acts = {
+      pointermove: (event: PointerEvent) => session.look(this.pointAt(event)),
+      pointerleave: away,
+      blur: away,
+      pointerdown: still,
+      click: (event: MouseEvent) => this.press(event),
+    };
+    listen(element, acts, options);
+    listen(element, { wheel: still }, { ...options, passive: true });
     return () => stop.abort();
   }
 

@@ -1,7 +1,7 @@
 // Facts about a comparison in words: what is read on the screen and by a screen reader; all points by
 // their sets, for who cannot see the plot.
 import { type Check, places } from "../lib/checks.ts";
-import { button, fill, h } from "../lib/dom.ts";
+import { button, fill, h, listen } from "../lib/dom.ts";
 import { counted, number, percent } from "../lib/words.ts";
 import type { Entry, Point, Space } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -62,11 +62,11 @@ export function pointList(session: Session): HTMLElement {
       title: told(space, point, on, session.check(String(i))),
       "data-point": i,
     });
-    name.addEventListener("pointerenter", () => session.look(i));
+    listen(name, { pointerenter: () => session.look(i) });
     return name;
   };
   // of the list as a whole: a button that is written anew is never left
-  body.addEventListener("pointerleave", () => session.look(null));
+  listen(body, { pointerleave: () => session.look(null) });
   // written when it is first opened, and whenever other points are chosen
   const write = () => {
     if (!element.open) return;
@@ -78,7 +78,7 @@ export function pointList(session: Session): HTMLElement {
     fill(body, ...groups);
     body.querySelector<HTMLElement>(`[data-point="${Number(focus ?? -1)}"]`)?.focus();
   };
-  element.addEventListener("toggle", write);
+  listen(element, { toggle: write });
   session.on((change) => change === "arrangement" && write());
   return element;
 }

@@ -3,7 +3,6 @@ import type { AnyModel } from "@anywidget/types";
 
 export const PATIENCE = 5000;
 const LONG_WORK = 120_000;
-const REMEMBERED = 4000;
 
 export type Fields = Record<string, unknown>;
 export class KernelError extends Error {}
@@ -19,7 +18,6 @@ interface Waiting {
   timer: ReturnType<typeof setTimeout>;
   since: number;
   news: Fields;
-  heard: number;
 }
 
 const SILENT =
@@ -42,7 +40,8 @@ export function stands(model: object, place: Element): void {
 export class Kernel {
   private readonly waiting = new Map<number, Waiting>();
   private next = 1 + Math.floor(Math.random() * 2 ** 40);
-  private forgetting: ReturnType<typeof setTimeout> | undefined;
+  /** When a person gave up what was being waited for, if nobody has asked since. */
+  givenUp = 0;
   private readonly listen = (message: unknown) => this.hear(message);
 
   constructor(
@@ -60,30 +59,21 @@ export class Kernel {
 
   /** What the kernel last said of the oldest question while at work on it. */
   get news(): Fields {
-    return [...this.waiting.values()][0]?.news ?? {};
+    return this.oldest?.news ?? {};
   }
 
-  /** Seconds since the oldest question was asked. */
-  get elapsed(): number {
-    const [oldest] = this.waiting.values();
-    return oldest ? (Date.now() - oldest.since) / 1000 : 0;
+  /** When the oldest question was asked. */
+  get since(): number {
+    return this.oldest?.since ?? Date.now();
   }
 
-  /** Seconds that the kernel will take for it, as far as it can say. */
-  get left(): number | null {
-    const [oldest] = this.waiting.values();
-    const left = oldest?.news.left;
-    return oldest && typeof left === "number" ? left - (Date.now() - oldest.heard) / 1000 : null;
-  }
-
-  /** Whether a person has just given up what was being waited for. */
-  get givenUp(): boolean {
-    return this.forgetting !== undefined;
+  private get oldest(): Waiting | undefined {
+    return this.waiting.values().next().value;
   }
 
   /** Ask; `buffers` go beside the message as they are. */
   ask(kind: string, fields: Fields = {}, buffers?: ArrayBuffer[]): Promise<Fields> {
-    this.forget();
+    this.givenUp = 0;
     return this.put(kind, fields, this.patience, buffers);
   }
 
@@ -118,7 +108,6 @@ export class Kernel {
         timer: this.silence(id, patience),
         since: Date.now(),
         news: {},
-        heard: Date.now(),
       });
       this.changed();
       this.send({ ...fields, kind, id }, id, buffers);
@@ -134,25 +123,15 @@ export class Kernel {
     }
   }
 
-  /** Cancel all because a person says so: it is remembered for a moment, so that it can be said. */
+  /** Cancel all because a person says so. */
   stop(): void {
     if (this.waiting.size === 0) return;
     this.cancel();
-    this.forget();
-    this.forgetting = setTimeout(() => {
-      this.forget();
-      this.changed();
-    }, REMEMBERED);
+    this.givenUp = Date.now();
     this.changed();
   }
 
-  private forget(): void {
-    clearTimeout(this.forgetting);
-    this.forgetting = undefined;
-  }
-
   close(): void {
-    this.forget();
     this.model.off("msg:custom", this.listen);
     for (const one of this.waiting.values()) clearTimeout(one.timer);
     this.waiting.clear();
@@ -179,8 +158,7 @@ export class Kernel {
     if (answer.kind === "accepted") {
       clearTimeout(one.timer);
       one.timer = this.silence(answer.id as number, LONG_WORK);
-      one.news = answer;
-      one.heard = Date.now();
+      one.news = { ...answer, heard: Date.now() };
       this.changed();
     } else if (answer.kind === "result") one.settle(answer);
     else if (answer.kind === "error") one.fail(new KernelError(String(answer.text)));

@@ -44,26 +44,24 @@ export function workLine(
   const note = h("div", { class: "hx-cancelled", role: "status", hidden: true }, CANCELLED);
   const place = h("div", { class: "hx-work-place" }, line, note);
   let timer: ReturnType<typeof setInterval> | undefined;
-  const tick = () => {
-    if (!place.isConnected) clearInterval(timer);
-    const text = howFar(kernel);
-    if (far.textContent !== text) far.textContent = text;
-  };
-  session.on(() => {
+  const draw = () => {
     const now = said();
-    const text = now === null ? "" : `${now} …`;
-    if (line.hidden !== (now === null)) {
-      clearInterval(timer);
-      if (now !== null) timer = setInterval(tick, 1000);
-    }
     line.hidden = now === null;
-    note.hidden = now !== null || !kernel.givenUp;
-    if (words.textContent !== text) words.textContent = text;
-    tick();
-  });
+    note.hidden = now !== null || Date.now() - kernel.givenUp > REMEMBERED;
+    write(words, now === null ? "" : `${now} …`);
+    write(far, howFar(kernel));
+    clearInterval(timer);
+    if (place.isConnected && !(line.hidden && note.hidden)) timer = setInterval(draw, 1000);
+  };
+  session.on(draw);
   return place;
 }
 
+function write(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const REMEMBERED = 4000;
 const CANCELLED = "Cancelled: what was there stays.";
 
 /** What the kernel is doing first, by these words for its kinds of work; null where it rests. */
@@ -72,16 +70,23 @@ export function workOf({ busy: [kind] }: Kernel, words: Record<string, string>):
 }
 
 /** How far the kernel has come where it counts, and how long it will take, or has taken. */
-export function howFar(kernel: Kernel): string {
-  const { elapsed, left } = kernel;
-  const time = left === null ? lasting(elapsed) : `about ${lasting(left)} left`;
-  return [count(kernel), elapsed >= 1 && time].filter(Boolean).join(", ");
+export function howFar({ news, since }: Kernel): string {
+  const { done, total, unit, left, heard } = news as unknown as News;
+  const passed = (Date.now() - since) / 1000;
+  const time =
+    typeof left === "number"
+      ? `about ${lasting(left - (Date.now() - heard) / 1000)} left`
+      : lasting(passed);
+  const of = total ? `${done} of ${counted(total, unit)}` : counted(done, unit);
+  return [(total ?? done) > 1 && of, passed >= 1 && time].filter(Boolean).join(", ");
 }
 
-function count({ news: { done, total, unit } }: Kernel): string | false {
-  if (typeof done !== "number" || typeof unit !== "string") return false;
-  if (typeof total !== "number") return done > 1 && counted(done, unit);
-  return total > 1 && `${done} of ${counted(total, unit)}`;
+interface News {
+  done: number;
+  total: number | null;
+  unit: string;
+  left: number | null;
+  heard: number;
 }
 
 function lasting(seconds: number): string {

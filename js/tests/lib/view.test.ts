@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { Fields, Kernel } from "../../src/lib/kernel.ts";
 import { howFar, workOf } from "../../src/lib/view.ts";
 
-const at = (news: Fields, elapsed = 0.4, left: number | null = null) =>
-  ({ news, elapsed, left, busy: ["explain"] }) as unknown as Kernel;
+const at = (news: Fields, elapsed = 0.4, left: number | null = null) => {
+  const [heard, since] = [Date.now(), Date.now() - 1000 * elapsed];
+  return { news: { ...news, left, heard }, since, busy: ["explain"] } as unknown as Kernel;
+};
 
 describe("how far the kernel is", () => {
   it("is not said at first, then for how long it has been at work", () => {
