@@ -300,7 +300,8 @@ class Hint(BaseEngine[RegionStatistics]):
         """What each neuron contributes to each concept (Eq. 2), concepts as in `concepts_`.
 
         Asked for the first time, classifiers of all concepts are fitted: 62 concepts of 1,280
-        neurons take some ten seconds on a core, which a bar shows.
+        neurons take some ten seconds on a core, which a bar shows. They are kept, and saved with
+        the Hint.
         """
         return self._associations.scores.values
 
@@ -314,7 +315,8 @@ class Hint(BaseEngine[RegionStatistics]):
     def concepts(self, neuron: int, top: int = 10) -> tuple[ConceptScore, ...]:
         """Return the concepts that a neuron contributes most to, strongest first.
 
-        The first question of this kind takes as long as `scores`. Raises IndexError for a neuron
+        The first question of this kind fits classifiers, as `scores` does, and scores this neuron
+        alone. Raises IndexError for a neuron
         that the layer does not have.
         """
         return self._associations.served(neuron, top)

@@ -22,13 +22,12 @@ _RIDGE = 1e-7
 # Rows for a first look at the answer; rows for a typical value, rows summed in one go.
 _LOOK, _TYPICAL, _BLOCK = 8192, 63, 1024
 # Products that a curvature for all concepts may take: of many features fewer rows do.
-_PRODUCTS = 2**35
+_PRODUCTS = 2**33
 # Steps on one curvature at the most, how many of them are watched for being slow, and how many a
 # new curvature costs, all at least; steps remembered; curvatures at the most; trials of a length.
 _STEPS, _WATCHED, _RENEWAL, _MEMORY, _ROUNDS, _TRIALS = 16, 3, 6, 24, 40, 30
-# Of fewer concepts that take steps together none are left behind when they are done, of more those
-# that are, once only so many of them have to go on.
-_FULL, _ON = 8, 0.8
+# Of fewer concepts that take steps together none are left behind when they are done.
+_FULL = 8
 # A step ends where this share of its slope is left; few rows are good enough for this gap.
 _FLAT, _ROUGH = 0.25, 1e-1
 # The gap is an estimate: it is asked to be this much below the tolerance, and with a curvature
@@ -574,7 +573,7 @@ def _round(course: _Course, tolerance: float) -> tuple[_Course, Float64[Tensor, 
 def _thin(gap: Float64[Tensor, " e"], tolerance: float) -> bool:
     """Whether all are done, or so many that the others are better off alone."""
     going = int((gap > tolerance).sum())
-    return going == 0 or (len(gap) >= _FULL and going <= _ON * len(gap))
+    return going == 0 or (len(gap) >= _FULL and going <= len(gap) // 2)
 
 
 def _slow(worst: list[float], tolerance: float, renewal: float) -> bool:

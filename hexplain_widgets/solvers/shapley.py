@@ -83,7 +83,7 @@ def owen_scores(
 ) -> Float[Tensor, "_n e"]:
     """Return the mean over rows of the absolute Shapley value of each neuron, in probability.
 
-    `only` are the neurons that are asked for, all if not given: of few it takes a tenth of the
+    `only` are the neurons that are asked for, all if not given: of few it takes half of the
     time. `done` is told how many concepts were looked at since it was told the last time.
     """
     count = weights.shape[1] if only is None else len(only)
