@@ -276,7 +276,7 @@ def test_maps_lie_with_channels_last_where_the_network_answers_the_same(strict: 
     layer_gates, _ = gates_and_cache(model, images(2, 16), ["first"])
     assert isinstance(layer_gates, gating._GraphGates)
     assert layer_gates._channels_last == (set() if strict else {"first"})
-    check(model, "first", at_module("first"), size=16)
+    check(model, "first", at_module(model.first), size=16)
 
 
 def test_train_mode_is_answered_as_in_use() -> None:
