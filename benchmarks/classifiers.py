@@ -13,30 +13,45 @@ is above the lowest one that any way found, relative to it; one of the ways is o
 1e-6, its other runs not being counted. scikit-learn is timed on some of the concepts, as many of
 them families as among all, and scaled up. Ours is timed in between, so that what else the machine
 does slows both alike; the table says the load before and after.
+
+    OMP_NUM_THREADS=1 python benchmarks/classifiers.py --answers
+    HEXPLAIN_DATA=... OMP_NUM_THREADS=1 python benchmarks/classifiers.py --answers --keep FOLDER
+
+What the first question to a Hint costs, and the next ones, in processor seconds: on 62 made
+concepts, 21,000 vectors of 1,280 channels, and with the data on 62 of WordNet's concepts in
+photographs, MobileNetV2's last layer. The fit is kept in the folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import sklearn
 import torch
+from pictures import photographed
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import hexplain_widgets as hx
 from hexplain_widgets.solvers.logistic import LinearClassifiers, fit_logistic
+from hexplain_widgets.solvers.shapley import neuron_scores
 
+T = TypeVar("T")
 GAP = 1e-6
 TOLERANCES = (1e-4, 1e-5, 1e-6)
 
@@ -85,7 +100,7 @@ def objectives(data: Vectors, found: LinearClassifiers, penalty: float) -> np.nd
     return loss + penalty / 2 * (scaled**2).sum(axis=1)
 
 
-def seconds(call: Callable[[], LinearClassifiers]) -> tuple[float, LinearClassifiers]:
+def seconds(call: Callable[[], T]) -> tuple[float, T]:
     """Processor seconds: on one thread those of a quiet machine, whatever else runs."""
     start = time.process_time()
     found = call()
@@ -170,6 +185,57 @@ def line(name: str, taken: float, gaps: np.ndarray, ratio: float) -> None:
           flush=True)  # fmt: skip
 
 
+def answers(keep: Path | None) -> None:
+    """Print what the first questions take, on made vectors and on photographs."""
+    for spread in (0.4, 0.9):
+        on_made(vectors(21_000, 1_280, 62, spread), f"made vectors, {spread} apart")
+    if keep is not None and "HEXPLAIN_DATA" in os.environ:
+        photographs(Path(os.environ["HEXPLAIN_DATA"]), keep)
+
+
+def on_made(data: Vectors, title: str) -> None:
+    rows, signs = torch.from_numpy(data.rows), torch.from_numpy(data.signs)
+    fitted, found = seconds(lambda: fit_logistic(rows, signs, penalty=0.1))
+    few = data.rows[:2000]
+    score = partial(neuron_scores, "owen", few, found.weights, found.bias, background=few)
+    one, every = (seconds(partial(score, only=only))[0] for only in ([250], None))
+    print(f"{title}: classifiers {fitted:.2f} s, scores of one neuron {one:.2f} s, of all"
+          f" {every:.2f} s", flush=True)  # fmt: skip
+
+
+def photographs(data: Path, keep: Path) -> None:
+    network = next(n for n in photographed(data) if n.name == "MobileNetV2").classifier
+    file = keep / "62 concepts.hx"
+    if not file.is_file():
+        whole = hx.Hierarchy.of(data / "imagenet" / "imagenet_hierarchy.json")
+        hierarchy = whole.select(names_of_size(data, range(12, 121))[:62])
+        inside = {c for some in hierarchy.matched(network.classes).classes.values() for c in some}
+        files = sorted((data / "imagenet" / "images").iterdir())
+        images = [(file, i) for i, file in enumerate(files) if i in inside][::2]
+        took, hint = seconds(lambda: hx.Hint().fit(network, images, hierarchy, progress=False))
+        hint.save(file)
+        print(f"fit on {hint.images_} photographs: {took:.0f} s", flush=True)
+    hint = hx.Hint.load(file, network)
+    rows, concepts = len(hint._associations.table.rows), len(hint.concepts_)
+    print(f"{concepts} concepts, {rows:,} vectors of {hint.layer_.shape[0]:,} channels")
+    for name, ask in (
+        ("hint.concepts(250)", lambda: hint.concepts(250)),
+        ("hint.concepts(251)", lambda: hint.concepts(251)),
+        ("hint.scores", lambda: hint.scores),
+        ("hint.associations()", hint.associations),
+    ):
+        print(f"  {name:24} {seconds(ask)[0]:6.2f} s", flush=True)
+
+
+def names_of_size(data: Path, classes: range) -> list[str]:
+    """Concepts that so many classes lie below, the largest first, each name once."""
+    nodes = json.loads((data / "imagenet" / "imagenet_hierarchy.json").read_text())["nodes"]
+    some = [node for node in nodes.values() if node["n_classes"] in classes]
+    names = [n["name"].split(",")[0] for n in sorted(some, key=lambda n: -n["n_classes"])]
+    every = Counter(node["name"].split(",")[0] for node in nodes.values())
+    return [name for name in dict.fromkeys(names) if every[name] == 1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -179,7 +245,12 @@ def main() -> None:
     parser.add_argument("--concepts", type=int, default=5, help="timed with scikit-learn's lbfgs")
     parser.add_argument("--newton", type=int, default=1, help="timed with newton-cholesky")
     parser.add_argument("--penalties", type=float, nargs="+", default=[1e-2, 1e-3])
+    parser.add_argument("--answers", action="store_true", help="what a Hint's questions cost")
+    parser.add_argument("--keep", type=Path, help="a folder for the fit on photographs")
     asked = parser.parse_args()
+    if asked.answers:
+        answers(asked.keep)
+        return
     warnings.simplefilter("ignore", ConvergenceWarning)
     print(f"scikit-learn {sklearn.__version__}, torch {torch.__version__},"
           f" {torch.get_num_threads()} threads; 20 concepts, {asked.rows:,} vectors,"

@@ -6,7 +6,8 @@ import difflib
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -24,23 +25,34 @@ PATIENCE = 2.0
 class SlowBar:
     """A bar that says what is worked on, how far it is and how long it will take.
 
-    It comes up after `PATIENCE` seconds and goes with the work; beside the main thread there is
-    none, for a view shows by itself what it works on. Until then nothing is made: most work is
-    quick.
+    It comes up after `PATIENCE` seconds and goes with the work. On a thread whose work is `heard`,
+    as that of a view, there is none: the hearer is told, of bars within bars about the outermost
+    that counts more than one thing. Until then nothing is made: most work is quick.
     """
 
     def __init__(
         self, what: str, total: int | None, unit: str = "image", *, shown: bool = True
     ) -> None:
         here = threading.current_thread() is threading.main_thread()
+        self.what, self.unit = what, unit
         self.n, self.total = 0, total
-        self._look: Mapping[str, Any] = {"desc": what, "unit": unit, "leave": False}
         self._bar: Any = None
         self._begun = time.time()
         self._lock = threading.Lock()
-        self._timer = threading.Timer(PATIENCE, self._show) if shown and here else None
+        self._hearing: _Hearing | None = getattr(_of_thread, "hearing", None)
+        unheard = shown and here and self._hearing is None
+        self._timer = threading.Timer(PATIENCE, self._show) if unheard else None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest will take at the pace so far, None where that is not known."""
+        if not self.total or not 0 < self.n <= self.total:
+            return None
+        return (time.time() - self._begun) * (self.total - self.n) / self.n
 
     def __enter__(self) -> Self:
+        if self._hearing is not None:
+            self._hearing.begin(self)
         if self._timer is not None and PATIENCE > 0:
             self._timer.daemon = True
             self._timer.start()
@@ -49,6 +61,8 @@ class SlowBar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._hearing is not None:
+            self._hearing.end(self)
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -58,11 +72,13 @@ class SlowBar:
                 self._bar.close()
 
     def update(self, count: int = 1) -> None:
-        """Say that so much more is done."""
+        """Say that so much more is done; raises what a hearer raises to end the work."""
         with self._lock:
             self.n += count
             if self._bar is not None:
                 self._write()
+        if self._hearing is not None:
+            self._hearing.tell()
 
     def _show(self) -> None:
         from tqdm.auto import tqdm
@@ -70,7 +86,7 @@ class SlowBar:
         with self._lock:
             if self._timer is None:
                 return
-            self._bar = tqdm(total=self.total, **self._look)
+            self._bar = tqdm(total=self.total, desc=self.what, unit=self.unit, leave=False)
             self._bar.start_t = self._begun
             self._write()
 
@@ -78,6 +94,42 @@ class SlowBar:
         self._bar.total = self.total
         self._bar.n = self.n
         self._bar.refresh()
+
+
+class _Hearing:
+    """Whoever hears of the work of one thread, and the bars that are at work there."""
+
+    def __init__(self, hear: Callable[[SlowBar], object]) -> None:
+        self._hear = hear
+        self._bars: list[SlowBar] = []
+
+    def begin(self, bar: SlowBar) -> None:
+        self._bars.append(bar)
+        self.tell()
+
+    def end(self, bar: SlowBar) -> None:
+        self._bars.remove(bar)
+
+    def tell(self) -> None:
+        several = (bar for bar in self._bars if bar.total != 1)
+        self._hear(next(several, self._bars[-1]))
+
+
+_of_thread = threading.local()
+
+
+@contextmanager
+def heard(hear: Callable[[SlowBar], object]) -> Iterator[None]:
+    """Have `hear` told how far the slow work of this thread is, in the place of bars.
+
+    It is told often, by the work itself; what it raises, such as CancelledError, ends the work.
+    """
+    before = getattr(_of_thread, "hearing", None)
+    _of_thread.hearing = _Hearing(hear)
+    try:
+        yield
+    finally:
+        _of_thread.hearing = before
 
 
 def never() -> bool:

@@ -22,6 +22,7 @@ const shared = {
   splitting: false,
   minify: true,
   legalComments: "none",
+  charset: "utf8",
   target: "es2022",
   logLevel: "warning",
 };

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import threading
 import time
+from concurrent.futures import CancelledError
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-import hexplain_widgets as hx
 from hexplain_widgets.arguments import (
     SlowBar,
     at_least_one,
     check_finite,
     count_of,
+    heard,
     matching,
     nearest,
     one_of,
@@ -23,7 +25,6 @@ from hexplain_widgets.arguments import (
     positive,
     share,
 )
-from tests.networks import image, plain
 
 # What users give is not what signatures ask for.
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -193,44 +194,55 @@ def test_a_bar_is_not_shown_beside_the_main_thread(
     assert capsys.readouterr().err == ""
 
 
+def test_who_hears_of_work_is_told_of_the_outermost_bar_that_counts_several_things() -> None:
+    told: list[tuple[str, int, int | None]] = []
+    hearing = heard(lambda bar: told.append((bar.what, bar.n, bar.total)))
+    with hearing, SlowBar("one image", 1) as outer, SlowBar("gates", 4, "gate") as gates:
+        with SlowBar("parts", 9, "part") as parts:
+            parts.update()
+        gates.update(3)
+        outer.update()
+    assert told == [
+        ("one image", 0, 1),
+        ("gates", 0, 4),
+        ("gates", 0, 4),
+        ("gates", 0, 4),
+        ("gates", 3, 4),
+        ("gates", 3, 4),
+    ]
+
+
+def test_who_hears_of_work_can_end_it_and_is_told_no_more_afterwards(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def end(bar: SlowBar) -> None:
+        if bar.n == 2:
+            raise CancelledError
+
+    slow(monkeypatch)
+    with pytest.raises(CancelledError), heard(end), SlowBar("heard", 4) as counted:
+        for _ in range(4):
+            counted.update()
+    assert counted.n == 2
+    assert capsys.readouterr().err == ""
+    with SlowBar("unheard", 4) as counted:
+        counted.update(4)
+    assert "unheard: 100%" in capsys.readouterr().err
+
+
+def test_a_bar_knows_how_long_the_rest_takes_once_there_is_a_pace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    clock = SimpleNamespace(time=lambda: now[0])
+    monkeypatch.setattr("hexplain_widgets.arguments.time", clock)
+    counted, endless = SlowBar("fitting", 4), SlowBar("until it ends", None)
+    now[0], endless.n = 106.0, 3
+    assert (counted.left, endless.left) == (None, None)
+    counted.n = 3
+    assert counted.left == pytest.approx(2)
+
+
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let everything take longer than anybody waits."""
     monkeypatch.setattr("hexplain_widgets.arguments.PATIENCE", 0)
-
-
-def test_what_takes_long_shows_a_bar_with_what_it_is(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    slow(monkeypatch)
-    model = plain()
-    data = [(image(24, seed)[0], seed % 2) for seed in range(6)]
-    clf = hx.Classifier(model, classes=["a", "b", "c", "d", "e"])
-    hx.decompose(clf, data[0][0][None], layers=["4"])
-    chip = hx.Chip(layers=["4"], gates_per_image=4).fit(clf, data, progress=False)
-    chip.importance()
-    hint = hx.Hint(layer="4", vectors=30).fit(
-        clf, data, hx.Hierarchy.of({"both": ["a", "b"]}), progress=False
-    )
-    hint.concepts(3)
-    said = capsys.readouterr().err
-    for what in (" apart", "CHIP: importance of 4", "HINT: classifiers at 4", "HINT: neurons of 4"):
-        assert what in said
-    hx.decompose(clf, data[0][0][None], layers=["4"], progress=False)
-    assert capsys.readouterr().err == ""
-
-
-def test_what_chain_asks_shows_a_bar_that_counts_gates(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    slow(monkeypatch)
-    scenes = hx.demo.scenes(8, seed=0)
-    chain = hx.Chain(levels={"object": "stage4", "part": "stage3"}, gates=12)
-    chain.fit(hx.demo.classifier(), scenes.concepts()[:6], progress=False)
-    images = [scenes[i][0] for i in range(2)]
-    chain.compare({"these": images}, "house")
-    said = capsys.readouterr().err
-    assert "CHAIN: harmonising levels" in said
-    assert "CHAIN: gates on 2 images: 100%" in said
-    assert "24/24" in said
-    chain.explain(images[0])
-    assert "CHAIN: gates on 1 image: 100%" in capsys.readouterr().err

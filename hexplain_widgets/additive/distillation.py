@@ -291,6 +291,7 @@ class Distillation:
             tqdm(
                 total=self.schedule.epochs,
                 initial=len(self.history),
+                desc="additive explainer: distilling",
                 unit="epoch",
                 disable=not progress,
             ) as bar,

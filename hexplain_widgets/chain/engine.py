@@ -122,7 +122,11 @@ def faithful(
     level = len(path)
     number = harmony.number(level, concept.concept) if path else inference.target.index
     start = time.perf_counter()
-    lost = [inferrer.losses(xs[image], number, level, stopped) for image in concept.found_in]
+    lost = []
+    with SlowBar("CHAIN: images without each channel", len(concept.found_in)) as counted:
+        for image in concept.found_in:
+            lost.append(inferrer.losses(xs[image], number, level, stopped))
+            counted.update()
     seconds = time.perf_counter() - start
     mean = np.mean(lost, axis=0)
     return faithfulness(concept.estimates, mean, images=len(lost), seconds=seconds)
@@ -442,7 +446,12 @@ class Chain(BaseEngine[ConceptStatistics]):
     ) -> tuple[ConceptInference, ...]:
         target = [None if asked.depth else n for n in asked.numbers]
         pairs = [(i, t) for some, t in zip(asked.sets.values(), target, strict=True) for i in some]
-        return tuple(self.explain(i, t, stopped) for i, t in pairs[:count])
+        explained = []
+        with SlowBar("CHAIN: inferring images", count) as counted:
+            for image, index in pairs[:count]:
+                explained.append(self.explain(image, index, stopped))
+                counted.update()
+        return tuple(explained)
 
     def _ready(self) -> Classifier:
         self._fitted  # noqa: B018 - raises before the network is run

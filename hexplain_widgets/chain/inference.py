@@ -188,15 +188,17 @@ class PerturbationExtractor:
         shallow: str,
         deep: str | None,
         stopped: Stop | None = None,
+        done: Done = int,
     ) -> Float[np.ndarray, "k d"]:
         """Return what `deep` (None: the logits) loses without each channel of `shallow`.
 
-        Raises CancelledError once `stopped` says yes, and like `perturb`.
+        `done` is told how many channels were closed since. Raises CancelledError once `stopped`
+        says yes, and like `perturb`.
         """
         maps = cache.maps[shallow]
         count = maps.shape[1]
         opened = np.concatenate([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
-        answers = self._answers(x, cache, shallow, deep, opened, stopped)
+        answers = self._answers(x, cache, shallow, deep, opened, stopped, done)
         if len(answers) < len(opened):
             raise CancelledError
         self._check(shallow, deep, cache, answers)
@@ -566,8 +568,10 @@ class LevelInference:
 
         Numbers and `level` are as in `weights`. Raises CancelledError where `stopped` says yes.
         """
-        cache = self._extractor.take(x)
-        losses = self._extractor.losses(x, cache, *self._layers_of(level), stopped)
+        cache, (shallow, deep) = self._extractor.take(x), self._layers_of(level)
+        total = cache.maps[shallow].shape[1] + 1
+        with SlowBar(f"CHAIN: without each channel of {shallow}", total, "gate") as counted:
+            losses = self._extractor.losses(x, cache, shallow, deep, stopped, counted.update)
         return losses @ self._rows(losses.shape[1], [number], level)[0]
 
     def _one(self, x: Tensor, level: int, stopped: Stop, done: Done) -> Perturbation:

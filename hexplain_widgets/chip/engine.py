@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
 from ..arguments import SlowBar, Stop, at_least_one, never
-from ..data.samples import batches
+from ..data.samples import batches, length_of
 from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
@@ -74,7 +74,11 @@ def class_agreement(
     """
     start = time.perf_counter()
     some = islice(_of_the_class(data, target, gaze.classifier, stopped), images)
-    drops = [gaze.at(x).drops(layer, target) for x in some]
+    drops = []
+    with SlowBar(f"CHIP: {importance.classes[target]} without each channel", images) as counted:
+        for x in some:
+            drops.append(gaze.at(x).drops(layer, target))
+            counted.update()
     if not drops:
         raise ValueError(
             f"got data without an image of {importance.classes[target]!r}; expected labelled images"
@@ -396,11 +400,13 @@ class Chip(BaseEngine[ResponseStatistics]):
         `examples` are `(image, target, truth)` with the truth in pixels of what the network saw.
         """
         maps, truths, size = [], [], (1, 1)
-        for image, target, truth in examples:
-            asked = self._ask(self._look(image), target, layer)
-            maps.append(replace(asked, rivals=0).heat())
-            truths.append(truth)
-            size = asked.image.size
+        with SlowBar("CHIP: maps to calibrate with", length_of(examples), "map") as counted:
+            for image, target, truth in examples:
+                asked = self._ask(self._look(image), target, layer)
+                maps.append(replace(asked, rivals=0).heat())
+                truths.append(truth)
+                size = asked.image.size
+                counted.update()
         self.threshold_ = best_threshold(maps, truths, size)
         return self.threshold_
 

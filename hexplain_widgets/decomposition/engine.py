@@ -352,8 +352,10 @@ class Decomposer:
             if path and node.picture is None:
                 unit = Unit(node.channel, *node.position)
                 wanted.setdefault(node.layer, {}).setdefault(unit, []).append(path)
-        for layer, units in wanted.items():
-            tree = self._pictured(tree, layer, units, stopped)
+        total = sum(map(len, wanted.values()))
+        with SlowBar("guided backpropagation", total, "picture") as counted:
+            for layer, units in wanted.items():
+                tree = self._pictured(tree, layer, units, stopped, counted.update)
         return tree
 
     def _pictured(
@@ -362,6 +364,7 @@ class Decomposer:
         layer: str,
         units: Mapping[Unit, Sequence[Path]],
         stopped: Stop | None,
+        done: Callable[[int], object],
     ) -> Decomposition:
         segment = self._probe.segment(self._capture, None, layer)
         with visiting(self.classifier.model):
@@ -373,6 +376,7 @@ class Decomposer:
                         cut = cut_out(gradient, batch.offsets[i], node.box)
                         picture = picture_of_gradient(cut)
                         tree = tree.with_node(path, replace(node, picture=picture))
+                done(len(batch.units))
                 if not guided and PLAIN not in tree.notes:
                     tree = replace(tree, notes=(*tree.notes, PLAIN))
                 if stopped is not None and stopped():

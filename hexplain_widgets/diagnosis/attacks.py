@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..arguments import Stop, at_least_one, check_finite, never
+from ..arguments import SlowBar, Stop, at_least_one, check_finite, never
 from ..data.samples import batches, length_of
 from ..decomposition.decisions import estimated
 from ..evidence import (
@@ -188,19 +188,23 @@ class _Descent:
         )
         change = pixels.inside(_unit(noise, self.norm) * self.bound / 2)
         best, lowest = torch.zeros_like(change), float("inf")
-        for _ in range(self.steps + 1):
-            if self.stopped():
-                break
-            moving = change.detach().requires_grad_()
-            with visiting(classifier.model), torch.enable_grad():
-                logits = classifier.scores_of(pixels.shown(moving)).float()
-                loss = _loss(logits, self.away, self.goal)
-            if float(loss.detach()) < lowest:
-                best, lowest = change, float(loss.detach())
-            (gradient,) = gradients_of(loss, moving)
-            step = 2.5 * self.bound / self.steps * _unit(gradient, self.norm)
-            change = pixels.inside(_projected(change - step, self.norm, self.bound))
+        with SlowBar("attacking the image", self.steps + 1, "step") as counted:
+            for _ in range(self.steps + 1):
+                if self.stopped():
+                    break
+                moving = change.detach().requires_grad_()
+                loss = self._loss_at(classifier, pixels.shown(moving))
+                if float(loss.detach()) < lowest:
+                    best, lowest = change, float(loss.detach())
+                (gradient,) = gradients_of(loss, moving)
+                step = 2.5 * self.bound / self.steps * _unit(gradient, self.norm)
+                change = pixels.inside(_projected(change - step, self.norm, self.bound))
+                counted.update()
         return best
+
+    def _loss_at(self, classifier: Classifier, x: Tensor) -> Tensor:
+        with visiting(classifier.model), torch.enable_grad():
+            return _loss(classifier.scores_of(x).float(), self.away, self.goal)
 
 
 def _loss(logits: Float[Tensor, "1 c"], away: int, goal: int | None) -> Tensor:

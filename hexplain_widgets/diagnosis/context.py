@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from ..arguments import Stop, nearest, one_of, plain
+from ..arguments import SlowBar, Stop, nearest, one_of, plain
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
 from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
 from ..data.samples import Batch, batches, length_of
@@ -330,13 +329,8 @@ class _ContextPass(_DecisionPass):
 
     def each(self, progress: bool) -> Iterator[_MapCounts]:
         """Yield what every image shows that is labelled and has a decision to take apart."""
-        bar = tqdm(
-            desc=f"what maps lie on ({self._level})",
-            total=length_of(self._data),
-            unit="image",
-            disable=not progress,
-        )
-        with bar:
+        what = f"context: what maps lie on ({self._level})"
+        with SlowBar(what, length_of(self._data), shown=progress) as bar:
             for batch in batches(self._data, self.classifier, size=1):
                 counts = self._counts_of(batch)
                 if counts is not None:
@@ -466,9 +460,8 @@ class _DegreePass(_DecisionPass):
 
     def each(self, images: Any, progress: bool) -> Iterator[_SelectionCounts]:
         """Yield what every image's decisions select."""
-        with tqdm(
-            desc="classes of channels", total=length_of(images), unit="image", disable=not progress
-        ) as bar:
+        what = "degrees: which classes select which channels"
+        with SlowBar(what, length_of(images), shown=progress) as bar:
             for batch in batches(images, self.classifier, size=1):
                 counts = self._counts_of(batch)
                 if counts is not None:

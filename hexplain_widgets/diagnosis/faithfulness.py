@@ -15,9 +15,8 @@ import torch
 from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from ..arguments import Stop, at_least_one, one_of
+from ..arguments import SlowBar, Stop, at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
 from ..decomposition.decisions import (
     ContributionFinder,
@@ -66,12 +65,14 @@ def channel_means(
     probe = Probe(classifier)
     sums: dict[str, Float[Tensor, " k"]] = {}
     count = 0
-    for batch in batches(images, classifier, size=1):
-        capture = probe.capture(batch.x, layers)
-        for name, maps in capture.maps.items():
-            means = maps[0].double().mean((1, 2)).cpu()
-            sums[name] = sums.get(name, torch.zeros_like(means)) + means
-        count += 1
+    with SlowBar("means of channels", length_of(images)) as bar:
+        for batch in batches(images, classifier, size=1):
+            capture = probe.capture(batch.x, layers)
+            for name, maps in capture.maps.items():
+                means = maps[0].double().mean((1, 2)).cpu()
+                sums[name] = sums.get(name, torch.zeros_like(means)) + means
+            count += 1
+            bar.update()
     if not count:
         raise ValueError("got no image; expected at least one to take means of; pass some images")
     return {name: total / count for name, total in sums.items()}
@@ -298,8 +299,7 @@ class _FaithfulnessPass:
         self.means: dict[str, Tensor] | None = None
 
     def each(self, images: Any, progress: bool) -> Iterator[_ImageFaithfulness]:
-        bar = tqdm(desc="faithfulness", total=length_of(images), unit="image", disable=not progress)
-        with bar:
+        with SlowBar("faithfulness", length_of(images), shown=progress) as bar:
             for batch in batches(images, self.classifier, size=1):
                 yield self._measured(batch.x, batch.samples[0])
                 bar.update()

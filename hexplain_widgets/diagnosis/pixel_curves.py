@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor, nn
 
-from ..arguments import at_least_one, one_of
+from ..arguments import SlowBar, at_least_one, one_of
 from ..evidence import HeatMap, PixelCurves, Provenance
 from ..network.classifier import Classifier
 from ..network.gating import drawing, in_batches
@@ -66,10 +66,9 @@ def insertion_deletion(
         classifier, x, index, at_least_one("steps", steps), deleted_to, inserted_into
     )
     chance = drawing(key, "random order", seed)
-    others = [
-        removal.of(chance.permutation(len(order))) for _ in range(at_least_one("draws", draws))
-    ]
-    curves = _evidence(heat, classifier, removal, removal.of(order), others, seed)
+    shuffled = [chance.permutation(len(order)) for _ in range(at_least_one("draws", draws))]
+    own, *others = removal.of_each([order, *shuffled])
+    curves = _evidence(heat, classifier, removal, own, others, seed)
     said = heat.notes if isinstance(heat, HeatMap) else ()
     notes = dict.fromkeys((*classifier.notes, *prepared.notes, *said))
     return replace(curves, notes=tuple(notes))
@@ -162,6 +161,15 @@ class _PixelRemoval:
     def shares(self) -> Float[np.ndarray, " s"]:
         """Which shares of the pixels have gone or come."""
         return self._counts / self._counts[-1]
+
+    def of_each(self, orders: Sequence[Int[np.ndarray, " p"]]) -> list[_OrderCurves]:
+        """Return both curves of each order of the pixels; a bar counts orders, of what is slow."""
+        curves = []
+        with SlowBar("insertion and deletion", len(orders), "order") as counted:
+            for order in orders:
+                curves.append(self.of(order))
+                counted.update()
+        return curves
 
     def of(self, order: Int[np.ndarray, " p"]) -> _OrderCurves:
         """Return both curves of an order of the pixels."""

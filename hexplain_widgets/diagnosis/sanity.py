@@ -15,9 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from tqdm.auto import tqdm
 
-from ..arguments import Stop, at_least_one, one_of
+from ..arguments import SlowBar, Stop, at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
 from ..decomposition.decisions import checked_top_k
 from ..evidence import Provenance, RandomisationSummary
@@ -335,12 +334,7 @@ class _RandomisationPass:
 
     def each(self, images: Any, progress: bool) -> Iterator[_ImageSimilarity]:
         """Yield how each image's maps agree; `other`'s column is the last."""
-        with tqdm(
-            desc="maps of randomised networks",
-            total=length_of(images),
-            unit="image",
-            disable=not progress,
-        ) as bar:
+        with SlowBar("maps of randomised networks", length_of(images), shown=progress) as bar:
             for batch in batches(images, self.classifier, size=1):
                 yield self._similarity(batch.x, batch.samples[0])
                 bar.update()

@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm.auto import tqdm
 
-from ..arguments import Stop
+from ..arguments import SlowBar, Stop
 from ..data.samples import Batch, batches, is_shuffled, length_of
 from ..network.classifier import Classifier
 from ..network.probe import Probe
@@ -86,10 +86,13 @@ def accumulate(
 
     `what` stands before the bar.
     """
-    with tqdm(desc=what, total=total, initial=begun, unit="image", disable=not progress) as bar:
+    bar = tqdm(desc=what, total=total, initial=begun, unit="image", disable=not progress)
+    with bar, SlowBar(what, total, shown=False) as told:
+        told.n = begun
         for batch in batches:
             uninterrupted(partial(keep, look(batch)))
             bar.update(len(batch))
+            told.update(len(batch))
 
 
 def without(total: int, done: Sequence[Range]) -> list[Range]:

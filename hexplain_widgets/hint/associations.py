@@ -29,6 +29,8 @@ from .statistics import RegionStatistics
 
 # Rows that scores are taken over, and that absent neurons are drawn from.
 SCORED = 2000
+# The estimator that scores one neuron in half of the time that all of them take.
+SINGLY = "owen"
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ class Associations:
         self.regions = regions
         self.layer = layer
         self.settings = settings
+        self._single: dict[int, NeuronScores] = {}
 
     def using(self, settings: ClassifierSettings) -> Associations:
         """Return the same with other settings, on the same classifiers where that can be."""
@@ -138,7 +141,21 @@ class Associations:
 
     @cached_property
     def classifiers(self) -> LinearClassifiers:
-        """The concepts' classifiers (Eq. 1), in units of the raw vectors."""
+        """The concepts' classifiers (Eq. 1), in units of the raw vectors.
+
+        Those that were fitted on the same regions before, or saved with them, are taken as they
+        are.
+        """
+        if self.settings.allowed is not None:
+            return self._fitted_classifiers()
+        name, penalty = self.layer.name, self.settings.penalty
+        kept = self.regions.classifiers(name, penalty)
+        if kept is None:
+            kept = self._fitted_classifiers()
+            self.regions.keep_classifiers(name, penalty, kept)
+        return kept
+
+    def _fitted_classifiers(self) -> LinearClassifiers:
         fitted, usable = self.table.part(~self.table.held_out), self.usable
         channels = self.layer.shape[0]
         weights = torch.zeros(len(usable), channels, dtype=torch.float64)
@@ -216,9 +233,15 @@ class Associations:
         """What each neuron contributes to each concept (Eq. 2)."""
         return self.scored()
 
-    def scored(self, stopped: Stop | None = None) -> NeuronScores:
-        """Return the scores; once `stopped` says yes, what sampling has found so far."""
-        usable, shape = self.usable, (self.layer.shape[0], len(self.usable))
+    def scored(
+        self, stopped: Stop | None = None, only: Sequence[int] | None = None
+    ) -> NeuronScores:
+        """Return the scores, of `only` some neurons if given.
+
+        Once `stopped` says yes, what sampling has found so far.
+        """
+        count = self.layer.shape[0] if only is None else len(only)
+        usable, shape = self.usable, (count, len(self.usable))
         if not usable.any():
             return NeuronScores(np.zeros(shape), None, self.settings.estimator, None)
         few, classifiers = self.table.sample(SCORED, self.settings.seed), self.classifiers
@@ -234,6 +257,7 @@ class Associations:
                 seed=self.settings.seed,
                 stopped=stopped,
                 done=counted.update,
+                only=only,
             )
         values, errors = (_widened(part, usable) for part in (scores.values, scores.errors))
         return replace(scores, values=values, errors=errors)
@@ -264,7 +288,7 @@ class Associations:
     def neurons(self, concept: int, top: int) -> tuple[ConceptScore, ...]:
         """Return a concept's strongest neurons, in order."""
         strongest = np.argsort(-self.scores.values[:, concept], kind="stable")[:top]
-        return tuple(self._score(int(k), concept) for k in strongest)
+        return tuple(self._score(int(k), concept, self.scores, int(k)) for k in strongest)
 
     def served(self, neuron: int, top: int) -> tuple[ConceptScore, ...]:
         """Return the concepts that a neuron contributes most to; raises IndexError."""
@@ -273,13 +297,21 @@ class Associations:
                 f"got the neuron {neuron}; expected one from 0 to {self.layer.shape[0] - 1} of"
                 f" {self.layer.name}; see hint.layer_"
             )
-        strongest = np.argsort(-self.scores.values[neuron], kind="stable")[:top]
-        return tuple(self._score(neuron, int(e)) for e in strongest)
+        scores, row = self._with_neuron(neuron)
+        strongest = np.argsort(-scores.values[row], kind="stable")[:top]
+        return tuple(self._score(neuron, int(e), scores, row) for e in strongest)
 
-    def _score(self, k: int, e: int) -> ConceptScore:
-        errors = self.scores.errors
-        error = None if errors is None else float(errors[k, e])
-        return ConceptScore(k, self.concepts[e].name, float(self.scores.values[k, e]), error)
+    def _with_neuron(self, neuron: int) -> tuple[NeuronScores, int]:
+        """Return scores that hold a neuron's, and its row: without sampling, its alone will do."""
+        if "scores" in self.__dict__ or self.settings.estimator != SINGLY:
+            return self.scores, neuron
+        if neuron not in self._single:
+            self._single[neuron] = self.scored(only=[neuron])
+        return self._single[neuron], 0
+
+    def _score(self, k: int, e: int, scores: NeuronScores, row: int) -> ConceptScore:
+        error = None if scores.errors is None else float(scores.errors[row, e])
+        return ConceptScore(k, self.concepts[e].name, float(scores.values[row, e]), error)
 
     def narrowed(self, top: int) -> Associations:
         """Return the same with each classifier fitted on its concept's `top` neurons only."""

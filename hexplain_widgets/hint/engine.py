@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from ..arguments import Stop, at_least_one, count_of, nearest, one_of, positive, share
+from ..arguments import SlowBar, Stop, at_least_one, count_of, nearest, one_of, positive, share
 from ..data.hierarchy.hierarchy import Hierarchy
+from ..data.samples import length_of
 from ..evidence import (
     ClassifierQuality,
     Concept,
@@ -299,7 +300,8 @@ class Hint(BaseEngine[RegionStatistics]):
         """What each neuron contributes to each concept (Eq. 2), concepts as in `concepts_`.
 
         Asked for the first time, classifiers of all concepts are fitted: 62 concepts of 1,280
-        neurons take some ten seconds on a core, which a bar shows.
+        neurons take some ten seconds on a core, which a bar shows. They are kept, and saved with
+        the Hint.
         """
         return self._associations.scores.values
 
@@ -313,7 +315,8 @@ class Hint(BaseEngine[RegionStatistics]):
     def concepts(self, neuron: int, top: int = 10) -> tuple[ConceptScore, ...]:
         """Return the concepts that a neuron contributes most to, strongest first.
 
-        The first question of this kind takes as long as `scores`. Raises IndexError for a neuron
+        The first question of this kind fits classifiers, as `scores` does, and scores this neuron
+        alone. Raises IndexError for a neuron
         that the layer does not have.
         """
         return self._associations.served(neuron, top)
@@ -399,11 +402,13 @@ class Hint(BaseEngine[RegionStatistics]):
         `examples` are `(image, concept, truth)` with the truth in pixels of what the network saw.
         """
         maps, truths, size = [], [], (1, 1)
-        for image, concept, truth in examples:
-            heat = self.explain(image, concept)
-            maps.append(above_lowest(heat.values))
-            truths.append(truth)
-            size = heat.image.shape[0], heat.image.shape[1]
+        with SlowBar("HINT: maps to calibrate with", length_of(examples), "map") as counted:
+            for image, concept, truth in examples:
+                heat = self.explain(image, concept)
+                maps.append(above_lowest(heat.values))
+                truths.append(truth)
+                size = heat.image.shape[0], heat.image.shape[1]
+                counted.update()
         self.threshold_ = best_threshold(maps, truths, size)
         return self.threshold_
 

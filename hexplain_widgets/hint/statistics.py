@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 
 from ..data.hierarchy.hierarchy import Hierarchy
@@ -15,9 +16,10 @@ from ..data.samples import Batch, picture_of_sample
 from ..fitting.exemplars import Exemplars, in_thumbnail
 from ..fitting.passes import Plan
 from ..fitting.states import Arrays
-from ..fitting.statistics import Addend, Statistics, names_of, numbered
+from ..fitting.statistics import Addend, Statistics, below, names_of, numbered
 from ..network.classifier import Classifier
 from ..network.probe import Probe
+from ..solvers.logistic import LinearClassifiers
 from ..solvers.reservoirs import Reservoir, hashes_of, image_number, packed, unpack
 from .regions import (
     PLAIN,
@@ -80,6 +82,30 @@ class RegionSamples:
         unpack(self.reservoirs, arrays)
 
 
+@dataclass(frozen=True, eq=False)
+class KeptClassifiers:
+    """Classifiers of a layer's concepts, and of how many images they know, by what penalty."""
+
+    penalty: float
+    images: int
+    fitted: LinearClassifiers
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield everything as arrays by name, for saving."""
+        yield "penalty", np.array([self.penalty])
+        yield "weights", self.fitted.weights.numpy()
+        yield "bias", self.fitted.bias.numpy()
+
+    @classmethod
+    def restored(cls, arrays: Arrays, images: int, shape: tuple[int, ...]) -> KeptClassifiers:
+        """Return what was saved; raises ValueError or KeyError where it does not fit."""
+        weights, bias = (np.array(arrays[name], np.float64) for name in ("weights", "bias"))
+        if weights.shape != shape or bias.shape != shape[:1] or not np.isfinite(weights).all():
+            raise ValueError(f"the classifiers are not finite numbers of the shape {shape}")
+        fitted = LinearClassifiers(torch.from_numpy(weights), torch.from_numpy(bias))
+        return cls(float(arrays["penalty"][0]), images, fitted)
+
+
 class RegionStatistics(Statistics[RegionScope, RegionBatch]):
     """Samples of every concept's region vectors and of the background, at each layer.
 
@@ -106,6 +132,38 @@ class RegionStatistics(Statistics[RegionScope, RegionBatch]):
         self.flat: Int64[np.ndarray, "l e"] = np.zeros((len(scope.layers), count), dtype=np.int64)
         self._samples = {n.name: RegionSamples(size, n.shape[0], count) for n in scope.layers}
         self._exemplars = {n.name: Exemplars(n.shape[0]) for n in scope.layers}
+        self._classifiers: dict[str, KeptClassifiers] = {}
+
+    def classifiers(self, layer: str, penalty: float) -> LinearClassifiers | None:
+        """Return the classifiers of a layer's concepts that were kept, None for other data."""
+        kept = self._classifiers.get(layer)
+        same = kept is not None and (kept.penalty, kept.images) == (penalty, self.images)
+        return kept.fitted if kept is not None and same else None
+
+    def keep_classifiers(self, layer: str, penalty: float, fitted: LinearClassifiers) -> None:
+        """Keep classifiers that were fitted on what is here now; they are saved with it."""
+        self._classifiers = {
+            **self._classifiers,
+            layer: KeptClassifiers(penalty, self.images, fitted),
+        }
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield everything as arrays by name, classifiers where some were fitted on it."""
+        yield from super().arrays()
+        for i, layer in enumerate(self.scope.layers):
+            kept = self._classifiers.get(layer.name)
+            if kept is not None and kept.images == self.images:
+                yield from ((f"{i}.classifiers.{n}", a) for n, a in kept.arrays())
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take what was saved; raises ValueError or KeyError where it does not fit."""
+        super().restore(arrays)
+        for i, layer in enumerate(self.scope.layers):
+            own = below(arrays, f"{i}.classifiers.")
+            if own:
+                shape = len(self.scope.concepts), layer.shape[0]
+                kept = KeptClassifiers.restored(own, self.images, shape)
+                self._classifiers[layer.name] = kept
 
     def parts(self) -> Mapping[str, Addend]:
         """Return the samples and the strongest images of each layer."""

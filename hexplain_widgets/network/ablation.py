@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx, nn
 
+from ..arguments import SlowBar
 from .gating import in_batches, rows_at_once
 from .graph import Graph, expanded, shape_watch
 from .linear_parts import (
@@ -167,9 +168,11 @@ def _values(rows: Callable[[slice], Tensor], channels: int, size: int) -> Ablati
 
     def run(part: slice) -> Tensor:
         values = rows(part)
+        counted.update(len(values) - 1)
         return torch.stack([values[:-1], values[-1:].expand(len(values) - 1)], 1)
 
-    both = in_batches(run, channels, size)
+    with SlowBar("ablation: without each channel", channels, "channel") as counted:
+        both = in_batches(run, channels, size)
     return AblationValues(both[:, 0], both[:, 1])
 
 

@@ -9,8 +9,8 @@ one neuron moves; of few strong neurons it is taken as it is. `neuron_scores` an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,6 +57,11 @@ class _ConceptGroups:
     cross: Float[Tensor, "g k"]
     strong: Int[Tensor, " s"]
 
+    def narrowed(self, only: Int[Tensor, " n"]) -> _ConceptGroups:
+        """The same with some of the neurons alone."""
+        parts = {name: getattr(self, name)[..., only] for name in ("w", "mean", "own", "cross")}
+        return replace(self, **parts, strong=torch.isin(only, self.strong).nonzero()[:, 0])
+
 
 @dataclass(frozen=True, eq=False)
 class _Logits:
@@ -74,14 +79,17 @@ def owen_scores(
     bias: Float[Tensor, " e"],
     background: Float[Tensor, "n k"],
     done: Callable[[int], object] = int,
-) -> Float[Tensor, "k e"]:
+    only: Int[Tensor, " s"] | None = None,
+) -> Float[Tensor, "_n e"]:
     """Return the mean over rows of the absolute Shapley value of each neuron, in probability.
 
-    `done` is told how many concepts were looked at since it was told the last time.
+    `only` are the neurons that are asked for, all if not given: of few it takes half of the
+    time. `done` is told how many concepts were looked at since it was told the last time.
     """
-    total, ones = torch.zeros_like(weights), weights.new_ones(_BLOCK)
+    count = weights.shape[1] if only is None else len(only)
+    total, ones = weights.new_zeros(len(weights), count), weights.new_ones(_BLOCK)
     left = [len(rows)] * len(weights)
-    for e, values in _values(rows, weights, bias, background):
+    for e, values in _values(rows, weights, bias, background, only):
         left[e] -= len(values)
         done(int(left[e] == 0))
         total[e].addmv_(values.abs_().T, ones[: len(values)])  # much faster than a sum over rows
@@ -106,22 +114,24 @@ def _values(
     weights: Float[Tensor, "e k"],
     bias: Float[Tensor, " e"],
     background: Float[Tensor, "n k"],
-) -> Iterator[tuple[int, Float[Tensor, "b k"]]]:
+    only: Int[Tensor, " s"] | None = None,
+) -> Iterator[tuple[int, Float[Tensor, "b _n"]]]:
     """Give concepts and their values, block by block of rows, in order for each concept."""
     centre = background.new_full((len(background),), 1 / len(background)) @ background
     concepts = _concepts(weights, bias + weights @ centre, background, centre, rows)
-    cubics = [_Cubic(concept) for concept in concepts]
+    asked = concepts if only is None else [concept.narrowed(only) for concept in concepts]
+    cubics = [_Cubic(concept) for concept in asked]
     for part in rows.split(_ROWS):
         x = part - centre
-        squares = x.square()
+        squares, own = x.square(), x if only is None else x[:, only]
         for e, concept in enumerate(concepts):
-            logits = _logits(x, squares, concept)
-            coefficients, exact = _coefficients(logits), _exact(x, concept, logits)
+            logits, strong = _logits(x, squares, concept), asked[e].strong
+            coefficients, exact = _coefficients(logits), _exact(own, asked[e], logits)
             for at in range(0, len(x), _BLOCK):
                 block = slice(at, at + _BLOCK)
-                values = cubics[e].values(x[block], coefficients[block])
-                if len(concept.strong):
-                    values[:, concept.strong] = exact[block]
+                values = cubics[e].values(own[block], coefficients[block])
+                if len(strong):
+                    values[:, strong] = exact[block]
                 yield e, values
 
 
@@ -192,7 +202,10 @@ def _alike(logits: Float[Tensor, " n"]) -> Bool[Tensor, "g n"]:
         ends = torch.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
         ends = torch.cat([ends.new_zeros(1), ends, ends.new_tensor([len(logits)])])
         count = ends.diff()
+        before = centres
         centres = (sums[ends].diff() / count.clamp(min=1))[count > 0].to(logits.dtype)
+        if torch.equal(centres, before):
+            break
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order), device=order.device)
     ends = ends.unique()
@@ -322,6 +335,7 @@ class _Problem:
     limits: SamplingLimits
     seed: int
     done: Callable[[int], object] = int
+    only: Int[Tensor, " s"] | None = None
 
 
 def neuron_scores(
@@ -337,6 +351,7 @@ def neuron_scores(
     seed: int = 0,
     stopped: Stop | None = None,
     done: Callable[[int], object] = int,
+    only: Sequence[int] | None = None,
 ) -> NeuronScores:
     """Score all neurons for all linear classifiers `sigmoid(w.x + b)` at once.
 
@@ -353,7 +368,8 @@ def neuron_scores(
     - "coefficient": `|w_k|` times the neuron's standard deviation over rows.
     - "random": uniform between 0 and 1.
 
-    `done` is told how many concepts were scored since it was told the last time.
+    `done` is told how many concepts were scored since it was told the last time. `only` are the
+    neurons whose scores are returned, in this order, all if not given.
 
     Raises ValueError for an unknown estimator, for arrays that do not fit or are empty, for values
     that are not finite, for missing `signs`, for a `precision` or `most` that cannot be reached.
@@ -368,7 +384,8 @@ def neuron_scores(
     given = None if signs is None else torch.as_tensor(signs).to(x.device, torch.int8)
     if estimator == "retrained":
         _check_signs(given, x, w)
-    problem = _Problem(x, w, c, b, given, limits, seed, done)
+    some = None if only is None else torch.as_tensor(only, dtype=torch.int64, device=x.device)
+    problem = _Problem(x, w, c, b, given, limits, seed, done, some)
     with torch.no_grad():
         values, errors, permutations = _ESTIMATORS[estimator](problem)
     spread = None if errors is None else _array(errors)
@@ -410,7 +427,18 @@ _Estimate = tuple[Tensor, Tensor | None, int | None]
 
 def _owen(problem: _Problem) -> _Estimate:
     known = (problem.rows, problem.weights, problem.bias, problem.background)
-    return owen_scores(*known, problem.done), None, None
+    return owen_scores(*known, problem.done, problem.only), None, None
+
+
+def _picked(estimate: Callable[[_Problem], _Estimate]) -> Callable[[_Problem], _Estimate]:
+    """An estimator of all neurons, of which those that are asked for are picked."""
+
+    def of_some(problem: _Problem) -> _Estimate:
+        scores, errors, permutations = estimate(problem)
+        some = slice(None) if problem.only is None else problem.only.to(scores.device)
+        return scores[some], None if errors is None else errors[some], permutations
+
+    return of_some
 
 
 def _permutation(problem: _Problem) -> _Estimate:
@@ -468,11 +496,11 @@ def _random(problem: _Problem) -> _Estimate:
 
 _ESTIMATORS: dict[str, Callable[[_Problem], _Estimate]] = {
     "owen": _owen,
-    "permutation": _permutation,
-    "retrained": _retrained,
-    "logit": _logit,
-    "coefficient": _coefficient,
-    "random": _random,
+    "permutation": _picked(_permutation),
+    "retrained": _picked(_retrained),
+    "logit": _picked(_logit),
+    "coefficient": _picked(_coefficient),
+    "random": _picked(_random),
 }
 
 

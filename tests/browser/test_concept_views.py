@@ -211,8 +211,16 @@ def test_another_class_is_inferred_given_up_and_a_lost_kernel_is_said(alone: Vie
     search.press("Enter")
     work = alone.tree.locator(".hx-work")
     expect(work).to_contain_text("Inferring concepts")
+    expect(work).to_contain_text(re.compile(r"\d+ of 100 gates, about \d+ s left"))
+    expect(search).to_have_value("pasture")
+    view, said = alone.tree.bounding_box(), work.bounding_box()
+    assert view is not None
+    assert said is not None
+    assert 0 <= said["y"] - view["y"] < 60  # in the head, whatever is below the fold
     button(work, "Cancel").click()
     expect(work).to_be_hidden()
+    expect(alone.tree.locator(".hx-cancelled")).to_have_text("Cancelled: what was there stays.")
+    expect(search).to_have_value("")
     assert alone.notebook.kernel("tree.evidence.target.name") == "orchard"
     alone.notebook.restart_kernel()
     search.fill("past")

@@ -190,6 +190,8 @@ def test_another_class_is_explained_when_its_bar_is_pressed(alone: Notebook) -> 
     alone.page.locator(".hx-bars button").nth(1).click()
     expect(alone.page.locator(".hx-title b")).to_have_text(second)
     alone.wait_kernel("w.evidence.target.name", second)
+    for said in (".hx-work", ".hx-cancelled"):  # quick work is over, and nothing was given up
+        expect(alone.page.locator(said)).to_be_hidden()
 
 
 def test_the_view_says_by_itself_how_far_it_agrees_with_ablation(tree: Notebook) -> None:

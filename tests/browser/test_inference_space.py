@@ -335,7 +335,8 @@ def test_an_inference_is_given_up_and_a_lost_kernel_is_said(alone: Views) -> Non
     work = alone.space.locator(".hx-work")
     expect(work).to_contain_text("Inferring concepts of pool 1")
     work.get_by_role("button", name="Cancel").click()
-    expect(work).to_have_count(0)
+    expect(work).to_be_hidden()
+    expect(alone.space.locator(".hx-cancelled")).to_be_visible()
     assert alone.notebook.kernel("space.charts['of']") == []
     alone.notebook.restart_kernel()
     alone.space.get_by_role("button", name="Infer concepts of pool 1").click()

@@ -143,6 +143,26 @@ def test_scores_unpack_and_stand_for_their_neuron(hint: hx.Hint) -> None:
     assert hint.scores[best, 1] == pytest.approx(score)
 
 
+def test_a_neuron_asked_about_alone_scores_as_among_all(hint: hx.Hint) -> None:
+    fresh = hint.using("logit").using("owen")
+    alone = {k: fresh.concepts(k, top=6) for k in range(8)}
+    assert "scores" not in vars(fresh._associations)
+    for k, found in alone.items():
+        names = [c.name for c in hint.concepts_]
+        values = {one.concept: one.score for one in found}
+        known = dict(zip(names, hint.scores[k], strict=True))
+        assert values == pytest.approx(known, rel=1e-4, abs=1e-9)
+
+
+@pytest.mark.parametrize("estimator", ["permutation", "logit"])
+def test_a_neuron_of_other_estimators_is_read_from_the_scores_of_all(
+    hint: hx.Hint, estimator: str
+) -> None:
+    other = hint.using(estimator)
+    (first, *_) = other.concepts(1)
+    assert (first.concept, first.score) == ("dog", other.scores[1].max())
+
+
 def test_neurons_come_strongest_first(hint: hx.Hint) -> None:
     scores = [s.score for s in hint.neurons("dog", top=8)]
     assert scores == sorted(scores, reverse=True)
@@ -311,6 +331,36 @@ def test_a_saved_hint_opens_without_the_network(hint: hx.Hint, tmp_path) -> None
     assert found.neurons("dog") == hint.neurons("dog")
     with pytest.raises(ValueError, match=r"loaded without its network.*Hint\.load\(path, model\)"):
         found.explain(DATA[0][0], "dog")
+
+
+def never_fitted(*_: object, **__: object) -> None:
+    raise AssertionError("classifiers were fitted again")
+
+
+def test_what_was_asked_once_is_not_fitted_again_from_a_file(
+    hint: hx.Hint, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = hint.using("logit").using("owen").concepts(1)
+    path = hint.save(tmp_path / "world.hint")
+    monkeypatch.setattr("hexplain_widgets.hint.associations.fit_logistic", never_fitted)
+    found = hx.Hint.load(path)
+    assert found.concepts(1) == known
+    assert found.quality("dog") == hint.quality("dog")
+    assert hx.Hint.load(found.save(tmp_path / "again.hint")).concepts(1) == known
+
+
+def test_classifiers_that_know_other_data_or_another_penalty_are_not_taken(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = fitted(DATA[:40]), fitted(DATA[40:])
+    first.concepts(1)
+    loaded = hx.Hint.load(first.save(tmp_path / "first.hint"))
+    monkeypatch.setattr("hexplain_widgets.hint.associations.fit_logistic", never_fitted)
+    loaded.penalty = 0.5
+    loaded._begin(loaded._statistics)
+    for other in (first.merge(second), loaded):
+        with pytest.raises(AssertionError, match="fitted again"):
+            other.concepts(1)
 
 
 def test_a_saved_hint_explains_again_with_its_network(hint: hx.Hint, tmp_path) -> None:

@@ -559,6 +559,29 @@ DAMAGED_SETTINGS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+DAMAGED_CLASSIFIERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "fewer concepts": lambda weights: weights[1:],
+    "fewer neurons": lambda weights: weights[:, 1:],
+    "not finite": lambda weights: np.full_like(weights, np.nan),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_CLASSIFIERS)
+def test_damaged_classifiers_are_refused(whole, damage: str) -> None:
+    settings, arrays = whole.state()
+    shape = len(whole.scope.concepts), whole.scope.layers[0].shape[0]
+    weights, bias = np.ones(shape), np.zeros(shape[0])
+    kept = {"0.classifiers.penalty": np.array([0.1]), "0.classifiers.bias": bias}
+    name = "0.classifiers.weights"
+    again = RegionStatistics.from_state(settings, {**arrays, **kept, name: weights})
+    found = again.classifiers(whole.scope.layers[0].name, 0.1)
+    assert found is not None
+    assert np.array_equal(found.weights, weights)
+    broken = DAMAGED_CLASSIFIERS[damage](weights)
+    with pytest.raises(ValueError, match=r"cannot take up saved regions: .*are not finite numbers"):
+        RegionStatistics.from_state(settings, {**arrays, **kept, name: broken})
+
+
 @pytest.mark.parametrize("damage", DAMAGED_SETTINGS)
 @pytest.mark.usefixtures("unchecked")
 def test_damaged_settings_are_refused(whole, damage: str) -> None:

@@ -256,6 +256,29 @@ def test_channels_last_images_are_answered() -> None:
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+class Viewing(nn.Module):
+    """Asks for the usual order in memory where it flattens its maps, if it is `strict`."""
+
+    def __init__(self, *, strict: bool) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3)
+        self.head, self.strict = nn.Linear(5 * 12 * 12, 3), strict
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.second(self.first(x).relu()).relu()
+        flat = maps.view(len(x), -1) if self.strict else maps.flatten(1)
+        return self.head(flat)
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_maps_lie_with_channels_last_where_the_network_answers_the_same(strict: bool) -> None:
+    model = seeded(Viewing(strict=strict)).eval()
+    layer_gates, _ = gates_and_cache(model, images(2, 16), ["first"])
+    assert isinstance(layer_gates, gating._GraphGates)
+    assert layer_gates._channels_last == (set() if strict else {"first"})
+    check(model, "first", at_module(model.first), size=16)
+
+
 def test_train_mode_is_answered_as_in_use() -> None:
     model = ENDINGS["batch norm before"]()
     gates = gates_of(12, 2)

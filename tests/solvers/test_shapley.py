@@ -409,6 +409,17 @@ def test_one_seed_gives_one_answer(estimator: str) -> None:
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_some_neurons_score_alone_as_they_do_among_all(estimator: str) -> None:
+    problem, signs = refits()
+    ask = {"background": problem.background, "signs": signs, "most": 32}
+    every = neuron_scores(estimator, *problem.given, **ask)
+    few = neuron_scores(estimator, *problem.given, **ask, only=[3, 0])
+    np.testing.assert_allclose(few.values, every.values[[3, 0]], rtol=1e-5)
+    if every.errors is not None:
+        np.testing.assert_array_equal(few.errors, every.errors[[3, 0]])
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_global_random_state_stays_as_it_was(estimator: str) -> None:
     problem, signs = refits()
     torch.manual_seed(5)

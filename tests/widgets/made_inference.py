@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hexplain_widgets.arguments import SlowBar
 from hexplain_widgets.evidence import (
     ConceptInference,
     Faithfulness,
@@ -196,9 +197,11 @@ class MadeChain:
     def _work(self, kind: str, stopped: Callable[[], bool] | None) -> None:
         self.asked.append(kind)
         self.before_answer(stopped or (lambda: False))
-        end = time.monotonic() + self.wait
-        while time.monotonic() < end and not (stopped and stopped()):
-            time.sleep(0.02)
+        begun = time.monotonic()
+        with SlowBar("gates", 100, "gate") as counted:
+            while (passed := time.monotonic() - begun) < self.wait and not (stopped and stopped()):
+                counted.update(int(100 * passed / self.wait) - counted.n)
+                time.sleep(0.02)
 
     def _name(self, target: int | str | None) -> str:
         if target is None:

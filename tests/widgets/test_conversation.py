@@ -11,6 +11,7 @@ from unittest import TestCase
 
 import pytest
 
+from hexplain_widgets.arguments import SlowBar
 from hexplain_widgets.widgets._shared.conversation import Content, Conversation, Stop
 
 
@@ -55,7 +56,22 @@ def wait_to_be_stopped(content: Content, stopped: Stop) -> Mapping[str, Any]:
     raise CancelledError
 
 
-HANDLERS = {"double": double, "fail": fail, "break": break_down, "wait": wait_to_be_stopped}
+def count(content: Content, stopped: Stop) -> Mapping[str, Any]:
+    with SlowBar("counting", content["to"], "sheep") as counted:
+        while counted.n < content["to"]:
+            counted.update()
+            content["running"].set()
+            time.sleep(0.002)
+    return {"sheep": counted.n}
+
+
+HANDLERS = {
+    "double": double,
+    "fail": fail,
+    "break": break_down,
+    "wait": wait_to_be_stopped,
+    "count": count,
+}
 Talk = tuple[Callable[[object], None], Listener]
 
 
@@ -100,7 +116,7 @@ def test_what_is_no_object_is_answered_with_an_error(talk: Talk, content: object
 def test_an_unknown_kind_is_answered_with_the_known_ones(talk: Talk, kind: object) -> None:
     say, heard = talk
     say({"kind": kind, "id": 9})
-    assert "expected one of double, fail, break, wait, cancel" in heard.answer(9)["text"]
+    assert "expected one of double, fail, break, wait, count, cancel" in heard.answer(9)["text"]
 
 
 @pytest.mark.parametrize("number", [None, "1", 1.5, True, [1]])
@@ -168,3 +184,38 @@ def test_a_message_to_a_closed_view_is_answered_with_an_error() -> None:
     conversation.close()
     conversation.receive({"kind": "double", "id": 1, "n": 1})
     assert "the view was closed" in listener.answer(1)["text"]
+
+
+def test_what_counts_says_how_far_it_is_and_how_long_it_takes(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hexplain_widgets.widgets._shared.conversation.SIGN_OF_LIFE", 0)
+    say, heard = talk
+    say({"kind": "count", "id": 1, "to": 3, "running": threading.Event()})
+    assert heard.answer(1) == {"kind": "result", "id": 1, "sheep": 3}
+    plain, *news, _ = heard.heard
+    assert plain == {"kind": "accepted", "id": 1}
+    assert [(one["done"], one["total"], one["unit"]) for one in news] == [
+        (n, 3, "sheep") for n in range(4)
+    ]
+    assert news[0]["left"] is None
+    assert all(one["left"] >= 0 for one in news[1:])
+
+
+def test_what_is_over_at_once_is_acknowledged_once(talk: Talk) -> None:
+    say, heard = talk
+    say({"kind": "count", "id": 1, "to": 3, "running": threading.Event()})
+    heard.answer(1)
+    assert [one["kind"] for one in heard.heard] == ["accepted", "result"]
+
+
+def test_what_counts_and_never_asks_whether_to_stop_is_ended_by_cancel(talk: Talk) -> None:
+    say, heard = talk
+    running = threading.Event()
+    say({"kind": "count", "id": 1, "to": 10**9, "running": running})
+    assert running.wait(5)
+    say({"kind": "cancel", "id": 2, "of": 1})
+    assert heard.answer(2)["cancelled"] is True
+    say({"kind": "double", "id": 3, "n": 1})
+    assert heard.answer(3)["doubled"] == 2
+    assert [one["kind"] for one in heard.heard if one["id"] == 1] == ["accepted"]

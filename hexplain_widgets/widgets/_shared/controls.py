@@ -20,6 +20,7 @@ class WorkControls(Composite, ipywidgets.VBox):
 
     _row: Any
     _said: Any
+    _words = ""
 
     @abstractmethod
     def _offer(self, *, working: bool) -> None:
@@ -27,7 +28,8 @@ class WorkControls(Composite, ipywidgets.VBox):
 
     def at_work(self, words: str) -> None:
         """Say what goes on; nothing but to cancel it is offered."""
-        self._said.value = status(words)
+        self._words = words
+        self._said.value = status(f"{words} …")
         self._offer(working=True)
 
     def at_rest(self, words: str = "") -> None:
@@ -44,6 +46,8 @@ class WorkControls(Composite, ipywidgets.VBox):
         """Show how the work ended, as a conversation tells it."""
         if message["kind"] == "error":
             self.failed(message["text"])
+        elif message["kind"] == "accepted" and "done" in message:
+            self._said.value = status(f"{self._words}{how_far(message)} …")
         elif message["kind"] == "result":
             cancelled = message.get("cancelled")
             self.at_rest("Cancelled: what was there stays." if cancelled else "")
@@ -52,6 +56,27 @@ class WorkControls(Composite, ipywidgets.VBox):
     def said(self) -> str:
         """The markup of what is said about the work."""
         return self._said.value
+
+
+def how_far(news: Mapping[str, Any]) -> str:
+    """Return in words how far work is, and how long the rest will take.
+
+    >>> how_far({"done": 12, "total": 40, "unit": "image", "left": 8.3})
+    ': 12 of 40 images, about 8 s left'
+    """
+    done, total, left = news["done"], news["total"], news["left"]
+    count = f"{done}" if total is None else f"{done} of {total}"
+    unit = news["unit"] if (done if total is None else total) == 1 else f"{news['unit']}s"
+    return f": {count} {unit}" + ("" if left is None else f", about {time_in_words(left)} left")
+
+
+def time_in_words(seconds: float) -> str:
+    """Return a time as it is said: in seconds, of much in minutes.
+
+    >>> time_in_words(8.3), time_in_words(200)
+    ('8 s', '3 min')
+    """
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 class Requests:

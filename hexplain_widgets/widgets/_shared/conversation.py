@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from ...arguments import SlowBar, heard
 from ...arguments import Stop as Stop
 from .state import whole
 
@@ -18,6 +20,7 @@ Handler = Callable[[Content, Stop], Mapping[str, Any]]
 
 EXPECTED = (ValueError, IndexError, TypeError, RuntimeError)
 RELOAD = "reload the page so that view and kernel are of one version"
+SIGN_OF_LIFE = 0.5  # seconds between two words on the same work
 log = logging.getLogger(__name__)
 
 
@@ -25,8 +28,10 @@ class Conversation:
     """Answers a view's messages one after the other on a thread of its own.
 
     A message is `{kind, id, ...}`. It is acknowledged at once, so that the view knows that the
-    kernel lives, and answered when its handler is done. `cancel` names an id in `of`: what waits
-    is dropped, what runs is told to stop by its `stopped` and is not answered.
+    kernel lives, and answered when its handler is done; what takes long is acknowledged again and
+    again, with how far it is wherever a bar counts that. `cancel` names an id in `of`: what waits
+    is dropped, what runs is told to stop by its `stopped`, or ended where it counts, and is not
+    answered.
     """
 
     def __init__(
@@ -90,13 +95,29 @@ class Conversation:
     def _work(self, number: int, work: Callable[[Stop], Mapping[str, Any]]) -> None:
         try:
             if number in self._pending:
-                self._answer(number, "result", work(lambda: number not in self._pending))
+                with heard(self._teller(number)):
+                    fields = work(lambda: number not in self._pending)
+                self._answer(number, "result", fields)
         except CancelledError:
             log.debug("message %s was cancelled", number)
         except Exception as error:
             if not isinstance(error, EXPECTED):
                 log.exception("a message of the view could not be answered")
             self._answer(number, "error", {"text": _lesson(error)})
+
+    def _teller(self, number: int) -> Callable[[SlowBar], None]:
+        """What tells the view at times how far a message's work is, and ends what was cancelled."""
+        last = time.monotonic()
+
+        def tell(bar: SlowBar) -> None:
+            nonlocal last
+            if number not in self._pending:
+                raise CancelledError
+            if time.monotonic() - last >= SIGN_OF_LIFE:
+                last = time.monotonic()
+                self._send({"kind": "accepted", "id": number, **news_of(bar)})
+
+        return tell
 
     def _answer(self, number: int, kind: str, fields: Mapping[str, Any]) -> None:
         with self._lock:
@@ -110,6 +131,11 @@ class Conversation:
             known = whole(other) and other in self._pending
             self._pending -= {other} if known else set()
         self._send({"kind": "result", "id": number, "cancelled": known})
+
+
+def news_of(bar: SlowBar) -> dict[str, Any]:
+    """Return how far work is, as it travels: `left` in seconds, None where that is not known."""
+    return {"done": bar.n, "total": bar.total, "unit": bar.unit, "left": bar.left}
 
 
 def answering(engine: T | None, kind: str, purpose: str, call: str) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,11 +12,10 @@ import anywidget
 import traitlets
 
 from .composite import SETTABLE, Composite
-from .conversation import Content, Conversation, Handler, Stop
+from .conversation import Conversation, Handler
 from .export import Exportable
 
 STATIC = Path(__file__).parents[2] / "static"
-SIGN_OF_LIFE = 0.5  # seconds between two words of the kernel that it is still at work
 
 
 class View(Exportable, Composite, anywidget.AnyWidget):
@@ -64,20 +62,6 @@ class View(Exportable, Composite, anywidget.AnyWidget):
     def _hear(self, _: object, content: object, __: object) -> None:
         if self._conversation is not None:
             self._conversation.receive(content)
-
-    def _life(self, content: Content, stopped: Stop, news: Mapping[str, int]) -> Stop:
-        """`stopped`, which also says at times that the kernel is at work."""
-        last = 0.0
-
-        def heartbeat() -> bool:
-            nonlocal last
-            if time.monotonic() - last > SIGN_OF_LIFE:
-                last = time.monotonic()
-                self._say({"kind": "accepted", "id": content["id"], **news})
-            return stopped()
-
-        heartbeat()
-        return heartbeat
 
     def _say(self, message: dict[str, Any]) -> None:
         self.send(message)

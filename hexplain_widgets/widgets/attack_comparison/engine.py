@@ -79,11 +79,10 @@ class AttackEngine:
         *,
         stopped: Stop,
         progress: bool,
-        done: Callable[[int], object],
     ) -> AttackedSet:
-        """Return the peaks over a set; `done` is told how many images were attacked so far."""
+        """Return the peaks over a set of images."""
         engine = SetAttack(self.classifier, attack, self.channels, self._layers)
-        return engine.over(images, progress=progress, stopped=stopped, done=done)
+        return engine.over(images, progress=progress, stopped=stopped)
 
     def _tree(self, image: Any) -> DecompositionTree:
         layers = None if self._layers is None else list(self._layers)

@@ -127,13 +127,13 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
 
     def _made_controls(self, engine: AttackEngine, requests: Requests) -> AttackControls:
         def over() -> None:
-            requests.begin(made, "over", "Attacking the set …")
+            requests.begin(made, "over", "Attacking the set")
 
         some = self._images is not None
         made = AttackControls(
             engine.classifier.classes or (),
             length_of(self._images) if some else None,
-            attack=lambda: requests.begin(made, "attack", "Attacking the image …"),
+            attack=lambda: requests.begin(made, "attack", "Attacking the image"),
             over=over if some else None,
             cancel=lambda: requests.cancel(made),
         )
@@ -215,7 +215,7 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
         `images` are those of the view if not given. Raises ValueError without a model or images.
         """
         data = self._images if images is None else images
-        return self._run_over(data, lambda: False, progress=progress, done=int)
+        return self._run_over(data, lambda: False, progress=progress)
 
     def snapshot(self) -> AttackComparison:
         """Return a twin of what is on the screen, without the model."""
@@ -311,7 +311,7 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
                 engine.concept, self._one = search, replace(self._one, concept=maps)
                 self._show_concept(self._one)
 
-    def _run_over(self, images: Any, stopped: Stop, *, progress: bool, done: Any) -> AttackedSet:
+    def _run_over(self, images: Any, stopped: Stop, *, progress: bool) -> AttackedSet:
         engine = self._ask("an attack on a set")
         if images is None:
             raise ValueError(
@@ -319,7 +319,7 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
                 " or to over"
             )
         attack = self._own_attack or pgd_with(self._settings())
-        several = engine.over(images, attack, stopped=stopped, progress=progress, done=done)
+        several = engine.over(images, attack, stopped=stopped, progress=progress)
         if stopped():
             raise CancelledError
         with self._lock:
@@ -336,14 +336,7 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
         return {}
 
     def _answer_over(self, _: Content, stopped: Stop) -> Mapping[str, Any]:
-        total = length_of(self._images)
-        of = f" of {total}" if total is not None else ""
-
-        def done(count: int) -> None:
-            if self._controls is not None and not stopped():
-                self._controls.at_work(f"{count}{of} images attacked …")
-
-        self._run_over(self._images, stopped, progress=False, done=done)
+        self._run_over(self._images, stopped, progress=False)
         return {}
 
     def _answer_concept(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
@@ -356,7 +349,7 @@ def _made_choice(engine: AttackEngine, requests: Requests) -> ConceptControls | 
         return None
     made = ConceptControls(
         engine.concept.names,
-        chosen=lambda name: requests.begin(made, "concept", f"Looking for {name} …", concept=name),
+        chosen=lambda name: requests.begin(made, "concept", f"Looking for {name}", concept=name),
         cancel=lambda: requests.cancel(made),
     )
     return made

@@ -238,7 +238,7 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         return self._checks.get(self._spot)
 
     def _check(self, requests: Requests) -> None:
-        words = f"Checking {self.target} against ablation …"
+        words = f"Checking {self.target} against ablation"
         content = {"target": self._class.value, "layer": self._evidence.layer}
         requests.begin(self._agreement, "check", words, **content)
 

@@ -55,7 +55,7 @@ class ClassChecks(View):
                 f"got no images to hold {chip.classes_[target]!r} against; expected labelled ones,"
                 f" as for Chip.fit; pass data= to {type(self).__name__}"
             )
-        check = agreement_of(chip, target, data, layer, self._life(content, stopped, {}))
+        check = agreement_of(chip, target, data, layer, stopped)
         with self._state_lock:
             self._publish(checks={**self.checks, spot(layer, target): check})
         return check

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import traitlets
 
+from ...arguments import SlowBar, never
 from ...evidence import ConceptInference, Faithfulness
 from .._shared.agreement import faithfulness_fields, trust_words
 from .._shared.conversation import Content, Handler, Stop, answering
@@ -52,8 +53,7 @@ class InferenceView(View):
         sources = sources_of(given, self.most)
         if not all(source.ready for source in sources):
             chain_of(chain)
-        inferences = [source.inference(chain, target, lambda: False) for source in sources]
-        self._open(checked(inferences), chain, sources)
+        self._open(checked(_inferred(sources, chain, target, never)), chain, sources)
 
     @classmethod
     def from_evidence(cls, evidence: Any) -> InferenceView:
@@ -136,12 +136,7 @@ class InferenceView(View):
     def _explain(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         target = target_in(content)
         chain = self._ask("to explain another class")
-        inferences = []
-        for i, source in enumerate(self._sources):
-            life = self._life(content, stopped, {"done": i, "total": len(self._sources)})
-            inferences.append(source.inference(chain, target, life))
-            if stopped():
-                raise CancelledError
+        inferences = _inferred(self._sources, chain, target, stopped)
         self._show(checked(inferences))
         return {"target": inferences[0].target.index}
 
@@ -152,8 +147,7 @@ class InferenceView(View):
         place, path = spot_in(content, root)
         one = inferences[place]
         own = own_path(one, root, place, path)
-        life = self._life(content, stopped, {})
-        faithfulness = self._sources[place].faithfulness(chain, one, own, life)
+        faithfulness = self._sources[place].faithfulness(chain, one, own, stopped)
         if stopped():
             raise CancelledError
         with self._state_lock:
@@ -241,3 +235,17 @@ class ConceptSunburst(InferenceView):
         zoom = self.view.get("zoom", "")
         draw_sunbursts(self.inferences, self.set_names, zoom).save(path, format="PNG")
         return Path(path)
+
+
+def _inferred(
+    sources: Sequence[InferenceSource], chain: Any, target: int | str | None, stopped: Stop
+) -> list[ConceptInference]:
+    """Return the inferences of all sources; raises CancelledError once `stopped` says yes."""
+    inferences = []
+    with SlowBar("CHAIN: inferring what is side by side", len(sources), "set") as counted:
+        for source in sources:
+            inferences.append(source.inference(chain, target, stopped))
+            if stopped():
+                raise CancelledError
+            counted.update()
+    return inferences

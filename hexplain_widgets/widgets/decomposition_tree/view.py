@@ -178,19 +178,8 @@ class DecompositionTree(View):
     def _change_method(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         method = messages.method_in(content, METHODS)
         engine = self._ask("to find contributions in another way").with_method(method)
-        self._replace(engine, self._counting(content, stopped))
+        self._replace(engine, stopped)
         return {"method": method}
-
-    def _counting(self, content: Content, stopped: Stop) -> Stop:
-        """`stopped`, which says to the view how many decisions were taken apart before."""
-        news = {"done": 0}
-        alive = self._life(content, stopped, news)
-
-        def step() -> bool:
-            news["done"] += 1
-            return alive()
-
-        return step
 
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         path = messages.path_in(content, self._evidence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -61,14 +61,13 @@ class FailureEngine:
         true: Prediction,
         *,
         progress: bool,
-        done: Callable[[int], object] = int,
     ) -> Failure:
-        """Return what decides against the true class; `done` is told how many images were seen."""
+        """Return what decides against the true class."""
         wrong, right = (None if tree is None else tree.evidence for tree in trees)
         failure = failure_of(self._decision, wrong, right, true, top=self.channels)  # type: ignore[arg-type]
         if self.data is None:
             return failure
-        return with_exemplars(failure, self.classifier, self.data, progress=progress, done=done)
+        return with_exemplars(failure, self.classifier, self.data, progress=progress)
 
     def _tree(self, target: int) -> DecompositionTree:
         return DecompositionTree(

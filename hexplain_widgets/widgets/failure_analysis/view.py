@@ -11,7 +11,6 @@ from typing import Any
 
 import ipywidgets
 
-from ...data.samples import length_of
 from ...diagnosis.failures import TOP
 from ...evidence import Failure, Occlusion, Prediction
 from .._shared.composite import Composite, wide
@@ -265,13 +264,11 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
 
     # what is asked
 
-    def _run(
-        self, true: int | str, stopped: Stop, *, progress: bool = False, done: Any = int
-    ) -> None:
+    def _run(self, true: int | str, stopped: Stop, *, progress: bool = False) -> None:
         engine = self._ask()
         aim = engine.prediction(true)
         rightly = aim.index == engine.strongest[0].index
-        analysis = None if rightly else self._analysed(engine, aim, stopped, progress, done)
+        analysis = None if rightly else self._analysed(engine, aim, stopped, progress)
         with self._lock:
             last = self._trees
             failure, trees = analysis or (None, None)
@@ -283,13 +280,13 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
                 tree.close()
 
     def _analysed(
-        self, engine: FailureEngine, true: Prediction, stopped: Stop, progress: bool, done: Any
+        self, engine: FailureEngine, true: Prediction, stopped: Stop, progress: bool
     ) -> tuple[Failure, Trees]:
         known = self._trees
         wrong = known[0] if known else engine.wrong_tree()
         right = engine.right_tree(true)
         try:
-            failure = engine.failure((wrong, right), true, progress=progress, done=done)
+            failure = engine.failure((wrong, right), true, progress=progress)
             if stopped():
                 raise CancelledError
         except BaseException:
@@ -305,23 +302,14 @@ class FailureAnalysis(Exportable, Composite, ipywidgets.VBox):
         )
 
     def _answer_true(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
-        total = length_of(self._ask().data)
-        of = f" of {total}" if total is not None else ""
-
-        def done(count: int) -> None:
-            if stopped():
-                raise CancelledError
-            if self._controls is not None:
-                self._controls.at_work(f"{count}{of} images seen …")
-
-        self._run(content["true"], stopped, done=done)
+        self._run(content["true"], stopped)
         return {}
 
 
 def _made_controls(engine: FailureEngine, requests: Requests) -> FailureControls:
     made = FailureControls(
         engine.classifier.classes or (),
-        compare=lambda true: requests.begin(made, "true", "Taking the image apart …", true=true),
+        compare=lambda true: requests.begin(made, "true", "Taking the image apart", true=true),
         cancel=lambda: requests.cancel(made),
     )
     return made

@@ -10,6 +10,7 @@ from typing import Any
 
 import traitlets
 
+from ...arguments import SlowBar
 from ...evidence import ConceptInference, Faithfulness, InferenceComparison
 from .._shared.agreement import faithfulness_fields, trust_words
 from .._shared.conversation import Content, Handler, Stop
@@ -117,19 +118,20 @@ class InferenceSpace(View):
         missing = [point for point in points if point not in self._inferences]
         self._inferences = _last(self._inferences, points)
         chain, images = self._ask(missing)
-        for done, point in enumerate(missing):
-            life = self._life(content, stopped, {"done": done, "total": len(missing)})
-            inference = chain.explain(images[point], self._target(point, chain), stopped=life)
-            if stopped():
-                raise CancelledError
-            self._keep({point: inference})
+        with SlowBar("CHAIN: inferring images", len(missing)) as counted:
+            for point in missing:
+                target = self._target(point, chain)
+                inference = chain.explain(images[point], target, stopped=stopped)
+                if stopped():
+                    raise CancelledError
+                self._keep({point: inference})
+                counted.update()
         return {"points": list(points)}
 
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         point = point_in(content, len(self._evidence.points))
         chain, images = self._ask([point])
-        life = self._life(content, stopped, {})
-        faithfulness = chain.agreement(self._evidence, point, images[point], life)
+        faithfulness = chain.agreement(self._evidence, point, images[point], stopped)
         if stopped():
             raise CancelledError
         check = faithfulness_fields(faithfulness)

@@ -28,8 +28,8 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     grid.element,
     foot.element,
     table.element,
-    work,
   );
+  root.prepend(work);
   void session.load();
   checks.start();
   return () => {

@@ -32,8 +32,8 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     header(session, agreementLine(session, checks, places)),
     h("div", { class: "hx-bar-line" }, new Classes(session, checks).element, limit.element),
     h("div", { class: "hx-body" }, plot.element, cards.element),
-    work,
   );
+  root.prepend(work);
   session.on((change) => {
     if (change === "channel") cards.emphasise();
     else if (change === "portraits") cards.fillIn();

@@ -1,6 +1,16 @@
 // One sunburst: rings around the image or a concept's map, and what speaks against it beside them.
 
-import { button, fill, h, reducedMotion, setAttribute, short, svg } from "../lib/dom.ts";
+import {
+  button,
+  classed,
+  fill,
+  h,
+  listen,
+  reducedMotion,
+  setAttribute,
+  short,
+  svg,
+} from "../lib/dom.ts";
 import { number, percent } from "../lib/words.ts";
 import { GaugeMark, thickness } from "./gauge.ts";
 import type { Concept, Part } from "./payload.ts";
@@ -82,9 +92,11 @@ export class Chart {
     this.element = h("figure", { class: "hx-chart", "data-set": set }, this.frame, this.caption());
     this.element.append(this.against);
     for (const drawn of [this.rings, this.gauges]) {
-      drawn.addEventListener("click", (event) => this.press(event));
-      drawn.addEventListener("pointerover", (event) => session.hover(this.at(event.target)));
-      drawn.addEventListener("pointerleave", () => session.hover(null));
+      listen(drawn, {
+        click: (event) => this.press(event),
+        pointerover: (event) => session.hover(this.at(event.target)),
+        pointerleave: () => session.hover(null),
+      });
     }
     this.slices = slicesOf(ringsOf(session.inference.root, set));
   }
@@ -103,7 +115,7 @@ export class Chart {
     const size = Math.min(MOST, this.frame.clientWidth);
     if (size < 40 || size / 2 === this.radius) return;
     this.radius = size / 2;
-    this.picture.setAttribute("viewBox", `${-size / 2} ${-size / 2} ${size} ${size}`);
+    setAttribute(this.picture, "viewBox", `${-size / 2} ${-size / 2} ${size} ${size}`);
     this.picture.style.width = `${size}px`;
     this.picture.style.height = `${size}px`;
     this.make();
@@ -121,13 +133,13 @@ export class Chart {
     let tabbed = false;
     for (const { concept, slice, path } of this.drawn) {
       const same = concept.name === current.name && concept.depth === current.depth;
-      path.classList.toggle("hx-same", same && current.depth > 0);
-      path.classList.toggle("hx-chosen", concept.key === selected.key);
+      classed(path, "hx-same", same && current.depth > 0);
+      classed(path, "hx-chosen", concept.key === selected.key);
       if (concept.key === selected.key && this.seen(slice)) tabbed = true;
-      path.setAttribute("tabindex", concept.key === selected.key ? "0" : "-1");
+      setAttribute(path, "tabindex", concept.key === selected.key ? "0" : "-1");
     }
     if (!tabbed) this.drawn.find((one) => this.seen(one.slice))?.path.setAttribute("tabindex", "0");
-    this.frame.classList.toggle("hx-hovering", hovered !== null && hovered.depth > 0);
+    classed(this.frame, "hx-hovering", hovered !== null && hovered.depth > 0);
     this.outline();
   }
 
@@ -136,7 +148,7 @@ export class Chart {
     const marked = this.drawn.filter(
       ({ path }) => path.classList.contains("hx-same") || path.classList.contains("hx-chosen"),
     );
-    this.mark.setAttribute("d", marked.map(({ path }) => path.getAttribute("d")).join(""));
+    setAttribute(this.mark, "d", marked.map(({ path }) => path.getAttribute("d")).join(""));
   }
 
   focus(concept: Concept): boolean {
@@ -228,8 +240,8 @@ export class Chart {
     path.dataset.key = concept.key;
     path.style.fill = concept.colour;
     const light = brightness(concept.colour);
-    path.classList.toggle("hx-faint", light > 244 || light < 45);
-    path.classList.toggle("hx-hardly", Boolean(concept.parts[this.set]?.hardly));
+    classed(path, "hx-faint", light > 244 || light < 45);
+    classed(path, "hx-hardly", Boolean(concept.parts[this.set]?.hardly));
     return path;
   }
 
@@ -240,7 +252,7 @@ export class Chart {
     const centre = this.slices.find((one) => one.key === zoom.key);
     this.missing.hidden = centre !== undefined;
     this.missing.textContent = `${zoom.name} is not among its concepts that speak for it here.`;
-    this.picture.classList.toggle("hx-gone", centre === undefined);
+    classed(this.picture, "hx-gone", centre === undefined);
     const edges = radii(this.radius - 2, inference.payload.levels.length - 1 - zoom.depth);
     const from = this.drawn.map((one) => one.arc);
     const to = this.drawn.map(({ slice }) =>
@@ -272,11 +284,11 @@ export class Chart {
     // the concept in the middle gives way to its map once the rings stand still
     const middle = slice.depth === 0 || (still && slice.key === this.centre);
     const shown = body.r1 > body.r0 && body.x1 > body.x0 && !middle;
-    path.setAttribute("d", shown ? arcPath(body) : "");
-    path.classList.toggle("hx-away", !shown);
+    setAttribute(path, "d", shown ? arcPath(body) : "");
+    classed(path, "hx-away", !shown);
     const at = still && shown ? labelIn(body, wide, this.letters + 1) : null;
-    label.classList.toggle("hx-away", at === null);
-    if (at) label.setAttribute("transform", `translate(${at.x} ${at.y}) rotate(${at.turn})`);
+    classed(label, "hx-away", at === null);
+    if (at) setAttribute(label, "transform", `translate(${at.x} ${at.y}) rotate(${at.turn})`);
   }
 
   private writeOut(): void {
@@ -338,8 +350,10 @@ export class Chart {
       h("span", { class: "hx-against-bar", title: `${percent(part.part)} of all weights` }, bar),
       h("span", { class: "hx-number" }, number(part.weight)),
     );
-    row.addEventListener("pointerenter", () => this.session.hover(concept));
-    row.addEventListener("pointerleave", () => this.session.hover(null));
+    listen(row, {
+      pointerenter: () => this.session.hover(concept),
+      pointerleave: () => this.session.hover(null),
+    });
     return row;
   }
 }

@@ -1,7 +1,7 @@
 // All sunbursts side by side, with the way back from where they are zoomed in, and the keyboard.
 
 import { KeySheet, type Keys, modified, take } from "../lib/controls.ts";
-import { button, fill, h, short } from "../lib/dom.ts";
+import { button, classed, fill, h, listen, short } from "../lib/dom.ts";
 import { Chart } from "./chart.ts";
 import type { Concept } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -34,8 +34,10 @@ export class Charts {
       }),
     );
     this.watch.observe(this.grid);
-    this.grid.addEventListener("keydown", (event) => this.press(event));
-    this.grid.addEventListener("focusin", (event) => this.look(event));
+    listen(this.grid, {
+      keydown: (event) => this.press(event),
+      focusin: (event) => this.look(event),
+    });
     session.on((change) => {
       if (change === "inference") this.make();
       if (change === "arrangement") this.turn();
@@ -54,7 +56,7 @@ export class Charts {
     for (const chart of this.charts) chart.close();
     const choose = (concept: Concept) => this.zoomInto(concept);
     this.charts = this.session.sets.map((_, set) => new Chart(this.session, set, choose));
-    this.grid.classList.toggle("hx-alone", this.charts.length === 1);
+    classed(this.grid, "hx-alone", this.charts.length === 1);
     fill(this.grid, ...this.charts.map((chart) => chart.element));
     for (const chart of this.charts) chart.resize();
     this.writeCrumbs();
@@ -139,7 +141,7 @@ export class Charts {
     const { session } = this;
     const { zoom } = session;
     if (key === "?") this.sheet.toggle();
-    else if (key === "Escape" && session.kernel.busy.length > 0) session.kernel.cancel();
+    else if (key === "Escape" && session.kernel.busy.length > 0) session.kernel.stop();
     else if ((key === "Escape" || key === "Backspace") && zoom.parent) this.back(zoom, zoom.parent);
     else if (key === "Home") this.back(zoom.line[1] ?? zoom, session.inference.root);
     else return false;

@@ -2,12 +2,12 @@
 import "./concept_sunburst.css";
 import type { AnyModel } from "@anywidget/types";
 import { h } from "../lib/dom.ts";
-import { type Banner, view } from "../lib/view.ts";
+import { type Banner, view, workLine } from "../lib/view.ts";
 import { Charts } from "./charts.ts";
 import { ringsKey } from "./gauge.ts";
 import { header } from "./header.ts";
 import { Panel } from "./panel.ts";
-import { conceptChecks, Session, type State, WorkLine } from "./session.ts";
+import { conceptChecks, inferring, Session, type State } from "./session.ts";
 import { conceptList } from "./words.ts";
 
 const EMPTY = "No concept was found that the decision rests on.";
@@ -17,7 +17,6 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const charts = new Charts(session);
   const checks = conceptChecks(session);
   const panel = new Panel(session, checks, (concept) => session.zoomTo(concept));
-  const work = new WorkLine(session);
   const empty = h("p", { class: "hx-empty" }, EMPTY);
   const update = () => {
     empty.hidden = session.inference.root.children.length > 0;
@@ -29,11 +28,12 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const foot = h("div", { class: "hx-foot" }, legend, tools);
   const main = h("div", { class: "hx-main" }, charts.element, foot, conceptList(session));
   root.append(header(session, checks), h("div", { class: "hx-body" }, main, panel.element));
-  root.append(work.element, charts.sheet.element);
+  root.append(charts.sheet.element);
+  root.prepend(workLine(session, () => inferring(session)));
   void session.load();
   checks.start();
   return () => {
-    for (const part of [charts, panel, work, session]) part.close();
+    for (const part of [charts, panel, session]) part.close();
     root.remove();
   };
 }

@@ -2,11 +2,11 @@
 import "./concept_tree.css";
 import type { AnyModel } from "@anywidget/types";
 import { button, h } from "../lib/dom.ts";
-import { type Banner, view } from "../lib/view.ts";
+import { type Banner, view, workLine } from "../lib/view.ts";
 import { legend } from "./card.ts";
 import { header } from "./header.ts";
 import { Panel } from "./panel.ts";
-import { conceptChecks, Session, type State, WorkLine } from "./session.ts";
+import { conceptChecks, inferring, Session, type State } from "./session.ts";
 import { ConceptKeys, Stage } from "./stage.ts";
 import { conceptList } from "./words.ts";
 
@@ -16,7 +16,6 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const keys = new ConceptKeys(session, stage);
   const checks = conceptChecks(session);
   const panel = new Panel(session, checks, (concept) => stage.focus(concept));
-  const work = new WorkLine(session);
   const tools = h(
     "div",
     { class: "hx-buttons", role: "toolbar", "aria-label": "The tree" },
@@ -27,12 +26,13 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const foot = h("div", { class: "hx-foot" }, legend(session), tools);
   const main = h("div", { class: "hx-main" }, stage.element, foot, conceptList(session));
   root.append(header(session, checks), h("div", { class: "hx-body" }, panel.element, main));
-  root.append(work.element, keys.sheet.element);
+  root.append(keys.sheet.element);
+  root.prepend(workLine(session, () => inferring(session)));
   stage.element.addEventListener("keydown", (event) => keys.press(event));
   void session.load();
   checks.start();
   return () => {
-    for (const part of [stage, panel, work, session]) part.close();
+    for (const part of [stage, panel, session]) part.close();
     root.remove();
   };
 }

@@ -1,6 +1,6 @@
 // The thin line between a concept and what it rests on: how much of it they explain.
 
-import { h, svg } from "../lib/dom.ts";
+import { classed, h, setAttribute, svg } from "../lib/dom.ts";
 import type { Concept, Inference } from "./payload.ts";
 import { type Arc, arcPath, gaugeOf } from "./rings.ts";
 import { restOf } from "./words.ts";
@@ -35,9 +35,9 @@ export class GaugeMark {
   place(arc: Arc, thick: number): Arc {
     const { body, explained, rest } = gaugeOf(arc, this.unexplained, thick);
     const shown = arc.x1 > arc.x0 && arc.r1 > arc.r0;
-    this.element.classList.toggle("hx-away", !shown);
-    this.explained.setAttribute("d", shown ? arcPath(explained) : "");
-    this.rest.setAttribute("d", shown ? arcPath(rest) : "");
+    classed(this.element, "hx-away", !shown);
+    setAttribute(this.explained, "d", shown ? arcPath(explained) : "");
+    setAttribute(this.rest, "d", shown ? arcPath(rest) : "");
     return body;
   }
 }
@@ -47,8 +47,8 @@ export function ringsKey(): HTMLElement {
   return h(
     "p",
     {},
-    "Angle: share among the concepts that speak for it. Thin line: how much of a concept the next level explains, ",
+    "Angle: share among the concepts that speak for it. Thin line: how much of it the next level explains, ",
     h("i", { class: "hx-rest-key", "aria-hidden": "true" }),
-    " gray is unexplained. The same concept has the same colour everywhere.",
+    " gray is unexplained. A concept has one colour everywhere.",
   );
 }

@@ -2,10 +2,8 @@
 // ablation, the kernel and what it is doing, and for how long.
 import type { AnyModel } from "@anywidget/types";
 import { Checks } from "../lib/checks.ts";
-import { h } from "../lib/dom.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import type { Wording } from "../lib/trust.ts";
-import { progress, workLine } from "../lib/view.ts";
 import { Painter, type Pictures } from "./painter.ts";
 import {
   type Concept,
@@ -33,7 +31,7 @@ export type Change = "inference" | "arrangement" | "look" | "pixels" | "checks" 
 
 const SAVED =
   "This view was opened from saved evidence; asking for more takes the fitted Chain; " +
-  "run the cell again with the chain and the images to have it live.";
+  "run the cell again with chain and images to have it live.";
 
 export class Session extends ViewSession<State, Change> {
   inference: Inference;
@@ -143,40 +141,8 @@ export function spots(concept: Concept): ConceptPart[] {
   return concept.known.filter((part) => part.inferred).map((part) => ({ concept, part }));
 }
 
-/** What the kernel is doing, and for how long. */
-export class WorkLine {
-  readonly element: HTMLElement;
-  // not read out every second
-  private readonly clock = h("span", { class: "hx-clock", "aria-hidden": "true" });
-  private since = 0;
-  private timer: ReturnType<typeof setInterval> | undefined;
-
-  constructor(private readonly session: Session) {
-    this.element = workLine(session, () => this.said(), { more: this.clock });
-    session.on((change) => change === "busy" && this.turn());
-  }
-
-  close(): void {
-    clearInterval(this.timer);
-  }
-
-  private said(): string | null {
-    const { kernel } = this.session;
-    if (kernel.busy.length === 0) return null;
-    const explains = kernel.busy.includes("explain");
-    return `${explains ? "Inferring concepts" : "Checking against ablation"}${progress(kernel)}`;
-  }
-
-  private turn(): void {
-    const busy = this.session.kernel.busy.length > 0;
-    if (busy === (this.timer !== undefined)) return;
-    clearInterval(this.timer);
-    this.since = Date.now();
-    this.tick();
-    this.timer = busy ? setInterval(() => this.tick(), 1000) : undefined;
-  }
-
-  private tick(): void {
-    this.clock.textContent = `${Math.round((Date.now() - this.since) / 1000)} s`;
-  }
+/** What the kernel is doing. */
+export function inferring({ kernel }: Session): string | null {
+  if (kernel.busy.length === 0) return null;
+  return kernel.busy.includes("explain") ? "Inferring concepts" : "Checking against ablation";
 }

@@ -296,7 +296,7 @@ export class ConceptKeys {
         toggle: (concept) => stage.toggle(concept),
       }),
       "?": () => this.sheet.toggle(),
-      Escape: () => session.kernel.cancel(),
+      Escape: () => session.kernel.stop(),
     };
   }
 

@@ -1,7 +1,7 @@
 // Facts in words: what is read on the screen and by a screen reader; all of them as a nested list,
 // for who cannot see the drawing.
 
-import { fill, h } from "../lib/dom.ts";
+import { fill, h, listen } from "../lib/dom.ts";
 import type { Layer } from "../lib/evidence.ts";
 import { range } from "../lib/pixels.ts";
 import { weakly } from "../lib/trust.ts";
@@ -132,7 +132,7 @@ export function conceptList(session: Session): HTMLElement {
   const write = () => {
     if (element.open) fill(body, h("ul", {}, entry(session.inference.root)));
   };
-  element.addEventListener("toggle", write);
+  listen(element, { toggle: write });
   session.on((change) => change === "inference" && write());
   return element;
 }

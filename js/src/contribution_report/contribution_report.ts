@@ -14,7 +14,8 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const session = new Session(model, (error) => banner.show(error));
   const cards = new Cards(session);
   const work = workLine(session, () => workOf(session.kernel, WORK));
-  root.append(header(session), cards.element, new Table(session).element, work);
+  root.append(header(session), cards.element, new Table(session).element);
+  root.prepend(work);
   root.addEventListener("keydown", (event) => pressAnywhere(session, event));
   void session.load();
   return () => {

@@ -39,7 +39,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     ),
   );
   stage.element.append(tools(session, stage, keys, chooser));
-  stage.element.append(workLine(session, () => treeWork(session)));
+  root.prepend(workLine(session, () => treeWork(session)));
   stage.element.append(chooser.element, keys.sheet.element);
   stage.element.addEventListener("keydown", (event) => keys.press(event));
   fetchWhenSeen(session, stage, checks);
@@ -79,13 +79,7 @@ function tools(session: Session, stage: Stage, keys: TreeKeys, chooser: Chooser)
 /** What the kernel is doing for the view. */
 function treeWork(session: Session): string | null {
   const kind = session.work;
-  return kind === null ? null : `${WORK[kind] ?? "Working"}${decisions(session)}`;
-}
-
-/** How many decisions the kernel has taken apart, where it counts them. */
-function decisions(session: Session): string {
-  const { done } = session.kernel.news;
-  return typeof done === "number" && done > 1 ? `: ${done} decisions` : "";
+  return kind === null ? null : (WORK[kind] ?? "Working");
 }
 
 /** Pictures and checks are asked for when the tree is on the screen, and after every change of it. */

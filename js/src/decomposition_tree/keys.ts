@@ -48,7 +48,7 @@ export class TreeKeys {
       "-": () => stage.zoom(0.8),
       "0": () => stage.fitAll(),
       "?": () => this.sheet.toggle(),
-      Escape: () => (this.sheet.open ? this.sheet.toggle() : session.kernel.cancel()),
+      Escape: () => (this.sheet.open ? this.sheet.toggle() : session.kernel.stop()),
     };
   }
 

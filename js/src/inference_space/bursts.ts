@@ -8,7 +8,6 @@ import {
   Session as Inferences,
 } from "../concept_inference/session.ts";
 import { button, fill, h } from "../lib/dom.ts";
-import { progress } from "../lib/view.ts";
 import { listed } from "../lib/words.ts";
 import { known, type Shown, subset } from "./payload.ts";
 import { MOST_CHARTS, type Session } from "./session.ts";
@@ -68,13 +67,11 @@ export class Bursts {
     const { points, space, missing, live, charts } = session;
     const busy = session.kernel.busy.includes("infer");
     const names = listed(points.map((i) => pointName(space, session.point(i))));
-    const left = listed(missing.map((i) => pointName(space, session.point(i))));
     fill(
       this.head,
       h("h3", {}, points.length > 0 ? `What ${names} rest${points.length > 1 ? "" : "s"} on` : ""),
       points.length === 0 && h("p", { class: "hx-layer" }, this.hint()),
-      busy && this.work(left),
-      missing.length > 0 && !busy && live && this.offer(left),
+      missing.length > 0 && !busy && live && this.offer(lacking(session)),
       missing.length > 0 && !live && h("p", { class: "hx-layer" }, charts.lack),
       points.length > 0 && button("Close", () => session.arrange({ points: [] })),
     );
@@ -83,18 +80,17 @@ export class Bursts {
   private hint(): string {
     const { live, charts } = this.session;
     if (!live && charts.of.length === 0) return charts.lack;
-    return `Choose points to see what their decisions rest on: click, Shift + click for up to ${MOST_CHARTS}.`;
+    return `Choose points to see what they rest on: click, Shift + click for up to ${MOST_CHARTS}.`;
   }
 
   private offer(names: string): HTMLElement {
     return button(`Infer concepts of ${names}`, () => void this.session.infer());
   }
+}
 
-  private work(names: string): HTMLElement {
-    const words = `Inferring concepts of ${names}${progress(this.session.kernel)} …`;
-    const cancel = button("Cancel", () => this.session.kernel.cancel());
-    return h("div", { class: "hx-work", role: "status" }, h("span", {}, words), cancel);
-  }
+/** The chosen points that were not inferred yet, by name. */
+export function lacking(session: Session): string {
+  return listed(session.missing.map((i) => pointName(session.space, session.point(i))));
 }
 
 /** A model for the charts: what is zoomed in and chosen there is saved with the rest. */

@@ -1,7 +1,7 @@
 // What is drawn of each set, and how the plot is turned and zoomed, by buttons and by keys.
 
 import { KeySheet, type Keys, modified, take } from "../lib/controls.ts";
-import { button, fill, h } from "../lib/dom.ts";
+import { button, fill, h, listen, setAttribute } from "../lib/dom.ts";
 import type { Plot } from "./plot.ts";
 import { FIRST, turned, zoomed } from "./projection.ts";
 import type { Session, Spread } from "./session.ts";
@@ -22,7 +22,7 @@ export function tools(session: Session, plot: Plot, keys: HTMLElement): HTMLElem
   fill(choice, ...made.map(([, one]) => one));
   const update = () => {
     for (const [spread, one] of made)
-      one.setAttribute("aria-pressed", String(spread === session.spread));
+      setAttribute(one, "aria-pressed", String(spread === session.spread));
   };
   session.on((change) => change === "arrangement" && update());
   update();
@@ -32,7 +32,7 @@ export function tools(session: Session, plot: Plot, keys: HTMLElement): HTMLElem
     { class: "hx-buttons" },
     button("−", zoom(1 / 1.25), { "aria-label": "Zoom out" }),
     button("+", zoom(1.25), { "aria-label": "Zoom in" }),
-    button("Reset", () => plot.turn(FIRST), { title: "Back to how it was turned at first" }),
+    button("Reset", () => plot.turn(FIRST), { title: "As it was turned at first" }),
     keys,
   );
   return h("div", { class: "hx-plot-tools" }, choice, turning);
@@ -42,9 +42,9 @@ const KEYS: Keys = [
   ["→  ←  ↑  ↓", "turn (with Shift farther)"],
   ["+  −", "zoom, as does Ctrl + wheel"],
   ["Home  0", "as it was turned at first"],
-  ["n  p", "to the next point, to the one before"],
-  ["Enter  Space", "choose the point (Shift: with the others)"],
-  ["Esc", "cancel what the kernel does, let go of the points, of the cell"],
+  ["n  p", "to the next point, and back"],
+  ["Enter  Space", "choose it (Shift: with the others)"],
+  ["Esc", "cancel; let go of the points, of the cell"],
   ["?", "show or hide these keys"],
 ];
 const STEP = 5; // degrees
@@ -60,7 +60,7 @@ export class PlotKeys {
     private readonly plot: Plot,
   ) {
     this.sheet = new KeySheet(KEYS, () => plot.element.focus());
-    plot.element.addEventListener("keydown", (event) => this.press(event));
+    listen(plot.element, { keydown: (event) => this.press(event) });
   }
 
   private press(event: KeyboardEvent): void {

@@ -3,9 +3,9 @@ import "./inference_space.css";
 import type { AnyModel } from "@anywidget/types";
 import { type Checks, FaithLine } from "../lib/checks.ts";
 import { h } from "../lib/dom.ts";
-import { type Banner, view } from "../lib/view.ts";
+import { type Banner, view, workLine } from "../lib/view.ts";
 import { counted } from "../lib/words.ts";
-import { Bursts } from "./bursts.ts";
+import { Bursts, lacking } from "./bursts.ts";
 import { PlotKeys, tools } from "./controls.ts";
 import { legend } from "./markers.ts";
 import { Plot } from "./plot.ts";
@@ -37,12 +37,18 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const checks = pointChecks(session);
   root.append(header(session, checks), h("div", { class: "hx-space-body" }, main, side));
   root.append(bursts.element, pointList(session), keys.sheet.element);
+  root.prepend(workLine(session, () => inferring(session)));
   void session.load();
   checks.start();
   return () => {
     for (const part of [plot, bursts, session]) part.close();
     root.remove();
   };
+}
+
+/** What the kernel infers for the view; checks are said where they stand. */
+function inferring(session: Session): string | null {
+  return session.kernel.busy.includes("infer") ? `Inferring concepts of ${lacking(session)}` : null;
 }
 
 function header(session: Session, checks: Checks<number>): HTMLElement {

@@ -1,6 +1,6 @@
 // Marks of sets in the plot, and the legend: mark, name, what was inferred in each set, how many
 // images; one brings its points out.
-import { button, fill, h, svg } from "../lib/dom.ts";
+import { button, fill, h, listen, svg } from "../lib/dom.ts";
 import { counted } from "../lib/words.ts";
 import type { Session } from "./session.ts";
 
@@ -75,8 +75,10 @@ export function legend(session: Session): HTMLElement {
     const one = button("", () => session.chooseCell(set, set), {
       title: `Bring out ${group.name}`,
     });
-    one.addEventListener("pointerenter", () => session.hoverCell([set, set]));
-    one.addEventListener("pointerleave", () => session.hoverCell(null));
+    listen(one, {
+      pointerenter: () => session.hoverCell([set, set]),
+      pointerleave: () => session.hoverCell(null),
+    });
     fill(one, markOf(set), h("b", {}, group.name), h("span", {}, words));
     return h("li", {}, one, group.flag && h("p", { class: "hx-flagged" }, group.flag));
   });

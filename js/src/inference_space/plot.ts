@@ -1,6 +1,6 @@
 // The plot: drawn on a canvas, turned by hand and keys, its points under the pointer told beside them.
 
-import { fill, h, reducedMotion } from "../lib/dom.ts";
+import { fill, h, listen, reducedMotion } from "../lib/dom.ts";
 import { listenToGestures, type Transform } from "../lib/plane.ts";
 import { followTheme } from "../lib/theme.ts";
 import type { Check } from "../lib/trust.ts";
@@ -72,7 +72,7 @@ export class Plot {
   constructor(private readonly session: Session) {
     const { points, payload } = session.space;
     const sets = payload.groups.map((one) => one.name).join(", ");
-    const label = `${counted(points.length, "image")} of ${sets} in space; n and p go from point to point`;
+    const label = `${counted(points.length, "image")} of ${sets} in space; n and p go through them`;
     this.tip = new Tip(session);
     this.element = h(
       "div",
@@ -192,13 +192,16 @@ export class Plot {
     const { element, session } = this;
     const stop = new AbortController();
     const options = { signal: stop.signal };
-    const over = (event: PointerEvent) => session.look(this.pointAt(event));
-    element.addEventListener("pointermove", over, options);
-    element.addEventListener("pointerleave", () => session.look(null), options);
-    element.addEventListener("blur", () => session.look(null), options);
-    element.addEventListener("pointerdown", () => this.stopOpening(), options);
-    element.addEventListener("click", (event) => this.press(event), options);
-    element.addEventListener("wheel", () => this.stopOpening(), { ...options, passive: true });
+    const [away, still] = [() => session.look(null), () => this.stopOpening()];
+    const acts = {
+      pointermove: (event: PointerEvent) => session.look(this.pointAt(event)),
+      pointerleave: away,
+      blur: away,
+      pointerdown: still,
+      click: (event: MouseEvent) => this.press(event),
+    };
+    listen(element, acts, options);
+    listen(element, { wheel: still }, { ...options, passive: true });
     return () => stop.abort();
   }
 

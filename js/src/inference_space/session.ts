@@ -147,7 +147,7 @@ export class Session extends ViewSession<State, Change> {
   }
 
   clear(): void {
-    if (this.kernel.busy.length > 0) this.kernel.cancel();
+    if (this.kernel.busy.length > 0) this.kernel.stop();
     else if (this.points.length > 0) this.arrange({ points: [] });
     else if (this.cell) this.arrange({ cell: "" });
   }

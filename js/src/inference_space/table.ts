@@ -1,7 +1,7 @@
 // Distances within and between the sets; a cell brings its two sets out in the plot.
 
 import { modified, take } from "../lib/controls.ts";
-import { h, setAttribute, short } from "../lib/dom.ts";
+import { classed, h, listen, setAttribute, short } from "../lib/dom.ts";
 import { markOf } from "./markers.ts";
 import type { Pair, Session } from "./session.ts";
 import { distance, spoken } from "./words.ts";
@@ -28,8 +28,10 @@ export class Table {
       h("tbody", {}, ...rows),
     );
     table.style.setProperty("--hx-count", String(groups.length));
-    table.addEventListener("keydown", (event) => this.press(event));
-    table.addEventListener("pointerleave", () => session.hoverCell(null));
+    listen(table, {
+      keydown: (event) => this.press(event),
+      pointerleave: () => session.hoverCell(null),
+    });
     this.element = h("div", { class: "hx-distances" }, table);
     session.on((change) => change === "arrangement" && this.update());
     this.update();
@@ -45,16 +47,18 @@ export class Table {
       entry && h("b", {}, distance(entry)),
       entry?.p ? h("small", {}, entry.p) : null,
     );
-    made.classList.toggle("hx-within", s === t);
-    made.classList.toggle("hx-apart", entry?.apart === true);
-    made.addEventListener("click", () => session.chooseCell(s, t));
-    made.addEventListener("pointerenter", () => session.hoverCell([s, t]));
-    made.addEventListener("focus", () => {
-      this.focus = [s, t];
-      this.update();
-      session.hoverCell([s, t]);
+    classed(made, "hx-within", s === t);
+    classed(made, "hx-apart", entry?.apart === true);
+    listen(made, {
+      click: () => session.chooseCell(s, t),
+      pointerenter: () => session.hoverCell([s, t]),
+      focus: () => {
+        this.focus = [s, t];
+        this.update();
+        session.hoverCell([s, t]);
+      },
+      blur: () => session.hoverCell(null),
     });
-    made.addEventListener("blur", () => session.hoverCell(null));
     return made;
   }
 
@@ -63,7 +67,7 @@ export class Table {
     for (const [s, row] of this.cells.entries())
       for (const [t, made] of row.entries()) {
         const on = cell !== null && Math.min(s, t) === cell[0] && Math.max(s, t) === cell[1];
-        made.setAttribute("aria-selected", String(on));
+        setAttribute(made, "aria-selected", String(on));
         setAttribute(made, "tabindex", s === this.focus[0] && t === this.focus[1] ? 0 : -1);
       }
   }

@@ -1,6 +1,6 @@
 // Facts about a comparison in words: what is read on the screen and by a screen reader; all points by
 // their sets, for who cannot see the plot.
-import { button, fill, h } from "../lib/dom.ts";
+import { button, fill, h, listen } from "../lib/dom.ts";
 import { type Check, kindOf, type Words } from "../lib/trust.ts";
 import { counted, number, percent } from "../lib/words.ts";
 import type { Entry, Point, Space } from "./payload.ts";
@@ -29,7 +29,8 @@ export function spoken(space: Space, s: number, t: number): string {
   if (!entry || entry.distance === null) return `${one} has one image: no distance within`;
   if (s === t) return `Within ${one}: ${distance(entry)}`;
   const said = entry.apart === null ? "" : entry.apart ? ", apart" : ", overlapping";
-  return `Between ${one} and ${other}: ${distance(entry)}${said}${entry.p ? `, ${entry.p}` : ""}`;
+  const chance = entry.p ? `, ${entry.p}` : "";
+  return `Between ${one} and ${other}: ${distance(entry)}${said}${chance}`;
 }
 
 /** How far where one image lies can be trusted, in short; nothing where it was not checked. */
@@ -60,11 +61,11 @@ export function pointList(session: Session): HTMLElement {
       title: told(space, point, on, agreement(session.words, session.check(String(i)))),
       "data-point": i,
     });
-    name.addEventListener("pointerenter", () => session.look(i));
+    listen(name, { pointerenter: () => session.look(i) });
     return name;
   };
   // of the list as a whole: a button that is written anew is never left
-  body.addEventListener("pointerleave", () => session.look(null));
+  listen(body, { pointerleave: () => session.look(null) });
   // written when it is first opened, and whenever other points are chosen
   const write = () => {
     if (!element.open) return;
@@ -76,7 +77,7 @@ export function pointList(session: Session): HTMLElement {
     fill(body, ...groups);
     body.querySelector<HTMLElement>(`[data-point="${Number(focus ?? -1)}"]`)?.focus();
   };
-  element.addEventListener("toggle", write);
+  listen(element, { toggle: write });
   session.on((change) => change === "arrangement" && write());
   return element;
 }

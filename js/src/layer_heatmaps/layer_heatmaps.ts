@@ -20,9 +20,14 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const keys = new MapKeys(session, grid);
   const foot = h("div", { class: "hx-foot" }, new Legend(session).element, keys.sheet.hint);
   const main = h("div", { class: "hx-main" }, new Toolbar(session).element, grid.element, foot);
-  const work = workLine(session, () => said(session), { cancel: () => session.cancel() });
-  main.append(work, keys.sheet.element);
+  const work = workLine(
+    session,
+    () => said(session),
+    () => session.cancel(),
+  );
+  main.append(keys.sheet.element);
   root.append(new Header(session).element, h("div", { class: "hx-body" }, panel.element, main));
+  root.prepend(work);
   root.addEventListener("keydown", (event) => keys.press(event));
   onceSeen(main, () => {
     session.wantMaps();

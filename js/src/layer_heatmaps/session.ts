@@ -218,7 +218,7 @@ export class Session extends ViewSession<State, Change> {
   cancel(): void {
     clearTimeout(this.timer);
     this.coming = null;
-    this.kernel.cancel();
+    this.kernel.stop();
     this.tell("sparsity");
   }
 

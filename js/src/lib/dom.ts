@@ -40,6 +40,23 @@ export function button(label: string, press: () => void, attributes: Attributes 
   return made;
 }
 
+/** Have an element of a class, or not. */
+export function classed(element: Element, name: string, on: boolean): void {
+  element.classList.toggle(name, on);
+}
+
+type Heard = { [E in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[E]) => void };
+
+/** Act on events of an element, each by its name. */
+export function listen(
+  element: EventTarget,
+  acts: Heard,
+  options: AddEventListenerOptions = {},
+): void {
+  for (const [name, act] of Object.entries(acts))
+    element.addEventListener(name, act as EventListener, options);
+}
+
 const ENDING = 5; // letters that stay of a name's end
 
 /** A name that is shortened in its middle where it has no room; numbers in it are not. */

@@ -16,17 +16,18 @@ interface Waiting {
   settle(answer: Fields): void;
   fail(error: Error): void;
   timer: ReturnType<typeof setTimeout>;
+  since: number;
   news: Fields;
 }
 
 const SILENT =
-  "The kernel does not answer; an answer within five seconds was expected, so it is busy with " +
-  "another cell, was restarted or has ended. All that is here stays usable; wait for the cell, " +
-  "or run the notebook's cells again to go on asking.";
+  "The kernel does not answer; it was expected to within five seconds; it is busy with another " +
+  "cell, was restarted or has ended. What is here stays usable; wait for the cell, or run " +
+  "the notebook again.";
 
 const ALONE =
-  "This page has no kernel; one was expected that answers. All that is here stays usable; open " +
-  "the notebook and run its cells to go on asking.";
+  "This page has no kernel; one was expected that answers. What is here stays usable; open the " +
+  "notebook and run it to go on asking.";
 const OFFLINE = "jupyter-widgets-disconnected"; // ipywidgets' word at the place of a view
 const places = new WeakMap<object, Element>();
 
@@ -39,6 +40,8 @@ export function stands(model: object, place: Element): void {
 export class Kernel {
   private readonly waiting = new Map<number, Waiting>();
   private next = 1 + Math.floor(Math.random() * 2 ** 40);
+  /** When a person gave up what was being waited for, if nobody has asked since. */
+  givenUp = 0;
   private readonly listen = (message: unknown) => this.hear(message);
 
   constructor(
@@ -56,11 +59,21 @@ export class Kernel {
 
   /** What the kernel last said of the oldest question while at work on it. */
   get news(): Fields {
-    return [...this.waiting.values()][0]?.news ?? {};
+    return this.oldest?.news ?? {};
+  }
+
+  /** When the oldest question was asked. */
+  get since(): number {
+    return this.oldest?.since ?? Date.now();
+  }
+
+  private get oldest(): Waiting | undefined {
+    return this.waiting.values().next().value;
   }
 
   /** Ask; `buffers` go beside the message as they are. */
   ask(kind: string, fields: Fields = {}, buffers?: ArrayBuffer[]): Promise<Fields> {
+    this.givenUp = 0;
     return this.put(kind, fields, this.patience, buffers);
   }
 
@@ -93,6 +106,7 @@ export class Kernel {
         settle: (answer) => end(() => resolve(answer)),
         fail: (error) => end(() => reject(error)),
         timer: this.silence(id, patience),
+        since: Date.now(),
         news: {},
       });
       this.changed();
@@ -107,6 +121,14 @@ export class Kernel {
       one.fail(new Cancelled("cancelled"));
       this.send({ kind: "cancel", id: this.next++, of: id }, id);
     }
+  }
+
+  /** Cancel all because a person says so. */
+  stop(): void {
+    if (this.waiting.size === 0) return;
+    this.cancel();
+    this.givenUp = Date.now();
+    this.changed();
   }
 
   close(): void {
@@ -136,7 +158,7 @@ export class Kernel {
     if (answer.kind === "accepted") {
       clearTimeout(one.timer);
       one.timer = this.silence(answer.id as number, LONG_WORK);
-      one.news = answer;
+      one.news = { ...answer, heard: Date.now() };
       this.changed();
     } else if (answer.kind === "result") one.settle(answer);
     else if (answer.kind === "error") one.fail(new KernelError(String(answer.text)));

@@ -1,7 +1,7 @@
 // Where the plane lies under the window: a point p is seen at p * k + (x, y). It is panned by
 // dragging, zoomed by pinching or Ctrl + wheel; the plain wheel always scrolls the page.
 
-import { h } from "./dom.ts";
+import { h, listen } from "./dom.ts";
 
 export interface Place {
   readonly x: number;
@@ -197,10 +197,8 @@ export function listenToGestures(window: HTMLElement, plane: Gestures): () => vo
 
   const stop = new AbortController();
   const options = { signal: stop.signal };
-  window.addEventListener("pointerdown", down, options);
-  window.addEventListener("pointermove", move, options);
-  window.addEventListener("pointerup", up, options);
-  window.addEventListener("pointercancel", up, options);
+  const acts = { pointerdown: down, pointermove: move, pointerup: up, pointercancel: up };
+  listen(window, acts, options);
   window.addEventListener("wheel", turn, { ...options, passive: false });
   return () => stop.abort();
 }

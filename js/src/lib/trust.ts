@@ -91,8 +91,8 @@ function places(words: Words, check: Check | null, wording: Wording): Record<str
     whole,
     count: String(check?.count ?? ""),
     parts: check?.parts ?? "parts",
-    sum: share(total ?? 0),
-    shown: share(shown ?? 0),
+    sum: percent(total ?? 0),
+    shown: percent(shown ?? 0),
     good: String(words.good),
     poor: String(words.poor),
   };
@@ -101,10 +101,6 @@ function places(words: Words, check: Check | null, wording: Wording): Record<str
 /** A sentence with its places filled. */
 export function filled(sentence: string, values: Readonly<Record<string, string>>): string {
   return sentence.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
-}
-
-function share(value: number): string {
-  return percent(value).replace("-", "−");
 }
 
 export function time(seconds: number): string {
@@ -120,5 +116,5 @@ export function weakly(
 ): string {
   const most = Math.max(0, ...others.map((one) => one ?? 0));
   if (typeof peak !== "number" || most <= 0 || peak >= words.weak * most) return "";
-  return filled(words.weakly, { share: share(Math.max(0, peak) / most) });
+  return filled(words.weakly, { share: percent(Math.max(0, peak) / most) });
 }

@@ -4,6 +4,7 @@ import type { AnyModel } from "@anywidget/types";
 import { button, h, ownKeys } from "./dom.ts";
 import { hearing } from "./hearing.ts";
 import { type Kernel, stands } from "./kernel.ts";
+import { counted } from "./words.ts";
 
 /** Errors as text above the view; each can be dismissed, and nothing else is lost. */
 export class Banner {
@@ -25,39 +26,72 @@ interface Working {
   on(listener: () => void): void;
 }
 
-interface Beside {
-  cancel?: () => void;
-  /** What stands between the words and the button. */
-  more?: HTMLElement;
-}
-
-/** A line that says what the kernel is doing, hidden where `said` has nothing to say. */
+/** At the head of a view what the kernel is doing, how far it is and for how long, and a way out.
+ *
+ * It stays in sight where the view is scrolled, and is hidden where `said` has nothing to say. Once
+ * it was cancelled, that is said for a moment.
+ */
 export function workLine(
   session: Working,
   said: () => string | null,
-  { cancel = () => session.kernel.cancel(), more }: Beside = {},
+  cancel: () => void = () => session.kernel.stop(),
 ): HTMLElement {
+  const { kernel } = session;
   const words = h("span", {});
-  const line = h("div", { class: "hx-work", role: "status", hidden: true }, words, more);
+  const far = h("span", { class: "hx-far", role: "timer" }); // not read out at every step
+  const line = h("div", { class: "hx-work", role: "status", hidden: true }, words, far);
   line.append(button("Cancel", cancel));
-  session.on(() => {
+  const note = h("div", { class: "hx-cancelled", role: "status", hidden: true }, CANCELLED);
+  const place = h("div", { class: "hx-work-place" }, line, note);
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const draw = () => {
     const now = said();
-    const text = now === null ? "" : `${now} …`;
     line.hidden = now === null;
-    if (words.textContent !== text) words.textContent = text;
-  });
-  return line;
+    note.hidden = now !== null || Date.now() - kernel.givenUp > REMEMBERED;
+    write(words, now === null ? "" : `${now} …`);
+    write(far, howFar(kernel));
+    clearInterval(timer);
+    if (place.isConnected && !(line.hidden && note.hidden)) timer = setInterval(draw, 1000);
+  };
+  session.on(draw);
+  return place;
 }
+
+function write(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const REMEMBERED = 4000;
+const CANCELLED = "Cancelled: what was there stays.";
 
 /** What the kernel is doing first, by these words for its kinds of work; null where it rests. */
 export function workOf({ busy: [kind] }: Kernel, words: Record<string, string>): string | null {
   return kind === undefined ? null : (words[kind] ?? "Working");
 }
 
-/** How far the kernel has come, where it does several things one after the other. */
-export function progress({ news: { done, total } }: Kernel): string {
-  const many = typeof done === "number" && typeof total === "number" && total > 1;
-  return many ? `, ${done + 1} of ${total}` : "";
+/** How far the kernel has come where it counts, and how long it will take, or has taken. */
+export function howFar({ news, since }: Kernel): string {
+  const { done, total, unit, left, heard } = news as unknown as News;
+  const passed = (Date.now() - since) / 1000;
+  const time =
+    typeof left === "number"
+      ? `about ${lasting(left - (Date.now() - heard) / 1000)} left`
+      : lasting(passed);
+  const of = total ? `${done} of ${counted(total, unit)}` : counted(done, unit);
+  return [(total ?? done) > 1 && of, passed >= 1 && time].filter(Boolean).join(", ");
+}
+
+interface News {
+  done: number;
+  total: number | null;
+  unit: string;
+  left: number | null;
+  heard: number;
+}
+
+function lasting(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return `${Math.round(seconds / 60)} min`;
 }
 
 type Leave = () => void;

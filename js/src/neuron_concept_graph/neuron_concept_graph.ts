@@ -27,8 +27,8 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
     tools.element,
     h("div", { class: "hx-body" }, stage.element, details.element),
     new Table(session).element,
-    work,
   );
+  root.prepend(work);
   void details.load().catch((error) => banner.show(error));
   return () => {
     for (const part of [tools, stage, details, session]) part.close();

@@ -9,6 +9,8 @@ import {
   Unheard,
 } from "../../src/lib/kernel.ts";
 
+import { howFar } from "../../src/lib/view.ts";
+
 describe("the kernel", () => {
   const sent: Record<string, unknown>[] = [];
   let hear: (message: unknown) => void = () => undefined;
@@ -104,5 +106,38 @@ describe("the kernel", () => {
   it("may send what is no answer: it is not heard", () => {
     for (const noise of [null, 3, "x", {}, { id: 1 }, { kind: "result", id: -1 }]) hear(noise);
     expect(kernel.busy).toEqual([]);
+  });
+
+  it("says how far it is and how long that takes, which passes", async () => {
+    const asked = kernel.ask("explain");
+    expect(kernel.news).toEqual({});
+    await vi.advanceTimersByTimeAsync(2000);
+    hear({ kind: "accepted", id: sent[0]?.id, done: 3, total: 12, unit: "gate", left: 6 });
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(kernel.news).toMatchObject({ done: 3, left: 6, heard: Date.now() - 1000 });
+    expect(Date.now() - kernel.since).toBe(3000);
+    expect(howFar(kernel)).toBe("3 of 12 gates, about 5 s left");
+    hear({ kind: "result", id: sent[0]?.id });
+    await asked;
+    expect(kernel.news).toEqual({});
+    expect(kernel.since).toBe(Date.now());
+  });
+
+  it("is stopped by a person, and when is known", async () => {
+    kernel.stop();
+    expect(kernel.givenUp).toBe(0); // there was nothing to give up
+    const rejected = expect(kernel.ask("explain")).rejects.toBeInstanceOf(Cancelled);
+    kernel.stop();
+    await rejected;
+    expect(kernel.givenUp).toBe(Date.now());
+  });
+
+  it("that is asked again by a person has forgotten what was given up, by a wish it has not", () => {
+    void kernel.ask("explain").catch(() => undefined);
+    kernel.stop();
+    void kernel.wish("check").catch(() => undefined);
+    expect(kernel.givenUp).toBe(Date.now());
+    void kernel.ask("explain").catch(() => undefined);
+    expect(kernel.givenUp).toBe(0);
   });
 });

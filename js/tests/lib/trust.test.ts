@@ -114,7 +114,7 @@ describe("what stands behind the sentence", () => {
     );
     expect(lines.slice(0, 3)).toEqual([
       "r = 0.90",
-      "all contributions together: −90.1 % of the decision",
+      "all contributions together: −90 % of the decision",
       "those shown: 12 % of what adds to the decision",
     ]);
     expect(lines.join()).toContain("from 0.8 on the order can be trusted, below 0.5 it cannot");
