@@ -146,7 +146,7 @@ def test_figures_say_sums_and_shares() -> None:
     wording = Wording("this", whole="the decision", total=-0.901, shown=0.12)
     assert figures(with_lines(check(None, None), "the sum"), wording) == (
         "the sum cannot be compared with ablation: all 96 channels weigh the same",
-        "all contributions together: −90.1 % of the decision",
+        "all contributions together: −90 % of the decision",
         "those shown: 12 % of what adds to the decision",
     )
 
