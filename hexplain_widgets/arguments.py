@@ -25,9 +25,10 @@ PATIENCE = 2.0
 class SlowBar:
     """A bar that says what is worked on, how far it is and how long it will take.
 
-    It comes up after `PATIENCE` seconds and goes with the work. On a thread whose work is `heard`,
-    as that of a view, there is none: the hearer is told, of bars within bars about the outermost
-    that counts more than one thing. Until then nothing is made: most work is quick.
+    It comes up after `PATIENCE` seconds and goes with the work, and so do those within, unless it
+    is not `shown`: then they are not, either. On a thread whose work is `heard`, as that of a view,
+    there is none: the hearer is told, of bars within bars about the outermost that counts more than
+    one thing. Until then nothing is made: most work is quick.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class SlowBar:
         self._begun = time.time()
         self._lock = threading.Lock()
         self._hearing: _Hearing | None = getattr(_of_thread, "hearing", None)
-        unheard = shown and here and self._hearing is None
+        self._before = getattr(_of_thread, "quiet", False)
+        self._quiet = self._before or not shown
+        unheard = here and self._hearing is None and not self._quiet
         self._timer = threading.Timer(PATIENCE, self._show) if unheard else None
 
     @property
@@ -51,6 +54,7 @@ class SlowBar:
         return (time.time() - self._begun) * (self.total - self.n) / self.n
 
     def __enter__(self) -> Self:
+        _of_thread.quiet = self._quiet
         if self._hearing is not None:
             self._hearing.begin(self)
         if self._timer is not None and PATIENCE > 0:
@@ -61,6 +65,7 @@ class SlowBar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        _of_thread.quiet = self._before
         if self._hearing is not None:
             self._hearing.end(self)
         with self._lock:

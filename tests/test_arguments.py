@@ -180,6 +180,18 @@ def test_a_bar_is_not_shown_before_its_time_nor_where_it_is_unwanted(
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_done_within_unwanted_bars_shows_none_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow(monkeypatch)
+    with SlowBar("unwanted", 4, shown=False), SlowBar("a part of it", 9) as part:
+        part.update(9)
+    assert capsys.readouterr().err == ""
+    with SlowBar("afterwards", 2) as counted:
+        counted.update(2)
+    assert "afterwards: 100%" in capsys.readouterr().err
+
+
 def test_a_bar_is_not_shown_beside_the_main_thread(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
