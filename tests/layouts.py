@@ -46,6 +46,20 @@ class ChannelsLast(nn.Module):
         return self.head(self.act(self.last(x)).mean((1, 2)))
 
 
+class ImagesThird(nn.Module):
+    """Rows, columns, images and channels, in this order, between a convolution and a mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.mix, self.act = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 12), nn.ReLU()
+        self.last, self.act2, self.head = nn.Linear(12, 16), nn.GELU(), nn.Linear(16, 5)
+        seeded(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.stem(x)).permute(2, 3, 0, 1)
+        return self.head(self.act2(self.last(self.act(self.mix(x)))).mean((0, 1)))
+
+
 class TwoStreams(nn.Module):
     """Patches of two sizes, each through blocks of its own; a score is the sum of both."""
 

@@ -152,7 +152,10 @@ def seen_in(axes: Axes, shape: Shape) -> Layout | None:
     roles = [role_of(axis) for axis in axes]
     if len(roles) == 4:
         order = next((o for o in _ORDERS if _fits(roles, o)), None)
-        return None if order is None else Layout(_ORDERS[order], shape, order)
+        if order is not None:
+            return Layout(_ORDERS[order], shape, order)
+        known = sorted(roles) == ["c", "h", "n", "w"]
+        return Layout("".join(roles), shape, tuple(map(roles.index, "nchw"))) if known else None
     if len(roles) != 3 or sorted(roles) != ["c", "n", "t"] or roles[2] != "c":
         return None
     at = roles.index("t")

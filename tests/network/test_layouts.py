@@ -24,6 +24,7 @@ from tests.layouts import (
     ChannelsLast,
     Hidden,
     HiddenTokens,
+    ImagesThird,
     Mixer,
     OblongPatches,
     PlacesInPatches,
@@ -73,6 +74,9 @@ CASES: Mapping[str, Case] = {
         "tokens",
     ),
     "channels last": Case(ChannelsLast, ("act", "clip"), NHWC, (4, 4), "nhwc"),
+    "images third": Case(
+        ImagesThird, ("act2", "act"), lambda v: v.permute(2, 3, 0, 1), (6, 4), "hwnc", (24, 16)
+    ),
     "second axis": Case(
         SecondAxis, ("blocks.1", "blocks.0"), lambda v: v[1:].permute(1, 2, 0), (4, 4), "tokens"
     ),
