@@ -47,8 +47,8 @@ export function ringsKey(): HTMLElement {
   return h(
     "p",
     {},
-    "Angle: share among the concepts that speak for it. Thin line: how much of it the next level explains, ",
+    "Angle: share among what speaks for it. Thin line: how much of it the next level explains, ",
     h("i", { class: "hx-rest-key", "aria-hidden": "true" }),
-    " gray is unexplained. A concept has one colour everywhere.",
+    " gray is unexplained.",
   );
 }

@@ -30,8 +30,8 @@ export interface State extends ViewState {
 export type Change = "inference" | "arrangement" | "look" | "pixels" | "checks" | "busy";
 
 const SAVED =
-  "This view was opened from saved evidence; asking for more takes the fitted Chain; " +
-  "run the cell again with chain and images to have it live.";
+  "This view was opened from saved evidence; asking for more takes the fitted Chain; run the " +
+  "cell again.";
 
 export class Session extends ViewSession<State, Change> {
   inference: Inference;

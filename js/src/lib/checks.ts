@@ -39,6 +39,7 @@ export class FaithLine {
     const summary = h("summary", {}, this.mark, this.said, " ", more, " ", this.muted);
     this.offer = button(words.check, ask);
     this.element.append(h("details", {}, summary, this.body), this.offer);
+    this.element.hidden = !`${words.ask}`;
   }
 
   /** Say what is known; where nothing is, offer to check, with what it takes or lacked. */

@@ -21,13 +21,12 @@ interface Waiting {
 }
 
 const SILENT =
-  "The kernel does not answer; it was expected to within five seconds; it is busy with another " +
-  "cell, was restarted or has ended. What is here stays usable; wait for the cell, or run " +
-  "the notebook again.";
+  "The kernel does not answer; it was expected to within five seconds; it is busy, was restarted " +
+  "or has ended. What is here stays usable; wait, or run the notebook again.";
 
 const ALONE =
-  "This page has no kernel; one was expected that answers. What is here stays usable; open the " +
-  "notebook and run it to go on asking.";
+  "This page has no kernel; one was expected. What is here stays usable; open the notebook and " +
+  "run it.";
 const OFFLINE = "jupyter-widgets-disconnected"; // ipywidgets' word at the place of a view
 const places = new WeakMap<object, Element>();
 

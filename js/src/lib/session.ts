@@ -15,6 +15,18 @@ export interface ViewState {
   words?: Words;
 }
 
+/** The sentences of a state that was saved before there were any: they say nothing. */
+const UNSAID: Words = new Proxy({} as Words, {
+  get: (_, key) =>
+    typeof key === "symbol"
+      ? undefined
+      : key === "map"
+        ? () => []
+        : /^(toS|repl|incl)/.test(key)
+          ? () => ""
+          : UNSAID,
+});
+
 /** How a person arranged a view. It lives in the model, so it is saved and shared by its views. */
 export class Arrangement<V extends object> {
   constructor(private readonly model: AnyModel<{ view: V }>) {}
@@ -60,7 +72,7 @@ export abstract class ViewSession<S extends ViewState, C extends string> {
   }
 
   get words(): Words {
-    return this.model.get("words") as Words;
+    return this.model.get("words") ?? UNSAID;
   }
 
   /** How far one thing shown agrees with ablation, if it was checked. */
