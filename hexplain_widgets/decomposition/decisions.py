@@ -203,7 +203,8 @@ def _parts(
     estimates = None if weights.estimates is None else weights.estimates[rows, columns].tolist()
     each = zip(rows, columns, peaks.tolist(), merged, strict=True)
     for n, (i, channel, peak, others) in enumerate(each):
-        (top, left), alpha, (y, x) = batch.offsets[i], float(alphas[i, channel]), _at(peak, maps)
+        (top, left), alpha = batch.offsets[i], float(alphas[i, channel])
+        y, x = divmod(peak, maps.shape[3])
         yield Part(
             unit=Unit(channel, y + top, x + left),
             value=values[n],
@@ -214,10 +215,6 @@ def _parts(
             also=others,
             estimate=None if estimates is None else estimates[n],
         )
-
-
-def _at(peak: int, maps: Float[Tensor, "b k h w"]) -> tuple[int, int]:
-    return divmod(peak, maps.shape[3])
 
 
 def _peaks(

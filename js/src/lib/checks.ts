@@ -38,8 +38,8 @@ export class FaithLine {
     const more = h("span", { class: "hx-faith-more" }, words.ask);
     const summary = h("summary", {}, this.mark, this.said, " ", more, " ", this.muted);
     this.offer = button(words.check, ask);
-    this.element.append(h("details", {}, summary, this.body), this.offer);
-    this.element.hidden = !`${words.ask}`;
+    const hidden = !`${words.ask}`; // a state without sentences; the line itself comes and goes
+    this.element.append(h("details", { hidden }, summary, this.body), this.offer);
   }
 
   /** Say what is known; where nothing is, offer to check, with what it takes or lacked. */
