@@ -206,6 +206,7 @@ class Desk:
     def load(self, name: str = "") -> None:
         """Load the page, with a notebook in front if one is named."""
         tree = f"/tree/{name}" if name else ""
+        self.away()
         workspace = f"{self.lab.url}/lab/workspaces/{secrets.token_hex(4)}"
         self.page.goto(f"{workspace}{tree}?token={self.lab.token}")
         ready = "window.jupyterapp && window.jupyterapp.shell.currentWidget"
@@ -227,12 +228,17 @@ class Desk:
         """Put a file of the server's folder in front, with this kernel or one of its own."""
         self.page.set_viewport_size({"width": 1400, "height": 1000})
         self.page.emulate_media(reduced_motion="no-preference")
+        self.away()
         self.put(name, kernel)
         shown = Notebook(self, name)
         shown.wait_restored()
         shown.theme("light")
         self.errors.clear()
         return shown
+
+    def away(self) -> None:
+        """Take the pointer off everything: left where it was, it looks at whatever comes there."""
+        self.page.mouse.move(0, 0)
 
     def shared(self, cells: list[str], shown: Callable[[Notebook], Shown]) -> Shown:
         """What `shown` makes of a notebook of these cells: the one in front, where it made that.
@@ -340,6 +346,7 @@ class Notebook:
         """Take away all outputs and the widgets in them, as before the cells ran."""
         self.kernel(_CLEARED)
         self.wait_heard()
+        self.desk.away()
         self.page.evaluate(
             "() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')"
         )

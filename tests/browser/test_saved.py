@@ -101,12 +101,6 @@ def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def check_drawn(view: Locator, drawn: Drawn) -> None:
     view.scroll_into_view_if_needed()
     expect(view.locator(drawn.selector)).to_have_count(drawn.count)
-    # maps are drawn in sight, and views above that are drawn meanwhile push this one out of it
-    for _ in range(40):
-        if drawn.text in (view.text_content() or ""):
-            break
-        view.locator(drawn.selector).first.scroll_into_view_if_needed()
-        view.page.wait_for_timeout(500)
     expect(view).to_contain_text(drawn.text)
     expect(view.locator(".hx-banner")).to_have_count(0)
     assert not [text for text in view.locator("[role=alert]").all_text_contents() if text.strip()]
@@ -164,6 +158,7 @@ def opened(desk: Desk) -> Notebook:
     notary = NotebookNotary(data_dir=str(root.parent / "data"))
     notary.sign(old)
     notary.store.close()
+    desk.page.mouse.move(1150, 560)  # where an earlier test may leave it: two views lie there
     return desk.show("saved.ipynb")
 
 
