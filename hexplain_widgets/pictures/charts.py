@@ -12,6 +12,8 @@ from .page import INK, LINE, SOFT, Number, Pen, short
 
 CHART, PANEL = 300.0, 480.0  # height of bars, and of a chart of lines with its words
 FEW = 8  # places at which each has its words at the axis
+LINE_WIDTH = 2.5  # pixels
+SAME = 0.01  # of an axis: lines closer than that at two places in a row lie on each other
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,21 @@ class LineChart:
         """Round numbers around all values, 0 and 1 among them."""
         values = np.concatenate([*self.lines.values(), [0.0, 1.0]])
         return even_ticks(float(values.min()), float(values.max()))
+
+    @property
+    def widths(self) -> dict[str, float]:
+        """How wide each line is: a line below another that hides it is seen on both sides of it."""
+        near = SAME * float(self.ticks[-1] - self.ticks[0])
+        widths: dict[str, float] = {}
+        for name, values in self.lines.items():
+            above = [widths[one] for one in widths if _meet(values, self.lines[one], near)]
+            widths[name] = max(above, default=0.0) + (4.0 if above else LINE_WIDTH)
+        return widths
+
+
+def _meet(one: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"], near: float) -> bool:
+    close = np.abs(one - other) <= near
+    return bool((close[1:] & close[:-1]).any())
 
 
 def even_ticks(low: float, high: float) -> Float[np.ndarray, " n"]:
@@ -107,10 +124,11 @@ def draw_chart(
     for place, words in _tick_words(chart):
         pen.text((point(place, low)[0], foot + 28), words, 20, SOFT, "ms")
     pen.text(((left + right) / 2, foot + 56), chart.x_name, 22, SOFT, "ms")
-    for i, (name, values) in enumerate(chart.lines.items()):
-        colour = chart.colours[name]
+    for name, values in reversed(chart.lines.items()):
         points = [point(float(a), float(b)) for a, b in zip(chart.x, values, strict=True)]
-        pen.line(points, 3.0, colour)
+        pen.line(points, 1.2 * chart.widths[name], chart.colours[name])
+    for i, name in enumerate(chart.lines):
+        colour = chart.colours[name]
         pen.box((right + 20, top + 34 * i + 8), (22, 5), colour)
         pen.text((right + 52, top + 34 * i + 18), short(_plain(name), 22), 20)
 

@@ -6,6 +6,7 @@ import {
   between,
   gaugeOf,
   labelIn,
+  nameIn,
   type Rings,
   radii,
   type Slice,
@@ -175,6 +176,14 @@ describe("an arc", () => {
   it("has no label that does not fit", () => {
     expect(labelIn({ x0: 0, x1: 0.02, r0: 80, r1: 120 }, 60, 14)).toBeNull();
     expect(labelIn({ x0: 0, x1: 0.5, r0: 80, r1: 120 }, 400, 14)).toBeNull();
+  });
+
+  it("has a name shortened in its middle where the whole does not fit", () => {
+    const name = "house of the far northern hills";
+    const arc = { x0: 0, x1: 0.25, r0: 80, r1: 120 };
+    expect(nameIn(arc, name, 60, 14)?.text).toBe(name);
+    expect(nameIn(arc, name, 250, 14)?.text).toBe("house o… hills");
+    expect(nameIn(arc, name, 2000, 14)).toBeNull();
   });
 
   it("has no label on its head", () => {

@@ -118,6 +118,16 @@ def test_every_chart_holds_its_numbers(summary) -> None:
     assert tuple(survival_chart(summary, 1).lines) == summary.methods
 
 
+def test_a_line_that_lies_below_another_is_seen_on_both_sides_of_it(summary) -> None:
+    chart = sorted_chart(summary.steps[0])
+    near, apart = chart.x + 1e-4, 1 - chart.x
+    lines = {"first": chart.x, "hidden": near, "apart": apart, "below both": chart.x}
+    widths = replace(chart, lines=lines).widths
+    assert widths["first"] == widths["apart"] < widths["hidden"] < widths["below both"]
+    crossing = replace(chart, lines={"first": chart.x, "second": np.full_like(chart.x, 0.5)})
+    assert len(set(crossing.widths.values())) == 1
+
+
 def test_an_axis_reaches_round_numbers_around_all_values(summary) -> None:
     for chart in (masked_chart(summary.steps[0]), survival_chart(summary, 0)):
         values = np.concatenate(list(chart.lines.values()))

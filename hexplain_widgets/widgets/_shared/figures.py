@@ -94,7 +94,7 @@ def line_figure(chart: LineChart) -> Any:
             y=values,
             scales={"x": x, "y": y},
             colors=[chart.colours[name]],
-            stroke_width=2.5,
+            stroke_width=chart.widths[name],
             marker="circle",
             marker_size=28,
             line_style="dashed" if chart.colours[name] == RANDOM else "solid",

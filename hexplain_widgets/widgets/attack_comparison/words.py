@@ -16,6 +16,7 @@ from .._shared.markup import SOFT, TEXT, figure
 
 MOST_MAGNIFIED = 1000
 MOST = 140  # pixels of a picture: images and peaks stand together on a laptop's page
+_WRAPPED = "text-align: left; overflow-wrap: anywhere; min-width: 8em"
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
 
 
@@ -167,12 +168,12 @@ def _named(what: str, prediction: Prediction) -> str:
 def _bars(evidence: AttackedDecision) -> str:
     """The probability of each compared class in both images."""
     rows = "".join(
-        f"<tr><th scope='row' style='text-align: left; padding-right: 16px'>{html.escape(name)}"
+        f"<tr><th scope='row' style='{_WRAPPED}'>{html.escape(name)}"
         f"</th>{_share(before)}{_share(after)}</tr>"
         for name, before, after in _with_goal(evidence)
     )
     return (
-        "<table style='align-self: flex-start; border-spacing: 0 4px; flex: 1 1 260px;"
+        "<table style='align-self: flex-start; border-spacing: 10px 4px; flex: 1 1 260px;"
         " max-width: 420px'><tr><td></td><th scope='col' style='text-align: left'>original</th>"
         f"<th scope='col' style='text-align: left'>adversarial</th></tr>{rows}</table>"
     )
@@ -181,7 +182,7 @@ def _bars(evidence: AttackedDecision) -> str:
 def _share(probability: float) -> str:
     wide = 100 * min(1.0, max(0.0, probability))
     return (
-        f"<td style='width: 38%; padding-right: 12px'>{percent(probability)}<div style='background:"
+        f"<td style='width: 28%; min-width: 4.5em'>{percent(probability)}<div style='background:"
         " var(--jp-layout-color2); border-radius: 3px'><div style='background:"
         f" var(--jp-brand-color1); border-radius: 3px; height: 6px; width: {wide:.1f}%'></div>"
         "</div></td>"

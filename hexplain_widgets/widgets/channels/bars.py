@@ -89,6 +89,7 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         self._class = ipywidgets.Dropdown(
             options=[(name, i) for i, name in enumerate(names)], value=index, description="Class"
         )
+        self._class.layout.width = _room(names)
         self._heading = ipywidgets.HTML()
         self._search: Any = _search(names) if len(names) > MANY_NAMES else None
         self._top = ipywidgets.IntSlider(
@@ -293,6 +294,11 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
                 self._problem.value = alert(str(error))
 
         return run
+
+
+def _room(names: tuple[str, ...]) -> str:
+    """The width of a list in which the longest of its names is read whole, where there is room."""
+    return f"min(100%, {130 + 8 * max(map(len, names), default=0)}px)"
 
 
 def _search(names: tuple[str, ...]) -> Any:

@@ -19,7 +19,7 @@ import {
   arcOf,
   arcPath,
   between,
-  labelIn,
+  nameIn,
   type Rings,
   radii,
   type Slice,
@@ -279,16 +279,18 @@ export class Chart {
     this.paint();
   }
 
-  private place({ arc, path, label, gauge, wide, slice }: Drawn, still: boolean): void {
+  private place({ arc, path, label, gauge, wide, slice, concept }: Drawn, still: boolean): void {
     const body = gauge?.place(arc, thickness(this.radius)) ?? arc;
     // the concept in the middle gives way to its map once the rings stand still
     const middle = slice.depth === 0 || (still && slice.key === this.centre);
     const shown = body.r1 > body.r0 && body.x1 > body.x0 && !middle;
     setAttribute(path, "d", shown ? arcPath(body) : "");
     classed(path, "hx-away", !shown);
-    const at = still && shown ? labelIn(body, wide, this.letters + 1) : null;
+    const at = still && shown ? nameIn(body, concept.name, wide, this.letters + 1) : null;
     classed(label, "hx-away", at === null);
-    if (at) setAttribute(label, "transform", `translate(${at.x} ${at.y}) rotate(${at.turn})`);
+    if (!at) return;
+    label.textContent = at.text;
+    setAttribute(label, "transform", `translate(${at.x} ${at.y}) rotate(${at.turn})`);
   }
 
   private writeOut(): void {

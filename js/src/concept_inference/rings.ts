@@ -1,6 +1,8 @@
 // Rings: what a concept rests on stands around it and fills its arc, each as wide as its share. How
 // much they explain of it is a thin gauge between the two. What speaks against has no slice.
 
+import { shortened } from "../lib/words.ts";
+
 /** A concept as the rings see it. */
 export interface Rings {
   readonly key: string;
@@ -154,6 +156,17 @@ export function labelIn(arc: Arc, width: number, height: number): Label | null {
     return { x, y, turn: upright(middle * 360) };
   const across = (arc.x1 - arc.x0) * TURN * arc.r0;
   if (width + 2 * AIR <= thick && height <= across) return { x, y, turn: radial(middle * 360) };
+  return null;
+}
+
+const SHORTER = [20, 14, 10, 7]; // letters of a name that does not fit whole
+
+/** A name of this width where it fits, whole or shortened in its middle; null if nowhere. */
+export function nameIn(arc: Arc, name: string, width: number, height: number) {
+  for (const most of [name.length, ...SHORTER.filter((n) => n < name.length)]) {
+    const at = labelIn(arc, (width * most) / name.length, height);
+    if (at) return { ...at, text: shortened(name, most) };
+  }
   return null;
 }
 

@@ -23,9 +23,9 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const side = h(
     "div",
     { class: "hx-space-side" },
+    h("div", { class: "hx-verdict" }, ...payload.verdict.map((line) => h("p", {}, line))),
     legend(session),
     new Table(session).element,
-    h("div", { class: "hx-verdict" }, ...payload.verdict.map((line) => h("p", {}, line))),
     h("div", { class: "hx-remarks" }, ...payload.remarks.map((line) => h("p", {}, line))),
   );
   const main = h(
