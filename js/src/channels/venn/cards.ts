@@ -68,7 +68,7 @@ export class Cards {
   fillIn(): void {
     for (const [channel, card] of this.made) {
       const portrait = this.session.portrait(channel);
-      const waiting = card.querySelector(".hx-waiting");
+      const waiting = card.querySelector(".hx-to-come");
       if (waiting) waiting.replaceWith(this.pictures(channel, portrait));
     }
     this.weigh();
@@ -149,7 +149,8 @@ export class Cards {
       const { live, stalled } = this.session;
       const late = stalled ? "Its images did not come." : "Images are on their way …";
       const words = live ? late : "Its images were not saved.";
-      return h("p", { class: "hx-waiting" }, words);
+      const waits = live && !stalled ? " hx-waiting" : "";
+      return h("p", { class: `hx-to-come${waits}` }, words);
     }
     const map = portrait.map && this.ground ? this.map(channel, portrait.map) : null;
     const strip = portrait.images.map((bytes, i) =>
