@@ -2,6 +2,7 @@
 
 from . import demo
 from .additive.engine import AdditiveExplainer
+from .arguments import settings
 from .atlas.gallery import FilterGallery
 from .atlas.labels import FilterLabels
 from .chain.engine import Chain
@@ -157,5 +158,6 @@ __all__ = [
     "pgd",
     "pointing_energy",
     "save",
+    "settings",
     "show",
 ]
