@@ -84,7 +84,7 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "threshold": 0.5,
             "relatives": "negatives",
             "intercept": False,
-            "shapley": "retrained",
+            "shapley": "retrained_logistic",
         },
         "Chain": {
             "intercept": False,
@@ -108,13 +108,13 @@ def settings(name: str = "paper") -> dict[str, dict[str, Any]]:
     return {engine: dict(given) for engine, given in sets.items()}
 
 
-def settled(engine: str, name: str, **given: Any) -> dict[str, Any]:
-    """Return an engine's arguments, those of a named set where they are None.
+def settled(engine: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an engine that a named set knows: those given, its where these are None.
 
-    Raises ValueError for an unknown set.
+    `given` are all arguments by name. Raises ValueError for an unknown set.
     """
     usual = settings(name)[engine]
-    return {n: usual[n] if value is None else value for n, value in given.items()}
+    return {n: value if given[n] is None else given[n] for n, value in usual.items()}
 
 
 def said_of_settings(engine: str, name: str, used: Any) -> str:

@@ -157,17 +157,7 @@ class Chip(BaseEngine[ResponseStatistics]):
         seed: int = 0,
         memory: int = 2 * GIBIBYTE,
     ) -> None:
-        used = settled(
-            "Chip",
-            settings,
-            gates_per_image=gates_per_image,
-            sparsity=sparsity,
-            sigma=sigma,
-            intercept=intercept,
-            rivals=rivals,
-            score=score,
-            weighting=weighting,
-        )
+        used = settled("Chip", settings, locals())
         named = (layers,) if isinstance(layers, str) else layers
         self.settings = settings
         self.layers = None if named is None else tuple(named)
