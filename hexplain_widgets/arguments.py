@@ -88,7 +88,7 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "Chain": {
             "intercept": False,
-            "harmonize_sparsity": 0.01,
+            "harmonize_sparsity": 0.003,
             "sparsity": 0.01,
             "place": 0.0,
             "distances": "raw",
