@@ -123,7 +123,8 @@ def said_of_settings(engine: str, name: str, used: Any) -> str:
     Such as "paper, but sparsity=0.01".
     """
     usual = SETTINGS[name][engine]
-    other = [f"{n}={getattr(used, n)!r}" for n, v in usual.items() if getattr(used, n) != v]
+    pairs = ((n, getattr(used, n)) for n, v in usual.items() if getattr(used, n) != v)
+    other = [f"{n}={type(v).__name__ if callable(v) else repr(v)}" for n, v in pairs]
     return ", but ".join([name, ", ".join(other)] if other else [name])
 
 
