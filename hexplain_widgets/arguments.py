@@ -109,12 +109,18 @@ def settings(name: str = "paper") -> dict[str, dict[str, Any]]:
 
 
 def settled(engine: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of an engine that a named set knows: those given, its where these are None.
+    """Return an engine's arguments that a named set knows: those given, else the set's for None.
 
     `given` are all arguments by name. Raises ValueError for an unknown set.
     """
     usual = settings(name)[engine]
     return {n: value if given[n] is None else given[n] for n, value in usual.items()}
+
+
+def as_arguments(said: str) -> str:
+    """Return what `said_of_settings` says as arguments, as an engine is shown."""
+    name, _, other = said.partition(", ")
+    return f'settings="{name}"' + (f", {other}" if other else "")
 
 
 def said_of_settings(engine: str, name: str, used: Any) -> str:

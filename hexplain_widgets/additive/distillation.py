@@ -369,7 +369,7 @@ class Distillation:
         return self.schedule.units == "printed"
 
     def objective(self, some: np.ndarray, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the mean loss of some examples in an epoch (Eq. 3), and its parts (Eq. 2 and 4)."""
+        """Return the mean loss of examples in an epoch (Eq. 3), and its parts (Eq. 2 and 4)."""
         maps, strengths, priors, scores = self.examples.batch(some, self.device)
         alpha = self.explainer(maps)
         away = scores - (alpha * strengths).sum(1) - self.explainer.intercept

@@ -523,9 +523,7 @@ class Chain(BaseEngine[ConceptStatistics]):
                 Probe(self._ready()),
                 self.harmonized_,
                 [self._most(h) for h in self.harmonized_],
-                InferenceSettings(
-                    self.gates, self.sparsity, self.place, self.seed, self.intercept
-                ),
+                InferenceSettings(self.gates, self.sparsity, self.place, self.seed, self.intercept),
             )
         return self._inferrer
 

@@ -30,10 +30,10 @@ class ConceptDirections:
     """The concepts of one level as directions of its layer.
 
     `weights[e]` and `bias[e]` make the map of a concept (Eq. 4): with an intercept 1 on average
-    where it is, 0 on average elsewhere. `precision` is the average precision on held-out pixels, `chance` that of a
-    guess, the share of these that the concept covers; NaN where nothing is held out. `images`
-    counts fitted images with the concept. `flags` say by name what makes a concept doubtful;
-    `usable` are those with a direction.
+    where it is, 0 on average elsewhere. `precision` is the average precision on held-out pixels,
+    `chance` that of a guess, the share of these that the concept covers; NaN where nothing is held
+    out. `images` counts fitted images with the concept. `flags` say by name what makes a concept
+    doubtful; `usable` are those with a direction.
     """
 
     level: str
@@ -66,8 +66,8 @@ def directions_of(
     concept, in which its few pixels have half the weight, gives directions of lower average
     precision, 0.02 to 0.06 on the embedded world, and takes K² numbers a concept.) `sparsity` is
     relative to the smallest penalty that makes every weight zero. Without an `intercept` weights
-    are those of Eq. 1 as printed, maps neither shifted nor scaled. Raises ValueError where no fitted
-    image is labelled at this level.
+    are those of Eq. 1 as printed, maps neither shifted nor scaled. Raises ValueError where no
+    fitted image is labelled at this level.
     """
     known = float(statistics.known[0])
     if known == 0:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from torch import nn
 
-from ..arguments import said_of_settings, tuple_of
+from ..arguments import as_arguments, said_of_settings, tuple_of
 from ..network.classifier import Classifier
 from .passes import Pass, Plan
 from .states import Settings, restoring
@@ -71,9 +71,8 @@ class BaseEngine(Generic[S]):
 
     def _called(self, usual: str, seen: str) -> str:
         """Return what an engine is shown as: by its set of settings, or as usual."""
-        name, _, other = self.settings_.partition(", ")
-        named = f'settings="{name}"' + (f", {other}" if other else "")
-        return f"{type(self).__name__}({usual if name == 'default' else named}{seen})"
+        named = usual if self.settings == "default" else as_arguments(self.settings_)
+        return f"{type(self).__name__}({named}{seen})"
 
     @property
     def images_(self) -> int:

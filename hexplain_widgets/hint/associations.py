@@ -39,7 +39,8 @@ class RegionTable:
     """Region vectors of all concepts and of the background: one row for each.
 
     `signs[e, r]` is 1 where row `r` is the concept's, -1 where it is another's or background, 0
-    where it is an ancestor's or a descendant's, unless these are negatives too; `held_out` are rows of images kept for testing.
+    where it is an ancestor's or a descendant's, unless these are negatives too; `held_out` are rows
+    of images kept for testing.
     """
 
     rows: Float32[np.ndarray, "r k"]

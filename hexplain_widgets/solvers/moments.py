@@ -241,7 +241,7 @@ class Moments:
         return Quadratic(gram=gram, linear=linear * (power > 0)[:, None], power=power)
 
     def variations(self, classes: Sequence[int]) -> Float[np.ndarray, " c"]:
-        """Return the weighted squares of some classes' scores around their means, 0 for rounding."""
+        """Return the weighted squares of classes' scores around their means, 0 for rounding."""
         chosen = list(classes)
         weight = self.weight[[0] if self.weighting == "equal" else chosen]
         power = self.squares[chosen] - _over(self.totals[chosen] ** 2, weight)

@@ -310,8 +310,8 @@ class NeuronScores:
     """Scores of neurons for concepts, and how they were found.
 
     `values` are in probability for "owen", "permutation" and both "retrained", in logits for
-    "logit", a coefficient times a standard deviation for "coefficient". `errors` are standard errors where
-    scores were sampled, `permutations` the fewest that any concept was given.
+    "logit", a coefficient times a standard deviation for "coefficient". `errors` are standard
+    errors where scores were sampled, `permutations` the fewest that any concept was given.
     """
 
     values: Float[np.ndarray, "k e"]
@@ -478,8 +478,8 @@ def _retrained(problem: _Problem) -> _Estimate:
 def _retrained_logistic(problem: _Problem) -> _Estimate:
     def paths(chosen: slice, generator: np.random.Generator) -> Halves:
         signs = _required(problem.signs)[chosen]
-        training = {"penalty": problem.penalty, "intercept": problem.intercept}
-        game = RetrainedGame(problem.rows, signs, generator, **training)
+        penalty, intercept = problem.penalty, problem.intercept
+        game = RetrainedGame(problem.rows, signs, generator, penalty=penalty, intercept=intercept)
         return PermutationPaths(game, len(signs))
 
     few = replace(problem.limits, most=min(problem.limits.most, RETRAINED))

@@ -32,7 +32,7 @@ def chip() -> hx.Chip:
 
 @cache
 def rows_of(sigma: float = 0.75) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """z `(n, K)`, g `(n, C)` and h f `(n, C)` of Eq. 2, 3, 7 and 8: a full forward for each gate."""
+    """z `(n, K)`, g `(n, C)` and h f `(n, C)` of Eq. 2, 3, 7, 8: a full forward for each gate."""
     model, rows = Residual(), []
     for x in DATA:
         f = perturbed.probabilities(model(x.clone())[0].detach().double().numpy())
@@ -89,7 +89,9 @@ def test_the_heatmap_is_equation_10(chip: hx.Chip) -> None:
 def test_refitting_keeps_what_is_not_changed_and_says_what_is(chip: hx.Chip) -> None:
     other, direct = chip.refit(sparsity=0.1), fitted(sparsity=0.1)
     assert other.importance() == pytest.approx(direct.importance(), rel=1e-3, abs=1e-6)
-    assert other.settings_ == direct.settings_ == f"paper, but gates_per_image={COUNT}, sparsity=0.1"
+    assert (
+        other.settings_ == direct.settings_ == f"paper, but gates_per_image={COUNT}, sparsity=0.1"
+    )
 
 
 def test_statistics_of_another_sigma_do_not_add_up(chip: hx.Chip) -> None:
@@ -100,7 +102,9 @@ def test_statistics_of_another_sigma_do_not_add_up(chip: hx.Chip) -> None:
 def test_a_fit_does_not_go_on_with_another_sigma(tmp_path) -> None:
     path = fitted().save(tmp_path / "chip.hx")
     other = hx.Chip(settings="paper", layers=[LAYER], gates_per_image=COUNT, sigma=0.5)
-    with pytest.raises(ValueError, match="got a checkpoint with sigma=0.75 to go on with at sigma"):
+    with pytest.raises(
+        ValueError, match=r"got a checkpoint with sigma=0\.75 to go on with at sigma"
+    ):
         other.fit(Residual(), [DATA[0][0]], resume=True, checkpoint=path, progress=False)
 
 

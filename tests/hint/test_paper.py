@@ -139,7 +139,7 @@ def test_classifiers_are_trained_again_for_each_coalition() -> None:
 def test_scores_of_the_papers_settings_find_what_was_planted(hint: hx.Hint) -> None:
     assert hint.estimator == "retrained_logistic"
     strongest = {c.name: hint.neurons(c.name, 2) for c in hint.concepts_}
-    assert [one.neuron for one in strongest["animal"]][0] == 0
+    assert strongest["animal"][0].neuron == 0
     assert all(one.error is not None for one in strongest["animal"])
 
 

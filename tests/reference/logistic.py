@@ -1,7 +1,8 @@
 """Penalised logistic regression, literally: one concept, one row at a time.
 
-Eq. 1 of HINT, with an intercept or as printed without: sigmoid(w.x + b), fitted by the mean of log(1 + exp(-y z)) over the
-rows that have a sign, and half the penalty times the squared weights in standard deviations.
+Eq. 1 of HINT, with an intercept or as printed without: sigmoid(w.x + b), fitted by the mean of
+log(1 + exp(-y z)) over the rows that have a sign, and half the penalty times the squared weights in
+standard deviations.
 """
 
 from __future__ import annotations
