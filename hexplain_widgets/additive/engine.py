@@ -264,15 +264,8 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         self.concepts = concepts
         self.layer = layer
         self.names = None if names is None else tuple(names)
-        used = settled(self._row, settings, locals())
         self.settings = settings
-        self.positive = bool(used["positive"])
-        self.beta = not_negative("beta", used["beta"])
-        self.network: str | Maker = used["network"]
-        self._maker = maker_of(self.network)
-        self.start: Start = one_of("start", used["start"], get_args(Start))
-        self.units: ScoreUnits = one_of("units", used["units"], get_args(ScoreUnits))
-        self.stopping: Stopping = one_of("stopping", used["stopping"], get_args(Stopping))
+        self._use(**settled(self._row, settings, locals()))
         self.epochs = at_least_one("epochs", epochs)
         self.rate = positive_number("rate", rate)
         self.patience = at_least_one("patience", patience)
@@ -282,6 +275,25 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         self.cache = None if cache is None else Path(cache)
         self._source = ConceptSource()
         super().__init__()
+
+    def _use(
+        self,
+        *,
+        positive: bool,
+        beta: float,
+        network: str | Maker,
+        start: Start,
+        units: ScoreUnits,
+        stopping: Stopping,
+    ) -> None:
+        """Take the arguments that a named set knows; raises ValueError out of range."""
+        self.positive = bool(positive)
+        self.beta = not_negative("beta", beta)
+        self.network = network
+        self._maker = maker_of(network)
+        self.start: Start = one_of("start", start, get_args(Start))
+        self.units: ScoreUnits = one_of("units", units, get_args(ScoreUnits))
+        self.stopping: Stopping = one_of("stopping", stopping, get_args(Stopping))
 
     def _begin(self, statistics: ScoreStatistics | None) -> None:
         super()._begin(statistics)

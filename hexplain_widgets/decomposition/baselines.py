@@ -85,8 +85,8 @@ def _fitting(
         if layer.name not in means:
             raise ValueError(
                 f"got baseline= means of {', '.join(map(repr, means)) or 'no layer'}; expected"
-                f" those of {layer.name} too (the nearest: {nearest(layer.name, means)}); make them with"
-                " hx.channel_means(model, images, layers=...)"
+                f" those of {layer.name} too (the nearest: {nearest(layer.name, means)}); make them"
+                " with hx.channel_means(model, images, layers=...)"
             )
         if tuple(means[layer.name].shape) != layer.shape[:1]:
             raise ValueError(
