@@ -48,7 +48,8 @@ class Setting:
         return f"{self.weighting} {self.score}"
 
 
-# The first is the default, whose "share" is what `explain` draws; the third is the paper's own.
+# The first is the default, whose "share" is what `explain` draws; the third has the paper's score
+# and weights, but an intercept.
 SETTINGS = (
     Setting("logit", "equal", (0.003, 0.01), ("map", "share")),
     Setting("probability", "equal", (0.003,)),

@@ -2,6 +2,7 @@
 
 from . import demo
 from .additive.engine import AdditiveExplainer
+from .arguments import settings
 from .atlas.gallery import FilterGallery
 from .atlas.labels import FilterLabels
 from .chain.engine import Chain
@@ -9,10 +10,11 @@ from .chip.engine import Chip
 from .data.broden import Broden
 from .data.hierarchy.hierarchy import Hierarchy
 from .data.mask_folders import MaskFolder
+from .decomposition.baselines import channel_means
 from .decomposition.engine import Decomposer, decompose
 from .diagnosis.attacks import pgd
 from .diagnosis.context import discriminative_degrees, measure_context
-from .diagnosis.faithfulness import channel_means, measure_faithfulness
+from .diagnosis.faithfulness import measure_faithfulness
 from .diagnosis.localization import pointing_energy
 from .diagnosis.pixel_curves import insertion_deletion
 from .diagnosis.sanity import measure_randomisation
@@ -157,5 +159,6 @@ __all__ = [
     "pgd",
     "pointing_energy",
     "save",
+    "settings",
     "show",
 ]

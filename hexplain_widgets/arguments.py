@@ -6,7 +6,7 @@ import difflib
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -16,6 +16,122 @@ from torch import Tensor
 # Asked now and then: whether work is to end with what has been found.
 Stop = Callable[[], bool]
 IN_FLOAT32 = "check the weights, or run the network in float32 with model.float()"
+# What each named set gives to an engine's arguments that are left out; docs/settings.md says why.
+_ATTRIBUTES: Mapping[str, Any] = {
+    "positive": False,
+    "beta": 0.2,
+    "network": "small",
+    "start": "prior",
+    "units": "scaled",
+    "stopping": "held_out",
+}
+_PAPER_ATTRIBUTES: Mapping[str, Any] = {
+    "positive": False,
+    "beta": 0.2,
+    "network": "resnet152",
+    "start": "zero",
+    "units": "printed",
+    "stopping": "last",
+}
+SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "default": {
+        "Decomposer": {"top_k": 3, "merge_iou": 0.9, "method": "gradient"},
+        "Chip": {
+            "gates_per_image": 100,
+            "sparsity": 0.003,
+            "sigma": 0.75,
+            "intercept": True,
+            "rivals": 9,
+            "score": "logit",
+            "weighting": "equal",
+        },
+        "Hint": {
+            "saliency": "gradient_x_input",
+            "samples": 4,
+            "aggregate": "norm",
+            "normalize": "percentile",
+            "threshold": 0.5,
+            "relatives": "left_out",
+            "intercept": True,
+            "shapley": "owen",
+        },
+        "Chain": {
+            "intercept": True,
+            "harmonize_sparsity": 0.003,
+            "sparsity": 0.01,
+            "place": 1.5,
+            "distances": "unit",
+        },
+        "AdditiveExplainer": _ATTRIBUTES,
+        "AdditiveExplainer of parts": _ATTRIBUTES,
+    },
+    "paper": {
+        "Decomposer": {"top_k": 3, "merge_iou": 0.9, "method": "gradient"},
+        "Chip": {
+            "gates_per_image": 100,
+            "sparsity": 0.01,
+            "sigma": 0.75,
+            "intercept": False,
+            "rivals": 0,
+            "score": "probability",
+            "weighting": "loyal",
+        },
+        "Hint": {
+            "saliency": "smoothgrad",
+            "samples": 50,
+            "aggregate": "norm",
+            "normalize": "minimum_maximum",
+            "threshold": 0.5,
+            "relatives": "negatives",
+            "intercept": False,
+            "shapley": "retrained_logistic",
+        },
+        "Chain": {
+            "intercept": False,
+            "harmonize_sparsity": 0.003,
+            "sparsity": 0.01,
+            "place": 0.0,
+            "distances": "raw",
+        },
+        "AdditiveExplainer": _PAPER_ATTRIBUTES,
+        "AdditiveExplainer of parts": {**_PAPER_ATTRIBUTES, "positive": True, "beta": 10.0},
+    },
+}
+
+
+def settings(name: str = "paper") -> dict[str, dict[str, Any]]:
+    """Return what a named set of settings gives to each engine's arguments that are left out.
+
+    By engine and argument; `name` is "default" or "paper". Raises ValueError for another.
+    """
+    sets = SETTINGS[one_of("settings", name, tuple(SETTINGS))]
+    return {engine: dict(given) for engine, given in sets.items()}
+
+
+def settled(engine: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an engine's arguments that a named set knows: those given, else the set's for None.
+
+    `given` are all arguments by name. Raises ValueError for an unknown set.
+    """
+    usual = settings(name)[engine]
+    return {n: value if given[n] is None else given[n] for n, value in usual.items()}
+
+
+def as_arguments(said: str) -> str:
+    """Return what `said_of_settings` says as arguments, as an engine is shown."""
+    name, _, other = said.partition(", ")
+    return f'settings="{name}"' + (f", {other}" if other else "")
+
+
+def said_of_settings(engine: str, name: str, used: Any) -> str:
+    """Return in words which settings an engine uses, from its attributes: a set, and what differs.
+
+    Such as "paper, but sparsity=0.01".
+    """
+    usual = SETTINGS[name][engine]
+    pairs = ((n, getattr(used, n)) for n, v in usual.items() if getattr(used, n) != v)
+    other = [f"{n}={type(v).__name__ if callable(v) else repr(v)}" for n, v in pairs]
+    return ", but ".join([name, ", ".join(other)] if other else [name])
 
 
 # Seconds after which work that was only asked for by the way shows how far it is.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from .rows import ScoreBatch, ScoreScope, ScoreStatistics
 
 WIDTH = 32
 Maker = Callable[[int, int], nn.Module]
+Start = Literal["prior", "zero"]
+ScoreUnits = Literal["scaled", "printed"]
+Stopping = Literal["held_out", "last"]
 BATCH = 32
 # A loss that is so many times what predicting the mean gives has left the valley for good.
 DIVERGED = 1e4
@@ -64,7 +67,10 @@ def small(channels: int, outputs: int) -> nn.Module:
 
 
 def resnet152(channels: int, outputs: int) -> nn.Module:
-    """Return the paper's ResNet-152 on a feature map: without the first max pooling."""
+    """Return the paper's ResNet-152 on a feature map: without the first max pooling.
+
+    The last average pooling, which the paper takes away too, does nothing on up to 16 x 16 places.
+    """
     from torchvision.models import resnet152 as make
 
     net: Any = make(num_classes=outputs)
@@ -138,7 +144,10 @@ def _silence(net: nn.Module) -> None:
 class DistillationSchedule:
     """How an explainer is fitted: `beta` weighs the prior (0: plain distillation).
 
-    `patience` epochs without progress on held-out images end it before `epochs`.
+    `patience` epochs without progress on held-out images end it before `epochs` and the best is
+    kept, where `stopping` is "held_out"; else all are made, and the last is kept. It begins at the
+    mean prior weights where `start` is "prior". In "scaled" `units` strengths have a mean size of 1
+    and the score's loss is a share of its variance; "printed" are those of Eq. 2-4.
     """
 
     epochs: int
@@ -147,6 +156,9 @@ class DistillationSchedule:
     positive: bool
     patience: int
     seed: int
+    start: Start = "prior"
+    units: ScoreUnits = "scaled"
+    stopping: Stopping = "held_out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,13 +218,14 @@ def prior_weight(beta: float, epoch: int) -> float:
 def started(maker: Maker, examples: DistillationData, schedule: DistillationSchedule) -> Explainer:
     """Return an explainer before its first epoch.
 
-    With a prior it begins at the mean prior weights, in units of the score.
+    With a prior it begins at the mean prior weights, in units of the score, if it is to.
     """
     own = ~examples.held_out
     scores = examples.scores[own]
     elements = examples.strengths.shape[1]
     unit = max(float(scores.std()), 1e-12) / math.sqrt(elements)
-    start, bias = _start(examples, schedule) if schedule.beta else (None, float(scores.mean()))
+    known = schedule.beta and schedule.start == "prior"
+    start, bias = _start(examples, schedule) if known else (None, float(scores.mean()))
     some = examples.maps[examples.at[own][:256]]
     loudness = float(np.sqrt(np.square(np.asarray(some, np.float64)).mean())) or 1.0
     with torch.inference_mode(False), drawing_from(schedule.seed):
@@ -220,7 +233,7 @@ def started(maker: Maker, examples: DistillationData, schedule: DistillationSche
             maker(examples.maps.shape[1], elements),
             outputs=elements,
             loudness=loudness,
-            unit=unit,
+            unit=unit if schedule.units == "scaled" else 1.0,
             positive=schedule.positive,
             start=start,
             bias=bias,
@@ -267,6 +280,8 @@ class Distillation:
         self._rest = np.flatnonzero(self.examples.held_out)
         own = self.examples.scores[self._own]
         self._variance = max(float(own.var()), 1e-24)
+        # In the units of the equations the first loss may be as large as can be.
+        self._most = math.inf if self._printed else DIVERGED
 
     @property
     def over(self) -> bool:
@@ -276,7 +291,9 @@ class Distillation:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the smallest held-out loss, from 1; 0 before the first."""
+        """The epoch that is kept, from 1: with the smallest held-out loss, or the last; or 0."""
+        if self.schedule.stopping == "last":
+            return len(self.history)
         losses = [h.held_out for h in self.history]
         return int(np.argmin(losses)) + 1 if losses else 0
 
@@ -339,21 +356,31 @@ class Distillation:
         yield from np.array_split(order, max(1, len(order) // BATCH))
 
     def _step(self, some: np.ndarray, number: int) -> np.ndarray:
-        maps, strengths, priors, scores = self.examples.batch(some, self.device)
-        alpha = self.explainer(maps)
-        away = scores - (alpha * strengths).sum(1) - self.explainer.intercept
-        distilled = away.square().mean() / self._variance
-        prior = torch.zeros((), device=self.device)
-        if self.schedule.beta:
-            prior = prior_loss(alpha, priors, positive=self.schedule.positive).mean()
-        loss = distilled + prior_weight(self.schedule.beta, number) * prior
+        loss, distilled, prior = self.objective(some, number)
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
-        return np.array([distilled.item(), prior.item()])
+        share = distilled.item() / (self._variance if self._printed else 1.0)
+        self._most = min(self._most, DIVERGED * max(1.0, share))
+        return np.array([share, prior.item()])
+
+    @property
+    def _printed(self) -> bool:
+        return self.schedule.units == "printed"
+
+    def objective(self, some: np.ndarray, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the mean loss of examples in an epoch (Eq. 3), and its parts (Eq. 2 and 4)."""
+        maps, strengths, priors, scores = self.examples.batch(some, self.device)
+        alpha = self.explainer(maps)
+        away = scores - (alpha * strengths).sum(1) - self.explainer.intercept
+        distilled = away.square().mean() / (1.0 if self._printed else self._variance)
+        prior = torch.zeros((), device=self.device)
+        if self.schedule.beta:
+            prior = prior_loss(alpha, priors, positive=self.schedule.positive).mean()
+        return distilled + prior_weight(self.schedule.beta, number) * prior, distilled, prior
 
     def _check(self, losses: np.ndarray, number: int) -> None:
-        if not np.isfinite(losses).all() or losses[0] > DIVERGED:
+        if not np.isfinite(losses).all() or losses[0] > self._most:
             raise ValueError(
                 f"distillation diverged in epoch {number} (loss {losses[0]:.3g} times the score's"
                 f" variance) at rate={self.schedule.rate:g}; a loss that falls was expected; lower"
@@ -389,7 +416,8 @@ def explained_by(
 class Elements:
     """Which elements explain, in what units, and which concept each counts for.
 
-    `used[e]` are their numbers, `scales[e]` the mean absolute strength that each is divided by.
+    `used[e]` are their numbers, `scales[e]` what the strength of each is divided by: its mean size,
+    or 1.
     """
 
     names: tuple[str, ...]
@@ -409,9 +437,13 @@ class Elements:
 
 
 def elements_of(
-    scope: ScoreScope, strengths: Float[np.ndarray, "n e"], labels: FilterLabels | None
+    scope: ScoreScope,
+    strengths: Float[np.ndarray, "n e"],
+    labels: FilterLabels | None,
+    *,
+    scaled: bool = True,
 ) -> Elements:
-    """Return the elements that are not constant, by concept.
+    """Return the elements that are not constant, by concept, with strengths `scaled` or as found.
 
     Raises ValueError where nothing is left.
     """
@@ -425,7 +457,8 @@ def elements_of(
             " other concepts"
         )
     names, owners = _owners(scope, labels, used)
-    return Elements(names, used, owners, size[used], _constant(scope, labels, ~varies))
+    scales = size[used] if scaled else np.ones(len(used))
+    return Elements(names, used, owners, scales, _constant(scope, labels, ~varies))
 
 
 def _owners(
@@ -479,7 +512,8 @@ class AdditiveFit:
     @cached_property
     def elements(self) -> Elements:
         """What explains."""
-        return elements_of(self.rows.scope, self.batch.strengths, self._labels)
+        scaled = self.schedule.units == "scaled"
+        return elements_of(self.rows.scope, self.batch.strengths, self._labels, scaled=scaled)
 
     @cached_property
     def held_out(self) -> Bool[np.ndarray, " n"]:

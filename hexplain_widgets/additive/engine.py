@@ -7,15 +7,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..arguments import at_least_one, check_finite, not_negative, share, tuple_of
+from ..arguments import (
+    at_least_one,
+    check_finite,
+    not_negative,
+    one_of,
+    settled,
+    share,
+    tuple_of,
+)
 from ..arguments import positive as positive_number
+from ..atlas.labels import FilterLabels
 from ..evidence import AdditiveReport, Contributions, Layer, Provenance
 from ..evidence.additive import FILTERS
 from ..fitting.engine import BaseEngine
@@ -26,7 +35,7 @@ from ..network.guest import visiting
 from ..network.localize import note_on
 from ..network.probe import Probe
 from ..provenance import versions
-from .concepts import EACH_FILTER, ConceptSource, source_of
+from .concepts import EACH_FILTER, OWN_HEADS, ConceptSource, source_of
 from .distillation import (
     AdditiveFit,
     DistillationSchedule,
@@ -34,6 +43,9 @@ from .distillation import (
     Explainer,
     Losses,
     Maker,
+    ScoreUnits,
+    Start,
+    Stopping,
     load_distilled,
     maker_of,
 )
@@ -210,10 +222,20 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
     `FilterLabels`, its file, or a mapping from part to filters of `layer`; `"filters"`, each by
     itself; a callable from the layer's maps to scores, called `names`; or a concept set, on which
     linear heads are trained. `positive` keeps every alpha positive; `beta` is the weight of the
-    prior in the first epoch (Eq. 3). `network` weighs the concepts: `"small"`, the paper's
-    `"resnet152"`, or a callable that makes one from the numbers of channels and outputs. `cache` is
-    a folder in which what stays the same over epochs is kept for the next fit; beyond `memory`
-    bytes it lies in a file during this one. Raises ValueError for settings out of range.
+    prior in the first epoch (Eq. 3), and alpha begins at the prior's mean over the images
+    (`start="prior"`), or near zero (`"zero"`). `network` weighs the concepts: `"small"`, the
+    paper's `"resnet152"`, or a callable that makes one from the numbers of channels and outputs.
+    In "scaled" `units` strengths are divided by their mean size and the score's loss by its
+    variance, so that `beta` means the same for any score; "printed" are those of Eq. 2-4. With
+    `stopping="held_out"` the best epoch on held-out images is kept, and `patience` epochs without a
+    better one end it; with `"last"` all epochs are made. `cache` is a folder in which what stays
+    the same over epochs is kept for the next fit; beyond `memory` bytes it lies in a file during
+    this one.
+
+    Of these, what is left out is that of `settings` (`hx.settings`): "default", or "paper":
+    `network="resnet152", start="zero", units="printed", stopping="last"`, with `positive=True,
+    beta=10.0` where filters explain (parts) and `positive=False, beta=0.2` where heads do
+    (attributes). Raises ValueError for settings out of range.
     """
 
     STATISTICS = ScoreStatistics
@@ -221,12 +243,16 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
     def __init__(
         self,
         *,
+        settings: str = "default",
         concepts: Any = "heads",
         layer: str | None = None,
         names: Sequence[str] | None = None,
-        positive: bool = False,
-        beta: float = 0.2,
-        network: str | Maker = "small",
+        positive: bool | None = None,
+        beta: float | None = None,
+        network: str | Maker | None = None,
+        start: Start | None = None,
+        units: ScoreUnits | None = None,
+        stopping: Stopping | None = None,
         epochs: int = 60,
         rate: float = 1e-3,
         patience: int = 15,
@@ -238,10 +264,8 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         self.concepts = concepts
         self.layer = layer
         self.names = None if names is None else tuple(names)
-        self.positive = bool(positive)
-        self.beta = not_negative("beta", beta)
-        self.network = network
-        self._maker = maker_of(network)
+        self.settings = settings
+        self._use(**settled(self._row, settings, locals()))
         self.epochs = at_least_one("epochs", epochs)
         self.rate = positive_number("rate", rate)
         self.patience = at_least_one("patience", patience)
@@ -252,6 +276,25 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         self._source = ConceptSource()
         super().__init__()
 
+    def _use(
+        self,
+        *,
+        positive: bool,
+        beta: float,
+        network: str | Maker,
+        start: Start,
+        units: ScoreUnits,
+        stopping: Stopping,
+    ) -> None:
+        """Take the arguments that a named set knows; raises ValueError out of range."""
+        self.positive = bool(positive)
+        self.beta = not_negative("beta", beta)
+        self.network = network
+        self._maker = maker_of(network)
+        self.start: Start = one_of("start", start, get_args(Start))
+        self.units: ScoreUnits = one_of("units", units, get_args(ScoreUnits))
+        self.stopping: Stopping = one_of("stopping", stopping, get_args(Stopping))
+
     def _begin(self, statistics: ScoreStatistics | None) -> None:
         super()._begin(statistics)
         self._fit: AdditiveFit | None = None
@@ -260,12 +303,17 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
 
     def __repr__(self) -> str:
         if self._explainers is None:
-            return "AdditiveExplainer()"
+            return self._called("", "")
         scope = self._explainers.scope
-        return (
-            f"AdditiveExplainer({scope.output!r} by {len(self.names_)} concepts at"
-            f" {scope.layer.name}, {self.images_} images)"
-        )
+        explained = f"{scope.output!r} by {len(self.names_)} concepts at {scope.layer.name}"
+        return self._called(explained, f", {self.images_} images")
+
+    @property
+    def _row(self) -> str:
+        """Filters stand for parts, heads for attributes."""
+        named = isinstance(self.concepts, FilterLabels | Mapping | Path)
+        parts = named or (isinstance(self.concepts, str) and self.concepts != OWN_HEADS)
+        return "AdditiveExplainer of parts" if parts else "AdditiveExplainer"
 
     def fit(
         self,
@@ -328,7 +376,15 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
 
     def _schedule(self) -> DistillationSchedule:
         return DistillationSchedule(
-            self.epochs, self.rate, self.beta, self.positive, self.patience, self.seed
+            self.epochs,
+            self.rate,
+            self.beta,
+            self.positive,
+            self.patience,
+            self.seed,
+            self.start,
+            self.units,
+            self.stopping,
         )
 
     def _learn(self, *, progress: bool) -> None:
@@ -393,9 +449,10 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         distilled, classifier = self._distilled, self._network
         prepared = classifier.prepare(image)
         look = explained_image(self._score_extractor, distilled, classifier, prepared)
-        return contributions_of(
+        given = contributions_of(
             look, distilled, classifier, prepared, self._provenance(), baseline=baseline
         )
+        return replace(given, notes=(*given.notes, *self._notes_on_settings))
 
     def _learn_plain(self) -> None:
         if self._fit is None:
@@ -437,7 +494,8 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
             )
         chosen = range(self.seed, self.seed + at_least_one("seeds", seeds))
         asked = ReportImages(unseen.statistics, without)
-        return report_of(fit, asked, chosen, self._provenance(), progress=progress)
+        report = report_of(fit, asked, chosen, self._provenance(), progress=progress)
+        return replace(report, notes=(*report.notes, *self._notes_on_settings))
 
     def save(self, path: str | Path) -> Path:
         """Write the explainer to a file, without data; return its path. Raises OSError."""
@@ -464,7 +522,8 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
                 "concepts": concepts or engine["concepts"] or _heads_in(arrays),
                 "network": network or engine["network"],
             }
-            explainer = cls(**{n: tuple_of(engine[n]) for n in _SETTINGS} | given)
+            known = [n for n in _SETTINGS if n in engine or n not in _LATER]
+            explainer = cls(**{n: tuple_of(engine[n]) for n in known} | given)
             explainer._explainers = DistilledExplainers.from_state(
                 settings, arrays, explainer._maker
             )
@@ -488,7 +547,13 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
     def _provenance(self) -> Provenance:
         settings = {n: _plain(getattr(self, n)) for n in _SETTINGS if n not in _NOT_SAID}
         scope = self._distilled.scope
-        said = {**settings, "images": self.images_, "scaling": "mean absolute strength"}
+        scaling = "mean absolute strength" if self.units == "scaled" else "none"
+        said = {
+            **settings,
+            "settings": self.settings_,
+            "images": self.images_,
+            "scaling": scaling,
+        }
         return Provenance(
             method="Additive explainer",
             model=scope.model,
@@ -509,13 +574,19 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         }
 
 
+# Settings that files of before do not have.
+_LATER = ("settings", "start", "units", "stopping")
 _SETTINGS = (
+    "settings",
     "concepts",
     "layer",
     "names",
     "positive",
     "beta",
     "network",
+    "start",
+    "units",
+    "stopping",
     "epochs",
     "rate",
     "patience",

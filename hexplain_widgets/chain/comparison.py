@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -22,6 +22,8 @@ from .inference import LevelInference
 
 # Divisions into sets at random that a test looks at.
 DRAWS = 2000
+# Whether inference weights are compared as they are, or at unit length.
+Distances = Literal["unit", "raw"]
 ALONE = "one image only: it has no distance within"
 UNMOVED = "in {} of its images no channel moves the concept: there the weights are zero"
 
@@ -155,8 +157,10 @@ def compare_sets(
     request: ComparisonRequest,
     seed: int,
     stopped: Stop,
+    *,
+    kind: Distances = "unit",
 ) -> InferenceComparison:
-    """Return the space of the sets' unit inference weights, and distances in it.
+    """Return the space of the sets' inference weights, at unit length or raw, and distances in it.
 
     Raises ValueError where it is stopped before there is any.
     """
@@ -172,10 +176,11 @@ def compare_sets(
             " compare sets; call chain.compare again"
         )
     present = np.unique(of[: len(concept_weights)])
-    weights = np.array([one.unit for one in concept_weights])
+    weights = np.array([getattr(one, kind) for one in concept_weights])
     comparison = _measured(request, present, weights, of[: len(concept_weights)], prepared, seed)
     return replace(
         comparison,
+        weights=kind,
         estimates=np.array([one.estimates for one in concept_weights]),
         notes=(*comparison.notes, *notes_of(prepared[: len(concept_weights)])),
     )

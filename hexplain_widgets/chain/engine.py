@@ -7,12 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from torch import Tensor, nn
 
-from ..arguments import SlowBar, Stop, at_least_one, never, not_negative, share
+from ..arguments import (
+    SlowBar,
+    Stop,
+    at_least_one,
+    never,
+    not_negative,
+    one_of,
+    settled,
+    share,
+)
 from ..data.concept_sets import concept_set
 from ..evidence import (
     ConceptInference,
@@ -29,7 +38,8 @@ from ..network.classifier import Classifier, PreparedImage, notes_of
 from ..network.images import thumbnail
 from ..network.probe import Probe
 from ..provenance import versions
-from .comparison import ComparisonRequest, compare_sets, request_of
+from .comparison import ComparisonRequest, Distances, compare_sets, request_of
+from .derivatives import along, concept_gradient
 from .harmonize import ConceptDirections, ConceptLevels, directions_of
 from .inference import InferenceSettings, LevelInference, candidates
 from .levels import Levels, checked_levels, root_of
@@ -140,22 +150,33 @@ class Chain(BaseEngine[ConceptStatistics]):
     stages. `gates` are drawn on each layer; a concept rests on at most `max_concepts` of the next
     level (a number, or `{level: number}`; without it 5, for material, texture and color 1).
     `harmonize_sparsity` is that of Eq. 1, `sparsity` of Eq. 8, both relative to the smallest
-    penalty that makes every weight zero. `place` is how much it counts in Eq. 19 that concepts lie
-    where the one does that rests on them; 0 is the equation as printed. `held_out` is the share of
-    labelled images that only test. Raises ValueError for settings out of range.
+    penalty that makes every weight zero; `intercept` fits a constant beside the weights of both,
+    which the equations do not have, and scales a concept's map to 1 where it is and 0 elsewhere.
+    `place` is how much it counts in Eq. 19 that concepts lie where the one does that rests on them:
+    weights are then 0 or more; 0 is the equation as printed, with weights of either sign.
+    `distances` are of `"unit"` inference weights or `"raw"` ones (Eq. 23-25). `held_out` is the
+    share of labelled images that only test.
+
+    Of these, what is left out is that of `settings` (`hx.settings`): "default", or "paper":
+    `intercept=False, place=0.0, distances="raw"`, and, where the paper prints no number, the same
+    sparsities. Raises ValueError for settings out of range.
     """
 
     STATISTICS = ConceptStatistics
     SETTINGS = (
+        "settings",
         "levels",
         "gates",
         "max_concepts",
+        "intercept",
         "harmonize_sparsity",
         "sparsity",
         "place",
+        "distances",
         "held_out",
         "seed",
     )
+    LATER = ("settings", "intercept", "distances")
     LEARNED = MappingProxyType({"root": "_root"})
     DATA = "a concept set"
     CALL = "fit(classifier, concept_set)"
@@ -163,21 +184,28 @@ class Chain(BaseEngine[ConceptStatistics]):
     def __init__(
         self,
         *,
+        settings: str = "default",
         levels: Levels | None = None,
         gates: int = 1000,
         max_concepts: int | Mapping[str, int] | None = None,
-        harmonize_sparsity: float = 0.003,
-        sparsity: float = 0.01,
-        place: float = 1.5,
+        intercept: bool | None = None,
+        harmonize_sparsity: float | None = None,
+        sparsity: float | None = None,
+        place: float | None = None,
+        distances: Distances | None = None,
         held_out: float = 0.3,
         seed: int = 0,
     ) -> None:
+        used = settled("Chain", settings, locals())
+        self.settings = settings
         self.levels = checked_levels(levels)
         self.gates = at_least_one("gates", gates)
         self.max_concepts = max_concepts if max_concepts is None else _bounds(max_concepts)
-        self.harmonize_sparsity = share("harmonize_sparsity", harmonize_sparsity)
-        self.sparsity = share("sparsity", sparsity)
-        self.place = not_negative("place", place)
+        self.intercept = bool(used["intercept"])
+        self.harmonize_sparsity = share("harmonize_sparsity", used["harmonize_sparsity"])
+        self.sparsity = share("sparsity", used["sparsity"])
+        self.place = not_negative("place", used["place"])
+        self.distances: Distances = one_of("distances", used["distances"], get_args(Distances))
         self.held_out = share("held_out", held_out)
         self.seed = seed
         self.skipped_: tuple[Any, ...] = ()
@@ -187,8 +215,8 @@ class Chain(BaseEngine[ConceptStatistics]):
     def __repr__(self) -> str:
         known = self._statistics
         if known is None:
-            return f"Chain(gates={self.gates})"
-        return f"Chain({', '.join((self._root, *known.levels))}, {known.images} images)"
+            return self._called(f"gates={self.gates}", "")
+        return self._called(", ".join((self._root, *known.levels)), f", {known.images} images")
 
     def fit(
         self,
@@ -250,7 +278,8 @@ class Chain(BaseEngine[ConceptStatistics]):
             with SlowBar("CHAIN: harmonising levels", len(levels), "level") as counted:
                 each = []
                 for level in levels:
-                    each.append(directions_of(level, sparsity=self.harmonize_sparsity))
+                    sparsity, intercept = self.harmonize_sparsity, self.intercept
+                    each.append(directions_of(level, sparsity=sparsity, intercept=intercept))
                     counted.update()
             names = self._fitted.scope.names
             self._harmonised = ConceptLevels(self._root, names, tuple(each))
@@ -420,7 +449,8 @@ class Chain(BaseEngine[ConceptStatistics]):
         """
         look = self._ready()
         asked = request_of(self._harmony, sets, concept, level)
-        comparison = compare_sets(look, self._inferring(), asked, self.seed, stopped or never)
+        known = (look, self._inferring(), asked, self.seed, stopped or never)
+        comparison = compare_sets(*known, kind=self.distances)
         explained = () if not inferences else self._each(asked, len(comparison.sets), stopped)
         return replace(
             comparison,
@@ -440,6 +470,36 @@ class Chain(BaseEngine[ConceptStatistics]):
         x = compared_again(self._ready(), comparison, point, image)
         known = (self._inferring(), self._harmony)
         return compared_faithful(*known, comparison, x, point, stopped or never)
+
+    def derivatives(
+        self,
+        image: Any,
+        concept: str | int | None = None,
+        level: str | None = None,
+        *,
+        unit: bool = False,
+        estimated: bool = False,
+    ) -> dict[str, float]:
+        """Return how fast a concept grows along each concept of the next level, fastest first.
+
+        By the gradient at the next level's layer times each concept's direction (Eq. 20), as
+        harmonised or of `unit` length; `estimated` takes inference weights for the gradient
+        (Eq. 21). The first is what Eq. 22 chooses; at unit length its size is the largest that
+        Eq. 19 finds with one concept. `concept` and `level` are as in `compare`, the strongest
+        class if not given. Raises ValueError for an unknown one and where no gradient leads from
+        one layer to the other.
+        """
+        look, harmony = self._ready(), self._harmony
+        x, depth = look.prepare(image).x, harmony.depth(level)
+        if concept is None and not depth:
+            concept = int(look.logits(x)[0].argmax())
+        number = harmony.number(depth, "" if concept is None else concept)
+        if estimated:
+            (one,) = self._inferring().weights([x], [number], depth, never)
+            slopes = one.raw
+        else:
+            slopes = concept_gradient(Probe(look), x, self.harmonized_, depth, number)
+        return along(slopes, self.harmonized_[depth], unit=unit)
 
     def _each(
         self, asked: ComparisonRequest, count: int, stopped: Stop | None
@@ -463,7 +523,7 @@ class Chain(BaseEngine[ConceptStatistics]):
                 Probe(self._ready()),
                 self.harmonized_,
                 [self._most(h) for h in self.harmonized_],
-                InferenceSettings(self.gates, self.sparsity, self.place, self.seed),
+                InferenceSettings(self.gates, self.sparsity, self.place, self.seed, self.intercept),
             )
         return self._inferrer
 
@@ -486,14 +546,15 @@ class Chain(BaseEngine[ConceptStatistics]):
         return (*self._said, *skipped, *without)
 
     def _provenance(self, target: str) -> Provenance:
-        plain = ("gates", "harmonize_sparsity", "sparsity", "place")
+        plain = ("gates", "intercept", "harmonize_sparsity", "sparsity", "place", "distances")
         return Provenance(
             method="CHAIN",
             model=self._fitted.scope.model,
             target=target,
             seed=self.seed,
             versions=versions(),
-            settings={n: getattr(self, n) for n in plain} | {"images": self._fitted.images},
+            settings={n: getattr(self, n) for n in plain}
+            | {"settings": self.settings_, "images": self._fitted.images},
         )
 
 

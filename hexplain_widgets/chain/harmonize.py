@@ -29,11 +29,11 @@ TOLERANCE = 1e-7
 class ConceptDirections:
     """The concepts of one level as directions of its layer.
 
-    `weights[e]` and `bias[e]` make the map of a concept (Eq. 4): 1 on average where it is, 0 on
-    average elsewhere. `precision` is the average precision on held-out pixels, `chance` that of a
-    guess, the share of these that the concept covers; NaN where nothing is held out. `images`
-    counts fitted images with the concept. `flags` say by name what makes a concept doubtful;
-    `usable` are those with a direction.
+    `weights[e]` and `bias[e]` make the map of a concept (Eq. 4): with an intercept 1 on average
+    where it is, 0 on average elsewhere. `precision` is the average precision on held-out pixels,
+    `chance` that of a guess, the share of these that the concept covers; NaN where nothing is held
+    out. `images` counts fitted images with the concept. `flags` say by name what makes a concept
+    doubtful; `usable` are those with a direction.
     """
 
     level: str
@@ -56,15 +56,18 @@ class ConceptDirections:
         return np.asarray(np.tensordot(self.weights[concept], maps, 1) + self.bias[concept])
 
 
-def directions_of(statistics: LevelStatistics, *, sparsity: float) -> ConceptDirections:
+def directions_of(
+    statistics: LevelStatistics, *, sparsity: float, intercept: bool = True
+) -> ConceptDirections:
     """Return every concept of a level as a direction, from what a fit keeps.
 
     All labelled pixels make one Gram matrix, in which every pixel counts by its area, as in Eq. 1;
     concept and rest count equally in the bias and the scale, through their means. (A Gram of each
     concept, in which its few pixels have half the weight, gives directions of lower average
     precision, 0.02 to 0.06 on the embedded world, and takes K² numbers a concept.) `sparsity` is
-    relative to the smallest penalty that makes every weight zero. Raises ValueError where no fitted
-    image is labelled at this level.
+    relative to the smallest penalty that makes every weight zero. Without an `intercept` weights
+    are those of Eq. 1 as printed, maps neither shifted nor scaled. Raises ValueError where no
+    fitted image is labelled at this level.
     """
     known = float(statistics.known[0])
     if known == 0:
@@ -73,14 +76,14 @@ def directions_of(statistics: LevelStatistics, *, sparsity: float) -> ConceptDir
             f" ({int(statistics.labelled[1])} are held out); at least one was expected; leave the"
             " level out, or give more images"
         )
-    share, mean = statistics.area / known, statistics.sums / known
     usable = (statistics.area > 0) & (statistics.area < known * (1 - 1e-12))
     weights = np.zeros_like(statistics.positive)
     if usable.any():
-        weights[usable] = lasso(
-            _quadratic(statistics, share[usable], mean, usable), sparsity, tolerance=TOLERANCE
-        ).weights
-    weights, bias = _scaled(statistics, weights)
+        problem = _quadratic(statistics, usable, intercept)
+        weights[usable] = lasso(problem, sparsity, tolerance=TOLERANCE).weights
+    bias = np.zeros(len(weights))
+    if intercept:
+        weights, bias = _scaled(statistics, weights)
     precision = _precision(statistics, weights)
     chance = _over(
         statistics.held_area, np.broadcast_to(statistics.held_known, statistics.held_area.shape)
@@ -100,15 +103,13 @@ def directions_of(statistics: LevelStatistics, *, sparsity: float) -> ConceptDir
 
 
 def _quadratic(
-    statistics: LevelStatistics,
-    share: Float[np.ndarray, " u"],
-    mean: Float[np.ndarray, " k"],
-    usable: Bool[np.ndarray, " e"],
+    statistics: LevelStatistics, usable: Bool[np.ndarray, " e"], intercept: bool
 ) -> Quadratic:
     known = float(statistics.known[0])
+    share, mean = statistics.area[usable] / known, statistics.sums / known * intercept
     gram = statistics.gram / known - np.outer(mean, mean)
     linear = statistics.positive[usable] / known - share[:, None] * mean
-    return Quadratic(gram[None], linear, share * (1 - share))
+    return Quadratic(gram[None], linear, share * (1 - share * intercept))
 
 
 def _scaled(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -57,10 +57,11 @@ class GateMatrix:
     """The gates on a layer, True where a channel stays open, and what a regression makes of them.
 
     The first is all open. Images with the same gates may share one of these, and with it the
-    matrix of the regression.
+    matrix of the regression. Sums over gates are `centred` for an intercept, or as printed.
     """
 
     opened: Bool[np.ndarray, "g k"]
+    centred: bool = True
 
     @cached_property
     def near(self) -> Float[np.ndarray, " g"]:
@@ -69,20 +70,22 @@ class GateMatrix:
 
     @cached_property
     def weighted(self) -> Float[np.ndarray, "g k"]:
-        """Return every gate less the mean gate, times its weight: sums over gates are centred."""
-        total = self.near.sum()
-        centred = self.opened - (self.near @ self.opened) / total
-        return centred * self.near[:, None]
+        """Return every gate less the mean gate (as it is, if not centred), times its weight."""
+        return (self.opened - self.mean(self.opened)) * self.near[:, None]
+
+    def mean(self, values: Float[np.ndarray, "g _n"] | Bool[np.ndarray, "g _n"]) -> np.ndarray:
+        """Return the weighted mean over gates that sums are taken from: 0 if not centred."""
+        return self.near @ values / self.near.sum() * self.centred
 
     @cached_property
     def gram(self) -> Float[np.ndarray, "k k"]:
-        """Return E^T H E of the centred gates, which no image changes."""
+        """Return E^T H E of the gates, which no image changes."""
         gram = self.weighted.T @ self.opened
         return np.asarray((gram + gram.T) / 2)
 
     def first(self, count: int) -> GateMatrix:
         """Return the first of the gates."""
-        return self if count >= len(self.opened) else GateMatrix(self.opened[:count])
+        return self if count >= len(self.opened) else replace(self, opened=self.opened[:count])
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +127,15 @@ class PerturbationExtractor:
     serves all of them (`inference_weights`).
     """
 
-    def __init__(self, probe: Probe, layers: Sequence[str], *, count: int, seed: int) -> None:
+    def __init__(
+        self,
+        probe: Probe,
+        layers: Sequence[str],
+        *,
+        count: int,
+        seed: int,
+        intercept: bool = True,
+    ) -> None:
         if count < 2:
             raise ValueError(
                 f"got gates={count}; expected at least 2, of which one leaves all channels open;"
@@ -132,7 +143,7 @@ class PerturbationExtractor:
             )
         self._probe = probe
         self._layers = tuple(dict.fromkeys(layers))
-        self._count, self._seed = count, seed
+        self._count, self._seed, self._intercept = count, seed, intercept
         self._layer_gates: dict[tuple[int, ...], LayerGates] = {}
         self._gates: dict[str, GateMatrix] = {}
 
@@ -155,7 +166,7 @@ class PerturbationExtractor:
             opened = gates_for(
                 EVERY_IMAGE, layer, count=self._count, channels=channels, seed=self._seed
             )
-            self._gates[layer] = GateMatrix(opened)
+            self._gates[layer] = GateMatrix(opened, self._intercept)
         return self._gates[layer]
 
     def perturb(
@@ -270,7 +281,8 @@ def inference_weights(
 
     `concepts[i]` are rows of weights over the channels that image `i` answered with: harmonizing
     weights (Eq. 4), or ones of an identity matrix for logits. The penalty is `sparsity` times the
-    smallest that makes every weight of a concept zero; an intercept is fitted. With `v = w * means`
+    smallest that makes every weight of a concept zero; whether an intercept is fitted is the
+    gates'. With `v = w * means`
     the matrix of the regression is that of the gates alone, so that all concepts of all images with
     the same gates are one problem (`GateMatrix`). Raises ValueError for concepts that do not fit.
     """
@@ -324,9 +336,9 @@ def _concept_answers(
 
 
 def _quadratic(gates: GateMatrix, answers: Float[np.ndarray, "e g"]) -> Quadratic:
-    """Return the centred statistics of Eq. 8 in units of v = w * means."""
+    """Return the statistics of Eq. 8 in units of v = w * means, centred for an intercept."""
     near = gates.near
-    centred = answers - (answers @ near / near.sum())[:, None]
+    centred = answers - gates.mean(answers.T)[:, None]
     power = centred**2 @ near
     moves = power > CONSTANT * (answers**2 @ near)
     return Quadratic(gates.gram[None], (centred @ gates.weighted) * moves[:, None], power * moves)
@@ -454,20 +466,28 @@ class ImageInference:
 
 
 class ConceptWeights(NamedTuple):
-    """One concept in an image: its unit inference weights, and what each channel adds to it."""
+    """One concept in an image: its inference weights, and what each channel adds to it.
 
+    They are as found (`raw`), and of unit length (`unit`).
+    """
+
+    raw: Float[np.ndarray, " k"]
     unit: Float[np.ndarray, " k"]
     estimates: Float[np.ndarray, " k"]
 
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """How inference goes: gates a layer, the sparsity of Eq. 8, how much places count in Eq. 19."""
+    """How inference goes: gates a layer, the sparsity of Eq. 8, how much places count in Eq. 19.
+
+    `intercept` fits a constant beside the weights of Eq. 8.
+    """
 
     gates: int
     sparsity: float
     place: float
     seed: int
+    intercept: bool = True
 
 
 class LevelInference:
@@ -488,7 +508,11 @@ class LevelInference:
         self._levels = tuple(levels)
         self._settings = settings
         self._extractor = PerturbationExtractor(
-            probe, names, count=settings.gates, seed=settings.seed
+            probe,
+            names,
+            count=settings.gates,
+            seed=settings.seed,
+            intercept=settings.intercept,
         )
         self._few = [FewConcepts(level, n) for level, n in zip(levels, most, strict=True)]
 
@@ -559,7 +583,8 @@ class LevelInference:
         rows = [self._rows(one.answers.shape[1], [number], level) for one, number in pairs]
         solved = inference_weights(perturbations, rows, sparsity=self._settings.sparsity)
         for one, weights in zip(perturbations, solved, strict=True):
-            yield ConceptWeights(weights.unit[0], weights.weights[0] * one.means)
+            raw = weights.weights[0]
+            yield ConceptWeights(raw, weights.unit[0], raw * one.means)
 
     def losses(
         self, x: Float[Tensor, "1 ch h w"], number: int, level: int, stopped: Stop

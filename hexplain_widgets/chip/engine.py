@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from ..arguments import SlowBar, Stop, at_least_one, never
+from ..arguments import SlowBar, Stop, at_least_one, never, positive, settled
 from ..data.samples import batches, length_of
 from ..evidence import (
     ChannelImportance,
@@ -112,46 +112,62 @@ class Chip(BaseEngine[ResponseStatistics]):
 
     `layers` are named in any order (default: one per stage). `gates_per_image` gates are drawn for
     every image and layer. `sparsity` is the penalty as a fraction of the smallest that zeroes
-    everything. In a heatmap, each place counts as far as the class holds it against the image's
-    `rivals` strongest other classes; 0 is the paper's Eq. 10, on which boxes rest. `score` is what
-    the network's answer is measured by, `weighting` `"loyal"` (Eq. 11) or `"equal"` (all images
-    count alike for every class). `memory` bounds the bytes of a layer's matrices. Defaults are what
-    located best on three networks; the paper's are `score="probability", weighting="loyal",
-    rivals=0`. Raises ValueError for settings out of range.
+    everything. `sigma` is that of Eq. 7 over the root of the layer's number of channels. In a
+    heatmap, each place counts as far as the class holds it against the image's `rivals` strongest
+    other classes; 0 is Eq. 10 as printed, on which boxes rest. `score` is what the network's answer
+    is measured by, `weighting` `"loyal"` (Eq. 11) or `"equal"` (all images count alike for every
+    class). `intercept` fits a constant beside the weights, which Eq. 11 does not have. `memory`
+    bounds the bytes of a layer's matrices.
+
+    Of these, what is left out is that of `settings` (`hx.settings`): "default", which located best
+    on three networks, or "paper": `gates_per_image=100, score="probability", weighting="loyal",
+    intercept=False, rivals=0`, and, where the paper prints no number, `sparsity=0.01, sigma=0.75`.
+    Raises ValueError for settings out of range.
     """
 
     STATISTICS = ResponseStatistics
     SETTINGS = (
         "layers",
         "gates_per_image",
+        "settings",
         "sparsity",
+        "sigma",
+        "intercept",
         "rivals",
         "score",
         "weighting",
         "seed",
         "memory",
     )
+    LATER = ("settings", "sigma", "intercept")
     LEARNED = MappingProxyType({"threshold": "threshold_"})
 
     def __init__(
         self,
         *,
+        settings: str = "default",
         layers: Collection[str] | None = None,
-        gates_per_image: int = 100,
-        sparsity: float = 0.003,
-        rivals: int = 9,
-        score: Score = "logit",
-        weighting: Weighting = "equal",
+        gates_per_image: int | None = None,
+        sparsity: float | None = None,
+        sigma: float | None = None,
+        intercept: bool | None = None,
+        rivals: int | None = None,
+        score: Score | None = None,
+        weighting: Weighting | None = None,
         seed: int = 0,
         memory: int = 2 * GIBIBYTE,
     ) -> None:
+        used = settled("Chip", settings, locals())
         named = (layers,) if isinstance(layers, str) else layers
+        self.settings = settings
         self.layers = None if named is None else tuple(named)
-        self.gates_per_image = gates_per_image
-        self.sparsity = checked_sparsity(sparsity)
-        self.rivals = _checked_rivals(rivals)
-        self.score = score
-        self.weighting = weighting
+        self.gates_per_image: int = used["gates_per_image"]
+        self.sparsity = checked_sparsity(used["sparsity"])
+        self.sigma = positive("sigma", used["sigma"])
+        self.intercept = bool(used["intercept"])
+        self.rivals = _checked_rivals(used["rivals"])
+        self.score: Score = used["score"]
+        self.weighting: Weighting = used["weighting"]
         self.seed = seed
         self.memory = memory
         self.threshold_ = THRESHOLD
@@ -160,7 +176,7 @@ class Chip(BaseEngine[ResponseStatistics]):
 
     def __repr__(self) -> str:
         seen = "" if self._statistics is None else f", {self._statistics.images} images"
-        return f"Chip(sparsity={self.sparsity:g}, {self.weighting} {self.score}{seen})"
+        return self._called(f"sparsity={self.sparsity:g}, {self.weighting} {self.score}", seen)
 
     def fit(
         self,
@@ -189,7 +205,13 @@ class Chip(BaseEngine[ResponseStatistics]):
 
     def _plan(self) -> GatingPlan:
         return GatingPlan(
-            self.layers, self.gates_per_image, self.score, self.weighting, self.seed, self.memory
+            self.layers,
+            self.gates_per_image,
+            self.score,
+            self.weighting,
+            self.sigma,
+            self.seed,
+            self.memory,
         )
 
     def _begin(self, statistics: ResponseStatistics | None) -> None:
@@ -200,7 +222,7 @@ class Chip(BaseEngine[ResponseStatistics]):
     @property
     def _importance(self) -> Importance:
         if self._solution is None:
-            self._solution = Importance(self._fitted, self.sparsity)
+            self._solution = Importance(self._fitted, self.sparsity, intercept=self.intercept)
         return self._solution
 
     @property
@@ -256,6 +278,13 @@ class Chip(BaseEngine[ResponseStatistics]):
         """
         name = self._importance.layer(layer).name
         return self._importance.weights(name, range(len(self.classes_)))
+
+    def penalties(self, layer: str | None = None) -> Float[np.ndarray, " c"]:
+        """Return lambda of Eq. 11 for every class, which `sparsity` makes, at a fitted layer.
+
+        Raises ValueError for a layer that was not fitted.
+        """
+        return self._importance.penalties(self._importance.layer(layer).name)
 
     def matrix(
         self, classes: Sequence[Class] | None = None, layer: str | None = None
@@ -366,7 +395,14 @@ class Chip(BaseEngine[ResponseStatistics]):
         )
 
     def _draw(self, method: str, image: Any, target: Class | None, layer: str | None) -> HeatMap:
-        return heatmap_of(method, self._ask(self._look(image), target, layer), self._provenance())
+        asked = self._ask(self._look(image), target, layer)
+        return self._said_of(heatmap_of(method, asked, self._provenance()))
+
+    def _said_of(self, heat: HeatMap) -> HeatMap:
+        """Return a map that says with which settings it was found."""
+        if "CHIP" not in heat.method:
+            return heat
+        return replace(heat, notes=(*heat.notes, *self._notes_on_settings))
 
     def _ask(self, looked: ProbedImage, target: Class | None, layer: str | None) -> HeatMapRequest:
         index = looked.index_of(None) if target is None else self._importance.index(target)
@@ -435,7 +471,7 @@ class Chip(BaseEngine[ResponseStatistics]):
         with self._importance.until(stopped or never), suppress(CancelledError), counted:
             for method, asked in requests_of(methods, classes, names, ask, stopped):
                 counted.update()
-                maps.append(heatmap_of(method, asked, provenance))
+                maps.append(self._said_of(heatmap_of(method, asked, provenance)))
                 if localize:
                     at = self.threshold_
                     boxes.append(localization_of(method, asked, provenance, threshold=at))
@@ -465,7 +501,7 @@ class Chip(BaseEngine[ResponseStatistics]):
             target="all classes",
             seed=self.seed,
             versions=versions(),
-            settings={**settings, "images": self.images_},
+            settings={**settings, "settings": self.settings_, "images": self.images_},
         )
 
 
@@ -473,7 +509,7 @@ def _checked_rivals(rivals: int) -> int:
     """Return a number of rivals if it is 0 or more; raises ValueError."""
     if rivals < 0:
         raise ValueError(
-            f"got rivals={rivals}; expected 0 or more of the image's other classes; 0 draws the"
-            " paper's Eq. 10, the default is 9"
+            f"got rivals={rivals}; expected 0 or more of the image's other classes; 0 draws"
+            " Eq. 10 as printed, the default is 9"
         )
     return rivals

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ..arguments import SlowBar, Stop, nearest, never, place_of_name
 from ..evidence import ChannelImportance, ChannelOverlap, ChannelPortrait, Layer, Provenance
-from ..solvers.lasso import lasso
+from ..solvers.lasso import Quadratic, lasso
 from .statistics import ResponseStatistics
 
 Class = int | str
@@ -26,14 +26,21 @@ LARGEST_GAP = 1e-3
 class Importance:
     """Weights of channels for classes at one sparsity (CHIP, Eq. 11).
 
-    `near` are weights of another sparsity to start from.
+    With an intercept, or without one as the equation is printed. `near` are weights of another
+    sparsity to start from.
     """
 
     def __init__(
-        self, statistics: ResponseStatistics, sparsity: float, near: Weights | None = None
+        self,
+        statistics: ResponseStatistics,
+        sparsity: float,
+        *,
+        intercept: bool = True,
+        near: Weights | None = None,
     ) -> None:
         self.statistics = statistics
         self.sparsity = sparsity
+        self.intercept = intercept
         self._near = near or {}
         self._stopped: Stop = never
         self._weights: dict[tuple[str, int], Float[np.ndarray, " k"]] = {}
@@ -41,7 +48,8 @@ class Importance:
 
     def at(self, sparsity: float) -> Importance:
         """Return the same at another sparsity, started from what is known here."""
-        return Importance(self.statistics, sparsity, {**self._near, **self._weights})
+        near = {**self._near, **self._weights}
+        return Importance(self.statistics, sparsity, intercept=self.intercept, near=near)
 
     @contextmanager
     def until(self, stopped: Stop) -> Iterator[None]:
@@ -113,19 +121,29 @@ class Importance:
         return np.stack([self._weights[layer, c] for c in classes])
 
     def _solve(self, layer: str, classes: Sequence[int]) -> None:
-        problem = self.statistics.quadratic(layer, classes)
+        problem = self._problem(layer, classes)
         keys = [(layer, c) for c in classes]
         near = [self._near[k] for k in keys if k in self._near]
         start = np.stack(near) if len(near) == len(keys) else None
         solution = lasso(problem, self.sparsity, start=start, stopped=self._stopped)
         _check_end(solution.gap, self.sparsity)
         weights = solution.weights
-        gram = problem.gram
+        gram, varies = problem.gram, self.statistics.variations(layer, classes)
         for i, key in enumerate(keys):
             w = weights[i]
             left = problem.power[i] - 2 * problem.linear[i] @ w + w @ gram[i % len(gram)] @ w
-            self._fits[key] = float(1 - left / problem.power[i]) if problem.power[i] > 0 else 0.0
+            self._fits[key] = float(1 - left / varies[i]) if varies[i] > 0 else 0.0
             self._weights[key] = w
+
+    def _problem(self, layer: str, classes: Sequence[int]) -> Quadratic:
+        return self.statistics.quadratic(layer, classes, intercept=self.intercept)
+
+    def penalties(self, layer: str) -> Float[np.ndarray, " c"]:
+        """Return lambda of Eq. 11 for every class of a layer."""
+        classes = range(len(self.classes))
+        blocks = self.statistics.blocks(layer, classes)
+        largest = [np.abs(self._problem(layer, some).linear).max(axis=1) for some in blocks]
+        return self.sparsity * np.concatenate(largest)
 
     def strong(self, layer: str, index: int) -> Float[np.ndarray, " k"]:
         """Return the weights of a class; raises ValueError where all of them are zero."""
@@ -135,7 +153,7 @@ class Importance:
         return weights
 
     def _all_zero(self, layer: str, index: int) -> str:
-        moved = self.statistics.quadratic(layer, [index]).linear.any()
+        moved = self._problem(layer, [index]).linear.any()
         advice = (
             f"any below 1 leaves some: try chip.refit(sparsity={self.sparsity / 3:.2g})"
             if moved
@@ -174,7 +192,8 @@ class Importance:
             if not self._weights[layer, c].any():
                 reasons.append("no channel is left at this sparsity")
             elif self._fits[layer, c] < POOR_FIT:
-                reasons.append(f"its weights explain {self._fits[layer, c]:.0%} of its score")
+                share = max(0.0, self._fits[layer, c])
+                reasons.append(f"its weights explain {share:.0%} of its score")
         return {name: "; ".join(reasons) for name, reasons in reasons_of.items() if reasons}
 
     def overlap(

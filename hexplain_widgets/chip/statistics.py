@@ -20,7 +20,7 @@ from ..fitting.passes import Extractor, Plan
 from ..fitting.states import Settings
 from ..fitting.statistics import Addend, Scope, Statistics, names_of, numbered
 from ..network.classifier import Classifier
-from ..network.gating import ForwardCache, LayerGates, gated, gates_for, proximity
+from ..network.gating import SIGMA, ForwardCache, LayerGates, gated, gates_for, proximity
 from ..network.guest import visiting
 from ..network.probe import Probe
 from ..solvers.lasso import Quadratic
@@ -57,11 +57,12 @@ class ResponseExtractor(Extractor[ResponseBatch]):
         gates_per_image: int,
         score: Score,
         seed: int,
+        sigma: float = SIGMA,
     ) -> None:
         self._probe = probe
         self._layers = tuple(layers)
         self._count = gates_per_image
-        self._score = score
+        self._score, self._sigma = score, sigma
         self._seed = seed
         self._gates_of: dict[tuple[int, ...], LayerGates] = {}
 
@@ -114,7 +115,7 @@ class ResponseExtractor(Extractor[ResponseBatch]):
         means = _exact(maps.float().mean((2, 3)))
         check_finite(f"the layer {layer.name} gives", means)
         check_finite(f"the layer {layer.name} with closed channels leads to", scores)
-        near = torch.from_numpy(proximity(host)).to(scores.device)
+        near = torch.from_numpy(proximity(host, self._sigma)).to(scores.device)
         return GatedScores(means, gates.to(scores.device), near, loyalty, scores)
 
     def _scores(self, logits: Float[Tensor, "n g c"]) -> Float[Tensor, "n g c"]:
@@ -138,6 +139,7 @@ class ResponseScope(Scope):
     layers: tuple[Layer, ...]
     score: str
     weighting: str
+    sigma: float = SIGMA
 
     def aspects(self) -> dict[str, object]:
         """Return by name what has to be the same for sums to add up."""
@@ -148,6 +150,7 @@ class ResponseScope(Scope):
             "number of classes": self.classes,
             "score": self.score,
             "weighting": self.weighting,
+            "sigma": self.sigma,
         }
 
     @classmethod
@@ -220,9 +223,13 @@ class ResponseStatistics(Statistics[ResponseScope, ResponseBatch]):
         step = self._moments[layer].at_once if self.scope.weighting == "loyal" else len(classes)
         return [classes[i : i + step] for i in range(0, len(classes), max(1, step))]
 
-    def quadratic(self, layer: str, classes: Sequence[int]) -> Quadratic:
+    def quadratic(self, layer: str, classes: Sequence[int], *, intercept: bool) -> Quadratic:
         """Return the least-squares problem of some classes at a layer."""
-        return self._moments[layer].quadratic(classes)
+        return self._moments[layer].quadratic(classes, intercept=intercept)
+
+    def variations(self, layer: str, classes: Sequence[int]) -> Float[np.ndarray, " c"]:
+        """Return how much the scores of some classes vary at a layer, in weighted squares."""
+        return self._moments[layer].variations(classes)
 
     def means(self, layer: str) -> np.ndarray:
         """Return the mean of every channel of a layer behind its gates."""
@@ -246,6 +253,7 @@ class GatingPlan(Plan[ResponseStatistics]):
     gates_per_image: int
     score: Score
     weighting: Weighting
+    sigma: float
     seed: int
     memory: int
 
@@ -274,6 +282,7 @@ class GatingPlan(Plan[ResponseStatistics]):
             layers=capture.layers,
             score=self.score,
             weighting=self.weighting,
+            sigma=self.sigma,
         )
 
     def extractor(self, probe: Probe, scope: ResponseScope) -> ResponseExtractor:
@@ -283,6 +292,7 @@ class GatingPlan(Plan[ResponseStatistics]):
             scope.layers,
             gates_per_image=self.gates_per_image,
             score=self.score,
+            sigma=self.sigma,
             seed=self.seed,
         )
 
@@ -290,11 +300,12 @@ class GatingPlan(Plan[ResponseStatistics]):
         self, statistics: ResponseStatistics, settings: Settings, classifier: Classifier
     ) -> None:
         """Raise ValueError for the statistics of another network or of other gates."""
-        for name in ("gates_per_image", "seed"):
-            before, now = settings.get(name), getattr(self, name)
+        kept = {n: getattr(statistics.scope, n) for n in ("score", "weighting", "sigma")}
+        for name in ("gates_per_image", "seed", *kept):
+            before, now = kept.get(name, settings.get(name)), getattr(self, name)
             if before != now:
                 raise ValueError(
                     f"got a checkpoint with {name}={before} to go on with at {name}={now}; the same"
-                    f" was expected; make Chip({name}={before}), or start again without resume"
+                    f" was expected; make Chip({name}={before!r}), or start again without resume"
                 )
         super().check_goes_on(statistics, settings, classifier)

@@ -304,19 +304,19 @@ def estimated(maps: Float[Tensor, "b k h w"], area: int) -> ChannelWeights:
 
 
 def measured(
-    batch: UnitGradients, maps: Float[Tensor, "b k h w"], removal: ChannelAblation
+    batch: UnitGradients, removed: Float[Tensor, "b k h w"], removal: ChannelAblation
 ) -> ChannelWeights:
     """Return how far each decision falls without each channel, and how far by its gradient.
 
-    `maps` are gradient times activation (Eq. 3). Raises RuntimeError where the network does not
-    give the decision again.
+    `removed` is what is taken away of the maps: the activation, or its part above the baseline.
+    Raises RuntimeError where the network does not give the decision again.
     """
-    estimates = maps.sum((2, 3))
+    estimates = (batch.gradients * removed).sum((2, 3))
     dtype = torch.promote_types(estimates.dtype, torch.float32)
     drops = torch.empty_like(estimates, dtype=dtype)
     agreements = []
     for i in range(len(batch.units)):
-        drops[i] = torch.from_numpy(_fallen(batch, i, batch.activations, removal))
+        drops[i] = torch.from_numpy(_fallen(batch, i, removed, removal))
         r = pearson(estimates[i].double().cpu().numpy(), drops[i].double().cpu().numpy())
         agreements.append(None if math.isnan(r) else r)
     return ChannelWeights(drops, 1, estimates, tuple(agreements))
@@ -357,18 +357,25 @@ class ContributionFinder:
         """Return the contributions to a batch of decisions, by "gradient" or "ablation"."""
         if method == "gradient":
             return estimated(maps, segment.full[0] * segment.full[1])
-        return measured(batch, maps, self._removal(segment, names))
+        removed = self.removed(names[0], batch)
+        return measured(batch, removed, self._removal(segment, names))
 
     def faithfulness(
-        self, segment: Segment, names: tuple[str, str | None], batch: UnitGradients
+        self,
+        segment: Segment,
+        names: tuple[str, str | None],
+        batch: UnitGradients,
+        *,
+        as_printed: bool = False,
     ) -> Faithfulness:
         """Return how far the gradient's contributions to one decision agree with removals.
 
         Estimates are sums of gradient times what is removed: the activation, or its part above the
-        mean (mixing the two baselines costs up to 0.7 of correlation).
+        mean (mixing the two baselines costs up to 0.7 of correlation); `as_printed` those of
+        gradient times activation (Eq. 3-4), whatever is removed.
         """
         removed = self.removed(names[0], batch)
-        maps = batch.gradients * removed
+        maps = batch.gradients * (batch.activations if as_printed else removed)
         start = time.perf_counter()
         drops = _fallen(batch, 0, removed, self._removal(segment, names))
         seconds = time.perf_counter() - start

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..arguments import SlowBar, Stop, one_of
+from ..arguments import SlowBar, Stop, as_arguments, one_of, said_of_settings, settled
 from ..evidence import Decomposition, Faithfulness, Node, Prediction, Provenance
 from ..network.classifier import Classifier
 from ..network.gradients import guided_backpropagation, picture_of_gradient
@@ -18,6 +18,7 @@ from ..network.guest import visiting
 from ..network.probe import Probe
 from ..network.segments import Segment, Unit, UnitGradients
 from ..provenance import versions
+from .baselines import baseline_of
 from .decisions import (
     METHODS,
     ContributionFinder,
@@ -38,6 +39,10 @@ from .decisions import (
 
 Path = tuple[int, ...]
 LOGITS = "logits"
+NO_AVERAGE = (
+    "The paper removes a channel by setting it to its average: none was given (baseline=images), so"
+    " here a removed channel is zero."
+)
 PLAIN = "The network has no ReLU on the way: the pictures are plain gradients, not guided."
 
 
@@ -45,10 +50,14 @@ class Decomposer:
     """Takes one image's decision apart, and any part of it further on request.
 
     One forward pass is made here; every level of the tree then costs one batched backward through
-    the segment between two stages. `layers` takes names in any order (default: the last feature
-    map of each stage). Of a class that is not named and whose logit is negative it is shown what
-    speaks against it. Raises ValueError for an unknown class or layer, and settings out of range;
-    IndexError for a class index out of range.
+    the segment between two stages. `layers` takes names in any order (default: the last feature map
+    of each stage). Of a class that is not named and whose logit is negative it is shown what speaks
+    against it. A removed channel (`method="ablation"`, and agreements) is zero, or by `baseline`
+    its average over given images, or over those that `hx.channel_means` was made of: other images
+    than the one that is explained, whose own averages change nothing before a pooling. `settings`
+    name what is left out (`hx.settings`): "default" or "paper", which are the same but for the
+    removal, to the average in the paper. Raises ValueError for an unknown class or layer, and
+    settings out of range; IndexError for a class index out of range.
     """
 
     def __init__(
@@ -56,23 +65,43 @@ class Decomposer:
         model: nn.Module | Classifier,
         image: Any,
         *,
+        settings: str = "default",
         target: int | str | None = None,
-        top_k: int = 3,
+        top_k: int | None = None,
         layers: Collection[str] | None = None,
-        merge_iou: float = 0.9,
-        method: str = "gradient",
+        merge_iou: float | None = None,
+        method: str | None = None,
+        baseline: Any = None,
     ) -> None:
-        self.method = one_of("method", method, tuple(METHODS))
-        self.top_k = checked_top_k(top_k)
-        self.merge_iou = checked_iou(merge_iou)
+        used = settled("Decomposer", settings, locals())
+        self.settings = settings
+        self.method: str = one_of("method", used["method"], tuple(METHODS))
+        self.top_k = checked_top_k(used["top_k"])
+        self.merge_iou = checked_iou(used["merge_iou"])
         self.classifier = Classifier.of(model)
         self._prepared = self.classifier.prepare(image)
         self._probe = Probe(self.classifier)
         self._capture = self._probe.capture(self._prepared.x, layers)
         self._layers = self._capture.layers
         self._segments: dict[tuple[str, str | None], Segment] = {}
-        self._finder = ContributionFinder(self._probe, self._capture)
+        self._baseline = baseline_of(self.classifier, baseline, self._layers)
+        means = None if self._baseline is None else self._baseline.means
+        self._finder = ContributionFinder(self._probe, self._capture, means)
         self.target = self._target(target)
+
+    def __repr__(self) -> str:
+        said = as_arguments(self.settings_)
+        return f"Decomposer({self.target.name!r}, {said}, baseline={self.baseline!r})"
+
+    @property
+    def settings_(self) -> str:
+        """Which settings are used, in words: a named set, and what differs from it."""
+        return said_of_settings("Decomposer", self.settings, self)
+
+    @property
+    def baseline(self) -> str:
+        """What a removed channel is set to, in words."""
+        return "zero" if self._baseline is None else self._baseline.said
 
     def _target(self, target: int | str | None) -> Prediction:
         logits = self._capture.logits[0]
@@ -159,6 +188,8 @@ class Decomposer:
                 "top_k": self.top_k,
                 "merge_iou": self.merge_iou,
                 "method": self.method,
+                "settings": self.settings_,
+                "baseline": self.baseline,
                 "layers": tuple(layer.name for layer in self._layers),
             },
             versions=versions(),
@@ -168,7 +199,15 @@ class Decomposer:
         given = (*self.classifier.notes, *self._capture.notes, *self._prepared.notes)
         notes = dict.fromkeys(given)
         sign = note_on_sign(self.target, root, self._layers[0].name)
-        return (*notes, *([sign] if sign else []), *notes_on(root))
+        return (*notes, *([sign] if sign else []), *notes_on(root), *self._notes_on_settings())
+
+    def _notes_on_settings(self) -> Iterator[str]:
+        if self.settings != "default":
+            yield f"Found with the settings {self.settings_}."
+        if self._baseline is not None:
+            yield self._baseline.note
+        elif self.settings == "paper":
+            yield NO_AVERAGE
 
     def _names(self, level: int) -> tuple[str, str | None]:
         return self._layers[level].name, self._layers[level - 1].name if level else None
@@ -336,7 +375,10 @@ class Decomposer:
         level = len(path)
         with visiting(self.classifier.model):
             (batch,) = self._batches(level, [unit])
-            return self._finder.faithfulness(self._segment(level), self._names(level), batch)
+            # of a tree by the gradient what is shown is compared, Eq. 4 as printed
+            shown = self.method == "gradient"
+            known = (self._segment(level), self._names(level), batch)
+            return self._finder.faithfulness(*known, as_printed=shown)
 
     def pictures(
         self, tree: Decomposition, paths: Iterable[Path], *, stopped: Stop | None = None
@@ -389,10 +431,12 @@ def decompose(
     image: Any,
     target: int | str | None = None,
     *,
-    top_k: int = 3,
+    settings: str = "default",
+    top_k: int | None = None,
     layers: Collection[str] | None = None,
-    merge_iou: float = 0.9,
-    method: str = "gradient",
+    merge_iou: float | None = None,
+    method: str | None = None,
+    baseline: Any = None,
     pictures: bool = False,
     progress: bool = True,
 ) -> Decomposition:
@@ -400,11 +444,19 @@ def decompose(
 
     Costs one forward pass and one batched backward for each stage. With `method="ablation"` it is
     taken apart by how far each decision really falls without each channel, with the gradient's
-    estimate beside. What takes longer than two seconds shows a bar, unless `progress` is False.
-    Raises what Decomposer raises.
+    estimate beside: zeroed, or set to its average over the images `baseline`. What takes longer
+    than two seconds shows a bar, unless `progress` is False. Raises what Decomposer raises.
     """
     engine = Decomposer(
-        model, image, target=target, top_k=top_k, layers=layers, merge_iou=merge_iou, method=method
+        model,
+        image,
+        settings=settings,
+        target=target,
+        top_k=top_k,
+        layers=layers,
+        merge_iou=merge_iou,
+        method=method,
+        baseline=baseline,
     )
     tree = engine.tree(progress=progress)
     return engine.pictures(tree, [p for p, _ in tree.root.walk()]) if pictures else tree

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..arguments import SlowBar, Stop, at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
+from ..decomposition.baselines import channel_means
 from ..decomposition.decisions import (
     ContributionFinder,
     as_asked,
@@ -50,32 +51,6 @@ POINTS = 101  # of a curve of sorted contributions
 TOP_K = (1, 2, 4, 8, 16)
 REMOVED = (1, 2, 4, 8, 16, 32)
 OURS, DIRECT, RANDOM = "hierarchical", "gradient × activation", "random"
-
-
-def channel_means(
-    model: nn.Module | Classifier, images: Any, *, layers: Collection[str] | None = None
-) -> dict[str, Float[Tensor, " k"]]:
-    """Return every channel's mean over images and space, by layer (default: one per stage).
-
-    `images` is data of images or `(image, label)`; it should not be the image that is explained,
-    whose own means make the step before a pooling meaningless. Raises ValueError where there is no
-    image, and what Probe.capture raises.
-    """
-    classifier = Classifier.of(model)
-    probe = Probe(classifier)
-    sums: dict[str, Float[Tensor, " k"]] = {}
-    count = 0
-    with SlowBar("means of channels", length_of(images)) as bar:
-        for batch in batches(images, classifier, size=1):
-            capture = probe.capture(batch.x, layers)
-            for name, maps in capture.maps.items():
-                means = maps[0].double().mean((1, 2)).cpu()
-                sums[name] = sums.get(name, torch.zeros_like(means)) + means
-            count += 1
-            bar.update()
-    if not count:
-        raise ValueError("got no image; expected at least one to take means of; pass some images")
-    return {name: total / count for name, total in sums.items()}
 
 
 @dataclass(frozen=True)

@@ -110,16 +110,16 @@ class ConceptInference(Evidence):
 class InferenceComparison(Evidence):
     """Inference weights of sets of images, in space (CHAIN, Fig. 8-11 and Eq. 23-25).
 
-    `points[n]` are the first three principal components of the unit inference weights of image
-    `n`, `sets[n]` is which of `names` it belongs to. `distances[s, t]` is the distance between the
-    centres of two sets (Eq. 25), on the diagonal the mean distance of a set's images from its
-    centre (Eq. 23). `explained_variance` are shares. `concepts[s]` is what was inferred in each
-    set, at `level`. `p_values[s, t]` says how often sets drawn at random from both lie as far apart
-    (permutation test), 1 on the diagonal. `images` are thumbnails, in the order of the points.
-    `estimates[n]` are what each channel adds to the concept in image `n` by the inference, and
-    `agreements[n]` is their correlation with what it loses without each, None where that was not
-    measured; empty where none was; `agreement_rests` are the same without the channel furthest from
-    the others.
+    `points[n]` are the first three principal components of the inference weights of image `n`, at
+    unit length or as they are, as `weights` says ("unit", "raw"), `sets[n]` is which of `names` it
+    belongs to. `distances[s, t]` is the distance between the centres of two sets (Eq. 25), on the
+    diagonal the mean distance of a set's images from its centre (Eq. 23). `explained_variance` are
+    shares. `concepts[s]` is what was inferred in each set, at `level`. `p_values[s, t]` says how
+    often sets drawn at random from both lie as far apart (permutation test), 1 on the diagonal.
+    `images` are thumbnails, in the order of the points. `estimates[n]` are what each channel adds
+    to the concept in image `n` by the inference, and `agreements[n]` is their correlation with what
+    it loses without each, None where that was not measured; empty where none was; `agreement_rests`
+    are the same without the channel furthest from the others.
     """
 
     points: Float[np.ndarray, "n 3"]
@@ -138,3 +138,4 @@ class InferenceComparison(Evidence):
     flags: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     agreement_rests: tuple[float | None, ...] = ()
+    weights: str = "unit"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from torch import nn
 
-from ..arguments import tuple_of
+from ..arguments import as_arguments, said_of_settings, tuple_of
 from ..network.classifier import Classifier
 from .passes import Pass, Plan
 from .states import Settings, restoring
@@ -22,15 +22,18 @@ class BaseEngine(Generic[S]):
     """An engine that keeps statistics of the data that it was fitted on.
 
     `SETTINGS` are the arguments of its constructor that are saved, `LEARNED` the attributes that
-    are saved beside them, by their names in a file. `DATA` and `CALL` say in an error what an
-    engine is fitted on, and how.
+    are saved beside them, by their names in a file. `LATER` are settings that files of before do
+    not have: these have the usual ones. `DATA` and `CALL` say in an error what an engine is fitted
+    on, and how. `settings` names the set that arguments are from which were left out.
     """
 
     STATISTICS: ClassVar[type[Any]]
     SETTINGS: ClassVar[tuple[str, ...]] = ()
+    LATER: ClassVar[tuple[str, ...]] = ("settings",)
     LEARNED: ClassVar[Mapping[str, str]] = {}
     DATA: ClassVar[str] = "any data"
     CALL: ClassVar[str] = "fit(classifier, data)"
+    settings: str
 
     def __init__(self) -> None:
         self.classifier_: Classifier | None = None
@@ -51,6 +54,27 @@ class BaseEngine(Generic[S]):
         return self._statistics
 
     @property
+    def settings_(self) -> str:
+        """Which settings are used, in words: a named set, and what differs from it."""
+        return said_of_settings(self._row, self.settings, self)
+
+    @property
+    def _row(self) -> str:
+        """Under which name the sets of settings know this engine."""
+        return type(self).__name__
+
+    @property
+    def _notes_on_settings(self) -> tuple[str, ...]:
+        """What is to be said of settings that are not the usual ones."""
+        usual = self.settings == "default"
+        return () if usual else (f"Found with the settings {self.settings_}.",)
+
+    def _called(self, usual: str, seen: str) -> str:
+        """Return what an engine is shown as: by its set of settings, or as usual."""
+        named = usual if self.settings == "default" else as_arguments(self.settings_)
+        return f"{type(self).__name__}({named}{seen})"
+
+    @property
     def images_(self) -> int:
         """How many images were seen."""
         return self._fitted.images
@@ -59,7 +83,8 @@ class BaseEngine(Generic[S]):
     def _said(self) -> tuple[str, ...]:
         """What is to be said of scores and layers, each once."""
         own = self.classifier_.score_notes if self.classifier_ else ()
-        return tuple(dict.fromkeys((*own, *self._fitted.scope.notes)))
+        said = (*own, *self._fitted.scope.notes, *self._notes_on_settings)
+        return tuple(dict.fromkeys(said))
 
     def _going_on(self, plan: Plan[S], classifier: Classifier, checkpoint: Any) -> S | None:
         """Return what a fit goes on with: a checkpoint, or else what was kept; None for nothing.
@@ -115,7 +140,8 @@ class BaseEngine(Generic[S]):
         """Return a saved engine, on the network where one is given."""
         statistics, settings = cls.STATISTICS.load(path)
         with restoring(cls.__name__, path):
-            engine = cls(**{name: tuple_of(settings[name]) for name in cls.SETTINGS})
+            known = [n for n in cls.SETTINGS if n in settings or n not in cls.LATER]
+            engine = cls(**{name: tuple_of(settings[name]) for name in known})
             for name, attribute in cls.LEARNED.items():
                 kind = type(getattr(engine, attribute))
                 setattr(engine, attribute, kind(settings[name]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from .statistics import RegionStatistics
 
 # Rows that scores are taken over, and that absent neurons are drawn from.
 SCORED = 2000
+Relatives = Literal["left_out", "negatives"]
 # The estimator that scores one neuron in half of the time that all of them take.
 SINGLY = "owen"
 
@@ -38,7 +39,8 @@ class RegionTable:
     """Region vectors of all concepts and of the background: one row for each.
 
     `signs[e, r]` is 1 where row `r` is the concept's, -1 where it is another's or background, 0
-    where it is an ancestor's or a descendant's; `held_out` are rows of images kept for testing.
+    where it is an ancestor's or a descendant's, unless these are negatives too; `held_out` are rows
+    of images kept for testing.
     """
 
     rows: Float32[np.ndarray, "r k"]
@@ -56,14 +58,16 @@ class RegionTable:
         return self.part(np.isin(np.arange(count), drawn))
 
 
-def region_table(regions: RegionStatistics, layer: str) -> RegionTable:
+def region_table(
+    regions: RegionStatistics, layer: str, relatives: Relatives = "left_out"
+) -> RegionTable:
     """Return the region vectors of a layer as one table."""
     concepts = regions.scope.concepts
     own = [regions.concept(layer, i) for i in range(len(concepts))]
     every = [*own, regions.background(layer)]
     owner = np.repeat(np.arange(len(every)), [len(r) for r in every])
     relation = np.full((len(concepts), len(every)), -1, dtype=np.int8)
-    for i, j in related(concepts):
+    for i, j in related(concepts) if relatives == "left_out" else ():
         relation[i, j] = 0
     np.fill_diagonal(relation, 1)
     return RegionTable(
@@ -88,13 +92,21 @@ def related(concepts: tuple[Concept, ...]) -> set[tuple[int, int]]:
 class ClassifierSettings:
     """How classifiers are fitted and neurons scored.
 
-    `allowed[e, k]` says which neurons a concept's classifier may use; None is all.
+    `relatives`, ancestors and descendants of a concept, are left out or negatives. `allowed[e, k]`
+    says which neurons a concept's classifier may use; None is all.
     """
 
     estimator: str
     penalty: float
     seed: int
     allowed: Bool[np.ndarray, "e k"] | None = None
+    relatives: Relatives = "left_out"
+    intercept: bool = True
+
+    @property
+    def training(self) -> tuple[float, bool, bool]:
+        """What classifiers of all neurons depend on beside the regions."""
+        return self.penalty, self.relatives == "negatives", self.intercept
 
 
 class Associations:
@@ -115,10 +127,10 @@ class Associations:
     def using(self, settings: ClassifierSettings) -> Associations:
         """Return the same with other settings, on the same classifiers where that can be."""
         other = Associations(self.regions, self.layer, settings)
-        if "table" in self.__dict__:
-            other.__dict__["table"] = self.table
         own = self.settings
-        same = settings.penalty == own.penalty and settings.allowed is own.allowed
+        if "table" in self.__dict__ and settings.relatives == own.relatives:
+            other.__dict__["table"] = self.table
+        same = settings.training == own.training and settings.allowed is own.allowed
         if same and "classifiers" in self.__dict__:
             other.__dict__["classifiers"] = self.classifiers
         return other
@@ -131,7 +143,7 @@ class Associations:
     @cached_property
     def table(self) -> RegionTable:
         """All region vectors."""
-        return region_table(self.regions, self.layer.name)
+        return region_table(self.regions, self.layer.name, self.settings.relatives)
 
     @cached_property
     def usable(self) -> Bool[np.ndarray, " e"]:
@@ -148,11 +160,11 @@ class Associations:
         """
         if self.settings.allowed is not None:
             return self._fitted_classifiers()
-        name, penalty = self.layer.name, self.settings.penalty
-        kept = self.regions.classifiers(name, penalty)
+        name, training = self.layer.name, self.settings.training
+        kept = self.regions.classifiers(name, training)
         if kept is None:
             kept = self._fitted_classifiers()
-            self.regions.keep_classifiers(name, penalty, kept)
+            self.regions.keep_classifiers(name, training, kept)
         return kept
 
     def _fitted_classifiers(self) -> LinearClassifiers:
@@ -169,6 +181,7 @@ class Associations:
                     torch.from_numpy(fitted.signs[usable]),
                     penalty=self.settings.penalty,
                     allowed=None if allowed is None else torch.from_numpy(allowed[usable]),
+                    intercept=self.settings.intercept,
                     done=counted.update,
                 )
             weights[some], bias[some] = solution.weights, solution.bias
@@ -258,6 +271,8 @@ class Associations:
                 stopped=stopped,
                 done=counted.update,
                 only=only,
+                penalty=self.settings.penalty,
+                intercept=self.settings.intercept,
             )
         values, errors = (_widened(part, usable) for part in (scores.values, scores.errors))
         return replace(scores, values=values, errors=errors)

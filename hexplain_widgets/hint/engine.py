@@ -14,7 +14,17 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from ..arguments import SlowBar, Stop, at_least_one, count_of, nearest, one_of, positive, share
+from ..arguments import (
+    SlowBar,
+    Stop,
+    at_least_one,
+    count_of,
+    nearest,
+    one_of,
+    positive,
+    settled,
+    share,
+)
 from ..data.hierarchy.hierarchy import Hierarchy
 from ..data.samples import length_of
 from ..evidence import (
@@ -35,8 +45,8 @@ from ..network.localize import Truth, best_threshold, heat_region
 from ..network.probed_image import ImageProbe, ProbedImage
 from ..provenance import versions
 from ..solvers.shapley import ESTIMATORS
-from .associations import Associations, ClassifierSettings, linked
-from .regions import Aggregate, RegionSettings, Saliency
+from .associations import Associations, ClassifierSettings, Relatives, linked
+from .regions import Aggregate, Normalization, RegionSettings, Saliency
 from .statistics import RegionPlan, RegionStatistics
 
 NOWHERE = "The classifier finds the concept nowhere in this image: every place is likelier without."
@@ -114,46 +124,70 @@ class Hint(BaseEngine[RegionStatistics]):
 
     `layer` is one name, several, `"stages"` for the last layer of each stage, or None for the last
     of them. Regions are found by `saliency` at the layer, over channels by `aggregate`, where the
-    map is above `threshold` of its range; `samples` counts SmoothGrad's noisy copies and the steps
-    of integrated gradients. Of each concept at most `vectors` region vectors are kept. `penalty`
-    is that of the concepts' classifiers (Eq. 1), `shapley` the estimator of the neurons' scores
-    (Eq. 2). Raises ValueError for settings out of range.
+    map is above `threshold` of its range: from its minimum to its 99th percentile, at which it is
+    cut off (`normalize="percentile"`), or to its maximum (`"minimum_maximum"`), which far fewer
+    places reach where one is much stronger. `samples` counts SmoothGrad's noisy copies and the
+    steps of integrated gradients. Of each concept at most `vectors` region vectors are kept; its
+    `relatives`, ancestors and descendants, are `"left_out"` of its classifier or `"negatives"`.
+    `penalty` is that of the concepts' classifiers (Eq. 1), which `intercept` gives a constant
+    beside their weights, `shapley` the estimator of the neurons' scores (Eq. 2).
+
+    Of these, what is left out is that of `settings` (`hx.settings`): "default", or "paper":
+    `saliency="smoothgrad", aggregate="norm", normalize="minimum_maximum", threshold=0.5,
+    relatives="negatives", intercept=False, shapley="retrained_logistic"`, and, where the paper
+    prints no number, `samples=50`. Training again for each coalition takes minutes to hours for a
+    layer of hundreds of neurons, once scores are asked for. Raises ValueError for settings out of
+    range.
     """
 
     STATISTICS = RegionStatistics
     SETTINGS = (
         "layer",
+        "settings",
         "saliency",
         "aggregate",
+        "normalize",
         "threshold",
+        "relatives",
+        "intercept",
         "shapley",
         "samples",
         "vectors",
         "penalty",
         "seed",
     )
+    LATER = ("settings", "normalize", "relatives", "intercept")
     LEARNED = MappingProxyType({"region_threshold": "threshold_"})
     CALL = "fit(classifier, data, hierarchy)"
 
     def __init__(
         self,
         *,
+        settings: str = "default",
         layer: str | Collection[str] | None = None,
-        saliency: Saliency = "gradient_x_input",
-        aggregate: Aggregate = "norm",
-        threshold: float = 0.5,
-        shapley: str = "owen",
-        samples: int = 4,
+        saliency: Saliency | None = None,
+        aggregate: Aggregate | None = None,
+        normalize: Normalization | None = None,
+        threshold: float | None = None,
+        relatives: Relatives | None = None,
+        intercept: bool | None = None,
+        shapley: str | None = None,
+        samples: int | None = None,
         vectors: int = 1000,
         penalty: float = 0.1,
         seed: int = 0,
     ) -> None:
         self.layer = layer if layer is None or isinstance(layer, str) else tuple(layer)
-        self.saliency = one_of("saliency", saliency, get_args(Saliency))
-        self.aggregate = one_of("aggregate", aggregate, get_args(Aggregate))
-        self.threshold = share("threshold", threshold)
-        self.shapley = one_of("shapley", shapley, ESTIMATORS)
-        self.samples = at_least_one("samples", samples)
+        used = settled("Hint", settings, locals())
+        self.settings = settings
+        self.saliency = one_of("saliency", used["saliency"], get_args(Saliency))
+        self.aggregate = one_of("aggregate", used["aggregate"], get_args(Aggregate))
+        self.normalize = one_of("normalize", used["normalize"], get_args(Normalization))
+        self.threshold = share("threshold", used["threshold"])
+        self.relatives = one_of("relatives", used["relatives"], get_args(Relatives))
+        self.intercept = bool(used["intercept"])
+        self.shapley = one_of("shapley", used["shapley"], ESTIMATORS)
+        self.samples = at_least_one("samples", used["samples"])
         self.vectors = at_least_one("vectors", vectors)
         self.penalty = positive("penalty", penalty)
         self.seed = seed
@@ -162,7 +196,7 @@ class Hint(BaseEngine[RegionStatistics]):
 
     def __repr__(self) -> str:
         seen = "" if self._statistics is None else f", {self._statistics.images} images"
-        return f"Hint({self.saliency}, {self.shapley}{seen})"
+        return self._called(f"{self.saliency}, {self.shapley}", seen)
 
     def fit(
         self,
@@ -192,7 +226,13 @@ class Hint(BaseEngine[RegionStatistics]):
 
     def _plan(self, hierarchy: Hierarchy) -> RegionPlan:
         finding = RegionSettings(
-            self.saliency, self.aggregate, self.threshold, self.samples, self.vectors, self.seed
+            self.saliency,
+            self.aggregate,
+            self.threshold,
+            self.samples,
+            self.vectors,
+            self.seed,
+            self.normalize,
         )
         named = (self.layer,) if isinstance(self.layer, str) else self.layer
         layers = None if self.layer in (None, STAGES) else named
@@ -202,7 +242,13 @@ class Hint(BaseEngine[RegionStatistics]):
         super()._begin(statistics)
         self._of_layers: dict[str, Associations] = {}
         if statistics is not None:
-            settings = ClassifierSettings(self.shapley, self.penalty, self.seed)
+            settings = ClassifierSettings(
+                self.shapley,
+                self.penalty,
+                self.seed,
+                relatives=self.relatives,
+                intercept=self.intercept,
+            )
             for layer in statistics.scope.layers:
                 self._of_layers[layer.name] = Associations(statistics, layer, settings)
         self._shown: str | None = None
@@ -378,7 +424,9 @@ class Hint(BaseEngine[RegionStatistics]):
         for an unknown concept, one without a classifier, and without a network.
         """
         e = self._associations.index(concept)
-        return concept_map(self._look(image), self._associations, e, self._provenance(concept))
+        looked, provenance = self._look(image), self._provenance(concept)
+        heat = concept_map(looked, self._associations, e, provenance)
+        return replace(heat, notes=(*heat.notes, *self._notes_on_settings))
 
     def localize(
         self,
@@ -426,5 +474,5 @@ class Hint(BaseEngine[RegionStatistics]):
             target=target,
             seed=self.seed,
             versions=versions(),
-            settings={**settings, "images": self.images_},
+            settings={**settings, "settings": self.settings_, "images": self.images_},
         )

@@ -32,6 +32,7 @@ Saliency = Literal[
     "gradient", "gradient_x_input", "guided_backpropagation", "integrated_gradients", "smoothgrad"
 ]
 Aggregate = Literal["norm", "positive_norm", "sum", "max", "abs_sum", "abs_max"]
+Normalization = Literal["percentile", "minimum_maximum"]
 # Standard deviation of SmoothGrad's noise as a share of the image's range (Smilkov et al. 2017).
 NOISE = 0.15
 # Above this percentile a saliency map is cut off before it is normalised.
@@ -299,15 +300,17 @@ def _random_like(maps: Float[Tensor, "1 k h w"]) -> Float[Tensor, "3 k h w"]:
 
 
 def responsibility(
-    saliency: Float[Tensor, "p k h w"], aggregate: Aggregate
+    saliency: Float[Tensor, "p k h w"],
+    aggregate: Aggregate,
+    normalize: Normalization = "percentile",
 ) -> Float[Tensor, "p h w"]:
     """Return saliency over channels as one map in 0..1; a flat map is 0 everywhere.
 
-    0 is the map's minimum, 1 its 99th percentile, at which it is clipped.
+    0 is the map's minimum, 1 its 99th percentile, at which it is clipped, or its maximum.
     """
     summed = AGGREGATES[aggregate](saliency.double() if saliency.device.type != "mps" else saliency)
     flat = summed.flatten(1)
-    low, high = flat.amin(1), _cut(flat)
+    low, high = flat.amin(1), _cut(flat) if normalize == "percentile" else flat.amax(1)
     span = high - low
     usable = span > CONSTANT * torch.maximum(high.abs(), low.abs())
     scaled = ((flat - low[:, None]) / span.where(usable, torch.ones_like(span))[:, None]).clamp(
@@ -338,6 +341,7 @@ class RegionSettings:
     samples: int
     vectors: int
     seed: int
+    normalize: Normalization = "percentile"
 
 
 @dataclass(frozen=True)
@@ -391,6 +395,9 @@ def _finding(settings: Settings) -> RegionSettings:
         samples=at_least_one("samples", settings["samples"]),
         vectors=at_least_one("vectors", settings["vectors"]),
         seed=int(settings["seed"]),
+        normalize=one_of(
+            "normalize", settings.get("normalize", "percentile"), get_args(Normalization)
+        ),
     )
 
 
@@ -485,8 +492,8 @@ class RegionExtractor(Extractor[RegionBatch]):
         if saliency is None:
             responsible = np.zeros((0, rows * columns), dtype=bool)
         else:
-            scaled = responsibility(saliency, finding.aggregate).flatten(1)
-            responsible = (scaled >= finding.threshold).cpu().numpy()
+            scaled = responsibility(saliency, finding.aggregate, finding.normalize)
+            responsible = (scaled.flatten(1) >= finding.threshold).cpu().numpy()
         vectors = maps.float().flatten(2).transpose(1, 2).contiguous().cpu().numpy()
         places = _places(maps if unclipped is None else unclipped)
         return LayerRegions(vectors, responsible, peaks_of(maps, unclipped), places)

@@ -33,6 +33,10 @@ from .regions import (
 
 # The background is every concept's negative: its sample is this many times as large as a concept's.
 BACKGROUND = 4
+# How classifiers are trained: their penalty, with relatives as negatives, with an intercept; and
+# what files of before, which do not say the latter, were.
+Training = tuple[float, bool, bool]
+USUAL = (False, True)
 
 
 class RegionSamples:
@@ -84,15 +88,19 @@ class RegionSamples:
 
 @dataclass(frozen=True, eq=False)
 class KeptClassifiers:
-    """Classifiers of a layer's concepts, and of how many images they know, by what penalty."""
+    """Classifiers of a layer's concepts, and of how many images they know.
 
-    penalty: float
+    `training` is by what penalty, whether relatives are negatives, whether with an intercept.
+    """
+
+    training: Training
     images: int
     fitted: LinearClassifiers
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield everything as arrays by name, for saving."""
-        yield "penalty", np.array([self.penalty])
+        yield "penalty", np.array(self.training[:1])
+        yield "kind", np.array(self.training[1:])
         yield "weights", self.fitted.weights.numpy()
         yield "bias", self.fitted.bias.numpy()
 
@@ -103,7 +111,8 @@ class KeptClassifiers:
         if weights.shape != shape or bias.shape != shape[:1] or not np.isfinite(weights).all():
             raise ValueError(f"the classifiers are not finite numbers of the shape {shape}")
         fitted = LinearClassifiers(torch.from_numpy(weights), torch.from_numpy(bias))
-        return cls(float(arrays["penalty"][0]), images, fitted)
+        negatives, intercept = map(bool, arrays.get("kind", USUAL))
+        return cls((float(arrays["penalty"][0]), negatives, intercept), images, fitted)
 
 
 class RegionStatistics(Statistics[RegionScope, RegionBatch]):
@@ -134,17 +143,17 @@ class RegionStatistics(Statistics[RegionScope, RegionBatch]):
         self._exemplars = {n.name: Exemplars(n.shape[0]) for n in scope.layers}
         self._classifiers: dict[str, KeptClassifiers] = {}
 
-    def classifiers(self, layer: str, penalty: float) -> LinearClassifiers | None:
+    def classifiers(self, layer: str, training: Training) -> LinearClassifiers | None:
         """Return the classifiers of a layer's concepts that were kept, None for other data."""
         kept = self._classifiers.get(layer)
-        same = kept is not None and (kept.penalty, kept.images) == (penalty, self.images)
+        same = kept is not None and (kept.training, kept.images) == (training, self.images)
         return kept.fitted if kept is not None and same else None
 
-    def keep_classifiers(self, layer: str, penalty: float, fitted: LinearClassifiers) -> None:
+    def keep_classifiers(self, layer: str, training: Training, fitted: LinearClassifiers) -> None:
         """Keep classifiers that were fitted on what is here now; they are saved with it."""
         self._classifiers = {
             **self._classifiers,
-            layer: KeptClassifiers(penalty, self.images, fitted),
+            layer: KeptClassifiers(training, self.images, fitted),
         }
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:

@@ -41,8 +41,8 @@ CHECKED_GATES = 4
 # Gates of an image from which the parts of its channels are worth their making, and gates whose
 # sums are made at once: the parts are read from memory for each such batch.
 FEW_GATES, SUMMED_GATES = 16, 64
-# sigma^2 in Eq. 7 per channel: it must grow with the layer's width, or all weights vanish.
-WIDTH = 0.5625
+# sigma in Eq. 7 over the root of the layer's width: it must grow with it, or all weights vanish.
+SIGMA = 0.75
 
 
 @dataclass(frozen=True)
@@ -493,7 +493,7 @@ def _opened(
     return gates
 
 
-def proximity(gates: Bool[np.ndarray, "*n k"]) -> Float[np.ndarray, "*n"]:
-    """Return h(d) = exp(-|d - 1|² / sigma²) of Eq. 7 with sigma² = 0.5625 K."""
+def proximity(gates: Bool[np.ndarray, "*n k"], sigma: float = SIGMA) -> Float[np.ndarray, "*n"]:
+    """Return h(d) = exp(-|d - 1|² / (sigma² K)) of Eq. 7, sigma in units of sqrt(K)."""
     closed = (~gates).sum(axis=-1)
-    return np.exp(-closed / (WIDTH * gates.shape[-1]))
+    return np.exp(-closed / (sigma**2 * gates.shape[-1]))

@@ -81,7 +81,8 @@ class LogLoss:
     """Standardised rows, which side of each concept they are on, and how much they count.
 
     `against` is minus the sign, `mass` sums to 1 over a concept's rows, `allowed` is 1 where a
-    concept may use a feature. Points are `(e, k + 1)`, float64, the intercept last.
+    concept may use a feature. Points are `(e, k + 1)`, float64, the intercept last: 0 where there
+    is none.
     """
 
     rows: Float[Tensor, "r k"]
@@ -89,6 +90,7 @@ class LogLoss:
     mass: Float[Tensor, "e r"]
     allowed: Float64[Tensor, "e k"]
     penalty: float
+    intercept: bool = True
 
     def only(self, which: Tensor) -> LogLoss:
         """The same for some of the concepts."""
@@ -125,7 +127,7 @@ class LogLoss:
         """The objective's gradient at a point whose `losing` is known."""
         pull = torch.sigmoid(losing).mul_(self.mass).mul_(self.against)
         by_weight = (pull @ self.rows).double() + self.penalty * point[:, :-1]
-        by_bias = pull.sum(dim=1, keepdim=True, dtype=torch.float64)
+        by_bias = pull.sum(dim=1, keepdim=True, dtype=torch.float64) * self.intercept
         return torch.cat([by_weight * self.allowed, by_bias], dim=1)
 
 
@@ -169,7 +171,7 @@ class Curvature:
             root, scale = rows.new_ones(len(rows), 1), total / len(picks)
         gram = self._factor.new_empty(rows.shape[1] + 1, rows.shape[1] + 1, dtype=torch.float64)
         gram[:-1, :-1] = _squared(rows)
-        gram[-1:, :-1] = root.T @ rows
+        gram[-1:, :-1] = root.T @ rows if problem.intercept else 0
         gram[:-1, -1] = gram[-1, :-1]
         gram[-1, -1] = root.square().sum()
         gram *= scale
@@ -265,6 +267,11 @@ class _Units:
             )
         return _Units(typical.double() + first, (second - first.square()).clamp(min=0).sqrt())
 
+    def from_zero(self) -> _Units:
+        """The same counted from zero: deviations are roots of mean squares."""
+        square = self.mean.square() + self.deviation.square()
+        return _Units(torch.zeros_like(self.mean), square.sqrt())
+
     def standardise(self, rows: Float[Tensor, "r k"]) -> Float[Tensor, "r k"]:
         """Rows in standard deviations from the mean; 0 for a constant feature."""
         mean, inverse = self.mean.to(rows.dtype), self._inverse.to(rows.dtype)
@@ -303,6 +310,7 @@ def fit_logistic(
     penalty: float,
     allowed: Bool[Tensor, "e k"] | None = None,
     balanced: bool = True,
+    intercept: bool = True,
     start: LinearClassifiers | None = None,
     device: torch.device | str | None = None,
     tolerance: float = 1e-6,
@@ -317,7 +325,8 @@ def fit_logistic(
 
     over its rows: with `balanced` both signs weigh one half, else all rows weigh alike. `std` is
     each feature's standard deviation over all of `rows`, so the penalty knows no units; the
-    intercept goes free. A feature that is constant, or not `allowed`, gets weight 0.
+    intercept goes free. A feature that is constant, or not `allowed`, gets weight 0. Without an
+    `intercept` `b` is 0, and `std` the root of each feature's mean square.
 
     The objective is above its minimum by an estimated `tolerance` of it at the most. Products with
     rows are taken in their own precision, at least float32, which is good for 1e-7 and hardly
@@ -335,14 +344,15 @@ def fit_logistic(
     used = allowed.any(dim=0).nonzero()[:, 0]
     raw = rows.detach().to(place, _working_type(rows))
     raw = raw if len(used) == raw.shape[1] else raw[:, used.to(place)]
-    units = _Units.of(raw)
+    units = _Units.of(raw) if intercept else _Units.of(raw).from_zero()
     standard = units.standardise(raw)
     begin = None if start is None else units.point(_start_on_used(start, allowed, used))
     points, gaps = [], []
     for some in torch.arange(len(signs)).split(_at_once(standard, allowed[:, used])):
         signed = signs[some.to(signs.device)].to(place)
         mine = allowed[some][:, used].to(place, torch.float64)
-        problem = LogLoss(standard, *_sides(signed, balanced, standard.dtype), mine, penalty)
+        sides = _sides(signed, balanced, standard.dtype)
+        problem = LogLoss(standard, *sides, mine, penalty, intercept)
         first = _first_look(problem) if begin is None else begin[some.to(place)]
         point, gap = _minimise(problem, first, _MARGIN * tolerance, done)
         points.append(point)

@@ -224,17 +224,28 @@ class Moments:
         else:
             self._owe(other.gram)
 
-    def quadratic(self, classes: Sequence[int]) -> Quadratic:
-        """Return the centred statistics of some classes: the intercept is fitted (Eq. 11)."""
+    def quadratic(self, classes: Sequence[int], *, intercept: bool = True) -> Quadratic:
+        """Return the statistics of some classes: as printed (Eq. 11), or centred for an intercept.
+
+        An intercept is no equation's, but without one weights also carry what is constant.
+        """
         self.settle()
         chosen = list(classes)
         own = [0] if self.weighting == "equal" else chosen
+        if not intercept:
+            return Quadratic(self.gram[own], self.linear[chosen], self.squares[chosen])
         gram = np.stack([self._centred(i) for i in own])
         weight, sums = self.weight[own][:, None], self.sums[own]
         linear = self.linear[chosen] - self.totals[chosen][:, None] * _over(sums, weight)
-        power = self.squares[chosen] - _over(self.totals[chosen] ** 2, weight[:, 0])
-        moves = power > CONSTANT * self.squares[chosen]
-        return Quadratic(gram=gram, linear=linear * moves[:, None], power=power * moves)
+        power = self.variations(chosen)
+        return Quadratic(gram=gram, linear=linear * (power > 0)[:, None], power=power)
+
+    def variations(self, classes: Sequence[int]) -> Float[np.ndarray, " c"]:
+        """Return the weighted squares of classes' scores around their means, 0 for rounding."""
+        chosen = list(classes)
+        weight = self.weight[[0] if self.weighting == "equal" else chosen]
+        power = self.squares[chosen] - _over(self.totals[chosen] ** 2, weight)
+        return power * (power > CONSTANT * self.squares[chosen])
 
     def _centred(self, i: int) -> np.ndarray:
         outer = np.outer(self.sums[i], _over(self.sums[i], self.weight[i]))

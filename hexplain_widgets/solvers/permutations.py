@@ -26,10 +26,12 @@ from scipy.special import ndtr, stdtrit
 from torch import Tensor
 
 from ..arguments import Stop
+from .logistic import LinearClassifiers, fit_logistic
 
 TURNS = 4
 FEWEST = 3 * TURNS  # one four for the first half, two for the second: what an error needs
 RIDGE = 1e-3
+ROUGH = 1e-4  # a relative gap that is small beside what differs from one order to the next
 _BEGIN = 4  # fours in each of the first two halves, if nobody is in a hurry
 _TWO_SIGMA = float(ndtr(2))
 _BLOCK = 32  # neurons whose values on all rows are held at once
@@ -279,6 +281,53 @@ class CallbackGame(Game):
 
     def _probabilities(self) -> Float[Tensor, "e m"]:
         return self._classifier(self._mixed.clone()).T.to(torch.float32)
+
+
+class RetrainedGame(Game):
+    """Logistic classifiers trained again after each neuron that joins, as Eq. 2 is printed.
+
+    Absent neurons are shuffled, each by itself, in all rows; the concepts of `signs` are fitted on
+    what that gives, with this `penalty` and with or without an `intercept`.
+    """
+
+    def __init__(
+        self,
+        rows: Float[Tensor, "r k"],
+        signs: Int8[Tensor, "e r"],
+        generator: np.random.Generator,
+        *,
+        penalty: float,
+        intercept: bool,
+    ) -> None:
+        super().__init__(rows, rows, len(rows), generator)
+        self._own, self._signs = rows, signs
+        self._penalty, self._intercept = penalty, intercept
+        self._before: LinearClassifiers | None = None
+
+    def start(self, block: slice, generator: np.random.Generator) -> Float[Tensor, "e m"]:
+        """Return the probabilities where every neuron is shuffled."""
+        mixed = generator.permuted(self._own.cpu().numpy(), axis=0)
+        self._mixed = torch.from_numpy(mixed).to(self._own.device)
+        return self._begin()
+
+    def _begin(self) -> Float[Tensor, "e m"]:
+        return self._trained()
+
+    def join(self, neuron: int) -> Float[Tensor, "e m"]:
+        """Train again with one more neuron as it is."""
+        self._mixed[:, neuron] = self._own[:, neuron]
+        return self._trained()
+
+    def _trained(self) -> Float[Tensor, "e m"]:
+        self._before = fit_logistic(
+            self._mixed,
+            self._signs,
+            penalty=self._penalty,
+            intercept=self._intercept,
+            start=self._before,
+            tolerance=ROUGH,
+        )
+        return self._before.logits(self._mixed).sigmoid().T.contiguous()
 
 
 class RefittedClassifiers(Halves):

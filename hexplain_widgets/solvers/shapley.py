@@ -25,6 +25,7 @@ from .permutations import (
     LinearGame,
     PermutationPaths,
     RefittedClassifiers,
+    RetrainedGame,
     SamplingLimits,
     sample,
 )
@@ -36,7 +37,17 @@ _MACKAY = math.pi / 8
 # Rows whose coefficients are found at once, and of these whose neurons are: what is worked on
 # stays in the processor's cache.
 _ROWS, _BLOCK = 2048, 128
-ESTIMATORS = ("owen", "permutation", "retrained", "logit", "coefficient", "random")
+ESTIMATORS = (
+    "owen",
+    "permutation",
+    "retrained",
+    "retrained_logistic",
+    "logit",
+    "coefficient",
+    "random",
+)
+# Permutations along which logistic classifiers are trained, one for each neuron, at the most.
+RETRAINED = 24
 # Numbers that sampling may hold at once for a group of concepts (512 MB).
 _HELD = 2**27
 Array = Tensor | np.ndarray
@@ -298,9 +309,9 @@ def _expected(mean: Float[Tensor, "m s"], variance: Float[Tensor, "m s"]) -> Flo
 class NeuronScores:
     """Scores of neurons for concepts, and how they were found.
 
-    `values` are in probability for "owen", "permutation" and "retrained", in logits for "logit", a
-    coefficient times a standard deviation for "coefficient". `errors` are standard errors where
-    scores were sampled, `permutations` the fewest that any concept was given.
+    `values` are in probability for "owen", "permutation" and both "retrained", in logits for
+    "logit", a coefficient times a standard deviation for "coefficient". `errors` are standard
+    errors where scores were sampled, `permutations` the fewest that any concept was given.
     """
 
     values: Float[np.ndarray, "k e"]
@@ -336,6 +347,8 @@ class _Problem:
     seed: int
     done: Callable[[int], object] = int
     only: Int[Tensor, " s"] | None = None
+    penalty: float = 0.1
+    intercept: bool = True
 
 
 def neuron_scores(
@@ -352,6 +365,8 @@ def neuron_scores(
     stopped: Stop | None = None,
     done: Callable[[int], object] = int,
     only: Sequence[int] | None = None,
+    penalty: float = 0.1,
+    intercept: bool = True,
 ) -> NeuronScores:
     """Score all neurons for all linear classifiers `sigmoid(w.x + b)` at once.
 
@@ -364,6 +379,9 @@ def neuron_scores(
       largest score, there are `most` permutations, or `stopped` says yes (twelve are always drawn).
     - "retrained": least-squares classifiers of the concepts in `signs` (e, r), 1 for a concept's
       rows, -1 for others, 0 for rows left out, fitted again for each coalition; sampled likewise.
+    - "retrained_logistic": the same word by word: absent neurons are shuffled, and the logistic
+      classifiers (`fit_logistic`, with `penalty` and `intercept`) trained again; sampled likewise,
+      24 permutations at the most, each of which takes as many trainings as there are neurons.
     - "logit": the same for the logit, `|w_k (x_k - mean_k)|`, exactly.
     - "coefficient": `|w_k|` times the neuron's standard deviation over rows.
     - "random": uniform between 0 and 1.
@@ -382,10 +400,10 @@ def neuron_scores(
     x, w, c, b = (part.to(x.device, torch.float32) for part in (x, w, c, b))
     _check_shapes(x, w, c, b)
     given = None if signs is None else torch.as_tensor(signs).to(x.device, torch.int8)
-    if estimator == "retrained":
+    if estimator.startswith("retrained"):
         _check_signs(given, x, w)
     some = None if only is None else torch.as_tensor(only, dtype=torch.int64, device=x.device)
-    problem = _Problem(x, w, c, b, given, limits, seed, done, some)
+    problem = _Problem(x, w, c, b, given, limits, seed, done, some, penalty, intercept)
     with torch.no_grad():
         values, errors, permutations = _ESTIMATORS[estimator](problem)
     spread = None if errors is None else _array(errors)
@@ -457,6 +475,17 @@ def _retrained(problem: _Problem) -> _Estimate:
     return _sampled(problem, 12 * problem.rows.shape[1] ** 2 + 128 * len(problem.rows), refits)
 
 
+def _retrained_logistic(problem: _Problem) -> _Estimate:
+    def paths(chosen: slice, generator: np.random.Generator) -> Halves:
+        signs = _required(problem.signs)[chosen]
+        penalty, intercept = problem.penalty, problem.intercept
+        game = RetrainedGame(problem.rows, signs, generator, penalty=penalty, intercept=intercept)
+        return PermutationPaths(game, len(signs))
+
+    few = replace(problem.limits, most=min(problem.limits.most, RETRAINED))
+    return _sampled(replace(problem, limits=few), 2 * problem.rows.numel(), paths)
+
+
 def _sampled(
     problem: _Problem, held: int, halves: Callable[[slice, np.random.Generator], Halves]
 ) -> _Estimate:
@@ -498,6 +527,7 @@ _ESTIMATORS: dict[str, Callable[[_Problem], _Estimate]] = {
     "owen": _owen,
     "permutation": _picked(_permutation),
     "retrained": _picked(_retrained),
+    "retrained_logistic": _picked(_retrained_logistic),
     "logit": _picked(_logit),
     "coefficient": _picked(_coefficient),
     "random": _picked(_random),

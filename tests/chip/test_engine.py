@@ -300,7 +300,9 @@ def test_no_more_matrices_are_solved_at_once_than_fit_in_memory(monkeypatch) -> 
     asked = []
     quadratic = moments.Moments.quadratic
     monkeypatch.setattr(
-        moments.Moments, "quadratic", lambda self, c: asked.append(len(c)) or quadratic(self, c)
+        moments.Moments,
+        "quadratic",
+        lambda self, c, **how: asked.append(len(c)) or quadratic(self, c, **how),
     )
     assert filed.importance().shape == (5, 16)
     assert max(asked) == 1

@@ -574,7 +574,7 @@ def test_damaged_classifiers_are_refused(whole, damage: str) -> None:
     kept = {"0.classifiers.penalty": np.array([0.1]), "0.classifiers.bias": bias}
     name = "0.classifiers.weights"
     again = RegionStatistics.from_state(settings, {**arrays, **kept, name: weights})
-    found = again.classifiers(whole.scope.layers[0].name, 0.1)
+    found = again.classifiers(whole.scope.layers[0].name, (0.1, False, True))
     assert found is not None
     assert np.array_equal(found.weights, weights)
     broken = DAMAGED_CLASSIFIERS[damage](weights)

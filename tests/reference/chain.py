@@ -122,3 +122,53 @@ def unexplained(
             alpha = nnls(phi, target)[0] if nonnegative else np.linalg.lstsq(phi, target)[0]
             best = min(best, float(np.sum((phi @ alpha - target) ** 2)))
     return best / float(target @ target)
+
+
+def harmonized_as_printed(
+    rows: np.ndarray, z: np.ndarray, areas: np.ndarray, sparsity: float, steps: int = 4000
+) -> np.ndarray:
+    """Eq. 1: no intercept, no scale."""
+    return admm(rows, z, areas / areas.sum(), sparsity, steps)
+
+
+def inferred_as_printed(
+    x: np.ndarray, y: np.ndarray, gates: np.ndarray, sparsity: float, steps: int = 4000
+) -> np.ndarray:
+    """Eq. 8: inference weights of one concept, without an intercept."""
+    return admm(x, y, np.array([proximity(e) for e in gates]), sparsity, steps)
+
+
+def directional_derivative(
+    network: nn.Module,
+    shallow: nn.Module,
+    deep: nn.Module | None,
+    image: Tensor,
+    concept: np.ndarray,
+    direction: np.ndarray,
+    delta: float,
+) -> float:
+    """Eq. 20 as a limit: (f(A + delta t) - f(A)) / delta, by two full forwards of the network.
+
+    `concept` are harmonizing weights of the deep layer, or of the logits; f is the mean of its map.
+    """
+    values = []
+    for step in (0.0, delta):
+        found: dict[str, Tensor] = {}
+
+        def move(_m: nn.Module, _i: object, out: Tensor, step=step) -> Tensor:
+            moved = [out[0, i] + step * float(direction[i]) for i in range(out.shape[1])]
+            return torch.stack(moved)[None]
+
+        def read(_m: nn.Module, _i: object, out: Tensor, found=found) -> None:
+            found["y"] = out[0].double().mean((1, 2))
+
+        handles = [shallow.register_forward_hook(move)]
+        if deep is not None:
+            handles.append(deep.register_forward_hook(read))
+        with torch.no_grad():
+            logits = network(image.clone())
+        for handle in handles:
+            handle.remove()
+        answer = logits[0].double() if deep is None else found["y"]
+        values.append(float(concept @ answer.numpy()))
+    return (values[1] - values[0]) / delta

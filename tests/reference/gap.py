@@ -191,3 +191,40 @@ def _without(model, x, deep, unit, shallow, channels: Tensor) -> Tensor:
     finally:
         handle.remove()
     return (logits[:, k] if deep is None else maps[deep][:, k, y, xx]).detach()
+
+
+def ablation_to_average(
+    model: nn.Module,
+    x: Tensor,
+    deep: str | None,
+    unit: tuple[int, int, int],
+    shallow: str,
+    images: list[Tensor],
+) -> Tensor:
+    """Sec. 4.1: the decision's drop when each channel is set to the average activation.
+
+    The average is over `images` and all places; a full forward for each channel.
+    """
+    k, y, xx = unit
+    each = [features(model, one, [shallow])[0][shallow].detach() for one in images]
+    average = [
+        sum(float(m[0, c].mean()) for m in each) / len(each) for c in range(each[0].shape[1])
+    ]
+
+    def decision(channel: int | None) -> Tensor:
+        def replace(module, args, output):
+            changed = output.clone()
+            if channel is not None:
+                changed[:, channel] = average[channel]
+            return changed
+
+        handle = model.get_submodule(shallow).register_forward_hook(replace)
+        try:
+            with torch.no_grad():
+                maps, logits = features(model, x, [] if deep is None else [deep])
+        finally:
+            handle.remove()
+        return (logits[0, k] if deep is None else maps[deep][0, k, y, xx]).detach()
+
+    whole = decision(None)
+    return torch.stack([whole - decision(c) for c in range(len(average))])

@@ -1,7 +1,8 @@
 """Penalised logistic regression, literally: one concept, one row at a time.
 
-Eq. 1 of HINT with an intercept: sigmoid(w.x + b), fitted by the mean of log(1 + exp(-y z)) over the
-rows that have a sign, and half the penalty times the squared weights in standard deviations.
+Eq. 1 of HINT, with an intercept or as printed without: sigmoid(w.x + b), fitted by the mean of
+log(1 + exp(-y z)) over the rows that have a sign, and half the penalty times the squared weights in
+standard deviations.
 """
 
 from __future__ import annotations
@@ -69,6 +70,21 @@ def gradient(
         found[:-1] += pull * (x - rows.mean(axis=0)) / np.where(scale > 0, scale, 1)
         found[-1] += pull
     return found
+
+
+def fit_as_printed(rows: np.ndarray, signs: np.ndarray, penalty: float) -> np.ndarray:
+    """Eq. 1 without an intercept: weights by scipy's L-BFGS, penalised in roots of mean squares."""
+    unit = np.array([math.sqrt(math.fsum(x * x for x in f) / len(f)) or 1.0 for f in rows.T])
+    y, c = signs.astype(float), np.array(importances(signs, balanced=True))
+
+    def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
+        z = (rows / unit) @ point
+        value = c @ np.logaddexp(0, -y * z) + penalty / 2 * point @ point
+        return float(value), (rows / unit).T @ (-y * c / (1 + np.exp(y * z))) + penalty * point
+
+    options = {"maxiter": 10_000, "maxfun": 20_000, "ftol": 1e-16, "gtol": 1e-11, "maxcor": 30}
+    start = np.zeros(rows.shape[1])
+    return minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x / unit
 
 
 def fit(

@@ -124,11 +124,17 @@ def normalised(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def responsibility(saliency: Tensor, way: str) -> np.ndarray:
+def normalised_as_printed(values: np.ndarray) -> np.ndarray:
+    """Normalization into [0, 1], from the minimum to the maximum."""
+    low, high = min(values.ravel()), max(values.ravel())
+    return np.array([[(v - low) / (high - low) for v in row] for row in values])
+
+
+def responsibility(saliency: Tensor, way: str, normalise=normalised) -> np.ndarray:
     """Line 6: the saliency `(K, H, W)` of one image as one map in 0..1."""
     s = saliency.detach().double().numpy()
     each = [[aggregated(s[:, i, j], way) for j in range(s.shape[2])] for i in range(s.shape[1])]
-    return normalised(np.array(each))
+    return normalise(np.array(each))
 
 
 def split(

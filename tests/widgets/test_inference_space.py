@@ -22,6 +22,7 @@ from hexplain_widgets.widgets.inference_space.payload import (
     with_mean,
 )
 from hexplain_widgets.widgets.inference_space.view import MOST_KEPT, InferenceSpace
+from hexplain_widgets.widgets.inference_space.words import LENGTHS
 from tests.widgets.answers import Answers, to_the_browser_and_back
 from tests.widgets.made import scene
 from tests.widgets.made_inference import CHANNELS, MARKUP, made_inference
@@ -116,7 +117,7 @@ def test_a_set_of_one_image_has_no_spread_and_is_not_said_to_lie_apart() -> None
 
 def test_a_flag_of_no_set_is_a_remark() -> None:
     payload = space_payload(made_comparison(flags={"images": "2 could not be read"}))
-    assert payload["remarks"] == [BOLD, "images: 2 could not be read"]
+    assert payload["remarks"] == [BOLD, LENGTHS["unit"], "images: 2 could not be read"]
 
 
 def test_sunbursts_in_the_comparison_are_all_there_with_their_names(saved: InferenceSpace) -> None:

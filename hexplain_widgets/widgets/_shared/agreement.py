@@ -59,10 +59,13 @@ def trust_words() -> Any:
     return synced(traitlets.Dict, default_value=dict(WORDS))
 
 
-def faithfulness_fields(found: Faithfulness, estimate: str = "") -> dict[str, Any]:
+def faithfulness_fields(
+    found: Faithfulness, estimate: str = "", instead: str = ""
+) -> dict[str, Any]:
     """Return what a view says of how far an explanation agrees with ablation.
 
-    `estimate` is what was compared, nothing where that is the view itself.
+    `estimate` is what was compared, nothing where that is the view itself; `instead` is what
+    removed parts are set to, nothing where that is zero.
     """
     fields = {
         "r": six_digits_or_none(found.pearson),
@@ -70,6 +73,7 @@ def faithfulness_fields(found: Faithfulness, estimate: str = "") -> dict[str, An
         "rest": six_digits_or_none(found.rest),
         "count": len(found.drops),
         "parts": found.parts,
+        "instead": instead,
         "images": found.images,
         "seconds": six_digits(found.seconds),
     }
@@ -159,7 +163,8 @@ def figures(check: Check | None, wording: Wording) -> tuple[str, ...]:
 def _lines(check: Check, estimate: str) -> list[str]:
     who = f"{estimate} " if estimate else ""
     over = f" in {check['images']} images" if check.get("images", 1) > 1 else ""
-    parts, seconds = f"{check['count']} {check['parts']}{over}", check.get("seconds")
+    instead = f" set to their {check['instead']}" if check.get("instead") else ""
+    parts, seconds = f"{check['count']} {check['parts']}{instead}{over}", check.get("seconds")
     if check["r"] is None:
         return [who + WORDS["constant"].format(parts=parts)]
     took = "" if seconds is None else f", {_time(seconds)}"

@@ -63,6 +63,7 @@ def checks_payload(evidence: Decomposition) -> dict[str, Any]:
                 "rest": six_digits_or_none(node.agreement_rest),
                 "count": evidence.layers[len(path)].shape[0],
                 "parts": "channels",
+                "instead": instead_of(evidence),
             },
             estimate_of(evidence),
         )
@@ -74,6 +75,12 @@ def checks_payload(evidence: Decomposition) -> dict[str, Any]:
 def estimate_of(evidence: Decomposition) -> str:
     """Return what of a tree is compared with ablation: the gradient where the tree is not."""
     return "the gradient" if method_of(evidence) == "ablation" else ""
+
+
+def instead_of(evidence: Decomposition) -> str:
+    """Return what removed channels of a tree are set to, in words; nothing where that is zero."""
+    said = str(evidence.provenance.settings.get("baseline", "zero"))
+    return "" if said == "zero" else said
 
 
 def method_of(evidence: Decomposition) -> str:

@@ -25,7 +25,14 @@ from .._shared.payload import dotted, path_of, picture_bytes
 from .._shared.view import View, check_evidence, settable, synced
 from . import messages
 from .messages import cleaned
-from .payload import checks_payload, estimate_of, pictured, pictures_payload, tree_payload
+from .payload import (
+    checks_payload,
+    estimate_of,
+    instead_of,
+    pictured,
+    pictures_payload,
+    tree_payload,
+)
 from .picture import draw_decomposition, strongest_line
 
 Path = tuple[int, ...]
@@ -40,7 +47,8 @@ class DecompositionTree(View):
     per decision, down to the level where `max_nodes` would be passed. Every node can be expanded,
     folded and hidden in the view, any class made the target, any channel chosen by hand.
     Contributions are estimated by `method` "gradient" or measured by "ablation", and estimates are
-    checked against ablation node by node. Raises ValueError where the decision cannot be
+    checked against ablation node by node; a removed channel is zero, or its average over the images
+    `baseline`. `settings` is as in `Decomposer`. Raises ValueError where the decision cannot be
     decomposed, TypeError for what is no model or image.
     """
 
@@ -60,21 +68,25 @@ class DecompositionTree(View):
         model: Any,
         image: Any,
         *,
+        settings: str = "default",
         target: int | str | None = None,
-        top_k: int = 3,
+        top_k: int | None = None,
         layers: Sequence[str] | None = None,
-        merge_iou: float = 0.9,
+        merge_iou: float | None = None,
         max_nodes: int = MOST_NODES,
-        method: str = "gradient",
+        method: str | None = None,
+        baseline: Any = None,
     ) -> None:
         engine = Decomposer(
             model,
             image,
+            settings=settings,
             target=target,
             top_k=top_k,
             layers=layers,
             merge_iou=merge_iou,
             method=method,
+            baseline=baseline,
         )
         self._max_nodes = max_nodes
         self._open(engine.tree(max_nodes=max_nodes), engine)
@@ -190,7 +202,8 @@ class DecompositionTree(View):
             path, _agreeing(self._evidence.node(path), faithfulness)
         )
         estimate = estimate_of(self._evidence)
-        self._checked[dotted(path)] = faithfulness_fields(faithfulness, estimate)
+        instead = instead_of(self._evidence)
+        self._checked[dotted(path)] = faithfulness_fields(faithfulness, estimate, instead)
         self._publish(checks=self._checks())
         return self._checked[dotted(path)]
 

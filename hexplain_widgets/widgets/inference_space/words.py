@@ -55,15 +55,21 @@ def verdict(evidence: InferenceComparison) -> list[str]:
     return [*said, *_doubts(evidence, away, near), *_single(evidence)]
 
 
+LENGTHS = {
+    "unit": "Points and distances are of inference weights at unit length.",
+    "raw": "Points and distances are of inference weights as they are, whatever their length.",
+}
+
+
 def remarks(evidence: InferenceComparison) -> list[str]:
-    """Return what else is to be known: directions in which nothing varies, and the notes."""
+    """Return what else is to be known: flat directions, which weights are compared, notes."""
     kept = int((evidence.explained_variance > _FLAT).sum())
     flat = [
         "The inference weights do not vary at all: every point lies in one place.",
         "The inference weights vary in one direction only: the others are flat.",
         "The inference weights vary in two directions only: the third is flat.",
     ][kept : kept + 1]
-    return [*flat, *evidence.notes]
+    return [*flat, LENGTHS[evidence.weights], *evidence.notes]
 
 
 def listed(words: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ ESTIMATORS: Mapping[str, str] = {
     "owen": "Shapley value, Owen's integral",
     "permutation": "Shapley value, sampled permutations",
     "retrained": "Shapley value, classifiers fitted again",
+    "retrained_logistic": "Shapley value, classifiers trained again",
     "logit": "Shapley value of the logit",
     "coefficient": "coefficient × standard deviation",
     "random": "random, the baseline",
