@@ -81,6 +81,7 @@ class Made:
     def _hint_file(self) -> Any:
         hierarchy = hx.Hierarchy.of({"both": ["a", "b"]})
         hint = hx.Hint(layer="4", vectors=30).fit(self.clf, self.data, hierarchy, progress=False)
+        hint.penalty = 0.2  # not the one that its classifiers were fitted with
         return hint.save(self.folder / "hint.hx")
 
     @cached_property
@@ -115,6 +116,10 @@ LONG: dict[str, tuple[Call, str]] = {
     "Chip.calibrate": (lambda m: m.chip.calibrate([(m.x, "a", m.box)]), "CHIP: maps to calibrate"),
     "Chip.heatmaps": (lambda m: m.chip.heatmaps(m.x), "CHIP: heatmaps"),
     "Hint.fit": (lambda m: hx.Hint(layer="4").fit(m.clf, m.data, {"both": [0, 1]}), "fitting Hint"),
+    "Hint.fit, classifiers": (
+        lambda m: hx.Hint(layer="4").fit(m.clf, m.data, {"both": [0, 1]}),
+        "HINT: classifiers",
+    ),
     "Hint.scores": (lambda m: m.hint.scores, "HINT: neurons of 4"),
     "Hint.neurons": (lambda m: m.hint.neurons("a"), "HINT: neurons of 4"),
     "Hint.concepts": (lambda m: m.hint.concepts(3), HINT),

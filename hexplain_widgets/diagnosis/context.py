@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..arguments import SlowBar, Stop, nearest, one_of, plain
 from ..data.concept_sets import ConceptSet, concept_set, label_maps
 from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
-from ..data.samples import Batch, batches, length_of
+from ..data.samples import Batch, Sample, batches, length_of
 from ..decomposition.decisions import (
     Part,
     as_asked,
@@ -166,6 +166,18 @@ class _MapCounts:
     present: Int[np.ndarray, " p"]
 
 
+@dataclass(frozen=True, eq=False)
+class _ImageDecisions:
+    """An image inside the network, a class, and what the decision for it is made of, by layer.
+
+    `chosen` is empty where the network speaks against every class.
+    """
+
+    capture: Capture
+    index: int | None
+    chosen: tuple[Selection, ...]
+
+
 @dataclass(frozen=True)
 class _SelectionCounts:
     """What one image's decisions select: by layer, how often each channel."""
@@ -237,9 +249,12 @@ class _DecisionPass:
     def _captured(self, batch: Batch, layers: Collection[str] | None) -> Capture:
         """Return one image inside the network, and keep what is to be said of it."""
         capture = self.probe.capture(batch.x, layers)
+        self._keep(batch, capture)
+        return capture
+
+    def _keep(self, batch: Batch, capture: Capture) -> None:
         self.layers, self._said = capture.layers, capture.notes
         self.pictures.append(batch.samples[0].notes)
-        return capture
 
     def _index(self, capture: Capture) -> int | None:
         """Return the class that is taken apart, None where the network speaks against it."""
@@ -338,19 +353,52 @@ class _ContextPass(_DecisionPass):
                 bar.update()
 
     def _counts_of(self, batch: Batch) -> _MapCounts | None:
-        (sample,) = batch.samples
-        maps = label_maps(sample.item, self._level, self._names)
+        maps = self._maps_of(batch)
         if not maps:
-            self.left_out[f"not labelled at the level {self._level}"] += 1
             return None
         capture = self._captured(batch, self._down(batch.x))
         index = self._index(capture)
         if index is None:
             return None
-        layer = capture.layers[-1]
-        size = (layer.shape[1], layer.shape[2])
+        return self._counts_on(batch.samples[0], maps, index, self._last(capture, index))
+
+    def counts_within(self, batch: Batch, whole: _ImageDecisions) -> _MapCounts | None:
+        """Return what an image shows that was taken apart for its named class through all stages.
+
+        Where the layer that was asked for is none of them, it is taken apart by itself.
+        """
+        stages = [one.name for one in whole.capture.layers]
+        if self._name is not None and self._name not in stages:
+            return self._counts_of(batch)
+        maps = self._maps_of(batch)
+        if not maps:
+            return None
+        depth = stages.index(self._name or stages[min(1, len(stages) - 1)]) + 1
+        layers = whole.capture.layers[:depth]
+        capture = replace(whole.capture, layers=layers, notes=self.probe.notes(batch.x, layers))
+        self._keep(batch, capture)
+        index = self._index(capture)
+        if index is None:
+            return None
+        last = whole.chosen[depth - 1] if index == whole.index else self._last(capture, index)
+        return self._counts_on(batch.samples[0], maps, index, last)
+
+    def _maps_of(self, batch: Batch) -> Sequence[Int[np.ndarray, "_ _"]]:
+        maps = label_maps(batch.samples[0].item, self._level, self._names)
+        if not maps:
+            self.left_out[f"not labelled at the level {self._level}"] += 1
+        return maps
+
+    def _last(self, capture: Capture, index: int) -> Selection:
+        """Return what the decision for a class is made of at the shallowest layer."""
         with visiting(self.classifier.model):
             *_, last = selections(self.probe, capture, index, self.top_k)
+        return last
+
+    def _counts_on(
+        self, sample: Sample, maps: Sequence[Int[np.ndarray, "_ _"]], index: int, last: Selection
+    ) -> _MapCounts:
+        size = (last.layer.shape[1], last.layer.shape[2])
         masks = np.array([binarised(part, size) for part in last.parts]).reshape(-1, *size)
         regions = shares(maps, size, window=self._framing.of(sample.item.image))
         draw = drawing(sample.key, "context", self.seed)
@@ -463,21 +511,30 @@ class _DegreePass(_DecisionPass):
         what = "degrees: which classes select which channels"
         with SlowBar(what, length_of(images), shown=progress) as bar:
             for batch in batches(images, self.classifier, size=1):
-                counts = self._counts_of(batch)
+                counts = self.counts_within(batch, self.decisions_of(batch))
                 if counts is not None:
                     yield counts
                 bar.update()
 
-    def _counts_of(self, batch: Batch) -> _SelectionCounts | None:
+    def decisions_of(self, batch: Batch) -> _ImageDecisions:
+        """Return an image taken apart for the class that it is named."""
         capture = self._captured(batch, self._names)
-        index, (sample,) = self._index(capture), batch.samples
+        index = self._index(capture)
         if index is None:
-            return None
+            return _ImageDecisions(capture, None, ())
         with visiting(self.classifier.model):
-            chosen = tuple(map(self._times, selections(self.probe, capture, index, self.top_k)))
-        label = sample.label_for(index)
+            chosen = tuple(selections(self.probe, capture, index, self.top_k))
+        return _ImageDecisions(capture, index, chosen)
+
+    def counts_within(self, batch: Batch, whole: _ImageDecisions) -> _SelectionCounts | None:
+        """Return what the decisions of an image that was taken apart select."""
+        if whole.index is None:
+            return None
+        (sample,) = batch.samples
+        label = sample.label_for(whole.index)
         self.taken["labelled"] += label is not None
-        return _SelectionCounts(sample.key, index if label is None else label, chosen)
+        index = whole.index if label is None else label
+        return _SelectionCounts(sample.key, index, tuple(map(self._times, whole.chosen)))
 
     def _counting(self) -> str:
         labelled, every = self.taken["labelled"], self.taken["all"]
@@ -516,3 +573,47 @@ class _DegreePass(_DecisionPass):
             provenance=self._provenance("discriminative degree", settings),
             notes=self._notes(notes),
         )
+
+
+def context_and_degrees(
+    model: nn.Module | Classifier,
+    images: Any,
+    *,
+    level: str,
+    layer: str | None = None,
+    target: int | str | None = None,
+    top_k: int = 3,
+    own: Mapping[int | str, str] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    stopped: Stop | None = None,
+) -> tuple[ContextSummary, DegreeSummary]:
+    """Return what `measure_context` and `discriminative_degrees` do, each image taken apart once.
+
+    Settings and errors are theirs.
+    """
+    classifier, top_k = Classifier.of(model), checked_top_k(top_k)
+    data = _labelled_at(concept_set(images), level)
+    context = _ContextPass(classifier, data, level, layer, target, top_k, seed)
+    degree = _DegreePass(classifier, None, top_k, "images", seed)
+    owned = context.owned(own or {})
+    notes: list[str] = []
+    pairs = list(until_stopped(_both(context, degree, data, progress), stopped, notes))
+    return (
+        context.summary([one for one, _ in pairs if one is not None], owned, notes),
+        degree.summary([one for _, one in pairs if one is not None], notes),
+    )
+
+
+def _both(
+    context: _ContextPass, degree: _DegreePass, data: ConceptSet, progress: bool
+) -> Iterator[tuple[_MapCounts | None, _SelectionCounts | None]]:
+    """Yield what every image shows and selects that has a decision to take apart."""
+    what = "context and degrees: what maps lie on, which classes select which channels"
+    with SlowBar(what, length_of(data), shown=progress) as bar:
+        for batch in batches(data, degree.classifier, size=1):
+            whole = degree.decisions_of(batch)
+            both = context.counts_within(batch, whole), degree.counts_within(batch, whole)
+            if any(one is not None for one in both):
+                yield both
+            bar.update()

@@ -30,7 +30,7 @@ from .statistics import RegionStatistics
 # Rows that scores are taken over, and that absent neurons are drawn from.
 SCORED = 2000
 Relatives = Literal["left_out", "negatives"]
-# The estimator that scores one neuron in half of the time that all of them take.
+# The estimator that scores one neuron in a third of the time that all of them take.
 SINGLY = "owen"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -13,8 +14,9 @@ from torch import nn
 
 import hexplain_widgets as hx
 from hexplain_widgets.data.concept_sets import LabelledPicture
-from hexplain_widgets.diagnosis.context import degrees
+from hexplain_widgets.diagnosis.context import context_and_degrees, degrees
 from hexplain_widgets.evidence.store import load, save
+from hexplain_widgets.network.probe import Probe
 from tests.networks import image, plain
 from tests.reference import context as literal
 
@@ -329,3 +331,43 @@ def test_degrees_say_what_their_images_count_for() -> None:
     assert said([0, 1]) == "Every image counts for its label."
     assert said([None, None]).startswith("The images have no label. Every image counts for the cl")
     assert said([0, None]).startswith("1 of 2 images count for their label")
+
+
+SETTINGS = {
+    "as it comes": {},
+    "a class for all": {"target": "tree"},
+    "the shallowest stage": {"layer": "1", "top_k": 1},
+    "a layer between stages": {"layer": "3"},
+}
+
+
+@pytest.mark.parametrize("named", SETTINGS)
+def test_both_at_once_are_what_each_is_alone(named: str, things) -> None:
+    settings = {**SETTINGS[named], "progress": False, "seed": 2}
+    clf, data = (
+        hx.Classifier(plain(seed=3), classes=("ball", "tree", "hill", "lake", "road")),
+        busy(things),
+    )
+    found = context_and_degrees(clf, data, level="object", **settings)
+    alone = hx.measure_context(clf, data, level="object", **settings)
+    shared = {n: settings[n] for n in settings if n not in ("target", "layer")}
+    assert found == (alone, hx.discriminative_degrees(clf, data, **shared))
+    assert any("not labelled at the level" in note for note in found[0].notes)
+
+
+def busy(things: Things) -> Things:
+    """Pictures of noise with the labels of things, and one without."""
+    draw = np.random.default_rng(1)
+    noise = [Image.fromarray(draw.integers(0, 256, (16, 16, 3), np.uint8)) for _ in things]
+    some = [replace(one, image=x) for one, x in zip(things, noise, strict=True)]
+    return Things([*some, LabelledPicture("bare", noise[0], {})])
+
+
+def test_an_image_is_looked_at_once_for_both(
+    colours, things, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[object] = []
+    capture = Probe.capture
+    monkeypatch.setattr(Probe, "capture", lambda *a: (looks.append(a), capture(*a))[1])
+    context_and_degrees(colours, things, level="object", progress=False)
+    assert len(looks) == len(things)

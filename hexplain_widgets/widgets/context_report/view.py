@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets
 
-from ...diagnosis.context import discriminative_degrees, measure_context
+from ...diagnosis.context import context_and_degrees, measure_context
 from ...evidence import ContextSummary, DegreeSummary
 from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
@@ -55,12 +55,10 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
     def __init__(
         self, model: Any, images: Any, *, level: str, degrees: bool = True, **settings: Any
     ) -> None:
-        evidence: list[ContextEvidence] = [measure_context(model, images, level=level, **settings)]
         if degrees:
-            common = ("top_k", "seed", "progress", "stopped")
-            shared = {name: settings[name] for name in common if name in settings}
-            evidence.append(discriminative_degrees(model, images, **shared))
-        self._open(evidence)
+            self._open(context_and_degrees(model, images, level=level, **settings))
+        else:
+            self._open([measure_context(model, images, level=level, **settings)])
 
     @classmethod
     def from_evidence(cls, *evidence: Any) -> ContextReport:
