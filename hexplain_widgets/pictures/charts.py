@@ -124,7 +124,7 @@ def draw_chart(
     for place, words in _tick_words(chart):
         pen.text((point(place, low)[0], foot + 28), words, 20, SOFT, "ms")
     pen.text(((left + right) / 2, foot + 56), chart.x_name, 22, SOFT, "ms")
-    for name, values in reversed(chart.lines.items()):
+    for name, values in [*chart.lines.items()][::-1]:
         points = [point(float(a), float(b)) for a, b in zip(chart.x, values, strict=True)]
         pen.line(points, 1.2 * chart.widths[name], chart.colours[name])
     for i, name in enumerate(chart.lines):
