@@ -16,7 +16,8 @@ PORTRAIT = ("unclipped", "tied", "ranking")
 ADDED = {
     "Layer": ("layout",),
     **dict.fromkeys(("Node", "InferredConcept"), ("agreement_rest",)),
-    **dict.fromkeys(("InferenceComparison", "NeuronConcepts"), ("agreement_rests",)),
+    "InferenceComparison": ("agreement_rests", "weights"),
+    "NeuronConcepts": ("agreement_rests",),
     **dict.fromkeys(("ChannelPortrait", "FilterPortrait", "NeuronPortrait"), PORTRAIT),
 }
 
