@@ -15,6 +15,7 @@ import hexplain_widgets as hx
 PORTRAIT = ("unclipped", "tied", "ranking")
 ADDED = {
     "Layer": ("layout",),
+    "ContextSummary": ("named", "namings"),
     **dict.fromkeys(("Node", "InferredConcept"), ("agreement_rest",)),
     **dict.fromkeys(("InferenceComparison", "NeuronConcepts"), ("agreement_rests",)),
     **dict.fromkeys(("ChannelPortrait", "FilterPortrait", "NeuronPortrait"), PORTRAIT),

@@ -49,7 +49,7 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
 
     `images` is a concept set that is labelled at `level`; with `degrees` the discriminative degrees
     over the same images are measured too. `settings` are those of `measure_context` (`layer`,
-    `target`, `top_k`, `own`, `seed`). Raises what it raises.
+    `target`, `top_k`, `own`, `labels`, `seed`). Raises what it raises.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
     ) -> None:
         evidence: list[ContextEvidence] = [measure_context(model, images, level=level, **settings)]
         if degrees:
-            common = ("top_k", "seed", "progress", "stopped")
+            common = ("top_k", "labels", "seed", "progress", "stopped")
             shared = {name: settings[name] for name in common if name in settings}
             evidence.append(discriminative_degrees(model, images, **shared))
         self._open(evidence)
