@@ -11,6 +11,7 @@ from .data.hierarchy.hierarchy import Hierarchy
 from .data.mask_folders import MaskFolder
 from .decomposition.engine import Decomposer, decompose
 from .diagnosis.attacks import pgd
+from .diagnosis.confusion import measure_confusions
 from .diagnosis.context import discriminative_degrees, measure_context
 from .diagnosis.faithfulness import channel_means, measure_faithfulness
 from .diagnosis.localization import pointing_energy
@@ -23,10 +24,12 @@ from .evidence import (
     ChannelImportance,
     ChannelOverlap,
     ChannelPortrait,
+    ClassHeatMaps,
     ClassifierQuality,
     Concept,
     ConceptInference,
     ConceptScore,
+    ConfusionSummary,
     ContextSummary,
     Contributions,
     Decomposition,
@@ -66,6 +69,8 @@ from .widgets import (
     ChannelVenn,
     ConceptSunburst,
     ConceptTree,
+    ConfusionMatrix,
+    ContactSheet,
     ContextReport,
     ContributionReport,
     DecompositionTree,
@@ -94,6 +99,7 @@ __all__ = [
     "ChannelPortrait",
     "ChannelVenn",
     "Chip",
+    "ClassHeatMaps",
     "Classifier",
     "ClassifierQuality",
     "Concept",
@@ -101,6 +107,9 @@ __all__ = [
     "ConceptScore",
     "ConceptSunburst",
     "ConceptTree",
+    "ConfusionMatrix",
+    "ConfusionSummary",
+    "ContactSheet",
     "ContextReport",
     "ContextSummary",
     "ContributionReport",
@@ -151,6 +160,7 @@ __all__ = [
     "layers",
     "link_channels",
     "load",
+    "measure_confusions",
     "measure_context",
     "measure_faithfulness",
     "measure_randomisation",
