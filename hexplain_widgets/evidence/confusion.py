@@ -66,7 +66,8 @@ class ConfusionSummary(Evidence):
         if self.shared is None or self.weights is None:
             return ()
         at = np.flatnonzero(self.shared[:, 0] == pair).tolist()
-        return tuple((int(self.shared[i, 1]), *map(float, self.weights[i])) for i in at)
+        rows = ((self.shared[i, 1], *self.weights[i]) for i in at)
+        return tuple((int(k), float(label), float(named)) for k, label, named in rows)
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("label", "named", "images", "of", "share")]

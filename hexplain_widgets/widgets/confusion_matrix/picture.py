@@ -7,7 +7,18 @@ from PIL import Image
 
 from ...evidence import ConfusionSummary
 from ...pictures.colours import OURS
-from ...pictures.page import FINER, SOFT, WELL, WIDTH, Pen, finished, page_of, percent, short
+from ...pictures.page import (
+    FINER,
+    SOFT,
+    WELL,
+    WIDTH,
+    Number,
+    Pen,
+    finished,
+    page_of,
+    percent,
+    short,
+)
 
 _MARGIN, _HEAD, _ROW, _MOST = 56, 140, 76, 16
 _NAMES, _BAR, _SIDE = 620.0, 420.0, 64
@@ -29,7 +40,7 @@ def draw_confusions(evidence: ConfusionSummary) -> Image.Image:
     return finished(pen)
 
 
-def _pair(pen: Pen, evidence: ConfusionSummary, pair: int, y: float, most: int) -> None:
+def _pair(pen: Pen, evidence: ConfusionSummary, pair: int, y: Number, most: int) -> None:
     label, named = (short(name, 22) for name in evidence.names(pair))
     of = int(evidence.labelled[evidence.pairs[pair, 0]])
     count, share = int(evidence.counts[pair]), percent(float(evidence.shares[pair]))

@@ -10,6 +10,7 @@ import numpy as np
 import traitlets
 from PIL import Image
 
+from ...chip.engine import Chip
 from ...evidence import ClassHeatMaps
 from ...network.images import thumbnail
 from ...pictures.page import FINER, SOFT, WIDTH, finished, page_of, percent, short
@@ -25,7 +26,6 @@ from .._shared.payload import (
 )
 from .._shared.state import ViewState, finite, understood, whole
 from .._shared.view import View, check_evidence, settable, synced
-from .grid import FittedChip
 from .messages import SCALES
 from .picture import blended
 
@@ -73,7 +73,7 @@ class ContactSheet(View):
         most: int = 60,
         progress: bool = True,
     ) -> None:
-        if not isinstance(chip, FittedChip):
+        if not isinstance(chip, Chip):
             raise TypeError(
                 f"got {type(chip).__name__} as chip; expected a fitted Chip; make one with"
                 " Chip().fit(model, data)"

@@ -116,7 +116,10 @@ class Contacts {
 
   constructor(private readonly session: Session) {
     session.on((change) => {
-      if (change === "sheet") void this.load();
+      if (change === "sheet") {
+        this.built = "";
+        void this.load();
+      }
       this.draw();
     });
     this.resized.observe(this.element);
@@ -151,7 +154,6 @@ class Contacts {
 
   private async load(): Promise<void> {
     const { sheet } = this.session;
-    this.built = "";
     this.pictures = [];
     const read = filesOf(sheet.pictures).map(async (file, i) => {
       this.pictures[i] = pale(await bitmapOf(file));
@@ -163,9 +165,8 @@ class Contacts {
   private draw(): void {
     const { session } = this;
     const { shown, sheet } = session;
-    const shape = JSON.stringify([session.show, sheet.places, sheet.layer, sheet.index]);
-    if (shape !== this.built) {
-      this.built = shape;
+    if (session.show !== this.built) {
+      this.built = session.show;
       this.tiles.clear();
       fill(this.element, ...shown.map((i) => this.tile(i)), shown.length === 0 && nothing(session));
     }
