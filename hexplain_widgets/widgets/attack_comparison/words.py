@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,9 +13,11 @@ from scipy.special import expit
 from ...evidence import AttackedDecision, AttackedSet, HeatMap, Prediction
 from ...pictures.heat import concept_pictures
 from ...pictures.page import percent
+from .._shared.agreement import Check, Wording
 from .._shared.markup import SOFT, TEXT, figure
 
 MOST_MAGNIFIED = 1000
+TRUST = Wording("the order of the compared channels")
 MOST = 140  # pixels of a picture: images and peaks stand together on a laptop's page
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
 
@@ -49,6 +52,18 @@ def outcome(evidence: AttackedDecision) -> str:
     if evidence.came_through or goal is None:
         return f"{named}."
     return f"The attack did not reach {goal.name} ({percent(goal.probability)} after). {named}."
+
+
+def trust(before: Check | None, after: Check | None) -> tuple[Check | None, Wording]:
+    """Return the check of the image whose tree agrees less with ablation, and what it speaks of.
+
+    Nothing is said of both as long as one of them is not known.
+    """
+    if before is None or after is None:
+        return None, TRUST
+    each = (("Original", before), ("Adversarial", after))
+    name, lower = min(each, key=lambda one: 2.0 if one[1]["r"] is None else one[1]["r"])
+    return lower, replace(TRUST, subject=f"{name}, the lower of both")
 
 
 def pairs(evidence: AttackedDecision) -> tuple[tuple[str, float, float], ...]:

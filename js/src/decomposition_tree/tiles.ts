@@ -20,6 +20,8 @@ interface TileState {
   stub: boolean;
   label: string;
   name: string;
+  /** How weak the map is beside its siblings, in words; nothing where it is not. */
+  weak: string;
 }
 
 export const CANVAS = { near: 2 * TILE, far: TILE / 2 };
@@ -54,7 +56,7 @@ export function dressTile(tile: Tile, state: TileState): void {
   toggle.hidden = !state.expandable || state.stub;
   toggle.textContent = state.open ? "−" : "+";
   caption(element.querySelector(".hx-caption") as HTMLElement, node, state);
-  badges(element.querySelector(".hx-badges") as HTMLElement, node);
+  badges(element.querySelector(".hx-badges") as HTMLElement, node, state.weak);
 }
 
 function caption(element: HTMLElement, node: TreeNode, state: TileState): void {
@@ -80,7 +82,7 @@ function tick(share: number): HTMLElement {
   return made;
 }
 
-function badges(element: HTMLElement, node: TreeNode): void {
+function badges(element: HTMLElement, node: TreeNode, weak: string): void {
   const { also, negated, unclipped, activated } = node.facts;
   const mark = (text: string, title: string) => h("span", { class: "hx-badge", title }, text);
   element.replaceChildren(
@@ -89,6 +91,7 @@ function badges(element: HTMLElement, node: TreeNode): void {
       negated && mark("neg", "negative value, its negative was decomposed"),
       unclipped && mark("clip", "the value before the clip was decomposed"),
       activated === 0 && mark("ends", "no activated channel below"),
+      weak !== "" && mark("weak", weak),
     ].filter((badge): badge is HTMLElement => Boolean(badge)),
   );
 }
