@@ -127,7 +127,7 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
         )
         self._of_image: list[Any] = []
         self._of_set: list[Any] = []
-        super().__init__(layout=wide(grid_gap="8px"))
+        super().__init__(layout=wide(grid_gap="4px"))
         if one is not None:
             self._show_image(one)
         if several is not None:

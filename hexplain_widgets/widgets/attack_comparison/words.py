@@ -18,7 +18,7 @@ from .._shared.markup import SOFT, TEXT, figure
 
 MOST_MAGNIFIED = 1000
 TRUST = Wording("the order of the compared channels")
-MOST = 140  # pixels of a picture: images and peaks stand together on a laptop's page
+MOST = 136  # pixels of a picture: images and peaks stand together on a laptop's page
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
 
 
