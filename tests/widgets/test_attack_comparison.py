@@ -18,9 +18,9 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.diagnosis.attacks import pgd
 from hexplain_widgets.widgets import AttackComparison, DecompositionTree, show
-from hexplain_widgets.widgets._shared.tree_pair import TreePair
 from hexplain_widgets.widgets._shared.agreement import sentence
 from hexplain_widgets.widgets._shared.controls import CheckControls
+from hexplain_widgets.widgets._shared.tree_pair import TreePair
 from hexplain_widgets.widgets.attack_comparison.parts import AttackControls, ConceptControls
 from hexplain_widgets.widgets.attack_comparison.words import trust
 from tests.networks import image, plain

@@ -15,6 +15,7 @@ from ...pictures.heat import concept_pictures
 from ...pictures.page import percent
 from .._shared.agreement import Check, Wording
 from .._shared.markup import SOFT, TEXT, figure
+from .._shared.pages import STYLE
 
 MOST_MAGNIFIED = 1000
 TRUST = Wording("the order of the compared channels")
@@ -146,7 +147,8 @@ def header(evidence: AttackedDecision) -> str:
     said = "<br>".join(map(html.escape, (how, *evidence.notes)))
     weight = "600" if evidence.came_through else "400"
     return (
-        f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
+        f"{STYLE}<div style='{TEXT}'>"
+        f"<div role='status' style='font-size: 18px; font-weight: {weight}'>"
         f"{html.escape(outcome(evidence))}</div><div style='{SOFT}'>{said}</div></div>"
     )
 
