@@ -9,7 +9,9 @@ import ipywidgets
 
 # Themes write the names of pages that are not in front too faintly on their ground.
 STYLE = """<style>
-.jupyter-widgets.jupyter-widget-tab.hx-pages > .lm-TabBar .lm-TabBar-tab { color: var(--jp-ui-font-color1); }
+.jupyter-widgets.jupyter-widget-tab.hx-pages > .lm-TabBar .lm-TabBar-tab {
+  color: var(--jp-ui-font-color1);
+}
 </style>"""
 
 
