@@ -13,6 +13,7 @@ from .data.mask_folders import MaskFolder
 from .decomposition.baselines import channel_means
 from .decomposition.engine import Decomposer, decompose
 from .diagnosis.attacks import pgd
+from .diagnosis.confusion import measure_confusions
 from .diagnosis.context import discriminative_degrees, measure_context
 from .diagnosis.faithfulness import measure_faithfulness
 from .diagnosis.localization import pointing_energy
@@ -25,10 +26,12 @@ from .evidence import (
     ChannelImportance,
     ChannelOverlap,
     ChannelPortrait,
+    ClassHeatMaps,
     ClassifierQuality,
     Concept,
     ConceptInference,
     ConceptScore,
+    ConfusionSummary,
     ContextSummary,
     Contributions,
     Decomposition,
@@ -68,6 +71,8 @@ from .widgets import (
     ChannelVenn,
     ConceptSunburst,
     ConceptTree,
+    ConfusionMatrix,
+    ContactSheet,
     ContextReport,
     ContributionReport,
     DecompositionTree,
@@ -96,6 +101,7 @@ __all__ = [
     "ChannelPortrait",
     "ChannelVenn",
     "Chip",
+    "ClassHeatMaps",
     "Classifier",
     "ClassifierQuality",
     "Concept",
@@ -103,6 +109,9 @@ __all__ = [
     "ConceptScore",
     "ConceptSunburst",
     "ConceptTree",
+    "ConfusionMatrix",
+    "ConfusionSummary",
+    "ContactSheet",
     "ContextReport",
     "ContextSummary",
     "ContributionReport",
@@ -153,6 +162,7 @@ __all__ = [
     "layers",
     "link_channels",
     "load",
+    "measure_confusions",
     "measure_context",
     "measure_faithfulness",
     "measure_randomisation",

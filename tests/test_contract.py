@@ -95,6 +95,16 @@ def degrees(model: nn.Module, x: Tensor) -> Evidence:
     return hx.discriminative_degrees(model, [(x[0], 0), (x[0].flip(2), 1)], progress=False)
 
 
+def confusions(model: nn.Module, x: Tensor) -> Evidence:
+    return hx.measure_confusions(model, [(x[0], 0), (x[0].flip(2), 1)], progress=False)
+
+
+def contact_sheet(model: nn.Module, x: Tensor) -> Evidence:
+    data = [(x[0], 0), (x[0].flip(2), 1)]
+    engine = hx.Chip(gates_per_image=4).fit(model, data, progress=False)
+    return engine.class_heatmaps([image for image, _ in data])
+
+
 class Parts(list[LabelledPicture]):
     """A concept set of prepared images with one level."""
 
@@ -104,7 +114,7 @@ class Parts(list[LabelledPicture]):
 # A new engine is one line here.
 ENGINES: list[Engine] = [
     decomposition, exact_decomposition, chip, hint, chain, additive, filters, attack, context,
-    degrees,
+    degrees, confusions, contact_sheet,
 ]  # fmt: skip
 
 

@@ -115,6 +115,10 @@ LONG: dict[str, tuple[Call, str]] = {
     "Chip.agreement": (lambda m: m.chip.agreement("a", m.data), "CHIP: a without each channel"),
     "Chip.calibrate": (lambda m: m.chip.calibrate([(m.x, "a", m.box)]), "CHIP: maps to calibrate"),
     "Chip.heatmaps": (lambda m: m.chip.heatmaps(m.x), "CHIP: heatmaps"),
+    "Chip.class_heatmaps": (
+        lambda m: m.chip.class_heatmaps([m.x]),
+        "CHIP: heatmaps of images",
+    ),
     "Hint.fit": (lambda m: hx.Hint(layer="4").fit(m.clf, m.data, {"both": [0, 1]}), "fitting Hint"),
     "Hint.fit, classifiers": (
         lambda m: hx.Hint(layer="4").fit(m.clf, m.data, {"both": [0, 1]}),
@@ -191,6 +195,10 @@ LONG: dict[str, tuple[Call, str]] = {
             chain_world.classifier(), chain_world.Pictures([1, 2, 3]), level="part"
         ),
         "context: what maps lie on (part)",
+    ),
+    "measure_confusions": (
+        lambda m: hx.measure_confusions(m.clf, m.data),
+        "confusions: what is named what",
     ),
     "measure_faithfulness": (
         lambda m: hx.measure_faithfulness(m.clf, m.data[:1], layers=["4"]),

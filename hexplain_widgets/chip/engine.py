@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
 from ..arguments import SlowBar, Stop, at_least_one, never, positive, settled
-from ..data.samples import batches, length_of
+from ..data.samples import Batch, batches, length_of, picture_of_sample
 from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
     ChannelPortrait,
+    ClassHeatMaps,
     Faithfulness,
     HeatMap,
     HeatMapSheet,
@@ -34,7 +35,8 @@ from ..evidence import (
 )
 from ..evidence.faithfulness import faithfulness
 from ..fitting.engine import BaseEngine
-from ..network.classifier import Classifier
+from ..fitting.passes import until_stopped
+from ..network.classifier import Classifier, PreparedImage
 from ..network.localize import Truth, best_threshold
 from ..network.probed_image import ImageProbe, ProbedImage
 from ..provenance import versions
@@ -97,6 +99,44 @@ def _of_the_class(
             raise CancelledError
         if target in (batch.samples[0].labels or ()):
             yield batch.x
+
+
+def _sheet_images(
+    data: Any, classifier: Classifier, target: int | None, most: int
+) -> tuple[list[tuple[int, PreparedImage]], list[str]]:
+    """Return the first images, of labelled ones those of a class, with their places; and notes."""
+    chosen: list[tuple[int, PreparedImage]] = []
+    others = 0
+    for place, batch in enumerate(batches(data, classifier, size=1)):
+        labels = batch.samples[0].labels
+        if target is not None and labels is not None and target not in labels:
+            others += 1
+        elif len(chosen) == most:
+            more = f"The first {most} images are shown, and there are more (most=)."
+            return chosen, [*_passed_over(others), more]
+        else:
+            chosen.append((place, _prepared(batch, classifier)))
+    if not chosen:
+        raise ValueError(
+            f"got no image{' of the class' if others else ''} ({others} of other classes); expected"
+            " at least one; pass images of the class, or leave their labels out"
+        )
+    return chosen, _passed_over(others)
+
+
+def _passed_over(others: int) -> list[str]:
+    return [f"{others} images with another label are not shown."] if others else []
+
+
+def _prepared(batch: Batch, classifier: Classifier) -> PreparedImage:
+    (sample,) = batch.samples
+    return PreparedImage(batch.x, picture_of_sample(sample, classifier), sample.notes)
+
+
+def _named_most(images: Sequence[PreparedImage], classifier: Classifier) -> int:
+    """Return the class that most images are named, of several the first."""
+    named = [int(classifier.logits(image.x)[0].argmax()) for image in images]
+    return max(sorted(set(named)), key=named.count)
 
 
 def _narrowed(data: Any, target: int) -> Any:
@@ -482,6 +522,49 @@ class Chip(BaseEngine[ResponseStatistics]):
             maps=tuple(maps),
             provenance=provenance,
             localizations=tuple(boxes),
+        )
+
+    def class_heatmaps(
+        self,
+        images: Any,
+        target: Class | None = None,
+        layer: str | None = None,
+        *,
+        method: str = "CHIP",
+        most: int = 60,
+        progress: bool = True,
+        stopped: Stop | None = None,
+    ) -> ClassHeatMaps:
+        """Return where a class is in each of many images: a map of one layer and method each.
+
+        `images` are any data, of which the first `most` are taken; where they have labels, those of
+        the class. Default target: what the network names most of them; default layer: the deepest.
+        An interrupt, or `stopped` saying so, ends it after the maps so far. Raises like `explain`,
+        and ValueError where there is no image.
+        """
+        asked = None if target is None else self._importance.index(target)
+        chosen, notes = _sheet_images(images, self._network, asked, at_least_one("most", most))
+        index = _named_most([one for _, one in chosen], self._network) if asked is None else asked
+        name, drawn = self._importance.layer(layer).name, []
+        counted = SlowBar("CHIP: heatmaps of images", len(chosen), shown=progress)
+        with self._importance.until(stopped or never), counted:
+            for place, image in until_stopped(chosen, stopped, notes):
+                looked = self._look(image)
+                heatmap = heatmap_of(method, self._ask(looked, index, name), self._provenance())
+                drawn.append((place, heatmap, *looked.ranked_with(index)))
+                counted.update()
+        places, maps, first, likely = zip(*drawn, strict=True)
+        return ClassHeatMaps(
+            target=self.classes_[index],
+            index=index,
+            layer=maps[0].layer,
+            method=method,
+            maps=maps,
+            places=np.array(places),
+            predictions=first,
+            probabilities=np.array(likely),
+            provenance=self._provenance(),
+            notes=(*self._network.score_notes, *notes),
         )
 
     def _look(self, image: Any) -> ProbedImage:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..arguments import SlowBar, Stop, nearest, one_of, plain
-from ..data.concept_sets import ConceptSet, concept_set, label_maps
+from ..data.concept_sets import ConceptSet, LabelledImage, concept_set, label_maps
 from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
 from ..data.samples import Batch, Sample, batches, length_of
 from ..decomposition.decisions import (
@@ -158,9 +158,13 @@ def binarised(part: Part, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
 
 @dataclass(frozen=True)
 class _MapCounts:
-    """What one image's maps lie on: how many on each label (0: on none), there and by chance."""
+    """What one image's maps lie on: how many on each label (0: on none), there and by chance.
+
+    The image counts for the class `index`, and the network names it `named`.
+    """
 
     index: int
+    named: int
     labels: Int[np.ndarray, " n"]
     chance: Int[np.ndarray, " m"]
     present: Int[np.ndarray, " p"]
@@ -196,26 +200,29 @@ def measure_context(
     target: int | str | None = None,
     top_k: int = 3,
     own: Mapping[int | str, str] | None = None,
+    labels: Any = None,
     seed: int = 0,
     progress: bool = True,
     stopped: Stop | None = None,
 ) -> ContextSummary:
     """Return which labelled regions the maps of a network's decisions lie on (Fig. 13-14).
 
-    `images` is a concept set that is labelled at `level`. Each image's named class, or `target`, is
-    taken apart down to `layer` (default: the stage before the last, conv4_3 in VGG-16), each
-    decision into its `top_k` channels. Every activation map, at half of its maximum, is given the
-    label of the region with the largest IoU. A label of the class's own name is its object, and
-    the others its context; `own` says which label that is where the names differ. The paper leaves
-    open at which threshold maps are binarised (half, as where they are merged) and what chance
-    gives: the same maps at random places of the same images. An interrupt, or `stopped` saying so,
-    ends it after the images seen so far. Raises TypeError for what is no concept set, ValueError
-    for an unknown level, label or layer and where no image could be used, and what a Classifier
-    raises.
+    `images` is a concept set that is labelled at `level`. An image counts for the class that it is
+    labelled with: by `labels`, a mapping from the keys of items, or by the item's own `label` where
+    it has one. Without a label it counts for `target`, or for the class that the network names.
+    `target`, or else the class that an image counts for, is taken apart down to `layer` (default:
+    the stage before the last, conv4_3 in VGG-16), each decision into its `top_k` channels. Every
+    activation map, at half of its maximum, is given the label of the region with the largest IoU. A
+    label of the class's own name is its object, and the others its context; `own` says which label
+    that is where the names differ. The paper leaves open at which threshold maps are binarised
+    (half, as where they are merged) and what chance gives: the same maps at random places of the
+    same images. An interrupt, or `stopped` saying so, ends it after the images seen so far. Raises
+    TypeError for what is no concept set and labels without keys, ValueError for an unknown level,
+    label or layer and where no image could be used, and what a Classifier raises.
     """
     data = _labelled_at(concept_set(images), level)
     measurement = _ContextPass(
-        Classifier.of(model), data, level, layer, target, checked_top_k(top_k), seed
+        Classifier.of(model), data, level, layer, target, checked_top_k(top_k), seed, labels
     )
     owned = measurement.owned(own or {})
     notes: list[str] = []
@@ -232,13 +239,62 @@ def _labelled_at(data: ConceptSet, level: str) -> ConceptSet:
     return data
 
 
+class ItemLabels:
+    """The classes that the items of a concept set are labelled with.
+
+    `given` has them by key, as names or indices; an item that is not there has its own `label`,
+    if that is a class of the network. Raises what `Classifier.index_of` raises for what is none.
+    """
+
+    def __init__(self, classifier: Classifier, given: Any) -> None:
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                f"got labels={type(given).__name__}; expected a mapping from the keys of items to"
+                " classes, as what cannot be read is passed over; give {item.key: class}"
+            )
+        self._classifier, self._count = classifier, classifier.class_count or 2**31
+        self._given = {k: classifier.index_of(label, self._count) for k, label in given.items()}
+        self._unmet = set(self._given)
+        self._foreign = 0
+
+    def of(self, sample: Sample) -> int | None:
+        """Return the class of an item, None where it has none."""
+        key = sample.item.key
+        self._unmet.discard(key)
+        return self._given[key] if key in self._given else self._own(sample.item)
+
+    def _own(self, item: LabelledImage) -> int | None:
+        label = getattr(item, "label", None)
+        if label is None:
+            return None
+        try:
+            return self._classifier.index_of(label, self._count)
+        except (ValueError, IndexError, TypeError):
+            self._foreign += 1
+            return None
+
+    def notes(self) -> Iterator[str]:
+        """Say which labels were of no use."""
+        if self._unmet:
+            first = min(map(str, self._unmet))
+            yield f"{len(self._unmet)} of the labels given belong to no image, as {first!r}."
+        if self._foreign:
+            yield f"The label of {self._foreign} images is no class of the network."
+
+
 class _DecisionPass:
     """Takes the decisions of one network apart, image after image."""
 
     def __init__(
-        self, classifier: Classifier, target: int | str | None, top_k: int, seed: int
+        self,
+        classifier: Classifier,
+        target: int | str | None,
+        top_k: int,
+        seed: int,
+        labels: Any,
     ) -> None:
         self.classifier, self.target, self.top_k, self.seed = classifier, target, top_k, seed
+        self.labels = ItemLabels(classifier, {} if labels is None else labels)
         self.probe = Probe(classifier)
         self.left_out: Counter[str] = Counter()
         self.taken: Counter[str] = Counter()
@@ -256,15 +312,16 @@ class _DecisionPass:
         self.layers, self._said = capture.layers, capture.notes
         self.pictures.append(batch.samples[0].notes)
 
-    def _index(self, capture: Capture) -> int | None:
-        """Return the class that is taken apart, None where the network speaks against it."""
+    def _index(self, capture: Capture, label: int | None = None) -> int | None:
+        """Return the class that is taken apart, None where the network speaks against it.
+
+        That is the one asked for, else that of the label, else the one that the network names.
+        """
         logits = capture.logits[0]
-        index = (
-            int(logits.argmax())
-            if self.target is None
-            else self.classifier.index_of(self.target, len(logits))
-        )
-        score, named = float(logits[index]), index == int(logits.argmax())
+        asked = label if self.target is None else self.target
+        first = int(logits.argmax())
+        index = first if asked is None else self.classifier.index_of(asked, len(logits))
+        score, named = float(logits[index]), index == first
         if score > 0 or (named and score < 0):
             self.taken.update(("all", "named") if named else ("all",))
             return index
@@ -275,7 +332,10 @@ class _DecisionPass:
         omissions = (f"{n} images left out: {why}." for why, n in self.left_out.items())
         said = dict.fromkeys((*self.classifier.notes, *self._said))
         counted = self._counting()
-        return (*said, counted, *self._picture_notes(), *omissions, *notes)
+        return (
+            *(*said, counted, *self.labels.notes()),
+            *(*self._picture_notes(), *omissions, *notes),
+        )
 
     def _picture_notes(self) -> tuple[str, ...]:
         """Say what is unusual about pictures: of how many, and of the first of them."""
@@ -287,11 +347,28 @@ class _DecisionPass:
 
     def _counting(self) -> str:
         """Say what the images are counted for."""
+        labelled, every, named = (self.taken[what] for what in ("labelled", "all", "named"))
+        if labelled == every:
+            return f"Every image counts for its label{self._asked_for()}."
+        fallback = (
+            "the class that the network names, whatever it shows."
+            if self.target is None
+            else f"{self.target}, whatever it shows: {named} of {every} are named so by the"
+            " network."
+        )
+        if labelled:
+            return (
+                f"{labelled} of {every} images count for their label, the others, which have none,"
+                f" for {fallback}"
+            )
+        return f"Every image counts for {fallback}"
+
+    def _asked_for(self) -> str:
         if self.target is None:
-            return "Every image counts for the class that the network names, whatever it shows."
+            return ""
         return (
-            f"Every image counts for {self.target}, whatever it shows: {self.taken['named']} of"
-            f" {self.taken['all']} are named so by the network."
+            f"; taken apart is what speaks for {self.target} in all of them, {self.taken['named']}"
+            f" of {self.taken['all']} are named so by the network"
         )
 
     def _none_seen(self) -> ValueError:
@@ -326,8 +403,9 @@ class _ContextPass(_DecisionPass):
         target: int | str | None,
         top_k: int,
         seed: int,
+        labels: Any,
     ) -> None:
-        super().__init__(classifier, target, top_k, seed)
+        super().__init__(classifier, target, top_k, seed, labels)
         self._data, self._level, self._name = data, level, layer
         self._names = tuple(data.names[level])
         self._framing = Framing(classifier)
@@ -356,11 +434,7 @@ class _ContextPass(_DecisionPass):
         maps = self._maps_of(batch)
         if not maps:
             return None
-        capture = self._captured(batch, self._down(batch.x))
-        index = self._index(capture)
-        if index is None:
-            return None
-        return self._counts_on(batch.samples[0], maps, index, self._last(capture, index))
+        return self._counts_on(batch, maps, self._captured(batch, self._down(batch.x)), {})
 
     def counts_within(self, batch: Batch, whole: _ImageDecisions) -> _MapCounts | None:
         """Return what an image shows that was taken apart for its named class through all stages.
@@ -377,11 +451,8 @@ class _ContextPass(_DecisionPass):
         layers = whole.capture.layers[:depth]
         capture = replace(whole.capture, layers=layers, notes=self.probe.notes(batch.x, layers))
         self._keep(batch, capture)
-        index = self._index(capture)
-        if index is None:
-            return None
-        last = whole.chosen[depth - 1] if index == whole.index else self._last(capture, index)
-        return self._counts_on(batch.samples[0], maps, index, last)
+        known = {} if whole.index is None else {whole.index: whole.chosen[depth - 1]}
+        return self._counts_on(batch, maps, capture, known)
 
     def _maps_of(self, batch: Batch) -> Sequence[Int[np.ndarray, "_ _"]]:
         maps = label_maps(batch.samples[0].item, self._level, self._names)
@@ -396,14 +467,27 @@ class _ContextPass(_DecisionPass):
         return last
 
     def _counts_on(
-        self, sample: Sample, maps: Sequence[Int[np.ndarray, "_ _"]], index: int, last: Selection
-    ) -> _MapCounts:
+        self,
+        batch: Batch,
+        maps: Sequence[Int[np.ndarray, "_ _"]],
+        capture: Capture,
+        known: Mapping[int, Selection],
+    ) -> _MapCounts | None:
+        """Count the maps of an image; `known` are decisions that were taken apart before."""
+        (sample,) = batch.samples
+        label, named = self.labels.of(sample), int(capture.logits[0].argmax())
+        index = self._index(capture, label)
+        if index is None:
+            return None
+        self.taken["labelled"] += label is not None
+        last = known[index] if index in known else self._last(capture, index)
         size = (last.layer.shape[1], last.layer.shape[2])
         masks = np.array([binarised(part, size) for part in last.parts]).reshape(-1, *size)
         regions = shares(maps, size, window=self._framing.of(sample.item.image))
         draw = drawing(sample.key, "context", self.seed)
         return _MapCounts(
-            index,
+            index if label is None else label,
+            named,
             nearest_label(masks, regions),
             nearest_label(shifted_masks(masks, draw, DRAWS), regions),
             regions.labels[regions.values.any((1, 2))],
@@ -425,7 +509,7 @@ class _ContextPass(_DecisionPass):
         if not images:
             raise self._none_seen()
         classes = sorted({one.index for one in images})
-        count = len(self._names)
+        count, named = len(self._names), sorted({one.named for one in images})
         rows = [[one for one in images if one.index == index] for index in classes]
         counts, chance = (
             np.array([_counts([getattr(one, side) for one in row], count) for row in rows])
@@ -443,6 +527,8 @@ class _ContextPass(_DecisionPass):
             chance=chance[:, 1:] / DRAWS,
             present=present[:, 1:],
             own=np.array([self._own(index, owned) - 1 for index in classes]),
+            named=tuple(self.classifier.name(index) for index in named),
+            namings=np.array([[sum(one.named == n for one in row) for n in named] for row in rows]),
             provenance=self._provenance(
                 "context of decisions", {"level": self._level, "layer": self.layers[-1].name}
             ),
@@ -470,6 +556,7 @@ def discriminative_degrees(
     layers: Collection[str] | None = None,
     top_k: int = 3,
     counted: str = "images",
+    labels: Any = None,
     seed: int = 0,
     progress: bool = True,
     stopped: Stop | None = None,
@@ -478,7 +565,8 @@ def discriminative_degrees(
 
     `images` is any data of images or `(image, label)`. Each image's named class is taken apart down
     through `layers` (default: all stages), each decision into its `top_k` channels; an image counts
-    for its label, or for the class it is named where it has none. D = max_c N_c / sum_c N_c of
+    for its label, or for the class it is named where it has none; the labels of a concept set are
+    found as in `measure_context`. D = max_c N_c / sum_c N_c of
     every channel that is selected at all, and its mean over them, stand beside what they are when
     the images' classes are shuffled. The paper leaves open whether a channel that several decisions
     of an image select counts once (`counted="images"`) or each time ("decisions"), and over which
@@ -486,7 +574,9 @@ def discriminative_degrees(
     far. Raises ValueError for settings out of range, an unknown layer and where no image could be
     used, and what a Classifier raises.
     """
-    measurement = _DegreePass(Classifier.of(model), layers, checked_top_k(top_k), counted, seed)
+    measurement = _DegreePass(
+        Classifier.of(model), layers, checked_top_k(top_k), counted, seed, labels
+    )
     notes: list[str] = []
     counts = list(until_stopped(measurement.each(images, progress), stopped, notes))
     return measurement.summary(counts, notes)
@@ -502,8 +592,9 @@ class _DegreePass(_DecisionPass):
         top_k: int,
         counted: str,
         seed: int,
+        labels: Any,
     ) -> None:
-        super().__init__(classifier, None, top_k, seed)
+        super().__init__(classifier, None, top_k, seed, labels)
         self._names, self._counted = names, one_of("counted", counted, COUNTED)
 
     def each(self, images: Any, progress: bool) -> Iterator[_SelectionCounts]:
@@ -531,21 +622,14 @@ class _DegreePass(_DecisionPass):
         if whole.index is None:
             return None
         (sample,) = batch.samples
-        label = sample.label_for(whole.index)
+        label = sample.label_for(whole.index) if sample.item is None else self.labels.of(sample)
         self.taken["labelled"] += label is not None
         index = whole.index if label is None else label
         return _SelectionCounts(sample.key, index, tuple(map(self._times, whole.chosen)))
 
     def _counting(self) -> str:
-        labelled, every = self.taken["labelled"], self.taken["all"]
-        if labelled == every:
-            return "Every image counts for its label."
-        if not labelled:
-            return f"The images have no label. {super()._counting()}"
-        return (
-            f"{labelled} of {every} images count for their label, the others, which have none, for"
-            " the class that the network names."
-        )
+        said = super()._counting()
+        return said if self.taken["labelled"] else f"The images have no label. {said}"
 
     def _times(self, selection: Selection) -> Counter[int]:
         times = Counter(part.unit.channel for part in selection.parts)
@@ -584,6 +668,7 @@ def context_and_degrees(
     target: int | str | None = None,
     top_k: int = 3,
     own: Mapping[int | str, str] | None = None,
+    labels: Any = None,
     seed: int = 0,
     progress: bool = True,
     stopped: Stop | None = None,
@@ -594,8 +679,8 @@ def context_and_degrees(
     """
     classifier, top_k = Classifier.of(model), checked_top_k(top_k)
     data = _labelled_at(concept_set(images), level)
-    context = _ContextPass(classifier, data, level, layer, target, top_k, seed)
-    degree = _DegreePass(classifier, None, top_k, "images", seed)
+    context = _ContextPass(classifier, data, level, layer, target, top_k, seed, labels)
+    degree = _DegreePass(classifier, None, top_k, "images", seed, labels)
     owned = context.owned(own or {})
     notes: list[str] = []
     pairs = list(until_stopped(_both(context, degree, data, progress), stopped, notes))

@@ -11,11 +11,12 @@ from .attack import AttackedDecision, AttackedSet
 from .base import Evidence, Layer, LayerTable, Prediction, Provenance, Settings
 from .channels import ChannelImportance, ChannelOverlap, ChannelPortrait
 from .concepts import ClassifierQuality, Concept, ConceptScore, NeuronConcepts, NeuronPortrait
+from .confusion import ConfusionSummary
 from .context import ContextSummary, DegreeSummary, LayerDegrees
 from .decisions import Decomposition, Node
 from .failure import Failure, Occlusion
 from .faithfulness import ESTIMATORS, Faithfulness, FaithfulnessSummary, StepFaithfulness
-from .heat import HeatMap, HeatMapSheet, Localization
+from .heat import ClassHeatMaps, HeatMap, HeatMapSheet, Localization
 from .inference import ConceptInference, InferenceComparison, InferredConcept
 from .sanity import PixelCurves, RandomisationSummary
 
@@ -27,10 +28,12 @@ __all__ = [
     "ChannelImportance",
     "ChannelOverlap",
     "ChannelPortrait",
+    "ClassHeatMaps",
     "ClassifierQuality",
     "Concept",
     "ConceptInference",
     "ConceptScore",
+    "ConfusionSummary",
     "ContextSummary",
     "Contributions",
     "Decomposition",

@@ -22,7 +22,9 @@ class ContextSummary(Evidence):
     largest IoU: `counts[c, l]` maps of class `c` have label `labels[l]`, `elsewhere[c]` none.
     `chance` is what the same maps would have at random places of their images, a mean over draws.
     `present[c, l]` images of the class have the label at all. `own[c]` is the label of the class's
-    own object, -1 where the level has none of its name: the rest is its context.
+    own object, -1 where the level has none of its name: the rest is its context. Images count for
+    the class that they are labelled with, where they are; `namings[c, n]` of them are named
+    `named[n]` by the network.
     """
 
     level: str
@@ -37,6 +39,16 @@ class ContextSummary(Evidence):
     own: Int[np.ndarray, " c"]
     provenance: Provenance
     notes: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    namings: Int[np.ndarray, "c n"] | None = None
+
+    def namings_of(self, place: int) -> dict[str, int]:
+        """Return how many of a class's images the network names how, most frequent first."""
+        if self.namings is None:
+            return {}
+        row = self.namings[place]
+        order = np.argsort(-row, kind="stable").tolist()
+        return {self.named[n]: int(row[n]) for n in order if row[n]}
 
     @property
     def maps(self) -> Int[np.ndarray, " c"]:

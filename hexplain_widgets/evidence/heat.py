@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from .base import Evidence, Layer, Prediction, Provenance
 
@@ -71,3 +71,28 @@ class Localization(Evidence):
     provenance: Provenance
     iou: float | None = None
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ClassHeatMaps(Evidence):
+    """Where a class is in many images: one heatmap of each, of one layer and method.
+
+    `maps` stand in the order of the data, whose images `places` counts from 0. `predictions` is the
+    class that the network names each image, `probabilities` what it gives the class of the maps.
+    """
+
+    target: str
+    index: int
+    layer: str
+    method: str
+    maps: tuple[HeatMap, ...]
+    places: Int[np.ndarray, " n"]
+    predictions: tuple[Prediction, ...]
+    probabilities: Float[np.ndarray, " n"]
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    @property
+    def named_so(self) -> Bool[np.ndarray, " n"]:
+        """Whether the network names an image by the class of the maps."""
+        return np.array([one.index == self.index for one in self.predictions], dtype=bool)

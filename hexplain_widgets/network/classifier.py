@@ -416,6 +416,11 @@ class Classifier:
         return self._known.named(logits)
 
     @property
+    def finds_several(self) -> bool:
+        """Whether classes do not exclude one another, so that an image may have any number."""
+        return not self.read_as_two and self._known.shown == "sigmoid"
+
+    @property
     def read_as_two(self) -> bool:
         """Whether the network's only output decides between two classes."""
         return self.reading is not None and self.reading.two

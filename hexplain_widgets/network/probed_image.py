@@ -59,6 +59,11 @@ class ProbedImage:
         """Return the strongest classes, likeliest first."""
         return tuple(self._probe.classifier.ranked(self._capture.logits[0], top))
 
+    def ranked_with(self, index: int) -> tuple[Prediction, float]:
+        """Return the strongest class, and the probability of another."""
+        logits, classifier = self._capture.logits[0], self._probe.classifier
+        return classifier.ranked(logits, 1)[0], classifier.prediction(logits, index).probability
+
     def index_of(self, target: int | str | None) -> int:
         """Return the index of a class by name or index; the strongest class for None."""
         logits = self._capture.logits[0]

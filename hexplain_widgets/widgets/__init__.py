@@ -7,6 +7,7 @@ from .channels.matrix import ChannelMatrix as ChannelMatrix
 from .channels.venn import ChannelVenn as ChannelVenn
 from .concept_inference.view import ConceptSunburst as ConceptSunburst
 from .concept_inference.view import ConceptTree as ConceptTree
+from .confusion_matrix.view import ConfusionMatrix as ConfusionMatrix
 from .context_report.view import ContextReport as ContextReport
 from .contribution_report.view import ContributionReport as ContributionReport
 from .decomposition_tree.view import DecompositionTree as DecompositionTree
@@ -14,6 +15,7 @@ from .failure_analysis.view import FailureAnalysis as FailureAnalysis
 from .faithfulness_report.view import FaithfulnessReport as FaithfulnessReport
 from .filter_labeler.view import FilterLabeler as FilterLabeler
 from .inference_space.view import InferenceSpace as InferenceSpace
+from .layer_heatmaps.contact_sheet import ContactSheet as ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps as LayerHeatmaps
 from .neuron_concept_graph.view import NeuronConceptGraph as NeuronConceptGraph
 from .show import show as show

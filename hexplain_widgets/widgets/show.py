@@ -12,7 +12,9 @@ from ..evidence import (
     AttackedSet,
     ChannelImportance,
     ChannelOverlap,
+    ClassHeatMaps,
     ConceptInference,
+    ConfusionSummary,
     ContextSummary,
     Contributions,
     Decomposition,
@@ -30,6 +32,7 @@ from .attack_comparison.view import AttackComparison
 from .channels.matrix import ChannelMatrix
 from .channels.venn import ChannelVenn
 from .concept_inference.view import ConceptTree
+from .confusion_matrix.view import ConfusionMatrix
 from .context_report.view import ContextReport
 from .contribution_report.view import ContributionReport
 from .decomposition_tree.view import DecompositionTree
@@ -37,6 +40,7 @@ from .failure_analysis.view import FailureAnalysis
 from .faithfulness_report.view import FaithfulnessReport
 from .filter_labeler.view import FilterLabeler
 from .inference_space.view import InferenceSpace
+from .layer_heatmaps.contact_sheet import ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps
 from .neuron_concept_graph.view import NeuronConceptGraph
 
@@ -51,6 +55,8 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     ChannelImportance: ChannelMatrix.from_evidence,
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
+    ClassHeatMaps: ContactSheet.from_evidence,
+    ConfusionSummary: ConfusionMatrix.from_evidence,
     ContextSummary: ContextReport.from_evidence,
     Contributions: ContributionReport.from_evidence,
     DegreeSummary: ContextReport.from_evidence,

@@ -46,7 +46,7 @@ from tests.widgets.made_heatmaps import made_sheet
 from tests.widgets.made_hint import MadeHint
 from tests.widgets.made_inference import made_inference
 from tests.widgets.made_space import made_comparison
-from tests.widgets.made_views import MADE, SAVED, made_view
+from tests.widgets.made_views import LATER, MADE, SAVED, made_view
 
 AXE = Path(__file__).parents[2] / "js" / "node_modules" / "axe-core" / "axe.min.js"
 MEASURES = Path(__file__).with_name("laptop.js")
@@ -111,6 +111,8 @@ MADE_LONG: dict[str, Callable[[], Any]] = {
     "AttackComparison": lambda: show(long(made_attack())),
     "AttackComparison of a set": lambda: AttackComparison.from_evidence(long(made_set())),
     "OcclusionBrush": lambda: OcclusionBrush(long(made_failure(occlusion=made_occlusion()))),
+    "ConfusionMatrix": lambda: show(long(load(LATER / "ConfusionSummary.hx"))),
+    "ContactSheet": lambda: show(long(load(LATER / "ClassHeatMaps.hx"))),
     "ContextReport": lambda: made_view("ContextReport"),
     "ContextReport of degrees": lambda: made_view("ContextReport of degrees"),
     "FaithfulnessReport": lambda: made_view("FaithfulnessReport"),

@@ -117,6 +117,27 @@ def test_a_chosen_neuron_shows_its_concepts_and_its_regions_ringed(view: View) -
     view.notebook.wait_kernel("graph.concept is not None", True)
 
 
+def test_a_click_on_a_neuron_moves_the_panel_to_it(view: View) -> None:
+    view.page.set_viewport_size({"width": 1400, "height": 720})
+    view.concept("dog").click()
+    view.notebook.wait_kernel("graph.concept", "dog")
+    panel = view.details.evaluate_handle("panel => panel")
+    assert panel.evaluate("panel => panel.scrollTop") == 0
+    number = view.strongest("animal")
+    view.neuron(number).click()
+    expect(view.details.get_by_role("heading", name=f"Neuron #{number}")).to_be_in_viewport()
+    view.page.wait_for_function(
+        """panel => {
+          const section = panel.querySelector("[aria-label=Neuron]").getBoundingClientRect();
+          const end = panel.scrollHeight - panel.clientHeight - panel.scrollTop;
+          const away = section.top - panel.getBoundingClientRect().top;
+          return panel.scrollTop > 0 && (Math.abs(away) < 2 || end < 2);
+        }""",
+        arg=panel,
+    )
+    view.page.set_viewport_size({"width": 1400, "height": 1900})
+
+
 def test_a_doubtful_classifier_is_grey_without_links_until_it_is_chosen(view: View) -> None:
     cat = view.concept("cat")
     expect(cat).to_have_class(re.compile("hx-doubtful"))

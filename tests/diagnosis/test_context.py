@@ -338,6 +338,7 @@ SETTINGS = {
     "a class for all": {"target": "tree"},
     "the shallowest stage": {"layer": "1", "top_k": 1},
     "a layer between stages": {"layer": "3"},
+    "labels of some": {"labels": {"0": "lake", "2": "tree"}},
 }
 
 
@@ -371,3 +372,71 @@ def test_an_image_is_looked_at_once_for_both(
     monkeypatch.setattr(Probe, "capture", lambda *a: (looks.append(a), capture(*a))[1])
     context_and_degrees(colours, things, level="object", progress=False)
     assert len(looks) == len(things)
+
+
+class Labelled(LabelledPicture):
+    """A picture that says of itself what it shows."""
+
+    label = "tree"
+
+
+def _of_keys(things: Things) -> dict[str, str]:
+    return {one.key: "ball" if int(one.key) < 3 else "tree" for one in things}
+
+
+def test_images_count_for_their_label_and_are_said_to_be_named_otherwise(colours, things) -> None:
+    # the fourth ball is labelled a tree: nothing in it is green, so that nothing speaks for a tree
+    green = picture(6, (1,), (3, 4))
+    blue_tree = Things([*things, green])
+    labels = {**_of_keys(things), "6": "ball"}
+    found = hx.measure_context(colours, blue_tree, level="object", labels=labels, progress=False)
+    assert (found.classes, found.images.tolist()) == (("ball", "tree"), [3, 2])
+    assert found.notes[-1].startswith("2 images left out: its class has no positive logit")
+    assert "Every image counts for its label." in found.notes
+    for c, name in enumerate(found.classes):
+        assert found.namings_of(c) == {name: found.images[c]}
+
+
+def test_one_class_asked_for_is_counted_by_the_labels_given(colours, things) -> None:
+    labels = _of_keys(things)
+    found = hx.measure_context(
+        colours, things, level="object", target="ball", labels=labels, progress=False
+    )
+    # of four images in which something speaks for a ball three are labelled so, one is a tree
+    assert (found.classes, found.images.tolist()) == (("ball", "tree"), [3, 1])
+    assert found.counts.tolist() == [[3, 3, 0, 0, 0], [1, 1, 0, 0, 0]]
+    assert [found.namings_of(c) for c in (0, 1)] == [{"ball": 3}, {"ball": 1}]
+    assert any("what speaks for ball in all of them, 4 of 4 are named so" in n for n in found.notes)
+
+
+def test_the_own_label_of_an_item_counts_and_one_of_no_class_is_said(colours, things) -> None:
+    own = [Labelled(one.key, one.image, one.masks) for one in things]
+    found = hx.measure_context(colours, Things(own), level="object", progress=False)
+    assert (found.classes, found.images.tolist()) == (("tree",), [2])
+    other = hx.Classifier(colours.model, classes=("golf", "oak"))
+    found = hx.measure_context(other, Things(own), level="object", progress=False)
+    assert found.images.tolist() == [4, 2]
+    assert "The label of 6 images is no class of the network." in found.notes
+
+
+def test_labels_of_no_image_are_said_and_unknown_ones_refused(colours, things) -> None:
+    def asked(labels):
+        return hx.measure_context(
+            colours, things, level="object", labels=labels, layer="1", progress=False
+        )
+
+    found = asked({"0": "ball", "nine": "tree"})
+    assert "1 of the labels given belong to no image, as 'nine'." in found.notes
+    assert any(
+        note.startswith("1 of 6 images count for their label, the ot") for note in found.notes
+    )
+    with pytest.raises(ValueError, match="got the unknown class 'bat'"):
+        asked({"0": "bat"})
+    with pytest.raises(TypeError, match="got labels=list; expected a mapping from the keys"):
+        asked(["ball"] * 6)
+
+
+def test_degrees_count_a_concept_set_by_its_labels(colours, things) -> None:
+    found = hx.discriminative_degrees(colours, things, labels=_of_keys(things), progress=False)
+    assert (found.classes, found.images.tolist()) == (("ball", "tree"), [3, 3])
+    assert found.notes[-1] == "Every image counts for its label."

@@ -15,6 +15,7 @@ import hexplain_widgets as hx
 PORTRAIT = ("unclipped", "tied", "ranking")
 ADDED = {
     "Layer": ("layout",),
+    "ContextSummary": ("named", "namings"),
     **dict.fromkeys(("Node", "InferredConcept"), ("agreement_rest",)),
     "InferenceComparison": ("agreement_rests", "weights"),
     "NeuronConcepts": ("agreement_rests",),

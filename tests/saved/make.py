@@ -4,7 +4,7 @@
 
 The files that are kept were written by hexplain_widgets 0.1.0 when all of its modules lay in one
 folder. They are what users have on their discs: they are opened by every later version, and never
-written again. A later version that saves more adds a folder of its own.
+written again. A later version that saves more adds a folder of its own, as `later` (`write_later`).
 """
 
 from __future__ import annotations
@@ -189,6 +189,13 @@ def write_explainers(folder: Path, clf: hx.Classifier) -> Iterator[hx.Evidence]:
     other.save(folder / "AdditiveExplainer_own.hx")
 
 
+def of_classes(clf: hx.Classifier, chip: hx.Chip) -> Iterator[hx.Evidence]:
+    data = world.pictures()
+    confusions = hx.measure_confusions(clf, data, chip=chip, top=2, progress=False)
+    yield replace(confusions, portraits=smaller(confusions.portraits))
+    yield chip.class_heatmaps([image for image, _ in data], "house", most=4)
+
+
 def write_expected(folder: Path, kept: dict[str, hx.Evidence]) -> None:
     """Note what each file holds, a line for each."""
     lines = [
@@ -235,6 +242,17 @@ def without_bundles(notebook: dict[str, Any]) -> dict[str, Any]:
             if part in model["state"]:
                 model["state"][part] = names[model["state"][part]]
     return notebook
+
+
+def write_later(folder: Path) -> None:
+    """Write evidence of the kinds that came later, from the Chip that was kept."""
+    folder.mkdir(parents=True)
+    clf = world.classifier()
+    chip = hx.Chip.load(Path(__file__).with_name("Chip.hx"), clf)
+    kept = {f"{type(one).__name__}.hx": one for one in of_classes(clf, chip)}
+    for name, evidence in kept.items():
+        hx.save(evidence, folder / name)
+    write_expected(folder, kept)
 
 
 def main(folder: Path) -> None:

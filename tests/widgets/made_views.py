@@ -11,12 +11,15 @@ from hexplain_widgets.widgets import ChannelBars, ConceptSunburst, show
 from hexplain_widgets.widgets.failure_analysis.brush import OcclusionBrush
 
 SAVED = Path(__file__).parents[1] / "saved"
+LATER = SAVED / "later"  # evidence of kinds that came after the others were written
 SHOWN = {
     "AttackComparison": "AttackedDecision",
     "AttackComparison of a set": "AttackedSet",
     "ChannelMatrix": "ChannelImportance",
     "ChannelVenn": "ChannelOverlap",
     "ConceptTree": "ConceptInference",
+    "ConfusionMatrix": "ConfusionSummary",
+    "ContactSheet": "ClassHeatMaps",
     "ContextReport": "ContextSummary",
     "ContextReport of degrees": "DegreeSummary",
     "ContributionReport": "Contributions",
@@ -39,4 +42,10 @@ MADE: dict[str, tuple[str, Callable[[Any], Any]]] = {
 def made_view(name: str) -> Any:
     """Return a view that shows saved evidence, without a model."""
     kind, make = MADE[name]
-    return make(load(SAVED / f"{kind}.hx"))
+    return make(load(file_of(kind)))
+
+
+def file_of(kind: str) -> Path:
+    """Return the file of saved evidence of a kind."""
+    early = SAVED / f"{kind}.hx"
+    return early if early.is_file() else LATER / early.name

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import ipywidgets
@@ -16,8 +18,11 @@ from torch import Tensor, nn
 import hexplain_widgets as hx
 from hexplain_widgets.diagnosis.attacks import pgd
 from hexplain_widgets.widgets import AttackComparison, DecompositionTree, show
+from hexplain_widgets.widgets._shared.agreement import sentence
+from hexplain_widgets.widgets._shared.controls import CheckControls
 from hexplain_widgets.widgets._shared.tree_pair import TreePair
 from hexplain_widgets.widgets.attack_comparison.parts import AttackControls, ConceptControls
+from hexplain_widgets.widgets.attack_comparison.words import trust
 from tests.networks import image, plain
 from tests.widgets.answers import Answers
 from tests.widgets.made import MARKUP
@@ -135,7 +140,62 @@ def test_a_saved_view_says_what_it_takes_to_attack(saved: AttackComparison) -> N
         saved.over([])
 
 
+def check_of(r: float, count: int = 12) -> dict:
+    return {"r": r, "rest": r, "count": count, "parts": "channels"}
+
+
+def test_of_both_images_the_one_that_agrees_less_is_said() -> None:
+    check, wording = trust(check_of(0.95), check_of(0.42))
+    assert sentence(check, wording) == (
+        "Adversarial, the lower of both: the order of the compared channels cannot be trusted."
+    )
+    check, wording = trust(check_of(0.81), check_of(0.97))
+    assert sentence(check, wording) == (
+        "Original, the lower of both: the order of the compared channels can be trusted."
+    )
+
+
+def test_nothing_is_said_of_both_as_long_as_one_is_not_checked() -> None:
+    assert sentence(*trust(check_of(0.9), None)) == (
+        "Whether the order of the compared channels can be trusted is not checked."
+    )
+
+
+def test_saved_trees_that_were_checked_give_the_sentence() -> None:
+    def checked(tree: hx.Decomposition, r: float) -> hx.Decomposition:
+        return replace(tree, root=replace(tree.root, agreement=r, agreement_rest=r))
+
+    one = made_attack()
+    known = replace(one, before=checked(one.before, 0.9), after=checked(one.after, 0.6))
+    view = AttackComparison.from_evidence(known)
+    assert "the lower of both: the order of the compared channels can be trusted in p" in (
+        only(view, CheckControls).line
+    )
+    view.close()
+
+
+def test_a_saved_view_that_was_not_checked_says_what_that_takes(saved: AttackComparison) -> None:
+    found = only(saved, CheckControls)
+    assert "is not checked" in found.line
+    assert "needs the model" in found.line
+    assert found.check.disabled
+
+
 # live
+
+
+def test_the_button_checks_both_trees(live: AttackComparison) -> None:
+    found = only(live, CheckControls)
+    assert "is not checked" in found.line
+    found.check.click()
+    eventually(lambda: "the lower of both" in found.line)
+    eventually(lambda: found.cancel.disabled)
+    checks = [tree.root_check for tree in trees(live)]
+    assert found.line.count("r = ") >= 1
+    assert sentence(*trust(*checks)) in html.unescape(found.line)
+    assert found.check.disabled
+    live.attack(norm="l2", budget=0.5, steps=2)
+    assert "is not checked" in found.line  # the new image was not
 
 
 def test_the_trees_are_live_and_of_the_classes_named(live: AttackComparison) -> None:
@@ -465,12 +525,17 @@ def test_a_tree_of_another_class_is_not_taken_for_the_evidence(live: AttackCompa
     assert live.evidence.before.target.index != other.index
 
 
+def threads_at_work() -> int:
+    """How many threads there are; that of bars comes with the first one, and stays."""
+    return sum(one.name != "tqdm_monitor" for one in threading.enumerate())
+
+
 def test_closing_leaves_no_widget_and_no_thread_behind() -> None:
-    before, threads = set(_instances), threading.active_count()
+    before, threads = set(_instances), threads_at_work()
     view = AttackComparison(plain(), image(16), images=[image(16)], top_k=1, hint=MadeFinder())
     view.over(progress=False)
     view.attack(steps=1)
     view.look_for("plant")
     view.close()
     assert [one for key, one in _instances.items() if key not in before] == []
-    eventually(lambda: threading.active_count() <= threads)
+    eventually(lambda: threads_at_work() <= threads)

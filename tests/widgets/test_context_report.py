@@ -138,6 +138,17 @@ def test_bars_have_the_object_first_and_then_what_is_around_it(context) -> None:
     assert bars.colours == [ITSELF, AROUND, AROUND]
 
 
+def test_what_the_network_names_the_images_stands_beside_the_class(context, tmp_path) -> None:
+    named = replace(
+        context, named=("bird", "boat", "car"), namings=np.array([[4, 1, 1], [0, 9, 0]])
+    )
+    assert bars_of(context, 0).told == "6 images, 10 maps"
+    assert bars_of(named, 0).told == "6 images, 10 maps; 4 named so, 1 boat and 1 more"
+    assert bars_of(named, 1).told == "9 images, 10 maps"
+    assert "<td>bird 4, boat 1, car 1</td>" in context_table(named)
+    assert load(save(named, tmp_path / "n.hx")) == named
+
+
 def test_marks_of_chance_lie_across_their_bars(context) -> None:
     figure = figure_of_bars(bars_of(context, 0), 0.7)
     bars, marks = figure.marks

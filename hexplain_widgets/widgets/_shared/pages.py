@@ -7,10 +7,22 @@ from typing import Any
 
 import ipywidgets
 
+# Themes write the names of pages that are not in front too faintly on their ground.
+STYLE = """<style>
+.jupyter-widgets.jupyter-widget-tab.hx-pages > .lm-TabBar .lm-TabBar-tab {
+  color: var(--jp-ui-font-color1);
+}
+</style>"""
+
 
 def pages() -> Any:
-    """Return tabs that have the width of the view; `turn` fills them."""
-    return ipywidgets.Tab(layout=ipywidgets.Layout(width="auto"))
+    """Return tabs that have the width of the view; `turn` fills them.
+
+    A view shows `STYLE` beside them.
+    """
+    made = ipywidgets.Tab(layout=ipywidgets.Layout(width="auto"))
+    made.add_class("hx-pages")
+    return made
 
 
 def turn(tabs: Any, parts: Mapping[str, Any]) -> None:

@@ -141,7 +141,7 @@ def _figure() -> Any:
         stroke_width=1.5,
         visible=False,
     )
-    return upright_bars(bars, [lines], label="peak", left=52, height="165px")
+    return upright_bars(bars, [lines], label="peak", left=52, height="144px")
 
 
 def _legend(title: str) -> str:

@@ -27,6 +27,8 @@ from ...pictures.page import (
     stacked,
     swatches,
 )
+from .._shared.agreement import sentence
+from ..decomposition_tree.payload import checks_payload
 from ..decomposition_tree.picture import draw_decomposition
 from .charts import AFTER, BEFORE, ordinal
 from .words import (
@@ -37,10 +39,11 @@ from .words import (
     peaks_words,
     set_words,
     size_words,
+    trust,
 )
 
 Path = tuple[int, ...]
-HEAD = 200
+HEAD = 220
 
 
 def draw_attack(
@@ -71,6 +74,8 @@ def _image_part(one: AttackedDecision) -> Image.Image:
     pen.text((MARGIN, 80), short(outcome(one), 100), 38)
     pen.text((MARGIN, 124), size_words(one), 26, SOFT)
     pen.text((MARGIN, 160), short(attack_words(one), 130), 26, SOFT)
+    roots = (checks_payload(tree).get("") for tree in (one.before, one.after))
+    pen.text((MARGIN, 192), short(sentence(*trust(*roots)), 150), 22, SOFT)
     change, factor = magnified(one.change)
     before, after = one.before.target, one.after.target
     captions = [

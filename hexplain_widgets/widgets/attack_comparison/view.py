@@ -13,15 +13,17 @@ import ipywidgets
 
 from ...data.samples import length_of
 from ...diagnosis.attacks import TOP, Attack, Norm, attack_of
-from ...evidence import AttackedDecision, AttackedSet
+from ...evidence import AttackedDecision, AttackedSet, Decomposition
+from .._shared.agreement import Check
 from .._shared.composite import Composite, wide
-from .._shared.controls import Requests
+from .._shared.controls import CheckControls, Requests
 from .._shared.conversation import Content, Stop, answering
 from .._shared.export import Exportable
 from ..decomposition_tree.view import DecompositionTree
 from .engine import AttackEngine, AttackOutcome, pgd_with
 from .parts import AttackControls, ConceptControls, ImagePanel, SetPanel
 from .picture import draw_attack
+from .words import trust
 
 
 class AttackComparison(Exportable, Composite, ipywidgets.VBox):
@@ -113,13 +115,19 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
                 "attack": self._answer_attack,
                 "over": self._answer_over,
                 "concept": self._answer_concept,
+                "check": self._answer_check,
             }
         )
         self._controls = None if engine is None else self._made_controls(engine, requests)
         self._choice = None if engine is None else _made_choice(engine, requests)
+        self._trust = CheckControls(
+            missing="model" if engine is None else "",
+            check=lambda: requests.begin(self._trust, "check", "Checking against ablation"),
+            cancel=lambda: requests.cancel(self._trust),
+        )
         self._of_image: list[Any] = []
         self._of_set: list[Any] = []
-        super().__init__(layout=wide(grid_gap="8px"))
+        super().__init__(layout=wide(grid_gap="4px"))
         if one is not None:
             self._show_image(one)
         if several is not None:
@@ -245,20 +253,31 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
         """Return all that the view is made of, shown or not."""
         if self._requests is None:
             return []
-        parts = [*self._trees, *self._image.every(), *self._set.every()]
+        parts = [*self._trees, *self._image.every(), *self._set.every(), self._trust]
         return [*parts, self._controls, self._choice]
 
     # what is shown
 
     def _show_image(self, one: AttackedDecision) -> None:
         below = self._image.show(one, self._trees, self._choice)
+        for tree in self._trees:
+            tree.observe(self._say_trust, "checks")
+        self._say_trust()
         controls = [] if self._controls is None else [self._controls]
         if self._controls is not None:
             self._controls.take({**one.provenance.settings, "seed": one.provenance.seed})
         if self._choice is not None:
             self._choice.take(one.concept[0].target)
-        self._of_image = [self._image.head, *controls, *below]
+        self._of_image = [self._image.head, self._trust, *controls, *below]
         self.children = [*self._of_image, *self._of_set]
+
+    def _say_trust(self, _: object = None) -> None:
+        """Say how far the channels that are compared agree with ablation, in both images."""
+        with self._lock:
+            if self._one is None:
+                return
+            named = (self._one.before, self._one.after)
+            self._trust.show(*trust(*map(_own_check, self._trees, named)))
 
     def _show_set(self, several: AttackedSet) -> None:
         self._of_set = self._set.show(several)
@@ -339,9 +358,19 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
         self._run_over(self._images, stopped, progress=False)
         return {}
 
+    def _answer_check(self, _: Content, stopped: Stop) -> Mapping[str, Any]:
+        for tree in self._trees:
+            tree.check_root(stopped)
+        return {}
+
     def _answer_concept(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         self._run_concept(content["concept"], stopped)
         return {}
+
+
+def _own_check(tree: DecompositionTree, named: Decomposition) -> Check | None:
+    """What is known of a tree, as long as it takes apart the class that the image is named."""
+    return tree.root_check if tree.evidence.target.index == named.target.index else None
 
 
 def _made_choice(engine: AttackEngine, requests: Requests) -> ConceptControls | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,10 +13,13 @@ from scipy.special import expit
 from ...evidence import AttackedDecision, AttackedSet, HeatMap, Prediction
 from ...pictures.heat import concept_pictures
 from ...pictures.page import percent
+from .._shared.agreement import Check, Wording
 from .._shared.markup import SOFT, TEXT, figure
+from .._shared.pages import STYLE
 
 MOST_MAGNIFIED = 1000
-MOST = 140  # pixels of a picture: images and peaks stand together on a laptop's page
+TRUST = Wording("the order of the compared channels")
+MOST = 136  # pixels of a picture: images and peaks stand together on a laptop's page
 _WRAPPED = "text-align: left; overflow-wrap: anywhere; min-width: 8em"
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
 
@@ -50,6 +54,18 @@ def outcome(evidence: AttackedDecision) -> str:
     if evidence.came_through or goal is None:
         return f"{named}."
     return f"The attack did not reach {goal.name} ({percent(goal.probability)} after). {named}."
+
+
+def trust(before: Check | None, after: Check | None) -> tuple[Check | None, Wording]:
+    """Return the check of the image whose tree agrees less with ablation, and what it speaks of.
+
+    Nothing is said of both as long as one of them is not known.
+    """
+    if before is None or after is None:
+        return None, TRUST
+    each = (("Original", before), ("Adversarial", after))
+    name, lower = min(each, key=lambda one: 2.0 if one[1]["r"] is None else one[1]["r"])
+    return lower, replace(TRUST, subject=f"{name}, the lower of both")
 
 
 def pairs(evidence: AttackedDecision) -> tuple[tuple[str, float, float], ...]:
@@ -132,7 +148,8 @@ def header(evidence: AttackedDecision) -> str:
     said = "<br>".join(map(html.escape, (how, *evidence.notes)))
     weight = "600" if evidence.came_through else "400"
     return (
-        f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: {weight}'>"
+        f"{STYLE}<div style='{TEXT}'>"
+        f"<div role='status' style='font-size: 18px; font-weight: {weight}'>"
         f"{html.escape(outcome(evidence))}</div><div style='{SOFT}'>{said}</div></div>"
     )
 

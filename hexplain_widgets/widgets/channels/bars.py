@@ -92,9 +92,11 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         self._class.layout.width = _room(names)
         self._heading = ipywidgets.HTML()
         self._search: Any = _search(names) if len(names) > MANY_NAMES else None
-        self._top = ipywidgets.IntSlider(
+        # a slider of ipywidgets has no name for who cannot see it
+        self._top = ipywidgets.BoundedIntText(
             value=min(top, count), min=1, max=count, description="Channels", continuous_update=False
         )
+        self._top.layout.width = "160px"
         self._chosen = ipywidgets.Dropdown(description="Chosen")
         self._where = ipywidgets.Dropdown(options=[evidence.layer], description="Layer")
         self._problem, self._table = ipywidgets.HTML(), ipywidgets.HTML()

@@ -50,7 +50,7 @@ def bars_of(summary: ContextSummary, place: int) -> LabelBars:
     around = summary.context(place, MOST_LABELS)
     at = [own, *around] if own >= 0 else list(around)
     count, maps = int(summary.images[place]), int(summary.maps[place])
-    told = f"{count} image{'' if count == 1 else 's'}, {maps} maps"
+    told = f"{count} image{'' if count == 1 else 's'}, {maps} maps{named_so(summary, place)}"
     return LabelBars(
         summary.classes[place],
         told,
@@ -59,6 +59,20 @@ def bars_of(summary: ContextSummary, place: int) -> LabelBars:
         summary.chance_shares[place, at],
         np.array([i == own for i in at], dtype=bool),
     )
+
+
+def named_so(summary: ContextSummary, place: int) -> str:
+    """Return what the network names the images of a class, nothing where it names all of them so.
+
+    The class itself is said first, of others the most frequent.
+    """
+    names = summary.namings_of(place)
+    own = names.pop(summary.classes[place], 0)
+    if not names:
+        return ""
+    other, times = next(iter(names.items()))
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"; {own} named so, {times} {short(other, _NAME)}{more}"
 
 
 def degree_chart(summary: DegreeSummary) -> LineChart:

@@ -49,7 +49,7 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
 
     `images` is a concept set that is labelled at `level`; with `degrees` the discriminative degrees
     over the same images are measured too. `settings` are those of `measure_context` (`layer`,
-    `target`, `top_k`, `own`, `seed`). Raises what it raises.
+    `target`, `top_k`, `own`, `labels`, `seed`). Raises what it raises.
     """
 
     def __init__(

@@ -86,7 +86,7 @@ def _legend() -> str:
 
 def context_table(summary: ContextSummary) -> str:
     """Return all classes with the labels that their maps lie on, as a table to unfold."""
-    heads = ("class", "images", "maps", "itself", "around it (by chance)")
+    heads = ("class", "images", "named by the network", "maps", "itself", "around it (by chance)")
     head = "".join(f"<th scope='col'>{name}</th>" for name in heads)
     rows = "".join(_context_row(summary, c) for c in range(len(summary.classes)))
     found = (
@@ -105,7 +105,9 @@ def _context_row(summary: ContextSummary, c: int) -> str:
     around = ", ".join(
         f"{html.escape(summary.labels[i])} {value(i)}" for i in summary.context(c, 5)
     )
-    cells = (summary.images[c], summary.maps[c], value(own) if own >= 0 else "–", around or "–")
+    named = ", ".join(f"{html.escape(name)} {n}" for name, n in summary.namings_of(c).items())
+    itself = value(own) if own >= 0 else "–"
+    cells = (summary.images[c], named or "–", summary.maps[c], itself, around or "–")
     row = "".join(f"<td>{cell}</td>" for cell in cells)
     return f"<tr><th scope='row'>{html.escape(summary.classes[c])}</th>{row}</tr>"
 

@@ -193,6 +193,19 @@ class DecompositionTree(View):
         self._replace(engine, stopped)
         return {"method": method}
 
+    @property
+    def root_check(self) -> dict[str, Any] | None:
+        """How far the decision's own channels agree with ablation, None as long as nobody knows."""
+        return self.checks.get(dotted(()))
+
+    def check_root(self, stopped: Stop) -> None:
+        """Take the decision's channels out one by one, unless that was done, and say what came.
+
+        Raises ValueError without a model, CancelledError once `stopped` says yes.
+        """
+        if self.root_check is None:
+            self._check({"path": []}, stopped)
+
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         path = messages.path_in(content, self._evidence)
         faithfulness = self._ask("to check against ablation").faithfulness(self._evidence, path)

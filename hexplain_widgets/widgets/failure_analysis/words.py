@@ -15,6 +15,7 @@ from ...pictures.heat import concept_pictures, pale
 from ...pictures.page import percent
 from .._shared.agreement import Wording, faithfulness_fields, sentence, trust_line, weakly
 from .._shared.markup import SOFT, TEXT, figure, scrolling
+from .._shared.pages import STYLE
 
 # Okabe and Ito's vermilion and blue, told apart by the colour-blind
 WRONG, RIGHT = "#d55e00", "#0072b2"
@@ -113,7 +114,7 @@ def head(failure: Failure) -> str:
     said = f"<div>{html.escape(f'{decides(failure)} {removed(failure)}')}</div>"
     notes = "".join(f"<div style='{SOFT}'>{html.escape(line)}</div>" for line in failure.notes)
     return (
-        f"<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: 600'>"
+        f"{STYLE}<div style='{TEXT}'><div role='status' style='font-size: 18px; font-weight: 600'>"
         f"{html.escape(outcome(failure))}</div>{trust_line(_check(failure), TRUST)}{said}{notes}"
         "</div>"
     )

@@ -94,19 +94,24 @@ def overlay(
     """Return a map over its image, `size` `(width, height)` pixels; a picture as it is."""
     if cell.heatmap.picture is not None:
         return Image.fromarray(cell.heatmap.picture).resize(size, Image.Resampling.BICUBIC)
+    kept = cell.heatmap.values if state.signed else np.maximum(cell.heatmap.values, 0)
+    return blended(kept, image, size, largest, state.opacity)
+
+
+def blended(
+    values: Float[np.ndarray, "mh mw"],
+    image: UInt8[np.ndarray, "h w 3"],
+    size: tuple[int, int],
+    largest: float,
+    opacity: float = OPACITY,
+) -> Image.Image:
+    """Return values as heat over the pale image, `size` `(width, height)` pixels."""
     ground = Image.fromarray(pale(image)).resize(size, Image.Resampling.BILINEAR)
-    over = heat(_scaled(cell.heatmap.values, image.shape[:2], state, largest))
-    over[..., 3] = np.rint(over[..., 3] * state.opacity)
+    over = heat(upsampled(values.astype(np.float64), (image.shape[0], image.shape[1])) / largest)
+    over[..., 3] = np.rint(over[..., 3] * opacity)
     layer = Image.fromarray(over).resize(size, Image.Resampling.BILINEAR)
     ground.paste(layer, mask=layer.getchannel("A"))
     return ground
-
-
-def _scaled(
-    values: Float[np.ndarray, "mh mw"], size: tuple[int, ...], state: GridState, largest: float
-) -> Float[np.ndarray, "h w"]:
-    kept = values if state.signed else np.maximum(values, 0)
-    return upsampled(kept.astype(np.float64), (size[0], size[1])) / largest
 
 
 def draw_heatmaps(grid: HeatmapGrid, state: GridState) -> Image.Image:

@@ -1,7 +1,7 @@
 // Channels that classes share: circles or columns, the table of regions, and a region's channels.
 import "./channel_venn.css";
 import type { AnyModel } from "@anywidget/types";
-import { choiceOf, layerSelect } from "../lib/controls.ts";
+import { channelField, choiceOf, layerSelect } from "../lib/controls.ts";
 import { fill, h } from "../lib/dom.ts";
 import { type Banner, view, workLine, workOf } from "../lib/view.ts";
 import { layerName } from "../lib/words.ts";
@@ -58,12 +58,16 @@ function header(session: Session, agreement: HTMLElement): HTMLElement {
   };
   session.on((change) => (change === "overlap" || change === "busy") && show());
   show();
+  const channels = channelField("channel", (one) => session.seek(one), session.complain);
+  const offer = () => channels.offer(session.listed);
+  session.on((change) => change === "overlap" && offer());
+  offer();
   const title = h("h2", { class: "hx-title" }, h("b", {}, "Shared channels"), where);
   return h(
     "header",
     { class: "hx-header" },
     h("div", {}, title, agreement),
-    h("div", { class: "hx-tools" }, session.live && layers.element),
+    h("div", { class: "hx-tools" }, channels.element, session.live && layers.element),
   );
 }
 

@@ -8,9 +8,22 @@ import { ringsKey } from "./gauge.ts";
 import { header } from "./header.ts";
 import { Panel } from "./panel.ts";
 import { conceptChecks, inferring, Session, type State } from "./session.ts";
-import { conceptList } from "./words.ts";
+import { conceptList, weakness } from "./words.ts";
 
 const EMPTY = "No concept was found that the decision rests on.";
+
+/** Under each chart how weak the map in its middle is beside those of its level. */
+function sayWeak(session: Session, charts: HTMLElement): void {
+  for (const figure of charts.querySelectorAll<HTMLElement>(".hx-chart")) {
+    const set = Number(figure.dataset.set);
+    const many = (session.sets[set]?.images ?? 0) > 0; // an album has no map
+    const weak = many ? "" : weakness(session.zoom, session, set);
+    const caption = figure.querySelector("figcaption");
+    const line = caption?.querySelector(".hx-weak") ?? h("span", { class: "hx-of-it hx-weak" });
+    line.textContent = weak;
+    caption?.append(line);
+  }
+}
 
 function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () => void {
   const session = new Session(model, (error) => banner.show(error));
@@ -20,8 +33,9 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const empty = h("p", { class: "hx-empty" }, EMPTY);
   const update = () => {
     empty.hidden = session.inference.root.children.length > 0;
+    sayWeak(session, charts.element);
   };
-  session.on((change) => change === "inference" && update());
+  session.on((change) => (change === "inference" || change === "arrangement") && update());
   update();
   const legend = h("div", { class: "hx-legend" }, empty, ringsKey());
   const tools = h("div", { class: "hx-buttons" }, charts.sheet.hint);

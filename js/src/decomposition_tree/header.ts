@@ -70,13 +70,18 @@ export class Header {
     this.element.classList.toggle("hx-still", !this.session.live);
   }
 
-  /** What is to be known of the whole tree: the first note on its line, the others on opening it. */
+  /** What is to be known of the whole tree: the first note on its line, all of them at the pointer,
+   * and the others below it on opening it, as where the keyboard comes to it. */
   private writeNotes(): void {
-    const [first, ...others] = this.session.tree.payload.notes;
+    const { notes } = this.session.tree.payload;
+    const [first, ...others] = notes;
     this.notes.hidden = first === undefined;
     if (first === undefined) return;
     const more = others.length > 0 ? h("small", {}, `+${others.length}`) : null;
-    const summary = h("summary", {}, h("span", {}, first), more);
+    const summary = h("summary", { title: notes.join("\n") }, h("span", {}, first), more);
+    summary.addEventListener("focus", () => {
+      if (summary.matches(":focus-visible")) this.notes.open = true;
+    });
     fill(this.notes, summary, ...others.map((text) => h("p", {}, text)));
   }
 

@@ -17,7 +17,7 @@ import { centred, Minimap } from "./minimap.ts";
 import { type Change, type Session, shownChildren } from "./session.ts";
 import { CANVAS, dressTile, makeTile, placeHeads, type Tile } from "./tiles.ts";
 import type { TreeNode } from "./tree.ts";
-import { nodeName, spoken } from "./words.ts";
+import { nodeName, spoken, weakness } from "./words.ts";
 
 const STUB = 0.3;
 const MARGIN = 14;
@@ -141,6 +141,7 @@ export class Stage {
   private updateTile(key: string): void {
     const { tree, arrangement, open } = this.session;
     const node = tree.nodes.get(key) as TreeNode;
+    const weak = weakness(node, this.session.words);
     const tile = this.tiles.get(key) ?? makeTile(node);
     tile.node = node;
     if (!this.tiles.has(key)) this.plane.append(tile.element);
@@ -150,7 +151,8 @@ export class Stage {
       open: open.has(key) && node.children.length > 0,
       expandable: this.session.expandable(node),
       stub: arrangement.hidden.has(key),
-      label: spoken(node, tree),
+      label: [spoken(node, tree), weak].filter(Boolean).join(", "),
+      weak,
       name: node.parent ? `#${node.facts.channel}` : nodeName(node, tree),
     });
   }

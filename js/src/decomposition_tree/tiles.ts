@@ -1,7 +1,7 @@
 // The tiles of nodes, and the names of the stages at the head of their columns or above their rows.
 import { h, setAttribute, short } from "../lib/dom.ts";
 import type { Place, Transform } from "../lib/plane.ts";
-import { percent } from "../lib/words.ts";
+import { percent, shortened } from "../lib/words.ts";
 import { type Direction, pitch, TILE } from "./geometry.ts";
 import { estimatedShare, type Layer, type Tree, type TreeNode } from "./tree.ts";
 import { levelName } from "./words.ts";
@@ -20,6 +20,8 @@ interface TileState {
   stub: boolean;
   label: string;
   name: string;
+  /** How weak the map is beside its siblings, in words; nothing where it is not. */
+  weak: string;
 }
 
 export const CANVAS = { near: 2 * TILE, far: TILE / 2 };
@@ -54,7 +56,7 @@ export function dressTile(tile: Tile, state: TileState): void {
   toggle.hidden = !state.expandable || state.stub;
   toggle.textContent = state.open ? "−" : "+";
   caption(element.querySelector(".hx-caption") as HTMLElement, node, state);
-  badges(element.querySelector(".hx-badges") as HTMLElement, node);
+  badges(element.querySelector(".hx-badges") as HTMLElement, node, state.weak);
 }
 
 function caption(element: HTMLElement, node: TreeNode, state: TileState): void {
@@ -67,10 +69,24 @@ function caption(element: HTMLElement, node: TreeNode, state: TileState): void {
   const foretold = estimatedShare(node);
   if (foretold !== null) bar.append(tick(foretold));
   element.replaceChildren(
-    short(state.name, "hx-channel"),
+    node.parent ? short(state.name, "hx-channel") : decisionName(state.name),
     (node.parent && h("span", { class: "hx-percent" }, percent(node.facts.share))) || "",
     node.parent ? bar : "",
   );
+}
+
+const ROOM = 93; // pixels of a caption
+const LETTERS = "650 13.5px";
+
+/** The name of the decision, shortened in its middle by what its letters measure. */
+function decisionName(name: string): HTMLElement {
+  const own = getComputedStyle(document.documentElement).getPropertyValue("--jp-ui-font-family");
+  const pen = h("canvas").getContext("2d");
+  if (pen) pen.font = `${LETTERS} ${own || "system-ui, sans-serif"}`;
+  const fits = (text: string) => (pen?.measureText(text).width ?? 0) <= ROOM;
+  let text = name;
+  for (let most = name.length - 1; most > 1 && !fits(text); most--) text = shortened(name, most);
+  return h("span", { class: "hx-channel", title: name }, text);
 }
 
 /** Where on the bar of what was measured the gradient's estimate stands. */
@@ -80,7 +96,7 @@ function tick(share: number): HTMLElement {
   return made;
 }
 
-function badges(element: HTMLElement, node: TreeNode): void {
+function badges(element: HTMLElement, node: TreeNode, weak: string): void {
   const { also, negated, unclipped, activated } = node.facts;
   const mark = (text: string, title: string) => h("span", { class: "hx-badge", title }, text);
   element.replaceChildren(
@@ -89,6 +105,7 @@ function badges(element: HTMLElement, node: TreeNode): void {
       negated && mark("neg", "negative value, its negative was decomposed"),
       unclipped && mark("clip", "the value before the clip was decomposed"),
       activated === 0 && mark("ends", "no activated channel below"),
+      weak !== "" && mark("weak", weak),
     ].filter((badge): badge is HTMLElement => Boolean(badge)),
   );
 }

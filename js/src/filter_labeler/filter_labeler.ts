@@ -17,7 +17,7 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const details = new Details(session, painter, () => grid.focus());
   const keys = new LabelKeys(session, grid, details);
   root.append(
-    new Header(session, keys.sheet.hint).element,
+    new Header(session, keys.sheet.hint, () => grid.focus()).element,
     h("div", { class: "hx-body" }, grid.element, details.element),
     keys.sheet.element,
   );

@@ -1,5 +1,5 @@
 // What the view shows, how far it has come, and which filters are in the grid.
-import { choiceOf } from "../lib/controls.ts";
+import { channelField, choiceOf } from "../lib/controls.ts";
 import { button, fill, h } from "../lib/dom.ts";
 import { partChoice, partsInUse, progress, shownFilters } from "./choice.ts";
 import { labelsFile } from "./payload.ts";
@@ -24,8 +24,22 @@ export class Header {
   constructor(
     private readonly session: Session,
     keys: HTMLElement,
+    look: () => void,
   ) {
     const { sheet } = session;
+    const filters = channelField(
+      "filter",
+      (filter) => {
+        if (!session.order.includes(filter)) session.showOnly("all");
+        session.choose(filter);
+        look();
+      },
+      session.complain,
+    );
+    const offer = () =>
+      filters.offer([...sheet.shown.keys()], (filter) => session.names[filter] ?? "");
+    session.on((change) => change === "names" && offer());
+    offer();
     this.choice = choiceOf("Which filters", SHOWN, (show) => session.showOnly(show));
     this.parts.addEventListener("change", () => session.showOnly(this.parts.value));
     keys.setAttribute("aria-label", "Keys");
@@ -52,6 +66,7 @@ export class Header {
         { class: "hx-labeler-tools" },
         this.choice.element,
         this.parts,
+        filters.element,
         h(
           "div",
           { class: "hx-folds" },

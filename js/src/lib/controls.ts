@@ -317,3 +317,36 @@ export function searchField(
   });
   return field.element;
 }
+
+/** A field that finds a channel by its number, or by its name where it has one. */
+export interface ChannelField {
+  readonly element: HTMLElement;
+  /** Offer these channels from now on. */
+  offer(channels: readonly number[], named?: (channel: number) => string): void;
+}
+
+/** `choose` is called with a channel that is offered; what is none is complained of. */
+export function channelField(
+  kind: string,
+  choose: (channel: number) => void,
+  complain: (words: string) => void,
+): ChannelField {
+  const names: string[] = [];
+  let offered: readonly number[] = [];
+  const take = (found: string | number) => {
+    const channel = typeof found === "number" ? offered[found] : undefined;
+    if (channel !== undefined) choose(channel);
+    else
+      complain(
+        `No ${kind} here is called ${found}; a number or a name was expected; ` +
+          "type a part of it and choose from the list.",
+      );
+  };
+  return {
+    element: searchField(`Find a ${kind}`, names, take, false),
+    offer: (channels, named = () => "") => {
+      offered = channels;
+      names.splice(0, names.length, ...channels.map((one) => `#${one} ${named(one)}`.trim()));
+    },
+  };
+}

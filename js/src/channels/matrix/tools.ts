@@ -1,7 +1,13 @@
 // The choices of the matrix: how it is sorted and scaled, the scale itself, and the readout.
 
 import { tickMarks } from "../../lib/colours.ts";
-import { type Choice, layerSelect, searchField, selectOf } from "../../lib/controls.ts";
+import {
+  type Choice,
+  channelField,
+  layerSelect,
+  searchField,
+  selectOf,
+} from "../../lib/controls.ts";
 import { button, fill, h } from "../../lib/dom.ts";
 import { followTheme, onDark } from "../../lib/theme.ts";
 import { layerName, number } from "../../lib/words.ts";
@@ -79,6 +85,17 @@ export function toolbar(session: Session, grid: Grid): HTMLElement {
       channel: session.channel ?? (session.columns[Math.floor(grid.window.x)] as number),
     });
   };
+  const channels = channelField(
+    "channel",
+    (channel) => {
+      session.choose(channel);
+      grid.reveal({ row: session.row, channel });
+    },
+    session.complain,
+  );
+  const offer = () => channels.offer([...Array(session.payload.channels).keys()]);
+  session.on((change) => change === "matrix" && offer());
+  offer();
   return h(
     "div",
     { class: "hx-toolbar", role: "toolbar", "aria-label": "The matrix" },
@@ -87,6 +104,7 @@ export function toolbar(session: Session, grid: Grid): HTMLElement {
     scaled.element,
     each.element,
     searchField("Find a class", session.names, (found) => void find(found)),
+    channels.element,
     h(
       "span",
       { class: "hx-zoom" },

@@ -125,6 +125,18 @@ export class Session extends CheckedSession<State, Change> {
     return this.regions.find((one) => channel !== null && one.channels.includes(channel)) ?? null;
   }
 
+  /** The channels of all regions, by number. */
+  get listed(): number[] {
+    return this.regions.flatMap(({ channels }) => channels).sort((a, b) => a - b);
+  }
+
+  /** Look at a channel: its region, and in it the channel. */
+  seek(channel: number): void {
+    const region = this.regions.find(({ channels }) => channels.includes(channel));
+    if (region) this.look(region);
+    this.choose(channel);
+  }
+
   look(region: Region): void {
     this.arrange({ region: this.lasting(region) });
   }

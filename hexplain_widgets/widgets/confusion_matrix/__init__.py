@@ -1,0 +1,1 @@
+"""The view of who is taken for whom."""
