@@ -131,7 +131,7 @@ def test_a_click_on_a_neuron_moves_the_panel_to_it(view: View) -> None:
           const section = panel.querySelector("[aria-label=Neuron]").getBoundingClientRect();
           const end = panel.scrollHeight - panel.clientHeight - panel.scrollTop;
           const away = section.top - panel.getBoundingClientRect().top;
-          return panel.scrollTop > 0 && (Math.abs(away) < 2 || end < 2);
+          return Math.abs(away) < 2 || (away > 0 && end < 2);
         }""",
         arg=panel,
     )
