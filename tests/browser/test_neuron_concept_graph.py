@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, expect
 
+from hexplain_widgets.widgets import NeuronConceptGraph
 from tests.browser.lab import SCREENSHOTS, Desk, Notebook, Theme, button
 from tests.browser.offline import OfflinePage
+from tests.widgets.made_hint import MadeHint, images
 
 MADE = """
 from hexplain_widgets.widgets.neuron_concept_graph.view import NeuronConceptGraph
@@ -117,25 +119,25 @@ def test_a_chosen_neuron_shows_its_concepts_and_its_regions_ringed(view: View) -
     view.notebook.wait_kernel("graph.concept is not None", True)
 
 
-def test_a_click_on_a_neuron_moves_the_panel_to_it(view: View) -> None:
-    view.page.set_viewport_size({"width": 1400, "height": 720})
-    view.concept("dog").click()
-    view.notebook.wait_kernel("graph.concept", "dog")
-    panel = view.details.evaluate_handle("panel => panel")
-    assert panel.evaluate("panel => panel.scrollTop") == 0
-    number = view.strongest("animal")
-    view.neuron(number).click()
-    expect(view.details.get_by_role("heading", name=f"Neuron #{number}")).to_be_in_viewport()
-    view.page.wait_for_function(
-        """panel => {
+def test_a_click_on_a_neuron_moves_the_panel_to_it(
+    open_page: Callable[..., OfflinePage], tmp_path: Path
+) -> None:
+    made = NeuronConceptGraph(MadeHint(), images=images(3))
+    made.export_html(tmp_path / "g.html")
+    made.close()
+    page = open_page(tmp_path / "g.html").page
+    page.set_viewport_size({"width": 1400, "height": 720})
+    page.locator(".hx-concept[data-concept='dog']").click()
+    expect(page.locator(".hx-details").get_by_role("heading", name="dog")).to_be_visible()
+    page.locator(".hx-neuron").nth(3).click()
+    page.wait_for_function(
+        """() => {
+          const panel = document.querySelector(".hx-details");
           const section = panel.querySelector("[aria-label=Neuron]").getBoundingClientRect();
-          const end = panel.scrollHeight - panel.clientHeight - panel.scrollTop;
           const away = section.top - panel.getBoundingClientRect().top;
-          return panel.scrollTop > 0 && (Math.abs(away) < 2 || end < 2);
-        }""",
-        arg=panel,
+          return panel.scrollTop > 0 && Math.abs(away) < 2;
+        }"""
     )
-    view.page.set_viewport_size({"width": 1400, "height": 1900})
 
 
 def test_a_doubtful_classifier_is_grey_without_links_until_it_is_chosen(view: View) -> None:

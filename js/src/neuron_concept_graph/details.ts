@@ -72,10 +72,10 @@ export class Details {
     this.neuron.hidden = channel === null;
     if (concept >= 0) this.drawConcept(concept);
     if (channel !== null) this.drawNeuron(channel);
-    this.bringUp(concept, channel);
     this.picture();
     this.chart.show();
     this.chartHead.hidden = session.layers.length < 2;
+    this.bringUp(concept, channel); // once all that stands above it has its height
   }
 
   /** Bring what was chosen last to the top of the panel. */
