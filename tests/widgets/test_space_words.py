@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hexplain_widgets.evidence import InferenceComparison
-from hexplain_widgets.widgets.inference_space.words import p_words, remarks, verdict
+from hexplain_widgets.widgets.inference_space.words import LENGTHS, p_words, remarks, verdict
 from tests.widgets.made_space import made_comparison
 
 NAMES = ("a", "b", "c", "d")
@@ -119,9 +119,15 @@ def test_p_values_are_never_called_zero(p: float, words: str) -> None:
     ],
 )
 def test_flat_directions_are_said(variance: tuple[float, ...], words: str) -> None:
-    (said,) = remarks(made_comparison(explained_variance=np.array(variance)))
+    said, _ = remarks(made_comparison(explained_variance=np.array(variance)))
     assert words in said
 
 
 def test_nothing_is_said_where_no_direction_is_flat() -> None:
-    assert remarks(made_comparison(explained_variance=np.array((0.6, 0.3, 0.1)))) == []
+    found = remarks(made_comparison(explained_variance=np.array((0.6, 0.3, 0.1))))
+    assert found == [LENGTHS["unit"]]
+
+
+@pytest.mark.parametrize("kind", LENGTHS)
+def test_it_is_said_which_weights_are_compared(kind: str) -> None:
+    assert remarks(made_comparison(weights=kind))[-1] == LENGTHS[kind]

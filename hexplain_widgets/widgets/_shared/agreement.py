@@ -73,7 +73,7 @@ def faithfulness_fields(
         "rest": six_digits_or_none(found.rest),
         "count": len(found.drops),
         "parts": found.parts,
-        "instead": instead,
+        **({"instead": instead} if instead else {}),
         "images": found.images,
         "seconds": six_digits(found.seconds),
     }
