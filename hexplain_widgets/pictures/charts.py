@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from .colours import RANDOM
 from .page import INK, LINE, SOFT, Number, Pen, short
 
 CHART, PANEL = 300.0, 480.0  # height of bars, and of a chart of lines with its words
@@ -36,14 +37,22 @@ class LineChart:
         return even_ticks(float(values.min()), float(values.max()))
 
     @property
-    def widths(self) -> dict[str, float]:
-        """How wide each line is: a line below another that hides it is seen on both sides of it."""
+    def layers(self) -> list[tuple[str, Float[np.ndarray, " p"], float]]:
+        """Return lines with their widths from the lowest to the one on top, none of them hidden.
+
+        A line below another that lies on it is seen on both sides; those of chance are dashed, on
+        top.
+        """
         near = SAME * float(self.ticks[-1] - self.ticks[0])
-        widths: dict[str, float] = {}
-        for name, values in self.lines.items():
-            above = [widths[one] for one in widths if _meet(values, self.lines[one], near)]
-            widths[name] = max(above, default=0.0) + (4.0 if above else LINE_WIDTH)
-        return widths
+        dashed = [name for name in self.lines if self.colours[name] == RANDOM]
+        layers = [(name, self.lines[name], LINE_WIDTH) for name in dashed]
+        for name in [one for one in self.lines if one not in dashed]:
+            values = self.lines[name]
+            above = [
+                w for one, other, w in layers if one not in dashed and _meet(values, other, near)
+            ]
+            layers.append((name, values, max(above, default=0.0) + (4.0 if above else LINE_WIDTH)))
+        return layers[::-1]
 
 
 def _meet(one: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"], near: float) -> bool:
@@ -124,9 +133,9 @@ def draw_chart(
     for place, words in _tick_words(chart):
         pen.text((point(place, low)[0], foot + 28), words, 20, SOFT, "ms")
     pen.text(((left + right) / 2, foot + 56), chart.x_name, 22, SOFT, "ms")
-    for name, values in [*chart.lines.items()][::-1]:
+    for name, values, width in chart.layers:
         points = [point(float(a), float(b)) for a, b in zip(chart.x, values, strict=True)]
-        pen.line(points, 1.2 * chart.widths[name], chart.colours[name])
+        pen.line(points, 1.2 * width, chart.colours[name])
     for i, name in enumerate(chart.lines):
         colour = chart.colours[name]
         pen.box((right + 20, top + 34 * i + 8), (22, 5), colour)

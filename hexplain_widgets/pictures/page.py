@@ -69,6 +69,16 @@ def stage_name(layer: Layer) -> str:
     return layer.name if layer.stage is None else f"Stage {layer.stage}"
 
 
+def number(value: SupportsFloat, digits: int = 3) -> str:
+    """Return a number of so many digits, and of all digits before the point.
+
+    >>> print(number(1280), number(84.46), number(0.00012345), number(-999.6))
+    1280 84.5 0.000123 -1000
+    """
+    plain = float(value)
+    return f"{plain:.0f}" if abs(plain) >= 10**digits - 0.5 else f"{plain:.{digits}g}"
+
+
 def percent(share: float) -> str:
     """Return a share as a percentage of two figures."""
     value = 100 * share

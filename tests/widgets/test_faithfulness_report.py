@@ -12,6 +12,7 @@ from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
 import hexplain_widgets as hx
+from hexplain_widgets.pictures.colours import OURS, RANDOM
 from hexplain_widgets.widgets._shared.markup import legend
 from hexplain_widgets.widgets.faithfulness_report.charts import (
     masked_chart,
@@ -120,12 +121,21 @@ def test_every_chart_holds_its_numbers(summary) -> None:
 
 def test_a_line_that_lies_below_another_is_seen_on_both_sides_of_it(summary) -> None:
     chart = sorted_chart(summary.steps[0])
-    near, apart = chart.x + 1e-4, 1 - chart.x
-    lines = {"first": chart.x, "hidden": near, "apart": apart, "below both": chart.x}
-    widths = replace(chart, lines=lines).widths
-    assert widths["first"] == widths["apart"] < widths["hidden"] < widths["below both"]
-    crossing = replace(chart, lines={"first": chart.x, "second": np.full_like(chart.x, 0.5)})
-    assert len(set(crossing.widths.values())) == 1
+    lines = {"first": chart.x, "hidden": chart.x + 1e-4, "apart": 1 - chart.x, "by chance": chart.x}
+    colours = {**dict.fromkeys(lines, OURS), "by chance": RANDOM}
+    layers = replace(chart, lines=lines, colours=colours).layers
+    assert [name for name, *_ in layers] == ["apart", "hidden", "first", "by chance"]
+    widths = {name: width for name, _, width in layers}
+    assert widths["first"] == widths["apart"] == widths["by chance"] < widths["hidden"]
+    crossing = {"first": chart.x, "second": np.full_like(chart.x, 0.5)}
+    layers = replace(chart, lines=crossing, colours=dict.fromkeys(crossing, OURS)).layers
+    assert len({width for *_, width in layers}) == 1
+
+
+def test_counts_have_all_their_digits(summary) -> None:
+    step = replace(summary.steps[0], channels=1280, activated=444.25)
+    text = table(replace(summary, steps=(step, *summary.steps[1:])))
+    assert "<td>1280</td>" in text and "<td>444</td>" in text and "e+" not in text
 
 
 def test_an_axis_reaches_round_numbers_around_all_values(summary) -> None:

@@ -94,15 +94,15 @@ def line_figure(chart: LineChart) -> Any:
             y=values,
             scales={"x": x, "y": y},
             colors=[chart.colours[name]],
-            stroke_width=chart.widths[name],
+            stroke_width=width,
             marker="circle",
             marker_size=28,
             line_style="dashed" if chart.colours[name] == RANDOM else "solid",
         )
-        for name, values in [*chart.lines.items()][::-1]
+        for name, values, width in chart.layers
     ]
     margin = {"top": 8, "bottom": 46, "left": 54, "right": 14}
-    return framed(marks, _line_axes(chart, x, y), margin, "200px", padding_x=0.02)
+    return framed(marks, _line_axes(chart, x, y), margin, "176px", padding_x=0.02)
 
 
 def _line_axes(chart: LineChart, x: Any, y: Any) -> list[Any]:

@@ -20,6 +20,7 @@ from ...pictures.page import (
     Number,
     Pen,
     finished,
+    number,
     page_of,
     percent,
     pictures,
@@ -87,7 +88,7 @@ def _image_part(one: AttackedDecision) -> Image.Image:
     if one.concept:
         maps, largest = concept_pictures(one.concept)
         name = one.concept[0].target
-        captions = [f"{name}, scale up to {largest:.3g}", f"{name} in the adversarial image"]
+        captions = [f"{name}, scale up to {number(largest)}", f"{name} in the adversarial image"]
         pictures(pen, maps, captions, HEAD + PICTURE + 80)
         for i, words in enumerate(concept_words(one.concept)):
             beside = MARGIN + 2 * (PICTURE + 2 * GAP)

@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from ...evidence import AttackedDecision, AttackedSet, HeatMap, Prediction
 from ...pictures.heat import concept_pictures
-from ...pictures.page import percent
+from ...pictures.page import number, percent
 from .._shared.agreement import Check, Wording
 from .._shared.markup import SOFT, TEXT, figure
 from .._shared.pages import STYLE
@@ -82,8 +82,8 @@ def size_words(evidence: AttackedDecision) -> str:
     if evidence.norm == "linf":
         return f"Changed by at most {_of_255(evidence.size)} of a pixel's range."
     return (
-        f"The change is {evidence.size:.3g} long (L2, pixels from 0 to 1): at most {largest} of a"
-        " pixel's range."
+        f"The change is {number(evidence.size)} long (L2, pixels from 0 to 1): at most {largest} of"
+        " a pixel's range."
     )
 
 
@@ -93,7 +93,9 @@ def attack_words(evidence: AttackedDecision | AttackedSet) -> str:
     name, budget = settings.get("attack", "given"), settings.get("budget")
     if not isinstance(budget, float):
         return "The attack was given." if name == "given" else f"The attack is {name}."
-    bound = f"{_of_255(budget)} of each pixel" if evidence.norm == "linf" else f"{budget:.3g} (L2)"
+    bound = (
+        f"{_of_255(budget)} of each pixel" if evidence.norm == "linf" else f"{number(budget)} (L2)"
+    )
     return (
         f"{name}, budget {bound}, {settings.get('steps')} steps,"
         f" seed {evidence.provenance.seed}{_aim(evidence)}."
@@ -112,12 +114,12 @@ def _aim(evidence: AttackedDecision | AttackedSet) -> str:
 
 
 def _of_255(size: float) -> str:
-    return f"{255 * size:.3g}/255"
+    return f"{number(255 * size)}/255"
 
 
 def peaks_words(name: str, before: float, after: float) -> str:
     """Return how far the mean peak of a class's channels fell or rose."""
-    mean = f"mean peak {before:.3g} before, {after:.3g} after"
+    mean = f"mean peak {number(before)} before, {number(after)} after"
     if before <= 0 or before == after:
         return f"{name}: {mean}"
     verb = "falls" if after < before else "rises"
@@ -231,7 +233,7 @@ def concept_words(maps: Sequence[HeatMap]) -> tuple[str, ...]:
 
 
 def _moved(before: float, after: float) -> str:
-    first, last = f"{before:.3g}", f"{after:.3g}"
+    first, last = number(before), number(after)
     if first == last:
         return f"stays at {first}"
     return f"{'falls' if after < before else 'rises'} from {first} to {last}"
@@ -261,13 +263,13 @@ def concept_part(evidence: AttackedDecision) -> str:
     for what, one, pixels in zip(
         ("Original", "Adversarial"), evidence.concept, pictures, strict=False
     ):
-        strongest = f"{float(one.values.max()):.3g}"
+        strongest = number(float(one.values.max()))
         caption = f"<b>{what}</b><br><span style='{SOFT}'>up to {strongest}</span>"
         parts.append(figure(pixels, caption, f"{what}: where {one.target} is, up to {strongest}"))
     layer = html.escape(evidence.concept[0].layer)
     return (
         f"<div style='{TEXT}'><b>Where HINT sees {name}</b> <span style='{SOFT}'>logit at each"
-        f" place of {layer}, warm for and blue against, both on one scale up to ±{largest:.3g}"
+        f" place of {layer}, warm for and blue against, both on one scale up to ±{number(largest)}"
         f"</span><div>{said}</div><div style='{_ROW}'>{''.join(parts)}</div></div>"
     )
 
@@ -275,8 +277,8 @@ def concept_part(evidence: AttackedDecision) -> str:
 def peaks_table(evidence: AttackedDecision) -> str:
     """Return every channel with its contribution and both peaks as a table."""
     rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><th scope='row'>#{channel}</th><td>{added:.3g}</td>"
-        f"<td>{before:.3g}</td><td>{after:.3g}</td></tr>"
+        f"<tr><td>{html.escape(name)}</td><th scope='row'>#{channel}</th><td>{number(added)}</td>"
+        f"<td>{number(before)}</td><td>{number(after)}</td></tr>"
         for c, name in enumerate(evidence.classes)
         for channel, added, before, after in zip(
             evidence.channels[c],
@@ -306,8 +308,8 @@ def set_table(evidence: AttackedSet) -> str:
 
 def _mean(evidence: AttackedSet, image: int, c: int, rank: int) -> str:
     error = evidence.errors[image, c, rank]
-    spread = "" if np.isnan(error) else f" ± {error:.2g}"
-    return f"<td>{evidence.means[image, c, rank]:.3g}{spread}</td>"
+    spread = "" if np.isnan(error) else f" ± {number(error, 2)}"
+    return f"<td>{number(evidence.means[image, c, rank])}{spread}</td>"
 
 
 def _table(title: str, heads: tuple[str, ...], rows: str) -> str:

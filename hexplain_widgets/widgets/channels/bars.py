@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from ...arguments import matching, nearest, place_of_name
 from ...evidence import ChannelImportance
 from ...pictures.charts import ticks_around
-from ...pictures.page import ACCENT
+from ...pictures.page import ACCENT, number
 from .._shared.agreement import Wording
 from .._shared.composite import Composite, wide
 from .._shared.controls import CheckControls, Requests
@@ -376,5 +376,5 @@ def _table(target: str, channels: Int[np.ndarray, " n"], values: Float[np.ndarra
 def _nothing(target: str, evidence: ChannelImportance) -> str:
     return alert(
         f"no channel of {evidence.layer} has a weight for {target} at sparsity"
-        f" {evidence.sparsity:.3g}; at least one was expected; refit with a smaller sparsity"
+        f" {number(evidence.sparsity)}; at least one was expected; refit with a smaller sparsity"
     )

@@ -20,6 +20,7 @@ from ...pictures.page import (
     WIDTH,
     Pen,
     finished,
+    number,
     page_of,
     short,
 )
@@ -109,7 +110,7 @@ def draw_bars(
         pen.box((start, y + 6), (max(1.0, length), row - 12), FOR if value > 0 else AGAINST)
         pen.text((LEFT, y + row / 2 + 9), f"#{channel}", 26, INK, "rs")
         at = (start + length + 10, "ls") if value > 0 else (start - 10, "rs")
-        pen.text((at[0], y + row / 2 + 9), f"{value:.3g}", 24, SOFT, at[1])
+        pen.text((at[0], y + row / 2 + 9), number(value), 24, SOFT, at[1])
     pen.box((zero - 1, HEAD), (2, row * len(channels)), INK)
     return finished(pen)
 
@@ -159,7 +160,7 @@ def _scale(pen: Pen, y: float, largest: float) -> None:
     colours = np.broadcast_to(signed_colours(ramp)[None], (20 * FINER, len(ramp), 3))
     pen.picture((x, y), Image.fromarray(np.ascontiguousarray(colours)))
     for part, anchor in ((-1.0, "ls"), (0.0, "ms"), (1.0, "rs")):
-        words = f"{part * largest:.2g}" if part else "0"
+        words = number(part * largest, 2) if part else "0"
         pen.text((x + wide * (part + 1) / 2, y + 50), words, 22, SOFT, anchor)
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...evidence import ConceptInference, InferredConcept
 from ...pictures.colours import is_light, paler
-from ...pictures.page import FINER, INK, SOFT, WIDTH, finished, page_of, percent, short
+from ...pictures.page import FINER, INK, SOFT, WIDTH, finished, number, page_of, percent, short
 from .._shared.payload import path_of
 from .merging import ConceptPath, MergedConcept, concept_colours, merged
 from .tree_picture import AGAINST, map_over
@@ -223,7 +223,7 @@ class _SunburstPicture:
         if concept is not None and concept.unexplained is not None:
             self.pen.text((x, y + 60), self._explained(place, concept.unexplained), 22, SOFT, "ms")
         for i, (one, parent) in enumerate(self._against(place)[:MOST_AGAINST]):
-            words = f"{one.weight:.2g}  {short(one.concept, 24)} against {short(parent, 30)}"
+            words = f"{number(one.weight, 2)}  {short(one.concept, 24)} against {short(parent, 30)}"
             self.pen.text((x, y + 104 + _LINE * i), words, 22, AGAINST, "ms")
 
     def _explained(self, place: int, unexplained: float) -> str:

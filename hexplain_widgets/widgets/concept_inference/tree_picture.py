@@ -20,6 +20,7 @@ from ...pictures.page import (
     WELL,
     WIDTH,
     finished,
+    number,
     page_of,
     percent,
     short,
@@ -109,7 +110,7 @@ class _TreePicture:
         targets = ", ".join(dict.fromkeys(one.target.name for one in self.inferences))
         self.pen.text((MARGIN, 84), f"Why {short(targets, 60)}?", 54)
         first = self.inferences[0].target
-        facts = f"probability {percent(first.probability)},  logit {first.logit:.3g}"
+        facts = f"probability {percent(first.probability)},  logit {number(first.logit)}"
         many = len(self.inferences) > 1 or bool(self.inferences[0].images)
         self.pen.text((WIDTH - MARGIN, 84), "" if many else facts, 30, SOFT, "rs")
         for depth, level in enumerate(self.levels):
@@ -175,7 +176,7 @@ class _TreePicture:
             self.pen.text(below, short(self.names[place], 16), 20, SOFT)
         else:
             against, many = one.weight < 0, len(self.inferences) > 1
-            words = f"{one.weight:.2g}{'' if many else ' against'}"
+            words = f"{number(one.weight, 2)}{'' if many else ' against'}"
             words = words if against else percent(one.share)
             at = below if many else (at[0] + self.side + 14, at[1] + 26)
             self.pen.text(at, words, 24, AGAINST if against else INK)

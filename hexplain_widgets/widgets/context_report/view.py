@@ -27,6 +27,7 @@ _STYLE = """<style>
 .hx-context-report h3 small { font-weight: 400; margin-left: 0.5em; opacity: 0.7; }
 .hx-context-report p { margin: 0 0 4px; }
 .hx-context-report :is(.hx-told, .hx-note) { color: var(--jp-ui-font-color2); }
+.hx-context-report .hx-classes { max-height: 430px; overflow: hidden auto; }
 .hx-context-report .hx-key { display: inline-flex; align-items: center; gap: 6px; }
 .hx-context-report .hx-key { margin-right: 14px; }
 .hx-context-report .hx-key i { width: 16px; height: 10px; border-radius: 2px; }
@@ -96,6 +97,8 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
                 grid_template_columns=_COLUMNS, grid_gap="8px 28px", width="100%"
             ),
         )
+        panels.add_class("hx-classes")
+        panels.tabbable = True  # what scrolls is reached by keyboard
         head, foot = context_heading(summary), context_table(summary)
         return [ipywidgets.HTML(head), panels, ipywidgets.HTML(foot)]
 

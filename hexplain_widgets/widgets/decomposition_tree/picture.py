@@ -18,6 +18,7 @@ from ...pictures.page import (
     WIDTH,
     Point,
     finished,
+    number,
     page_of,
     percent,
     short,
@@ -80,7 +81,7 @@ class _DecompositionPicture:
         target = self.evidence.target
         why = "Why not" if self.evidence.root.negated else "Why"
         self.pen.text((MARGIN, 84), f"{why} {short(target.name, 60)}?", 54)
-        facts = f"probability {percent(target.probability)},  logit {target.logit:.3g}"
+        facts = f"probability {percent(target.probability)},  logit {number(target.logit)}"
         self.pen.text((WIDTH - MARGIN, 84), facts, 30, SOFT, "rs")
         deepest = max(map(len, self.rows))
         self._head(0, "Decision", "")

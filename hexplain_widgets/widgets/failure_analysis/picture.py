@@ -17,6 +17,7 @@ from ...pictures.page import (
     WIDTH,
     Pen,
     finished,
+    number,
     page_of,
     pictures,
     short,
@@ -87,7 +88,9 @@ def _exemplars(pen: Pen, failure: Failure, place: int, y: float) -> None:
     portrait, labels = failure.exemplars[place], failure.labels[place]
     pen.text((MARGIN, y + 24), f"Images that excite channel {portrait.filter} most", 26)
     shown = [region(portrait, j) for j in range(len(portrait.images))]
-    names = [f"{label} {value:.3g}" for label, value in zip(labels, portrait.values, strict=True)]
+    names = [
+        f"{label} {number(value)}" for label, value in zip(labels, portrait.values, strict=True)
+    ]
     pictures(pen, shown, names, y + 44, SMALL)
 
 

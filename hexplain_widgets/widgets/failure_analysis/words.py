@@ -12,7 +12,7 @@ from PIL import Image
 from ...evidence import Failure, FilterPortrait, HeatMap, Occlusion, Prediction
 from ...evidence.faithfulness import faithfulness
 from ...pictures.heat import concept_pictures, pale
-from ...pictures.page import percent
+from ...pictures.page import number, percent
 from .._shared.agreement import Wording, faithfulness_fields, sentence, trust_line, weakly
 from .._shared.markup import SOFT, TEXT, figure, scrolling
 from .._shared.pages import STYLE
@@ -43,7 +43,7 @@ def decides(failure: Failure) -> str:
     if gap > 0:
         share = (added - other) / gap
         much = f"{percent(share)} of the" if share <= 1 else "more than the whole"
-        part = f", {much} difference of {gap:.3g}"
+        part = f", {much} difference of {number(gap)}"
     return (
         f"Channel {k} of {layer(failure)} decides most: it adds {signed(added)} to the logit of"
         f" {named.name} and {signed(other)} to that of {true.name}{part}."
@@ -177,11 +177,11 @@ def channel_part(failure: Failure, i: int) -> str:
     k, name = int(failure.channels[i]), html.escape(failure.named.name)
     strongest = float(failure.maps[i].max())
     weak = weakly(strongest, float(failure.maps.max()))
-    below = f"up to {strongest:.3g}" + (f"<br>{weak}" if weak else "")
+    below = f"up to {number(strongest)}" + (f"<br>{weak}" if weak else "")
     own = figure(
         own_map(failure, i),
         f"<b>In this image</b><br><span style='{SOFT}'>{below}</span>",
-        f"where channel {k} is active in this image, up to {strongest:.3g}",
+        f"where channel {k} is active in this image, up to {number(strongest)}",
         MOST,
     )
     said = f"{signed(float(failure.differences[k]))} for {name}"
@@ -216,8 +216,8 @@ def _exemplars(failure: Failure, i: int) -> str:
         figure(
             region(portrait, j),
             f"{html.escape(labels[j] or 'no label')}<br><span style='{SOFT}'>"
-            f"{portrait.values[j]:.3g}</span>",
-            f"{labels[j] or 'an image'}, in which channel {k} reaches {portrait.values[j]:.3g}",
+            f"{number(portrait.values[j])}</span>",
+            f"{labels[j] or 'an image'}, in which channel {k} reaches {number(portrait.values[j])}",
             MOST,
         )
         for j in range(len(portrait.images))

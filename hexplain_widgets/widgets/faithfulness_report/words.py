@@ -6,6 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 
 from ...evidence import ESTIMATORS, FaithfulnessSummary, StepFaithfulness
+from ...pictures.page import number
 from .._shared import agreement
 from .._shared.agreement import DEGREES, POOR, POOR_COLOUR, Wording
 from .._shared.markup import scrolling
@@ -80,7 +81,7 @@ def _row(step: StepFaithfulness) -> str:
         cells[0] = _cell(float(step.pearson[0]), means[0])
     low = float(step.lowest[0])
     cells += [_cell(low, _number(low)), f"<td>{_number(step.ranks)}</td>"]
-    cells += [f"<td>{n:.3g}</td>" for n in (step.activated, step.overlapping, step.channels)]
+    cells += [f"<td>{number(n)}</td>" for n in (step.activated, step.overlapping, step.channels)]
     return f"<tr><th scope='row'>{name_of(step)}</th>{''.join(cells)}</tr>"
 
 

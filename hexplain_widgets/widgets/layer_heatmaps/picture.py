@@ -19,6 +19,7 @@ from ...pictures.page import (
     WIDTH,
     Point,
     finished,
+    number,
     page_of,
     percent,
     short,
@@ -34,7 +35,6 @@ ABREAST = 4  # maps side by side where there is one per class
 OPACITY = 0.9
 BOX = "#ffffff"
 RAMP = 480
-NUMBER = "{:.3g}"
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class _GridPicture:
         names = ", ".join(self.state.targets.values())
         self.pen.text((MARGIN, 78), f"Where is {short(names, 54)}?", 48)
         sparsity = self.grid.sparsity
-        facts = [self.state.method, "" if sparsity is None else f"sparsity {sparsity:.3g}"]
+        facts = [self.state.method, "" if sparsity is None else f"sparsity {number(sparsity)}"]
         self.pen.text((WIDTH - MARGIN, 78), ",  ".join(filter(None, facts)), 26, SOFT, "rs")
 
     def _heads(self) -> None:
@@ -211,7 +211,7 @@ class _GridPicture:
 
     def _caption(self, spot: Spot, cell: MapCell, at: Point) -> None:
         if cell.heatmap.picture is None:
-            self.pen.text(at, f"up to {NUMBER.format(cell.heatmap.values.max())}", 17, SOFT)
+            self.pen.text(at, f"up to {number(cell.heatmap.values.max())}", 17, SOFT)
             self.pen.text((at[0], at[1] + 18), self._weak(spot), 15, SOFT)
         if cell.channels is not None:
             counted = f"{cell.channels[0]} of {cell.channels[1]} channels"
@@ -253,5 +253,5 @@ class _GridPicture:
     def _ends(self, largest: float) -> tuple[str, str]:
         """The words at both ends of the scale."""
         if self.state.scale == "all":
-            return NUMBER.format(-largest if self.state.signed else 0), NUMBER.format(largest)
+            return number(-largest if self.state.signed else 0), number(largest)
         return "as far against" if self.state.signed else "0", f"largest of each {self.state.scale}"

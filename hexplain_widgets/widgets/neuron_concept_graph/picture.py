@@ -10,7 +10,7 @@ from PIL import Image
 
 from ...evidence import NeuronConcepts
 from ...pictures.colours import paler
-from ...pictures.page import INK, LINE, SOFT, WELL, WIDTH, finished, page_of, short
+from ...pictures.page import INK, LINE, SOFT, WELL, WIDTH, finished, number, page_of, short
 from .payload import ESTIMATORS, parents_of
 
 MARGIN, HEAD, FOOT = 56, 190, 50
@@ -108,7 +108,7 @@ class _GraphPicture:
         named = ESTIMATORS.get(shown.estimator, shown.estimator)
         sure = "not sampled"
         if shown.errors is not None:
-            sure = f"standard error at most {shown.errors.max(initial=0):.2g}"
+            sure = f"standard error at most {number(shown.errors.max(initial=0), 2)}"
         self.pen.text((MARGIN, 130), f"{shown.estimator}: {named}, {sure}", 26, SOFT)
         self.pen.text((GAUGE, HEAD - 14), "F1, mark: chance", 22, SOFT)
         self.pen.text((RIGHT + 26, HEAD - 14), "neuron", 22, SOFT)
