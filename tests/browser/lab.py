@@ -369,6 +369,16 @@ class Notebook:
             "{ code: '', silent: true, store_history: false }).done; }"
         )
 
+    def reset(self, expression: str) -> None:
+        """Bring views back by an expression in the kernel, once it has heard all from the page.
+
+        What an earlier test did last may still be held back in the page until the kernel has
+        answered what came before.
+        """
+        for _ in range(2):
+            self.wait_heard()
+        self.kernel(expression)
+
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Keep the kernel at work meanwhile, as a long cell does."""

@@ -87,7 +87,7 @@ def opened(notebook: Notebook) -> Views:
 def views(desk: Desk) -> Views:
     """One notebook for all tests that can be undone by setting traits."""
     shared = desk.shared(CELLS, opened)
-    shared.notebook.kernel(FRESH)
+    shared.notebook.reset(FRESH)
     shared.notebook.settled()
     shared.notebook.errors.clear()
     return shared

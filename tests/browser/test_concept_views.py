@@ -64,7 +64,7 @@ def views(desk: Desk) -> Views:
     """One notebook for all tests that leave the inferences as they are."""
     shared = desk.shared(CELLS, opened)
     shared.page.mouse.move(0, 0)  # a concept under the pointer is told in place of the chosen one
-    shared.notebook.kernel(FRESH)
+    shared.notebook.reset(FRESH)
     shared.notebook.settled()
     shared.notebook.errors.clear()
     return shared

@@ -68,7 +68,7 @@ def started(notebook: Notebook) -> Notebook:
 def tree(desk: Desk) -> Notebook:
     """One notebook for all tests that leave the tree as large as they found it."""
     shared = desk.shared(CELLS, started)
-    shared.kernel("setattr(w, 'view', {})")
+    shared.reset("setattr(w, 'view', {})")
     shared.settled()
     shared.errors.clear()
     return shared

@@ -51,7 +51,7 @@ def opened(notebook: Notebook) -> View:
 def view(desk: Desk) -> View:
     """One notebook for all tests that can be undone by setting traits."""
     shared = desk.shared(CELLS, opened)
-    shared.notebook.kernel(FRESH)
+    shared.notebook.reset(FRESH)
     expect(shared.told).to_contain_text("0 of 318 named")
     shared.root.get_by_role("button", name=re.compile("^All")).click()
     shared.notebook.settled()

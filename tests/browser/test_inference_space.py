@@ -88,7 +88,7 @@ def opened(notebook: Notebook) -> Views:
 def views(desk: Desk) -> Views:
     """One notebook for all tests that leave its kernel as it is."""
     shared = desk.shared(CELLS, opened)
-    shared.notebook.kernel(FRESH)
+    shared.notebook.reset(FRESH)
     shared.page.mouse.move(2, 2)
     shared.notebook.settled()
     shared.notebook.errors.clear()

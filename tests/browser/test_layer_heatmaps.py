@@ -63,7 +63,7 @@ def started(notebook: Notebook) -> Notebook:
 def maps(desk: Desk) -> Notebook:
     """One notebook for all tests that leave the sparsity as they found it."""
     shared = desk.shared(CELLS, started)
-    shared.kernel("setattr(w, 'view', {'method': 'CHIP', 'classes': [0, 1, 2]})")
+    shared.reset("setattr(w, 'view', {'method': 'CHIP', 'classes': [0, 1, 2]})")
     shared.page.mouse.move(0, 0)
     shared.settled()
     shared.errors.clear()

@@ -69,7 +69,7 @@ def view(desk: Desk) -> View:
     """One notebook for all tests that can be undone by setting traits."""
     shared = desk.shared(CELLS, opened)
     shared.page.mouse.move(0, 0)
-    shared.notebook.kernel(FRESH)
+    shared.notebook.reset(FRESH)
     shared.notebook.settled()
     shared.notebook.errors.clear()
     return shared

@@ -19,6 +19,7 @@ export class Bursts {
   private readonly body = h("div", {});
   private leave: () => void = () => undefined;
   private drawn = "";
+  private written: string | null = null;
 
   constructor(
     private readonly session: Session,
@@ -67,6 +68,10 @@ export class Bursts {
     const { points, space, missing, live, charts } = session;
     const busy = session.kernel.busy.includes("infer");
     const names = listed(points.map((i) => pointName(space, session.point(i))));
+    const words = [names, missing, busy, live, charts.lack, charts.of.length].join("|");
+    // a button that is pressed or focused stays the one it is
+    if (words === this.written) return;
+    this.written = words;
     fill(
       this.head,
       h("h3", {}, points.length > 0 ? `What ${names} rest${points.length > 1 ? "" : "s"} on` : ""),
