@@ -175,6 +175,7 @@ def of_chip(at: Bench) -> Iterator[Row]:
         "ChannelBars": lambda: hx.ChannelBars(at.chip, name),
         "ChannelMatrix": lambda: hx.ChannelMatrix(at.chip),
         "LayerHeatmaps": lambda: hx.LayerHeatmaps(at.chip, at.image),
+        "ContactSheet": lambda: hx.ContactSheet(at.chip, [at.image], name),
         "ChannelVenn": lambda: hx.ChannelVenn(at.chip, classes=classes, image=at.image),
     }
     yield from (Row(view, call, needs="chip") for view, call in views.items())

@@ -213,14 +213,14 @@ LONG: dict[str, tuple[Call, str]] = {
 
 # What is over before anybody wonders: one forward pass, what is known, files.
 QUICK = {
-    "Chip.frequent", "Chip.penalties", "Chip.portraits", "Chip.merge", "Chip.save", "Chip.load", "Chip.on",
-    "Hint.at", "Hint.using", "Hint.portraits", "Hint.explainable", "Hint.merge", "Hint.save",
-    "Hint.load", "Hint.on", "Chain.merge", "Chain.save", "Chain.load", "Chain.on",
+    "Chip.frequent", "Chip.penalties", "Chip.portraits", "Chip.merge", "Chip.save", "Chip.load",
+    "Chip.on", "Hint.at", "Hint.using", "Hint.portraits", "Hint.explainable", "Hint.merge",
+    "Hint.save", "Hint.load", "Hint.on", "Chain.merge", "Chain.save", "Chain.load", "Chain.on",
     "AdditiveExplainer.explain", "AdditiveExplainer.save", "AdditiveExplainer.load",
     "AdditiveExplainer.on", "FilterGallery.sheet", "Decomposer.predictions", "Decomposer.retarget",
-    "Decomposer.with_top_k", "Decomposer.with_method", "Decomposer.expand",
-    "Decomposer.candidates", "Chain.derivatives", "layers", "link_channels", "load", "pointing_energy", "save",
-    "settings", "show",
+    "Decomposer.with_top_k", "Decomposer.with_method", "Decomposer.expand", "Decomposer.candidates",
+    "Chain.derivatives", "layers", "link_channels", "load", "pointing_energy", "save", "settings",
+    "show",
 }  # fmt: skip
 
 

@@ -151,13 +151,14 @@ class Chip(BaseEngine[ResponseStatistics]):
     """The importance of channels for classes, learned by closing channels at random.
 
     `layers` are named in any order (default: one per stage). `gates_per_image` gates are drawn for
-    every image and layer. `sparsity` is the penalty as a fraction of the smallest that zeroes
-    everything. `sigma` is that of Eq. 7 over the root of the layer's number of channels. In a
-    heatmap, each place counts as far as the class holds it against the image's `rivals` strongest
-    other classes; 0 is Eq. 10 as printed, on which boxes rest. `score` is what the network's answer
-    is measured by, `weighting` `"loyal"` (Eq. 11) or `"equal"` (all images count alike for every
-    class). `intercept` fits a constant beside the weights, which Eq. 11 does not have. `memory`
-    bounds the bytes of a layer's matrices.
+    every image and layer: 100 of them at the last layer of MobileNetV2 take 0.2 s of a core, at
+    all stages 10 s an image, for a gate runs all that lies behind it. `sparsity` is the penalty as
+    a fraction of the smallest that zeroes everything. `sigma` is that of Eq. 7 over the root of the
+    layer's number of channels. In a heatmap, each place counts as far as the class holds it against
+    the image's `rivals` strongest other classes; 0 is Eq. 10 as printed, on which boxes rest.
+    `score` is what the network's answer is measured by, `weighting` `"loyal"` (Eq. 11) or `"equal"`
+    (all images count alike for every class). `intercept` fits a constant beside the weights, which
+    Eq. 11 does not have. `memory` bounds the bytes of a layer's matrices.
 
     Of these, what is left out is that of `settings` (`hx.settings`): "default", which located best
     on three networks, or "paper": `gates_per_image=100, score="probability", weighting="loyal",

@@ -213,9 +213,10 @@ class Hint(BaseEngine[RegionStatistics]):
 
         `hierarchy` is a nested dict, a `networkx.DiGraph`, the path of a JSON file or a Hierarchy
         whose leaves are classes of the network; an image without a label counts for the class that
-        the network names. Classifiers of all concepts are fitted last: 62 concepts of 1,280 neurons
-        take some eight seconds of a core, 20 take four, once; a merged Hint fits its own when it is
-        first asked. Resuming, checkpoints and clusters work as in `Chip.fit`. Raises
+        the network names. An image costs 0.2 s of a core in MobileNetV2. Classifiers of all
+        concepts are fitted last: 62 concepts of 1,280 neurons take eight to ten seconds, 20 take
+        four; a merged Hint fits its own when it is first asked. Resuming, checkpoints and clusters
+        work as in `Chip.fit`. Raises
         ValueError for a hierarchy that does not fit the network, empty data, wrong labels and
         values that are not finite; TypeError for what is no data or no hierarchy.
         """
@@ -356,7 +357,9 @@ class Hint(BaseEngine[RegionStatistics]):
     def scores(self) -> Float[np.ndarray, "k e"]:
         """What each neuron contributes to each concept (Eq. 2), concepts as in `concepts_`.
 
-        COST_SCORES
+        Asked for the first time, 62 concepts of 1,280 neurons take three seconds of a core, where
+        the classifiers were fitted with the regions or came from a file. A merged Hint fits them
+        first, which takes some ten seconds more and shows a bar.
         """
         return self._associations.scores.values
 
@@ -370,8 +373,9 @@ class Hint(BaseEngine[RegionStatistics]):
     def concepts(self, neuron: int, top: int = 10) -> tuple[ConceptScore, ...]:
         """Return the concepts that a neuron contributes most to, strongest first.
 
-        COST_CONCEPTS Raises IndexError for a neuron
-        that the layer does not have.
+        This neuron alone is scored: 62 concepts take about a second of a core, and ten more where
+        classifiers are to be fitted first, as `scores` says. Raises IndexError for a neuron that
+        the layer does not have.
         """
         return self._associations.served(neuron, top)
 

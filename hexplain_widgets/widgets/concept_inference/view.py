@@ -198,8 +198,9 @@ class ConceptTree(InferenceView):
     `image` may also be a list of images, `{name: image}`, sets of images `{name: [images]}` with
     a `target`, or ready ConceptInference in the place of any of them: all share one tree, in which
     each concept shows what it is to each. `target` is a class name or index, each image's
-    strongest class if not given. Raises TypeError for what is no Chain or image, ValueError for an
-    unknown class or more than six side by side.
+    strongest class if not given. An image costs 1,000 gates at each level, 8 s of a core from a
+    middle layer of MobileNetV2 to its output. Raises TypeError for what is no Chain or image,
+    ValueError for an unknown class or more than six side by side.
     """
 
     bundle = "concept_tree"

@@ -49,7 +49,8 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
     """What a network's decisions rest on beside their object, and whether channels belong to one.
 
     `images` is a concept set that is labelled at `level`; with `degrees` the discriminative degrees
-    over the same images are measured too. `settings` are those of `measure_context` (`layer`,
+    over the same images are measured too; an image is taken apart once for both, which takes half
+    a second of a core in MobileNetV2. `settings` are those of `measure_context` (`layer`,
     `target`, `top_k`, `own`, `labels`, `seed`). Raises what it raises.
     """
 

@@ -46,7 +46,7 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
 
     A table of correlations with ablation, and what happens to decisions when channels are masked,
     kept or removed, step by step; `settings` are those of `measure_faithfulness` (`rivals`,
-    `top_k`, `removed`, `seed`). Raises what it raises.
+    `top_k`, `removed`, `seed`). An image costs 8 s of a core in MobileNetV2. Raises what it raises.
     """
 
     def __init__(

@@ -36,8 +36,9 @@ class FilterLabeler(View):
     last of the network's stages if not given. `parts` is another concept set to compare with, or
     names to choose from. `labels` are names to go on with, or the file they are in. A region is
     where a filter is above the `quantile` of its values. `labels` has the names at any time; they
-    are saved with the notebook. An interrupt shows what was gathered, and says so. Raises
-    ValueError for data without an image, an unknown layer and names of another layer or network.
+    are saved with the notebook. An image costs 0.2 s of a core in MobileNetV2. An interrupt shows
+    what was gathered, and says so. Raises ValueError for data without an image, an unknown layer
+    and names of another layer or network.
     """
 
     bundle = "filter_labeler"
