@@ -53,7 +53,7 @@ describe("pairs", () => {
   it("are said with the number that they are of", () => {
     expect(countWords(payload, 1)).toBe("3 of 4 (75 %)");
     expect(sentence(payload, 2)).toBe("Of 10 images labelled sea, 1 is named ball.");
-    expect(headWords(payload)).toBe("24 of 54 images (44 %)");
+    expect(headWords(payload)).toBe("24 of 54 images (44 %) named otherwise");
     expect(headWords({ ...payload, all: [0, 0] })).toContain("none of 54 images");
   });
 

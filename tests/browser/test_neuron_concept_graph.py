@@ -111,7 +111,7 @@ def test_a_chosen_neuron_shows_its_concepts_and_its_regions_ringed(view: View) -
     number = view.strongest("animal")
     view.neuron(number).click()
     view.notebook.wait_kernel("graph.channel", number)
-    expect(view.details.get_by_role("heading", name=f"Neuron #{number}")).to_be_visible()
+    expect(view.details.get_by_role("heading", name=f"Neuron #{number}")).to_be_in_viewport()
     expect(view.details.locator(".hx-regions img")).to_have_count(4)
     expect(view.details.locator(".hx-ring")).to_have_count(4)
     button_of = view.details.get_by_role("article", name="Neuron").locator(".hx-ranking button")
@@ -130,14 +130,13 @@ def test_a_click_on_a_neuron_moves_the_panel_to_it(
     page.locator(".hx-concept[data-concept='dog']").click()
     expect(page.locator(".hx-details").get_by_role("heading", name="dog")).to_be_visible()
     page.locator(".hx-neuron").nth(3).click()
-    page.wait_for_function(
-        """() => {
-          const panel = document.querySelector(".hx-details");
-          const section = panel.querySelector("[aria-label=Neuron]").getBoundingClientRect();
-          const away = section.top - panel.getBoundingClientRect().top;
-          return panel.scrollTop > 0 && Math.abs(away) < 2;
-        }"""
-    )
+    details = page.locator(".hx-details")
+    expect(details.locator("[aria-label=Neuron] h3")).to_be_in_viewport(ratio=1)
+    tops = "all => all.map(one => one.getBoundingClientRect().top)"
+    concept, neuron = details.locator("> article").evaluate_all(tops)
+    assert neuron < concept
+    page.locator(".hx-concept[data-concept='cat']").click()
+    expect(details.get_by_role("heading", name="cat")).to_be_in_viewport(ratio=1)
 
 
 def test_a_doubtful_classifier_is_grey_without_links_until_it_is_chosen(view: View) -> None:

@@ -65,7 +65,7 @@ export function pairAt({ pairs }: ConfusionPayload): Map<string, number> {
 
 export function headWords({ images, all: [, mistakes] }: ConfusionPayload): string {
   if (mistakes === 0) return `none of ${counted(images, "image")} is named otherwise than labelled`;
-  return `${mistakes} of ${counted(images, "image")} (${percent(mistakes / images)})`;
+  return `${mistakes} of ${counted(images, "image")} (${percent(mistakes / images)}) named otherwise`;
 }
 
 export function countWords(payload: ConfusionPayload, pair: number): string {

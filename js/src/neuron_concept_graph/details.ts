@@ -75,17 +75,17 @@ export class Details {
     this.picture();
     this.chart.show();
     this.chartHead.hidden = session.layers.length < 2;
-    this.bringUp(concept, channel); // once all that stands above it has its height
+    this.bringUp(concept, channel);
   }
 
-  /** Bring what was chosen last to the top of the panel. */
+  /** What was chosen last stands first: pictures that come later move what is below it alone. */
   private bringUp(concept: number, channel: number | null): void {
     const [before, at] = this.shown;
     this.shown = [concept, channel];
-    if (channel !== null && channel !== at) {
-      const away = this.neuron.getBoundingClientRect().top;
-      this.element.scrollTop += away - this.element.getBoundingClientRect().top;
-    } else if (concept !== before) this.element.scrollTop = 0;
+    const neuron = channel !== null && channel !== at;
+    if (!neuron && concept === before && channel !== null) return;
+    this.element.classList.toggle("hx-neuron-first", neuron);
+    if (neuron || concept !== before) this.element.scrollTop = 0;
   }
 
   private picture(): void {
