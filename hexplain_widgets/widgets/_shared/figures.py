@@ -101,7 +101,8 @@ def line_figure(chart: LineChart) -> Any:
         )
         for name, values, width in chart.layers
     ]
-    margin = {"top": 8, "bottom": 46, "left": 54, "right": 14}
+    last = chart.places[-1] if len(chart.x) <= FEW else ""
+    margin = {"top": 8, "bottom": 46, "left": 54, "right": max(14, 4 * len(last))}
     return framed(marks, _line_axes(chart, x, y), margin, "176px", padding_x=0.02)
 
 

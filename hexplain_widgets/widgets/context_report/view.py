@@ -27,6 +27,7 @@ _STYLE = """<style>
 .hx-context-report h3 small { font-weight: 400; margin-left: 0.5em; opacity: 0.7; }
 .hx-context-report p { margin: 0 0 4px; }
 .hx-context-report :is(.hx-told, .hx-note) { color: var(--jp-ui-font-color2); }
+.hx-context-report td { white-space: nowrap; }
 .hx-context-report .hx-classes { max-height: 430px; overflow: hidden auto; }
 .hx-context-report .hx-key { display: inline-flex; align-items: center; gap: 6px; }
 .hx-context-report .hx-key { margin-right: 14px; }
