@@ -64,6 +64,7 @@ def test_both_trees_stand_side_by_side_on_a_page_of_their_own(shared: Notebook) 
     expect(bars(shared.page)).to_have_count(16)
     turned(shared.page, "Both trees")
     expect(shared.page.locator(".hx-stage").first).to_be_visible()
+    shared.settled()
     left, right = (tree.bounding_box() for tree in shared.page.locator(".hx-stage").all())
     assert left is not None
     assert right is not None

@@ -48,9 +48,14 @@ def legend(title: str, lines: Mapping[str, str], told: str) -> str:
 
 def scrolling(table: str, name: str) -> str:
     """Return a table (markup) that scrolls by keyboard, too, where it is wider than its place."""
+    return focusable(table, name, "overflow-x: auto")
+
+
+def focusable(part: str, name: str, style: str = "") -> str:
+    """Return a part of a page (markup) that the keyboard reaches, and that scrolls into sight."""
     return (
         f"<div role='group' tabindex='0' aria-label='{html.escape(name, quote=True)}'"
-        f" style='overflow-x: auto'>{table}</div>"
+        f" style='{style}'>{part}</div>"
     )
 
 

@@ -13,7 +13,7 @@ from ...evidence import ContextSummary, DegreeSummary
 from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
 from .._shared.figures import line_figure
-from .._shared.markup import legend, scrolling
+from .._shared.markup import focusable, legend, scrolling
 from .charts import LabelBars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
 from .picture import draw_context
 from .words import context_heading, context_table, degree_heading, degree_table
@@ -100,12 +100,11 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
             ),
         )
         panels.add_class("hx-classes")
-        panels.tabbable = True  # what scrolls is reached by keyboard
         head, foot = context_heading(summary), context_table(summary)
         return [ipywidgets.HTML(head), panels, ipywidgets.HTML(foot)]
 
     def _bars(self, chart: LabelBars, high: float) -> ipywidgets.Widget:
-        head = ipywidgets.HTML(legend(chart.title, {}, chart.told))
+        head = ipywidgets.HTML(focusable(legend(chart.title, {}, chart.told), chart.title))
         figure = figure_of_bars(chart, high)
         return ipywidgets.VBox([head, figure], layout=ipywidgets.Layout(min_width="0"))
 
