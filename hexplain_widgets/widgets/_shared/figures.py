@@ -103,7 +103,7 @@ def line_figure(chart: LineChart) -> Any:
     ]
     last = chart.places[-1] if len(chart.x) <= FEW else ""
     margin = {"top": 8, "bottom": 46, "left": 54, "right": max(14, 4 * len(last))}
-    return framed(marks, _line_axes(chart, x, y), margin, "176px", padding_x=0.02)
+    return framed(marks, _line_axes(chart, x, y), margin, "160px", padding_x=0.02)
 
 
 def _line_axes(chart: LineChart, x: Any, y: Any) -> list[Any]:

@@ -19,7 +19,7 @@ from .._shared.pages import STYLE
 
 MOST_MAGNIFIED = 1000
 TRUST = Wording("the order of the compared channels")
-MOST = 136  # pixels of a picture: images and peaks stand together on a laptop's page
+MOST = 118  # pixels of a picture: images and peaks stand together on a laptop's page
 _WRAPPED = "text-align: left; overflow-wrap: anywhere; min-width: 8em"
 _ROW = "display: flex; flex-wrap: wrap; gap: 16px; padding: 8px 0"
 

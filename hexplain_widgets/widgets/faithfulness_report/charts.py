@@ -19,7 +19,7 @@ def masked_chart(step: StepFaithfulness) -> LineChart:
         "Masking channels",
         "What is left of the decision. It should fall at once for the most important.",
         "share of channels masked",
-        "left of the decision",
+        "part that is left",
         tuple(f"{share:.0%}" for share in step.fractions),
         step.fractions,
         dict(zip(names, step.remaining, strict=True)),
