@@ -48,7 +48,7 @@ class NeuronConceptGraph(ChannelChoice, View):
     concept and neuron, or None; `folded` are concepts whose parts are hidden, their links gathered
     at them; `threshold` hides links below a fraction of the largest score. Setting `layer` or
     `estimator` turns the view to another. A concept with several parents stands below the first.
-    Two concepts of MobileNetV2's last layer take 4 s of a core. Raises ValueError for unknown
+    Two kinds of 32 classes at MobileNetV2's last layer take 4 s. Raises ValueError for unknown
     concepts, layers, estimators and images without a model, TypeError for what is no Hint.
     """
 
