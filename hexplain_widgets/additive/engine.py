@@ -21,13 +21,12 @@ from ..arguments import (
     one_of,
     settled,
     share,
-    tuple_of,
 )
 from ..arguments import positive as positive_number
 from ..atlas.labels import FilterLabels
 from ..evidence import AdditiveReport, Contributions, Layer, Provenance
 from ..evidence.additive import FILTERS
-from ..fitting.engine import BaseEngine
+from ..fitting.engine import BaseEngine, kept_arguments
 from ..fitting.passes import Pass
 from ..network.classifier import Classifier, PreparedImage
 from ..network.gradients import grad_cam
@@ -522,8 +521,7 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
                 "concepts": concepts or engine["concepts"] or _heads_in(arrays),
                 "network": network or engine["network"],
             }
-            known = [n for n in _SETTINGS if n in engine or n not in _LATER]
-            explainer = cls(**{n: tuple_of(engine[n]) for n in known} | given)
+            explainer = cls(**kept_arguments(engine, _SETTINGS, _LATER) | given)
             explainer._explainers = DistilledExplainers.from_state(
                 settings, arrays, explainer._maker
             )

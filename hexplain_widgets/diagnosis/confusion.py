@@ -8,14 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from torch import nn
 
 from ..arguments import SlowBar, Stop, at_least_one
 from ..data.samples import Batch, Sample, batches, is_shuffled, length_of, picture_of_sample
 from ..evidence import ConfusionSummary, Provenance
-from ..fitting.passes import batch_size, until_stopped
+from ..fitting.passes import batch_size, by_halves, until_stopped
 from ..network.classifier import Classifier
 from ..network.images import thumbnail
 from ..provenance import versions
@@ -97,18 +96,13 @@ class _ConfusionPass:
         with SlowBar("confusions: what is named what", total, shown=progress) as bar:
             bar.update(self.seen)
             for batch in batches(data, self.classifier, size=size, skip=self.seen):
-                for sample, named in zip(batch.samples, self._named(batch), strict=True):
+                classes = by_halves(self._named, lambda _, first, second: first + second, batch)
+                for sample, named in zip(batch.samples, classes, strict=True):
                     yield sample, named
                     bar.update()
 
     def _named(self, batch: Batch) -> list[int]:
-        """Return what the images of a batch are named, by halves where it does not fit."""
-        try:
-            logits = self.classifier.logits(batch.x)
-        except torch.cuda.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-            return [named for half in batch.halves() for named in self._named(half)]
+        logits = self.classifier.logits(batch.x)
         _check_one_class(self.classifier)
         return logits.argmax(1).tolist()
 

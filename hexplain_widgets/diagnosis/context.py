@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ DRAWS = 10
 # What N_c of Eq. 13 counts: images that select a channel, or decisions in them that do.
 COUNTED = ("images", "decisions")
 Item = TypeVar("Item")
+Counts = TypeVar("Counts")
 
 
 def degrees(counts: Int[np.ndarray, "c k"]) -> Float[np.ndarray, " s"]:
@@ -282,6 +283,22 @@ class ItemLabels:
             yield f"The label of {self._foreign} images is no class of the network."
 
 
+def _each(
+    what: str,
+    images: Any,
+    classifier: Classifier,
+    counts_of: Callable[[Batch], Counts | None],
+    progress: bool,
+) -> Iterator[Counts]:
+    """Yield what is counted of every image, where there is anything, beside a bar."""
+    with SlowBar(what, length_of(images), shown=progress) as bar:
+        for batch in batches(images, classifier, size=1):
+            counts = counts_of(batch)
+            if counts is not None:
+                yield counts
+            bar.update()
+
+
 class _DecisionPass:
     """Takes the decisions of one network apart, image after image."""
 
@@ -332,10 +349,7 @@ class _DecisionPass:
         omissions = (f"{n} images left out: {why}." for why, n in self.left_out.items())
         said = dict.fromkeys((*self.classifier.notes, *self._said))
         counted = self._counting()
-        return (
-            *(*said, counted, *self.labels.notes()),
-            *(*self._picture_notes(), *omissions, *notes),
-        )
+        return (*said, counted, *self.labels.notes(), *self._picture_notes(), *omissions, *notes)
 
     def _picture_notes(self) -> tuple[str, ...]:
         """Say what is unusual about pictures: of how many, and of the first of them."""
@@ -421,14 +435,9 @@ class _ContextPass(_DecisionPass):
         }
 
     def each(self, progress: bool) -> Iterator[_MapCounts]:
-        """Yield what every image shows that is labelled and has a decision to take apart."""
+        """Return what every image shows that is labelled and has a decision to take apart."""
         what = f"context: what maps lie on ({self._level})"
-        with SlowBar(what, length_of(self._data), shown=progress) as bar:
-            for batch in batches(self._data, self.classifier, size=1):
-                counts = self._counts_of(batch)
-                if counts is not None:
-                    yield counts
-                bar.update()
+        return _each(what, self._data, self.classifier, self._counts_of, progress)
 
     def _counts_of(self, batch: Batch) -> _MapCounts | None:
         maps = self._maps_of(batch)
@@ -598,14 +607,12 @@ class _DegreePass(_DecisionPass):
         self._names, self._counted = names, one_of("counted", counted, COUNTED)
 
     def each(self, images: Any, progress: bool) -> Iterator[_SelectionCounts]:
-        """Yield what every image's decisions select."""
+        """Return what every image's decisions select."""
         what = "degrees: which classes select which channels"
-        with SlowBar(what, length_of(images), shown=progress) as bar:
-            for batch in batches(images, self.classifier, size=1):
-                counts = self.counts_within(batch, self.decisions_of(batch))
-                if counts is not None:
-                    yield counts
-                bar.update()
+        return _each(what, images, self.classifier, self._counts_of, progress)
+
+    def _counts_of(self, batch: Batch) -> _SelectionCounts | None:
+        return self.counts_within(batch, self.decisions_of(batch))
 
     def decisions_of(self, batch: Batch) -> _ImageDecisions:
         """Return an image taken apart for the class that it is named."""
@@ -693,12 +700,12 @@ def context_and_degrees(
 def _both(
     context: _ContextPass, degree: _DegreePass, data: ConceptSet, progress: bool
 ) -> Iterator[tuple[_MapCounts | None, _SelectionCounts | None]]:
-    """Yield what every image shows and selects that has a decision to take apart."""
+    """Return what every image shows and selects that has a decision to take apart."""
     what = "context and degrees: what maps lie on, which classes select which channels"
-    with SlowBar(what, length_of(data), shown=progress) as bar:
-        for batch in batches(data, degree.classifier, size=1):
-            whole = degree.decisions_of(batch)
-            both = context.counts_within(batch, whole), degree.counts_within(batch, whole)
-            if any(one is not None for one in both):
-                yield both
-            bar.update()
+
+    def counts_of(batch: Batch) -> tuple[_MapCounts | None, _SelectionCounts | None] | None:
+        whole = degree.decisions_of(batch)
+        both = context.counts_within(batch, whole), degree.counts_within(batch, whole)
+        return both if any(one is not None for one in both) else None
+
+    return _each(what, data, degree.classifier, counts_of, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -16,6 +16,13 @@ from .states import Settings, restoring
 from .statistics import Statistics
 
 S = TypeVar("S", bound=Statistics[Any, Any])
+
+
+def kept_arguments(
+    kept: Mapping[str, Any], names: Collection[str], later: Collection[str]
+) -> dict[str, Any]:
+    """Return an engine's arguments from a file; those that came `later` may be missing in it."""
+    return {n: tuple_of(kept[n]) for n in names if n in kept or n not in later}
 
 
 class BaseEngine(Generic[S]):
@@ -140,8 +147,7 @@ class BaseEngine(Generic[S]):
         """Return a saved engine, on the network where one is given."""
         statistics, settings = cls.STATISTICS.load(path)
         with restoring(cls.__name__, path):
-            known = [n for n in cls.SETTINGS if n in settings or n not in cls.LATER]
-            engine = cls(**{name: tuple_of(settings[name]) for name in known})
+            engine = cls(**kept_arguments(settings, cls.SETTINGS, cls.LATER))
             for name, attribute in cls.LEARNED.items():
                 kind = type(getattr(engine, attribute))
                 setattr(engine, attribute, kind(settings[name]))

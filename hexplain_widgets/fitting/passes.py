@@ -219,6 +219,18 @@ def _summed(client: Any, futures: Sequence[Any], merge: Callable[[T, T], T]) -> 
     return futures[0]
 
 
+def by_halves(ask: Callable[[Batch], A], join: Callable[[Batch, A, A], A], batch: Batch) -> A:
+    """Return what is answered for a batch, from its halves where it does not fit in memory."""
+    try:
+        return ask(batch)
+    except torch.cuda.OutOfMemoryError:
+        if len(batch) == 1:
+            raise
+    torch.cuda.empty_cache()
+    first, second = (by_halves(ask, join, half) for half in batch.halves())
+    return join(batch, first, second)
+
+
 class Extractor(ABC, Generic[A]):
     """Asks a network about batches of images."""
 
@@ -227,14 +239,7 @@ class Extractor(ABC, Generic[A]):
 
         Raises ValueError for values that are not finite.
         """
-        try:
-            return self._extract(batch)
-        except torch.cuda.OutOfMemoryError:
-            if len(batch) == 1:
-                raise
-        torch.cuda.empty_cache()
-        first, second = (self.extract(half) for half in batch.halves())
-        return self._joined(batch, first, second)
+        return by_halves(self._extract, self._joined, batch)
 
     @abstractmethod
     def _extract(self, batch: Batch) -> A:

@@ -44,15 +44,15 @@ class LineChart:
         top.
         """
         near = SAME * float(self.ticks[-1] - self.ticks[0])
-        dashed = [name for name in self.lines if self.colours[name] == RANDOM]
-        layers = [(name, self.lines[name], LINE_WIDTH) for name in dashed]
-        for name in [one for one in self.lines if one not in dashed]:
-            values = self.lines[name]
-            above = [
-                w for one, other, w in layers if one not in dashed and _meet(values, other, near)
-            ]
-            layers.append((name, values, max(above, default=0.0) + (4.0 if above else LINE_WIDTH)))
-        return layers[::-1]
+        solid: list[tuple[str, Float[np.ndarray, " p"], float]] = []
+        chance = []
+        for name, values in self.lines.items():
+            if self.colours[name] == RANDOM:
+                chance.append((name, values, LINE_WIDTH))
+                continue
+            above = [width for _, other, width in solid if _meet(values, other, near)]
+            solid.append((name, values, max(above, default=0.0) + (4.0 if above else LINE_WIDTH)))
+        return [*solid[::-1], *chance]
 
 
 def _meet(one: Float[np.ndarray, " p"], other: Float[np.ndarray, " p"], near: float) -> bool:

@@ -3,13 +3,13 @@ import {
   type ContactPayload,
   countWords,
   facts,
-  mapsOf,
   namedWords,
   shownOf,
   stepped,
   strongestOf,
   weaknessOf,
 } from "../src/layer_heatmaps/contact.ts";
+import { decodeMaps } from "../src/lib/pixels.ts";
 import { WORDS } from "./lib/words_of_trust.ts";
 
 const named = (index: number, name: string) => ({ index, name, probability: 0.6, logit: 1 });
@@ -43,7 +43,7 @@ const sheet: ContactPayload = {
 
 describe("the images of a contact sheet", () => {
   it("have their maps one after the other", () => {
-    expect(mapsOf(sheet).map(({ values }) => [...values])).toEqual([[4], [-1, 1], [0]]);
+    expect(decodeMaps(sheet).map(({ values }) => [...values])).toEqual([[4], [-1, 1], [0]]);
   });
 
   it("are all shown, or those named so, or those named otherwise", () => {

@@ -1,5 +1,5 @@
 // What comes from the kernel: names in their order, numbers and sentences per image, maps.
-import { type Buffer, bytesOf, decodeMap, type Grid, range } from "../lib/pixels.ts";
+import { decodeMaps, type Grid, type MapColumns, range } from "../lib/pixels.ts";
 import type { Check } from "../lib/trust.ts";
 import type { Sum } from "./waterfall.ts";
 
@@ -37,15 +37,8 @@ export interface Report {
   images: Card[];
 }
 
-export interface MapsPayload {
-  extent?: [number, number][];
-  zero?: number[];
-  step?: number[];
-  data?: Buffer;
-}
-
 /** Grad-CAM of every image; null where it points at no place. */
-export function attentionOf(payload: MapsPayload): (Grid | null)[] {
+export function attentionOf(payload: MapColumns): (Grid | null)[] {
   return mapsOf(payload, 0).map(([map]) => (map?.values.length ? map : null));
 }
 
@@ -56,15 +49,11 @@ export function strongestOf(maps: readonly (Grid | null)[]): number {
 }
 
 /** The maps of every image, concepts in their order and then the folded ones. */
-export function mapsOf(payload: MapsPayload, concepts: number): Grid[][] {
-  const { extent = [], zero = [], step = [] } = payload;
-  const bytes = bytesOf(payload.data);
+export function mapsOf(payload: MapColumns, concepts: number): Grid[][] {
   const found: Grid[][] = [];
-  let start = 0;
-  for (const [i, size] of extent.entries()) {
+  for (const [i, map] of decodeMaps(payload).entries()) {
     if (i % (concepts + 1) === 0) found.push([]);
-    found.at(-1)?.push(decodeMap(bytes, start, size, zero[i] ?? 0, step[i] ?? 1));
-    start += size[0] * size[1];
+    found.at(-1)?.push(map);
   }
   return found;
 }

@@ -1,16 +1,9 @@
 // Contributions as they are shown: the kind of chart, what is folded, and the concept looked at.
 import type { AnyModel } from "@anywidget/types";
 import { pale } from "../lib/heat.ts";
-import { bitmapsOf, type Files, type Grid } from "../lib/pixels.ts";
+import { bitmapsOf, type Files, type Grid, type MapColumns } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
-import {
-  attentionOf,
-  type Card,
-  type MapsPayload,
-  mapsOf,
-  type Report,
-  strongestOf,
-} from "./payload.ts";
+import { attentionOf, type Card, mapsOf, type Report, strongestOf } from "./payload.ts";
 import { type Domain, domainOf, type Step, steps } from "./waterfall.ts";
 
 export type ChartKind = "waterfall" | "bars" | "pie";
@@ -26,8 +19,8 @@ export interface Saved {
 export interface State extends ViewState {
   report: Report;
   pictures: Files;
-  maps: MapsPayload;
-  attention: MapsPayload;
+  maps: MapColumns;
+  attention: MapColumns;
   concept: string | null;
   view: Saved;
   bars: string[];

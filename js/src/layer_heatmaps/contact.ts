@@ -1,6 +1,6 @@
 // What a contact sheet is told of its maps, which of them are shown, and what is said of one.
 import type { Prediction } from "../lib/evidence.ts";
-import { type Buffer, bytesOf, decodeMap, type Files, type Grid } from "../lib/pixels.ts";
+import type { Buffer, Files } from "../lib/pixels.ts";
 import { type Words, weakly } from "../lib/trust.ts";
 import { counted, number, percent } from "../lib/words.ts";
 
@@ -24,17 +24,6 @@ export interface ContactPayload {
   step: number[];
   data: Buffer;
   pictures: Files;
-}
-
-/** The maps in the order of the data. */
-export function mapsOf({ extent, zero, step, data }: ContactPayload): Grid[] {
-  const bytes = bytesOf(data);
-  let start = 0;
-  return extent.map((size, i) => {
-    const map = decodeMap(bytes, start, size, zero[i] as number, step[i] as number);
-    start += size[0] * size[1];
-    return map;
-  });
 }
 
 /** Whether the network names an image by the class of the maps. */

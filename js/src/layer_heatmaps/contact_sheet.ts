@@ -5,7 +5,7 @@ import { ramp } from "../lib/colours.ts";
 import { choiceOf, KeySheet, type Keys, modified, take } from "../lib/controls.ts";
 import { fill, h, setAttribute, short } from "../lib/dom.ts";
 import { coloured, paintOver, pale } from "../lib/heat.ts";
-import { bitmapOf, filesOf, type Grid } from "../lib/pixels.ts";
+import { bitmapOf, decodeMaps, filesOf, type Grid } from "../lib/pixels.ts";
 import { ViewSession, type ViewState } from "../lib/session.ts";
 import { type Banner, view } from "../lib/view.ts";
 import { number } from "../lib/words.ts";
@@ -13,7 +13,6 @@ import {
   type ContactPayload,
   countWords,
   facts,
-  mapsOf,
   namedSo,
   namedWords,
   type Show,
@@ -57,10 +56,10 @@ class Session extends ViewSession<State, "arrangement" | "sheet"> {
 
   constructor(model: AnyModel<State>, complain: (error: unknown) => void) {
     super(model, complain, "", "arrangement");
-    this.maps = mapsOf(this.sheet);
+    this.maps = decodeMaps(this.sheet);
     this.follow("view", () => this.tell("arrangement"));
     this.follow("sheet", () => {
-      this.maps = mapsOf(this.sheet);
+      this.maps = decodeMaps(this.sheet);
       this.tell("sheet");
     });
   }

@@ -71,6 +71,25 @@ export function decodeMap(
   return { height, width, values };
 }
 
+/** Maps that lie one behind the other in a buffer, and the columns that say how large each is. */
+export interface MapColumns {
+  readonly extent?: readonly (readonly [number, number])[];
+  readonly zero?: readonly number[];
+  readonly step?: readonly number[];
+  readonly data?: Buffer;
+}
+
+/** Maps of uint8 as values, in their order. */
+export function decodeMaps({ extent = [], zero = [], step = [], data }: MapColumns): Grid[] {
+  const bytes = bytesOf(data);
+  let start = 0;
+  return extent.map((size, i) => {
+    const map = decodeMap(bytes, start, size, zero[i] ?? 0, step[i] ?? 1);
+    start += size[0] * size[1];
+    return map;
+  });
+}
+
 function at(grid: Grid, y: number, x: number): number {
   if (y < 0 || x < 0 || y >= grid.height || x >= grid.width) return 0;
   return grid.values[y * grid.width + x] as number;
