@@ -42,18 +42,21 @@ class Setting:
     sparsities: tuple[float, ...]
     readings: tuple[str, ...] = ("map",)
     every: int = 1
+    named: Literal["default", "paper"] = "default"
 
     @property
     def name(self) -> str:
-        return f"{self.weighting} {self.score}"
+        own = f"{self.weighting} {self.score}"
+        return own if self.named == "default" else f"{self.named}: {own}"
 
 
 # The first is the default, whose "share" is what `explain` draws; the third has the paper's score
-# and weights, but an intercept.
+# and weights, but an intercept; the fourth is the paper's whole.
 SETTINGS = (
     Setting("logit", "equal", (0.003, 0.01), ("map", "share")),
     Setting("probability", "equal", (0.003,)),
     Setting("probability", "loyal", (0.01,)),
+    Setting("probability", "loyal", (0.003, 0.01, 0.1), named="paper"),
     Setting("logit", "equal", (0.01,), ("two layers", "refined"), every=20),
 )
 RIVALS = 9
@@ -173,6 +176,7 @@ def chip_methods(
         chip = hx.Chip(
             layers=[network.last, *(getattr(network, name) for name in deeper)],
             gates_per_image=gates, score=setting.score, weighting=setting.weighting,
+            settings=setting.named,
         ).fit(network.classifier, _every(data, setting.every), progress=False)  # fmt: skip
         for sparsity in setting.sparsities:
             other = chip.refit(sparsity=sparsity)

@@ -335,7 +335,21 @@ def saliencies(case: Case, quick: bool) -> None:
     )
 
 
-STEPS = {"layers": f1_by_layer, "neurons": neurons, "saliency": saliencies}
+def paper(case: Case, quick: bool) -> None:
+    """Tables 1-2 by the paper's settings beside the usual ones; scores by least squares."""
+    layer, ours = case.layers[-1], only(case.fit(), case.layers[-1])
+    hint = hx.Hint(layer=layer, settings="paper", shapley="retrained")
+    hint.fit(case.network.classifier, case.data, case.hierarchy, progress=False)
+    hints: Maps = {"usual, all neurons": ours, "paper's, all neurons": hint}
+    for share in SHARES:
+        hints[f"usual, {share:.0%} by owen"] = chosen_by(ours, "owen", share)
+        for by in ("retrained", "coefficient", "random"):
+            hints[f"paper's, {share:.0%} by {by}"] = chosen_by(hint, by, share)
+    title = f"{case.network.name}, {layer}: the paper's settings"
+    show(title, measured(case, hints), "usual, all neurons")
+
+
+STEPS = {"paper": paper, "layers": f1_by_layer, "neurons": neurons, "saliency": saliencies}
 
 
 def cases(quick: bool, begins: str) -> Iterator[Case]:
