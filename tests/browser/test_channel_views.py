@@ -126,7 +126,7 @@ def test_a_channel_chosen_in_the_venn_diagram_is_marked_in_all(views: Views) -> 
     views.chosen(channel)
     expect(card).to_have_class(re.compile("hx-on"))
     expect(views.readout).to_contain_text(f"channel {channel}:")
-    views.notebook.wait_kernel("bars._chosen.value", channel)
+    views.notebook.wait_kernel("bars._chosen.value", f"#{channel}")
 
 
 def test_a_cell_chosen_in_the_matrix_is_marked_in_all(views: Views) -> None:

@@ -80,21 +80,44 @@ def test_a_second_click_on_it_chooses_nothing(bars: ChannelBars) -> None:
 
 
 def test_the_list_chooses_a_channel_without_a_pointer(bars: ChannelBars) -> None:
-    control(bars, "Chosen").value = shown(bars)[1]
+    field = control(bars, "Channel")
+    field.value = field.options[1]
     assert bars.channel == shown(bars)[1]
     assert list(drawn(bars).selected) == [1]
+    field.value = ""
+    assert bars.channel is None
 
 
 def test_a_channel_set_from_outside_is_marked(bars: ChannelBars) -> None:
     bars.channel = shown(bars)[3]
     assert list(drawn(bars).selected) == [3]
-    assert control(bars, "Chosen").value == shown(bars)[3]
+    assert control(bars, "Channel").value == f"#{shown(bars)[3]}"
 
 
-def test_a_channel_without_a_bar_is_kept_and_marks_none(bars: ChannelBars) -> None:
-    other = next(k for k in range(64) if k not in shown(bars))
-    bars.channel = other
+@pytest.mark.parametrize("typed", ["{}", "#{}", " {} "])
+def test_a_channel_is_found_by_its_number_and_has_a_bar_of_its_own(
+    bars: ChannelBars, typed: str
+) -> None:
+    before = shown(bars)
+    other = next(k for k in range(64) if k not in before)
+    control(bars, "Channel").value = typed.format(other)
     assert bars.channel == other
+    assert set(shown(bars)) == {*before, other}
+    assert [shown(bars)[i] for i in drawn(bars).selected] == [other]
+    assert np.all(np.diff(drawn(bars).y) <= 0)
+    bars.channel = before[0]
+    assert shown(bars) == before
+
+
+@pytest.mark.parametrize("typed", ["64", "-1", "1.5", "fur", "²"])
+def test_what_is_no_channel_is_refused_with_what_to_type(bars: ChannelBars, typed: str) -> None:
+    control(bars, "Channel").value = typed
+    assert "expected the number of a channel" in bars._problem.value
+    assert bars.channel is None
+
+
+def test_a_channel_of_a_wider_layer_marks_none(bars: ChannelBars) -> None:
+    bars.channel = 2000
     assert drawn(bars).selected is None
 
 

@@ -29,7 +29,6 @@ from .checks import agreement_of, chip_of, data_of, spot
 from .picture import AGAINST, FOR, draw_bars
 
 MOST_BARS = 40
-NONE = -1  # a list of ipywidgets shows nothing for None
 MANY_NAMES = 20  # classes from which on one is found by typing
 _TITLE = "margin: 0; font-size: 1.3em; font-weight: 600"
 _ROW, _FRAME = 22, 74  # pixels per bar, and around all of them
@@ -39,7 +38,8 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
     """The channels that matter most for one class: `chip` is fitted, `target` a name or index.
 
     Bars are weights times mean activation, signed, the largest sum for the class on top; `top`
-    is how many are taken by size. A click on a bar, or the list beside it, sets `channel`.
+    is how many are taken by size. A click on a bar, or its number typed beside, sets `channel`; one
+    that is not among them has a bar of its own.
     With labelled `data`, as for Chip.fit, a button says how far the class's importances agree with
     what it loses without each channel (Chip.agreement). Raises ValueError for an unknown class or
     layer and for `data` without the model, TypeError for what is no Chip or no data that last.
@@ -97,7 +97,10 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
             value=min(top, count), min=1, max=count, description="Channels", continuous_update=False
         )
         self._top.layout.width = "160px"
-        self._chosen = ipywidgets.Dropdown(description="Chosen")
+        self._chosen = ipywidgets.Combobox(
+            description="Channel", placeholder="number", continuous_update=False
+        )
+        self._chosen.layout.width = "180px"
         self._where = ipywidgets.Dropdown(options=[evidence.layer], description="Layer")
         self._problem, self._table = ipywidgets.HTML(), ipywidgets.HTML()
         self._bars, self._figure = _figure()
@@ -130,9 +133,9 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
             self._search.observe(self._guarded(self._find), "value")
         self._where.observe(self._guarded(self._switch), "value")
         self._top.observe(self._guarded(self._draw), "value")
-        self._chosen.observe(self._choose, "value")
+        self._chosen.observe(self._guarded(self._choose), "value")
         self._bars.observe(self._pick, "selected")
-        self.observe(self._mark, "channel")
+        self.observe(self._turn, "channel")
 
     @property
     def evidence(self) -> ChannelImportance:
@@ -215,19 +218,19 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
 
     def _draw(self) -> None:
         values = self._values()
-        self._shown = _strongest(values, self._top.value)
+        self._shown = _strongest(values, self._top.value, self.channel)
         shown = values[self._shown]
         with self._own(), self._bars.hold_sync():
             self._bars.selected = None
             self._bars.x = [f"#{k}" for k in self._shown]
             self._bars.y = shown
             self._bars.colors = [FOR if value > 0 else AGAINST for value in shown] or [FOR]
-            self._chosen.options = [("none", NONE), *((f"#{k}", int(k)) for k in self._shown)]
+            self._chosen.options = [f"#{k}" for k in self._shown]
         span(self._figure.axes[1], ticks_around(shown))
         self._figure.layout.height = f"{_FRAME + _ROW * max(3, len(shown))}px"
         self._heading.value = _heading(self.target, self._evidence.layer)
         self._table.value = _table(self.target, self._shown, shown)
-        self._problem.value = "" if len(shown) else _nothing(self.target, self._evidence)
+        self._problem.value = "" if values.any() else _nothing(self.target, self._evidence)
         self._say_agreement()
         self._mark()
 
@@ -262,12 +265,17 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         wording = Wording("the order of its channels", self.target, shown=shown)
         self._agreement.show(self._known, wording)
 
-    def _mark(self, _: object = None) -> None:
+    def _turn(self, _: object) -> None:
+        """Mark the channel; one that is not among the strongest has a bar of its own."""
+        wanted = _strongest(self._values(), self._top.value, self.channel)
+        self._mark() if np.array_equal(wanted, self._shown) else self._draw()
+
+    def _mark(self) -> None:
         shown = self._shown.tolist()
         known = self.channel in shown
         with self._own():
             self._bars.selected = [shown.index(self.channel)] if known else None
-            self._chosen.value = self.channel if known else NONE
+            self._chosen.value = f"#{self.channel}" if known else ""
 
     def _pick(self, change: Any) -> None:
         if not self._echo:
@@ -275,9 +283,18 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
             some = selected is not None and len(selected) > 0
             self.channel = int(self._shown[int(selected[-1])]) if some else None
 
-    def _choose(self, change: Any) -> None:
-        if not self._echo:
-            self.channel = None if change["new"] in (NONE, None) else change["new"]
+    def _choose(self) -> None:
+        """Turn to the channel that was typed or taken from the list; to none where it is empty."""
+        if self._echo:
+            return
+        typed, count = self._chosen.value.strip().removeprefix("#"), self._values().size
+        if typed and not (typed.isascii() and typed.isdigit() and int(typed) < count):
+            raise ValueError(
+                f"got {self._chosen.value!r}; expected the number of a channel of"
+                f" {self._evidence.layer}, 0 to {count - 1}; type one, as 12, or nothing for none"
+            )
+        self._problem.value = ""
+        self.channel = int(typed) if typed else None
 
     @contextmanager
     def _own(self) -> Iterator[None]:
@@ -333,9 +350,14 @@ def _index(names: tuple[str, ...], target: int | str | None) -> int:
     )
 
 
-def _strongest(values: Float[np.ndarray, " k"], top: int) -> Int[np.ndarray, " n"]:
+def _strongest(
+    values: Float[np.ndarray, " k"], top: int, channel: int | None
+) -> Int[np.ndarray, " n"]:
+    """Return the channels that have bars: the strongest, and the one that is looked at."""
     largest = np.argsort(-np.abs(values), kind="stable")[:top]
     kept = largest[values[largest] != 0]
+    if channel is not None and channel < len(values) and channel not in kept:
+        kept = np.append(kept, channel)
     return np.asarray(kept[np.argsort(-values[kept], kind="stable")], dtype=np.int64)
 
 
