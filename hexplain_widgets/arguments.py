@@ -136,6 +136,8 @@ def said_of_settings(engine: str, name: str, used: Any) -> str:
 
 # Seconds after which work that was only asked for by the way shows how far it is.
 PATIENCE = 2.0
+# Seconds for which a bar stands still: to draw it costs more than many of the steps it counts.
+PAUSE = 0.1
 
 
 class SlowBar:
@@ -154,7 +156,7 @@ class SlowBar:
         self.what, self.unit = what, unit
         self.n, self.total = 0, total
         self._bar: Any = None
-        self._begun = time.time()
+        self._begun, self._written = time.time(), 0.0
         self._lock = threading.Lock()
         self._hearing: _Hearing | None = getattr(_of_thread, "hearing", None)
         self._before = getattr(_of_thread, "quiet", False)
@@ -196,7 +198,7 @@ class SlowBar:
         """Say that so much more is done; raises what a hearer raises to end the work."""
         with self._lock:
             self.n += count
-            if self._bar is not None:
+            if self._bar is not None and time.time() - self._written >= PAUSE:
                 self._write()
         if self._hearing is not None:
             self._hearing.tell()
@@ -212,6 +214,7 @@ class SlowBar:
             self._write()
 
     def _write(self) -> None:
+        self._written = time.time()
         self._bar.total = self.total
         self._bar.n = self.n
         self._bar.refresh()

@@ -158,6 +158,18 @@ def test_a_bar_says_what_how_far_and_how_long(
     assert "3/4 [" in said
 
 
+def test_a_bar_is_not_drawn_at_every_step_but_at_the_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow(monkeypatch)
+    with SlowBar("steps", 5000, "step") as counted:
+        for _ in range(5000):
+            counted.update()
+    said = capsys.readouterr().err
+    assert said.count("steps:") < 500
+    assert "5000/5000 [" in said
+
+
 def test_a_bar_comes_up_by_itself_once_work_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
