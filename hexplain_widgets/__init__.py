@@ -82,6 +82,7 @@ from .widgets import (
     InferenceSpace,
     LayerHeatmaps,
     NeuronConceptGraph,
+    RandomisationReport,
     link_channels,
     show,
 )
@@ -153,6 +154,7 @@ __all__ = [
     "PixelCurves",
     "Prediction",
     "Provenance",
+    "RandomisationReport",
     "RandomisationSummary",
     "channel_means",
     "decompose",

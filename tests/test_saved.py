@@ -49,6 +49,7 @@ VIEWS = {
     "InferenceComparison": hx.InferenceSpace,
     "Localization": hx.LayerHeatmaps,
     "NeuronConcepts": hx.NeuronConceptGraph,
+    "RandomisationSummary": hx.RandomisationReport,
 }
 # the file of each engine, and the kind that it says to be
 STATES = {

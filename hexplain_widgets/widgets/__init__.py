@@ -18,4 +18,5 @@ from .inference_space.view import InferenceSpace as InferenceSpace
 from .layer_heatmaps.contact_sheet import ContactSheet as ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps as LayerHeatmaps
 from .neuron_concept_graph.view import NeuronConceptGraph as NeuronConceptGraph
+from .randomisation_report.view import RandomisationReport as RandomisationReport
 from .show import show as show

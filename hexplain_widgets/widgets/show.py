@@ -27,6 +27,7 @@ from ..evidence import (
     InferenceComparison,
     Localization,
     NeuronConcepts,
+    RandomisationSummary,
 )
 from .attack_comparison.view import AttackComparison
 from .channels.matrix import ChannelMatrix
@@ -43,6 +44,7 @@ from .inference_space.view import InferenceSpace
 from .layer_heatmaps.contact_sheet import ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps
 from .neuron_concept_graph.view import NeuronConceptGraph
+from .randomisation_report.view import RandomisationReport
 
 VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     Decomposition: DecompositionTree.from_evidence,
@@ -64,6 +66,7 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     FaithfulnessSummary: FaithfulnessReport.from_evidence,
     FilterSheet: FilterLabeler.from_evidence,
     InferenceComparison: InferenceSpace.from_evidence,
+    RandomisationSummary: RandomisationReport.from_evidence,
 }
 
 

@@ -116,6 +116,7 @@ MADE_LONG: dict[str, Callable[[], Any]] = {
     "ContextReport": lambda: made_view("ContextReport"),
     "ContextReport of degrees": lambda: made_view("ContextReport of degrees"),
     "FaithfulnessReport": lambda: made_view("FaithfulnessReport"),
+    "RandomisationReport": lambda: made_view("RandomisationReport"),
 }
 
 

@@ -30,6 +30,7 @@ SHOWN = {
     "InferenceSpace": "InferenceComparison",
     "LayerHeatmaps": "HeatMapSheet",
     "NeuronConceptGraph": "NeuronConcepts",
+    "RandomisationReport": "RandomisationSummary",
 }
 MADE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     **{name: (kind, show) for name, kind in SHOWN.items()},
