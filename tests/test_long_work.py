@@ -170,6 +170,10 @@ LONG: dict[str, tuple[Call, str]] = {
         lambda m: m.additive.report(m.data, seeds=1),
         "additive explainer: distilling",
     ),
+    "AdditiveExplainer.capacity": (
+        lambda m: m.additive.capacity(m.data, seeds=1),
+        "additive explainer: distilling",
+    ),
     "FilterGallery.fit": (lambda m: hx.FilterGallery().fit(m.clf, [m.data[0][0]]), "images"),
     "Decomposer.tree": (lambda m: m.tree[0].tree(), "taking"),
     "Decomposer.pictures": (

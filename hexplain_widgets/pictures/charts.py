@@ -170,7 +170,7 @@ def draw_chart(
     for i, name in enumerate(chart.lines):
         colour = chart.colours[name]
         pen.box((right + 20, top + 34 * i + 8), (22, 5), colour)
-        pen.text((right + 52, top + 34 * i + 18), short(_plain(name), 22), 20)
+        pen.text((right + 52, top + 34 * i + 18), short(plain_letters(name), 22), 20)
 
 
 def _tick_words(chart: LineChart) -> list[tuple[float, str]]:
@@ -232,7 +232,7 @@ def draw_bars(pen: Pen, chart: BarChart, at: tuple[float, float], wide: float) -
     zero = left - float(ticks[0]) * scale
     for i, name in enumerate(chart.names):
         level = top + (row + SPACE) * i + SPACE / 2
-        pen.text((left - 12, level + row / 2 + 8), short(_plain(name), 22), 22, INK, "rs")
+        pen.text((left - 12, level + row / 2 + 8), short(plain_letters(name), 22), 22, INK, "rs")
         for j, kind in enumerate(chart.bars):
             colour = chart.each[i] if chart.each else chart.colours[kind]
             value = float(chart.bars[kind][i])
@@ -250,9 +250,9 @@ def _bar_legend(pen: Pen, chart: BarChart, at: tuple[float, float]) -> None:
         return
     for i, name in enumerate(chart.bars):
         pen.box((at[0] + 300 * i, at[1] - 16), (20, 20), chart.colours[name])
-        pen.text((at[0] + 300 * i + 30, at[1]), short(_plain(name), 24), 22, SOFT)
+        pen.text((at[0] + 300 * i + 30, at[1]), short(plain_letters(name), 24), 22, SOFT)
 
 
-def _plain(words: str) -> str:
+def plain_letters(words: str) -> str:
     """Return words in the letters that the pen's font has."""
-    return words.replace("→", "to").replace("−", "-").replace("×", "x")
+    return words.replace("→", "to").replace("−", "-").replace("–", "-").replace("×", "x")

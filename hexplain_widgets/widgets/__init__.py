@@ -11,6 +11,7 @@ from .confusion_matrix.view import ConfusionMatrix as ConfusionMatrix
 from .context_report.view import ContextReport as ContextReport
 from .contribution_report.view import ContributionReport as ContributionReport
 from .decomposition_tree.view import DecompositionTree as DecompositionTree
+from .explainer_report.view import ExplainerReport as ExplainerReport
 from .failure_analysis.view import FailureAnalysis as FailureAnalysis
 from .faithfulness_report.view import FaithfulnessReport as FaithfulnessReport
 from .filter_labeler.view import FilterLabeler as FilterLabeler

@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets
 
 from ..evidence import (
+    AdditiveReport,
     AttackedDecision,
     AttackedSet,
     ChannelImportance,
@@ -19,6 +20,7 @@ from ..evidence import (
     Contributions,
     Decomposition,
     DegreeSummary,
+    ExplainerCapacity,
     Failure,
     FaithfulnessSummary,
     FilterSheet,
@@ -37,6 +39,7 @@ from .confusion_matrix.view import ConfusionMatrix
 from .context_report.view import ContextReport
 from .contribution_report.view import ContributionReport
 from .decomposition_tree.view import DecompositionTree
+from .explainer_report.view import ExplainerReport
 from .failure_analysis.view import FailureAnalysis
 from .faithfulness_report.view import FaithfulnessReport
 from .filter_labeler.view import FilterLabeler
@@ -62,6 +65,8 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     ContextSummary: ContextReport.from_evidence,
     Contributions: ContributionReport.from_evidence,
     DegreeSummary: ContextReport.from_evidence,
+    AdditiveReport: ExplainerReport.from_evidence,
+    ExplainerCapacity: ExplainerReport.from_evidence,
     Failure: FailureAnalysis.from_evidence,
     FaithfulnessSummary: FaithfulnessReport.from_evidence,
     FilterSheet: FilterLabeler.from_evidence,

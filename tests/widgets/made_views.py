@@ -24,6 +24,8 @@ SHOWN = {
     "ContextReport of degrees": "DegreeSummary",
     "ContributionReport": "Contributions",
     "DecompositionTree": "Decomposition",
+    "ExplainerReport": "AdditiveReport",
+    "ExplainerReport of capacity": "ExplainerCapacity",
     "FailureAnalysis": "Failure",
     "FaithfulnessReport": "FaithfulnessSummary",
     "FilterLabeler": "FilterSheet",

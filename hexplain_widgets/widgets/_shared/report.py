@@ -141,8 +141,12 @@ def panel_of(chart: LineChart | BarChart) -> ipywidgets.Widget:
 
 
 def _panel(head: str, figure: ipywidgets.Widget, foot: str) -> ipywidgets.Widget:
-    parts = [ipywidgets.HTML(head), figure, ipywidgets.HTML(foot)]
-    return ipywidgets.VBox(parts, layout=ipywidgets.Layout(min_width="0"))
+    return narrow([ipywidgets.HTML(head), figure, ipywidgets.HTML(foot)])
+
+
+def narrow(parts: Sequence[ipywidgets.Widget]) -> ipywidgets.Widget:
+    """Return parts below each other that are no wider than their place."""
+    return ipywidgets.VBox(list(parts), layout=ipywidgets.Layout(min_width="0"))
 
 
 def beside(children: Sequence[ipywidgets.Widget], least: int = 250) -> ipywidgets.Widget:
@@ -158,7 +162,7 @@ class Report(Exportable, Composite, ipywidgets.VBox):
     A kind of report says in `KIND` what it shows and in `MADE_BY` what makes it.
     """
 
-    KIND: ClassVar[type[Evidence]]
+    KIND: ClassVar[type[Evidence] | tuple[type[Evidence], ...]]
     MADE_BY: ClassVar[str]
     STYLE: ClassVar[str]
 
@@ -201,6 +205,10 @@ class Report(Exportable, Composite, ipywidgets.VBox):
     def charts(self) -> Sequence[LineChart | BarChart]:
         """Return the charts that are on the screen."""
 
+    def table(self) -> Sequence[Sequence[str]]:
+        """Return figures that stand beside the charts, a head first; none if there are none."""
+        return ()
+
     @property
     def evidence(self) -> Any:
         """The figures that are on the screen."""
@@ -218,6 +226,6 @@ class Report(Exportable, Composite, ipywidgets.VBox):
     def export_png(self, path: str | Path) -> Path:
         """Write the report as a picture for slides and print, 1920 pixels wide."""
         facts = f"{self._evidence.provenance.model}, {self.facts}"
-        page = draw_report(self.question, facts, self.verdict, self.charts())
+        page = draw_report(self.question, facts, self.verdict, self.charts(), self.table())
         page.save(path, format="PNG")
         return Path(path)

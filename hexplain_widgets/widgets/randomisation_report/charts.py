@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from ...evidence import RandomisationSummary
 from ...pictures.charts import FEW, BarChart, LineChart
 from ...pictures.colours import METHODS, RANDOM
+from ...pictures.page import percent
 
 CHANCE = "by chance"
 Rows = Float[np.ndarray, "m n"]
@@ -93,8 +94,8 @@ def other_chart(summary: RandomisationSummary) -> BarChart | None:
     return BarChart(
         "Against the other network",
         "Such as one trained on permuted labels. By chance the correlation is 0 and"
-        f" {chance:.0%} of the pixels stay. Low values alone say little: networks trained alike may"
-        " agree no more.",
+        f" {percent(chance)} of the pixels stay. Low values alone say little: networks trained"
+        " alike may agree no more.",
         "agreement of maps",
         tuple(summary.methods[m] for m in some),
         bars,
