@@ -8,7 +8,7 @@ from itertools import count, takewhile
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ..arguments import Stop
 from ..data.samples import batches
@@ -126,18 +126,11 @@ def capacity_of(
     ValueError where all scores are the same.
     """
     images, judgement = ReportImages(rows, None), _DecisionTruth.of(fit, rows.all())
-    scores, concepts = rows.all().scores, len(fit.elements.names)
-    if np.ptp(scores) == 0:
-        raise ValueError(
-            f"got {len(scores)} images with one score; expected some that differ, for deviations"
-            " are shares of their range; pass images of other classes too"
-        )
-    orders = {seed: np.random.default_rng(seed).permutation(concepts) for seed in seeds}
-    notes: list[str] = []
+    scores, notes = _differing(rows.all().scores), list(_alike_note(judgement))
     figures = []
     for size in counts:
-        each = {seed: fit.narrowed(orders[seed][:size]) for seed in seeds}
-        figures.append([_narrow(each[seed], seed, images, judgement, progress) for seed in seeds])
+        each = [(seed, fit.narrowed(_drawn(fit, seed)[:size])) for seed in seeds]
+        figures.append([_narrow(one, seed, images, judgement, progress) for seed, one in each])
         if stopped():
             notes.append(f"Stopped after {size} concepts.")
             break
@@ -154,8 +147,23 @@ def capacity_of(
         truth=judgement.by,
         images=len(scores),
         provenance=provenance,
-        notes=(*scope.notes, *_alike_note(judgement), *notes),
+        notes=(*scope.notes, *fit.elements.notes, *notes),
     )
+
+
+def _differing(scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return scores that have a range; raises ValueError where they are all the same."""
+    if np.ptp(scores) == 0:
+        raise ValueError(
+            f"got {len(scores)} images with one score; expected some that differ, for deviations"
+            " are shares of their range; pass images of other classes too"
+        )
+    return scores
+
+
+def _drawn(fit: AdditiveFit, seed: int) -> Int[np.ndarray, " c"]:
+    """Return the places of all concepts in the order in which a seed draws them."""
+    return np.random.default_rng(seed).permutation(len(fit.elements.names))
 
 
 def _narrow(

@@ -141,12 +141,8 @@ def panel_of(chart: LineChart | BarChart) -> ipywidgets.Widget:
 
 
 def _panel(head: str, figure: ipywidgets.Widget, foot: str) -> ipywidgets.Widget:
-    return narrow([ipywidgets.HTML(head), figure, ipywidgets.HTML(foot)])
-
-
-def narrow(parts: Sequence[ipywidgets.Widget]) -> ipywidgets.Widget:
-    """Return parts below each other that are no wider than their place."""
-    return ipywidgets.VBox(list(parts), layout=ipywidgets.Layout(min_width="0"))
+    parts = [ipywidgets.HTML(head), figure, ipywidgets.HTML(foot)]
+    return ipywidgets.VBox(parts, layout=ipywidgets.Layout(min_width="0"))
 
 
 def beside(children: Sequence[ipywidgets.Widget], least: int = 250) -> ipywidgets.Widget:

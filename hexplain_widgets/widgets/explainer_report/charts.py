@@ -13,10 +13,10 @@ from ...pictures.page import percent
 WITH, PLAIN = "with the prior", "plain distillation"
 COLOURS = {WITH: OURS, PLAIN: TRUTH}
 EVERY = "mean of all parts"
-EVEN, MOST = 50, 7  # points of a curve of very many concepts; parts that have bars
+EVEN, MOST = 50, 5  # points of a curve of very many concepts; parts that have bars
 
 
-def standard_errors(values: Float[np.ndarray, s * n]) -> Float[np.ndarray, "*n"]:
+def standard_errors(values: Float[np.ndarray, "s ..."]) -> Float[np.ndarray, " ..."]:
     """Return the standard error over seeds, 0 where there is one."""
     if len(values) < 2:
         return np.zeros(values.shape[1:])

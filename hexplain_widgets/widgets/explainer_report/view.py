@@ -10,7 +10,7 @@ import ipywidgets
 from ...evidence import AdditiveReport, ExplainerCapacity
 from ...pictures.charts import BarChart, LineChart
 from .._shared.markup import scrolling
-from .._shared.report import Report, beside, counted, narrow, panel_of, table_of, unfolded
+from .._shared.report import Report, beside, counted, panel_of, table_of, unfolded
 from .charts import deviation_chart, lost_chart, parts_chart, spread_chart
 from .words import capacity_verdict, parts_rows, report_verdict, table_rows
 
@@ -34,16 +34,16 @@ class ExplainerReport(Report):
         return isinstance(self._evidence, ExplainerCapacity)
 
     def _parts(self) -> Sequence[ipywidgets.Widget]:
-        panels = [panel_of(chart) for chart in self.charts()]
-        if not self._of_capacity:
-            panels.insert(0, narrow([ipywidgets.HTML(self._tables())]))
-        return [beside(panels, 330)]
-
-    def _tables(self) -> str:
-        head, *rows = self.table()
-        table = "<h3>Figures</h3>" + scrolling(table_of(head, rows, self._caption), "Figures")
+        panels = [beside([panel_of(chart) for chart in self.charts()], 330)]
+        if self._of_capacity:
+            return panels
         parts = parts_rows(self._evidence)
-        return table + (unfolded(table_of(parts[0], parts[1:]), "All parts") if parts else "")
+        every = unfolded(table_of(parts[0], parts[1:]), "All parts") if parts else ""
+        return [ipywidgets.HTML(self._figures()), *panels, ipywidgets.HTML(every)]
+
+    def _figures(self) -> str:
+        head, *rows = self.table()
+        return scrolling(table_of(head, rows, self._caption), "Figures")
 
     @property
     def _caption(self) -> str:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from ...evidence import AdditiveReport, ExplainerCapacity
 from ...pictures.page import number, percent
-from .._shared.report import counted, plain_number, with_error
+from .._shared.report import UNKNOWN, counted, plain_number, with_error
 from .charts import EVERY, PLAIN, WITH, standard_errors
 
 # So many standard errors, and so large a share, are two figures apart.
@@ -61,18 +61,21 @@ def _parts(report: AdditiveReport) -> str:
 
 
 def table_rows(report: AdditiveReport) -> list[list[str]]:
-    """Return Tables 1 and 2 and the mean of Table 3, a head and a row for each figure."""
-    ours, plain, own = report.ours, report.plain, f"{report.performer_accuracy:.3f}"
-    rows = [
-        ["", WITH, PLAIN],
-        ["entropy (nats)", *_pair(ours.entropy, plain.entropy)],
-        [f"accuracy (network {own})", *_pair(ours.accuracy, plain.accuracy)],
-        ["relative deviation", *_pair(ours.deviation, plain.deviation)],
+    """Return Tables 1 and 2 and the mean of Table 3: a head, both explainers and the network."""
+    columns = [
+        ["", WITH, PLAIN, "the network itself"],
+        ["entropy (nats)", *_pair(report.ours.entropy, report.plain.entropy), UNKNOWN],
+        [
+            "accuracy",
+            *_pair(report.ours.accuracy, report.plain.accuracy),
+            plain_number(report.performer_accuracy, 3),
+        ],
+        ["relative deviation", *_pair(report.ours.deviation, report.plain.deviation), "0"],
     ]
-    if ours.part_error is not None and plain.part_error is not None:
-        errors = _pair(ours.part_error.mean(1), plain.part_error.mean(1))
-        rows.append([f"error, {EVERY}", *errors])
-    return rows
+    ours, plain = report.ours.part_error, report.plain.part_error
+    if ours is not None and plain is not None:
+        columns.append([f"error, {EVERY}", *_pair(ours.mean(1), plain.mean(1)), UNKNOWN])
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def parts_rows(report: AdditiveReport) -> list[list[str]]:
