@@ -219,6 +219,7 @@ LONG: dict[str, tuple[Call, str]] = {
 QUICK = {
     "Chip.frequent", "Chip.penalties", "Chip.portraits", "Chip.merge", "Chip.save", "Chip.load",
     "Chip.on", "Hint.at", "Hint.using", "Hint.portraits", "Hint.explainable", "Hint.merge",
+    "Hint.region_maps",
     "Hint.save", "Hint.load", "Hint.on", "Chain.merge", "Chain.save", "Chain.load", "Chain.on",
     "AdditiveExplainer.explain", "AdditiveExplainer.save", "AdditiveExplainer.load",
     "AdditiveExplainer.on", "FilterGallery.sheet", "Decomposer.predictions", "Decomposer.retarget",
