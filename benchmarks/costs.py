@@ -206,6 +206,7 @@ def of_diagnosis(at: Bench) -> Iterator[Row]:
     told = {"level": at.level, "progress": False}
     yield Row("ContextReport", lambda: hx.ContextReport(clf, items, **told), SHOWN)
     yield Row("FaithfulnessReport", lambda: hx.FaithfulnessReport(clf, some), SHOWN)
+    yield Row("RandomisationReport", lambda: hx.RandomisationReport(clf, some[:1]))
 
 
 def main() -> None:

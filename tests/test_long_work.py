@@ -170,6 +170,10 @@ LONG: dict[str, tuple[Call, str]] = {
         lambda m: m.additive.report(m.data, seeds=1),
         "additive explainer: distilling",
     ),
+    "AdditiveExplainer.capacity": (
+        lambda m: m.additive.capacity(m.data, seeds=1),
+        "additive explainer: distilling",
+    ),
     "FilterGallery.fit": (lambda m: hx.FilterGallery().fit(m.clf, [m.data[0][0]]), "images"),
     "Decomposer.tree": (lambda m: m.tree[0].tree(), "taking"),
     "Decomposer.pictures": (
@@ -215,6 +219,7 @@ LONG: dict[str, tuple[Call, str]] = {
 QUICK = {
     "Chip.frequent", "Chip.penalties", "Chip.portraits", "Chip.merge", "Chip.save", "Chip.load",
     "Chip.on", "Hint.at", "Hint.using", "Hint.portraits", "Hint.explainable", "Hint.merge",
+    "Hint.region_maps",
     "Hint.save", "Hint.load", "Hint.on", "Chain.merge", "Chain.save", "Chain.load", "Chain.on",
     "AdditiveExplainer.explain", "AdditiveExplainer.save", "AdditiveExplainer.load",
     "AdditiveExplainer.on", "FilterGallery.sheet", "Decomposer.predictions", "Decomposer.retarget",

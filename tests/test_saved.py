@@ -30,6 +30,7 @@ EXPECTED: dict[str, Any] = {
 # bundles of views that the kept notebook does not know yet
 NEWER = {"confusion_matrix.js", "contact_sheet.js"}
 VIEWS = {
+    "AdditiveReport": hx.ExplainerReport,
     "AttackedDecision": hx.AttackComparison,
     "AttackedSet": hx.AttackComparison,
     "ChannelImportance": hx.ChannelMatrix,
@@ -41,6 +42,7 @@ VIEWS = {
     "Contributions": hx.ContributionReport,
     "Decomposition": hx.DecompositionTree,
     "DegreeSummary": hx.ContextReport,
+    "ExplainerCapacity": hx.ExplainerReport,
     "Failure": hx.FailureAnalysis,
     "FaithfulnessSummary": hx.FaithfulnessReport,
     "FilterSheet": hx.FilterLabeler,
@@ -49,6 +51,7 @@ VIEWS = {
     "InferenceComparison": hx.InferenceSpace,
     "Localization": hx.LayerHeatmaps,
     "NeuronConcepts": hx.NeuronConceptGraph,
+    "RandomisationSummary": hx.RandomisationReport,
 }
 # the file of each engine, and the kind that it says to be
 STATES = {
@@ -126,7 +129,7 @@ def test_a_view_holds_the_evidence_that_it_was_given(kind: str) -> None:
     view.close()
 
 
-@pytest.mark.parametrize("kind", ["Node", "Layer", "PixelCurves", "AdditiveReport"])
+@pytest.mark.parametrize("kind", ["Node", "Layer", "PixelCurves"])
 def test_what_had_no_view_has_none(kind: str) -> None:
     with pytest.raises(TypeError, match=f"got {kind} to show"):
         hx.show(saved(f"{kind}.hx"))

@@ -431,6 +431,14 @@ class Elements:
         member = self.owners[:, None] == np.arange(len(self.names))
         return values @ member.astype(values.dtype)
 
+    def only(self, concepts: Int[np.ndarray, " c"]) -> Elements:
+        """Return the elements of some concepts alone, in the order of all."""
+        kept = np.sort(concepts)
+        some = np.isin(self.owners, kept)
+        owners = np.searchsorted(kept, self.owners[some])
+        names = tuple(self.names[i] for i in kept)
+        return Elements(names, self.used[some], owners, self.scales[some], self.notes)
+
     def groups(self) -> list[list[int]]:
         """Return the numbers of each concept's elements."""
         return [self.used[self.owners == i].tolist() for i in range(len(self.names))]
@@ -488,6 +496,7 @@ class AdditiveFit:
     """Explainers of one set of rows: ours and plain distillation, for any seed, each fitted once.
 
     `labels` give filters to parts. `schedule` is that of ours; plain distillation has beta 0.
+    `chosen` are the places of the concepts that explain, all if not given.
     """
 
     def __init__(
@@ -499,7 +508,9 @@ class AdditiveFit:
         held_out: float,
         labels: FilterLabels | None,
         device: torch.device,
+        chosen: Int[np.ndarray, " c"] | None = None,
     ) -> None:
+        self._chosen = chosen
         self.rows, self.schedule, self.maker = rows, schedule, maker
         self._share, self._labels, self._device = held_out, labels, device
         self._distillations: dict[tuple[float, int], Distillation] = {}
@@ -513,7 +524,15 @@ class AdditiveFit:
     def elements(self) -> Elements:
         """What explains."""
         scaled = self.schedule.units == "scaled"
-        return elements_of(self.rows.scope, self.batch.strengths, self._labels, scaled=scaled)
+        every = elements_of(self.rows.scope, self.batch.strengths, self._labels, scaled=scaled)
+        return every if self._chosen is None else every.only(self._chosen)
+
+    def narrowed(self, concepts: Int[np.ndarray, " c"]) -> AdditiveFit:
+        """Return a fit of the same rows by some of the concepts, given by their places."""
+        known = (self.rows, self.schedule, self.maker)
+        return AdditiveFit(
+            *known, held_out=self._share, labels=self._labels, device=self._device, chosen=concepts
+        )
 
     @cached_property
     def held_out(self) -> Bool[np.ndarray, " n"]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
+from ..arguments import Stop
 from ..data.samples import batches
-from ..evidence import AdditiveReport, ExplainerQuality, Provenance
+from ..evidence import AdditiveReport, ExplainerCapacity, ExplainerQuality, Provenance
 from ..evidence.additive import FILTERS
 from ..fitting.passes import batch_size
 from ..network.classifier import Classifier
@@ -75,7 +78,6 @@ def report_of(
             each.append(_quality(fit, distillation, examples, images, judgement))
         qualities.append(_stacked(each))
     scope = fit.rows.scope
-    own_threshold = best_accuracy_threshold(judgement.choosing_scores, judgement.choosing)
     return AdditiveReport(
         names=fit.elements.names,
         target=scope.output,
@@ -83,13 +85,93 @@ def report_of(
         seeds=tuple(seeds),
         ours=qualities[0],
         plain=qualities[1],
-        performer_accuracy=accuracy(batch.scores, judgement.truth, own_threshold),
+        performer_accuracy=judgement.accuracy_of(batch.scores),
         truth=judgement.by,
         images=len(batch),
         positives=_measured(images),
         provenance=provenance,
         notes=(*scope.notes, *fit.elements.notes, *_notes(fit, images, judgement)),
     )
+
+
+def concept_counts(counts: Sequence[int] | None, concepts: int) -> tuple[int, ...]:
+    """Return numbers of concepts to explain with: powers of two and all, where none are given.
+
+    Raises ValueError for numbers that there are not.
+    """
+    if counts is None:
+        return (*takewhile(lambda n: n < concepts, (2**i for i in count())), concepts)
+    asked = sorted({int(n) for n in counts})
+    if not asked or asked[0] < 1 or asked[-1] > concepts:
+        raise ValueError(
+            f"got counts={tuple(counts)!r} of concepts; expected numbers from 1 to {concepts}, all"
+            " that explain; leave it out for 1, 2, 4 and so on"
+        )
+    return tuple(asked)
+
+
+def capacity_of(
+    fit: AdditiveFit,
+    rows: ScoreStatistics,
+    counts: Sequence[int],
+    seeds: Sequence[int],
+    provenance: Provenance,
+    *,
+    progress: bool,
+    stopped: Stop,
+) -> ExplainerCapacity:
+    """Return how well explainers of so many concepts do, drawn by each seed (Fig. 8).
+
+    A seed's concepts are the first of one random order, so that more are those and others. Raises
+    ValueError where all scores are the same.
+    """
+    images, judgement = ReportImages(rows, None), _DecisionTruth.of(fit, rows.all())
+    scores, notes = _differing(rows.all().scores), list(_alike_note(judgement))
+    figures = []
+    for size in counts:
+        each = [(seed, fit.narrowed(_drawn(fit, seed)[:size])) for seed in seeds]
+        figures.append([_narrow(one, seed, images, judgement, progress) for seed, one in each])
+        if stopped():
+            notes.append(f"Stopped after {size} concepts.")
+            break
+    scope = fit.rows.scope
+    return ExplainerCapacity(
+        names=fit.elements.names,
+        target=scope.output,
+        layer=scope.layer.name,
+        seeds=tuple(seeds),
+        counts=np.array(counts[: len(figures)], np.int64),
+        deviation=np.array([[one.deviation for one in row] for row in figures]).T,
+        accuracy=np.array([[one.accuracy for one in row] for row in figures]).T,
+        performer_accuracy=judgement.accuracy_of(scores),
+        truth=judgement.by,
+        images=len(scores),
+        provenance=provenance,
+        notes=(*scope.notes, *fit.elements.notes, *notes),
+    )
+
+
+def _differing(scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return scores that have a range; raises ValueError where they are all the same."""
+    if np.ptp(scores) == 0:
+        raise ValueError(
+            f"got {len(scores)} images with one score; expected some that differ, for deviations"
+            " are shares of their range; pass images of other classes too"
+        )
+    return scores
+
+
+def _drawn(fit: AdditiveFit, seed: int) -> Int[np.ndarray, " c"]:
+    """Return the places of all concepts in the order in which a seed draws them."""
+    return np.random.default_rng(seed).permutation(len(fit.elements.names))
+
+
+def _narrow(
+    fit: AdditiveFit, seed: int, images: ReportImages, judgement: _DecisionTruth, progress: bool
+) -> _Figures:
+    distillation = fit.distillation(seed=seed)
+    distillation.run(progress=progress)
+    return _quality(fit, distillation, fit.of_rows(images.rows), images, judgement)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +183,11 @@ class _DecisionTruth:
     choosing_scores: Float[np.ndarray, " m"]
     some: np.ndarray
     by: str
+
+    def accuracy_of(self, scores: Float[np.ndarray, " n"]) -> float:
+        """Return how many images the network itself judges right, by a threshold chosen alike."""
+        threshold = best_accuracy_threshold(self.choosing_scores, self.choosing)
+        return accuracy(scores, self.truth, threshold)
 
     @classmethod
     def of(cls, fit: AdditiveFit, batch: ScoreBatch) -> _DecisionTruth:
@@ -115,23 +202,32 @@ class _DecisionTruth:
         return cls(truth, choosing, own.scores[some], some, BY_LABEL if labelled else BY_SIGN)
 
 
+class _Figures(NamedTuple):
+    entropy: float
+    deviation: float
+    accuracy: float
+    part_error: np.ndarray | None
+    sizes: np.ndarray
+
+
 def _quality(
     fit: AdditiveFit,
     distillation: Distillation,
     examples: DistillationData,
     images: ReportImages,
     judgement: _DecisionTruth,
-) -> tuple[float, float, float, np.ndarray | None]:
+) -> _Figures:
     every = np.arange(len(examples.scores))
     device = distillation.device
     contributions, explained = explained_by(distillation.explainer, examples, every, device)
     _, choosing = explained_by(distillation.explainer, fit.examples, judgement.some, device)
     threshold = best_accuracy_threshold(choosing, judgement.choosing)
-    return (
+    return _Figures(
         float(entropies(contributions).mean()),
         float(relative_deviations(examples.scores, explained).mean()),
         accuracy(explained, judgement.truth, threshold),
         _errors(fit, contributions, examples.scores, images),
+        np.abs(contributions).mean(0),
     )
 
 
@@ -151,17 +247,25 @@ def _measured(images: ReportImages) -> int:
     return int(np.isfinite(truth).all(1).sum())
 
 
-def _stacked(each: Sequence[tuple[float, float, float, np.ndarray | None]]) -> ExplainerQuality:
-    entropy, deviation, right, errors = zip(*each, strict=True)
+def _stacked(each: Sequence[_Figures]) -> ExplainerQuality:
+    entropy, deviation, right, errors, sizes = zip(*each, strict=True)
     known = [e for e in errors if e is not None]
     return ExplainerQuality(
-        np.array(entropy), np.array(deviation), np.array(right), np.stack(known) if known else None
+        np.array(entropy),
+        np.array(deviation),
+        np.array(right),
+        np.stack(known) if known else None,
+        np.stack(sizes),
     )
 
 
-def _notes(fit: AdditiveFit, images: ReportImages, judgement: _DecisionTruth) -> Iterator[str]:
+def _alike_note(judgement: _DecisionTruth) -> Iterator[str]:
     if judgement.truth.all() or not judgement.truth.any():
         yield "All images are judged alike: their accuracy says nothing."
+
+
+def _notes(fit: AdditiveFit, images: ReportImages, judgement: _DecisionTruth) -> Iterator[str]:
+    yield from _alike_note(judgement)
     if fit.rows.scope.kind != FILTERS:
         yield "Heads cannot be taken out of the network: no error against ablation."
     elif not _measured(images):

@@ -14,14 +14,17 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torch.overrides import TorchFunctionMode
 
 from ..arguments import SlowBar, Stop, at_least_one, one_of
 from ..data.samples import Sample, batches, length_of
 from ..decomposition.decisions import checked_top_k
-from ..evidence import Provenance, RandomisationSummary
+from ..evidence import Provenance, RandomisationSummary, Settings
 from ..evidence.faithfulness import spearman
 from ..fitting.passes import until_stopped
+from ..hint.engine import Hint
+from ..hint.regions import RegionMaps
 from ..network.classifier import Classifier
 from ..network.gating import drawing, in_batches
 from ..network.gradients import GuidedReLU
@@ -37,7 +40,7 @@ NOISE = 0.15
 # Noisy copies of SmoothGrad, and steps from black to the image of integrated gradients.
 SAMPLES = 20
 TOGETHER = 16
-GAP = "gAP"
+GAP, HINT = "gAP", "HINT"
 Kind = Callable[["PixelAttribution", Tensor, int, bytes], Tensor]
 State = Mapping[str, Tensor]
 # Of a network with more layers, so many places of the cascade are looked at.
@@ -52,7 +55,8 @@ class PixelAttribution:
     """Asks one network which pixels of an image a class's logit goes by.
 
     `layers` are those that gAP goes down through (default: all stages), `top_k` channels of each
-    decision; `seed` is of SmoothGrad's noise.
+    decision; `seed` is of SmoothGrad's noise. Each of `hints`, a fitted Hint by the name of its
+    method, is asked for its layer's responsible places, drawn over the image.
     """
 
     def __init__(
@@ -63,23 +67,36 @@ class PixelAttribution:
         top_k: int = 3,
         samples: int = SAMPLES,
         seed: int = 0,
+        hints: Mapping[str, Hint] | None = None,
     ) -> None:
+        self._regions = {n: one.region_maps(classifier) for n, one in (hints or {}).items()}
         self.classifier, self._layers, self._top_k = classifier, layers, top_k
         self._samples, self._seed = samples, seed
         self._probe: Probe | None = None
 
     def of(
         self, method: str, x: Float[Tensor, "1 c h w"], index: int, key: bytes = b""
-    ) -> Float[np.ndarray, "c h w"]:
+    ) -> Float[np.ndarray, "_ h w"]:
         """Return the attribution of a class's logit to every value of a prepared image, signed.
 
+        Of a Hint one value for all colours: its places, drawn over the image.
         `key` identifies the image, for what is drawn at random. Raises ValueError for an unknown
         method and what `Probe.capture` raises.
         """
+        if method in self._regions:
+            return self._responsible(self._regions[method], x, index, key)
         kind = METHODS[one_of("methods", method, tuple(METHODS))]
         with visiting(self.classifier.model):
             attribution = kind(self, x, index, key)
         return attribution[0].detach().double().cpu().numpy()
+
+    def _responsible(
+        self, regions: RegionMaps, x: Tensor, index: int, key: bytes
+    ) -> Float[np.ndarray, "1 h w"]:
+        """Return responsible regions as they lie over the image, between their places linearly."""
+        places = torch.from_numpy(regions.of(x, index, key))[None, None]
+        over = interpolate(places, tuple(x.shape[2:]), mode="bilinear", align_corners=False)
+        return np.asarray(over[0].numpy())
 
     def _gradients(
         self, x: Tensor, index: int, mode: AbstractContextManager[Any] | None = None
@@ -269,7 +286,7 @@ def measure_randomisation(
     model: nn.Module | Classifier,
     images: Any,
     *,
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str | Hint] = tuple(METHODS),
     counts: Sequence[int] | None = None,
     layers: Collection[str] | None = None,
     top_k: int = 3,
@@ -286,8 +303,10 @@ def measure_randomisation(
     network have their topmost layers drawn anew, as many as `counts` says (default: each, or some
     spread evenly over a deep network), cascading from the top down (Adebayo et al. 2018). `methods`
     are some of "gAP", "gradient", "SmoothGrad", "guided backpropagation" and "integrated
-    gradients", at the pixels; `layers` and `top_k` are gAP's, `samples` SmoothGrad's copies and the
-    steps of integrated gradients. Maps are sums over colours, of absolute values unless `signed`.
+    gradients", at the pixels, and fitted Hints, whose responsible regions of the class are drawn
+    over the image (HINT, Fig. 5a); `layers` and `top_k` are gAP's, `samples` SmoothGrad's copies
+    and the steps of integrated gradients. Maps are sums over colours, of absolute values unless
+    `signed`.
     Maps of few pixels correlate less by that alone; so the strongest pixels of all methods' maps,
     as many of each, are counted that stay among the strongest (`shared_strongest`): 5 % of the
     image, or as many as the sparsest map has. `other` is another network of the same classes to
@@ -314,16 +333,18 @@ class _RandomisationPass:
     def __init__(
         self,
         classifier: Classifier,
-        methods: Sequence[str],
+        methods: Sequence[str | Hint],
         counts: Sequence[int] | None,
         other: nn.Module | Classifier | None,
         signed: bool,
         settings: Mapping[str, Any],
     ) -> None:
         self.classifier = classifier
-        self.methods = tuple(one_of("methods", name, tuple(METHODS)) for name in methods)
+        named = _named(methods, classifier)
+        self.methods = tuple(named)
+        hints = {name: hint for name, hint in named.items() if hint is not None}
         self._requested_counts, self._counts = counts, tuple[int, ...]()
-        self._signed, self._settings = signed, settings
+        self._signed, self._settings = signed, {**settings, "hints": hints}
         self._own = self._attribution(classifier)
         self._other = None if other is None else self._attribution(Classifier.of(other))
         self._redrawn: RandomisedNetwork | None = None
@@ -417,10 +438,31 @@ class _RandomisationPass:
                 "top_k": self._settings["top_k"],
                 "samples": self._settings["samples"],
                 "signed": self._signed,
+                **_of_hints(self._settings["hints"]),
             },
             seed=self._settings["seed"],
             versions=versions(),
         )
+
+
+def _of_hints(hints: Mapping[str, Hint]) -> Settings:
+    told = tuple(f"{one.saliency} at {one.layer_.name}" for one in hints.values())
+    return {"hints": told} if told else {}
+
+
+def _named(methods: Sequence[str | Hint], classifier: Classifier) -> dict[str, Hint | None]:
+    """Return methods by name; raises ValueError for an unknown one and a Hint of other weights."""
+    hints = [one.on(classifier) for one in methods if isinstance(one, Hint)]
+    layers = iter(hints)
+    named: dict[str, Hint | None] = {}
+    for one in methods:
+        if isinstance(one, Hint):
+            hint = next(layers)
+            at = f" at {hint.layer_.name}" if len(hints) > 1 else ""
+            named[f"{HINT}{at}"] = hint
+        else:
+            named[one_of("methods", one, tuple(METHODS))] = None
+    return named
 
 
 def shared_strongest(one: Map, other: Map, count: int) -> float:

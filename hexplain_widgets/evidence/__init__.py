@@ -3,6 +3,7 @@
 from .additive import (
     AdditiveReport,
     Contributions,
+    ExplainerCapacity,
     ExplainerQuality,
     FilterPortrait,
     FilterSheet,
@@ -39,6 +40,7 @@ __all__ = [
     "Decomposition",
     "DegreeSummary",
     "Evidence",
+    "ExplainerCapacity",
     "ExplainerQuality",
     "Failure",
     "Faithfulness",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance, ranking_of
+from .base import Evidence, Layer, Prediction, Provenance, as_table, ranking_of
 
 # How the scores of concepts came about: filters of a layer, or heads that read the layer.
 FILTERS, HEADS = "filters", "heads"
@@ -85,13 +85,16 @@ class ExplainerQuality(Evidence):
     `entropy` is that of the absolute contributions in nats, `deviation` the relative deviation
     from the score, `accuracy` the share of decisions that agree with the truth, with the threshold
     chosen on held-out images. `part_error[s, i]` is the error of concept `i`'s contribution against
-    ablation, as a share of the mean score; None where concepts cannot be taken out.
+    ablation, as a share of the mean score; None where concepts cannot be taken out. `sizes[s, e]`
+    is the mean absolute contribution of each element, in units of the score (Fig. 7); None in older
+    files.
     """
 
     entropy: Float[np.ndarray, " s"]
     deviation: Float[np.ndarray, " s"]
     accuracy: Float[np.ndarray, " s"]
     part_error: Float[np.ndarray, "s n"] | None = None
+    sizes: Float[np.ndarray, "s e"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +132,43 @@ class AdditiveReport(Evidence):
             ours, plain = getattr(self.ours, of), getattr(self.plain, of)
             if ours is not None:
                 yield title, _with_error(ours), _with_error(plain)
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainerCapacity(Evidence):
+    """How much of a score different numbers of concepts explain, drawn at random (Fig. 8).
+
+    For each of `counts` and each of `seeds`, which draws the concepts, an explainer is fitted:
+    `deviation[s, n]` is its mean relative deviation on other images, `accuracy[s, n]` the share of
+    them that it judges right; `performer_accuracy` is the network's own, and `truth`
+    says what a decision is measured by. `names` are all concepts.
+    """
+
+    names: tuple[str, ...]
+    target: str
+    layer: str
+    seeds: tuple[int, ...]
+    counts: Int[np.ndarray, " n"]
+    deviation: Float[np.ndarray, "s n"]
+    accuracy: Float[np.ndarray, "s n"]
+    performer_accuracy: float
+    truth: str
+    images: int
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> Float[np.ndarray, "s n"]:
+        """By how much the network judges more images right than each explainer."""
+        return self.performer_accuracy - self.accuracy
+
+    def __str__(self) -> str:
+        rows = [("concepts", "relative deviation", "accuracy lost")]
+        rows += [
+            (str(count), _with_error(self.deviation[:, n]), _with_error(self.lost[:, n]))
+            for n, count in enumerate(self.counts)
+        ]
+        return as_table(rows)
 
 
 _FIGURES = {

@@ -46,7 +46,7 @@ from ..network.probed_image import ImageProbe, ProbedImage
 from ..provenance import versions
 from ..solvers.shapley import ESTIMATORS
 from .associations import Associations, ClassifierSettings, Relatives, linked
-from .regions import Aggregate, Normalization, RegionSettings, Saliency
+from .regions import Aggregate, Normalization, RegionMaps, RegionSettings, Saliency
 from .statistics import RegionPlan, RegionStatistics
 
 NOWHERE = "The classifier finds the concept nowhere in this image: every place is likelier without."
@@ -439,6 +439,13 @@ class Hint(BaseEngine[RegionStatistics]):
         looked, provenance = self._look(image), self._provenance(concept)
         heat = concept_map(looked, self._associations, e, provenance)
         return replace(heat, notes=(*heat.notes, *self._notes_on_settings))
+
+    def region_maps(self, model: nn.Module | Classifier) -> RegionMaps:
+        """Return what finds responsible regions, as this Hint does, in any network of its layers.
+
+        Such as a copy with weights drawn anew (Fig. 5a). Raises ValueError without a fit.
+        """
+        return RegionMaps(Classifier.of(model), self._fitted.scope, self.layer_.name)
 
     def localize(
         self,

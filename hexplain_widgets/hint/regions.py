@@ -22,6 +22,7 @@ from ..fitting.exemplars import Strength, peaks_of
 from ..fitting.passes import Extractor
 from ..fitting.states import Settings
 from ..fitting.statistics import Scope
+from ..network.classifier import Classifier
 from ..network.gating import ForwardCache, LayerGates, gated, in_batches, rows_at_once
 from ..network.gradients import GuidedReLU
 from ..network.guest import visiting
@@ -399,6 +400,37 @@ def _finding(settings: Settings) -> RegionSettings:
             "normalize", settings.get("normalize", "percentile"), get_args(Normalization)
         ),
     )
+
+
+class RegionMaps:
+    """Where a layer of one network is responsible for a class, as a Hint finds its regions."""
+
+    def __init__(self, classifier: Classifier, scope: RegionScope, layer: str) -> None:
+        self._finding, self.layer, self._classifier = scope.finding, layer, classifier
+        self._saliency = LayerSaliency(
+            Probe(classifier),
+            [layer],
+            scope.finding.saliency,
+            samples=scope.finding.samples,
+            seed=scope.finding.seed,
+            multiplied=[name for name in scope.multiplied if name == layer],
+        )
+
+    def of(
+        self, x: Float[Tensor, "1 ch H W"], index: int, key: bytes = b""
+    ) -> Float[np.ndarray, "h w"]:
+        """Return the responsibility of the layer's places for a class, 0 to 1 (Alg. 1, step 1).
+
+        `key` identifies the image, for what is drawn at random.
+        """
+        with visiting(self._classifier.model):
+            forward = self._saliency.take(x)
+            member = torch.zeros_like(forward.logits[:1], dtype=torch.bool)
+            member[0, index] = True
+            first = torch.zeros(1, dtype=torch.int64, device=x.device)
+            saliency = self._saliency.of(x, [key], forward, ConceptPairs(first, member))[self.layer]
+            maps = responsibility(saliency, self._finding.aggregate, self._finding.normalize)
+        return np.asarray(maps[0].double().cpu().numpy())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -14,12 +14,18 @@ from .page import INK, LINE, SOFT, Number, Pen, short
 CHART, PANEL = 300.0, 480.0  # height of bars, and of a chart of lines with its words
 FEW = 8  # places at which each has its words at the axis
 LINE_WIDTH = 2.5  # pixels
+ROW, SPACE, NAMES = 26.0, 10.0, 250.0  # of bars that lie: height, room between, names' width
+MOST_LETTERS = 24  # of a name of bars
 SAME = 0.01  # of an axis: lines closer than that at two places in a row lie on each other
 
 
 @dataclass(frozen=True)
 class LineChart:
-    """One chart: lines by name over common places, and how it is read."""
+    """One chart: lines by name over common places, and how it is read.
+
+    A value that is not known is NaN: its line leads on from the one before to the one after.
+    `errors` are the standard errors of some lines, `anchors` the numbers that the axis always has.
+    """
 
     title: str
     told: str
@@ -29,12 +35,33 @@ class LineChart:
     x: Float[np.ndarray, " p"]
     lines: Mapping[str, Float[np.ndarray, " p"]]
     colours: Mapping[str, str]
+    errors: Mapping[str, Float[np.ndarray, " p"]] = field(default_factory=dict)
+    anchors: tuple[float, ...] = (0.0, 1.0)
 
     @property
     def ticks(self) -> Float[np.ndarray, " t"]:
-        """Round numbers around all values, 0 and 1 among them."""
-        values = np.concatenate([*self.lines.values(), [0.0, 1.0]])
-        return even_ticks(float(values.min()), float(values.max()))
+        """Round numbers around all values with their errors, 0 and the anchors among them."""
+        ends = [end for name in self.errors for end in self.whiskers(name)[1].ravel()]
+        values = np.concatenate([*self.lines.values(), self.anchors, ends])
+        return even_ticks(float(np.nanmin(values)), float(np.nanmax(values)))
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Return where the axis across begins and ends: with many places at 0."""
+        first, last = float(self.x.min()), float(self.x.max())
+        return (first if len(self.x) <= FEW else min(0.0, first)), max(last, first + 1e-6)
+
+    def known(self, name: str) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        """Return the places of a line and its values, of those that are known."""
+        some = np.isfinite(self.lines[name])
+        return self.x[some], self.lines[name][some]
+
+    def whiskers(self, name: str) -> tuple[Float[np.ndarray, "k 2"], Float[np.ndarray, "k 2"]]:
+        """Return upright lines `(x, y)` from a standard error below each value to one above."""
+        values, errors = self.lines[name], self.errors[name]
+        some = np.isfinite(values) & (errors > 0)
+        x, middle, error = self.x[some], values[some], errors[some]
+        return np.stack([x, x], 1), np.stack([middle - error, middle + error], 1)
 
     @property
     def layers(self) -> list[tuple[str, Float[np.ndarray, " p"], float]]:
@@ -120,10 +147,10 @@ def draw_chart(
     pen.text((x, y + 24), chart.title, 30)
     left, right, top, foot = x + 70, x + wide - 250, y + 50, y + tall - 60
     low, high = float(chart.ticks[0]), float(chart.ticks[-1])
-    first, last = float(chart.x.min()), float(chart.x.max())
+    first, last = chart.span
 
     def point(a: float, b: float) -> tuple[float, float]:
-        across = (a - first) / ((last - first) or 1)
+        across = (a - first) / (last - first)
         return left + across * (right - left), foot - (b - low) / (high - low) * (foot - top)
 
     for value in chart.ticks:
@@ -133,13 +160,17 @@ def draw_chart(
     for place, words in _tick_words(chart):
         pen.text((point(place, low)[0], foot + 28), words, 20, SOFT, "ms")
     pen.text(((left + right) / 2, foot + 56), chart.x_name, 22, SOFT, "ms")
-    for name, values, width in chart.layers:
-        points = [point(float(a), float(b)) for a, b in zip(chart.x, values, strict=True)]
+    for name, _, width in chart.layers:
+        points = [point(float(a), float(b)) for a, b in zip(*chart.known(name), strict=True)]
         pen.line(points, 1.2 * width, chart.colours[name])
+    for name in chart.errors:
+        for across, ends in zip(*chart.whiskers(name), strict=True):
+            line = [point(float(a), float(b)) for a, b in zip(across, ends, strict=True)]
+            pen.line(line, LINE_WIDTH, chart.colours[name])
     for i, name in enumerate(chart.lines):
         colour = chart.colours[name]
         pen.box((right + 20, top + 34 * i + 8), (22, 5), colour)
-        pen.text((right + 52, top + 34 * i + 18), short(_plain(name), 22), 20)
+        pen.text((right + 52, top + 34 * i + 18), short(plain_letters(name), 22), 20)
 
 
 def _tick_words(chart: LineChart) -> list[tuple[float, str]]:
@@ -149,6 +180,79 @@ def _tick_words(chart: LineChart) -> list[tuple[float, str]]:
     return [(i / 5, f"{i / 5:.0%}") for i in range(6)]
 
 
-def _plain(words: str) -> str:
+@dataclass(frozen=True)
+class BarChart:
+    """Bars that lie, some for each name, the first name on top, and how they are read.
+
+    `bars` are values by what they are of, in the same `colours` (or one colour for each name, of
+    bars of one kind); `errors` are their standard errors.
+    """
+
+    title: str
+    told: str
+    x_name: str
+    names: tuple[str, ...]
+    bars: Mapping[str, Float[np.ndarray, " n"]]
+    colours: Mapping[str, str]
+    errors: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    each: tuple[str, ...] = ()
+
+    @property
+    def ticks(self) -> Float[np.ndarray, " t"]:
+        """Round numbers around all values with their errors, and 0."""
+        ends = [
+            self.bars[name] + sign * self.errors[name] for name in self.errors for sign in (-1, 1)
+        ]
+        return ticks_around(np.concatenate([*self.bars.values(), *ends, [0.0]]))
+
+    @property
+    def letters(self) -> int:
+        """How many letters of the names have room."""
+        return min(MOST_LETTERS, max(map(len, self.names), default=1))
+
+    @property
+    def hues(self) -> list[str]:
+        """The colours of the kinds of bars, or of each bar where there is one kind."""
+        return list(self.each) or [self.colours[name] for name in self.bars]
+
+
+def draw_bars(pen: Pen, chart: BarChart, at: tuple[float, float], wide: float) -> float:
+    """Draw bars with their axis at a corner, and return how high they are."""
+    (x, y), row = at, ROW * len(chart.bars)
+    pen.text((x, y + 24), chart.title, 30)
+    _bar_legend(pen, chart, (x, y + 60))
+    left, top, ticks = x + NAMES, y + 84, chart.ticks
+    scale = (wide - NAMES) / float(ticks[-1] - ticks[0])
+    foot = top + (row + SPACE) * len(chart.names)
+    for tick in ticks:
+        across = left + (float(tick) - float(ticks[0])) * scale
+        pen.box((across, top), (1, foot - top), LINE)
+        pen.text((across, foot + 26), f"{round(float(tick), 6):g}", 20, SOFT, "ms")
+    pen.text((left + (wide - NAMES) / 2, foot + 54), chart.x_name, 22, SOFT, "ms")
+    zero = left - float(ticks[0]) * scale
+    for i, name in enumerate(chart.names):
+        level = top + (row + SPACE) * i + SPACE / 2
+        pen.text((left - 12, level + row / 2 + 8), short(plain_letters(name), 22), 22, INK, "rs")
+        for j, kind in enumerate(chart.bars):
+            colour = chart.each[i] if chart.each else chart.colours[kind]
+            value = float(chart.bars[kind][i])
+            start = zero + min(0.0, value) * scale
+            pen.box((start, level + ROW * j), (abs(value) * scale, ROW - 3), colour)
+            if kind in chart.errors:
+                error = float(chart.errors[kind][i])
+                start = zero + (value - error) * scale
+                pen.box((start, level + ROW * j + ROW / 2 - 2), (2 * error * scale, 3), INK)
+    return foot + 70 - y
+
+
+def _bar_legend(pen: Pen, chart: BarChart, at: tuple[float, float]) -> None:
+    if len(chart.bars) < 2:
+        return
+    for i, name in enumerate(chart.bars):
+        pen.box((at[0] + 300 * i, at[1] - 16), (20, 20), chart.colours[name])
+        pen.text((at[0] + 300 * i + 30, at[1]), short(plain_letters(name), 24), 22, SOFT)
+
+
+def plain_letters(words: str) -> str:
     """Return words in the letters that the pen's font has."""
-    return words.replace("→", "to").replace("−", "-").replace("×", "x")
+    return words.replace("→", "to").replace("−", "-").replace("–", "-").replace("×", "x")

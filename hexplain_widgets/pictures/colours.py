@@ -7,6 +7,8 @@ from jaxtyping import Float
 
 # of estimates, of the truth they are held against, of another method, of chance
 OURS, TRUTH, OTHER, RANDOM = "#d55e00", "#0072b2", "#009e73", "#8a8f98"
+# of methods that are compared, ours first
+METHODS = (OURS, TRUTH, OTHER, "#cc79a7", "#e69f00", "#56b4e9")
 # of sets that are compared: Okabe and Ito's colours, told apart by the colour-blind
 SETS = ("#e69f00", "#2b9e73", "#d55e00", "#56b4e9", "#cc79a7", "#8a8a8a")
 

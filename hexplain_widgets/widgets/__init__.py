@@ -11,6 +11,7 @@ from .confusion_matrix.view import ConfusionMatrix as ConfusionMatrix
 from .context_report.view import ContextReport as ContextReport
 from .contribution_report.view import ContributionReport as ContributionReport
 from .decomposition_tree.view import DecompositionTree as DecompositionTree
+from .explainer_report.view import ExplainerReport as ExplainerReport
 from .failure_analysis.view import FailureAnalysis as FailureAnalysis
 from .faithfulness_report.view import FaithfulnessReport as FaithfulnessReport
 from .filter_labeler.view import FilterLabeler as FilterLabeler
@@ -18,4 +19,5 @@ from .inference_space.view import InferenceSpace as InferenceSpace
 from .layer_heatmaps.contact_sheet import ContactSheet as ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps as LayerHeatmaps
 from .neuron_concept_graph.view import NeuronConceptGraph as NeuronConceptGraph
+from .randomisation_report.view import RandomisationReport as RandomisationReport
 from .show import show as show

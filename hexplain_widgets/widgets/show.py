@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets
 
 from ..evidence import (
+    AdditiveReport,
     AttackedDecision,
     AttackedSet,
     ChannelImportance,
@@ -19,6 +20,7 @@ from ..evidence import (
     Contributions,
     Decomposition,
     DegreeSummary,
+    ExplainerCapacity,
     Failure,
     FaithfulnessSummary,
     FilterSheet,
@@ -27,6 +29,7 @@ from ..evidence import (
     InferenceComparison,
     Localization,
     NeuronConcepts,
+    RandomisationSummary,
 )
 from .attack_comparison.view import AttackComparison
 from .channels.matrix import ChannelMatrix
@@ -36,6 +39,7 @@ from .confusion_matrix.view import ConfusionMatrix
 from .context_report.view import ContextReport
 from .contribution_report.view import ContributionReport
 from .decomposition_tree.view import DecompositionTree
+from .explainer_report.view import ExplainerReport
 from .failure_analysis.view import FailureAnalysis
 from .faithfulness_report.view import FaithfulnessReport
 from .filter_labeler.view import FilterLabeler
@@ -43,6 +47,7 @@ from .inference_space.view import InferenceSpace
 from .layer_heatmaps.contact_sheet import ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps
 from .neuron_concept_graph.view import NeuronConceptGraph
+from .randomisation_report.view import RandomisationReport
 
 VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     Decomposition: DecompositionTree.from_evidence,
@@ -60,10 +65,13 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     ContextSummary: ContextReport.from_evidence,
     Contributions: ContributionReport.from_evidence,
     DegreeSummary: ContextReport.from_evidence,
+    AdditiveReport: ExplainerReport.from_evidence,
+    ExplainerCapacity: ExplainerReport.from_evidence,
     Failure: FailureAnalysis.from_evidence,
     FaithfulnessSummary: FaithfulnessReport.from_evidence,
     FilterSheet: FilterLabeler.from_evidence,
     InferenceComparison: InferenceSpace.from_evidence,
+    RandomisationSummary: RandomisationReport.from_evidence,
 }
 
 

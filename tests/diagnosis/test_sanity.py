@@ -244,3 +244,62 @@ def test_no_image_is_an_error() -> None:
 def test_an_unknown_rival_is_answered_with_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"got methods='smoothgrad'.*the nearest is 'SmoothGrad'"):
         hx.measure_randomisation(plain(), [image(20)[0]], methods=("smoothgrad",), progress=False)
+
+
+@pytest.fixture(scope="module")
+def hint() -> hx.Hint:
+    data = [(image(24, seed)[0], seed % 3) for seed in range(6)]
+    kinds = {"all": {"some": [0, 1], "others": [2]}}
+    made = hx.Hint(layer=["3"], saliency="gradient", aggregate="norm", normalize="minimum_maximum")
+    return made.fit(plain(seed=3), data, kinds, progress=False)
+
+
+def test_responsible_regions_are_the_norm_of_the_gradient_at_the_layer(hint) -> None:
+    model, x = plain(seed=3).eval(), image(24)
+    maps = model[:4](x).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(model[4:](maps)[0, 2], maps)
+    norm = gradient[0].norm(dim=0)
+    expected = ((norm - norm.min()) / (norm.max() - norm.min())).numpy()
+    assert hint.region_maps(model).of(x, 2) == pytest.approx(expected, abs=1e-5)
+
+
+def test_regions_of_a_hint_are_compared_beside_the_other_methods(hint) -> None:
+    data = [image(24, seed) for seed in (7, 8)]
+    asked = {"methods": ("gradient", hint), "counts": [0, 1, 4], "progress": False}
+    summary = hx.measure_randomisation(plain(seed=3), data, **asked)
+    assert summary.methods == ("gradient", "HINT")
+    assert summary.correlations[:, 0] == pytest.approx(1)
+    assert summary.provenance.settings["hints"] == ("gradient at 3",)
+    redrawn = RandomisedNetwork(plain(seed=3).eval(), data[0])
+    each = []
+    for x in data:
+        index = int(plain(seed=3)(x)[0].argmax())
+        over = [
+            torch.nn.functional.interpolate(
+                torch.from_numpy(hint.region_maps(one).of(x, index))[None, None],
+                (24, 24),
+                mode="bilinear",
+            )[0, 0].numpy()
+            for one in (plain(seed=3), redrawn.turn(1))
+        ]
+        each.append(spearman(over[0].ravel(), over[1].ravel()))
+    assert summary.correlations[1, 1] == pytest.approx(np.mean(each), abs=1e-6)
+
+
+def test_hints_of_two_layers_are_told_apart() -> None:
+    data = [(image(24, seed)[0], seed % 3) for seed in range(4)]
+    kinds = {"all": {"some": [0, 1], "others": [2]}}
+    one = hx.Hint(layer=["6", "3"]).fit(plain(seed=3), data, kinds, progress=False)
+    asked = {"methods": (one.at("3"), one.at("6")), "counts": [1], "progress": False}
+    summary = hx.measure_randomisation(plain(seed=3), data[:1], **asked)
+    assert summary.methods == ("HINT at 3", "HINT at 6")
+
+
+def test_a_hint_of_another_network_is_refused(hint) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        hx.measure_randomisation(plain(seed=4), image(24), methods=(hint,), progress=False)
+
+
+def test_a_hint_that_was_not_fitted_is_refused() -> None:
+    with pytest.raises(ValueError, match="fit"):
+        hx.measure_randomisation(plain(), image(24), methods=(hx.Hint(),), progress=False)

@@ -196,6 +196,15 @@ def of_classes(clf: hx.Classifier, chip: hx.Chip) -> Iterator[hx.Evidence]:
     yield chip.class_heatmaps([image for image, _ in data], "house", most=4)
 
 
+def of_explainers(clf: hx.Classifier) -> Iterator[tuple[str, hx.Evidence]]:
+    """A report with how contributions spread, and what fewer concepts explain, by file name."""
+    explainer = hx.AdditiveExplainer(concepts="filters", layer="4", epochs=20, held_out=0.4)
+    explainer.fit(clf, world.pictures(6), target="house", progress=False)
+    unseen = world.pictures(4)
+    yield "AdditiveReport_spread.hx", explainer.report(unseen, seeds=2, progress=False)
+    yield "ExplainerCapacity.hx", explainer.capacity(unseen, seeds=2, progress=False)
+
+
 def write_expected(folder: Path, kept: dict[str, hx.Evidence]) -> None:
     """Note what each file holds, a line for each."""
     lines = [
@@ -250,6 +259,7 @@ def write_later(folder: Path) -> None:
     clf = world.classifier()
     chip = hx.Chip.load(Path(__file__).with_name("Chip.hx"), clf)
     kept = {f"{type(one).__name__}.hx": one for one in of_classes(clf, chip)}
+    kept |= dict(of_explainers(clf))
     for name, evidence in kept.items():
         hx.save(evidence, folder / name)
     write_expected(folder, kept)

@@ -24,12 +24,15 @@ SHOWN = {
     "ContextReport of degrees": "DegreeSummary",
     "ContributionReport": "Contributions",
     "DecompositionTree": "Decomposition",
+    "ExplainerReport": "AdditiveReport",
+    "ExplainerReport of capacity": "ExplainerCapacity",
     "FailureAnalysis": "Failure",
     "FaithfulnessReport": "FaithfulnessSummary",
     "FilterLabeler": "FilterSheet",
     "InferenceSpace": "InferenceComparison",
     "LayerHeatmaps": "HeatMapSheet",
     "NeuronConceptGraph": "NeuronConcepts",
+    "RandomisationReport": "RandomisationSummary",
 }
 MADE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     **{name: (kind, show) for name, kind in SHOWN.items()},

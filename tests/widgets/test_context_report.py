@@ -14,6 +14,7 @@ from PIL import Image
 import hexplain_widgets as hx
 from hexplain_widgets.evidence.store import load, save
 from hexplain_widgets.widgets._shared.composite import dismiss
+from hexplain_widgets.widgets._shared.figures import distinct
 from hexplain_widgets.widgets.context_report.charts import (
     AROUND,
     ITSELF,
@@ -21,7 +22,6 @@ from hexplain_widgets.widgets.context_report.charts import (
     bars_of,
     classes_shown,
     degree_chart,
-    distinct,
     figure_of_bars,
 )
 from hexplain_widgets.widgets.context_report.words import (

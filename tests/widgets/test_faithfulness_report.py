@@ -14,13 +14,14 @@ from PIL import Image
 import hexplain_widgets as hx
 from hexplain_widgets.pictures.colours import OURS, RANDOM
 from hexplain_widgets.widgets._shared.markup import legend
+from hexplain_widgets.widgets._shared.report import numbers
 from hexplain_widgets.widgets.faithfulness_report.charts import (
     masked_chart,
     sorted_chart,
     surrogate_chart,
     survival_chart,
 )
-from hexplain_widgets.widgets.faithfulness_report.words import heading, numbers, table, verdict
+from hexplain_widgets.widgets.faithfulness_report.words import heading, table, verdict
 from tests.networks import image, plain
 from tests.widgets.made import MARKUP
 

@@ -9,10 +9,13 @@ import ipywidgets
 import numpy as np
 from jaxtyping import Float
 
-from ...pictures.charts import FEW, LineChart, decimals
+from ...pictures.charts import FEW, BarChart, LineChart, decimals
 from ...pictures.colours import RANDOM
+from ...pictures.page import short
 
 INK = "var(--jp-ui-font-color1)"
+ERROR_WIDTH = 1.5  # pixels
+NAME, BAR, FRAME = 18, 27, 48  # letters of a name; pixels a bar, and around all of them
 PADDING = 0.3  # of the room of bars, what is left between them
 
 
@@ -82,16 +85,92 @@ def span(axis: Any, ticks: Float[np.ndarray, " n"]) -> None:
     axis.tick_values, axis.tick_format = ticks, decimals(ticks)
 
 
+def distinct(names: Sequence[str], most: int = NAME) -> list[str]:
+    """Return names cut to their room, so many letters; those that fall together keep their place.
+
+    >>> distinct(["sky", "sky", "sea"])
+    ['sky', '2. sky', 'sea']
+    """
+    kept: list[str] = []
+    for place, name in enumerate(names, 1):
+        cut = short(name, most)
+        kept.append(f"{place}. {cut}" if cut in kept else cut)
+    return kept
+
+
+def bar_figure(chart: BarChart) -> Any:
+    """Return a chart of bars that lie as a figure, the first name on top."""
+    ticks = chart.ticks
+    values, letters = np.stack(list(chart.bars.values())), chart.letters
+    bars, rows = level_bars(chart.names, values, ticks, chart.hues, letters)
+    across = axis_of(bars.scales["y"], chart.x_name, label_offset="32px")
+    span(across, ticks)
+    up = axis_of(bars.scales["x"], upright=True, grid_lines="none")
+    margin = {"top": 4, "bottom": 50, "left": 12 + 7 * letters, "right": 26}
+    wide = max(BAR, 16 * len(chart.bars))
+    height = f"{FRAME + 16 + wide * max(2, len(chart.names))}px"
+    return framed([bars, *_level_errors(chart, bars, rows)], [up, across], margin, height)
+
+
+def level_bars(
+    names: Sequence[str],
+    values: Float[np.ndarray, "s n"],
+    ticks: Float[np.ndarray, " t"],
+    colours: Sequence[str],
+    letters: int = NAME,
+) -> tuple[Any, Any]:
+    """Return bars that lie, and a scale in which the first name is at the highest whole number."""
+    import bqplot
+
+    y = bqplot.OrdinalScale()
+    x = bqplot.LinearScale(min=float(ticks[0]), max=float(ticks[-1]))
+    shown = distinct(names, letters)
+    y.domain = shown[::-1]
+    bars = bqplot.Bars(
+        x=shown,
+        y=(values if len(values) > 1 else values[0]).astype(np.float64),
+        scales={"x": y, "y": x},
+        type="grouped",
+        orientation="horizontal",
+        padding=PADDING,
+        colors=list(colours),
+    )
+    return bars, bqplot.LinearScale(min=0.0, max=float(max(1, len(shown))))
+
+
+def _level_errors(chart: BarChart, bars: Any, rows: Any) -> list[Any]:
+    import bqplot
+
+    wide = (1 - PADDING) / len(chart.bars)
+    marks = []
+    for place, (name, values) in enumerate(chart.bars.items()):
+        if name not in chart.errors or not len(values):
+            continue
+        error = chart.errors[name]
+        middle = len(values) - 0.5 - np.arange(len(values))
+        middle = middle + wide * ((len(chart.bars) - 1) / 2 - place)
+        marks.append(
+            bqplot.Lines(
+                x=np.stack([values - error, values + error], 1),
+                y=np.stack([middle, middle], 1),
+                scales={"x": bars.scales["y"], "y": rows},
+                colors=[INK],
+                stroke_width=ERROR_WIDTH,
+            )
+        )
+    return marks
+
+
 def line_figure(chart: LineChart) -> Any:
     """Return a chart as a figure; lines carry markers, so that single points are seen."""
     import bqplot
 
     x, y = bqplot.LinearScale(), bqplot.LinearScale()
-    x.min, x.max = float(chart.x.min()), float(max(chart.x.max(), chart.x.min() + 1e-6))
+    x.min, x.max = chart.span
     marks = [
         bqplot.Lines(
-            x=chart.x,
-            y=values,
+            x=chart.known(name)[0],
+            y=chart.known(name)[1],
             scales={"x": x, "y": y},
             colors=[chart.colours[name]],
             stroke_width=width,
@@ -99,7 +178,19 @@ def line_figure(chart: LineChart) -> Any:
             marker_size=28,
             line_style="dashed" if chart.colours[name] == RANDOM else "solid",
         )
-        for name, values, width in chart.layers
+        for name, _, width in chart.layers
+    ]
+    marks += [
+        bqplot.Lines(
+            x=across,
+            y=ends,
+            scales={"x": x, "y": y},
+            colors=[chart.colours[name]],
+            stroke_width=ERROR_WIDTH,
+        )
+        for name in chart.errors
+        for across, ends in [chart.whiskers(name)]
+        if len(across)
     ]
     last = chart.places[-1] if len(chart.x) <= FEW else ""
     margin = {"top": 8, "bottom": 46, "left": 54, "right": max(14, 4 * len(last))}

@@ -92,10 +92,15 @@ def _bundled(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def check_evidence(evidence: Any, kind: type, maker: str) -> None:
-    """Raise TypeError where evidence is of another kind than the view shows."""
+def check_evidence(evidence: Any, kind: type | tuple[type, ...], maker: str) -> None:
+    """Raise TypeError where evidence is of another kind than the view shows, or of none of some."""
     if not isinstance(evidence, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        articles = ("an" if one.__name__[0] in "AEIO" else "a" for one in kinds)
+        expected = " or ".join(
+            f"{a} {one.__name__}" for a, one in zip(articles, kinds, strict=True)
+        )
         raise TypeError(
-            f"got {type(evidence).__name__} as evidence; expected a {kind.__name__};"
+            f"got {type(evidence).__name__} as evidence; expected {expected};"
             f" make one with {maker} or open a saved one with load(path)"
         )

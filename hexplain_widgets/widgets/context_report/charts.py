@@ -13,11 +13,10 @@ from ...evidence import ContextSummary, DegreeSummary
 from ...pictures.charts import FEW, LineChart, decimals, even_ticks
 from ...pictures.colours import OURS, RANDOM, TRUTH
 from ...pictures.page import short
-from .._shared.figures import INK, PADDING, axis_of, framed
+from .._shared.figures import BAR, FRAME, INK, NAME, axis_of, framed, level_bars
 
 AROUND, ITSELF = OURS, TRUTH
 MOST_LABELS, MOST_CLASSES = 5, 12
-_NAME, _ROW, _FRAME = 18, 27, 48  # letters of a label; pixels a bar, and around all of them
 _TICK = 0.42  # half of the length of a mark at chance, in bars
 
 
@@ -72,7 +71,7 @@ def named_so(summary: ContextSummary, place: int) -> str:
         return ""
     other, times = next(iter(names.items()))
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"; {own} named so, {times} {short(other, _NAME)}{more}"
+    return f"; {own} named so, {times} {short(other, NAME)}{more}"
 
 
 def degree_chart(summary: DegreeSummary) -> LineChart:
@@ -108,18 +107,9 @@ def figure_of_bars(chart: LabelBars, high: float) -> Any:
     import bqplot
 
     ticks = even_ticks(0.0, high)
-    y, x = bqplot.OrdinalScale(), bqplot.LinearScale(min=0.0, max=float(ticks[-1]))
-    names = distinct(chart.names)
-    y.domain = names[::-1]
-    rows = bqplot.LinearScale(min=0.0, max=float(max(1, len(names))))
-    bars = bqplot.Bars(
-        x=names,
-        y=chart.shares.astype(np.float64),
-        scales={"x": y, "y": x},
-        orientation="horizontal",
-        padding=PADDING,
-        colors=chart.colours or [AROUND],
-    )
+    names = chart.names
+    bars, rows = level_bars(names, chart.shares[None], ticks, chart.colours or [AROUND])
+    x, y = bars.scales["y"], bars.scales["x"]
     middles = len(names) - 0.5 - np.arange(len(names))
     marks = bqplot.Lines(
         x=np.stack([chart.chance, chart.chance], 1) if names else np.zeros((1, 2)),
@@ -130,21 +120,8 @@ def figure_of_bars(chart: LabelBars, high: float) -> Any:
         visible=bool(names),
     )
     margin = {"top": 4, "bottom": 34, "left": 138, "right": 26}
-    height = f"{_FRAME + _ROW * max(2, len(names))}px"
+    height = f"{FRAME + BAR * max(2, len(names))}px"
     return framed([bars, marks], _axes(y, x, ticks), margin, height)
-
-
-def distinct(names: Sequence[str]) -> list[str]:
-    """Return names cut to their room; those that fall together keep their place.
-
-    >>> distinct(["sky", "sky", "sea"])
-    ['sky', '2. sky', 'sea']
-    """
-    kept: list[str] = []
-    for place, name in enumerate(names, 1):
-        cut = short(name, _NAME)
-        kept.append(f"{place}. {cut}" if cut in kept else cut)
-    return kept
 
 
 def _axes(y: Any, x: Any, ticks: Float[np.ndarray, " t"]) -> list[Any]:

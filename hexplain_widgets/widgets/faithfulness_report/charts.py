@@ -6,9 +6,8 @@ import numpy as np
 
 from ...evidence import FaithfulnessSummary, StepFaithfulness
 from ...pictures.charts import LineChart
-from ...pictures.colours import OTHER, OURS, RANDOM, TRUTH
+from ...pictures.colours import METHODS, OURS, RANDOM, TRUTH
 
-METHODS = (OURS, TRUTH, OTHER, "#cc79a7", "#e69f00", "#56b4e9")
 EVEN = 26  # points of a sorted curve that a chart and its table have
 
 

@@ -10,35 +10,14 @@ import ipywidgets
 
 from ...diagnosis.faithfulness import measure_faithfulness
 from ...evidence import FaithfulnessSummary
-from ...pictures.charts import LineChart
 from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
-from .._shared.figures import line_figure
-from .._shared.markup import legend, scrolling
+from .._shared.markup import scrolling
+from .._shared.report import beside, line_panel, style_of
 from .._shared.view import check_evidence
 from .charts import masked_chart, sorted_chart, surrogate_chart, survival_chart
 from .picture import draw_faithfulness
-from .words import heading, numbers, table
-
-_STYLE = """<style>
-.hx-faithfulness { container-type: inline-size; padding: 4px 14px 14px; line-height: 1.4; }
-.hx-faithfulness h2 { font-size: 1.55em; font-weight: 400; margin: 8px 0 4px; }
-.hx-faithfulness h2 small { font-size: 0.62em; margin-left: 0.6em; opacity: 0.7; }
-.hx-faithfulness h3 { font-size: 1.1em; font-weight: 650; margin: 10px 0 2px; }
-.hx-faithfulness p { margin: 0 0 4px; }
-.hx-faithfulness .hx-told, .hx-faithfulness .hx-note { color: var(--jp-ui-font-color2); }
-.hx-faithfulness .hx-key { display: inline-flex; align-items: center; gap: 6px; }
-.hx-faithfulness .hx-key { margin-right: 14px; }
-.hx-faithfulness .hx-key i { width: 16px; height: 4px; border-radius: 2px; }
-.hx-faithfulness table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.hx-faithfulness caption { text-align: left; color: var(--jp-ui-font-color2); padding-bottom: 4px; }
-.hx-faithfulness :is(th, td) { padding: 3px 12px 3px 0; text-align: right; white-space: nowrap; }
-.hx-faithfulness th:first-child { text-align: left; font-weight: 500; }
-.hx-faithfulness thead th { border-bottom: 1px solid var(--jp-border-color1); }
-.hx-faithfulness summary { cursor: pointer; color: var(--jp-ui-font-color2); }
-.hx-faithfulness .widget-html-content { line-height: 1.4; }
-</style>"""
-_COLUMNS = "repeat(auto-fill, minmax(min(100%, 250px), 1fr))"
+from .words import heading, table
 
 
 class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
@@ -67,7 +46,7 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
 
     def _open(self, evidence: FaithfulnessSummary) -> None:
         self._evidence = evidence
-        head = ipywidgets.HTML(_STYLE + heading(evidence))
+        head = ipywidgets.HTML(style_of("hx-faithfulness") + heading(evidence))
         correlations = ipywidgets.HTML(scrolling(table(evidence), "Correlations"))
         steps = ipywidgets.Stack([self._step(i) for i in range(len(evidence.steps))])
         steps.selected_index = 0
@@ -76,7 +55,7 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
         choice.layout.margin = "10px 0 0"
         # in the browser, so that steps are chosen without a kernel too
         ipywidgets.jslink((choice, "index"), (steps, "selected_index"))
-        last = _grid([self._panel(surrogate_chart(evidence))])
+        last = beside([line_panel(surrogate_chart(evidence))])
         # beside each other where there is room: three charts of a step, and one of all
         steps.layout.flex, last.layout.flex = "3 1 720px", "1 1 250px"
         charts = ipywidgets.HBox([steps, last], layout=wide(flex_flow="row wrap", grid_gap="28px"))
@@ -86,15 +65,7 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
     def _step(self, place: int) -> ipywidgets.Widget:
         step = self._evidence.steps[place]
         charts = masked_chart(step), sorted_chart(step), survival_chart(self._evidence, place)
-        return _grid([self._panel(chart) for chart in charts])
-
-    def _panel(self, chart: LineChart) -> ipywidgets.Widget:
-        head = ipywidgets.HTML(legend(chart.title, chart.colours, chart.told))
-        lines = {name: values.tolist() for name, values in chart.lines.items()}
-        foot = ipywidgets.HTML(numbers(chart.x_name, chart.places, lines))
-        return ipywidgets.VBox(
-            [head, line_figure(chart), foot], layout=ipywidgets.Layout(min_width="0")
-        )
+        return beside([line_panel(chart) for chart in charts])
 
     @property
     def evidence(self) -> FaithfulnessSummary:
@@ -124,8 +95,3 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
 
     def _model(self) -> str:
         return self._evidence.provenance.model
-
-
-def _grid(children: Sequence[ipywidgets.Widget]) -> ipywidgets.Widget:
-    layout = ipywidgets.Layout(grid_template_columns=_COLUMNS, grid_gap="8px 28px", width="100%")
-    return ipywidgets.GridBox(list(children), layout=layout)

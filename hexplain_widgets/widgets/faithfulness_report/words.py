@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
 
 from ...evidence import ESTIMATORS, FaithfulnessSummary, StepFaithfulness
 from ...pictures.page import number
 from .._shared import agreement
 from .._shared.agreement import DEGREES, POOR, POOR_COLOUR, Wording
-from .._shared.markup import scrolling
+from .._shared.report import plain_number
 
 LONG = {
     "AA": "average activation",
@@ -46,9 +45,9 @@ def verdict(summary: FaithfulnessSummary) -> str:
 
 def _figures(weak: StepFaithfulness, r: float, low: float, images: int) -> str:
     agree = f"Contributions agree{DEGREES[agreement.verdict(r)]} with ablation at"
-    said = f"{agree} every step: r is at least {_number(r)}"
+    said = f"{agree} every step: r is at least {plain_number(r)}"
     said = said if r >= POOR else f"{agree} {name_of(weak)}: {_r(r)}"
-    single = "" if images == 1 else f"; on a single image it falls to {_number(low)}"
+    single = "" if images == 1 else f"; on a single image it falls to {plain_number(low)}"
     red = f" style='color:{POOR_COLOUR};font-weight:600'" if min(r, low) < POOR else ""
     return f"<p class='hx-told'><span{red}>{said}{single}.</span></p>"
 
@@ -72,7 +71,7 @@ def table(summary: FaithfulnessSummary) -> str:
 
 def _row(step: StepFaithfulness) -> str:
     means = [
-        f"{_number(float(r))} ± {_number(float(e))}" if e else _number(float(r))
+        f"{plain_number(float(r))} ± {plain_number(float(e))}" if e else plain_number(float(r))
         for r, e in zip(step.pearson, step.errors, strict=True)
     ]
     cells = [f"<td>{m if n else '–'}</td>" for m, n in zip(means, step.counted, strict=True)]
@@ -80,7 +79,7 @@ def _row(step: StepFaithfulness) -> str:
     if step.counted[0]:
         cells[0] = _cell(float(step.pearson[0]), means[0])
     low = float(step.lowest[0])
-    cells += [_cell(low, _number(low)), f"<td>{_number(step.ranks)}</td>"]
+    cells += [_cell(low, plain_number(low)), f"<td>{plain_number(step.ranks)}</td>"]
     cells += [f"<td>{number(n)}</td>" for n in (step.activated, step.overlapping, step.channels)]
     return f"<tr><th scope='row'>{name_of(step)}</th>{''.join(cells)}</tr>"
 
@@ -90,22 +89,5 @@ def _cell(value: float, text: str) -> str:
     return f"<td{poor}>{text}</td>"
 
 
-def _number(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
 def _r(value: float) -> str:
-    return f"r = {_number(value)}"
-
-
-def numbers(x_name: str, x: Sequence[str], lines: Mapping[str, Sequence[float]]) -> str:
-    """Return the numbers of a chart as a table to unfold, for who cannot see it."""
-    head = "".join(f"<th scope='col'>{html.escape(name)}</th>" for name in (x_name, *lines))
-    rows = "".join(
-        f"<tr><th scope='row'>{html.escape(label)}</th>"
-        + "".join(f"<td>{_number(float(values[i]))}</td>" for values in lines.values())
-        + "</tr>"
-        for i, label in enumerate(x)
-    )
-    found = f"<table class='hx-table'><tr>{head}</tr>{rows}</table>"
-    return f"<details><summary>As numbers</summary>{scrolling(found, 'Numbers')}</details>"
+    return f"r = {plain_number(value)}"

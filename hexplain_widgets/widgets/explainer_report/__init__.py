@@ -1,0 +1,1 @@
+"""The view of how good an additive explainer is."""

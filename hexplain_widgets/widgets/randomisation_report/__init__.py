@@ -1,0 +1,1 @@
+"""The view of what randomised weights do to attribution maps."""
