@@ -16,7 +16,7 @@ from .diagnosis.attacks import pgd
 from .diagnosis.confusion import measure_confusions
 from .diagnosis.context import discriminative_degrees, measure_context
 from .diagnosis.faithfulness import measure_faithfulness
-from .diagnosis.localization import pointing_energy
+from .diagnosis.localization import measure_localization, pointing_energy
 from .diagnosis.pixel_curves import insertion_deletion
 from .diagnosis.sanity import measure_randomisation
 from .evidence import (
@@ -51,6 +51,7 @@ from .evidence import (
     LayerDegrees,
     LayerTable,
     Localization,
+    LocalizationSummary,
     NeuronConcepts,
     NeuronPortrait,
     Node,
@@ -144,6 +145,7 @@ __all__ = [
     "LayerHeatmaps",
     "LayerTable",
     "Localization",
+    "LocalizationSummary",
     "MaskFolder",
     "NeuronConceptGraph",
     "NeuronConcepts",
@@ -165,6 +167,7 @@ __all__ = [
     "measure_confusions",
     "measure_context",
     "measure_faithfulness",
+    "measure_localization",
     "measure_randomisation",
     "pgd",
     "pointing_energy",
