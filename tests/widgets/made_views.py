@@ -29,6 +29,8 @@ SHOWN = {
     "FilterLabeler": "FilterSheet",
     "InferenceSpace": "InferenceComparison",
     "LayerHeatmaps": "HeatMapSheet",
+    "LocalizationPicture": "Localization",
+    "LocalizationReport": "LocalizationSummary",
     "NeuronConceptGraph": "NeuronConcepts",
 }
 MADE: dict[str, tuple[str, Callable[[Any], Any]]] = {
