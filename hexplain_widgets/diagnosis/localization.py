@@ -313,44 +313,66 @@ class _LocalizationPass:
     def summary(self, reference: str | None, notes: Sequence[str]) -> LocalizationSummary:
         """Return what was measured."""
         known, judged = self.parts()
-        columns = [self._best(m, known) for m in range(len(self.localizers))]
+        methods = range(len(self.localizers))
+        columns = [self._best(m, known) for m in methods]
         at = np.array([column or 0 for column in columns])
         answered = _answered(judged) & np.array([c is not None for c in columns])[:, None]
-        each = np.arange(len(self.localizers))
-        labels = sorted({one.label for one in judged})
-        shown = self._shown(judged)
+        some = [bool(row.any()) for row in answered]
         return LocalizationSummary(
             methods=tuple(one.name for one in self.localizers),
             layers=tuple(one.layer for one in self.localizers),
             simple=np.array([one.simple for one in self.localizers]),
-            thresholds=np.array([self._threshold(m, c) for m, c in enumerate(columns)]),
-            reasons=tuple(self._reason(m, answered[m].any(), known + judged) for m in each),
-            reference=self._reference(reference, answered),
-            answered=answered,
-            ious=np.stack([one.ious[each, at] for one in judged], 1) * answered,
-            hits=np.stack([one.hits for one in judged], 1) * answered,
-            energies=np.stack([one.energies for one in judged], 1) * answered,
-            ranks=np.array([one.rank for one in judged]),
-            labels=np.array([labels.index(one.label) for one in judged]),
-            classes=tuple(map(self.classifier.name, labels)),
-            masked=np.array([one.masked for one in judged]),
-            areas=np.array([one.area for one in judged]),
-            places=np.array([one.place for one in judged]),
+            thresholds=np.array([self._threshold(m, columns[m]) for m in methods]),
+            reasons=tuple("" if some[m] else self._reason(m, known + judged) for m in methods),
+            reference=self._reference(reference, some),
             seen=self.seen,
             unboxed=self.unboxed,
             cropped=self.cropped,
             calibrated=len(known),
-            thumbnails=tuple(self.pictures[judged[i].key] for i in shown),
-            pictured=np.array(shown, dtype=np.int64),
-            sizes=np.array([judged[i].size for i in shown], dtype=np.int64).reshape(-1, 2),
-            boxes=np.stack([judged[i].boxes[each, at] for i in shown], 1)
-            * answered[:, shown, None],
-            truths=np.array(
-                [(t, *box) for t, i in enumerate(shown) for box in judged[i].truths], np.int64
-            ).reshape(-1, 5),
             provenance=self._provenance(),
             notes=self._notes(judged, answered, notes),
+            **self._images(judged, answered, at),
+            **self._pictures(judged, answered, at),
         )
+
+    def _images(
+        self,
+        judged: Sequence[_ImageLocalization],
+        answered: Bool[np.ndarray, "m n"],
+        at: Int[np.ndarray, " m"],
+    ) -> dict[str, Any]:
+        """Return what is known of each image, at the thresholds `at`."""
+        labels, each = sorted({one.label for one in judged}), np.arange(len(at))
+        return {
+            "answered": answered,
+            "ious": np.stack([one.ious[each, at] for one in judged], 1) * answered,
+            "hits": np.stack([one.hits for one in judged], 1) * answered,
+            "energies": np.stack([one.energies for one in judged], 1) * answered,
+            "ranks": np.array([one.rank for one in judged]),
+            "labels": np.array([labels.index(one.label) for one in judged]),
+            "classes": tuple(map(self.classifier.name, labels)),
+            "masked": np.array([one.masked for one in judged]),
+            "areas": np.array([one.area for one in judged]),
+            "places": np.array([one.place for one in judged]),
+        }
+
+    def _pictures(
+        self,
+        judged: Sequence[_ImageLocalization],
+        answered: Bool[np.ndarray, "m n"],
+        at: Int[np.ndarray, " m"],
+    ) -> dict[str, Any]:
+        """Return the pictures that are shown, with their boxes at the thresholds `at`."""
+        shown, each = self._shown(judged), np.arange(len(at))
+        boxes = np.stack([judged[i].boxes[each, at] for i in shown], 1)
+        truths = [(t, *box) for t, i in enumerate(shown) for box in judged[i].truths]
+        return {
+            "thumbnails": tuple(self.pictures[judged[i].key] for i in shown),
+            "pictured": np.array(shown, dtype=np.int64),
+            "sizes": np.array([judged[i].size for i in shown], dtype=np.int64),
+            "boxes": boxes * answered[:, shown, None],
+            "truths": np.array(truths, dtype=np.int64),
+        }
 
     def _best(self, method: int, known: Sequence[_ImageLocalization]) -> int | None:
         ious = [one.ious[method] for one in known if one.reasons[method] is None]
@@ -360,18 +382,18 @@ class _LocalizationPass:
         whole = self.localizers[method].kind == WHOLE
         return 0.0 if column is None or whole else THRESHOLDS[column]
 
-    def _reason(self, method: int, answers: bool, rows: Sequence[_ImageLocalization]) -> str:
-        """Return why a method has no row; "" where it has one."""
-        reasons = [one.reasons[method] for one in rows if one.reasons[method]]
-        return "" if answers else (reasons or ["no image to find its threshold on"])[0] or ""
+    def _reason(self, method: int, rows: Sequence[_ImageLocalization]) -> str:
+        """Return why a method has no row."""
+        reasons = (one.reasons[method] for one in rows)
+        return next(filter(None, reasons), "it has no map of an image to find its threshold on")
 
-    def _reference(self, name: str | None, answered: Bool[np.ndarray, "m n"]) -> int:
+    def _reference(self, name: str | None, some: Sequence[bool]) -> int:
         names = [one.name for one in self.localizers]
         if name is not None:
             return names.index(name)
-        some = [m for m in range(len(names)) if answered[m].any()]
-        grad_cam = (m for m in some if self.localizers[m].kind == GRAD_CAM)
-        return next(grad_cam, some[0])
+        answering = [m for m in range(len(names)) if some[m]]
+        grad_cam = (m for m in answering if self.localizers[m].kind == GRAD_CAM)
+        return next(grad_cam, answering[0])
 
     def _shown(self, judged: Sequence[_ImageLocalization]) -> list[int]:
         """Return which of the images have a picture, the first of each, at random."""
@@ -413,6 +435,8 @@ class _LocalizationPass:
             said.append(f"All images are of one class, {name}: of others this says nothing.")
         if (self.classifier.class_count or len(labels)) <= 5:
             said.append("Of five classes or fewer each is among the first five: see top-1 instead.")
+        if not self.part and (twice := len(self.rows) - len(judged)):
+            said.append(f"{twice} images are in the calibration set, too, and are not judged.")
         said += self._partly(judged, answered)
         return (*self.classifier.score_notes, *said, *notes)
 

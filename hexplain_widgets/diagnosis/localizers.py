@@ -182,10 +182,10 @@ def usual_methods(engine: Chip | Hint) -> dict[str, Any]:
     found: dict[str, Any] = {"HINT": engine}
     for share in BEST:
         if share * engine.layer_.shape[0] >= 1:
-            found[f"HINT, best {share:.0%}"] = engine.narrowed(share)
+            found[f"HINT, best {100 * share:.0f} %"] = engine.narrowed(share)
     if OTHERWISE * engine.layer_.shape[0] >= 1:
         for by, said in (("coefficient", "by coefficient"), ("random", "at random")):
-            found[f"HINT, {OTHERWISE:.0%} {said}"] = engine.using(by).narrowed(OTHERWISE)
+            found[f"HINT, {100 * OTHERWISE:.0f} % {said}"] = engine.using(by).narrowed(OTHERWISE)
     return found
 
 

@@ -172,8 +172,10 @@ def heat_region(
 ) -> Localization:
     """Return the region that a heatmap's `values` point at, at the image's `size` `(H, W)`.
 
-    With its IoU where the truth is known. Raises ValueError for a map that is not finite.
+    With its IoU where the truth is known. Raises ValueError for a map that is not finite, and for a
+    true box that is empty or lies outside of the image.
     """
+    _check_inside(truth, size)
     mask = region(upsampled(values, size), threshold)
     note = note_on(values)
     return Localization(
@@ -189,6 +191,18 @@ def heat_region(
         truth=_box_of_truth(truth),
         truth_mask=truth if isinstance(truth, np.ndarray) else None,
     )
+
+
+def _check_inside(truth: Truth | None, size: tuple[int, int]) -> None:
+    if truth is None or isinstance(truth, np.ndarray):
+        return
+    x0, y0, x1, y1 = truth
+    if not (0 <= x0 < x1 <= size[1] and 0 <= y0 < y1 <= size[0]):
+        raise ValueError(
+            f"got the true box {tuple(truth)} for an image that the network saw with {size[1]} x"
+            f" {size[0]} pixels; expected (x0, y0, x1, y1) in these, the end excluded; bring boxes"
+            " along where the transform resizes and crops, as hx.measure_localization does"
+        )
 
 
 def _box_of_truth(truth: Truth | None) -> Box | None:

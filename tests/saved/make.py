@@ -259,7 +259,9 @@ def write_later(folder: Path) -> None:
     folder.mkdir(parents=True)
     clf = world.classifier()
     chip = hx.Chip.load(Path(__file__).with_name("Chip.hx"), clf)
-    kept = {f"{type(one).__name__}.hx": one for one in (*of_classes(clf, chip), *of_boxes(clf, chip))}
+    kept = {
+        f"{type(one).__name__}.hx": one for one in (*of_classes(clf, chip), *of_boxes(clf, chip))
+    }
     for name, evidence in kept.items():
         hx.save(evidence, folder / name)
     write_expected(folder, kept)

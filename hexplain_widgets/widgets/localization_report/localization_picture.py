@@ -12,6 +12,7 @@ from ...evidence.localization import OVERLAP
 from .._shared.view import View, check_evidence, settable, synced
 from .payload import localization_payload
 from .picture import draw_localization
+from .words import points
 
 
 class LocalizationPicture(View):
@@ -73,15 +74,17 @@ def words_of(one: Localization) -> tuple[str, ...]:
     )
     if not one.mask.any():
         return (f"{method} points at nothing here.", *_true(one))
-    cut = f"the largest connected part at or above {100 * one.threshold:.0f} % {height}"
-    part = f"{100 * float(one.mask.mean()):.0f} % of the picture"
-    return (*_true(one), f"{method} at {one.layer}: {cut}, {part}.")
+    cut = f"the largest connected part at or above {points(one.threshold)} % {height}"
+    part = f"It covers {points(float(one.mask.mean()))} % of the picture."
+    return (*_true(one), f"{method} at {one.layer}: {cut}. {part}")
 
 
 def _true(one: Localization) -> tuple[str, ...]:
     if one.iou is None:
         return ()
-    of = "the region and the true mask" if one.truth_mask is not None else "its box and the true one"
+    of = (
+        "the region and the true mask" if one.truth_mask is not None else "its box and the true one"
+    )
     found = "found" if one.iou > OVERLAP else "missed"
     more = "more than" if one.iou > OVERLAP else "at most"
     return (f"IoU {one.iou:.2f} of {of}: {found}, as {more} half of their union is shared.",)

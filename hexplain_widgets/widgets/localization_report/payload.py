@@ -1,4 +1,4 @@
-"""What travels to the views of localisation: figures as rows, pictures as files, boxes as numbers."""
+"""What travels to the views of localisation: rows of figures, pictures as files, boxes."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from ...pictures.page import (
     short,
 )
 from .payload import edges_of
-from .words import FOUND, facts, verdict
+from .words import FOUND, facts, points, verdict
 
 TRUE, METHOD = OTHER, OURS
 Rectangle = Sequence[Number]
@@ -44,8 +44,8 @@ def draw_report(summary: LocalizationSummary, row: int, column: int = FOUND) -> 
     pen.text((MARGIN, 126), short(verdict(summary), 150), 25)
     pen.text((MARGIN, 162), short(facts(summary), 150), 22, SOFT)
     _table(pen, summary, column)
-    words = f"{short(summary.methods[row], 40)}: its box, dashed in the page, in orange; true, green"
-    pen.text((MARGIN, table + 50), words.replace(", dashed in the page", ""), 26)
+    words = f"{short(summary.methods[row], 40)}: its box in orange, the true one in green"
+    pen.text((MARGIN, table + 50), words, 26)
     for i in range(shown):
         x = MARGIN + (_SIDE + 36) * (i % _ABREAST)
         y = table + 80 + (_SIDE + 60) * (i // _ABREAST)
@@ -76,8 +76,8 @@ def figure_of(column: int, mean: float, error: float) -> str:
     """Return a figure as it is written: a mean IoU as such, shares in hundredths."""
     if MEASURES[column] == "mean IoU":
         return f"{mean:.2f}" if np.isnan(error) else f"{mean:.2f} ± {error:.2f}"
-    said = f"{100 * mean:.0f} %"
-    return said if np.isnan(error) else f"{said} ± {100 * error:.0f}"
+    said = f"{points(mean)} %"
+    return said if np.isnan(error) else f"{said} ± {points(error)}"
 
 
 def _thumbnail(

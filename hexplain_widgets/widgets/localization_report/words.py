@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor
+
 import numpy as np
 
 from ...evidence import LocalizationSummary
@@ -48,8 +50,9 @@ def _against(summary: LocalizationSummary, first: int, other: int) -> str:
     if not counts(mean, error):
         return f"{said}: no difference that counts"
     more = "more" if mean > 0 else "fewer"
-    points = "point" if _points(abs(mean)) == "1" else "points"
-    return f"{said}: {_points(abs(mean))} {points} {more} (± {_points(error)})"
+    size = points(abs(mean))
+    unit = "point" if size == "1" else "points"
+    return f"{said}: {size} {unit} {more} (± {points(error)})"
 
 
 def _beside(summary: LocalizationSummary, first: int, simple: int) -> str:
@@ -57,7 +60,7 @@ def _beside(summary: LocalizationSummary, first: int, simple: int) -> str:
     said = f"the {summary.methods[simple]} {_share(summary, simple)}"
     if _few(summary) or (counts(mean, error) and mean > 0):
         return said
-    return f"{said}, which is " + ("more" if counts(mean, error) else "no worse")
+    return f"{said}, which is more" if counts(mean, error) else f"{said}: no difference that counts"
 
 
 def difference(summary: LocalizationSummary, one: int, other: int) -> tuple[float, float]:
@@ -76,14 +79,14 @@ def counts(mean: float, error: float) -> bool:
 
 def _share(summary: LocalizationSummary, method: int) -> str:
     mean, error = summary.figures[method, FOUND].tolist()
-    said = f"{_points(mean)} %"
-    return said if np.isnan(error) else f"{said} ± {_points(error)}"
+    said = f"{points(mean)} %"
+    return said if np.isnan(error) else f"{said} ± {points(error)}"
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
     """Return a share in points of a hundred; small ones with a digit behind the point."""
     value = 100 * share
-    return f"{value:.0f}" if value >= 0.95 or value == 0 else f"{value:.1f}"
+    return str(floor(value + 0.5)) if value >= 0.95 or value == 0 else f"{value:.1f}"
 
 
 def _few(summary: LocalizationSummary) -> str:
@@ -97,11 +100,11 @@ def _few(summary: LocalizationSummary) -> str:
 def facts(summary: LocalizationSummary) -> str:
     """Return on what the figures rest: network, images, where thresholds come from."""
     drawn = summary.provenance.settings.get("calibration")
-    other = "another set" if isinstance(drawn, str) else "others"
+    other = "images of another set" if isinstance(drawn, str) else "others"
     area = 100 * float(summary.areas.mean())
     count = len(summary.places)
     images = "1 image" if count == 1 else f"{count} images"
     return (
-        f"{images}; thresholds found on {summary.calibrated} of {other};"
+        f"{images}; thresholds found on {summary.calibrated} {other};"
         f" {things(summary)} cover {area:.0f} % of a picture"
     )
