@@ -138,4 +138,4 @@ def _outline(
 ) -> None:
     for x0, y0, x1, y1 in edges_of(mask).tolist():
         start, end = (at[0] + x0 * k, at[1] + y0 * k), (at[0] + x1 * k, at[1] + y1 * k)
-        pen.line((start, end), 3, colour)
+        pen.line((start, end), 3.0, colour)

@@ -101,19 +101,20 @@ class Table {
   private draw(): void {
     const { measure, order, row } = this.session;
     const shape = JSON.stringify([measure, order]);
+    const now = document.activeElement;
+    const held = shape !== this.built && this.element.contains(now);
+    const head = held && now?.closest("thead");
     if (shape !== this.built) {
-      const held = this.element.contains(document.activeElement);
-      const inHead = document.activeElement?.closest("thead") !== null;
       this.built = shape;
       this.rows.clear();
       fill(this.element, this.table());
-      if (held && !inHead) this.focus();
-      else if (held) this.element.querySelector<HTMLElement>("thead [aria-pressed=true]")?.focus();
     }
     for (const [method, element] of this.rows) {
       setAttribute(element, "aria-selected", String(method === row));
       element.tabIndex = method === row ? 0 : -1;
     }
+    if (head) this.element.querySelector<HTMLElement>("thead [aria-pressed=true]")?.focus();
+    else if (held) this.focus();
   }
 
   private table(): HTMLElement {
