@@ -147,11 +147,27 @@ def _boxes(data: Path) -> list[dict[str, str]]:
 
 def boxed(network: Network, data: Path, part: int, step: int = 1) -> Iterator[Picture]:
     """Tiny ImageNet with its boxes, in its own 64 pixels: part 0 to calibrate on, 1 to score."""
+    for picture, target, box in boxed_files(data, part, step):
+        yield Picture(_at(network, picture), target, (TINY, TINY), box=box)
+
+
+def boxed_files(
+    data: Path, part: int, step: int = 1
+) -> Iterator[tuple[Image.Image, int, tuple[int, int, int, int]]]:
+    """Tiny ImageNet as a user has it: pictures of 64 pixels, classes, boxes in these pixels."""
     for row in _boxes(data)[part :: 2 * step]:
         with Image.open(data / "tiny_imagenet" / "images" / row["file"]) as opened:
-            x = _at(network, opened.convert("RGB"))
+            picture = opened.convert("RGB")
         x0, y0, x1, y1 = (int(row[k]) for k in ("x_min", "y_min", "x_max", "y_max"))
-        yield Picture(x, int(row["class_index"]), (TINY, TINY), box=(x0, y0, x1 + 1, y1 + 1))
+        yield picture, int(row["class_index"]), (x0, y0, x1 + 1, y1 + 1)
+
+
+def whole_pictures(network: Network) -> hx.Classifier:
+    """The network with a transform that shows it whole pictures, at its size."""
+    classifier = network.classifier
+    return hx.Classifier(
+        classifier.model, transform=lambda p: _at(network, p)[0], classes=classifier.classes
+    )
 
 
 def _at(network: Network, picture: Image.Image) -> Tensor:

@@ -16,7 +16,7 @@ from .diagnosis.attacks import pgd
 from .diagnosis.confusion import measure_confusions
 from .diagnosis.context import discriminative_degrees, measure_context
 from .diagnosis.faithfulness import measure_faithfulness
-from .diagnosis.localization import pointing_energy
+from .diagnosis.localization import measure_localization, pointing_energy
 from .diagnosis.pixel_curves import insertion_deletion
 from .diagnosis.sanity import measure_randomisation
 from .evidence import (
@@ -52,6 +52,7 @@ from .evidence import (
     LayerDegrees,
     LayerTable,
     Localization,
+    LocalizationSummary,
     NeuronConcepts,
     NeuronPortrait,
     Node,
@@ -83,6 +84,8 @@ from .widgets import (
     FilterLabeler,
     InferenceSpace,
     LayerHeatmaps,
+    LocalizationPicture,
+    LocalizationReport,
     NeuronConceptGraph,
     RandomisationReport,
     link_channels,
@@ -149,6 +152,9 @@ __all__ = [
     "LayerHeatmaps",
     "LayerTable",
     "Localization",
+    "LocalizationPicture",
+    "LocalizationReport",
+    "LocalizationSummary",
     "MaskFolder",
     "NeuronConceptGraph",
     "NeuronConcepts",
@@ -171,6 +177,7 @@ __all__ = [
     "measure_confusions",
     "measure_context",
     "measure_faithfulness",
+    "measure_localization",
     "measure_randomisation",
     "pgd",
     "pointing_energy",

@@ -99,6 +99,17 @@ def confusions(model: nn.Module, x: Tensor) -> Evidence:
     return hx.measure_confusions(model, [(x[0], 0), (x[0].flip(2), 1)], progress=False)
 
 
+def localizations(model: nn.Module, x: Tensor) -> Evidence:
+    data = [(x[0], 0, (0, 0, 20, 20)), (x[0].flip(2), 1, (4, 4, 30, 30))]
+    methods = {
+        "Grad-CAM": "gradcam",
+        "guided": "guided backprop",
+        "plain": "gradient",
+        "own": lambda image, index: image[0, 0],
+    }
+    return hx.measure_localization(methods, data, model=model, calibration=0.5, progress=False)
+
+
 def contact_sheet(model: nn.Module, x: Tensor) -> Evidence:
     data = [(x[0], 0), (x[0].flip(2), 1)]
     engine = hx.Chip(gates_per_image=4).fit(model, data, progress=False)
@@ -114,7 +125,7 @@ class Parts(list[LabelledPicture]):
 # A new engine is one line here.
 ENGINES: list[Engine] = [
     decomposition, exact_decomposition, chip, hint, chain, additive, filters, attack, context,
-    degrees, confusions, contact_sheet,
+    degrees, confusions, localizations, contact_sheet,
 ]  # fmt: skip
 
 

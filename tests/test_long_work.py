@@ -204,6 +204,12 @@ LONG: dict[str, tuple[Call, str]] = {
         lambda m: hx.measure_confusions(m.clf, m.data),
         "confusions: what is named what",
     ),
+    "measure_localization": (
+        lambda m: hx.measure_localization(
+            ["gradcam"], [(x, 0, (0, 0, 9, 9)) for x, _ in m.data], model=m.clf
+        ),
+        "localization: where methods look",
+    ),
     "measure_faithfulness": (
         lambda m: hx.measure_faithfulness(m.clf, m.data[:1], layers=["4"]),
         "faithfulness",

@@ -47,6 +47,7 @@ from .heatmaps import (
     faithfulness_of,
     heatmap_of,
     localization_of,
+    method_of,
     requests_of,
 )
 from .importance import Class, Importance, checked_sparsity
@@ -459,30 +460,54 @@ class Chip(BaseEngine[ResponseStatistics]):
         *,
         layer: str | None = None,
         truth: Truth | None = None,
+        method: str = "CHIP",
     ) -> Localization:
         """Return the largest connected part of the heatmap above `threshold` times its maximum.
 
         The default threshold is what `calibrate` found, 0.2 before. `truth` is a box `(x0, y0, x1,
-        y1)` or a mask `(H, W)` in pixels of what the network saw, to measure the IoU with.
+        y1)` or a mask `(H, W)` in pixels of what the network saw, to measure the IoU with. `method`
+        is one of those of `heatmaps`, in words such as "refined", "guided" or "gradcam", too; their
+        best thresholds differ (`hx.measure_localization` finds each). Raises like `explain`.
         """
         fraction = float(self.threshold_ if threshold is None else threshold)
         asked = self._ask(self._look(image), target, layer)
-        return localization_of("CHIP", asked, self._provenance(), threshold=fraction, truth=truth)
+        named, provenance = method_of(method), self._provenance()
+        return localization_of(named, asked, provenance, threshold=fraction, truth=truth)
+
+    def saliency(
+        self,
+        image: Any,
+        target: Class | None = None,
+        *,
+        layer: str | None = None,
+        method: str = "CHIP",
+    ) -> HeatMap:
+        """Return the map that `localize` takes its region from (sec. III-B): one without rivals.
+
+        `method` and errors are those of `localize`.
+        """
+        asked = replace(self._ask(self._look(image), target, layer), rivals=0)
+        return self._said_of(heatmap_of(method_of(method), asked, self._provenance()))
 
     def calibrate(
-        self, examples: Iterable[tuple[Any, Class, Truth]], *, layer: str | None = None
+        self,
+        examples: Iterable[tuple[Any, Class, Truth]],
+        *,
+        layer: str | None = None,
+        method: str = "CHIP",
     ) -> float:
         """Find the threshold whose regions agree best with known boxes or masks, and keep it.
 
-        `examples` are `(image, target, truth)` with the truth in pixels of what the network saw.
+        `examples` are `(image, target, truth)` with the truth in pixels of what the network saw;
+        `method` is that of `localize` whose threshold is looked for.
         """
         maps, truths, size = [], [], (1, 1)
         with SlowBar("CHIP: maps to calibrate with", length_of(examples), "map") as counted:
             for image, target, truth in examples:
-                asked = self._ask(self._look(image), target, layer)
-                maps.append(replace(asked, rivals=0).heat())
+                heat = self.saliency(image, target, layer=layer, method=method)
+                maps.append(heat.values)
                 truths.append(truth)
-                size = asked.image.size
+                size = heat.image.shape[0], heat.image.shape[1]
                 counted.update()
         self.threshold_ = best_threshold(maps, truths, size)
         return self.threshold_

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -100,14 +100,21 @@ def guided_grad_cam(request: HeatMapRequest) -> HeatMapDraft:
 
 def _guided_by(request: HeatMapRequest, heat: Float[np.ndarray, "h w"]) -> HeatMapDraft:
     gradient, notes = request.image.guided(request.index)
-    product = gradient * upsampled(np.maximum(heat, 0), request.image.size)
-    return HeatMapDraft(_strength(product), request.layer, picture_of_gradient(product), notes)
+    product = times(gradient, heat)
+    return HeatMapDraft(strength(product), request.layer, picture_of_gradient(product), notes)
+
+
+def times(
+    gradient: Float[np.ndarray, "c H W"], heat: Float[np.ndarray, "h w"]
+) -> Float[np.ndarray, "c H W"]:
+    """Return a gradient at the pixels, each times the heatmap where that is positive."""
+    return gradient * upsampled(np.maximum(heat, 0), gradient.shape[1:])
 
 
 def guided_backpropagation(request: HeatMapRequest) -> HeatMapDraft:
     """Draw guided backpropagation of the class's logit at the pixels."""
     gradient, notes = request.image.guided(request.index)
-    return HeatMapDraft(_strength(gradient), request.layer, picture_of_gradient(gradient), notes)
+    return HeatMapDraft(strength(gradient), request.layer, picture_of_gradient(gradient), notes)
 
 
 DRAWINGS: dict[str, Draw] = {
@@ -117,6 +124,12 @@ DRAWINGS: dict[str, Draw] = {
     "Grad-CAM": grad_cam_of,
     "Guided Grad-CAM": guided_grad_cam,
     "guided backpropagation": guided_backpropagation,
+}
+# Other words for them.
+ALSO = {
+    "refined": "Refined CHIP",
+    "guided": "Guided CHIP",
+    "guidedbackprop": "guided backpropagation",
 }
 # Methods that give one map for all layers.
 OF_THE_IMAGE = ("Refined CHIP", "guided backpropagation")
@@ -129,9 +142,29 @@ def _product(maps: Sequence[Float[np.ndarray, "_ _"]], size: tuple[int, int]) ->
     return product
 
 
-def _strength(gradient: Float[np.ndarray, "c H W"]) -> Float[np.ndarray, "H W"]:
+def strength(gradient: Float[np.ndarray, "c H W"]) -> Float[np.ndarray, "H W"]:
     """Return the size of a gradient at every pixel: the largest of its colours."""
     return np.abs(gradient).max(axis=0)
+
+
+def method_of(name: str, known: Iterable[str] = DRAWINGS, also: Mapping[str, str] = ALSO) -> str:
+    """Return a method by its name, whatever its case, spaces and signs; raises ValueError.
+
+    >>> method_of("gradcam"), method_of("guided_backprop"), method_of("refined")
+    ('Grad-CAM', 'guided backpropagation', 'Refined CHIP')
+    """
+    names = {_letters(one): one for one in known}
+    said = _letters(str(name))
+    if (meant := also.get(said, names.get(said))) is None:
+        raise ValueError(
+            f"got the method {name!r}; expected one of {', '.join(map(repr, known))}; the nearest"
+            f" is {nearest(str(name), known)}"
+        )
+    return meant
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def heatmap_of(method: str, request: HeatMapRequest, provenance: Provenance) -> HeatMap:

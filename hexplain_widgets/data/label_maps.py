@@ -291,7 +291,11 @@ class Framing:
 
         Raises like `window`.
         """
-        window = self.window((image.height, image.width))
+        return self.near((image.height, image.width))
+
+    def near(self, size: Size) -> Window:
+        """Return the window of an image of a size, as `of` does."""
+        window = self.window(size)
         return WHOLE if np.allclose(window, WHOLE, rtol=0, atol=NEARLY) else window
 
     def _measured(self, height: int, width: int) -> Window:

@@ -19,6 +19,7 @@ from .failure import Failure, Occlusion
 from .faithfulness import ESTIMATORS, Faithfulness, FaithfulnessSummary, StepFaithfulness
 from .heat import ClassHeatMaps, HeatMap, HeatMapSheet, Localization
 from .inference import ConceptInference, InferenceComparison, InferredConcept
+from .localization import LocalizationSummary
 from .sanity import PixelCurves, RandomisationSummary
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "LayerDegrees",
     "LayerTable",
     "Localization",
+    "LocalizationSummary",
     "NeuronConcepts",
     "NeuronPortrait",
     "Node",

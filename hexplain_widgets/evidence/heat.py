@@ -59,7 +59,8 @@ class Localization(Evidence):
 
     `mask` is at the image's resolution: the largest connected part above `threshold` times the
     map's maximum. `box` is `(x0, y0, x1, y1)` in image pixels, the end excluded. `iou` is the
-    intersection over union with the truth, where one was given.
+    intersection over union with the truth, where one was given: of the boxes with `truth`, or of
+    the regions where the truth was a mask, `truth_mask`, around which `truth` is the box.
     """
 
     mask: Bool[np.ndarray, "H W"]
@@ -71,6 +72,8 @@ class Localization(Evidence):
     provenance: Provenance
     iou: float | None = None
     notes: tuple[str, ...] = ()
+    truth: tuple[int, int, int, int] | None = None
+    truth_mask: Bool[np.ndarray, "H W"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

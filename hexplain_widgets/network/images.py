@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..arguments import is_finite
@@ -18,6 +18,8 @@ from ..arguments import is_finite
 _KINDS = "a path, a PIL image, a numpy array (H x W x 3) or a tensor (3 x H x W, preprocessed)"
 # Cameras and scanners write 12 bits into 16.
 _DEPTHS = (12, 16)
+# Orientations in which a picture's rows are its columns.
+_LYING = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,20 @@ def bytes_in_range(
     unit = (x[0].float().cpu() - low[:, None, None]) / span
     rgb = unit if unit.shape[0] == 3 else unit.mean(0, keepdim=True).expand(3, -1, -1)
     return (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def size_of(image: Any) -> tuple[int, int]:
+    """Return the height and width of an image of any kind, upright, without reading its pixels."""
+    if isinstance(image, Tensor):
+        return int(image.shape[-2]), int(image.shape[-1])
+    if isinstance(image, np.ndarray):
+        return int(image.shape[0]), int(image.shape[1])
+    if isinstance(image, Image.Image):
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _LYING
+        return (width, height) if turned else (height, width)
+    with Image.open(image) as opened:
+        return size_of(opened)
 
 
 def thumbnail(shown: UInt8[np.ndarray, "h w 3"], side: int = 96) -> UInt8[np.ndarray, "_h _w 3"]:

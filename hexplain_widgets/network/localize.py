@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from ..arguments import check_finite
 from ..evidence import HeatMap, Localization
+from ..evidence.localization import OVERLAP as OVERLAP
 
 Box = tuple[int, int, int, int]
 Truth = Box | Bool[np.ndarray, "H W"]
@@ -22,8 +23,6 @@ Truth = Box | Bool[np.ndarray, "H W"]
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 # Two values of a flat map differ by rounding only: by less than this share of the largest.
 ROUNDING = 1e-6
-# A region and its truth agree where their intersection is more than half of their union.
-OVERLAP = 0.5
 
 # Cells that touch at a corner belong together; the planes of a stack do not.
 _TOUCHING = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
@@ -159,6 +158,11 @@ def agreement(mask: Bool[np.ndarray, "H W"], truth: Truth) -> float:
     return box_iou(box_of(mask), truth)
 
 
+def best_agreement(mask: Bool[np.ndarray, "H W"], truths: Sequence[Truth]) -> float:
+    """Return the IoU of a region with that of several truths which it agrees with best."""
+    return max((agreement(mask, truth) for truth in truths), default=0.0)
+
+
 def heat_region(
     heat: HeatMap,
     values: Float[np.ndarray, "h w"],
@@ -168,8 +172,10 @@ def heat_region(
 ) -> Localization:
     """Return the region that a heatmap's `values` point at, at the image's `size` `(H, W)`.
 
-    With its IoU where the truth is known. Raises ValueError for a map that is not finite.
+    With its IoU where the truth is known. Raises ValueError for a map that is not finite, and for a
+    true box that is empty or lies outside of the image.
     """
+    _check_inside(truth, size)
     mask = region(upsampled(values, size), threshold)
     note = note_on(values)
     return Localization(
@@ -182,7 +188,31 @@ def heat_region(
         provenance=heat.provenance,
         iou=None if truth is None else agreement(mask, truth),
         notes=heat.notes + ((note,) if note else ()),
+        truth=_box_of_truth(truth),
+        truth_mask=truth if isinstance(truth, np.ndarray) else None,
     )
+
+
+def _check_inside(truth: Truth | None, size: tuple[int, int]) -> None:
+    if truth is None or isinstance(truth, np.ndarray):
+        return
+    x0, y0, x1, y1 = truth
+    if not (0 <= x0 < x1 <= size[1] and 0 <= y0 < y1 <= size[0]):
+        raise ValueError(
+            f"got the true box {tuple(truth)} for an image that the network saw with {size[1]} x"
+            f" {size[0]} pixels; expected (x0, y0, x1, y1) in these, the end excluded; bring boxes"
+            " along where the transform resizes and crops, as hx.measure_localization does"
+        )
+
+
+def _box_of_truth(truth: Truth | None) -> Box | None:
+    """Return the truth's box in plain numbers; that around a mask."""
+    if truth is None:
+        return None
+    if isinstance(truth, np.ndarray):
+        return box_of(truth)
+    x0, y0, x1, y1 = map(int, truth)
+    return x0, y0, x1, y1
 
 
 def ious_by_threshold(
@@ -217,5 +247,13 @@ def best_threshold(
     ious = np.stack(
         [ious_by_threshold(m, t, size, thresholds) for m, t in zip(maps, truths, strict=True)]
     )
+    return float(thresholds[best_column(ious)])
+
+
+def best_column(ious: Float[np.ndarray, "n t"]) -> int:
+    """Return the threshold at which most of `n` maps have an IoU above one half.
+
+    Of several as good the one of the highest mean IoU, then the first.
+    """
     scores = list(zip((ious > OVERLAP).mean(0), ious.mean(0), strict=True))
-    return float(thresholds[max(range(len(scores)), key=scores.__getitem__)])
+    return max(range(len(scores)), key=scores.__getitem__)

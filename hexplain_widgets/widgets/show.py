@@ -28,6 +28,7 @@ from ..evidence import (
     HeatMapSheet,
     InferenceComparison,
     Localization,
+    LocalizationSummary,
     NeuronConcepts,
     RandomisationSummary,
 )
@@ -46,6 +47,8 @@ from .filter_labeler.view import FilterLabeler
 from .inference_space.view import InferenceSpace
 from .layer_heatmaps.contact_sheet import ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps
+from .localization_report.localization_picture import LocalizationPicture
+from .localization_report.view import LocalizationReport
 from .neuron_concept_graph.view import NeuronConceptGraph
 from .randomisation_report.view import RandomisationReport
 
@@ -55,7 +58,8 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     AttackedSet: AttackComparison.from_evidence,
     HeatMap: LayerHeatmaps.from_evidence,
     HeatMapSheet: LayerHeatmaps.from_evidence,
-    Localization: LayerHeatmaps.from_evidence,
+    Localization: LocalizationPicture.from_evidence,
+    LocalizationSummary: LocalizationReport.from_evidence,
     ChannelOverlap: ChannelVenn.from_evidence,
     ChannelImportance: ChannelMatrix.from_evidence,
     NeuronConcepts: NeuronConceptGraph.from_evidence,

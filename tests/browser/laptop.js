@@ -174,7 +174,7 @@
   /** Outlines over a picture that do not lie on it. */
   function beside(root) {
     return [...root.querySelectorAll(".hx-marks")].flatMap((marks) => {
-      const picture = marks.parentElement.querySelector("canvas");
+      const picture = marks.parentElement.querySelector("canvas, img");
       const [a, b] = [marks.getBoundingClientRect(), picture.getBoundingClientRect()];
       if (!marks.hasAttribute("viewBox") || b.width === 0) return [];
       const apart = ["left", "top", "right", "bottom"].map((side) => Math.abs(a[side] - b[side]));

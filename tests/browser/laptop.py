@@ -112,6 +112,8 @@ MADE_LONG: dict[str, Callable[[], Any]] = {
     "AttackComparison of a set": lambda: AttackComparison.from_evidence(long(made_set())),
     "OcclusionBrush": lambda: OcclusionBrush(long(made_failure(occlusion=made_occlusion()))),
     "ConfusionMatrix": lambda: show(long(load(LATER / "ConfusionSummary.hx"))),
+    "LocalizationPicture": lambda: show(long(load(SAVED / "Localization.hx"))),
+    "LocalizationReport": lambda: show(long(load(LATER / "LocalizationSummary.hx"))),
     "ContactSheet": lambda: show(long(load(LATER / "ClassHeatMaps.hx"))),
     "ContextReport": lambda: made_view("ContextReport"),
     "ContextReport of degrees": lambda: made_view("ContextReport of degrees"),

@@ -205,6 +205,16 @@ def of_explainers(clf: hx.Classifier) -> Iterator[tuple[str, hx.Evidence]]:
     yield "ExplainerCapacity.hx", explainer.capacity(unseen, seeds=2, progress=False)
 
 
+def of_boxes(clf: hx.Classifier, chip: hx.Chip) -> Iterator[hx.Evidence]:
+    """How well two methods find the middle of scenes, which is what their boxes are around."""
+    boxes = [(4, 3, 12, 14), (2, 2, 14, 12), [(1, 1, 8, 8), (8, 8, 15, 15)]]
+    data = [(image, label, boxes[label]) for image, label in world.pictures(4)]
+    methods = {"CHIP": chip, "Grad-CAM": "gradcam", "refined": (chip, "refined")}
+    found = hx.measure_localization(methods, data, progress=False)
+    assert found.pictured.size == 8
+    yield found
+
+
 def write_expected(folder: Path, kept: dict[str, hx.Evidence]) -> None:
     """Note what each file holds, a line for each."""
     lines = [
@@ -258,8 +268,8 @@ def write_later(folder: Path) -> None:
     folder.mkdir(parents=True)
     clf = world.classifier()
     chip = hx.Chip.load(Path(__file__).with_name("Chip.hx"), clf)
-    kept = {f"{type(one).__name__}.hx": one for one in of_classes(clf, chip)}
-    kept |= dict(of_explainers(clf))
+    made = (*of_classes(clf, chip), *of_boxes(clf, chip))
+    kept = {f"{type(one).__name__}.hx": one for one in made} | dict(of_explainers(clf))
     for name, evidence in kept.items():
         hx.save(evidence, folder / name)
     write_expected(folder, kept)

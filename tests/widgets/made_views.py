@@ -31,6 +31,8 @@ SHOWN = {
     "FilterLabeler": "FilterSheet",
     "InferenceSpace": "InferenceComparison",
     "LayerHeatmaps": "HeatMapSheet",
+    "LocalizationPicture": "Localization",
+    "LocalizationReport": "LocalizationSummary",
     "NeuronConceptGraph": "NeuronConcepts",
     "RandomisationReport": "RandomisationSummary",
 }
