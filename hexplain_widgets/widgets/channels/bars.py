@@ -92,15 +92,7 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         self._class.layout.width = _room(names)
         self._heading = ipywidgets.HTML()
         self._search: Any = _search(names) if len(names) > MANY_NAMES else None
-        # a slider of ipywidgets has no name for who cannot see it
-        self._top = ipywidgets.BoundedIntText(
-            value=min(top, count), min=1, max=count, description="Channels", continuous_update=False
-        )
-        self._top.layout.width = "160px"
-        self._chosen = ipywidgets.Combobox(
-            description="Channel", placeholder="number", continuous_update=False
-        )
-        self._chosen.layout.width = "180px"
+        self._top, self._chosen = _count(min(top, count), count), _number()
         self._where = ipywidgets.Dropdown(options=[evidence.layer], description="Layer")
         self._problem, self._table = ipywidgets.HTML(), ipywidgets.HTML()
         self._bars, self._figure = _figure()
@@ -328,6 +320,23 @@ def _search(names: tuple[str, ...]) -> Any:
         ensure_option=False,
         continuous_update=False,
     )
+
+
+def _count(value: int, most: int) -> Any:
+    # a slider of ipywidgets has no name for who cannot see it
+    field = ipywidgets.BoundedIntText(
+        value=value, min=1, max=most, description="Channels", continuous_update=False
+    )
+    field.layout.width = "160px"
+    return field
+
+
+def _number() -> Any:
+    field = ipywidgets.Combobox(
+        description="Channel", placeholder="number", continuous_update=False
+    )
+    field.layout.width = "180px"
+    return field
 
 
 def _heading(target: str, layer: str) -> str:
