@@ -16,7 +16,9 @@ from .diagnosis.attacks import pgd
 from .diagnosis.confusion import measure_confusions
 from .diagnosis.context import discriminative_degrees, measure_context
 from .diagnosis.faithfulness import measure_faithfulness
+from .diagnosis.lime import Lime
 from .diagnosis.localization import pointing_energy
+from .diagnosis.method_grid import method_grid
 from .diagnosis.pixel_curves import insertion_deletion
 from .diagnosis.sanity import measure_randomisation
 from .evidence import (
@@ -51,6 +53,7 @@ from .evidence import (
     LayerDegrees,
     LayerTable,
     Localization,
+    MethodSheet,
     NeuronConcepts,
     NeuronPortrait,
     Node,
@@ -143,8 +146,10 @@ __all__ = [
     "LayerDegrees",
     "LayerHeatmaps",
     "LayerTable",
+    "Lime",
     "Localization",
     "MaskFolder",
+    "MethodSheet",
     "NeuronConceptGraph",
     "NeuronConcepts",
     "NeuronPortrait",
@@ -166,6 +171,7 @@ __all__ = [
     "measure_context",
     "measure_faithfulness",
     "measure_randomisation",
+    "method_grid",
     "pgd",
     "pointing_energy",
     "save",

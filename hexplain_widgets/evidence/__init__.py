@@ -16,7 +16,7 @@ from .context import ContextSummary, DegreeSummary, LayerDegrees
 from .decisions import Decomposition, Node
 from .failure import Failure, Occlusion
 from .faithfulness import ESTIMATORS, Faithfulness, FaithfulnessSummary, StepFaithfulness
-from .heat import ClassHeatMaps, HeatMap, HeatMapSheet, Localization
+from .heat import ClassHeatMaps, HeatMap, HeatMapSheet, Localization, MethodSheet
 from .inference import ConceptInference, InferenceComparison, InferredConcept
 from .sanity import PixelCurves, RandomisationSummary
 
@@ -53,6 +53,7 @@ __all__ = [
     "LayerDegrees",
     "LayerTable",
     "Localization",
+    "MethodSheet",
     "NeuronConcepts",
     "NeuronPortrait",
     "Node",

@@ -81,8 +81,11 @@ class ProbedImage:
         maps = numbers_of(self._capture.maps[layer][0, some.tolist()])
         return np.tensordot(weights[some], maps, 1)
 
-    def gradients(self, layer: str, index: int) -> tuple[Tensor, Tensor]:
-        """Return the gradient of a logit at a layer and the layer's maps, `(K, h, w)` each."""
+    def gradients(self, layer: str | None, index: int) -> tuple[Tensor, Tensor]:
+        """Return the gradient of a logit at a layer and the layer's maps, `(K, h, w)` each.
+
+        At the image's pixels for None.
+        """
         segment = self._probe.segment(self._capture, layer, None)
         with visiting(self._probe.classifier.model):
             return class_gradients(segment, index)
