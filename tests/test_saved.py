@@ -28,7 +28,7 @@ EXPECTED: dict[str, Any] = {
     for name, of in json.loads((folder / "expected.json").read_text(encoding="utf-8")).items()
 }
 # bundles of views that the kept notebook does not know yet
-NEWER = {"confusion_matrix.js", "contact_sheet.js"}
+NEWER = {"confusion_matrix.js", "contact_sheet.js", "method_grid.js"}
 VIEWS = {
     "AttackedDecision": hx.AttackComparison,
     "AttackedSet": hx.AttackComparison,
@@ -48,6 +48,7 @@ VIEWS = {
     "HeatMapSheet": hx.LayerHeatmaps,
     "InferenceComparison": hx.InferenceSpace,
     "Localization": hx.LayerHeatmaps,
+    "MethodSheet": hx.MethodGrid,
     "NeuronConcepts": hx.NeuronConceptGraph,
 }
 # the file of each engine, and the kind that it says to be

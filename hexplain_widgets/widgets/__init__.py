@@ -17,5 +17,6 @@ from .filter_labeler.view import FilterLabeler as FilterLabeler
 from .inference_space.view import InferenceSpace as InferenceSpace
 from .layer_heatmaps.contact_sheet import ContactSheet as ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps as LayerHeatmaps
+from .method_grid.view import MethodGrid as MethodGrid
 from .neuron_concept_graph.view import NeuronConceptGraph as NeuronConceptGraph
 from .show import show as show

@@ -26,6 +26,7 @@ from ..evidence import (
     HeatMapSheet,
     InferenceComparison,
     Localization,
+    MethodSheet,
     NeuronConcepts,
 )
 from .attack_comparison.view import AttackComparison
@@ -42,6 +43,7 @@ from .filter_labeler.view import FilterLabeler
 from .inference_space.view import InferenceSpace
 from .layer_heatmaps.contact_sheet import ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps
+from .method_grid.view import MethodGrid
 from .neuron_concept_graph.view import NeuronConceptGraph
 
 VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
@@ -64,6 +66,7 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     FaithfulnessSummary: FaithfulnessReport.from_evidence,
     FilterSheet: FilterLabeler.from_evidence,
     InferenceComparison: InferenceSpace.from_evidence,
+    MethodSheet: MethodGrid.from_evidence,
 }
 
 

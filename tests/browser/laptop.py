@@ -113,6 +113,7 @@ MADE_LONG: dict[str, Callable[[], Any]] = {
     "OcclusionBrush": lambda: OcclusionBrush(long(made_failure(occlusion=made_occlusion()))),
     "ConfusionMatrix": lambda: show(long(load(LATER / "ConfusionSummary.hx"))),
     "ContactSheet": lambda: show(long(load(LATER / "ClassHeatMaps.hx"))),
+    "MethodGrid": lambda: show(long(load(LATER / "MethodSheet.hx"))),
     "ContextReport": lambda: made_view("ContextReport"),
     "ContextReport of degrees": lambda: made_view("ContextReport of degrees"),
     "FaithfulnessReport": lambda: made_view("FaithfulnessReport"),

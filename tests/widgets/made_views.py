@@ -29,6 +29,7 @@ SHOWN = {
     "FilterLabeler": "FilterSheet",
     "InferenceSpace": "InferenceComparison",
     "LayerHeatmaps": "HeatMapSheet",
+    "MethodGrid": "MethodSheet",
     "NeuronConceptGraph": "NeuronConcepts",
 }
 MADE: dict[str, tuple[str, Callable[[Any], Any]]] = {
