@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int
 from PIL import Image
 from torch import Tensor, nn
@@ -98,10 +99,23 @@ def _several(images: Any) -> Any:
     return [images] if array or isinstance(images, _SINGLE) else images
 
 
+def _each_class(images: Any, targets: Any) -> Iterator[Any]:
+    """Yield the items of a list; one for several classes once for each, all bare beside targets."""
+    for item in images:
+        several = isinstance(item, tuple) and len(item) == 2 and isinstance(item[1], list | tuple)
+        if several and targets is not None:
+            yield item[0]
+        else:
+            yield from ((item[0], one) for one in item[1] or (None,)) if several else (item,)
+
+
 def _each_row(images: Any, targets: Any, classifier: Classifier) -> Iterator[SheetRow]:
-    count = 0
-    for count, batch in enumerate(batches(images, classifier, size=1), 1):
-        image, labels = prepared_of(batch, classifier), batch.samples[0].labels
+    count, last = 0, None
+    listed = _each_class(images, targets) if isinstance(images, list | tuple) else images
+    for count, batch in enumerate(batches(listed, classifier, size=1), 1):
+        labels, x = batch.samples[0].labels, batch.x
+        same = last is not None and torch.equal(last.x, x)
+        image = last = last if same else prepared_of(batch, classifier)
         scores = classifier.logits(image.x)[0]
         named = classifier.ranked(scores, 1)[0]
         for target in (labels or (None,)) if targets is None else (_target(targets, count),):

@@ -6,6 +6,8 @@ import { paintCell, paintImage } from "./painter.ts";
 import type { Session } from "./session.ts";
 import { columnWords, mapAt, namedSo, rowWords, spoken } from "./sheet.ts";
 
+const WRAPPED = 28; // letters up to which the name of a method breaks into lines
+
 interface Cell {
   readonly place: Place;
   readonly element: HTMLElement;
@@ -62,7 +64,7 @@ export class MapTable {
       h(
         "th",
         { scope: "col", title: columnWords(sheet, column) },
-        short(method),
+        method.length > WRAPPED ? short(method) : method,
         h("div", { class: "hx-layer" }, short(sheet.layers[column] || "at the pixels")),
       ),
     );

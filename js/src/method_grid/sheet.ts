@@ -126,12 +126,11 @@ function values(sheet: MethodPayload, map: number): string {
 export function facts(sheet: MethodPayload, place: Place, weak: string): string[] {
   const map = mapAt(sheet, place);
   if (map < 0) return [`No map: ${reasonAt(sheet, place)}`];
-  const layer = sheet.of[map] || "at the pixels";
   const size = (sheet.grids[map] as [number, number]).join(" × ");
+  const where = sheet.of[map] ? `At ${sheet.of[map]}: ${size} cells.` : `At the pixels: ${size}.`;
   const faint = weak && `It is ${weak} of its column.`;
-  return [`${layer}, ${size}.`, values(sheet, map), faint, ...(sheet.remarks[map] ?? [])].filter(
-    Boolean,
-  );
+  const remarks = (sheet.remarks[map] ?? []).filter((one) => !sheet.notes.includes(one));
+  return [where, values(sheet, map), faint, ...remarks].filter(Boolean);
 }
 
 /** One line for a screen reader, and under the pointer. */
