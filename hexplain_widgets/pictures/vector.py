@@ -7,12 +7,12 @@ import html
 from collections.abc import Sequence
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageFont
 
 from .page import FINER, INK, Number, Pen, Point
 
 _ANCHORS = {"l": "start", "m": "middle", "r": "end"}
-FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+FONT = "Aileron, Helvetica, Arial, sans-serif"
 
 
 class VectorPen(Pen):
@@ -23,11 +23,18 @@ class VectorPen(Pen):
         self._parts: list[str] = []
 
     def text(self, at: Point, words: str, size: int, colour: str = INK, anchor: str = "ls") -> None:
-        """Write words on the base line; of `anchor`, Pillow's, the first letter counts."""
-        if words:
+        """Write words on the base line, as wide as `Pen` does; of `anchor` the first letter counts.
+
+        Fonts differ from machine to machine: elsewhere words would run into one another.
+        """
+        if words.strip():
+            wide = ImageFont.load_default(size).getlength(words)
             place = f'x="{_n(at[0])}" y="{_n(at[1])}" text-anchor="{_ANCHORS[anchor[0]]}"'
-            style = f'font-size="{size}" fill="{colour}"'
-            self._parts.append(f"<text {place} {style}>{html.escape(words)}</text>")
+            style = f'font-size="{size}" fill="{colour}" textLength="{_n(wide)}"'
+            said = html.escape(words)
+            self._parts.append(
+                f'<text {place} {style} lengthAdjust="spacingAndGlyphs">{said}</text>'
+            )
 
     def box(self, at: Point, size: Point, colour: str) -> None:
         """Fill a box of this size."""
@@ -68,7 +75,7 @@ class VectorPen(Pen):
             f' viewBox="0 0 {width} {height}" role="img" font-family="{FONT}">'
         )
         ground = (
-            f'<title>{html.escape(title)}</title><rect width="100%" height="100%" fill="#fff"/>'
+            f'<title>{html.escape(title)}</title><rect width="100%" height="100%" fill="#ffffff"/>'
         )
         return "\n".join((head, ground, *self._parts, "</svg>")) + "\n"
 

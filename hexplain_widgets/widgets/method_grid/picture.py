@@ -31,7 +31,7 @@ from .._shared.agreement import weakly
 
 SCALES = ("map", "row", "column")
 OPACITY = 0.9
-HEAD, HEADS, FOOT, GAP, LARGEST = 110, 64, 46, 14, 340
+HEAD, HEADS, FOOT, GAP, LARGEST = 110, 64, 58, 14, 340
 
 
 @dataclass(frozen=True)
@@ -133,10 +133,10 @@ class _SheetPlan:
         return HEAD + HEADS + self.row * row
 
     def _fits(self, words: str, size: int) -> str:
-        return short(words, max(4, round(self.side / (size * 0.52))))
+        return short(words, max(4, round(self.side / (size * 0.5))))
 
     def _head(self, pen: Pen, x: float, method: str, layer: str) -> None:
-        pen.text((x, HEAD + 20), self._fits(method, 22), 22)
+        pen.text((x, HEAD + 20), self._fits(method, 20), 20)
         pen.text((x, HEAD + 44), self._fits(layer, 17), 17, SOFT)
 
     def _image(self, pen: Pen, row: int) -> None:
