@@ -111,12 +111,13 @@ def _each_class(images: Any, targets: Any) -> Iterator[Any]:
 
 
 def _each_row(images: Any, targets: Any, classifier: Classifier) -> Iterator[SheetRow]:
-    count, last = 0, None
+    image: PreparedImage | None = None
+    count = 0
     listed = _each_class(images, targets) if isinstance(images, list | tuple) else images
     for count, batch in enumerate(batches(listed, classifier, size=1), 1):
-        labels, x = batch.samples[0].labels, batch.x
-        same = last is not None and torch.equal(last.x, x)
-        image = last = last if same else prepared_of(batch, classifier)
+        if image is None or not torch.equal(image.x, batch.x):
+            image = prepared_of(batch, classifier)
+        labels = batch.samples[0].labels
         scores = classifier.logits(image.x)[0]
         named = classifier.ranked(scores, 1)[0]
         for target in (labels or (None,)) if targets is None else (_target(targets, count),):
