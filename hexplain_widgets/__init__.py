@@ -16,7 +16,9 @@ from .diagnosis.attacks import pgd
 from .diagnosis.confusion import measure_confusions
 from .diagnosis.context import discriminative_degrees, measure_context
 from .diagnosis.faithfulness import measure_faithfulness
+from .diagnosis.lime import Lime
 from .diagnosis.localization import measure_localization, pointing_energy
+from .diagnosis.method_grid import method_grid
 from .diagnosis.pixel_curves import insertion_deletion
 from .diagnosis.sanity import measure_randomisation
 from .evidence import (
@@ -53,6 +55,7 @@ from .evidence import (
     LayerTable,
     Localization,
     LocalizationSummary,
+    MethodSheet,
     NeuronConcepts,
     NeuronPortrait,
     Node,
@@ -86,6 +89,7 @@ from .widgets import (
     LayerHeatmaps,
     LocalizationPicture,
     LocalizationReport,
+    MethodGrid,
     NeuronConceptGraph,
     RandomisationReport,
     link_channels,
@@ -151,11 +155,14 @@ __all__ = [
     "LayerDegrees",
     "LayerHeatmaps",
     "LayerTable",
+    "Lime",
     "Localization",
     "LocalizationPicture",
     "LocalizationReport",
     "LocalizationSummary",
     "MaskFolder",
+    "MethodGrid",
+    "MethodSheet",
     "NeuronConceptGraph",
     "NeuronConcepts",
     "NeuronPortrait",
@@ -179,6 +186,7 @@ __all__ = [
     "measure_faithfulness",
     "measure_localization",
     "measure_randomisation",
+    "method_grid",
     "pgd",
     "pointing_energy",
     "save",

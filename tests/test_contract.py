@@ -116,6 +116,12 @@ def contact_sheet(model: nn.Module, x: Tensor) -> Evidence:
     return engine.class_heatmaps([image for image, _ in data])
 
 
+def methods(model: nn.Module, x: Tensor) -> Evidence:
+    engine = hx.Chip(gates_per_image=4).fit(model, [(x[0], 0), (x[0].flip(2), 1)], progress=False)
+    lime = hx.Lime(samples=6, segments=4)
+    return hx.method_grid([(x[0], [0, 1])], [engine, "Grad-CAM", "gradient", lime])
+
+
 class Parts(list[LabelledPicture]):
     """A concept set of prepared images with one level."""
 
@@ -125,7 +131,7 @@ class Parts(list[LabelledPicture]):
 # A new engine is one line here.
 ENGINES: list[Engine] = [
     decomposition, exact_decomposition, chip, hint, chain, additive, filters, attack, context,
-    degrees, confusions, localizations, contact_sheet,
+    degrees, confusions, localizations, contact_sheet, methods,
 ]  # fmt: skip
 
 

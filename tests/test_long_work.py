@@ -218,6 +218,10 @@ LONG: dict[str, tuple[Call, str]] = {
         lambda m: hx.measure_randomisation(m.clf, m.data[:1]),
         "maps of randomised networks",
     ),
+    "method_grid": (
+        lambda m: hx.method_grid(m.x, ["Grad-CAM", "gradient"], model=m.clf),
+        "maps of methods",
+    ),
     "pgd": (lambda m: hx.pgd(m.clf, m.x, steps=2), "attacking the image"),
 }  # fmt: skip
 
@@ -274,6 +278,7 @@ def test_what_can_take_long_shows_a_bar_with_what_it_is(
         lambda m: hx.decompose(m.clf, m.x, layers=["4"], progress=False),
         lambda m: hx.discriminative_degrees(m.clf, m.data, layers=["4"], progress=False),
         lambda m: hx.measure_randomisation(m.clf, m.data[:1], progress=False),
+        lambda m: hx.method_grid(m.x, ["Grad-CAM"], model=m.clf, progress=False),
     ],
 )
 def test_a_bar_that_is_not_wanted_is_not_shown(

@@ -33,6 +33,7 @@ NEWER = {
     "contact_sheet.js",
     "localization_picture.js",
     "localization_report.js",
+    "method_grid.js",
 }
 VIEWS = {
     "AdditiveReport": hx.ExplainerReport,
@@ -56,6 +57,7 @@ VIEWS = {
     "InferenceComparison": hx.InferenceSpace,
     "Localization": hx.LocalizationPicture,
     "LocalizationSummary": hx.LocalizationReport,
+    "MethodSheet": hx.MethodGrid,
     "NeuronConcepts": hx.NeuronConceptGraph,
     "RandomisationSummary": hx.RandomisationReport,
 }

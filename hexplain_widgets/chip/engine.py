@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
 from ..arguments import SlowBar, Stop, at_least_one, never, positive, settled
-from ..data.samples import Batch, batches, length_of, picture_of_sample
+from ..data.samples import batches, length_of, prepared_of
 from ..evidence import (
     ChannelImportance,
     ChannelOverlap,
@@ -116,7 +116,7 @@ def _sheet_images(
             more = f"The first {most} images are shown, and there are more (most=)."
             return chosen, [*_passed_over(others), more]
         else:
-            chosen.append((place, _prepared(batch, classifier)))
+            chosen.append((place, prepared_of(batch, classifier)))
     if not chosen:
         raise ValueError(
             f"got no image{' of the class' if others else ''} ({others} of other classes); expected"
@@ -127,11 +127,6 @@ def _sheet_images(
 
 def _passed_over(others: int) -> list[str]:
     return [f"{others} images with another label are not shown."] if others else []
-
-
-def _prepared(batch: Batch, classifier: Classifier) -> PreparedImage:
-    (sample,) = batch.samples
-    return PreparedImage(batch.x, picture_of_sample(sample, classifier), sample.notes)
 
 
 def _named_most(images: Sequence[PreparedImage], classifier: Classifier) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -27,6 +28,23 @@ class HeatMapDraft:
     layer: str
     picture: UInt8[np.ndarray, "H W 3"] | None = None
     notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class ClassAtLayer(Protocol):
+    """An image inside a network, one of its layers and a class: what gradients are asked of."""
+
+    @property
+    def image(self) -> ProbedImage:
+        """The image, which went through the network."""
+
+    @property
+    def layer(self) -> str:
+        """The layer's name."""
+
+    @property
+    def index(self) -> int:
+        """The class's index."""
 
 
 @dataclass(frozen=True)
@@ -88,20 +106,20 @@ def guided_chip(request: HeatMapRequest) -> HeatMapDraft:
     return _guided_by(request, request.heat())
 
 
-def grad_cam_of(request: HeatMapRequest) -> HeatMapDraft:
+def grad_cam_of(request: ClassAtLayer) -> HeatMapDraft:
     """Draw Grad-CAM at a layer."""
     return HeatMapDraft(request.image.grad_cam(request.layer, request.index), request.layer)
 
 
-def guided_grad_cam(request: HeatMapRequest) -> HeatMapDraft:
+def guided_grad_cam(request: ClassAtLayer) -> HeatMapDraft:
     """Draw guided backpropagation times Grad-CAM (Selvaraju et al. 2017)."""
     return _guided_by(request, request.image.grad_cam(request.layer, request.index))
 
 
-def _guided_by(request: HeatMapRequest, heat: Float[np.ndarray, "h w"]) -> HeatMapDraft:
+def _guided_by(request: ClassAtLayer, heat: Float[np.ndarray, "h w"]) -> HeatMapDraft:
     gradient, notes = request.image.guided(request.index)
     product = times(gradient, heat)
-    return HeatMapDraft(strength(product), request.layer, picture_of_gradient(product), notes)
+    return of_pixels(product, request.layer, notes)
 
 
 def times(
@@ -111,10 +129,17 @@ def times(
     return gradient * upsampled(np.maximum(heat, 0), gradient.shape[1:])
 
 
-def guided_backpropagation(request: HeatMapRequest) -> HeatMapDraft:
+def guided_backpropagation(request: ClassAtLayer) -> HeatMapDraft:
     """Draw guided backpropagation of the class's logit at the pixels."""
     gradient, notes = request.image.guided(request.index)
-    return HeatMapDraft(strength(gradient), request.layer, picture_of_gradient(gradient), notes)
+    return of_pixels(gradient, request.layer, notes)
+
+
+def of_pixels(
+    gradient: Float[np.ndarray, "c H W"], layer: str = "", notes: tuple[str, ...] = ()
+) -> HeatMapDraft:
+    """Draw a gradient at the pixels: its size at each, and its picture."""
+    return HeatMapDraft(strength(gradient), layer, picture_of_gradient(gradient), notes)
 
 
 DRAWINGS: dict[str, Draw] = {

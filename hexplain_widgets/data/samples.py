@@ -20,7 +20,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from ..network.classifier import Classifier
+from ..network.classifier import Classifier, PreparedImage
 from ..network.guest import OwnRandomness
 
 _RANDOM = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
@@ -162,6 +162,12 @@ def _one(image: Any, label: Any, classifier: Classifier) -> Sample:
 def picture_of_sample(sample: Sample, classifier: Classifier) -> UInt8[np.ndarray, "h w 3"]:
     """Return a sample as it looks to a person."""
     return classifier.shown(sample.x, given=sample.given)
+
+
+def prepared_of(batch: Batch, classifier: Classifier) -> PreparedImage:
+    """Return a batch of one image as the network takes it and as it looks."""
+    (sample,) = batch.samples
+    return PreparedImage(batch.x, picture_of_sample(sample, classifier), sample.notes)
 
 
 def _parted(item: Any) -> tuple[Any, Any]:

@@ -17,7 +17,7 @@ from .context import ContextSummary, DegreeSummary, LayerDegrees
 from .decisions import Decomposition, Node
 from .failure import Failure, Occlusion
 from .faithfulness import ESTIMATORS, Faithfulness, FaithfulnessSummary, StepFaithfulness
-from .heat import ClassHeatMaps, HeatMap, HeatMapSheet, Localization
+from .heat import ClassHeatMaps, HeatMap, HeatMapSheet, Localization, MethodSheet
 from .inference import ConceptInference, InferenceComparison, InferredConcept
 from .localization import LocalizationSummary
 from .sanity import PixelCurves, RandomisationSummary
@@ -57,6 +57,7 @@ __all__ = [
     "LayerTable",
     "Localization",
     "LocalizationSummary",
+    "MethodSheet",
     "NeuronConcepts",
     "NeuronPortrait",
     "Node",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from .base import Evidence, Layer, Prediction, Provenance
+from .base import Evidence, Layer, Prediction, Provenance, as_table
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,3 +103,63 @@ class ClassHeatMaps(Evidence):
     def named_so(self) -> Bool[np.ndarray, " n"]:
         """Whether the network names an image by the class of the maps."""
         return np.array([one.index == self.index for one in self.predictions], dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class MethodSheet(Evidence):
+    """Heatmaps of several images by several methods in rows and columns (CHIP, Fig. 3-5, 7-8).
+
+    A row is an image with a class: its name among `targets`, its index among `indices`, what the
+    network gives it among `probabilities`, what the network names the image among `predictions`. A
+    column is one of `methods` at one of `layers`, which is empty for a method that ends at the
+    pixels. `places` are row and column of each map, `gaps` those of each cell without one, with the
+    reason among `reasons`. All maps of a row are of the same image.
+    """
+
+    images: tuple[UInt8[np.ndarray, "_ _ 3"], ...]
+    targets: tuple[str, ...]
+    indices: Int[np.ndarray, " r"]
+    predictions: tuple[Prediction, ...]
+    probabilities: Float[np.ndarray, " r"]
+    methods: tuple[str, ...]
+    layers: tuple[str, ...]
+    maps: tuple[HeatMap, ...]
+    places: Int[np.ndarray, "m 2"]
+    reasons: tuple[str, ...]
+    gaps: Int[np.ndarray, "g 2"]
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows and columns there are."""
+        return len(self.images), len(self.methods)
+
+    @property
+    def named_so(self) -> Bool[np.ndarray, " r"]:
+        """Whether the network names a row's image by the row's class."""
+        named = [one.index for one in self.predictions]
+        return np.array(named, dtype=np.int64) == self.indices
+
+    def map(self, row: int, column: int) -> HeatMap | None:
+        """Return the map of a cell, None where there is none."""
+        return next(self._at(self.places, self.maps, row, column), None)
+
+    def reason(self, row: int, column: int) -> str:
+        """Return why a cell has no map; nothing where it has one."""
+        return next(self._at(self.gaps, self.reasons, row, column), "")
+
+    @staticmethod
+    def _at(
+        places: Int[np.ndarray, "n 2"], values: Sequence[T], row: int, column: int
+    ) -> Iterator[T]:
+        at = np.flatnonzero((places == (row, column)).all(axis=1)).tolist()
+        return (values[i] for i in at)
+
+    def __str__(self) -> str:
+        heads = (f"{m} {n}".strip() for m, n in zip(self.methods, self.layers, strict=True))
+        rows: list[tuple[str, ...]] = [("class", *heads)]
+        for row, target in enumerate(self.targets):
+            maps = (self.map(row, column) for column in range(len(self.methods)))
+            rows.append((target, *("" if m is None else f"{m.values.max():.3g}" for m in maps)))
+        return as_table(rows)

@@ -101,7 +101,7 @@ def _hints(kind: str) -> dict[str, Any]:
 
 
 def _to_bytes(evidence: Evidence) -> bytes:
-    arrays: Arrays = {}
+    arrays = _Shelf()
     value = _encoded(evidence, arrays)
     kind = type(evidence).__name__
     try:
@@ -115,13 +115,27 @@ def _to_bytes(evidence: Evidence) -> bytes:
     return tensors_to_bytes(arrays, metadata={ENTRY: json.dumps(entry)})
 
 
-def _encoded(value: Any, arrays: Arrays) -> Any:
+class _Shelf(Arrays):
+    """Arrays to be written, by key: an array that stands in several fields is written once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[int, tuple[np.ndarray, str]] = {}
+
+    def key_of(self, array: np.ndarray) -> str:
+        """Return the key of an array, which is put on the shelf where it is new."""
+        if id(array) not in self._known:
+            key = str(len(self))
+            self[key] = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+            self._known[id(array)] = array, key
+        return self._known[id(array)][1]
+
+
+def _encoded(value: Any, arrays: _Shelf) -> Any:
     if isinstance(value, Evidence):
         return {f.name: _encoded(getattr(value, f.name), arrays) for f in fields(value)}
     if isinstance(value, np.ndarray):
-        key = str(len(arrays))
-        arrays[key] = np.asarray(value, dtype=value.dtype.newbyteorder("="), order="C")
-        return {"array": key}
+        return {"array": arrays.key_of(value)}
     if isinstance(value, Mapping):
         return [[key, _encoded(item, arrays)] for key, item in value.items()]
     if isinstance(value, tuple):

@@ -86,12 +86,17 @@ def pale(image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def overlaid(
-    image: UInt8[np.ndarray, "h w 3"], values: Float[np.ndarray, "mh mw"], largest: Number = 1.0
+    image: UInt8[np.ndarray, "h w 3"],
+    values: Float[np.ndarray, "mh mw"],
+    largest: Number = 1.0,
+    opacity: Number = 1.0,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Return a map over its image; the strongest colour stands for `largest`."""
     ground = Image.fromarray(pale(image))
     spread = upsampled(values.astype(np.float64), (image.shape[0], image.shape[1]))
-    over = Image.fromarray(heat(spread / largest))
+    coloured = heat(spread / largest)
+    coloured[..., 3] = np.rint(coloured[..., 3] * opacity)
+    over = Image.fromarray(coloured)
     ground.paste(over, mask=over.getchannel("A"))
     return np.asarray(ground)
 

@@ -20,6 +20,7 @@ from .layer_heatmaps.contact_sheet import ContactSheet as ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps as LayerHeatmaps
 from .localization_report.localization_picture import LocalizationPicture as LocalizationPicture
 from .localization_report.view import LocalizationReport as LocalizationReport
+from .method_grid.view import MethodGrid as MethodGrid
 from .neuron_concept_graph.view import NeuronConceptGraph as NeuronConceptGraph
 from .randomisation_report.view import RandomisationReport as RandomisationReport
 from .show import show as show

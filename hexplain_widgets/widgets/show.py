@@ -29,6 +29,7 @@ from ..evidence import (
     InferenceComparison,
     Localization,
     LocalizationSummary,
+    MethodSheet,
     NeuronConcepts,
     RandomisationSummary,
 )
@@ -49,6 +50,7 @@ from .layer_heatmaps.contact_sheet import ContactSheet
 from .layer_heatmaps.view import LayerHeatmaps
 from .localization_report.localization_picture import LocalizationPicture
 from .localization_report.view import LocalizationReport
+from .method_grid.view import MethodGrid
 from .neuron_concept_graph.view import NeuronConceptGraph
 from .randomisation_report.view import RandomisationReport
 
@@ -76,6 +78,7 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     FilterSheet: FilterLabeler.from_evidence,
     InferenceComparison: InferenceSpace.from_evidence,
     RandomisationSummary: RandomisationReport.from_evidence,
+    MethodSheet: MethodGrid.from_evidence,
 }
 
 

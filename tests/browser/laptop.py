@@ -115,6 +115,7 @@ MADE_LONG: dict[str, Callable[[], Any]] = {
     "LocalizationPicture": lambda: show(long(load(SAVED / "Localization.hx"))),
     "LocalizationReport": lambda: show(long(load(LATER / "LocalizationSummary.hx"))),
     "ContactSheet": lambda: show(long(load(LATER / "ClassHeatMaps.hx"))),
+    "MethodGrid": lambda: show(long(load(LATER / "MethodSheet.hx"))),
     "ContextReport": lambda: made_view("ContextReport"),
     "ContextReport of degrees": lambda: made_view("ContextReport of degrees"),
     "FaithfulnessReport": lambda: made_view("FaithfulnessReport"),

@@ -193,7 +193,11 @@ def of_classes(clf: hx.Classifier, chip: hx.Chip) -> Iterator[hx.Evidence]:
     data = world.pictures()
     confusions = hx.measure_confusions(clf, data, chip=chip, top=2, progress=False)
     yield replace(confusions, portraits=smaller(confusions.portraits))
-    yield chip.class_heatmaps([image for image, _ in data], "house", most=4)
+    images = [image for image, _ in data]
+    yield chip.class_heatmaps(images, "house", most=4)
+    # the last one has no maps: the Chip was not fitted there
+    methods = [chip, "Grad-CAM", "guided backpropagation", "gradient", (chip, "3")]
+    yield hx.method_grid([(images[0], ["house", "beach"]), images[1]], methods, progress=False)
 
 
 def of_explainers(clf: hx.Classifier) -> Iterator[tuple[str, hx.Evidence]]:

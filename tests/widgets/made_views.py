@@ -33,6 +33,7 @@ SHOWN = {
     "LayerHeatmaps": "HeatMapSheet",
     "LocalizationPicture": "Localization",
     "LocalizationReport": "LocalizationSummary",
+    "MethodGrid": "MethodSheet",
     "NeuronConceptGraph": "NeuronConcepts",
     "RandomisationReport": "RandomisationSummary",
 }

@@ -1,9 +1,6 @@
 // Where heatmaps stand, how the arrow keys move between them, and what their colours stand for.
 
-export interface Place {
-  readonly row: number;
-  readonly column: number;
-}
+export { moved, type Place } from "../lib/cells.ts";
 
 /** `across`: one map per class, all in one row that may break; else a row per class. */
 export interface Shape {
@@ -17,27 +14,6 @@ export function shapeOf(targets: number, layers: number): Shape {
   return across
     ? { rows: 1, columns: targets, across }
     : { rows: targets, columns: layers, across };
-}
-
-/** The place that a key leads to; null for a key that moves nothing. */
-export function moved(from: Place, key: string, shape: Shape): Place | null {
-  const last = { row: shape.rows - 1, column: shape.columns - 1 };
-  const to = {
-    ArrowRight: { row: from.row, column: from.column + 1 },
-    ArrowLeft: { row: from.row, column: from.column - 1 },
-    ArrowDown: { row: from.row + 1, column: from.column },
-    ArrowUp: { row: from.row - 1, column: from.column },
-    Home: { row: from.row, column: 0 },
-    End: { row: from.row, column: last.column },
-    PageUp: { row: 0, column: from.column },
-    PageDown: { row: last.row, column: from.column },
-  }[key];
-  if (!to) return null;
-  return { row: within(to.row, last.row), column: within(to.column, last.column) };
-}
-
-function within(value: number, last: number): number {
-  return Math.max(0, Math.min(last, value));
 }
 
 export type Scale = "map" | "layer" | "all";
