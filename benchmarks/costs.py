@@ -217,6 +217,9 @@ def of_diagnosis(at: Bench) -> Iterator[Row]:
     items = Some(at.labelled, list(islice(at.labelled, SHOWN)))
     told = {"level": at.level, "progress": False}
     yield Row("ContextReport", lambda: hx.ContextReport(clf, items, **told), SHOWN)
+    whole = [(picture, label, (0, 0, 100, 100)) for picture, label in at.pairs[:SHOWN]]
+    report = partial(hx.LocalizationReport, data=whole, calibration=0.5, progress=False)
+    yield Row("LocalizationReport", lambda: report(at.chip), SHOWN, "chip")
     yield Row("FaithfulnessReport", lambda: hx.FaithfulnessReport(clf, some), SHOWN)
     yield Row("RandomisationReport", lambda: hx.RandomisationReport(clf, some[:1]))
 

@@ -111,6 +111,7 @@ LONG: dict[str, tuple[Call, str]] = {
     "Chip.refine": (lambda m: two_layers(m).refine(m.x, "a"), "CHIP: importance of 1"),
     "Chip.guide": (lambda m: m.chip.guide(m.x, "a"), CHIP),
     "Chip.localize": (lambda m: m.chip.localize(m.x, "a"), CHIP),
+    "Chip.saliency": (lambda m: m.chip.saliency(m.x, "a"), CHIP),
     "Chip.faithfulness": (lambda m: m.chip.faithfulness(m.x, "a"), "ablation: without each"),
     "Chip.agreement": (lambda m: m.chip.agreement("a", m.data), "CHIP: a without each channel"),
     "Chip.calibrate": (lambda m: m.chip.calibrate([(m.x, "a", m.box)]), "CHIP: maps to calibrate"),

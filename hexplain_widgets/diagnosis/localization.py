@@ -19,6 +19,7 @@ from ..data.boxed_images import BoxedImage, boxed_images
 from ..data.samples import length_of, picture_of_sample
 from ..evidence import LocalizationSummary, Provenance
 from ..evidence.faithfulness import _ranks
+from ..evidence.localization import WHOLE
 from ..fitting.passes import until_stopped
 from ..network.ablation import on_segment
 from ..network.classifier import Classifier, PreparedImage
@@ -38,7 +39,7 @@ from ..network.localize import (
 )
 from ..network.segments import Segment, Unit
 from ..provenance import versions
-from .localizers import GRAD_CAM, WHOLE, Localizer, classifier_for, localizers_of, named_methods
+from .localizers import GRAD_CAM, Localizer, classifier_for, localizers_of, named_methods
 
 # Pixels a side of a picture, and how many images are shown.
 SIDE, PICTURED = 160, 12
@@ -320,8 +321,8 @@ class _LocalizationPass:
         some = [bool(row.any()) for row in answered]
         return LocalizationSummary(
             methods=tuple(one.name for one in self.localizers),
+            kinds=tuple(one.kind for one in self.localizers),
             layers=tuple(one.layer for one in self.localizers),
-            simple=np.array([one.simple for one in self.localizers]),
             thresholds=np.array([self._threshold(m, columns[m]) for m in methods]),
             reasons=tuple("" if some[m] else self._reason(m, known + judged) for m in methods),
             reference=self._reference(reference, some),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..chip.engine import Chip
 from ..chip.heatmaps import ALSO, DRAWINGS, method_of, strength, times
+from ..evidence.localization import CENTRE, WHOLE
 from ..hint.engine import Hint, above_lowest
 from ..network.classifier import Classifier, PreparedImage
 from ..network.probe import Probe
@@ -21,7 +22,6 @@ from ..network.probed_image import PLAIN, ImageProbe, ProbedImage, numbers_of
 Map = Float[np.ndarray, "h w"]
 Draw = Callable[[PreparedImage, int], Map]
 GRAD_CAM, PLAIN_GRADIENT = "Grad-CAM", "backpropagation"
-WHOLE, CENTRE = "whole image", "centre box"
 NAMES = (*DRAWINGS, PLAIN_GRADIENT, WHOLE, CENTRE)
 ALIASES = {
     **ALSO,
@@ -81,11 +81,6 @@ class Localizer:
     def layer(self) -> str:
         """The layer that maps are taken from, "" for none."""
         return self.source if isinstance(self.source, str) else self.source.name
-
-    @property
-    def simple(self) -> bool:
-        """Whether it is an answer that needs no network."""
-        return self.kind in (WHOLE, CENTRE)
 
 
 def _grad_cam(looked: ProbedImage, layer: str, index: int) -> Map:

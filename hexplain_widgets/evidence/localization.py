@@ -21,16 +21,19 @@ MEASURES = (
 )
 # Of the first two less is better.
 ERRORS = 2
+# Answers that know nothing of the class.
+WHOLE, CENTRE = "whole image", "centre box"
 
 
 @dataclass(frozen=True, eq=False)
 class LocalizationSummary(Evidence):
     """How well maps of several methods find the class of an image (CHIP, Table II, sec. IV-C).
 
-    Rows are `methods`, with the layer that each takes its map from ("" for none) and the share of a
-    map's maximum at which its region is cut out (`thresholds`, 0 for none), found on `calibrated`
-    other images. `simple` are answers that know nothing of the class. `reasons` say why a row is
-    empty. Differences are to the row `reference`.
+    Rows are `methods` as they were named, `kinds` what each is ("Grad-CAM", "HINT", "callable" …),
+    with the layer that its map is taken from ("" for none) and the share of a map's maximum, of
+    HINT's of its range, at which a region is cut out (`thresholds`, 0 for none), found on
+    `calibrated` other images. `reasons` say why a row is empty. Differences are to the row
+    `reference`.
 
     Columns of `ious`, `hits` (of the pointing game; for the whole image the share of the truth's
     area, as of a random pixel) and `energies` (the share of the map's positive part on the truth)
@@ -46,8 +49,8 @@ class LocalizationSummary(Evidence):
     """
 
     methods: tuple[str, ...]
+    kinds: tuple[str, ...]
     layers: tuple[str, ...]
-    simple: Bool[np.ndarray, " m"]
     thresholds: Float[np.ndarray, " m"]
     reasons: tuple[str, ...]
     reference: int
@@ -72,6 +75,11 @@ class LocalizationSummary(Evidence):
     truths: Int[np.ndarray, "b 5"]
     provenance: Provenance
     notes: tuple[str, ...] = ()
+
+    @property
+    def simple(self) -> Bool[np.ndarray, " m"]:
+        """Which methods know nothing of the class."""
+        return np.array([kind in (WHOLE, CENTRE) for kind in self.kinds], dtype=bool)
 
     def values(self, method: int) -> Float[np.ndarray, "6 n"]:
         """Return what a method has in each of `MEASURES` on each image."""

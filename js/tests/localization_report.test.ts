@@ -15,6 +15,7 @@ import {
 function method(name: string, ...means: (number | null)[]): MethodRow {
   return {
     name,
+    kind: "CHIP",
     layer: "7",
     simple: false,
     threshold: 0.2,
@@ -74,12 +75,15 @@ describe("methods", () => {
 
   it("say where their map is from", () => {
     const [one] = payload.methods as [MethodRow];
-    expect(sourceWords(one)).toBe("map at 7, cut off at 20 % of its maximum");
-    expect(sourceWords({ ...one, layer: "", threshold: 0.05 })).toBe(
+    expect(sourceWords(one)).toBe("CHIP, map at 7, cut off at 20 % of its maximum");
+    expect(sourceWords({ ...one, name: "CHIP", layer: "", threshold: 0.05 })).toBe(
       "cut off at 5.0 % of its maximum",
     );
-    expect(sourceWords({ ...one, simple: true, layer: "" })).toBe(
+    expect(sourceWords({ ...one, kind: "a", simple: true, layer: "" })).toBe(
       "knows nothing of the class, 80 % of each side",
+    );
+    expect(sourceWords({ ...one, name: "HINT", kind: "HINT" })).toBe(
+      "map at 7, cut off at 20 % of the way from its lowest to its highest value",
     );
   });
 });

@@ -18,6 +18,7 @@ ADDED = {
     "ContextSummary": ("named", "namings"),
     **dict.fromkeys(("Node", "InferredConcept"), ("agreement_rest",)),
     "InferenceComparison": ("agreement_rests", "weights"),
+    "Localization": ("truth", "truth_mask"),
     "NeuronConcepts": ("agreement_rests",),
     **dict.fromkeys(("ChannelPortrait", "FilterPortrait", "NeuronPortrait"), PORTRAIT),
 }

@@ -52,7 +52,7 @@ def made(summary: hx.LocalizationSummary, *found: list[int], **given: Any) -> An
         summary,
         methods=(*names[: m - 2], *names[2:]),
         layers=("4",) * (m - 2) + ("", ""),
-        simple=np.arange(m) >= m - 2,
+        kinds=(*names[: m - 2], *names[2:]),
         thresholds=np.full(m, 0.2),
         reasons=("",) * m,
         reference=m - 3,
@@ -130,7 +130,7 @@ def test_figures_travel_with_boxes_and_pictures(summary) -> None:
         assert row["images"] == int(summary.answered[m].sum())
     assert len(payload["pictures"]["places"]) == len(summary.thumbnails) == len(payload["named"])
     assert payload["verdict"] == verdict(summary)
-    empty = made(summary, [1], [0], [0], answered=np.array([[False], [True], [True]]))
+    empty = made(summary, NONE, NONE, NONE, answered=np.repeat([[False], [True], [True]], 20, 1))
     assert summary_payload(empty)["methods"][0]["figures"] == [[None, None]] * len(MEASURES)
 
 

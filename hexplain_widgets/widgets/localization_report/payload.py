@@ -42,6 +42,7 @@ def _row(summary: LocalizationSummary, method: int) -> dict[str, Any]:
     differences = summary.differences[method]
     return {
         "name": summary.methods[method],
+        "kind": summary.kinds[method],
         "layer": summary.layers[method],
         "simple": bool(summary.simple[method]),
         "threshold": six_digits(float(summary.thresholds[method])),

@@ -8,6 +8,8 @@ export type Rectangle = readonly [x0: number, y0: number, x1: number, y1: number
 
 export interface MethodRow {
   name: string;
+  /** What the method is, however it was named. */
+  kind: string;
   layer: string;
   simple: boolean;
   threshold: number;
@@ -100,11 +102,13 @@ export function outcome(payload: ReportPayload, method: number, picture: number)
 }
 
 /** Where a method's map is taken from and cut off. */
-export function sourceWords({ layer, threshold, simple }: MethodRow): string {
+export function sourceWords({ name, kind, layer, threshold, simple }: MethodRow): string {
+  const what = kind !== name && kind !== "callable" && kind;
   const from = simple ? "knows nothing of the class" : layer && `map at ${layer}`;
-  const cut = threshold > 0 && !simple && `cut off at ${percent(threshold)} of its maximum`;
+  const high = kind === "HINT" ? "the way from its lowest to its highest value" : "its maximum";
+  const cut = threshold > 0 && !simple && `cut off at ${percent(threshold)} of ${high}`;
   const size = simple && threshold > 0 && `${percent(1 - threshold)} of each side`;
-  return [from, cut, size].filter(Boolean).join(", ");
+  return [what, from, cut, size].filter(Boolean).join(", ");
 }
 
 export function isEmpty([x0, y0, x1, y1]: Rectangle): boolean {
