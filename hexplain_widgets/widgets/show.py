@@ -76,7 +76,13 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
 
 
 def show(evidence: Any) -> ipywidgets.DOMWidget:
-    """Return the view of a piece of evidence; raises TypeError for what no view shows."""
+    """Return the view of a piece of evidence; raises TypeError for what no view shows.
+
+    Of a list of discriminative degrees, one for each network, all are drawn into one chart.
+    """
+    several = isinstance(evidence, list | tuple) and len(evidence) > 0
+    if several and all(isinstance(one, ContextSummary | DegreeSummary) for one in evidence):
+        return ContextReport.from_evidence(*evidence)
     make = VIEWS.get(type(evidence))
     if make is None:
         known = ", ".join(kind.__name__ for kind in VIEWS)
