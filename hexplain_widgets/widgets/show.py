@@ -15,6 +15,7 @@ from ..evidence import (
     ChannelOverlap,
     ClassHeatMaps,
     ConceptInference,
+    ConceptUnits,
     ConfusionSummary,
     ContextSummary,
     Contributions,
@@ -35,6 +36,7 @@ from .attack_comparison.view import AttackComparison
 from .channels.matrix import ChannelMatrix
 from .channels.venn import ChannelVenn
 from .concept_inference.view import ConceptTree
+from .concept_units.view import UnitReport
 from .confusion_matrix.view import ConfusionMatrix
 from .context_report.view import ContextReport
 from .contribution_report.view import ContributionReport
@@ -61,6 +63,7 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
     ClassHeatMaps: ContactSheet.from_evidence,
+    ConceptUnits: UnitReport.from_evidence,
     ConfusionSummary: ConfusionMatrix.from_evidence,
     ContextSummary: ContextReport.from_evidence,
     Contributions: ContributionReport.from_evidence,

@@ -33,6 +33,7 @@ SHOWN = {
     "LayerHeatmaps": "HeatMapSheet",
     "NeuronConceptGraph": "NeuronConcepts",
     "RandomisationReport": "RandomisationSummary",
+    "UnitReport": "ConceptUnits",
 }
 MADE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     **{name: (kind, show) for name, kind in SHOWN.items()},
