@@ -140,6 +140,10 @@ LONG: dict[str, tuple[Call, str]] = {
         "fitting Chain",
     ),
     "Chain.harmonized_": (lambda m: m.chain.harmonized_, "CHAIN: harmonising levels"),
+    "Chain.units": (
+        lambda m: m.chain.units(m.chain.concepts_["part"][0]),
+        "CHAIN: harmonising levels",
+    ),
     "Chain.precision_": (lambda m: m.chain.precision_, "CHAIN: harmonising levels"),
     "Chain.explain": (lambda m: m.chain.explain(m.pictures[0]), f"{GATES} 1 image: 100%"),
     "Chain.explain_class": (

@@ -43,6 +43,7 @@ VIEWS = {
     "ChannelOverlap": hx.ChannelVenn,
     "ClassHeatMaps": hx.ContactSheet,
     "ConceptInference": hx.ConceptTree,
+    "ConceptUnits": hx.UnitReport,
     "ConfusionSummary": hx.ConfusionMatrix,
     "ContextSummary": hx.ContextReport,
     "Contributions": hx.ContributionReport,

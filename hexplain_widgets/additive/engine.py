@@ -522,8 +522,8 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         asked = concept_counts(counts, len(fit.elements.names))
         rows = self._rows_of(data, progress=progress)
         chosen = range(self.seed, self.seed + at_least_one("seeds", seeds))
-        told = {"progress": progress, "stopped": stopped or never}
-        capacity = capacity_of(fit, rows, asked, chosen, self._provenance(), **told)
+        known = (fit, rows, asked, chosen, self._provenance())
+        capacity = capacity_of(*known, progress=progress, stopped=stopped or never)
         return replace(capacity, notes=(*capacity.notes, *self._notes_on_settings))
 
     def save(self, path: str | Path) -> Path:

@@ -25,6 +25,7 @@ from ..arguments import (
 from ..data.concept_sets import concept_set
 from ..evidence import (
     ConceptInference,
+    ConceptUnits,
     Faithfulness,
     InferenceComparison,
     InferredConcept,
@@ -312,6 +313,16 @@ class Chain(BaseEngine[ConceptStatistics]):
             }
             for h in self.harmonized_
         }
+
+    def units(self, concept: str, level: str | None = None, *, top: int = 10) -> ConceptUnits:
+        """Return the channels of its layer that make up a concept, the strongest first (Eq. 1).
+
+        `level` is that of the concept, the first with its name if not given. Raises ValueError for
+        an unknown one and for a concept without a direction.
+        """
+        units = self._harmony.units(concept, level, at_least_one("top", top))
+        provenance = self._provenance(units.concept)
+        return replace(units, provenance=provenance, notes=(*self._notes(), *units.notes))
 
     def merge(self, other: Chain) -> Chain:
         """Return a Chain fitted on both concept sets, in whatever order.

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..arguments import nearest, place_of_name
-from ..evidence import Layer
+from ..evidence import ConceptUnits, Layer, Provenance
 from ..solvers.lasso import Quadratic, lasso
 from .statistics import LevelStatistics
 
@@ -153,6 +153,29 @@ def _flags(
     return flags
 
 
+def units_of(directions: ConceptDirections, concept: int, top: int) -> ConceptUnits:
+    """Return the channels that make up a concept of a level, the strongest `top` first (Eq. 1)."""
+    weights = directions.weights[concept]
+    order = np.argsort(-np.abs(weights), kind="stable")[:top]
+    channels = [int(k) for k in order if weights[k]]
+    known = np.isfinite([directions.precision[concept], directions.chance[concept]]).all()
+    name = directions.concepts[concept]
+    return ConceptUnits(
+        level=directions.level,
+        concept=name,
+        layer=directions.layer,
+        channels=tuple(channels),
+        weights=weights[channels],
+        total=float(np.abs(weights).sum()),
+        used=int(np.count_nonzero(weights)),
+        precision=float(directions.precision[concept]) if known else None,
+        chance=float(directions.chance[concept]) if known else None,
+        flag=directions.flags.get(name),
+        images=int(directions.images[concept]),
+        provenance=Provenance("CHAIN", "", name),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class ConceptLevels:
     """The output, called `root`, with its `classes`, and the harmonised levels below it."""
@@ -169,6 +192,22 @@ class ConceptLevels:
     def concepts(self, depth: int) -> tuple[str, ...]:
         """Return the concepts of a level, counted from the output on."""
         return self.levels[depth - 1].concepts if depth else self.classes
+
+    def units(self, concept: str, level: str | None, top: int) -> ConceptUnits:
+        """Return the channels that make up a concept, of the first level that has its name.
+
+        Raises ValueError for an unknown level or concept, and for one without a direction.
+        """
+        names = self.names[1:]
+        if level is not None and level not in names:
+            raise ValueError(
+                f"got the level {level!r}; expected one that is harmonised with a layer:"
+                f" {', '.join(names)}; leave it out for the first with the concept"
+            )
+        known = [d for d, one in enumerate(self.levels, 1) if level in (None, one.level)]
+        meant = [d for d in known if place_of_name(concept, self.concepts(d)) is not None]
+        depth = (meant or known)[0]
+        return units_of(self.levels[depth - 1], self.number(depth, concept), top)
 
     def depth(self, level: str | None) -> int:
         """Return the place of a level that others follow; the output for None.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor, nn
 
@@ -206,7 +206,7 @@ class _ImageFaithfulness:
     steps: tuple[StepMeasurement, ...]
     named: tuple[tuple[int, ...], tuple[int, ...]]
     shares: Float[np.ndarray, "j l"]
-    survived: Bool[np.ndarray, "l o n"]
+    without: Int[np.ndarray, "l o n"]
 
 
 def measure_faithfulness(
@@ -297,13 +297,13 @@ class _FaithfulnessPass:
                 for layer in self.layers
             }
             named = (self._named(capture, ours), self._named(capture, random_gates(ours, draw)))
-            survived = [
-                self._survived(capture, layer, index, ranked.importance[layer.name], draw)
+            without = [
+                self._without(capture, layer, index, ranked.importance[layer.name], draw)
                 for layer in self.layers
             ]
         shares = np.stack([ours[layer.name].mean(1) for layer in self.layers], 1)
         return _ImageFaithfulness(
-            sample.label_for(index), index, steps, named, shares, np.stack(survived)
+            sample.label_for(index), index, steps, named, shares, np.stack(without)
         )
 
     def _leave_out_unworkable(self, capture: Capture, index: int) -> None:
@@ -334,15 +334,15 @@ class _FaithfulnessPass:
         logits = masked_logits(self.probe, capture, gates)
         return tuple(int(i) for i in logits.argmax(1))
 
-    def _survived(
+    def _without(
         self,
         capture: Capture,
         layer: Layer,
         index: int,
         ours: Float[np.ndarray, " k"],
         draw: np.random.Generator,
-    ) -> Bool[np.ndarray, "o n"]:
-        """Return whether the class is named still without a layer's most important channels."""
+    ) -> Int[np.ndarray, "o n"]:
+        """Return which class is named without a layer's most important channels."""
         scores = [ours, self._direct(capture, layer, index)]
         scores += [
             baseline_importance(name, self.classifier, capture.x, layer.name, index)
@@ -350,7 +350,7 @@ class _FaithfulnessPass:
         ]
         rows = [without_strongest(s, self.removed) for s in (*scores, draw.random(layer.shape[0]))]
         named = self._named(capture, {layer.name: np.concatenate(rows)})
-        return (np.array(named) == index).reshape(len(rows), -1)
+        return np.array(named).reshape(len(rows), -1)
 
     def _direct(self, capture: Capture, layer: Layer, index: int) -> Float[np.ndarray, " k"]:
         segment = self.probe.segment(capture, layer.name, None)
@@ -365,7 +365,8 @@ class _FaithfulnessPass:
         own = np.array([one.own for one in images])
         named = np.array([one.named for one in images])
         labels = np.array([-1 if one.label is None else one.label for one in images])
-        known = labels >= 0
+        known, without = labels >= 0, np.array([one.without for one in images])
+        right = (without == labels[:, None, None, None])[known]
         deep = ["logits", *(layer.name for layer in self.layers)]
         return FaithfulnessSummary(
             images=len(images),
@@ -383,9 +384,10 @@ class _FaithfulnessPass:
             kept=np.mean([one.shares for one in images], 0),
             removed=np.array(self.removed),
             methods=(OURS, DIRECT, *self.baselines, RANDOM),
-            survival=np.mean([one.survived for one in images], 0),
+            survival=(without == own[:, None, None, None]).mean(0),
             accuracy=(named == labels[:, None, None])[known].mean(0) if known.any() else None,
             whole_accuracy=float((own == labels)[known].mean()) if known.any() else None,
+            removed_accuracy=right.mean(0) if known.any() else None,
             provenance=self._provenance(),
             notes=(*dict.fromkeys((*self.classifier.notes, *self.said)), *self.notes, *notes),
         )

@@ -11,7 +11,14 @@ from .additive import (
 from .attack import AttackedDecision, AttackedSet
 from .base import Evidence, Layer, LayerTable, Prediction, Provenance, Settings
 from .channels import ChannelImportance, ChannelOverlap, ChannelPortrait
-from .concepts import ClassifierQuality, Concept, ConceptScore, NeuronConcepts, NeuronPortrait
+from .concepts import (
+    ClassifierQuality,
+    Concept,
+    ConceptScore,
+    ConceptUnits,
+    NeuronConcepts,
+    NeuronPortrait,
+)
 from .confusion import ConfusionSummary
 from .context import ContextSummary, DegreeSummary, LayerDegrees
 from .decisions import Decomposition, Node
@@ -35,6 +42,7 @@ __all__ = [
     "Concept",
     "ConceptInference",
     "ConceptScore",
+    "ConceptUnits",
     "ConfusionSummary",
     "ContextSummary",
     "Contributions",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from .base import Evidence, Layer, Provenance, ranking_of
+from .base import Evidence, Layer, Provenance, as_table, ranking_of
 from .heat import HeatMap
 
 
@@ -116,3 +116,33 @@ class NeuronConcepts(Evidence):
     notes: tuple[str, ...] = ()
     agreement: tuple[float | None, ...] = ()
     agreement_rests: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptUnits(Evidence):
+    """The channels of a layer that make up a concept: its direction there (CHAIN, Eq. 1).
+
+    `weights[i]` is what `channels[i]` has in the concept's map, the largest without its sign first;
+    `total` the sum of all sizes and `used` how many of the layer's channels have one at all.
+    `precision` is the average precision of the map on held-out pixels and `chance` that of a guess,
+    None where no pixel of the concept is held out; `flag` says what makes it doubtful.
+    """
+
+    level: str
+    concept: str
+    layer: Layer
+    channels: tuple[int, ...]
+    weights: Float[np.ndarray, " n"]
+    total: float
+    used: int
+    precision: float | None
+    chance: float | None
+    flag: str | None
+    images: int
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        rows = [("channel", "weight")]
+        rows += [(f"#{k}", f"{w:.4g}") for k, w in zip(self.channels, self.weights, strict=True)]
+        return as_table(rows)

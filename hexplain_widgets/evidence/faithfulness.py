@@ -97,8 +97,9 @@ class FaithfulnessSummary(Evidence):
     of the `labelled` ones whose label they name (None without labels), the whole network
     `whole_accuracy`; rows are ours and random channels, as many in each layer. `kept` is the share
     of a layer's channels that is kept. `survival` is the share of images whose class is named still
-    when the `removed` most important channels of a layer are masked, by each of `methods` (Fig.
-    10).
+    when the `removed` most important channels of a layer are masked, by each of `methods`, and
+    `removed_accuracy` that of the `labelled` ones whose label is (Fig. 10); None without labels and
+    in older files.
     """
 
     images: int
@@ -115,6 +116,7 @@ class FaithfulnessSummary(Evidence):
     accuracy: Float[np.ndarray, "2 j"] | None = None
     whole_accuracy: float | None = None
     notes: tuple[str, ...] = ()
+    removed_accuracy: Float[np.ndarray, "l o n"] | None = None
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("step", *ESTIMATORS, "lowest", "images")]

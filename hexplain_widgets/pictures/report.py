@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from .charts import PANEL, ROW, SPACE, BarChart, LineChart, draw_bars, draw_chart, plain_letters
-from .page import INK, SOFT, WIDTH, finished, page_of, short
+from .page import INK, SOFT, WIDTH, Pen, finished, page_of, short
 
 MARGIN, GAP = 56, 60.0
 _LINE, _LETTERS = 38, 118  # of what it says: height of a line, and how many letters it has
@@ -26,7 +26,7 @@ def draw_report(
     """Return a page with a title, a verdict, figures and charts, two of them side by side."""
     lines = textwrap.wrap(plain_letters(verdict), _LETTERS)
     rows = [charts[i : i + 2] for i in range(0, len(charts), 2)]
-    figures = 130 + _LINE * len(lines) + 10
+    figures = 130.0 + _LINE * len(lines) + 10
     top = figures + _LINE * len(table) + 40
     height = top + sum(max(map(_height, row)) + GAP for row in rows) + MARGIN
     pen = page_of(height)
@@ -34,10 +34,7 @@ def draw_report(
     pen.text((WIDTH - MARGIN, 84), short(facts, 60), 28, SOFT, "rs")
     for i, line in enumerate(lines):
         pen.text((MARGIN, 140 + _LINE * i), line, 28)
-    for i, row in enumerate(table):
-        for j, cell in enumerate(row):
-            at = MARGIN + _COLUMN * j + (_COLUMN if j else 0), figures + _LINE * (i + 1)
-            pen.text(at, plain_letters(cell), 26, INK if i else SOFT, "rs" if j else "ls")
+    _table(pen, table, figures)
     wide, y = (WIDTH - 2 * MARGIN - GAP) / 2, float(top)
     for row in rows:
         for i, chart in enumerate(row):
@@ -48,6 +45,13 @@ def draw_report(
                 draw_bars(pen, chart, at, wide)
         y += max(map(_height, row)) + GAP
     return finished(pen)
+
+
+def _table(pen: Pen, rows: Sequence[Sequence[str]], top: float) -> None:
+    for i, row in enumerate(rows):
+        for j, cell in enumerate(row):
+            at = MARGIN + _COLUMN * j + (_COLUMN if j else 0), top + _LINE * (i + 1)
+            pen.text(at, plain_letters(cell), 26, INK if i else SOFT, "rs" if j else "ls")
 
 
 def _height(chart: LineChart | BarChart) -> float:

@@ -7,6 +7,7 @@ from .channels.matrix import ChannelMatrix as ChannelMatrix
 from .channels.venn import ChannelVenn as ChannelVenn
 from .concept_inference.view import ConceptSunburst as ConceptSunburst
 from .concept_inference.view import ConceptTree as ConceptTree
+from .concept_units.view import UnitReport as UnitReport
 from .confusion_matrix.view import ConfusionMatrix as ConfusionMatrix
 from .context_report.view import ContextReport as ContextReport
 from .contribution_report.view import ContributionReport as ContributionReport

@@ -15,6 +15,7 @@ from ..evidence import (
     ChannelOverlap,
     ClassHeatMaps,
     ConceptInference,
+    ConceptUnits,
     ConfusionSummary,
     ContextSummary,
     Contributions,
@@ -37,6 +38,7 @@ from .attack_comparison.view import AttackComparison
 from .channels.matrix import ChannelMatrix
 from .channels.venn import ChannelVenn
 from .concept_inference.view import ConceptTree
+from .concept_units.view import UnitReport
 from .confusion_matrix.view import ConfusionMatrix
 from .context_report.view import ContextReport
 from .contribution_report.view import ContributionReport
@@ -67,6 +69,7 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
     NeuronConcepts: NeuronConceptGraph.from_evidence,
     ConceptInference: ConceptTree.from_evidence,
     ClassHeatMaps: ContactSheet.from_evidence,
+    ConceptUnits: UnitReport.from_evidence,
     ConfusionSummary: ConfusionMatrix.from_evidence,
     ContextSummary: ContextReport.from_evidence,
     Contributions: ContributionReport.from_evidence,
@@ -83,7 +86,13 @@ VIEWS: dict[type, Callable[[Any], ipywidgets.DOMWidget]] = {
 
 
 def show(evidence: Any) -> ipywidgets.DOMWidget:
-    """Return the view of a piece of evidence; raises TypeError for what no view shows."""
+    """Return the view of a piece of evidence; raises TypeError for what no view shows.
+
+    Of a list of discriminative degrees, one for each network, all are drawn into one chart.
+    """
+    several = isinstance(evidence, list | tuple) and len(evidence) > 0
+    if several and all(isinstance(one, ContextSummary | DegreeSummary) for one in evidence):
+        return ContextReport.from_evidence(*evidence)
     make = VIEWS.get(type(evidence))
     if make is None:
         known = ", ".join(kind.__name__ for kind in VIEWS)

@@ -119,6 +119,7 @@ MADE_LONG: dict[str, Callable[[], Any]] = {
     "ContextReport": lambda: made_view("ContextReport"),
     "ContextReport of degrees": lambda: made_view("ContextReport of degrees"),
     "FaithfulnessReport": lambda: made_view("FaithfulnessReport"),
+    "UnitReport": lambda: show(long(load(LATER / "ConceptUnits.hx"))),
     "ExplainerReport": lambda: show(long(load(LATER / "AdditiveReport_spread.hx"))),
     "ExplainerReport of capacity": lambda: made_view("ExplainerReport of capacity"),
     "RandomisationReport": lambda: made_view("RandomisationReport"),

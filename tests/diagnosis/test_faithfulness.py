@@ -292,3 +292,21 @@ def test_rivals_without_captum_say_what_to_install(model: nn.Module, monkeypatch
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(ImportError, match=r"pip install 'hexplain_widgets\[compare\]'"):
         hx.measure_faithfulness(model, image(48), rivals=("conductance",), progress=False)
+
+
+def test_accuracy_without_channels_is_survival_where_labels_are_what_is_named() -> None:
+    model, pictures = plain(seed=3).eval(), [image(48, seed) for seed in range(2)]
+    named = [int(model(x)[0].argmax()) for x in pictures]
+    right = [(x[0], index) for x, index in zip(pictures, named, strict=True)]
+    summary = hx.measure_faithfulness(model, right, progress=False)
+    assert np.array_equal(summary.removed_accuracy, summary.survival)
+    # labels that are never what the whole network names: only what others take their place
+    wrong = [(x, (index + 1) % 5) for x, index in right]
+    other = hx.measure_faithfulness(model, wrong, progress=False)
+    assert np.array_equal(other.survival, summary.survival)
+    assert (other.removed_accuracy <= 1 - summary.survival + 1e-12).all()
+    half = hx.measure_faithfulness(model, [right[0], right[1][0]], progress=False)
+    assert half.labelled == 1
+    assert set(np.unique(half.removed_accuracy)) <= {0.0, 1.0}
+    none = hx.measure_faithfulness(model, [x for x, _ in right], progress=False)
+    assert none.removed_accuracy is None

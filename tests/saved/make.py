@@ -274,6 +274,8 @@ def write_later(folder: Path) -> None:
     chip = hx.Chip.load(Path(__file__).with_name("Chip.hx"), clf)
     made = (*of_classes(clf, chip), *of_boxes(clf, chip))
     kept = {f"{type(one).__name__}.hx": one for one in made} | dict(of_explainers(clf))
+    chain = hx.Chain.load(Path(__file__).with_name("Chain.hx"), clf)
+    kept["ConceptUnits.hx"] = chain.units("house", "object")
     for name, evidence in kept.items():
         hx.save(evidence, folder / name)
     write_expected(folder, kept)

@@ -36,6 +36,7 @@ SHOWN = {
     "MethodGrid": "MethodSheet",
     "NeuronConceptGraph": "NeuronConcepts",
     "RandomisationReport": "RandomisationSummary",
+    "UnitReport": "ConceptUnits",
 }
 MADE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     **{name: (kind, show) for name, kind in SHOWN.items()},

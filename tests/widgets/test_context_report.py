@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from hexplain_widgets.widgets.context_report.charts import (
     classes_shown,
     degree_chart,
     figure_of_bars,
+    networks_chart,
 )
 from hexplain_widgets.widgets.context_report.words import (
     context_heading,
@@ -33,6 +35,7 @@ from hexplain_widgets.widgets.context_report.words import (
     degree_verdict,
 )
 from tests.widgets.made import MARKUP
+from tests.widgets.made_views import file_of
 
 SOURCE = hx.Provenance("made", "Net", "made")
 
@@ -231,3 +234,47 @@ def test_nothing_is_left_when_it_is_closed(context, degrees) -> None:
     before = set(_instances)
     hx.ContextReport.from_evidence(context, degrees).close()
     assert set(_instances) == before
+
+
+def other_network(degrees: hx.DegreeSummary, name: str, stages: Sequence[int | None]) -> Any:
+    """Degrees of a network of another name, with so many layers of these stages, deepest first."""
+    layers = tuple(
+        replace(degrees.layers[0], layer=replace(degrees.layers[0].layer, name=f"l{i}", stage=s),
+                degree=0.1 * (i + 1), error=0.01)
+        for i, s in enumerate(stages)
+    )  # fmt: skip
+    return replace(degrees, layers=layers, provenance=replace(degrees.provenance, model=name))
+
+
+def test_degrees_of_several_networks_are_one_chart(tmp_path: Path) -> None:
+    degrees = load(file_of("DegreeSummary"))
+    some = [other_network(degrees, "A", (3, 2, 1)), other_network(degrees, "B", (5, 3))]
+    some.append(other_network(degrees, "A", (2, 1)))
+    chart = networks_chart(some)
+    assert list(chart.lines) == ["A", "B", "3. A"]
+    assert chart.x_name == "stage" and chart.x.tolist() == [1, 2, 3, 5]
+    assert [a.tolist() for a in chart.known("B")] == [[3, 5], [0.2, 0.1]]
+    assert chart.whiskers("A")[1][:, 0] == pytest.approx([0.29, 0.19, 0.09])
+    view = hx.show(some)
+    assert (
+        repr(view) == "ContextReport(degrees of 3 layers, degrees of 2 layers, degrees of 2 layers)"
+    )
+    assert "<b>3. A</b>: " in view.children[1].value and "3 networks" in view.children[1].value
+    with Image.open(view.export_png(tmp_path / "d.png")) as picture:
+        assert picture.height < 800
+    view.close()
+
+
+def test_layers_without_stages_stand_by_their_way_up() -> None:
+    degrees = load(file_of("DegreeSummary"))
+    some = [other_network(degrees, "A", (None, None)), other_network(degrees, "B", (4, 3, 2, 1))]
+    chart = networks_chart(some)
+    assert chart.x.tolist() == [0.25, 0.5, 0.75, 1.0]
+    assert chart.places == ("25%", "50%", "75%", "100%")
+    assert [a.tolist() for a in chart.known("A")] == [[0.5, 1.0], [0.2, 0.1]]
+
+
+def test_a_list_of_something_else_is_refused() -> None:
+    for some in ([3], [], [load(file_of("DegreeSummary")), 3]):
+        with pytest.raises(TypeError, match="got list to show; expected one of"):
+            hx.show(some)

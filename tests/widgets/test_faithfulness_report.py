@@ -120,6 +120,16 @@ def test_every_chart_holds_its_numbers(summary) -> None:
     assert tuple(survival_chart(summary, 1).lines) == summary.methods
 
 
+def test_removed_channels_cost_accuracy_where_there_are_labels(summary) -> None:
+    chart = survival_chart(summary, 1)
+    assert chart.y_name == "accuracy" and "named as labelled" in chart.told
+    for row, name in zip(summary.removed_accuracy[1], summary.methods, strict=True):
+        assert np.array_equal(chart.lines[name], row)
+    chart = survival_chart(replace(summary, removed_accuracy=None), 1)
+    assert chart.y_name == "class stays" and "keep their class" in chart.told
+    assert np.array_equal(chart.lines[summary.methods[0]], summary.survival[1, 0])
+
+
 def test_a_line_that_lies_below_another_is_seen_on_both_sides_of_it(summary) -> None:
     chart = sorted_chart(summary.steps[0])
     lines = {"first": chart.x, "hidden": chart.x + 1e-4, "apart": 1 - chart.x, "by chance": chart.x}

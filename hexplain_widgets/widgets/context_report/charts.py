@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from ...evidence import ContextSummary, DegreeSummary
 from ...pictures.charts import FEW, LineChart, decimals, even_ticks
-from ...pictures.colours import OURS, RANDOM, TRUTH
+from ...pictures.colours import METHODS, OURS, RANDOM, TRUTH
 from ...pictures.page import short
 from .._shared.figures import BAR, FRAME, INK, NAME, axis_of, framed, level_bars
 
@@ -92,6 +92,55 @@ def degree_chart(summary: DegreeSummary) -> LineChart:
         },
         {"selected channels": OURS, "classes shuffled": RANDOM},
     )
+
+
+def networks_of(summaries: Sequence[DegreeSummary]) -> tuple[str, ...]:
+    """Return what networks are called, those of one name with their place."""
+    names: list[str] = []
+    for place, one in enumerate(summaries, 1):
+        name = one.provenance.model
+        names.append(f"{place}. {name}" if name in names else name)
+    return tuple(names)
+
+
+def networks_chart(summaries: Sequence[DegreeSummary]) -> LineChart:
+    """Return the discriminative degrees of several networks in one chart (Fig. 15).
+
+    By stage where every layer of all is the only one of a stage, else by their way up.
+    """
+    staged = all(_staged(one) for one in summaries)
+    ways = [_ways(one, staged=staged) for one in summaries]
+    x = np.unique(np.concatenate(ways))
+    lines, errors = {}, {}
+    for name, one, way in zip(networks_of(summaries), summaries, ways, strict=True):
+        lines[name], errors[name] = np.full(len(x), np.nan), np.zeros(len(x))
+        at = np.searchsorted(x, way)
+        lines[name][at] = [layer.degree for layer in one.layers[::-1]]
+        errors[name][at] = [layer.error for layer in one.layers[::-1]]
+    return LineChart(
+        "Discriminative degree",
+        "1: every channel that is selected belongs to one class. Mean over those channels.",
+        "stage" if staged else "way from the pixels to the logits",
+        "mean degree D",
+        tuple(f"{at:.0f}" if staged else f"{at:.0%}" for at in x),
+        x,
+        lines,
+        {name: METHODS[i % len(METHODS)] for i, name in enumerate(lines)},
+        errors,
+    )
+
+
+def _staged(summary: DegreeSummary) -> bool:
+    stages = [one.layer.stage for one in summary.layers]
+    return len(stages) <= FEW and None not in stages and len(set(stages)) == len(stages)
+
+
+def _ways(summary: DegreeSummary, *, staged: bool) -> Float[np.ndarray, " l"]:
+    """Return where the layers stand, from the pixels up: their stages, or shares of the way."""
+    count = len(summary.layers)
+    if staged:
+        return np.array([float(one.layer.stage or 0) for one in summary.layers[::-1]])
+    return (np.arange(count) + 1.0) / count
 
 
 def largest(charts: Sequence[LabelBars]) -> float:

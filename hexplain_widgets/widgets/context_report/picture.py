@@ -9,7 +9,16 @@ from PIL import Image
 from ...evidence import ContextSummary, DegreeSummary
 from ...pictures.charts import PANEL, draw_chart
 from ...pictures.page import INK, SOFT, WELL, WIDTH, Pen, finished, page_of, percent, short
-from .charts import AROUND, ITSELF, LabelBars, bars_of, classes_shown, degree_chart, largest
+from .charts import (
+    AROUND,
+    ITSELF,
+    LabelBars,
+    bars_of,
+    classes_shown,
+    degree_chart,
+    largest,
+    networks_chart,
+)
 
 MARGIN, GAP = 56, 60.0
 _HEAD, _ROW, _ABREAST = 130, 42, 3
@@ -18,14 +27,16 @@ _TITLE, _NAMES = 62.0, 230.0  # height of a class's name, width of its labels
 
 def draw_context(evidence: Sequence[ContextSummary | DegreeSummary]) -> Image.Image:
     """Return the bars of every class that the report shows, and the curve of degrees."""
-    height = round(sum(_height(one) for one in evidence) + MARGIN)
+    degrees = [one for one in evidence if isinstance(one, DegreeSummary)]
+    parts = [one for one in evidence if isinstance(one, ContextSummary) or one is degrees[0]]
+    height = round(sum(_height(one) for one in parts) + MARGIN)
     pen = page_of(height)
     top = 0.0
-    for one in evidence:
+    for one in parts:
         if isinstance(one, ContextSummary):
             _context(pen, one, top)
         else:
-            _degrees(pen, one, top)
+            _degrees(pen, degrees, top)
         top += _height(one)
     return finished(pen)
 
@@ -76,8 +87,14 @@ def _bars(pen: Pen, chart: LabelBars, at: tuple[float, float], wide: float, high
         pen.text((x + wide, top + 23), percent(float(share)), 22, SOFT, "rs")
 
 
-def _degrees(pen: Pen, summary: DegreeSummary, top: float) -> None:
-    facts = f"{summary.provenance.model}, {summary.images.sum()} images"
-    _head(pen, "Do channels belong to one class?", facts, top)
+def _degrees(pen: Pen, summaries: Sequence[DegreeSummary], top: float) -> None:
+    first, several = summaries[0], len(summaries) > 1
+    images = f"{first.provenance.model}, {first.images.sum()} images"
+    _head(
+        pen,
+        "Do channels belong to one class?",
+        f"{len(summaries)} networks" if several else images,
+        top,
+    )
     at, size = (float(MARGIN), top + _HEAD), (float(WIDTH - 2 * MARGIN), PANEL)
-    draw_chart(pen, degree_chart(summary), at, size)
+    draw_chart(pen, networks_chart(summaries) if several else degree_chart(first), at, size)

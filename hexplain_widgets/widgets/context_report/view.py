@@ -14,9 +14,25 @@ from .._shared.composite import Composite, wide
 from .._shared.export import Exportable
 from .._shared.figures import line_figure
 from .._shared.markup import focusable, legend, scrolling
-from .charts import LabelBars, bars_of, classes_shown, degree_chart, figure_of_bars, largest
+from .._shared.report import unfolded
+from .charts import (
+    LabelBars,
+    bars_of,
+    classes_shown,
+    degree_chart,
+    figure_of_bars,
+    largest,
+    networks_chart,
+)
 from .picture import draw_context
-from .words import context_heading, context_table, degree_heading, degree_table
+from .words import (
+    context_heading,
+    context_table,
+    degree_heading,
+    degree_table,
+    networks_heading,
+    networks_table,
+)
 
 ContextEvidence = ContextSummary | DegreeSummary
 _STYLE = """<style>
@@ -67,6 +83,7 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
     def from_evidence(cls, *evidence: Any) -> ContextReport:
         """Return the report of saved evidence, without a model: of context, of degrees, or both.
 
+        Degrees of several networks are drawn into one chart.
         Raises TypeError for what is neither a ContextSummary nor a DegreeSummary.
         """
         wrong = [one for one in evidence if not isinstance(one, ContextEvidence)]
@@ -83,10 +100,14 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
     def _open(self, evidence: Sequence[ContextEvidence]) -> None:
         self._evidence = tuple(evidence)
         children = [ipywidgets.HTML(_STYLE)]
+        degrees = [one for one in evidence if isinstance(one, DegreeSummary)]
         for one in evidence:
-            children += (
-                self._context(one) if isinstance(one, ContextSummary) else self._degrees(one)
-            )
+            if isinstance(one, ContextSummary):
+                children += self._context(one)
+            elif len(degrees) == 1:
+                children += self._degrees(one)
+            elif one is degrees[0]:
+                children += self._networks(degrees)
         super().__init__(children, layout=wide())
         self.add_class("hx-context-report")
 
@@ -118,6 +139,14 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
             figure,
             ipywidgets.HTML(scrolling(degree_table(summary), "Degrees")),
         ]
+
+    def _networks(self, summaries: Sequence[DegreeSummary]) -> list[ipywidgets.Widget]:
+        chart = networks_chart(summaries)
+        figure = line_figure(chart)
+        figure.layout.max_width = "760px"
+        head = networks_heading(summaries) + legend(chart.title, chart.colours, chart.told)
+        table = unfolded(networks_table(summaries))
+        return [ipywidgets.HTML(head), figure, ipywidgets.HTML(table)]
 
     @property
     def evidence(self) -> tuple[ContextEvidence, ...]:

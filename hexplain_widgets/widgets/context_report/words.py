@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from ...evidence import ContextSummary, DegreeSummary, LayerDegrees
 from ...pictures.page import percent
 from .._shared.markup import scrolling
-from .charts import AROUND, ITSELF, MOST_CLASSES
+from .._shared.report import table_of, with_error
+from .charts import AROUND, ITSELF, MOST_CLASSES, networks_of
 
 # A degree stands out from chance by more than so many of its errors.
 APART = 3
@@ -168,3 +170,29 @@ def degree_table(summary: DegreeSummary) -> str:
         " standard deviation</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def networks_heading(summaries: Sequence[DegreeSummary]) -> str:
+    """Return the head of the degrees of several networks, a sentence for each, as HTML."""
+    said = "".join(
+        f"<p role='status'><b>{html.escape(name)}</b>: {degree_verdict(one)}</p>"
+        for name, one in zip(networks_of(summaries), summaries, strict=True)
+    )
+    notes = dict.fromkeys(note for one in summaries for note in one.notes)
+    title = "<h2>Do channels belong to one class?"
+    return f"{title} <small>{len(summaries)} networks</small></h2>{said}{_notes(tuple(notes))}"
+
+
+def networks_table(summaries: Sequence[DegreeSummary]) -> str:
+    """Return the degrees of every layer of several networks as a table, as HTML."""
+    rows = [
+        [
+            name,
+            layer.layer.name,
+            with_error(layer.degree, layer.error, 3),
+            with_error(layer.chance, layer.spread, 3),
+        ]
+        for name, one in zip(networks_of(summaries), summaries, strict=True)
+        for layer in one.layers
+    ]
+    return table_of(["network", "layer", "D", "classes shuffled"], rows)

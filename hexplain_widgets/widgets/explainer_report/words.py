@@ -51,12 +51,13 @@ def _capacity(report: AdditiveReport) -> str:
 
 
 def _parts(report: AdditiveReport) -> str:
-    if report.ours.part_error is None or report.plain.part_error is None:
+    ours, plain = report.ours.part_error, report.plain.part_error
+    if ours is None or plain is None:
         return ""
-    ours, plain = (one.part_error.mean() for one in (report.ours, report.plain))
+    off, other = (plain_number(float(one.mean()), 3) for one in (ours, plain))
     return (
-        f"Contributions of parts are off by {plain_number(float(ours), 3)} of the mean score, those"
-        f" of plain distillation by {plain_number(float(plain), 3)}."
+        f"Contributions of parts are off by {off} of the mean score, those of plain distillation"
+        f" by {other}."
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ...evidence import FaithfulnessSummary, StepFaithfulness
 from ...pictures.charts import LineChart
 from ...pictures.colours import METHODS, OURS, RANDOM, TRUTH
+from ...pictures.page import percent
 
 EVEN = 26  # points of a sorted curve that a chart and its table have
 
@@ -69,15 +70,24 @@ def _ends(summary: FaithfulnessSummary) -> list[tuple[float, float]]:
 
 
 def survival_chart(summary: FaithfulnessSummary, place: int) -> LineChart:
-    """How often the class stays without a layer's most important channels (Fig. 10)."""
+    """How often the label, or else the class, is named without the most important (Fig. 10)."""
     colours = [*METHODS[: len(summary.methods) - 1], RANDOM]
+    rows, labelled = summary.survival, summary.removed_accuracy is not None
+    if summary.removed_accuracy is not None:
+        rows = summary.removed_accuracy
+    whole = "" if summary.whole_accuracy is None else f" Before: {percent(summary.whole_accuracy)}."
+    told = (
+        f"Share of images that are named as labelled: the lower, the better the ranking.{whole}"
+        if labelled
+        else "Share of images that keep their class: the lower, the better the ranking."
+    )
     return LineChart(
         "Removing the most important",
-        "Share of images that keep their class: the lower, the better the ranking.",
+        told,
         "channels removed",
-        "class stays",
+        "accuracy" if labelled else "class stays",
         tuple(map(str, summary.removed)),
         np.log2(summary.removed),
-        dict(zip(summary.methods, summary.survival[place], strict=True)),
+        dict(zip(summary.methods, rows[place], strict=True)),
         dict(zip(summary.methods, colours, strict=True)),
     )

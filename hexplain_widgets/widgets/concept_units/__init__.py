@@ -1,0 +1,1 @@
+"""The view of the channels that make up a concept."""
