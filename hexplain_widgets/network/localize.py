@@ -182,6 +182,7 @@ def heat_region(
         provenance=heat.provenance,
         iou=None if truth is None else agreement(mask, truth),
         notes=heat.notes + ((note,) if note else ()),
+        rivals=heat.rivals or (),
     )
 
 

@@ -14,7 +14,9 @@ import hexplain_widgets as hx
 # fields that evidence has had since these files were written
 PORTRAIT = ("unclipped", "tied", "ranking")
 ADDED = {
+    "HeatMap": ("rivals",),
     "Layer": ("layout",),
+    "Localization": ("rivals",),
     "ContextSummary": ("named", "namings"),
     **dict.fromkeys(("Node", "InferredConcept"), ("agreement_rest",)),
     "InferenceComparison": ("agreement_rests", "weights"),

@@ -5,7 +5,7 @@ import { number, percent } from "../lib/words.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
 import type { Frame, Spot } from "./spots.ts";
-import { below, ownership, precision, spoken, weakness } from "./words.ts";
+import { below, explainedOf, ownership, precision, spoken, weakness } from "./words.ts";
 
 /** Average precision as a bar from 0 to 1, with a tick where a guess would be. */
 function precisionMark(part: Part): HTMLElement | null {
@@ -133,11 +133,13 @@ function own(element: HTMLElement, concept: Concept, session: Session): void {
 function share(concept: Concept, part: Part, short = false): HTMLElement | null {
   if (!concept.parent) return null;
   const against = part.weight < 0;
+  const whole = explainedOf(concept.parent, part.set);
   return h(
     "span",
     { class: against ? "hx-share hx-against" : "hx-share" },
     h("b", {}, against ? number(part.weight) : percent(part.share)),
     against && !short ? " against" : "",
+    !against && !short && whole !== null && h("small", {}, ` of ${percent(whole)}`),
   );
 }
 
@@ -183,11 +185,13 @@ export function legend(session: Session): HTMLElement {
       h(
         "p",
         {},
-        "Links are as wide as contribution weights",
+        "Links together are as wide as a concept is explained, each by its weight",
         against && ", ",
         against && dashed(),
         ".",
       ),
+      h("p", {}, shares(sets.length > 1)),
+      ...placed(sets).map((words) => h("p", {}, words)),
       h("p", {}, "AP: held-out average precision; the tick is what a guess would reach."),
       inference.root.children.length === 0 &&
         h("p", { class: "hx-empty" }, "No concept was found that the decision rests on."),
@@ -196,6 +200,17 @@ export function legend(session: Session): HTMLElement {
   session.on((change) => change === "inference" && update());
   update();
   return element;
+}
+
+function shares(many: boolean): string {
+  return many
+    ? "%: share among what speaks for the concept before it."
+    : "75 % of 40 %: three quarters of what speaks for the concept before it, of which 40 % is explained.";
+}
+
+/** How concepts of the sets were chosen, each said once. */
+export function placed(sets: Session["sets"]): string[] {
+  return [...new Set(sets.flatMap((one) => one.placed || []))];
 }
 
 function dashed(): HTMLElement {
