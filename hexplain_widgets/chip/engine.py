@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from ..arguments import SlowBar, Stop, at_least_one, never, positive, settled
+from ..arguments import SlowBar, Stop, at_least_one, counted, never, positive, settled
 from ..data.samples import Batch, batches, length_of, picture_of_sample
 from ..evidence import (
     ChannelImportance,
@@ -125,7 +125,8 @@ def _sheet_images(
 
 
 def _passed_over(others: int) -> list[str]:
-    return [f"{others} images with another label are not shown."] if others else []
+    are = "is" if others == 1 else "are"
+    return [f"{counted(others, 'image')} with another label {are} not shown."] if others else []
 
 
 def _prepared(batch: Batch, classifier: Classifier) -> PreparedImage:
@@ -216,7 +217,7 @@ class Chip(BaseEngine[ResponseStatistics]):
         super().__init__()
 
     def __repr__(self) -> str:
-        seen = "" if self._statistics is None else f", {self._statistics.images} images"
+        seen = "" if self._statistics is None else f", {counted(self._statistics.images, 'image')}"
         return self._called(f"sparsity={self.sparsity:g}, {self.weighting} {self.score}", seen)
 
     def fit(

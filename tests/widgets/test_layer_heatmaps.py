@@ -77,7 +77,7 @@ def test_at_once_there_is_the_map_of_the_strongest_class_in_the_deepest_layer(
 
 def test_the_strongest_three_classes_are_to_be_shown(view: LayerHeatmaps) -> None:
     assert view.view == {"method": "CHIP", "classes": [HOUSE, ORCHARD, PASTURE]}
-    assert repr(view) == "LayerHeatmaps('house, orchard, pasture', 5 layers, 1 maps)"
+    assert repr(view) == "LayerHeatmaps('house, orchard, pasture', 5 layers, 1 map)"
 
 
 def test_classes_layers_methods_and_sparsity_can_be_given(chip: MadeChip) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from ...arguments import counted
 from ...evidence import ContextSummary, DegreeSummary
 from ...pictures.charts import PANEL, draw_chart
 from ...pictures.page import INK, SOFT, WELL, WIDTH, Pen, finished, page_of, percent, short
@@ -48,7 +49,8 @@ def _head(pen: Pen, words: str, facts: str, top: float) -> None:
 
 
 def _context(pen: Pen, summary: ContextSummary, top: float) -> None:
-    facts = f"{summary.provenance.model}, {summary.images.sum()} images, {summary.layer.name}"
+    images = counted(int(summary.images.sum()), "image")
+    facts = f"{summary.provenance.model}, {images}, {summary.layer.name}"
     _head(pen, "What else do decisions rest on?", facts, top)
     keys = ((AROUND, "around the object"), (ITSELF, "the object itself"), (INK, "by chance"))
     for i, (colour, name) in enumerate(keys):
@@ -77,7 +79,7 @@ def _bars(pen: Pen, chart: LabelBars, at: tuple[float, float], wide: float, high
 
 
 def _degrees(pen: Pen, summary: DegreeSummary, top: float) -> None:
-    facts = f"{summary.provenance.model}, {summary.images.sum()} images"
+    facts = f"{summary.provenance.model}, {counted(int(summary.images.sum()), 'image')}"
     _head(pen, "Do channels belong to one class?", facts, top)
     at, size = (float(MARGIN), top + _HEAD), (float(WIDTH - 2 * MARGIN), PANEL)
     draw_chart(pen, degree_chart(summary), at, size)

@@ -10,6 +10,7 @@ import numpy as np
 import traitlets
 from PIL import Image
 
+from ...arguments import counted
 from ...chip.engine import Chip
 from ...evidence import ClassHeatMaps
 from ...evidence.heat import CONTESTED
@@ -105,7 +106,9 @@ class ContactSheet(View):
 
     def __repr__(self) -> str:
         one = self._evidence
-        return f"ContactSheet({one.target!r}, {len(one.maps)} images, layer {one.layer!r})"
+        return (
+            f"ContactSheet({one.target!r}, {counted(len(one.maps), 'image')}, layer {one.layer!r})"
+        )
 
     @property
     def title(self) -> str:
@@ -171,7 +174,7 @@ def draw_sheet(evidence: ClassHeatMaps, scale: str, shown: list[int]) -> Image.I
     most = max((peaks[i] for i in shown), default=0.0)
     pen = page_of(_HEAD + row * -(-max(1, len(shown)) // _ABREAST) + _MARGIN)
     pen.text((_MARGIN, 78), f"Where is {short(evidence.target, 54)}?", 48)
-    count = f"{len(shown)} image{'' if len(shown) == 1 else 's'}"
+    count = counted(len(shown), "image")
     contest = contest_of(evidence.maps[0])
     facts = ", ".join(filter(None, [evidence.method, contest, evidence.layer, count]))
     pen.text((WIDTH - _MARGIN, 78), short(facts, 60), 26, SOFT, "rs")

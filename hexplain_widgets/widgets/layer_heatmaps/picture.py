@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from ...arguments import counted
 from ...evidence import HeatMap
 from ...evidence.heat import CONTESTED
 from ...network.localize import upsampled
@@ -132,7 +133,7 @@ def contest_of(heatmap: HeatMap) -> str:
     if heatmap.method not in CONTESTED:
         return ""
     count = heatmap.against
-    return f"against {count} other class{'es' if count != 1 else ''}" if count else "plain sum"
+    return f"against {counted(count, 'other class')}" if count else "plain sum"
 
 
 def draw_heatmaps(grid: HeatmapGrid, state: GridState) -> Image.Image:

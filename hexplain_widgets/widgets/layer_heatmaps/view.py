@@ -11,6 +11,7 @@ from typing import Any
 
 import traitlets
 
+from ...arguments import counted
 from ...evidence import HeatMap, HeatMapSheet, Localization, Provenance
 from ...network.classifier import Classifier
 from ...provenance import versions
@@ -131,8 +132,11 @@ class LayerHeatmaps(View):
         return self._grid.sparsity
 
     def __repr__(self) -> str:
-        count, layers = len(self._grid.cells), len(self._grid.layers)
-        return f"LayerHeatmaps({', '.join(self._names())!r}, {layers} layers, {count} maps)"
+        maps, layers = (
+            counted(len(self._grid.cells), "map"),
+            counted(len(self._grid.layers), "layer"),
+        )
+        return f"LayerHeatmaps({', '.join(self._names())!r}, {layers}, {maps})"
 
     @property
     def title(self) -> str:
@@ -191,9 +195,9 @@ class LayerHeatmaps(View):
         engine = self._ask("to check against ablation")
         layers = [layer.name for layer in self._grid.layers]
         request = self._possible(messages.spot_in(content, layers, engine.classes_))
-        (spot,) = request.spots()
+        (spot,), (target,) = request.spots(), request.targets
         answer = engine.faithfulness(
-            self._source, spot.target, spot.layer, method=spot.method, rivals=request.rivals
+            self._source, target, spot.layer, method=spot.method, rivals=request.rivals
         )
         if stopped():
             raise CancelledError

@@ -1,7 +1,7 @@
 // One concept of the tree: its name, what it is to each set, and how far it is explained itself; the
 // marks that say so, and what these, lines and outlines stand for.
 import { fill, h, setAttribute, short } from "../lib/dom.ts";
-import { number, percent } from "../lib/words.ts";
+import { counted, number, percent } from "../lib/words.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
 import type { Frame, Spot } from "./spots.ts";
@@ -38,7 +38,6 @@ function restMark(part: Part, named: boolean): HTMLElement | null {
 
 /** In how many of a set's images a concept was found: a dot each, or a bar where they are many. */
 function countMark(count: number, images: number): HTMLElement {
-  const label = `${count} of ${images}`;
   const few = images <= 40;
   const dots = h("span", { class: few ? "hx-dots" : "hx-count-bar", "aria-hidden": "true" });
   if (few)
@@ -50,7 +49,7 @@ function countMark(count: number, images: number): HTMLElement {
   }
   return h(
     "span",
-    { class: "hx-counted", title: `found in ${label} images` },
+    { class: "hx-counted", title: `found in ${count} of ${counted(images, "image")}` },
     dots,
     h("span", {}, `${count}/${images}`),
   );
@@ -221,7 +220,7 @@ function setName(session: Session, i: number): HTMLElement {
   const dot = h("i", { class: "hx-set-dot" });
   dot.style.background = `var(--hx-set-${i})`;
   const set = session.sets[i];
-  const images = set && set.images > 0 ? ` (${set.images} images)` : "";
+  const images = set && set.images > 0 ? ` (${counted(set.images, "image")})` : "";
   return h("span", { class: "hx-set-name" }, dot, `${set?.name}${images}`);
 }
 

@@ -89,7 +89,7 @@ function decision(inference: Inference, part: Part): string {
 
 function found(inference: Inference, part: Part): string {
   const images = inference.payload.sets[part.set]?.images ?? 0;
-  return images > 0 ? `Found in ${part.count} of ${images} images.` : "";
+  return images > 0 ? `Found in ${part.count} of ${counted(images, "image")}.` : "";
 }
 
 /** How weak a concept's map is beside the strongest of its level in a set; nothing where it is not. */
