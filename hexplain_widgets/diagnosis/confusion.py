@@ -133,8 +133,8 @@ class _ConfusionPass:
         """Return what was counted."""
         if not self.counts:
             raise ValueError(
-                f"got {counted(self.seen, 'image')}, none of them with a label; expected at least one; give"
-                " (image, label)"
+                f"got {counted(self.seen, 'image')}, none of them with a label; expected at least"
+                " one; give (image, label)"
             )
         indices = sorted({index for pair in self.counts for index in pair})
         at = {index: place for place, index in enumerate(indices)}
