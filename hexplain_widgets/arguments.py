@@ -280,6 +280,15 @@ def share(name: str, value: float) -> float:
     return float(value)
 
 
+def counted(count: int, thing: str) -> str:
+    """Return so many of a thing.
+
+    >>> counted(1, "image"), counted(0, "class")
+    ('1 image', '0 classes')
+    """
+    return f"{count} {thing}{'' if count == 1 else 'es' if thing.endswith('s') else 's'}"
+
+
 def at_least_one(name: str, value: int) -> int:
     """Return a value if it is 1 or more; raises ValueError."""
     if not 1 <= value < float("inf"):

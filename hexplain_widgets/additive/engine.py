@@ -18,6 +18,7 @@ from ..arguments import (
     Stop,
     at_least_one,
     check_finite,
+    counted,
     never,
     not_negative,
     one_of,
@@ -306,8 +307,9 @@ class AdditiveExplainer(BaseEngine[ScoreStatistics]):
         if self._explainers is None:
             return self._called("", "")
         scope = self._explainers.scope
-        explained = f"{scope.output!r} by {len(self.names_)} concepts at {scope.layer.name}"
-        return self._called(explained, f", {self.images_} images")
+        concepts = counted(len(self.names_), "concept")
+        explained = f"{scope.output!r} by {concepts} at {scope.layer.name}"
+        return self._called(explained, f", {counted(self.images_, 'image')}")
 
     @property
     def _row(self) -> str:

@@ -16,6 +16,7 @@ from ..arguments import (
     SlowBar,
     Stop,
     at_least_one,
+    counted,
     never,
     not_negative,
     one_of,
@@ -217,7 +218,9 @@ class Chain(BaseEngine[ConceptStatistics]):
         known = self._statistics
         if known is None:
             return self._called(f"gates={self.gates}", "")
-        return self._called(", ".join((self._root, *known.levels)), f", {known.images} images")
+        return self._called(
+            ", ".join((self._root, *known.levels)), f", {counted(known.images, 'image')}"
+        )
 
     def fit(
         self,

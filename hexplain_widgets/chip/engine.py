@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from ..arguments import SlowBar, Stop, at_least_one, never, positive, settled
+from ..arguments import SlowBar, Stop, at_least_one, counted, never, positive, settled
 from ..data.samples import batches, length_of, prepared_of
 from ..evidence import (
     ChannelImportance,
@@ -37,7 +37,7 @@ from ..evidence.faithfulness import faithfulness
 from ..fitting.engine import BaseEngine
 from ..fitting.passes import until_stopped
 from ..network.classifier import Classifier, PreparedImage
-from ..network.localize import Truth, best_threshold
+from ..network.localize import Truth, best_threshold, heat_region
 from ..network.probed_image import ImageProbe, ProbedImage
 from ..provenance import versions
 from ..solvers.moments import Weighting
@@ -78,10 +78,10 @@ def class_agreement(
     start = time.perf_counter()
     some = islice(_of_the_class(data, target, gaze.classifier, stopped), images)
     drops = []
-    with SlowBar(f"CHIP: {importance.classes[target]} without each channel", images) as counted:
+    with SlowBar(f"CHIP: {importance.classes[target]} without each channel", images) as bar:
         for x in some:
             drops.append(gaze.at(x).drops(layer, target))
-            counted.update()
+            bar.update()
     if not drops:
         raise ValueError(
             f"got data without an image of {importance.classes[target]!r}; expected labelled images"
@@ -126,7 +126,8 @@ def _sheet_images(
 
 
 def _passed_over(others: int) -> list[str]:
-    return [f"{others} images with another label are not shown."] if others else []
+    are = "is" if others == 1 else "are"
+    return [f"{counted(others, 'image')} with another label {are} not shown."] if others else []
 
 
 def _named_most(images: Sequence[PreparedImage], classifier: Classifier) -> int:
@@ -151,7 +152,7 @@ class Chip(BaseEngine[ResponseStatistics]):
     all stages 10 s an image, for a gate runs all that lies behind it. `sparsity` is the penalty as
     a fraction of the smallest that zeroes everything. `sigma` is that of Eq. 7 over the root of the
     layer's number of channels. In a heatmap, each place counts as far as the class holds it against
-    the image's `rivals` strongest other classes; 0 is Eq. 10 as printed, on which boxes rest.
+    the image's `rivals` strongest other classes; 0 is Eq. 10 as printed, the plain sum.
     `score` is what the network's answer is measured by, `weighting` `"loyal"` (Eq. 11) or `"equal"`
     (all images count alike for every class). `intercept` fits a constant beside the weights, which
     Eq. 11 does not have. `memory` bounds the bytes of a layer's matrices.
@@ -212,7 +213,7 @@ class Chip(BaseEngine[ResponseStatistics]):
         super().__init__()
 
     def __repr__(self) -> str:
-        seen = "" if self._statistics is None else f", {self._statistics.images} images"
+        seen = "" if self._statistics is None else f", {counted(self._statistics.images, 'image')}"
         return self._called(f"sparsity={self.sparsity:g}, {self.weighting} {self.score}", seen)
 
     def fit(
@@ -399,12 +400,14 @@ class Chip(BaseEngine[ResponseStatistics]):
         layer: str | None = None,
         *,
         method: str = "CHIP",
+        rivals: int | None = None,
     ) -> Faithfulness:
         """Return how far what channels add to a heatmap agrees with what the class's logit loses.
 
-        Of "CHIP" or "Grad-CAM": the other methods do not sum channels. Raises like `explain`.
+        Of "CHIP" or "Grad-CAM": the other methods do not sum channels. `rivals` are those of the
+        map (default: of this Chip, as in `explain`). Raises like `explain`.
         """
-        return faithfulness_of(method, self._ask(self._look(image), target, layer))
+        return faithfulness_of(method, self._ask(self._look(image), target, layer, rivals))
 
     def agreement(
         self,
@@ -441,11 +444,17 @@ class Chip(BaseEngine[ResponseStatistics]):
             return heat
         return replace(heat, notes=(*heat.notes, *self._notes_on_settings))
 
-    def _ask(self, looked: ProbedImage, target: Class | None, layer: str | None) -> HeatMapRequest:
+    def _ask(
+        self,
+        looked: ProbedImage,
+        target: Class | None,
+        layer: str | None,
+        rivals: int | None = None,
+    ) -> HeatMapRequest:
         index = looked.index_of(None) if target is None else self._importance.index(target)
-        return HeatMapRequest(
-            looked, self._importance, self._importance.layer(layer).name, index, self.rivals
-        )
+        against = self.rivals if rivals is None else _checked_rivals(rivals)
+        name = self._importance.layer(layer).name
+        return HeatMapRequest(looked, self._importance, name, index, against)
 
     def localize(
         self,
@@ -456,16 +465,19 @@ class Chip(BaseEngine[ResponseStatistics]):
         layer: str | None = None,
         truth: Truth | None = None,
         method: str = "CHIP",
+        rivals: int = 0,
     ) -> Localization:
-        """Return the largest connected part of the heatmap above `threshold` times its maximum.
+        """Return the largest connected part of a heatmap above `threshold` times its maximum.
 
-        The default threshold is what `calibrate` found, 0.2 before. `truth` is a box `(x0, y0, x1,
-        y1)` or a mask `(H, W)` in pixels of what the network saw, to measure the IoU with. `method`
-        is one of those of `heatmaps`, in words such as "refined", "guided" or "gradcam", too; their
-        best thresholds differ (`hx.measure_localization` finds each). Raises like `explain`.
+        Of the plain sum, which finds outlines best; with `rivals` (`chip.rivals`) of the map that
+        `explain` draws. The default threshold is what `calibrate` found, 0.2 before. `truth` is a
+        box `(x0, y0, x1, y1)` or a mask `(H, W)` in pixels of what the network saw, to measure the
+        IoU with. `method` is one of those of `heatmaps`, in words such as "refined", "guided" or
+        "gradcam", too; their best thresholds differ (`hx.measure_localization` finds each). Raises
+        like `explain`.
         """
         fraction = float(self.threshold_ if threshold is None else threshold)
-        asked = self._ask(self._look(image), target, layer)
+        asked = self._ask(self._look(image), target, layer, rivals)
         named, provenance = method_of(method), self._provenance()
         return localization_of(named, asked, provenance, threshold=fraction, truth=truth)
 
@@ -476,12 +488,13 @@ class Chip(BaseEngine[ResponseStatistics]):
         *,
         layer: str | None = None,
         method: str = "CHIP",
+        rivals: int = 0,
     ) -> HeatMap:
-        """Return the map that `localize` takes its region from (sec. III-B): one without rivals.
+        """Return the map that `localize` takes its region from (sec. III-B).
 
-        `method` and errors are those of `localize`.
+        `method`, `rivals` and errors are those of `localize`.
         """
-        asked = replace(self._ask(self._look(image), target, layer), rivals=0)
+        asked = self._ask(self._look(image), target, layer, rivals)
         return self._said_of(heatmap_of(method_of(method), asked, self._provenance()))
 
     def calibrate(
@@ -490,20 +503,21 @@ class Chip(BaseEngine[ResponseStatistics]):
         *,
         layer: str | None = None,
         method: str = "CHIP",
+        rivals: int = 0,
     ) -> float:
         """Find the threshold whose regions agree best with known boxes or masks, and keep it.
 
         `examples` are `(image, target, truth)` with the truth in pixels of what the network saw;
-        `method` is that of `localize` whose threshold is looked for.
+        `method` and `rivals` are those of `localize` whose threshold is looked for.
         """
         maps, truths, size = [], [], (1, 1)
-        with SlowBar("CHIP: maps to calibrate with", length_of(examples), "map") as counted:
+        with SlowBar("CHIP: maps to calibrate with", length_of(examples), "map") as bar:
             for image, target, truth in examples:
-                heat = self.saliency(image, target, layer=layer, method=method)
+                heat = self.saliency(image, target, layer=layer, method=method, rivals=rivals)
                 maps.append(heat.values)
                 truths.append(truth)
                 size = heat.image.shape[0], heat.image.shape[1]
-                counted.update()
+                bar.update()
         self.threshold_ = best_threshold(maps, truths, size)
         return self.threshold_
 
@@ -515,27 +529,30 @@ class Chip(BaseEngine[ResponseStatistics]):
         layers: Sequence[str] | None = None,
         methods: Sequence[str] = ("CHIP",),
         localize: bool = False,
+        rivals: int | None = None,
         stopped: Stop | None = None,
     ) -> HeatMapSheet:
         """Return heatmaps of one image: classes, layers and methods side by side (Fig. 3-8).
 
-        Default: the strongest class, all fitted layers. `stopped` is asked before each map; once it
-        says yes, what has been drawn is returned.
+        Default: the strongest class, all fitted layers, the `rivals` of this Chip. `localize` adds
+        the box of each map. `stopped` is asked before each map; once it says yes, what has been
+        drawn is returned.
         """
         looked, provenance = self._look(image), self._provenance()
         chosen = [self._importance.layer(n) for n in layers or [n.name for n in self.layers_]]
         classes = [looked.index_of(None)] if targets is None else self._importance.chosen(targets)
         maps, boxes = [], []
-        ask, names = partial(self._ask, looked), [layer.name for layer in chosen]
+        ask, names = partial(self._ask, looked, rivals=rivals), [layer.name for layer in chosen]
         total = len(methods) * len(classes) * len(chosen)
-        counted = SlowBar("CHIP: heatmaps", total, "map")
-        with self._importance.until(stopped or never), suppress(CancelledError), counted:
+        bar = SlowBar("CHIP: heatmaps", total, "map")
+        with self._importance.until(stopped or never), suppress(CancelledError), bar:
             for method, asked in requests_of(methods, classes, names, ask, stopped):
-                counted.update()
-                maps.append(self._said_of(heatmap_of(method, asked, provenance)))
+                bar.update()
+                one = self._said_of(heatmap_of(method, asked, provenance))
+                maps.append(one)
                 if localize:
-                    at = self.threshold_
-                    boxes.append(localization_of(method, asked, provenance, threshold=at))
+                    size, at = looked.size, self.threshold_
+                    boxes.append(heat_region(one, one.values, size, at, None))
         return HeatMapSheet(
             image=looked.image,
             predictions=looked.predictions(),
@@ -553,27 +570,29 @@ class Chip(BaseEngine[ResponseStatistics]):
         *,
         method: str = "CHIP",
         most: int = 60,
+        rivals: int | None = None,
         progress: bool = True,
         stopped: Stop | None = None,
     ) -> ClassHeatMaps:
         """Return where a class is in each of many images: a map of one layer and method each.
 
         `images` are any data, of which the first `most` are taken; where they have labels, those of
-        the class. Default target: what the network names most of them; default layer: the deepest.
-        An interrupt, or `stopped` saying so, ends it after the maps so far. Raises like `explain`,
-        and ValueError where there is no image.
+        the class. Default target: what the network names most of them; default layer: the deepest;
+        default `rivals`: those of this Chip. An interrupt, or `stopped` saying so, ends it after
+        the maps so far. Raises like `explain`, and ValueError where there is no image.
         """
         asked = None if target is None else self._importance.index(target)
         chosen, notes = _sheet_images(images, self._network, asked, at_least_one("most", most))
         index = _named_most([one for _, one in chosen], self._network) if asked is None else asked
         name, drawn = self._importance.layer(layer).name, []
-        counted = SlowBar("CHIP: heatmaps of images", len(chosen), shown=progress)
-        with self._importance.until(stopped or never), counted:
+        bar = SlowBar("CHIP: heatmaps of images", len(chosen), shown=progress)
+        with self._importance.until(stopped or never), bar:
             for place, image in until_stopped(chosen, stopped, notes):
                 looked = self._look(image)
-                heatmap = heatmap_of(method, self._ask(looked, index, name), self._provenance())
+                request = self._ask(looked, index, name, rivals)
+                heatmap = heatmap_of(method, request, self._provenance())
                 drawn.append((place, heatmap, *looked.ranked_with(index)))
-                counted.update()
+                bar.update()
         places, maps, first, likely = zip(*drawn, strict=True)
         return ClassHeatMaps(
             target=self.classes_[index],

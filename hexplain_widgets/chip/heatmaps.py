@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from ..arguments import Stop, nearest
 from ..evidence import Faithfulness, HeatMap, Localization, Provenance
 from ..evidence.faithfulness import faithfulness
+from ..evidence.heat import CONTESTED
 from ..network.gradients import picture_of_gradient
 from ..network.localize import Truth, heat_region, upsampled
 from ..network.probed_image import ProbedImage, numbers_of
@@ -62,10 +63,24 @@ class HeatMapRequest:
 
         With rivals, each place counts as far as the class holds it against them.
         """
+        return contested(self._maps())
+
+    def adds(self) -> Float[np.ndarray, " k"]:
+        """Return what each channel adds to the heatmap, over all places as they count there."""
+        weights = self.importance.strong(self.layer, self.index)
+        held = shares(self._maps())
+        return weights * (self.image.activations(self.layer) * held).sum((1, 2))
+
+    def against(self) -> tuple[str, ...]:
+        """Return the names of the classes that places are held against, the strongest first."""
+        return tuple(self.importance.classes[i] for i in self._rivals())
+
+    def _maps(self) -> list[Float[np.ndarray, "h w"]]:
+        """The class's own plain sum, then those of its rivals."""
         own = self.image.weighted(self.importance.strong(self.layer, self.index), self.layer)
         rivals = self._rivals()
         others = self.importance.weights(self.layer, rivals) if rivals else ()
-        return contested([own, *(self.image.weighted(w, self.layer) for w in others)])
+        return [own, *(self.image.weighted(w, self.layer) for w in others)]
 
     def _rivals(self) -> list[int]:
         strongest = (p.index for p in self.image.predictions(self.rivals + 1))
@@ -74,10 +89,14 @@ class HeatMapRequest:
 
 def contested(maps: Sequence[Float[np.ndarray, "h w"]]) -> Float[np.ndarray, "h w"]:
     """Return the first map, where positive times its share of all positive maps at that place."""
+    return maps[0] * shares(maps)
+
+
+def shares(maps: Sequence[Float[np.ndarray, "h w"]]) -> Float[np.ndarray, "h w"]:
+    """Return the first map's share of all positive maps at each place, 1 where it is negative."""
     own = maps[0]
     whole = sum((np.maximum(m, 0) for m in maps[1:]), np.maximum(own, 0))
-    share = np.divide(own, whole, out=np.ones_like(own), where=own > 0)
-    return own * share
+    return np.divide(own, whole, out=np.ones_like(own), where=own > 0)
 
 
 Draw = Callable[[HeatMapRequest], HeatMapDraft]
@@ -214,13 +233,8 @@ def heatmap_of(method: str, request: HeatMapRequest, provenance: Provenance) -> 
         index=request.index,
         picture=draft.picture,
         notes=(*request.image.notes, *draft.notes),
+        rivals=request.against() if method in CONTESTED else (),
     )
-
-
-def _by_chip(request: HeatMapRequest) -> Float[np.ndarray, " k"]:
-    """Return what each channel adds to the class's heatmap, over all places (CHIP, Eq. 10)."""
-    weights = request.importance.strong(request.layer, request.index)
-    return weights * request.image.activations(request.layer).sum((1, 2))
 
 
 def _by_grad_cam(request: HeatMapRequest) -> Float[np.ndarray, " k"]:
@@ -230,7 +244,7 @@ def _by_grad_cam(request: HeatMapRequest) -> Float[np.ndarray, " k"]:
 
 
 SUMS: dict[str, Callable[[HeatMapRequest], Float[np.ndarray, " k"]]] = {
-    "CHIP": _by_chip,
+    "CHIP": HeatMapRequest.adds,
     "Grad-CAM": _by_grad_cam,
 }
 
@@ -274,9 +288,9 @@ def localization_of(
     threshold: float,
     truth: Truth | None = None,
 ) -> Localization:
-    """Return the region a method's heatmap without rivals points at, with its IoU if it is known.
+    """Return the region a method's heatmap points at, with its IoU if it is known.
 
     The region is at the image's size.
     """
-    heat = heatmap_of(method, replace(request, rivals=0), provenance)
+    heat = heatmap_of(method, request, provenance)
     return heat_region(heat, heat.values, request.image.size, threshold, truth)

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..arguments import SlowBar, Stop, at_least_one, check_finite, never
+from ..arguments import SlowBar, Stop, at_least_one, check_finite, counted, never
 from ..data.samples import batches, length_of
 from ..decomposition.decisions import estimated
 from ..evidence import (
@@ -605,6 +605,6 @@ class _Rows:
             layer=layer,
             norm=attacked.norm,
             withstood=self._withstood,
-            provenance=_provenance(classifier, attacked, top, f"{len(self)} images"),
+            provenance=_provenance(classifier, attacked, top, counted(len(self), "image")),
             notes=(*stopped, *_clip_notes(peaks, self._first.bound)),
         )

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import nn
 
-from ..arguments import SlowBar, Stop, at_least_one
+from ..arguments import SlowBar, Stop, at_least_one, counted
 from ..data.samples import Batch, Sample, batches, is_shuffled, length_of, picture_of_sample
 from ..evidence import ConfusionSummary, Provenance
 from ..fitting.passes import batch_size, by_halves, until_stopped
@@ -133,8 +133,8 @@ class _ConfusionPass:
         """Return what was counted."""
         if not self.counts:
             raise ValueError(
-                f"got {self.seen} images, none of them with a label; expected at least one; give"
-                " (image, label)"
+                f"got {counted(self.seen, 'image')}, none of them with a label; expected at least"
+                " one; give (image, label)"
             )
         indices = sorted({index for pair in self.counts for index in pair})
         at = {index: place for place, index in enumerate(indices)}

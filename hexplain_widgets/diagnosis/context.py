@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..arguments import SlowBar, Stop, nearest, one_of, plain
+from ..arguments import SlowBar, Stop, counted, nearest, one_of, plain
 from ..data.concept_sets import ConceptSet, LabelledImage, concept_set, label_maps
 from ..data.label_maps import Framing, nearest_label, shares, shifted_masks
 from ..data.samples import Batch, Sample, batches, length_of
@@ -346,7 +346,7 @@ class _DecisionPass:
         return None
 
     def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:
-        omissions = (f"{n} images left out: {why}." for why, n in self.left_out.items())
+        omissions = (f"{counted(n, 'image')} left out: {why}." for why, n in self.left_out.items())
         said = dict.fromkeys((*self.classifier.notes, *self._said))
         counted = self._counting()
         return (*said, counted, *self.labels.notes(), *self._picture_notes(), *omissions, *notes)

@@ -109,7 +109,8 @@ class ContextSummary(Evidence):
                 f" {self.chance_shares[c, i]:.0%})"
                 for i in self.context(c, 3)
             )
-            lines.append(f"{name} ({self.images[c]} images): {own}{around}")
+            images = f"{self.images[c]} image{'' if self.images[c] == 1 else 's'}"
+            lines.append(f"{name} ({images}): {own}{around}")
         return "\n".join(lines)
 
 

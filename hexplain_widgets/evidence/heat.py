@@ -13,6 +13,9 @@ from .base import Evidence, Layer, Prediction, Provenance, as_table
 
 T = TypeVar("T")
 
+# Methods whose maps may hold each place against other classes.
+CONTESTED = ("CHIP", "Guided CHIP")
+
 
 @dataclass(frozen=True, eq=False)
 class HeatMap(Evidence):
@@ -22,6 +25,8 @@ class HeatMap(Evidence):
     the pixels. `target` is the name of a class or concept and `index` its number; `method` is the
     method's name, `layer` the layer's, of several joined by " × ". `picture` is the coloured
     picture of a method that has one (guided backpropagation). `image` is what the network saw.
+    `rivals` are the classes that each place was held against, none for a plain sum, and None where
+    an earlier version did not say.
     """
 
     values: Float[np.ndarray, "H W"]
@@ -33,6 +38,15 @@ class HeatMap(Evidence):
     index: int | None = None
     picture: UInt8[np.ndarray, "h w 3"] | None = None
     notes: tuple[str, ...] = ()
+    rivals: tuple[str, ...] | None = None
+
+    @property
+    def against(self) -> int:
+        """How many other classes each place was held against; 0 for a plain sum."""
+        if self.rivals is not None:
+            return len(self.rivals)
+        said = self.provenance.settings.get("rivals", 0)
+        return said if self.method in CONTESTED and isinstance(said, int) else 0
 
     @property
     def positive(self) -> Float[np.ndarray, "H W"]:
@@ -64,7 +78,8 @@ class Localization(Evidence):
     `mask` is at the image's resolution: the largest connected part above `threshold` times the
     map's maximum. `box` is `(x0, y0, x1, y1)` in image pixels, the end excluded. `iou` is the
     intersection over union with the truth, where one was given: of the boxes with `truth`, or of
-    the regions where the truth was a mask, `truth_mask`, around which `truth` is the box.
+    the regions where the truth was a mask, `truth_mask`, around which `truth` is the box. `rivals`
+    are the classes that the map's places were held against, none for a plain sum.
     """
 
     mask: Bool[np.ndarray, "H W"]
@@ -78,6 +93,7 @@ class Localization(Evidence):
     notes: tuple[str, ...] = ()
     truth: tuple[int, int, int, int] | None = None
     truth_mask: Bool[np.ndarray, "H W"] | None = None
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

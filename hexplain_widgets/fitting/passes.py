@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm.auto import tqdm
 
-from ..arguments import SlowBar, Stop
+from ..arguments import SlowBar, Stop, counted
 from ..data.samples import Batch, batches, is_shuffled, length_of
 from ..network.classifier import Classifier
 from ..network.probe import Probe
@@ -64,7 +64,7 @@ def until_stopped(items: Iterable[T], stopped: Stop | None, notes: list[str]) ->
         for count, one in enumerate(items, 1):
             yield one
             if stopped is not None and stopped():
-                notes.append(f"Stopped after {count} images.")
+                notes.append(f"Stopped after {counted(count, 'image')}.")
                 return
     except KeyboardInterrupt:
         if not count:

@@ -19,6 +19,7 @@ from ..arguments import (
     Stop,
     at_least_one,
     count_of,
+    counted,
     nearest,
     one_of,
     positive,
@@ -49,7 +50,9 @@ from .associations import Associations, ClassifierSettings, Relatives, linked
 from .regions import Aggregate, Normalization, RegionMaps, RegionSettings, Saliency
 from .statistics import RegionPlan, RegionStatistics
 
-NOWHERE = "The classifier finds the concept nowhere in this image: every place is likelier without."
+NOWHERE = (
+    "The classifier finds the concept nowhere in the image: every place is likelier without it."
+)
 STAGES = "stages"
 # Of the way from a concept map's lowest value to its highest, until calibrated.
 THRESHOLD = 0.5
@@ -195,7 +198,7 @@ class Hint(BaseEngine[RegionStatistics]):
         super().__init__()
 
     def __repr__(self) -> str:
-        seen = "" if self._statistics is None else f", {self._statistics.images} images"
+        seen = "" if self._statistics is None else f", {counted(self._statistics.images, 'image')}"
         return self._called(f"{self.saliency}, {self.shapley}", seen)
 
     def fit(

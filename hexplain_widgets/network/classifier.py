@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor, nn
 
-from ..arguments import is_finite, nearest, one_of, place_of_name
+from ..arguments import counted, is_finite, nearest, one_of, place_of_name
 from ..evidence import Prediction
 from .guest import check_welcome, renewed, running, same_randomness, visiting
 from .images import batch_of, bytes_in_range, read_picture
@@ -373,8 +373,8 @@ class Classifier:
             )
         if x.shape[1] != self.in_channels:
             return ValueError(
-                f"got an image of {x.shape[1]} channels; {name} expects {self.in_channels}; convert"
-                " the image (PIL: image.convert('RGB') or 'L')"
+                f"got an image of {counted(x.shape[1], 'channel')}; {name} expects"
+                f" {self.in_channels}; convert the image (PIL: image.convert('RGB') or 'L')"
             )
         if _SIZES.search(cause):
             return ValueError(

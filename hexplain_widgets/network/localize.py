@@ -190,6 +190,7 @@ def heat_region(
         notes=heat.notes + ((note,) if note else ()),
         truth=_box_of_truth(truth),
         truth_mask=truth if isinstance(truth, np.ndarray) else None,
+        rivals=heat.rivals or (),
     )
 
 

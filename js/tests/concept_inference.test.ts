@@ -233,14 +233,27 @@ describe("links between concepts", () => {
   const frame = frameOf(900, 3, 1);
   const places: Map<string, Spot> = spots(TREE, frame, 100);
   const strands = [
-    { from: "", to: "0", set: 0, part: 0.75, against: false },
-    { from: "", to: "1", set: 0, part: 0.25, against: true },
+    { from: "", to: "0", set: 0, part: 0.75, explained: 1, against: false },
+    { from: "", to: "1", set: 0, part: 0.25, explained: 1, against: true },
   ];
 
   it("are as wide as parts of the weights", () => {
     const drawn = links(strands, places, frame, 100, 1);
     const full = fullWidth(1, frame);
     expect(drawn.map((one) => one.width)).toEqual([0.75 * full, 0.25 * full]);
+  });
+
+  it("together are as wide as their concept is explained", () => {
+    const half = strands.map((one) => ({ ...one, explained: 0.5 }));
+    const full = fullWidth(1, frame);
+    const widths = links(half, places, frame, 100, 1).map((one) => one.width);
+    expect(widths).toEqual([0.375 * full, 0.125 * full]);
+  });
+
+  it("are a hair where all of the weight explains nothing", () => {
+    const alone = [{ ...strands[0], part: 1, explained: 0 } as never];
+    const [hair] = links(alone, places, frame, 100, 1);
+    expect(hair?.width).toBeLessThan(2);
   });
 
   it("leave side by side without a gap", () => {
@@ -319,7 +332,7 @@ describe("inferences from the kernel", () => {
   it("say what speaks against, and what is doubtful", () => {
     const part = car?.parts[0] as never;
     expect(sentences(car as never, inference, part)).toEqual([
-      "Speaks against house: weight −0.1, 100 % of all that does.",
+      "Speaks against house: weight −0.1, 100 % of all that does. All that was found explains 70 % of house.",
       "Held-out average precision 0.03; a guess would reach 0.02: hardly recognised.",
       "Doubtful: few cells.",
     ]);

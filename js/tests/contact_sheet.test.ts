@@ -18,6 +18,7 @@ const sheet: ContactPayload = {
   index: 2,
   layer: "conv5",
   method: "CHIP",
+  rivals: 9,
   model: "Net",
   places: [0, 4, 5],
   sizes: [

@@ -12,7 +12,14 @@ import {
 } from "../src/layer_heatmaps/heat_grid.ts";
 import { Session, type State } from "../src/layer_heatmaps/session.ts";
 import { type HeatCell, Sheet, type SheetPayload } from "../src/layer_heatmaps/sheet.ts";
-import { cellTitle, facts, methodLabel, spoken } from "../src/layer_heatmaps/words.ts";
+import {
+  cellTitle,
+  contestShort,
+  contestWords,
+  facts,
+  methodLabel,
+  spoken,
+} from "../src/layer_heatmaps/words.ts";
 
 const MARKUP = "<img src=x onerror=alert(1)>";
 
@@ -28,9 +35,10 @@ function payload(): SheetPayload {
     size: [32, 48],
     model: "Small",
     sparsity: 0.01,
+    rivals: 0,
     methods: [
-      { name: "CHIP", whole: false, weighed: true },
-      { name: "Refined CHIP", whole: true, weighed: true },
+      { name: "CHIP", whole: false, weighed: true, contested: true },
+      { name: "Refined CHIP", whole: true, weighed: true, contested: false },
     ],
     predictions: [{ index: 2, name: MARKUP, probability: 0.9, logit: 4.2 }],
     layers: [layer("conv2", 2, 1), layer("conv1", 1, 2)],
@@ -39,11 +47,12 @@ function payload(): SheetPayload {
       { key: 0, name: null },
     ],
     notes: [],
-    errors: [["CHIP", 0, "conv2", "every channel is zero; refit with sparsity=0.02"]],
+    errors: [["CHIP", 0, "conv2", false, "every channel is zero; refit with sparsity=0.02"]],
     maps: {
       method: ["CHIP", "CHIP", "Refined CHIP"],
       target: [2, 2, 2],
       layer: ["conv2", "conv1", ""],
+      contested: [false, false, false],
       of: ["conv2", "conv1", "conv1 × conv2"],
       extent: [
         [1, 1],
@@ -62,6 +71,9 @@ function payload(): SheetPayload {
       high: [3, 1, 7],
       channels: [[3, 8], [1, 8], null],
       boxed: [1, 1, 0],
+      foreign: [0, 0, 0],
+      rivals: [0, 0, 0],
+      against: [[], [], []],
       box: [[4, 2, 20, 30], null, null],
       threshold: [0.35, 0.35, null],
       notes: [["The map is flat."], [], []],
@@ -142,18 +154,20 @@ describe("the sparsity slider", () => {
 describe("a sheet", () => {
   it("has every map in its place, read from one buffer", () => {
     const sheet = read();
-    expect([...(sheet.cell("CHIP", 2, "conv2")?.values.values ?? [])]).toEqual([3]);
-    expect([...(sheet.cell("CHIP", 2, "conv1")?.values.values ?? [])]).toEqual([0, 1, -2, 0]);
+    expect([...(sheet.cell("CHIP", 2, "conv2", false)?.values.values ?? [])]).toEqual([3]);
+    expect([...(sheet.cell("CHIP", 2, "conv1", false)?.values.values ?? [])]).toEqual([
+      0, 1, -2, 0,
+    ]);
   });
 
   it("has the picture of a method that draws its own", () => {
-    expect([...(read().cell("Refined CHIP", 2, "")?.picture ?? [])]).toEqual([7, 8, 9]);
-    expect(read().cell("CHIP", 2, "conv2")?.picture).toBeNull();
+    expect([...(read().cell("Refined CHIP", 2, "", false)?.picture ?? [])]).toEqual([7, 8, 9]);
+    expect(read().cell("CHIP", 2, "conv2", false)?.picture).toBeNull();
   });
 
   it("knows why a map is missing", () => {
-    expect(read().cell("CHIP", 0, "conv2")).toBeNull();
-    expect(read().error("CHIP", 0, "conv2")).toContain("sparsity=0.02");
+    expect(read().cell("CHIP", 0, "conv2", false)).toBeNull();
+    expect(read().error("CHIP", 0, "conv2", false)).toContain("sparsity=0.02");
   });
 
   it("has all layers as columns while it is live, and those with a map when saved", () => {
@@ -186,13 +200,77 @@ describe("a sheet", () => {
   });
 });
 
+/** A sheet with the deepest map of both kinds: held against two classes, and the plain sum. */
+function bothKinds(change: Partial<SheetPayload> = {}): Sheet {
+  const { maps } = payload();
+  const twice = <T>(column: T[]) => [column[0] as T, column[0] as T];
+  const columns = Object.fromEntries(
+    Object.entries(maps).map(([name, column]) => [name, twice(column as unknown[])]),
+  ) as unknown as SheetPayload["maps"];
+  return read({
+    maps: {
+      ...columns,
+      contested: [true, false],
+      rivals: [2, 0],
+      against: [["pool", "house"], []],
+      high: [1, 3],
+    },
+    data: Uint8Array.from([2, 6]),
+    errors: [],
+    rivals: null,
+    ...change,
+  });
+}
+
+describe("maps against other classes, and plain sums", () => {
+  it("stand apart, each with its own values", () => {
+    const sheet = bothKinds();
+    expect([true, false].map((kind) => sheet.cell("CHIP", 2, "conv2", kind)?.high)).toEqual([1, 3]);
+  });
+
+  it("can both be chosen where both are there, or an engine draws them", () => {
+    expect(bothKinds().kinds("CHIP")).toEqual([true, false]);
+    expect(read({ rivals: 9 }).kinds("CHIP")).toEqual([true, false]);
+    expect(read({ rivals: 0 }).kinds("CHIP")).toEqual([false]);
+    expect(read({ rivals: null }).kinds("CHIP")).toEqual([false]);
+    expect(bothKinds().kinds("Refined CHIP")).toEqual([false]);
+  });
+
+  it("say in words what they are, and name the other classes", () => {
+    const sheet = bothKinds();
+    const [held, plain] = [true, false].map((kind) => {
+      const cell = sheet.cell("CHIP", 2, "conv2", kind) as HeatCell;
+      return [facts(sheet, cell)[1], spoken(sheet, [2, "conv2"], cell, null)];
+    }) as [string[], string[]];
+    expect(held[0]).toContain("the image's 2 strongest other classes (pool, house)");
+    expect(held[1]).toContain("CHIP, against 2 other classes, from 0 to 1");
+    expect(plain[0]).toContain("The plain sum");
+    expect([contestWords(1), contestShort(1)].join(" ")).not.toContain("classes");
+  });
+
+  it("have no box that is another map's", () => {
+    const { maps } = bothKinds().payload;
+    const sheet = bothKinds({ maps: { ...maps, box: [null, null], foreign: [1, 0] } });
+    const told = facts(sheet, sheet.cell("CHIP", 2, "conv2", true) as HeatCell).join(" ");
+    expect(told).toContain("that of the plain sum, and is not drawn");
+  });
+
+  it("measure a box of HINT by the map's range, and others by its largest value", () => {
+    const { maps } = payload();
+    const sheet = read({ maps: { ...maps, method: ["HINT", "CHIP", "Refined CHIP"] } });
+    const told = facts(sheet, sheet.cell("HINT", 2, "conv2", false) as HeatCell).join(" ");
+    expect(told).toContain("35 % of the way from the smallest value to the largest");
+  });
+});
+
 describe("words", () => {
-  const cell = (layer: string) => read().cell("CHIP", 2, layer) as HeatCell;
+  const cell = (layer: string) => read().cell("CHIP", 2, layer, false) as HeatCell;
 
   it("tell the layer, the range, the channels, the box and the notes of a map", () => {
     const told = facts(read(), cell("conv2"));
     expect(told[0]).toBe("CHIP · conv2 · 8 × 1 × 1");
     expect(told.slice(1)).toEqual([
+      "The plain sum: a place counts for the class even where it speaks as much for others.",
       "Speaks for the class with up to 3 in a cell.",
       "3 of 8 channels have a weight other than zero at sparsity 0.01.",
       "Box of what reaches 35 % of the largest value: 16 × 28 pixels from (4, 2).",
@@ -207,14 +285,14 @@ describe("words", () => {
   });
 
   it("say of a picture of several layers which they are", () => {
-    const refined = read().cell("Refined CHIP", 2, "") as HeatCell;
+    const refined = read().cell("Refined CHIP", 2, "", false) as HeatCell;
     expect(facts(read(), refined)).toEqual(["Refined CHIP · conv1 × conv2 · 32 × 48"]);
   });
 
   it("name a map by class and stage, in the title and for a screen reader", () => {
     expect(cellTitle(read(), [0, "conv1"])).toBe("house, stage 1");
     expect(spoken(read(), [2, "conv2"], cell("conv2"), null)).toBe(
-      `${MARKUP}, stage 2, CHIP, from 0 to 3, 3 of 8 channels`,
+      `${MARKUP}, stage 2, CHIP, the plain sum, from 0 to 3, 3 of 8 channels`,
     );
   });
 
@@ -291,7 +369,7 @@ describe("asking the kernel", () => {
   });
 
   it("does not ask for what the kernel said it cannot have", () => {
-    const errors = ["conv2", "conv1"].map((layer) => ["CHIP", 0, layer, "zero"]);
+    const errors = ["conv2", "conv1"].map((layer) => ["CHIP", 0, layer, false, "zero"]);
     model.set("sheet", { ...payload(), errors });
     session.wantMaps();
     expect(model.asked()).toHaveLength(0);
@@ -314,6 +392,23 @@ describe("asking the kernel", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(model.asked("maps").map((one) => one.method)).toEqual(["CHIP", "Refined CHIP"]);
     expect(model.sent.filter((one) => one.kind === "cancel")).toHaveLength(1);
+  });
+
+  it("asks for the plain sums once they are chosen, and for no check of the other map", () => {
+    model.set("sheet", { ...payload(), rivals: 2, maps: { ...payload().maps } });
+    session.arrangement.change({ classes: [2] });
+    session.wantMaps();
+    expect(model.asked("maps").map((one) => one.plain)).toEqual([false]);
+    session.arrangement.change({ plain: true });
+    expect(session.contested).toBe(false);
+    expect(session.shown).toHaveLength(2);
+  });
+
+  it("shows the kind that there is where the one wanted is not", () => {
+    session.arrangement.change({ plain: false });
+    expect(session.contested).toBe(false);
+    model.set("sheet", { ...bothKinds().payload });
+    expect(session.contested).toBe(true);
   });
 
   it("refits once the slider rests", async () => {

@@ -8,7 +8,7 @@ import {
   standIns,
 } from "../src/neuron_concept_graph/hierarchy.ts";
 import { between, frameOf } from "../src/neuron_concept_graph/motion.ts";
-import { mapsOf, regionsOf } from "../src/neuron_concept_graph/payload.ts";
+import { mapsOf, notesOf, regionsOf } from "../src/neuron_concept_graph/payload.ts";
 import {
   arranged,
   type Bundle,
@@ -225,5 +225,21 @@ describe("payloads", () => {
     expect([...(first?.bytes ?? [])]).toEqual([4, 5]);
     expect(first?.at).toEqual([0.1, 0.9]);
     expect(regionsOf(payload, 8)).toBeNull();
+  });
+});
+
+describe("what is to be known of maps", () => {
+  const concept = ["dog", "dog", "cat", "dog"];
+  const picture = [0, 1, 0, 2];
+
+  it("is said once where it is so on every image", () => {
+    const notes = [["plain"], ["plain"], [], ["plain"]];
+    expect(notesOf({ concept, picture, notes }, "dog")).toEqual(["plain"]);
+  });
+
+  it("names the images where it is so on some alone", () => {
+    const notes = [[], ["nowhere"], ["nowhere"], ["nowhere"]];
+    expect(notesOf({ concept, picture, notes }, "dog")).toEqual(["Images 2 and 3: nowhere"]);
+    expect(notesOf({ concept, picture, notes }, "cat")).toEqual(["nowhere"]);
   });
 });

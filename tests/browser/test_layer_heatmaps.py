@@ -27,6 +27,7 @@ from tests.browser.preludes import fitted_chip, house
 w = LayerHeatmaps(fitted_chip(), house())
 """
 CELLS = [MADE, "w"]
+HELD = MADE.replace("MadeChip()", "MadeChip(rivals=4)")
 ORDER = "all => all.map(one => one.getAttribute('aria-label'))"
 # whether a canvas has anything but the grey of the pale image and its ground
 COLOURED = """canvas => {
@@ -211,6 +212,56 @@ def test_boxes_are_fetched_and_told_with_their_threshold(maps: Notebook) -> None
     expect(maps.page.locator(".hx-outline")).to_have_count(0)
 
 
+OUTLINE = """mark => ['x', 'y', 'width', 'height'].map(name => Number(mark.getAttribute(name)))"""
+
+
+def said(page: Page) -> tuple[str, list[float], str, str]:
+    """What a view says of the first map: its largest value, its box, the check, what it is."""
+    tile = heat(page, "house, stage 5")
+    return (
+        tile.locator(".hx-heat-caption span").first.inner_text(),
+        tile.locator("rect.hx-outline").evaluate(OUTLINE),
+        page.locator(".hx-faith summary").inner_text(),
+        page.locator(".hx-contest").inner_text(),
+    )
+
+
+def test_the_switch_to_plain_sums_changes_map_box_check_and_words_together(
+    desk: Desk, open_page: Callable[..., OfflinePage], tmp_path: Path
+) -> None:
+    notebook = desk.alone([HELD, "w"], started)
+    page = notebook.page
+    button(page, "Boxes").click()
+    expect(page.locator("rect.hx-outline")).to_have_count(16)
+    expect(page.locator(".hx-faith")).to_contain_text("r = 0.00")
+    held = said(page)
+    assert held[3].startswith("Held against the image's 4 strongest other classes")
+    expect(page.locator(".hx-told")).to_contain_text("(orchard, pasture, ")
+    button(page, "alone").click()
+    heat(page, "pasture, stage 1, CHIP, the plain sum").wait_for()
+    expect(page.locator("rect.hx-outline")).to_have_count(16)
+    expect(page.locator(".hx-faith")).to_contain_text("r = 0.98")
+    plain = said(page)
+    assert all(one != other for one, other in zip(held, plain, strict=True))
+    assert plain[3].startswith("Plain sums")
+    notebook.wait_kernel("w.view['plain']", True)
+    notebook.kernel(f"str(w.export_html({str(tmp_path / 'maps.html')!r}))")
+    notebook.settled()
+    notebook.screenshot("heatmaps_plain", page.locator(".hx-view"))
+    assert notebook.errors == []
+    notebook.save()
+    notebook.reopen()
+    heat(page, "house, stage 5, CHIP, the plain sum").wait_for()
+    assert said(page)[:2] == plain[:2]
+    offline = open_page(tmp_path / "maps.html")
+    heat(offline.page, "house, stage 5, CHIP, the plain sum").wait_for()
+    assert said(offline.page)[:2] == plain[:2]
+    button(offline.page, "against others").click()
+    heat(offline.page, "house, stage 5, CHIP, against 4 other classes").wait_for()
+    assert said(offline.page)[:2] == held[:2]
+    assert offline.errors == []
+
+
 def test_one_scale_for_all_has_its_numbers_under_the_grid(maps: Notebook) -> None:
     legend = maps.page.locator(".hx-legend .hx-ticks")
     expect(legend).to_contain_text("largest of each map")
@@ -256,7 +307,9 @@ def test_a_class_without_a_channel_says_which_sparsity_leaves_some(alone: Notebo
 
 
 def test_maps_have_a_text_alternative_with_class_stage_and_range(maps: Notebook) -> None:
-    spoken = re.compile(r"^house, stage 5, CHIP, from −\S+ to \S+, \d+ of 512 channels$")
+    spoken = re.compile(
+        r"^house, stage 5, CHIP, the plain sum, from −\S+ to \S+, \d+ of 512 channels$"
+    )
     expect(heat(maps.page, "house, stage 5")).to_have_attribute("aria-label", spoken)
     expect(maps.page.locator(".hx-picture canvas")).to_have_attribute("aria-label", spoken)
 

@@ -159,7 +159,7 @@ def test_images_that_are_not_finite_are_an_error() -> None:
 
 
 def test_images_of_other_channels_are_an_error() -> None:
-    with pytest.raises(ValueError, match="got an image of 1 channels; Sequential expects 3"):
+    with pytest.raises(ValueError, match="got an image of 1 channel; Sequential expects 3"):
         fitted([torch.rand(1, 16, 16)])
 
 

@@ -60,7 +60,7 @@ def test_no_more_are_shown_than_asked_for_and_that_is_said(chip) -> None:
 def test_what_is_stopped_keeps_the_maps_so_far(chip) -> None:
     chip.importance()
     found = chip.class_heatmaps([x for x, _ in DATA], 0, progress=False, stopped=lambda: True)
-    assert (len(found.maps), found.notes[-1]) == (1, "Stopped after 1 images.")
+    assert (len(found.maps), found.notes[-1]) == (1, "Stopped after 1 image.")
 
 
 def test_images_of_several_sizes_stand_on_one_sheet(chip) -> None:

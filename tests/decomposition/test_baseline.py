@@ -138,7 +138,7 @@ BAD = {
     "a number": (0.5, TypeError, "got float as data; expected"),
     "no image": ([object()], TypeError, "got object as an image; expected"),
     "too small": ([torch.zeros(3, 1, 1)], ValueError, "got an image of 1 x 1 pixels, whose size"),
-    "another depth": ([torch.zeros(1, 40, 40)], ValueError, "got an image of 1 channels; Seq"),
+    "another depth": ([torch.zeros(1, 40, 40)], ValueError, "got an image of 1 channel; Seq"),
     "an image alone": (torch.zeros(3, 40, 40), ValueError, "expected one preprocessed image"),
 }
 

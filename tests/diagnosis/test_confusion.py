@@ -96,7 +96,7 @@ def test_images_without_a_label_are_passed_over_and_said(colours) -> None:
     found = hx.measure_confusions(colours, [(DATA[1][0], 0), DATA[2][0]], progress=False)
     assert (found.seen, found.unlabelled, found.mistakes) == (2, 1, 1)
     assert "1 of 2 images have no label and count for nothing." in found.notes
-    with pytest.raises(ValueError, match="got 1 images, none of them with a label; expected at"):
+    with pytest.raises(ValueError, match="got 1 image, none of them with a label; expected at"):
         hx.measure_confusions(colours, [DATA[0][0]], progress=False)
 
 

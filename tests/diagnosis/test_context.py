@@ -148,7 +148,7 @@ def test_images_without_labels_at_the_level_are_left_out_and_counted(colours, th
     mixed = Things([things[0], LabelledPicture("bare", things[1].image, {})])
     found = hx.measure_context(colours, mixed, level="object", progress=False)
     assert found.images.sum() == 1
-    assert "1 images left out: not labelled at the level object." in found.notes
+    assert "1 image left out: not labelled at the level object." in found.notes
 
 
 def test_the_order_of_the_images_changes_nothing(colours, things, context) -> None:
@@ -290,7 +290,7 @@ def test_both_end_when_they_are_told_to(colours, things, model, data) -> None:
     one = hx.measure_context(colours, things, level="object", progress=False, stopped=lambda: True)
     two = hx.discriminative_degrees(model, data, progress=False, stopped=lambda: True)
     assert one.images.sum() == two.images.sum() == 1
-    assert one.notes[-1] == two.notes[-1] == "Stopped after 1 images."
+    assert one.notes[-1] == two.notes[-1] == "Stopped after 1 image."
 
 
 def test_an_interrupt_keeps_the_images_that_were_finished(model, data) -> None:

@@ -259,7 +259,7 @@ def test_it_ends_when_it_is_told_to_and_keeps_what_it_has(model: nn.Module) -> N
     data = [image(48, seed)[0] for seed in range(3)]
     found = hx.measure_faithfulness(model, data, progress=False, stopped=lambda: True)
     assert found.images == 1
-    assert "Stopped after 1 images." in found.notes
+    assert "Stopped after 1 image." in found.notes
 
 
 def test_an_interrupt_keeps_the_images_that_were_finished(model: nn.Module) -> None:

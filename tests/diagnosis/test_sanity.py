@@ -222,7 +222,7 @@ def test_it_ends_when_it_is_told_to_and_is_saved_and_opened(tmp_path) -> None:
     found = hx.measure_randomisation(
         plain(), data, methods=("gradient",), progress=False, stopped=lambda: True
     )
-    assert (found.images, found.notes[-1]) == (1, "Stopped after 1 images.")
+    assert (found.images, found.notes[-1]) == (1, "Stopped after 1 image.")
     assert load(save(found, tmp_path / "r.hx")) == found
 
 

@@ -126,7 +126,7 @@ def test_a_random_transform_leaves_the_random_state_alone() -> None:
         (torch.zeros(8, 8), ValueError, r"got a tensor of shape \(8, 8\)"),
         (torch.zeros(3, 8, 8, dtype=torch.uint8), ValueError, "taken as already preprocessed"),
         (torch.full((3, 8, 8), torch.inf), ValueError, "NaN or infinite values; expected finite"),
-        (torch.zeros(1, 8, 8), ValueError, "got an image of 1 channels; Sequential expects 3"),
+        (torch.zeros(1, 8, 8), ValueError, "got an image of 1 channel; Sequential expects 3"),
     ],
 )
 def test_what_is_no_image_is_turned_away(classifier, wrong, error, text) -> None:

@@ -60,3 +60,16 @@ def m_of_eq_15(w: np.ndarray, q: np.ndarray, lam: float, rho: float) -> np.ndarr
 def q_of_eq_16(q: np.ndarray, w: np.ndarray, m: np.ndarray) -> np.ndarray:
     """Eq. 16."""
     return q - (w - m)
+
+
+def share_held(own: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+    """A class's share of what speaks for any of the classes, place by place; 1 where nothing does.
+
+    Not in the paper: the plain sum of Eq. 10 takes every place whole.
+    """
+    shares = np.ones(own.shape)
+    for place in np.ndindex(own.shape):
+        if own[place] > 0:
+            rest = sum(max(0.0, float(other[place])) for other in others)
+            shares[place] = own[place] / (own[place] + rest)
+    return shares

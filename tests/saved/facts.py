@@ -14,11 +14,13 @@ import hexplain_widgets as hx
 # fields that evidence has had since these files were written
 PORTRAIT = ("unclipped", "tied", "ranking")
 ADDED = {
+    "ExplainerQuality": ("sizes",),
+    "HeatMap": ("rivals",),
     "Layer": ("layout",),
     "ContextSummary": ("named", "namings"),
     **dict.fromkeys(("Node", "InferredConcept"), ("agreement_rest",)),
     "InferenceComparison": ("agreement_rests", "weights"),
-    "Localization": ("truth", "truth_mask"),
+    "Localization": ("truth", "truth_mask", "rivals"),
     "NeuronConcepts": ("agreement_rests",),
     **dict.fromkeys(("ChannelPortrait", "FilterPortrait", "NeuronPortrait"), PORTRAIT),
 }

@@ -50,21 +50,27 @@ class Constant(nn.Module):
 class MadeChip:
     """Answers as a fitted engine does; `asked` lists what heatmaps were asked for.
 
-    The last class has no channel left above a sparsity of 0.1.
+    The last class has no channel left above a sparsity of 0.1. With `rivals`, maps are held against
+    so many other classes, which shifts them and halves them.
     """
 
-    def __init__(self, sparsity: float = 0.01, layers=LAYERS, model: bool = True) -> None:
+    def __init__(
+        self, sparsity: float = 0.01, layers=LAYERS, model: bool = True, rivals: int = 0
+    ) -> None:
         self.sparsity, self.layers_, self.classes_ = sparsity, layers, NAMES
+        self.rivals = rivals
         self.classifier_ = hx.Classifier(Constant(), classes=NAMES) if model else None
         self.asked: list[tuple] = []
         self.checked: list[tuple] = []
 
-    def faithfulness(self, image, target=None, layer=None, *, method):
+    def faithfulness(self, image, target=None, layer=None, *, method, rivals=None):
         self.checked.append((method, target, layer))
-        return faithfulness(np.array([1.0, 2, 4]), np.array([1.0, 2, 3]), seconds=0.25)
+        held = self.rivals if rivals is None else rivals
+        last = 1.0 if held and method == "CHIP" else 4.0
+        return faithfulness(np.array([1.0, 2, last]), np.array([1.0, 2, 3]), seconds=0.25)
 
     def refit(self, *, sparsity: float) -> MadeChip:
-        other = MadeChip(sparsity, self.layers_)
+        other = MadeChip(sparsity, self.layers_, rivals=self.rivals)
         other.asked, other.checked = self.asked, self.checked
         return other
 
@@ -84,14 +90,16 @@ class MadeChip:
         return np.sign(full) * np.maximum(np.abs(full) - cut, 0)
 
     def heatmaps(
-        self, image, targets=None, *, layers=None, methods=("CHIP",), localize=False, stopped=None
-    ) -> HeatMapSheet:
+        self, image, targets=None, *, layers=None, methods=("CHIP",), localize=False, rivals=None,
+        stopped=None,
+    ) -> HeatMapSheet:  # fmt: skip
         names = layers or [layer.name for layer in self.layers_]
         self.asked.append((tuple(methods), tuple(targets), tuple(names), localize))
         maps, boxes = [], []
         for method in methods:
             for target in targets:
-                for heatmap in self.row(method, target, names):
+                for plain in self.row(method, target, names):
+                    heatmap = held_against(plain, self.rivals if rivals is None else rivals)
                     if stopped is not None and stopped():
                         break
                     maps.append(heatmap)
@@ -136,6 +144,17 @@ def made_map(target: int, layer: str, method: str = "CHIP", sparsity: float = 0.
     )  # fmt: skip
 
 
+def held_against(plain: HeatMap, rivals: int) -> HeatMap:
+    """The map held against so many other classes: shifted by a quarter, and half as high."""
+    if plain.method not in ("CHIP", "Guided CHIP"):
+        return plain
+    if not rivals:
+        return replace(plain, rivals=())
+    others = tuple(name for name in NAMES if name != plain.target)[:rivals]
+    moved = np.roll(plain.values, plain.values.shape[1] // 4, axis=1) / 2
+    return replace(plain, values=moved, rivals=others)
+
+
 def refined(target: int, sparsity: float) -> HeatMap:
     deep = made_map(target, LAYERS[0].name, "CHIP", sparsity)
     shallow = made_map(target, LAYERS[-1].name, "CHIP", sparsity)
@@ -158,8 +177,9 @@ def box_of(heatmap: HeatMap, threshold: float = 0.35) -> Localization:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
     return Localization(
-        mask, box, threshold, heatmap.target, heatmap.layer, heatmap.image, heatmap.provenance
-    )
+        mask, box, threshold, heatmap.target, heatmap.layer, heatmap.image, heatmap.provenance,
+        rivals=heatmap.rivals or (),
+    )  # fmt: skip
 
 
 def provenance(method: str, sparsity: float) -> Provenance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,9 +17,12 @@ import hexplain_widgets as hx
 from hexplain_widgets.pictures.colours import paler
 from hexplain_widgets.widgets.concept_inference.merging import (
     concept_colours,
+    explained_of,
     first_open,
+    link_of,
     merged,
     part_of,
+    placed_words,
 )
 from hexplain_widgets.widgets.concept_inference.sunburst_picture import REST, draw_sunbursts, slices
 from hexplain_widgets.widgets.concept_inference.tree_picture import draw_tree
@@ -422,3 +426,38 @@ def test_a_picture_of_too_much_is_refused_with_advice() -> None:
     ))  # fmt: skip
     with pytest.raises(ValueError, match="expected at most 60 on one picture; fold some"):
         draw_tree([replace(evidence[0], root=wide)], ["pool"], [""])
+
+
+# what is said of links, and of how concepts were chosen
+
+
+def test_links_together_are_as_wide_as_their_concept_is_explained() -> None:
+    root = replace(made_inference().root, unexplained=0.75)
+    links = [link_of(child, root) for child in root.children]
+    assert sum(links) == pytest.approx(0.25)
+    assert links == pytest.approx([0.25 * part_of(child, root) for child in root.children])
+
+
+def test_a_link_of_all_the_weight_is_nothing_where_nothing_is_explained() -> None:
+    child = made_inference().root.children[0]
+    alone = replace(made_inference().root, unexplained=1.0, children=(child,))
+    assert (part_of(child, alone), link_of(child, alone)) == (1.0, 0.0)
+    unknown = replace(alone, unexplained=None)
+    assert (explained_of(unknown), link_of(child, unknown)) == (None, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [(1.5, r"Below the level object.*place=1\.5"), (0.0, "Eq. 19 as printed"), (None, "^$")],
+)
+def test_a_view_says_whether_concepts_were_chosen_by_their_places(
+    place: float | None, words: str
+) -> None:
+    one = made_inference()
+    settings = {} if place is None else {"place": place}
+    one = replace(one, provenance=replace(one.provenance, settings=settings))
+    assert re.search(words, placed_words(one))
+    for kind in (ConceptTree, ConceptSunburst):
+        view = kind.from_evidence(one)
+        assert view.inference["sets"][0]["placed"] == placed_words(one)
+        view.close()

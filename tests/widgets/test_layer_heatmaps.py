@@ -25,6 +25,7 @@ from tests.widgets.made_heatmaps import (
     METHODS,
     MadeChip,
     box_of,
+    held_against,
     made_map,
     made_sheet,
     refined,
@@ -76,7 +77,7 @@ def test_at_once_there_is_the_map_of_the_strongest_class_in_the_deepest_layer(
 
 def test_the_strongest_three_classes_are_to_be_shown(view: LayerHeatmaps) -> None:
     assert view.view == {"method": "CHIP", "classes": [HOUSE, ORCHARD, PASTURE]}
-    assert repr(view) == "LayerHeatmaps('house, orchard, pasture', 5 layers, 1 maps)"
+    assert repr(view) == "LayerHeatmaps('house, orchard, pasture', 5 layers, 1 map)"
 
 
 def test_classes_layers_methods_and_sparsity_can_be_given(chip: MadeChip) -> None:
@@ -201,7 +202,7 @@ def test_a_class_without_a_channel_says_which_sparsity_leaves_some_and_hides_no_
 ) -> None:
     browser.ask("refit", **asked(classes=[HARBOR, HOUSE], sparsity=0.3))
     assert {target for _, target, _ in spots(view)} == {HOUSE}
-    reasons = {(target, text) for _, target, _, text in view.sheet["errors"]}
+    reasons = {(target, text) for _, target, _, _, text in view.sheet["errors"]}
     assert {target for target, _ in reasons} == {HARBOR}
     assert all("refit with sparsity=0.08" in text for _, text in reasons)
 
@@ -225,7 +226,7 @@ def test_a_map_is_checked_against_ablation_and_the_check_is_kept(
     answer = browser.ask("check", method="CHIP", target=HOUSE, layer=SHALLOW)
     assert chip.checked == [("CHIP", HOUSE, SHALLOW)]
     assert (answer["count"], answer["parts"], answer["seconds"]) == (3, "channels", 0.25)
-    assert view.checks[f'["CHIP",{HOUSE},"{SHALLOW}"]']["r"] == answer["r"]
+    assert view.checks[f'["CHIP",{HOUSE},"{SHALLOW}",false]']["r"] == answer["r"]
 
 
 def test_checks_go_with_the_sparsity_that_they_were_made_at(
@@ -247,6 +248,7 @@ def test_a_class_is_found_by_name(browser: Answers) -> None:
         ("maps", asked(method="LIME"), "expected one of CHIP, Refined CHIP"),
         ("maps", asked(method=["CHIP"]), "expected one of CHIP, Refined CHIP"),
         ("maps", asked(boxes="yes"), "and true or false"),
+        ("maps", asked(plain=1), "and true or false"),
         ("maps", asked(classes=[]), "expected 1 to 24 indices below 5"),
         ("maps", asked(classes=[9]), "expected 1 to 24 indices below 5"),
         ("maps", asked(classes=[True]), "expected 1 to 24 indices below 5"),
@@ -297,7 +299,7 @@ def test_the_maps_of_a_live_view_come_back_as_evidence(
 ) -> None:
     for target in (HOUSE, ORCHARD, PASTURE):
         browser.ask("maps", **asked(classes=[target]))
-    assert view.evidence.maps == made_sheet().maps
+    assert view.evidence.maps == tuple(held_against(one, 0) for one in made_sheet().maps)
     assert [p.name for p in view.evidence.predictions] == list(NAMES)
 
 
@@ -369,12 +371,12 @@ def test_the_state_survives_the_way_to_the_browser_and_into_a_file(saved: LayerH
 def test_an_arrangement_is_kept_and_nonsense_in_it_is_not() -> None:
     good = {
         "method": "CHIP", "classes": [3, "sky"], "scale": "layer", "opacity": 0.5, "boxes": True,
-        "signed": False, "selected": [3, DEEP], "pinned": True,
+        "signed": False, "selected": [3, DEEP], "pinned": True, "plain": True,
     }  # fmt: skip
     assert cleaned(good) == good
     bad = {
         "method": 3, "classes": [True], "scale": "none", "opacity": 2, "boxes": 1, "signed": "no",
-        "selected": [3], "pinned": None, "more": 1,
+        "selected": [3], "pinned": None, "more": 1, "plain": "no",
     }  # fmt: skip
     assert cleaned(bad) == {}
     assert cleaned("text") == {}
@@ -391,7 +393,7 @@ def test_a_page_has_every_map_of_what_is_shown(view: LayerHeatmaps) -> None:
 def test_a_page_keeps_the_reasons_why_maps_are_missing() -> None:
     view = LayerHeatmaps(MadeChip(sparsity=0.5), scene(224), targets=[HOUSE, HARBOR])
     twin = view.snapshot()
-    assert {target for _, target, _, _ in twin.sheet["errors"]} == {HARBOR}
+    assert {target for _, target, _, _, _ in twin.sheet["errors"]} == {HARBOR}
     assert twin.title == "Where is house, harbor?"
     twin.close()
 
@@ -446,4 +448,111 @@ def test_saved_evidence_opens_again(tmp_path: Path) -> None:
 
 def test_a_refined_map_is_known_by_both_its_layers() -> None:
     view = LayerHeatmaps.from_evidence(refined(HOUSE, 0.01))
-    assert view.sheet["methods"] == [{"name": "Refined CHIP", "whole": True, "weighed": True}]
+    assert view.sheet["methods"] == [
+        {"name": "Refined CHIP", "whole": True, "weighed": True, "contested": False}
+    ]
+
+
+# one map, one box, one check
+
+
+@pytest.fixture
+def contested() -> Iterator[LayerHeatmaps]:
+    made = LayerHeatmaps(MadeChip(rivals=4), scene(224))
+    yield made
+    made.close()
+
+
+def fact(view: LayerHeatmaps, name: str, kind: bool, layer: str = DEEP) -> Any:
+    columns = view.sheet["maps"]
+    places = zip(columns["layer"], columns["contested"], columns[name], strict=True)
+    return next(value for where, held, value in places if (where, held) == (layer, kind))
+
+
+def test_maps_are_held_against_other_classes_at_first_and_say_which(
+    contested: LayerHeatmaps,
+) -> None:
+    assert contested.sheet["maps"]["contested"] == [True]
+    assert contested.sheet["maps"]["rivals"] == [4]
+    assert contested.sheet["maps"]["against"] == [list(NAMES[1:])]
+
+
+def test_the_plain_sums_stand_beside_them_each_with_its_own_box_and_height(
+    contested: LayerHeatmaps,
+) -> None:
+    browser = Answers(contested)
+    for plain in (False, True):
+        browser.ask("maps", **asked(boxes=True, plain=plain))
+    plain_map = made_map(HOUSE, DEEP)
+    for kind, one in ((False, plain_map), (True, held_against(plain_map, 4))):
+        assert fact(contested, "box", kind) == list(box_of(one).box)
+        assert fact(contested, "high", kind) == pytest.approx(one.values.max(), rel=1e-5)
+        assert fact(contested, "foreign", kind) == 0
+    assert fact(contested, "box", False) != fact(contested, "box", True)
+
+
+def test_a_check_is_of_the_map_that_is_looked_at(contested: LayerHeatmaps) -> None:
+    browser = Answers(contested)
+    spot = {"method": "CHIP", "target": HOUSE, "layer": DEEP}
+    held = browser.ask("check", **spot)
+    plain = browser.ask("check", **spot, plain=True)
+    assert held["r"] == 0.0
+    assert plain["r"] > 0.9
+    keys = [f'["CHIP",0,"{DEEP}",{kind}]' for kind in ("true", "false")]
+    assert [contested.checks[key]["r"] for key in keys] == [held["r"], plain["r"]]
+
+
+def test_a_page_and_a_picture_show_the_kind_that_is_on_the_screen(
+    contested: LayerHeatmaps, tmp_path: Path
+) -> None:
+    contested.view = {**contested.view, "plain": True, "boxes": True}
+    twin = contested.snapshot()
+    assert twin.view["plain"]
+    columns = twin.sheet["maps"]
+    kinds = zip(columns["contested"], columns["boxed"], strict=True)
+    assert {held for held, boxed in kinds if boxed} == {False}
+    pictures = {}
+    for plain in (False, True):
+        contested.view = {**contested.view, "plain": plain}
+        pictures[plain] = contested.export_png(tmp_path / f"{plain}.png").read_bytes()
+    assert pictures[False] != pictures[True]
+
+
+def test_both_kinds_come_back_from_a_file_with_their_boxes(
+    contested: LayerHeatmaps, tmp_path: Path
+) -> None:
+    browser = Answers(contested)
+    for plain in (False, True):
+        browser.ask("maps", **asked(boxes=True, plain=plain))
+    again = hx.load(hx.save(contested.evidence, tmp_path / "maps.hx"))
+    view = LayerHeatmaps.from_evidence(again)
+    assert view.evidence == contested.evidence
+    for name in ("box", "contested", "rivals", "foreign"):
+        assert view.sheet["maps"][name] == contested.sheet["maps"][name]
+    assert view.sheet["rivals"] is None
+
+
+def test_a_box_of_the_plain_sum_is_not_drawn_over_a_map_that_is_none() -> None:
+    plain = made_map(HOUSE, DEEP)
+    earlier = replace(
+        made_sheet(classes=0),
+        maps=(held_against(plain, 4),),
+        localizations=(box_of(replace(plain, rivals=None)),),
+    )
+    view = LayerHeatmaps.from_evidence(earlier)
+    assert (view.sheet["maps"]["box"], view.sheet["maps"]["foreign"]) == ([None], [1])
+    assert view.evidence == earlier
+
+
+def test_a_map_of_an_earlier_version_is_known_by_its_settings() -> None:
+    plain = made_map(HOUSE, DEEP)
+    settings = {**plain.provenance.settings, "rivals": 9}
+    saved = replace(plain, provenance=replace(plain.provenance, settings=settings))
+    assert (saved.rivals, saved.against) == (None, 9)
+    assert replace(saved, method="Grad-CAM").against == 0
+    assert LayerHeatmaps.from_evidence(saved).sheet["maps"]["rivals"] == [9]
+
+
+def test_a_chip_without_rivals_has_plain_sums_alone(view: LayerHeatmaps, browser: Answers) -> None:
+    browser.ask("maps", **asked(plain=False))
+    assert set(view.sheet["maps"]["contested"]) == {False}

@@ -54,15 +54,6 @@ def heading_of(title: str, facts: str, verdict: str, notes: Sequence[str] = ()) 
     return f"<h2>{title} <small>{facts}</small></h2><p role='status'>{verdict}</p>{said}"
 
 
-def counted(count: int, one: str) -> str:
-    """Return a number of things in words.
-
-    >>> counted(1, "image"), counted(3, "image")
-    ('one image', '3 images')
-    """
-    return f"one {one}" if count == 1 else f"{count} {one}s"
-
-
 def listed(names: Sequence[str]) -> str:
     """Return names in a row, as text.
 

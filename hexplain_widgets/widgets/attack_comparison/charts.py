@@ -10,6 +10,7 @@ import ipywidgets
 import numpy as np
 from jaxtyping import Float
 
+from ...arguments import counted
 from ...evidence import AttackedDecision, AttackedSet
 from ...pictures.charts import ticks_around
 from .._shared.composite import Composite
@@ -60,7 +61,7 @@ class PeakCharts(Composite, ipywidgets.VBox):
         heads = [f"Channels for the class named {when}" for when in ("before", "after")]
         ranks = [[ordinal(i) for i in range(count)]] * 2
         self._legend.value = _legend(
-            f"Mean peak responses of the top {count} channels at {evidence.layer.name},"
+            f"Mean peak responses of the top {counted(count, 'channel')} at {evidence.layer.name},"
             " with standard errors"
         )
         self._fill(heads, ranks, evidence.means, evidence.errors, ("class before", "class after"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import ipywidgets
 
+from ...arguments import counted
 from ...data.samples import length_of
 from ...diagnosis.attacks import TOP, Attack, Norm, attack_of
 from ...evidence import AttackedDecision, AttackedSet, Decomposition
@@ -179,16 +180,17 @@ class AttackComparison(Exportable, Composite, ipywidgets.VBox):
     def title(self) -> str:
         """What a page with this view is called."""
         if self._one is None:
-            return f"{self._over_set().images} images before and after an attack"
+            return f"{counted(self._over_set().images, 'image')} before and after an attack"
         return f"{self._one.before.target.name} before and after an attack"
 
     def __repr__(self) -> str:
         if self._one is None:
             several = self._over_set()
-            return f"AttackComparison({several.images} images, {len(several.peaks)} came through)"
+            images = counted(several.images, "image")
+            return f"AttackComparison({images}, {len(several.peaks)} came through)"
         named = " -> ".join(repr(name) for name in self._one.classes)
         held = "" if len(self._one.classes) > 1 else ", did not come through"
-        over = f", {self._several.images} images" if self._several else ""
+        over = f", {counted(self._several.images, 'image')}" if self._several else ""
         return f"AttackComparison({named}{held}{over})"
 
     def attack(

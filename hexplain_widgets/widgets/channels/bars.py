@@ -12,7 +12,7 @@ import ipywidgets
 import numpy as np
 from jaxtyping import Float, Int
 
-from ...arguments import matching, nearest, place_of_name
+from ...arguments import counted, matching, nearest, place_of_name
 from ...evidence import ChannelImportance
 from ...pictures.charts import ticks_around
 from ...pictures.page import ACCENT, number
@@ -140,7 +140,8 @@ class ChannelBars(ChannelChoice, Exportable, Composite, ipywidgets.VBox):
         return self._class.label
 
     def __repr__(self) -> str:
-        return f"ChannelBars({self.target!r}, {len(self._shown)} channels, layer {self.layer!r})"
+        channels = counted(len(self._shown), "channel")
+        return f"ChannelBars({self.target!r}, {channels}, layer {self.layer!r})"
 
     @property
     def title(self) -> str:

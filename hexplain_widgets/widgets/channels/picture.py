@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
+from ...arguments import counted
 from ...evidence import ChannelImportance, ChannelOverlap
 from ...pictures.colours import ramp
 from ...pictures.page import (
@@ -54,12 +55,12 @@ def draw_matrix(evidence: ChannelImportance, *, scaled: bool = True) -> Image.Im
     tall = side * len(rows) if len(rows) <= MOST_LABELS else 1000.0
     pen = page_of(HEAD + tall + 120)
     what = "weight times mean activation" if scaled else "weight"
-    _title(pen, f"Channel importance at {evidence.layer}", f"{what}, {len(rows)} classes")
+    _title(pen, f"Channel importance at {evidence.layer}", f"{what}, {counted(len(rows), 'class')}")
     largest = float(np.abs(values).max(initial=0)) or 1.0
     _cells(pen, values[rows][:, columns] / largest, tall)
     if len(rows) <= MOST_LABELS:
         _row_labels(pen, evidence, rows, side)
-    words = f"{len(columns)} channels, by the class they matter most for"
+    words = f"{counted(len(columns), 'channel')}, by the class they matter most for"
     pen.text((LEFT, HEAD + tall + 40), words, 24, SOFT)
     _scale(pen, HEAD + tall + 20, largest)
     return finished(pen)

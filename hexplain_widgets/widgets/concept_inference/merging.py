@@ -107,6 +107,39 @@ def part_of(concept: InferredConcept, parent: InferredConcept | None) -> float:
     return abs(concept.weight) / whole if whole else 1.0
 
 
+def explained_of(parent: InferredConcept | None) -> float | None:
+    """Return how much of a concept the next level explains, 0 to 1; None where it is not known."""
+    if parent is None or parent.unexplained is None:
+        return None
+    return min(1.0, max(0.0, 1.0 - parent.unexplained))
+
+
+def link_of(concept: InferredConcept, parent: InferredConcept | None) -> float:
+    """Return how wide a link is, 0 to 1: together a concept's links are as wide as it is explained.
+
+    Each has its part of the absolute weights.
+    """
+    explained = explained_of(parent)
+    return part_of(concept, parent) * (1.0 if explained is None else explained)
+
+
+def placed_words(inference: ConceptInference) -> str:
+    """Return in a sentence whether concepts were chosen by their places too (`Chain(place=)`).
+
+    Empty where the evidence does not say it.
+    """
+    place = inference.provenance.settings.get("place")
+    if not isinstance(place, int | float):
+        return ""
+    if place == 0:
+        return "Concepts were chosen by Eq. 19 as printed: by direction, wherever they lie."
+    first = inference.levels[min(1, len(inference.levels) - 1)]
+    return (
+        f"Below the level {first}, concepts were chosen by where they lie, too (place={place:g}):"
+        " no weight there is negative."
+    )
+
+
 def _merged(by_set: BySet, depth: int) -> MergedConcept:
     named = [_by_name(one) for one in by_set]
     places = dict.fromkeys(place for children in named for place in children)

@@ -20,7 +20,15 @@ from .._shared.payload import (
     six_digits,
     six_digits_or_none,
 )
-from .merging import ConceptPath, MergedConcept, concept_colours, first_open, merged, part_of
+from .merging import (
+    ConceptPath,
+    MergedConcept,
+    concept_colours,
+    first_open,
+    merged,
+    part_of,
+    placed_words,
+)
 
 MOST_THUMBNAILS = 24
 
@@ -110,6 +118,7 @@ def _set(one: ConceptInference, place: int, count: int) -> dict[str, Any]:
         "images": len(one.images) if of_a_class(one) else 0,
         "notes": list(one.notes),
         "pale": pale_words(one),
+        "placed": placed_words(one),
         "model": one.provenance.model,
     }
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+from ...arguments import counted
 from ...evidence import ConceptInference, InferredConcept
 from ...pictures.colours import is_light, paler
 from ...pictures.page import FINER, INK, SOFT, WIDTH, finished, number, page_of, percent, short
@@ -217,7 +218,7 @@ class _SunburstPicture:
         name = self.names[place] or evidence.target.name
         self.pen.text((x, y), short(name, 36), 28, INK, "ms")
         images = len(evidence.images)
-        facts = f"{images} images" if images else percent(evidence.target.probability)
+        facts = counted(images, "image") if images else percent(evidence.target.probability)
         self.pen.text((x, y + 30), f"{short(evidence.target.name, 30)}, {facts}", 22, SOFT, "ms")
         concept = self.centre.by_set[place]
         if concept is not None and concept.unexplained is not None:

@@ -28,7 +28,15 @@ from ...pictures.page import (
 from ...pictures.trees import check_room, rows
 from .._shared.agreement import WORDS
 from .._shared.payload import path_of
-from .merging import ConceptPath, MergedConcept, first_open, merged, part_of
+from .merging import (
+    ConceptPath,
+    MergedConcept,
+    explained_of,
+    first_open,
+    link_of,
+    merged,
+    placed_words,
+)
 
 MARGIN, HEAD = 48, 190
 GAP, GUTTER, FOOT = 26, 84, 60
@@ -133,13 +141,13 @@ class _TreePicture:
                 start = (x + self.card, y + self.tall / 2 + shift)
                 end = (cx, cy + self.tall / 2 + shift)
                 colour = AGAINST if one.weight < 0 else self._tint(s)
-                self.pen.link(start, end, max(2.0, full * part_of(one, node.by_set[s])), colour)
+                self.pen.link(start, end, max(2.0, full * link_of(one, node.by_set[s])), colour)
 
     def _tint(self, place: int) -> str:
         return LINE if len(self.inferences) == 1 else SETS[place]
 
     def _card(self, path: ConceptPath) -> None:
-        node = self.root.node(path)
+        node, node_above = self.root.node(path), self.root.node(path[:-1]) if path else None
         x, y = self._place(path)
         self.pen.box((x - 6, y - 6), (self.card + 12, self.tall + 12), "#ffffff")
         self.pen.outline((x - 6, y - 6), (self.card + 12, self.tall + 12), 2.5, self._edge(node))
@@ -149,7 +157,7 @@ class _TreePicture:
                 x + (s % across) * (self.side + 8),
                 y + (s // across) * (self.side + 32),
             )
-            self._map(one, s, at)
+            self._map(one, s, at, node_above.by_set[s] if node_above else None)
         self._words(node, x, y + self.tall - 66)
 
     def _edge(self, node: MergedConcept) -> str:
@@ -161,7 +169,13 @@ class _TreePicture:
             return SHARED
         return SETS[owners[0][0]] if len(owners) == 1 else SOFT
 
-    def _map(self, one: InferredConcept, place: int, at: tuple[float, float]) -> None:
+    def _map(
+        self,
+        one: InferredConcept,
+        place: int,
+        at: tuple[float, float],
+        parent: InferredConcept | None,
+    ) -> None:
         evidence = self.inferences[place]
         side = round(self.side * FINER)
         counted = bool(evidence.images) and one.heatmap is None and one.level != self.levels[0]
@@ -177,7 +191,9 @@ class _TreePicture:
         else:
             against, many = one.weight < 0, len(self.inferences) > 1
             words = f"{number(one.weight, 2)}{'' if many else ' against'}"
-            words = words if against else percent(one.share)
+            whole = None if many else explained_of(parent)
+            of = "" if whole is None else f" of {percent(whole)}"
+            words = words if against else f"{percent(one.share)}{of}"
             at = below if many else (at[0] + self.side + 14, at[1] + 26)
             self.pen.text(at, words, 24, AGAINST if against else INK)
 
@@ -204,8 +220,13 @@ class _TreePicture:
 
     def _legend(self) -> None:
         y = self.pen.canvas.size[1] / FINER - 22
-        words = "links as wide as weights, blue: against;  AP: held-out average precision"
+        words = (
+            "links as wide as a concept is explained, each by its weight, blue: against;"
+            "  AP: held-out average precision"
+        )
         self.pen.text((WIDTH - MARGIN, y), words, 20, SOFT, "rs")
+        placed = " ".join(dict.fromkeys(map(placed_words, self.inferences)))
+        self.pen.text((WIDTH - MARGIN, y - 26), placed, 20, SOFT, "rs")
         x = float(MARGIN)
         for s, name in enumerate(self.names if len(self.names) > 1 else ()):
             self.pen.box((x, y - 16), (18, 18), SETS[s])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...arguments import counted
 from ...evidence import ConceptUnits
 from ...pictures.charts import BarChart
 from ...pictures.colours import OURS, TRUTH
 from ...pictures.page import percent
-from .._shared.report import Report, counted, plain_number
+from .._shared.report import Report, plain_number
 
 WEIGHT = "weight"
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from ...arguments import counted
 from ...evidence import ContextSummary, DegreeSummary
 from ...pictures.charts import PANEL, draw_chart
 from ...pictures.page import INK, SOFT, WELL, WIDTH, Pen, finished, page_of, percent, short
@@ -59,7 +60,8 @@ def _head(pen: Pen, words: str, facts: str, top: float) -> None:
 
 
 def _context(pen: Pen, summary: ContextSummary, top: float) -> None:
-    facts = f"{summary.provenance.model}, {summary.images.sum()} images, {summary.layer.name}"
+    images = counted(int(summary.images.sum()), "image")
+    facts = f"{summary.provenance.model}, {images}, {summary.layer.name}"
     _head(pen, "What else do decisions rest on?", facts, top)
     keys = ((AROUND, "around the object"), (ITSELF, "the object itself"), (INK, "by chance"))
     for i, (colour, name) in enumerate(keys):
@@ -89,7 +91,7 @@ def _bars(pen: Pen, chart: LabelBars, at: tuple[float, float], wide: float, high
 
 def _degrees(pen: Pen, summaries: Sequence[DegreeSummary], top: float) -> None:
     first, several = summaries[0], len(summaries) > 1
-    images = f"{first.provenance.model}, {first.images.sum()} images"
+    images = f"{first.provenance.model}, {counted(int(first.images.sum()), 'image')}"
     _head(
         pen,
         "Do channels belong to one class?",

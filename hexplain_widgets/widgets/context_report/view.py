@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 
+from ...arguments import counted
 from ...diagnosis.context import context_and_degrees, measure_context
 from ...evidence import ContextSummary, DegreeSummary
 from .._shared.composite import Composite, wide
@@ -155,9 +156,9 @@ class ContextReport(Exportable, Composite, ipywidgets.VBox):
 
     def __repr__(self) -> str:
         kinds = ", ".join(
-            f"context of {len(one.classes)} classes"
+            f"context of {counted(len(one.classes), 'class')}"
             if isinstance(one, ContextSummary)
-            else f"degrees of {len(one.layers)} layers"
+            else f"degrees of {counted(len(one.layers), 'layer')}"
             for one in self._evidence
         )
         return f"ContextReport({kinds})"

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw
 
+from ...arguments import counted
 from ...evidence import Contributions
 from ...pictures.heat import overlaid
 from ...pictures.page import (
@@ -146,7 +147,7 @@ class _ReportPicture:
     def _title(self) -> None:
         first = self.table.images[0]
         self.pen.text((MARGIN, 74), f"What added to {short(first.target, 50)}", 48)
-        facts = f"{first.layer}, {len(first.names)} concepts, logits"
+        facts = f"{first.layer}, {counted(len(first.names), 'concept')}, logits"
         self.pen.text((WIDTH - MARGIN, 74), facts, 26, SOFT, "rs")
         self.pen.text((MARGIN, 116), typical(self.table.images), 24, SOFT)
 

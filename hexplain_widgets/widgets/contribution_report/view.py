@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import ipywidgets
 import traitlets
 
+from ...arguments import counted
 from ...evidence import Contributions
 from .._shared.agreement import trust_words
 from .._shared.conversation import Content, Handler, Stop, answering
@@ -123,8 +124,8 @@ class ContributionReport(View):
 
     def __repr__(self) -> str:
         count = len(self._table.images)
-        images = "1 image" if count == 1 else f"{count} images"
-        return f"ContributionReport({self._target!r}, {len(self._table.names)} concepts, {images})"
+        concepts, images = counted(len(self._table.names), "concept"), counted(count, "image")
+        return f"ContributionReport({self._target!r}, {concepts}, {images})"
 
     @property
     def title(self) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 import ipywidgets
 
+from ...arguments import counted
 from ...evidence import AdditiveReport, ExplainerCapacity
 from ...pictures.charts import BarChart, LineChart
 from .._shared.markup import scrolling
-from .._shared.report import Report, beside, counted, panel_of, table_of, unfolded
+from .._shared.report import Report, beside, panel_of, table_of, unfolded
 from .charts import deviation_chart, lost_chart, parts_chart, spread_chart
 from .words import capacity_verdict, parts_rows, report_verdict, table_rows
 

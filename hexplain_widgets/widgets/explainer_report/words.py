@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from ...arguments import counted
 from ...evidence import AdditiveReport, ExplainerCapacity
 from ...pictures.page import number, percent
-from .._shared.report import UNKNOWN, counted, plain_number, with_error
+from .._shared.report import UNKNOWN, plain_number, with_error
 from .charts import EVERY, PLAIN, WITH, standard_errors
 
 # So many standard errors, and so large a share, are two figures apart.

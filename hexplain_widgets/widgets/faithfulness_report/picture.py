@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
+from ...arguments import counted
 from ...evidence import ESTIMATORS, FaithfulnessSummary, StepFaithfulness
 from ...pictures.charts import PANEL, draw_chart
 from ...pictures.page import INK, SOFT, WIDTH, Pen, finished, page_of, short
@@ -22,7 +23,7 @@ def draw_faithfulness(summary: FaithfulnessSummary, place: int) -> Image.Image:
     height = round(top + 2 * PANEL + GAP + MARGIN)
     pen = page_of(height)
     pen.text((MARGIN, 84), "How far to trust this?", 50)
-    facts = f"{summary.provenance.model}, {summary.images} images"
+    facts = f"{summary.provenance.model}, {counted(summary.images, 'image')}"
     pen.text((WIDTH - MARGIN, 84), facts, 28, SOFT, "rs")
     _table(pen, summary)
     charts = (

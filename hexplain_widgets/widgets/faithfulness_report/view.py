@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 
+from ...arguments import counted
 from ...diagnosis.faithfulness import measure_faithfulness
 from ...evidence import FaithfulnessSummary
 from .._shared.composite import Composite, wide
@@ -74,7 +75,7 @@ class FaithfulnessReport(Exportable, Composite, ipywidgets.VBox):
 
     def __repr__(self) -> str:
         steps, images = len(self._evidence.steps), self._evidence.images
-        return f"FaithfulnessReport({images} images, {steps} steps)"
+        return f"FaithfulnessReport({counted(images, 'image')}, {counted(steps, 'step')})"
 
     @property
     def title(self) -> str:

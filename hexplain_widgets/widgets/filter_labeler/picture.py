@@ -7,6 +7,7 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 from scipy import ndimage
 
+from ...arguments import counted
 from ...atlas.labels import FilterLabels
 from ...evidence import FilterPortrait, FilterSheet
 from ...pictures.page import FINER, SOFT, WIDTH, Pen, finished, page_of, short
@@ -58,7 +59,9 @@ def _title(pen: Pen, sheet: FilterSheet, labels: FilterLabels, more: int) -> Non
     facts = f"{len(labels.names)} of {len(sheet.portraits)} named"
     if labels.without:
         facts += f", {len(labels.without)} answer to no part"
-    facts += f"; strongest of {sheet.images} images, above the {sheet.quantile:g} quantile"
+    facts += (
+        f"; strongest of {counted(sheet.images, 'image')}, above the {sheet.quantile:g} quantile"
+    )
     facts += f"; {more} more are not drawn" if more else ""
     pen.text((MARGIN, 132), facts, 26, SOFT)
 

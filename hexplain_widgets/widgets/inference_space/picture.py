@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
+from ...arguments import counted
 from ...evidence import InferenceComparison
 from ...pictures.colours import SETS, paler
 from ...pictures.page import (
@@ -138,7 +139,7 @@ class _SpacePicture:
         named = list(dict.fromkeys(self.evidence.concepts))
         concepts, verb = listed(named), "are" if len(named) > 1 else "is"
         self.pen.text((MARGIN, 84), f"How {verb} {short(concepts, 44)} inferred?", 50)
-        facts = f"{len(self.evidence.points)} images, {self.evidence.level} level"
+        facts = f"{counted(len(self.evidence.points), 'image')}, {self.evidence.level} level"
         self.pen.text((WIDTH - MARGIN, 84), facts, 28, SOFT, "rs")
 
     def _place(self, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
@@ -255,7 +256,7 @@ class _SidePanel:
             y = HEAD + 26 + 46 * place
             _mark(ink, place, ((SIDE + 12) * FINER, (y - 9) * FINER), 11 * FINER, 0.0)
             pen.text((SIDE + 36, y), short(name, 20), 27)
-            images = f"{counts[place]} image{'' if counts[place] == 1 else 's'}"
+            images = f"{counted(int(counts[place]), 'image')}"
             told = f"{short(self.evidence.concepts[place], 18)},  {images}"
             pen.text((WIDTH - MARGIN, y), told, 22, SOFT, "rs")
 

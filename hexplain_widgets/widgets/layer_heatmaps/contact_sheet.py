@@ -10,8 +10,10 @@ import numpy as np
 import traitlets
 from PIL import Image
 
+from ...arguments import counted
 from ...chip.engine import Chip
 from ...evidence import ClassHeatMaps
+from ...evidence.heat import CONTESTED
 from ...network.images import thumbnail
 from ...pictures.page import FINER, SOFT, WIDTH, finished, page_of, percent, short
 from .._shared.agreement import trust_words, weakly
@@ -27,7 +29,7 @@ from .._shared.payload import (
 from .._shared.state import ViewState, finite, understood, whole
 from .._shared.view import View, check_evidence, settable, synced
 from .messages import SCALES
-from .picture import blended
+from .picture import blended, contest_of
 
 SIDE = 224  # pixels of the longer side of an image as it travels
 SHOWN = ("all", "so", "otherwise")
@@ -51,8 +53,9 @@ class ContactSheet(View):
     `chip` is a fitted Chip with its model, `images` any data of images, of which the first `most`
     are shown, where they are labelled those of the class. `target` is the class (default: what the
     network names most of them), `layer` the deepest fitted one if not given, `method` one of those
-    of `LayerHeatmaps`. Images that the network names otherwise are marked as such. Raises what
-    `Chip.class_heatmaps` raises, TypeError for what is no Chip.
+    of `LayerHeatmaps`, `rivals` how many other classes of each image places are held against
+    (default: the Chip's; 0 is the plain sum). Images that the network names otherwise are marked as
+    such. Raises what `Chip.class_heatmaps` raises, TypeError for what is no Chip.
     """
 
     bundle = "contact_sheet"
@@ -71,6 +74,7 @@ class ContactSheet(View):
         layer: str | None = None,
         method: str = "CHIP",
         most: int = 60,
+        rivals: int | None = None,
         progress: bool = True,
     ) -> None:
         if not isinstance(chip, Chip):
@@ -79,7 +83,7 @@ class ContactSheet(View):
                 " Chip().fit(model, data)"
             )
         maps = chip.class_heatmaps(
-            images, target, layer, method=method, most=most, progress=progress
+            images, target, layer, method=method, most=most, rivals=rivals, progress=progress
         )
         self._open(maps)
 
@@ -102,7 +106,9 @@ class ContactSheet(View):
 
     def __repr__(self) -> str:
         one = self._evidence
-        return f"ContactSheet({one.target!r}, {len(one.maps)} images, layer {one.layer!r})"
+        return (
+            f"ContactSheet({one.target!r}, {counted(len(one.maps), 'image')}, layer {one.layer!r})"
+        )
 
     @property
     def title(self) -> str:
@@ -144,6 +150,7 @@ def sheet_payload(evidence: ClassHeatMaps) -> dict[str, Any]:
         "index": evidence.index,
         "layer": evidence.layer,
         "method": evidence.method,
+        "rivals": evidence.maps[0].against if evidence.method in CONTESTED else None,
         "model": evidence.provenance.model,
         "places": evidence.places.tolist(),
         "sizes": [list(one.image.shape[:2]) for one in evidence.maps],
@@ -167,7 +174,9 @@ def draw_sheet(evidence: ClassHeatMaps, scale: str, shown: list[int]) -> Image.I
     most = max((peaks[i] for i in shown), default=0.0)
     pen = page_of(_HEAD + row * -(-max(1, len(shown)) // _ABREAST) + _MARGIN)
     pen.text((_MARGIN, 78), f"Where is {short(evidence.target, 54)}?", 48)
-    facts = f"{evidence.method}, {evidence.layer}, {len(shown)} images"
+    count = counted(len(shown), "image")
+    contest = contest_of(evidence.maps[0])
+    facts = ", ".join(filter(None, [evidence.method, contest, evidence.layer, count]))
     pen.text((WIDTH - _MARGIN, 78), short(facts, 60), 26, SOFT, "rs")
     for place, i in enumerate(shown):
         one, so = evidence.maps[i], evidence.named_so[i]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,20 +23,26 @@ from ...evidence import (
     Prediction,
     Provenance,
 )
+from ...evidence.heat import CONTESTED
 
 Key = int | str
 # What a refit at another sparsity leaves as it is.
 WITHOUT_WEIGHTS = ("Grad-CAM", "guided backpropagation")
 WHOLE = ""  # the column of a method with one map per class, whatever the layers
 COUNTED = ("CHIP", "Guided CHIP")  # methods whose maps weigh the channels of their own layer
+REGION = "This is a map's region alone: 1 inside of it, 0 outside."
 
 
 class Spot(NamedTuple):
-    """Where a map stands: its method, its class (index, or name without one) and its layer."""
+    """Where a map stands: its method, its class (index, or name without one) and its layer.
+
+    And whether its places are held against other classes; the plain sum stands elsewhere.
+    """
 
     method: str
     target: Key
     layer: str
+    contested: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,18 @@ class MapCell:
     localization: Localization | None = None
     boxed: bool = False
     channels: tuple[int, int] | None = None
+
+    @property
+    def box(self) -> Localization | None:
+        """The box, where it is that of this very map."""
+        return None if self.foreign else self.localization
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the box is of the plain sum and the map is not, as they were once saved."""
+        if self.localization is None or self.heatmap.method not in CONTESTED:
+            return False
+        return bool(self.localization.rivals) != bool(self.heatmap.against)
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,7 @@ class HeatmapGrid:
     errors: Mapping[Spot, str] = field(default_factory=dict)
     sparsity: float | None = None
     notes: tuple[str, ...] = ()
+    rivals: int | None = None  # of the engine, None without one
 
     @classmethod
     def of(cls, sheet: HeatMapSheet) -> HeatmapGrid:
@@ -110,6 +130,15 @@ class HeatmapGrid:
         layers = dict.fromkeys(s.layer for s in (*self.cells, *self.errors) if s.method == method)
         return (*(n for n in named if n in layers), *(n for n in layers if n not in named))
 
+    def kinds(self, method: str) -> tuple[bool, ...]:
+        """Return what maps of a method there are or can be had: contested, plain, or both."""
+        if method not in CONTESTED:
+            return (False,)
+        if self.rivals is not None:
+            return (True, False) if self.rivals else (False,)
+        known = {s.contested for s in (*self.cells, *self.errors) if s.method == method}
+        return tuple(sorted(known, reverse=True)) or (False,)
+
     def targets(self) -> dict[Key, str | None]:
         """Return the classes with a map or an error, with names where a map tells them."""
         known: dict[Key, str | None] = {p.index: p.name for p in self.predictions}
@@ -121,8 +150,8 @@ class HeatmapGrid:
         targets = list(self.targets())
         for method in dict.fromkeys((*self.methods, *(s.method for s in self.cells))):
             for target in targets:
-                for layer in self.columns(method):
-                    spot = Spot(method, target, layer)
+                for layer, contested in product(self.columns(method), (True, False)):
+                    spot = Spot(method, target, layer, contested)
                     if spot in self.cells:
                         yield spot, self.cells[spot]
 
@@ -144,7 +173,7 @@ def spot_of(heatmap: HeatMap) -> Spot:
     """Return where a map stands."""
     target = heatmap.target if heatmap.index is None else heatmap.index
     layer = WHOLE if heatmap.method in OF_THE_IMAGE else heatmap.layer
-    return Spot(heatmap.method, target, layer)
+    return Spot(heatmap.method, target, layer, heatmap.against > 0)
 
 
 def sheet_of(evidence: HeatMapSheet | HeatMap | Localization) -> HeatMapSheet:
@@ -165,7 +194,8 @@ def sheet_of(evidence: HeatMapSheet | HeatMap | Localization) -> HeatMapSheet:
         method=evidence.provenance.method,
         image=evidence.image,
         provenance=evidence.provenance,
-        notes=evidence.notes,
+        notes=(*evidence.notes, REGION),
+        rivals=evidence.rivals,
     )
     return HeatMapSheet(
         evidence.image, (), (), (region,), evidence.provenance, (evidence,), evidence.notes
@@ -178,8 +208,9 @@ def _boxes(sheet: HeatMapSheet) -> dict[Spot, Localization]:
     for one in sheet.localizations:
         peers = [m for m in sheet.maps if (m.target, m.layer) == (one.target, one.layer)]
         free = [m for m in peers if spot_of(m) not in boxes]
-        own = [m for m in free if m.method == one.provenance.method]
-        for heatmap in (own or free)[:1]:
+        own = [m for m in free if m.method == one.provenance.method] or free
+        alike = [m for m in own if bool(m.against) == bool(one.rivals)] or own
+        for heatmap in alike[:1]:
             boxes[spot_of(heatmap)] = one
     return boxes
 
@@ -204,6 +235,10 @@ class FittedChip(Protocol):
     def sparsity(self) -> float:
         """The penalty, as a fraction of the smallest that zeroes everything."""
 
+    @property
+    def rivals(self) -> int:
+        """How many other classes each place is held against."""
+
     def refit(self, *, sparsity: float) -> FittedChip:
         """Return the same engine at another sparsity."""
 
@@ -213,7 +248,13 @@ class FittedChip(Protocol):
         """Return the weights of a layer's channels."""
 
     def faithfulness(
-        self, image: Any, target: int | None = None, layer: str | None = None, *, method: str
+        self,
+        image: Any,
+        target: int | None = None,
+        layer: str | None = None,
+        *,
+        method: str,
+        rivals: int | None = None,
     ) -> Faithfulness:
         """Return how far a map's sum over channels agrees with ablation."""
 
@@ -225,6 +266,7 @@ class FittedChip(Protocol):
         layers: Sequence[str] | None = None,
         methods: Sequence[str] = ("CHIP",),
         localize: bool = False,
+        rivals: int | None = None,
         stopped: Callable[[], bool] | None = None,
     ) -> HeatMapSheet:
         """Return heatmaps of one image."""
@@ -232,17 +274,27 @@ class FittedChip(Protocol):
 
 @dataclass(frozen=True)
 class MapRequest:
-    """Maps of one method: of these classes (indices), in these layers, with boxes or without."""
+    """Maps of one method: of these classes (indices), in these layers, with boxes or without.
+
+    `contested` ones hold each place against other classes.
+    """
 
     method: str
     targets: tuple[int, ...]
     layers: tuple[str, ...]
     boxes: bool = False
+    contested: bool = False
+
+    @property
+    def rivals(self) -> int | None:
+        """What an engine is asked for: none, or as many as it takes itself."""
+        return None if self.contested else 0
 
     def spots(self) -> Iterator[Spot]:
         """Yield the places of all maps."""
         layers = (WHOLE,) if self.method in OF_THE_IMAGE else self.layers
-        yield from (Spot(self.method, t, layer) for t in self.targets for layer in layers)
+        for target, layer in product(self.targets, layers):
+            yield Spot(self.method, target, layer, self.contested)
 
     def parts(self) -> list[MapRequest]:
         """Return the same by class, then by layer; nothing where it is one map."""
@@ -295,6 +347,7 @@ def _cells_of(
         layers=list(request.layers),
         methods=(request.method,),
         localize=request.boxes,
+        rivals=request.rivals,
         stopped=stopped,
     )
     _go_on(stopped)
@@ -302,12 +355,13 @@ def _cells_of(
         (one.target, one.layer): _named_after(request.method, one) for one in sheet.localizations
     }
     counts = _counts(engine, request)
-    return {
-        spot_of(m): MapCell(
-            m, boxes.get((m.target, m.layer)), request.boxes, counts.get(spot_of(m))
-        )
-        for m in sheet.maps
-    }
+    cells = {}
+    for m in sheet.maps:
+        # a class without any other has nothing to be held against, and is what was asked for
+        spot = spot_of(m)._replace(contested=request.contested)
+        box = boxes.get((m.target, m.layer))
+        cells[spot] = MapCell(m, box, request.boxes, counts.get(spot))
+    return cells
 
 
 def _named_after(method: str, one: Localization) -> Localization:
@@ -322,7 +376,7 @@ def _counts(engine: FittedChip, request: MapRequest) -> dict[Spot, tuple[int, in
     for layer in request.layers:
         weights = engine.matrix(classes=list(request.targets), layer=layer).values
         for target, row in zip(request.targets, weights, strict=True):
-            spot = Spot(request.method, target, layer)
+            spot = Spot(request.method, target, layer, request.contested)
             counts[spot] = (int(np.count_nonzero(row)), len(row))
     return counts
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...arguments import nearest, place_of_name
+from ...arguments import SETTINGS, nearest, place_of_name
 from ...chip.heatmaps import SUMS
 from ...chip.importance import LEAST_SPARSITY
+from ...evidence.heat import CONTESTED
 from .._shared.conversation import RELOAD, Content
 from .._shared.messages import target_in
 from .._shared.state import ViewState, boolean, finite, understood, whole
@@ -23,22 +24,21 @@ def maps_in(
     content: Content, methods: Sequence[str], layers: Sequence[str], classes: Sequence[str]
 ) -> MapRequest:
     """Return the maps that a message asks for; raises ValueError for what there is not."""
-    method, boxes = content.get("method"), content.get("boxes", False)
-    if method not in methods or not isinstance(boxes, bool):
+    method, boxes, plain = (content.get(n, False) for n in ("method", "boxes", "plain"))
+    if method not in methods or not isinstance(boxes, bool) or not isinstance(plain, bool):
         raise ValueError(
-            f"got method {method!r:.60} and boxes {boxes!r:.20}; expected one of"
-            f" {', '.join(methods)}, and true or false; {RELOAD}"
+            f"got method {method!r:.60}, boxes {boxes!r:.20} and plain {plain!r:.20}; expected one"
+            f" of {', '.join(methods)}, and true or false; {RELOAD}"
         )
-    return MapRequest(str(method), _targets(content, classes), _layers(content, layers), boxes)
+    contested = method in CONTESTED and not plain
+    chosen = _targets(content, classes), _layers(content, layers)
+    return MapRequest(str(method), *chosen, boxes, contested)
 
 
-def spot_in(
-    content: Content, layers: Sequence[str], classes: Sequence[str]
-) -> tuple[str, int, str]:
-    """Return the method, class and layer of one map that a message asks of; raises ValueError."""
+def spot_in(content: Content, layers: Sequence[str], classes: Sequence[str]) -> MapRequest:
+    """Return the one map that a message asks of; raises ValueError."""
     target, layer = content.get("target"), content.get("layer")
-    request = maps_in({**content, "classes": [target], "layers": [layer]}, SUMMED, layers, classes)
-    return request.method, request.targets[0], request.layers[0]
+    return maps_in({**content, "classes": [target], "layers": [layer]}, SUMMED, layers, classes)
 
 
 def sparsity_in(content: Content) -> float:
@@ -53,7 +53,7 @@ def checked_sparsity(sparsity: Any) -> float:
         raise ValueError(
             f"got sparsity {sparsity!r:.60}; expected a number above 0 and up to 1, at least"
             f" {LEAST_SPARSITY:g}, the fraction of the smallest penalty that zeroes every channel;"
-            " 0.01 is usual"
+            f" {SETTINGS['default']['Chip']['sparsity']:g} is the default"
         )
     return float(sparsity)
 
@@ -136,6 +136,7 @@ _ENTRIES = {
     "scale": lambda value: value in SCALES,
     "opacity": lambda value: finite(value) and 0 <= value <= 1,
     "boxes": boolean,
+    "plain": boolean,
     "signed": boolean,
     "selected": _place,
     "pinned": boolean,

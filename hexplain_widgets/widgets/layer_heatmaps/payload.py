@@ -9,6 +9,7 @@ import numpy as np
 
 from ...chip.heatmaps import OF_THE_IMAGE
 from ...evidence import HeatMap
+from ...evidence.heat import CONTESTED
 from .._shared.payload import (
     CodedMap,
     layer_fields,
@@ -43,6 +44,7 @@ class GridEncoder:
             "size": list(grid.image.shape[:2]),
             "model": grid.provenance.model,
             "sparsity": grid.sparsity,
+            "rivals": grid.rivals,
             "methods": [_method(name) for name in grid.methods],
             "predictions": [prediction_fields(p) for p in grid.predictions],
             "layers": [layer_fields(layer) for layer in grid.layers],
@@ -68,11 +70,15 @@ class GridEncoder:
 
 
 def _method(name: str) -> dict[str, Any]:
-    """A method: whether it has one map per class, and whether the sparsity changes its maps."""
+    """A method: whether it has one map per class, whether the sparsity changes its maps.
+
+    And whether it has maps whose places are held against other classes.
+    """
     return {
         "name": name,
         "whole": name in OF_THE_IMAGE,
         "weighed": name not in WITHOUT_WEIGHTS,
+        "contested": name in CONTESTED,
     }
 
 
@@ -89,6 +95,7 @@ def _columns(
         "method": [spot.method for spot, _ in placed],
         "target": [spot.target for spot, _ in placed],
         "layer": [spot.layer for spot, _ in placed],
+        "contested": [spot.contested for spot, _ in placed],
         **map_columns(maps),
         "picture": [len(one) for one in encoded],
         **{name: [value(cell) for _, cell in placed] for name, value in _FACTS.items()},
@@ -96,7 +103,7 @@ def _columns(
 
 
 def _box(cell: MapCell) -> list[int] | None:
-    one = cell.localization
+    one = cell.box
     return None if one is None or one.box[2:] <= one.box[:2] else [int(i) for i in one.box]
 
 
@@ -107,6 +114,9 @@ _FACTS: dict[str, Any] = {
     "high": lambda cell: six_digits(float(cell.heatmap.values.max(initial=0))),
     "channels": lambda cell: None if cell.channels is None else list(cell.channels),
     "boxed": lambda cell: int(cell.boxed),
+    "foreign": lambda cell: int(cell.foreign),
+    "rivals": lambda cell: cell.heatmap.against,
+    "against": lambda cell: list(cell.heatmap.rivals or ()),
     "box": _box,
     "threshold": lambda cell: (
         None if cell.localization is None else six_digits(cell.localization.threshold)

@@ -10,6 +10,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from ...arguments import counted
+from ...evidence import HeatMap
+from ...evidence.heat import CONTESTED
 from ...network.localize import upsampled
 from ...pictures.heat import heat, pale
 from ...pictures.page import (
@@ -39,7 +42,10 @@ RAMP = 480
 
 @dataclass(frozen=True)
 class GridState:
-    """What of a grid is on the screen, and how: `targets` are the classes, with their names."""
+    """What of a grid is on the screen, and how: `targets` are the classes, with their names.
+
+    `contested` maps hold each place against other classes, others are plain sums.
+    """
 
     method: str
     targets: Mapping[Key, str]
@@ -47,20 +53,28 @@ class GridState:
     opacity: float = OPACITY
     boxes: bool = False
     signed: bool = False
+    contested: bool = False
 
     @classmethod
     def of(cls, view: Mapping[str, Any], grid: HeatmapGrid, classes: Sequence[str]) -> GridState:
         """Return the look that a saved arrangement describes; `classes` are names by index."""
         known = grid.targets()
         targets = {key: known.get(key) or _named(key, classes) for key in view.get("classes", ())}
+        method = view.get("method", grid.methods[0] if grid.methods else "")
+        kinds, contested = grid.kinds(method), not view.get("plain", False)
         return cls(
-            method=view.get("method", grid.methods[0] if grid.methods else ""),
+            method=method,
             targets=targets,
             scale=view.get("scale", "map"),
             opacity=view.get("opacity", OPACITY),
             boxes=view.get("boxes", False),
             signed=view.get("signed", False),
+            contested=contested if contested in kinds else kinds[0],
         )
+
+    def spot(self, target: Key, layer: str) -> Spot:
+        """Return where the map of a class and layer stands."""
+        return Spot(self.method, target, layer, self.contested)
 
 
 def _named(key: Key, classes: Sequence[str]) -> str:
@@ -81,7 +95,7 @@ def _share_scale(scale: str, one: Spot, other: Spot) -> bool:
 
 def _spots(grid: HeatmapGrid, state: GridState) -> Iterator[Spot]:
     for target in state.targets:
-        yield from (Spot(state.method, target, layer) for layer in grid.columns(state.method))
+        yield from (state.spot(target, layer) for layer in grid.columns(state.method))
 
 
 def overlay(
@@ -112,6 +126,14 @@ def blended(
     layer = Image.fromarray(over).resize(size, Image.Resampling.BILINEAR)
     ground.paste(layer, mask=layer.getchannel("A"))
     return ground
+
+
+def contest_of(heatmap: HeatMap) -> str:
+    """Return in few words what a map's places are held against; empty where none could be."""
+    if heatmap.method not in CONTESTED:
+        return ""
+    count = heatmap.against
+    return f"against {counted(count, 'other class')}" if count else "plain sum"
 
 
 def draw_heatmaps(grid: HeatmapGrid, state: GridState) -> Image.Image:
@@ -160,7 +182,12 @@ class _GridPicture:
         names = ", ".join(self.state.targets.values())
         self.pen.text((MARGIN, 78), f"Where is {short(names, 54)}?", 48)
         sparsity = self.grid.sparsity
-        facts = [self.state.method, "" if sparsity is None else f"sparsity {number(sparsity)}"]
+        spots = [s for s in _spots(self.grid, self.state) if s in self.grid.cells]
+        facts = [
+            self.state.method,
+            contest_of(self.grid.cells[spots[0]].heatmap) if spots else "",
+            "" if sparsity is None else f"sparsity {number(sparsity)}",
+        ]
         self.pen.text((WIDTH - MARGIN, 78), ",  ".join(filter(None, facts)), 26, SOFT, "rs")
 
     def _heads(self) -> None:
@@ -180,7 +207,7 @@ class _GridPicture:
             if not self.named:
                 self._name(target, at)
                 at = (at[0], y + LINE)
-            self._cell(Spot(self.state.method, target, layer), at)
+            self._cell(self.state.spot(target, layer), at)
         if self.named:
             self._name(row[0][0], (MARGIN, y + 4))
 
@@ -205,8 +232,8 @@ class _GridPicture:
         largest = strongest(self.grid, self.state, spot)
         pixels = (round(self.size[0] * FINER), round(self.size[1] * FINER))
         self.pen.picture(at, overlay(cell, self.grid.image, pixels, self.state, largest))
-        if self.state.boxes and cell.localization is not None:
-            self._box(cell.localization.box, at)
+        if self.state.boxes and cell.box is not None:
+            self._box(cell.box.box, at)
         self._caption(spot, cell, below)
 
     def _caption(self, spot: Spot, cell: MapCell, at: Point) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import traitlets
 
+from ...arguments import counted
 from ...evidence import HeatMap, HeatMapSheet, Localization, Provenance
 from ...network.classifier import Classifier
 from ...provenance import versions
@@ -44,9 +46,11 @@ class LayerHeatmaps(View):
     `targets` are the classes at first (names or indices, the three strongest if not given),
     `layers` some of the fitted ones (all), `methods` some of "CHIP", "Refined CHIP",
     "Guided CHIP", "Grad-CAM", "guided backpropagation" (all; the first is shown first).
-    `sparsity` refits. Maps are fetched when they come on the screen and kept. Raises ValueError
-    for what the engine does not know and for an engine that was loaded without its model,
-    TypeError for what is no engine.
+    `sparsity` refits. Each place counts as far as the class holds it against the image's strongest
+    other classes, as many as the Chip's `rivals`; a switch draws the plain sums instead, and boxes,
+    checks, pictures and pages are of the maps on the screen. Maps are fetched when they come on the
+    screen and kept. Raises ValueError for what the engine does not know and for an engine that was
+    loaded without its model, TypeError for what is no engine.
     """
 
     bundle = "layer_heatmaps"
@@ -78,7 +82,9 @@ class LayerHeatmaps(View):
             chip = chip.refit(sparsity=messages.checked_sparsity(sparsity))
         grid = _empty(chip, image, layers, methods)
         chosen = _chosen(targets, grid, chip.classes_)
-        first = MapRequest(grid.methods[0], chosen[:1], (grid.layers[0].name,))
+        method = grid.methods[0]
+        contested = grid.kinds(method)[0]
+        first = MapRequest(method, chosen[:1], (grid.layers[0].name,), contested=contested)
         answer = maps_of(chip, image, first)
         self._open(grid.with_cells(answer.cells, answer.errors), chip, image, chosen)
 
@@ -126,8 +132,11 @@ class LayerHeatmaps(View):
         return self._grid.sparsity
 
     def __repr__(self) -> str:
-        count, layers = len(self._grid.cells), len(self._grid.layers)
-        return f"LayerHeatmaps({', '.join(self._names())!r}, {layers} layers, {count} maps)"
+        maps, layers = (
+            counted(len(self._grid.cells), "map"),
+            counted(len(self._grid.layers), "layer"),
+        )
+        return f"LayerHeatmaps({', '.join(self._names())!r}, {layers}, {maps})"
 
     @property
     def title(self) -> str:
@@ -137,7 +146,7 @@ class LayerHeatmaps(View):
     def snapshot(self) -> LayerHeatmaps:
         """Return a twin of what is on the screen, without the model."""
         self._complete()
-        twin = type(self)._of(self._grid)
+        twin = type(self)._of(replace(self._grid, rivals=None))
         twin.view, twin.layout, twin.classes = self.view, self.layout, self.classes
         twin.checks = self.checks
         return twin
@@ -185,12 +194,15 @@ class LayerHeatmaps(View):
     def _check(self, content: Content, stopped: Stop) -> Mapping[str, Any]:
         engine = self._ask("to check against ablation")
         layers = [layer.name for layer in self._grid.layers]
-        method, target, layer = messages.spot_in(content, layers, engine.classes_)
-        answer = engine.faithfulness(self._source, target, layer, method=method)
+        request = self._possible(messages.spot_in(content, layers, engine.classes_))
+        (spot,), (target,) = request.spots(), request.targets
+        answer = engine.faithfulness(
+            self._source, target, spot.layer, method=spot.method, rivals=request.rivals
+        )
         if stopped():
             raise CancelledError
         check = faithfulness_fields(answer, "the sum over channels")
-        key = json.dumps([method, target, layer], separators=(",", ":"), ensure_ascii=False)
+        key = json.dumps(spot, separators=(",", ":"), ensure_ascii=False)
         with self._state_lock:
             if engine is self._engine:
                 self._publish(checks={**self.checks, key: check})
@@ -203,7 +215,14 @@ class LayerHeatmaps(View):
 
     def _request(self, content: Content, engine: FittedChip) -> MapRequest:
         layers = [layer.name for layer in self._grid.layers]
-        return messages.maps_in(content, self._grid.methods, layers, engine.classes_)
+        request = messages.maps_in(content, self._grid.methods, layers, engine.classes_)
+        return self._possible(request)
+
+    def _possible(self, request: MapRequest) -> MapRequest:
+        """The same of plain sums, where the engine holds places against no other classes."""
+        if request.contested in self._grid.kinds(request.method):
+            return request
+        return replace(request, contested=False)
 
     def _add(self, engine: FittedChip, answer: MapAnswer) -> None:
         with self._state_lock:
@@ -222,7 +241,7 @@ class LayerHeatmaps(View):
         targets = tuple(t for t in state.targets if isinstance(t, int))
         names = tuple(layer.name for layer in self._grid.layers)
         for target in targets:
-            request = MapRequest(state.method, (target,), names, state.boxes)
+            request = MapRequest(state.method, (target,), names, state.boxes, state.contested)
             if any(self._lacks(spot, state.boxes) for spot in request.spots()):
                 self._add(engine, maps_of(engine, self._source, request))
 
@@ -254,6 +273,7 @@ def _empty(
         methods=chosen_methods(methods),
         provenance=Provenance("CHIP", model, predictions[0].name, settings, None, versions()),
         sparsity=float(chip.sparsity),
+        rivals=int(chip.rivals),
         notes=classifier.score_notes,
     )
 

@@ -80,7 +80,7 @@ def checks_of(evidence: NeuronConcepts) -> list[dict[str, Any] | None]:
                 "count": width,
                 "parts": "neurons",
             },
-            "the scores",
+            "what the scores say",
         )
         for r, rest in zip(known, rests, strict=True)
     ]

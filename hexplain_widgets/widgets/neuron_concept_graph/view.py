@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets
 import traitlets
 
+from ...arguments import counted
 from ...evidence import HeatMap, NeuronConcepts, NeuronPortrait
 from .._shared.agreement import trust_words
 from .._shared.conversation import Content, Handler, Stop, answering
@@ -125,9 +126,10 @@ class NeuronConceptGraph(ChannelChoice, View):
         return (own,) if self._hint is None else tuple(dict.fromkeys((*ESTIMATORS, own)))
 
     def __repr__(self) -> str:
-        concepts, neurons = len(self._evidence.concepts), len(self._evidence.neurons)
+        concepts = counted(len(self._evidence.concepts), "concept")
+        neurons = counted(len(self._evidence.neurons), "neuron")
         where = f"layer {self._evidence.layer!r}, {self._evidence.estimator!r}"
-        return f"NeuronConceptGraph({concepts} concepts, {neurons} neurons, {where})"
+        return f"NeuronConceptGraph({concepts}, {neurons}, {where})"
 
     @property
     def title(self) -> str:

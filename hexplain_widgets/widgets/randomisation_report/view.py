@@ -7,10 +7,11 @@ from typing import Any
 
 import ipywidgets
 
+from ...arguments import counted
 from ...diagnosis.sanity import measure_randomisation
 from ...evidence import RandomisationSummary
 from ...pictures.charts import BarChart, LineChart
-from .._shared.report import Report, bar_panel, beside, counted, line_panel
+from .._shared.report import Report, bar_panel, beside, line_panel
 from .charts import correlation_chart, other_chart, strongest_chart
 from .words import numbers_table, verdict_of
 

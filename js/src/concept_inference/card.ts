@@ -1,11 +1,11 @@
 // One concept of the tree: its name, what it is to each set, and how far it is explained itself; the
 // marks that say so, and what these, lines and outlines stand for.
 import { fill, h, setAttribute, short } from "../lib/dom.ts";
-import { number, percent } from "../lib/words.ts";
+import { counted, number, percent } from "../lib/words.ts";
 import type { Concept, Part } from "./payload.ts";
 import type { Session } from "./session.ts";
 import type { Frame, Spot } from "./spots.ts";
-import { below, ownership, precision, spoken, weakness } from "./words.ts";
+import { below, explainedOf, ownership, precision, spoken, weakness } from "./words.ts";
 
 /** Average precision as a bar from 0 to 1, with a tick where a guess would be. */
 function precisionMark(part: Part): HTMLElement | null {
@@ -38,7 +38,6 @@ function restMark(part: Part, named: boolean): HTMLElement | null {
 
 /** In how many of a set's images a concept was found: a dot each, or a bar where they are many. */
 function countMark(count: number, images: number): HTMLElement {
-  const label = `${count} of ${images}`;
   const few = images <= 40;
   const dots = h("span", { class: few ? "hx-dots" : "hx-count-bar", "aria-hidden": "true" });
   if (few)
@@ -50,7 +49,7 @@ function countMark(count: number, images: number): HTMLElement {
   }
   return h(
     "span",
-    { class: "hx-counted", title: `found in ${label} images` },
+    { class: "hx-counted", title: `found in ${count} of ${counted(images, "image")}` },
     dots,
     h("span", {}, `${count}/${images}`),
   );
@@ -133,11 +132,13 @@ function own(element: HTMLElement, concept: Concept, session: Session): void {
 function share(concept: Concept, part: Part, short = false): HTMLElement | null {
   if (!concept.parent) return null;
   const against = part.weight < 0;
+  const whole = explainedOf(concept.parent, part.set);
   return h(
     "span",
     { class: against ? "hx-share hx-against" : "hx-share" },
     h("b", {}, against ? number(part.weight) : percent(part.share)),
     against && !short ? " against" : "",
+    !against && !short && whole !== null && h("small", {}, ` of ${percent(whole)}`),
   );
 }
 
@@ -183,11 +184,13 @@ export function legend(session: Session): HTMLElement {
       h(
         "p",
         {},
-        "Links are as wide as contribution weights",
+        "Links together are as wide as a concept is explained, each by its weight",
         against && ", ",
         against && dashed(),
         ".",
       ),
+      h("p", {}, shares(sets.length > 1)),
+      ...placed(sets).map((words) => h("p", {}, words)),
       h("p", {}, "AP: held-out average precision; the tick is what a guess would reach."),
       inference.root.children.length === 0 &&
         h("p", { class: "hx-empty" }, "No concept was found that the decision rests on."),
@@ -198,6 +201,17 @@ export function legend(session: Session): HTMLElement {
   return element;
 }
 
+function shares(many: boolean): string {
+  return many
+    ? "%: share among what speaks for the concept before it."
+    : "75 % of 40 %: three quarters of what speaks for the concept before it, of which 40 % is explained.";
+}
+
+/** How concepts of the sets were chosen, each said once. */
+export function placed(sets: Session["sets"]): string[] {
+  return [...new Set(sets.flatMap((one) => one.placed || []))];
+}
+
 function dashed(): HTMLElement {
   return h("span", { class: "hx-against" }, "dashed and blue where a concept speaks against");
 }
@@ -206,7 +220,7 @@ function setName(session: Session, i: number): HTMLElement {
   const dot = h("i", { class: "hx-set-dot" });
   dot.style.background = `var(--hx-set-${i})`;
   const set = session.sets[i];
-  const images = set && set.images > 0 ? ` (${set.images} images)` : "";
+  const images = set && set.images > 0 ? ` (${counted(set.images, "image")})` : "";
   return h("span", { class: "hx-set-name" }, dot, `${set?.name}${images}`);
 }
 

@@ -11,7 +11,7 @@ import {
   short,
   svg,
 } from "../lib/dom.ts";
-import { number, percent } from "../lib/words.ts";
+import { counted, number, percent } from "../lib/words.ts";
 import { GaugeMark, thickness } from "./gauge.ts";
 import type { Concept, Part } from "./payload.ts";
 import {
@@ -191,7 +191,7 @@ export class Chart {
     const { target, images, name } = of;
     const facts =
       images > 0
-        ? `${images} images`
+        ? counted(images, "image")
         : `${percent(target.probability)} · logit ${number(target.logit)}`;
     return h(
       "figcaption",

@@ -1,8 +1,9 @@
 // Decisions inferred from scene to color, as rings: an image or a set of images in each chart.
 import "./concept_sunburst.css";
 import type { AnyModel } from "@anywidget/types";
-import { h } from "../lib/dom.ts";
+import { fill, h } from "../lib/dom.ts";
 import { type Banner, view, workLine } from "../lib/view.ts";
+import { placed } from "./card.ts";
 import { Charts } from "./charts.ts";
 import { ringsKey } from "./gauge.ts";
 import { header } from "./header.ts";
@@ -31,13 +32,14 @@ function build(model: AnyModel<State>, root: HTMLElement, banner: Banner): () =>
   const checks = conceptChecks(session);
   const panel = new Panel(session, checks, (concept) => session.zoomTo(concept));
   const empty = h("p", { class: "hx-empty" }, EMPTY);
+  const legend = h("div", { class: "hx-legend" });
   const update = () => {
+    fill(legend, empty, ringsKey(placed(session.sets)));
     empty.hidden = session.inference.root.children.length > 0;
     sayWeak(session, charts.element);
   };
   session.on((change) => (change === "inference" || change === "arrangement") && update());
   update();
-  const legend = h("div", { class: "hx-legend" }, empty, ringsKey());
   const tools = h("div", { class: "hx-buttons" }, charts.sheet.hint);
   const foot = h("div", { class: "hx-foot" }, legend, tools);
   const main = h("div", { class: "hx-main" }, charts.element, foot, conceptList(session));

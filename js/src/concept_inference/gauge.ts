@@ -42,13 +42,15 @@ export class GaugeMark {
   }
 }
 
-/** What angles and lines of the rings stand for. */
-export function ringsKey(): HTMLElement {
+/** What angles and lines of the rings stand for, and how their concepts were chosen. */
+export function ringsKey(placed: readonly string[]): HTMLElement {
   return h(
     "p",
     {},
-    "Angle: share among what speaks for it. Thin line: how much of it the next level explains, ",
+    "Angle: share among what speaks for a concept, however little of it that explains. ",
+    "Thin line: how much of it the next level explains, ",
     h("i", { class: "hx-rest-key", "aria-hidden": "true" }),
     " gray is unexplained.",
+    ...placed.map((words) => ` ${words}`),
   );
 }

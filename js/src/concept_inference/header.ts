@@ -4,7 +4,7 @@ import { FaithLine, lowest } from "../lib/checks.ts";
 import { searchField } from "../lib/controls.ts";
 import { fill, h } from "../lib/dom.ts";
 import type { Wording } from "../lib/trust.ts";
-import { number, percent } from "../lib/words.ts";
+import { counted, number, percent } from "../lib/words.ts";
 import { type ConceptChecks, type Session, spots, wording } from "./session.ts";
 
 export function header(session: Session, checks: ConceptChecks): HTMLElement {
@@ -66,6 +66,6 @@ function wordingOf({ inference, sets }: Session, found: ReturnType<typeof least>
 }
 
 function told({ target, images }: Session["sets"][number]): string {
-  if (images > 0) return `${images} images`;
+  if (images > 0) return counted(images, "image");
   return `${percent(target.probability)} · logit ${number(target.logit)}`;
 }

@@ -4,6 +4,7 @@ import { mapRamp } from "../lib/colours.ts";
 import { button, fill, h, short } from "../lib/dom.ts";
 import { scaled } from "../lib/heat.ts";
 import type { Grid } from "../lib/pixels.ts";
+import { counted } from "../lib/words.ts";
 import type { Concept, Part } from "./payload.ts";
 import { type ConceptChecks, type Session, wording } from "./session.ts";
 import { layerName, levelName, ownership, sentences, weakness } from "./words.ts";
@@ -128,7 +129,7 @@ export class Panel {
     const what = part.map
       ? `Map of ${concept.name} over the image`
       : album
-        ? `${set.images} images`
+        ? counted(set.images, "image")
         : "The image";
     const canvas = h("canvas", {
       role: "img",

@@ -16,6 +16,8 @@ interface SetPayload {
   /** How many images were explained together; 0 for one image with maps of its own. */
   images: number;
   notes: string[];
+  /** Whether concepts were chosen by their places too. */
+  placed?: string;
   /** Which concepts are drawn pale, and why. */
   pale?: string;
   model: string;

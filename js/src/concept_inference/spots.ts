@@ -69,6 +69,8 @@ export interface Strand {
   readonly to: string;
   readonly set: number;
   readonly part: number;
+  /** How much of the concept all of them explain, 0 to 1. */
+  readonly explained: number;
   readonly against: boolean;
 }
 
@@ -86,7 +88,8 @@ export function fullWidth(sets: number, frame: Frame): number {
   return sets === 1 ? FULL.one : Math.max(9, FULL.all / sets);
 }
 
-/** Links as wide as weights, side by side where they leave and where they arrive. */
+/** Links side by side where they leave and where they arrive. Together those of a concept are as wide
+ * as it is explained, each by its part of the weights. */
 export function links(
   strands: readonly Strand[],
   places: ReadonlyMap<string, Spot>,
@@ -95,7 +98,7 @@ export function links(
   sets: number,
 ): Link[] {
   const full = fullWidth(sets, frame);
-  const wide = (one: Strand) => Math.max(THIN, one.part * full);
+  const wide = (one: Strand) => Math.max(THIN, one.part * one.explained * full);
   const leaving = stacked(strands, "from", wide);
   const arriving = stacked(strands, "to", wide);
   return strands.flatMap((one, i) => {

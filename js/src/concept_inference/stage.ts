@@ -1,5 +1,5 @@
-// The tree of concepts: a card each, in columns by level, links as wide as weights, and the keyboard
-// on the card that has the focus.
+// The tree of concepts: a card each, in columns by level, links as wide as what they explain, and the
+// keyboard on the card that has the focus.
 
 import { type Acts, KeySheet, type Keys, modified, press, treeActs } from "../lib/controls.ts";
 import { h, reducedMotion, setAttribute, svg } from "../lib/dom.ts";
@@ -8,13 +8,13 @@ import { type Card, makeCard, placeCard, writeCard } from "./card.ts";
 import type { Concept } from "./payload.ts";
 import type { Session } from "./session.ts";
 import { type Frame, frameOf, links, type Spot, type Strand, spots, tall } from "./spots.ts";
-import { layerName, levelName } from "./words.ts";
+import { explainedOf, layerName, levelName } from "./words.ts";
 
 const PAINT_BUDGET = 24;
 const HEAD = 46;
 const TINY = 50; // smaller maps have no numbers beside their bars
 
-/** A card for each concept, in columns by level, and links as wide as weights. */
+/** A card for each concept, in columns by level, and links as wide as what they explain. */
 export class Stage {
   readonly element: HTMLElement;
   private readonly plane = h("div", { class: "hx-cards", role: "tree" });
@@ -188,7 +188,9 @@ export class Stage {
         const from = concept.parent?.key;
         if (from === undefined) return [];
         const { set, part: size } = part;
-        return [{ from, to: concept.key, set, part: size, against: part.weight < 0 }];
+        const explained = explainedOf(concept.parent, set) ?? 1;
+        const against = part.weight < 0;
+        return [{ from, to: concept.key, set, part: size, explained, against }];
       }),
     );
     const order = new Map([...this.places.keys()].map((key, i) => [key, i]));

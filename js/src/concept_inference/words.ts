@@ -33,11 +33,19 @@ export function ownership(concept: Concept, inference: Inference): string {
   return names.length === 1 ? `only ${names[0]}` : `shared by ${names.join(", ")}`;
 }
 
+/** How much of a concept the next level explains in a set; null where that is not known. */
+export function explainedOf(concept: Concept | null, set: number): number | null {
+  const unexplained = concept?.parts[set]?.unexplained ?? null;
+  return unexplained === null ? null : Math.min(1, Math.max(0, 1 - unexplained));
+}
+
 function weight(concept: Concept, part: Part): string {
   const of = concept.parent?.name ?? "";
+  const whole = explainedOf(concept.parent, part.set);
+  const all = whole === null ? "" : ` All that was found explains ${percent(whole)} of ${of}.`;
   return part.weight < 0
-    ? `Speaks against ${of}: weight ${number(part.weight)}, ${percent(part.share)} of all that does.`
-    : `Carries ${percent(part.share)} of what speaks for ${of}: weight ${number(part.weight)}.`;
+    ? `Speaks against ${of}: weight ${number(part.weight)}, ${percent(part.share)} of all that does.${all}`
+    : `Carries ${percent(part.share)} of what speaks for ${of}: weight ${number(part.weight)}.${all}`;
 }
 
 /** What a concept rests on in a set: how many, and of which level. */
@@ -81,7 +89,7 @@ function decision(inference: Inference, part: Part): string {
 
 function found(inference: Inference, part: Part): string {
   const images = inference.payload.sets[part.set]?.images ?? 0;
-  return images > 0 ? `Found in ${part.count} of ${images} images.` : "";
+  return images > 0 ? `Found in ${part.count} of ${counted(images, "image")}.` : "";
 }
 
 /** How weak a concept's map is beside the strongest of its level in a set; nothing where it is not. */

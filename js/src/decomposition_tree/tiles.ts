@@ -102,8 +102,13 @@ function badges(element: HTMLElement, node: TreeNode, weak: string): void {
   element.replaceChildren(
     ...[
       also.length > 0 && mark(`also ${also.length}`, `also channels ${also.join(", ")}`),
-      negated && mark("neg", "negative value, its negative was decomposed"),
-      unclipped && mark("clip", "the value before the clip was decomposed"),
+      negated &&
+        mark("negative", "its value is negative: what speaks for the negative was taken apart"),
+      unclipped &&
+        mark(
+          "clipped",
+          "the activation is clipped from above: the value before the clip was taken apart",
+        ),
       activated === 0 && mark("ends", "no activated channel below"),
       weak !== "" && mark("weak", weak),
     ].filter((badge): badge is HTMLElement => Boolean(badge)),

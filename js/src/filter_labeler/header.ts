@@ -1,6 +1,7 @@
 // What the view shows, how far it has come, and which filters are in the grid.
 import { channelField, choiceOf } from "../lib/controls.ts";
 import { button, fill, h } from "../lib/dom.ts";
+import { counted } from "../lib/words.ts";
 import { partChoice, partsInUse, progress, shownFilters } from "./choice.ts";
 import { labelsFile } from "./payload.ts";
 import type { Session } from "./session.ts";
@@ -52,7 +53,7 @@ export class Header {
           { class: "hx-title" },
           h("span", { class: "hx-why" }, "Filters of "),
           h("b", {}, sheet.layer.name),
-          h("small", {}, `${sheet.model} · ${sheet.images} images`),
+          h("small", {}, `${sheet.model} · ${counted(sheet.images, "image")}`),
         ),
         h(
           "div",

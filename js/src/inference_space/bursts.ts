@@ -1,6 +1,7 @@
 // The sunbursts of the points that are chosen: the charts of ConceptSunburst, with a model of the
 // same shape that holds these inferences alone.
 import type { AnyModel } from "@anywidget/types";
+import { placed } from "../concept_inference/card.ts";
 import { Charts } from "../concept_inference/charts.ts";
 import { ringsKey } from "../concept_inference/gauge.ts";
 import {
@@ -54,7 +55,7 @@ export class Bursts {
     const model = stand(this.session, shown);
     const inferences = new Inferences(model, this.complain);
     const charts = new Charts(inferences);
-    const key = h("div", { class: "hx-rings-key hx-layer" }, ringsKey());
+    const key = h("div", { class: "hx-rings-key hx-layer" }, ringsKey(placed(inferences.sets)));
     this.body.append(charts.element, key, charts.sheet.element);
     this.leave = () => {
       charts.close();

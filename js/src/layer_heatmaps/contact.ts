@@ -11,6 +11,8 @@ export interface ContactPayload {
   index: number;
   layer: string;
   method: string;
+  /** How many other classes places are held against; null where a method cannot. */
+  rivals: number | null;
   model: string;
   places: number[];
   sizes: [height: number, width: number][];

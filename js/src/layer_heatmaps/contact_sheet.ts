@@ -21,7 +21,7 @@ import {
   strongestOf,
   weaknessOf,
 } from "./contact.ts";
-import { aboutMethod } from "./words.ts";
+import { aboutMethod, contestWords } from "./words.ts";
 
 interface Saved {
   show?: Show;
@@ -297,7 +297,9 @@ function foot(session: Session): HTMLElement {
         [100, high],
       ]),
     );
-    const method = h("p", {}, `${sheet.method} at ${sheet.layer}. ${aboutMethod(sheet.method)}`);
+    const contest = sheet.rivals === null ? "" : ` ${contestWords(sheet.rivals)}`;
+    const about = `${sheet.method} at ${sheet.layer}. ${aboutMethod(sheet.method)}${contest}`;
+    const method = h("p", {}, about);
     fill(notes, method, ...sheet.notes.map((note) => h("p", {}, note)));
   };
   session.on(update);

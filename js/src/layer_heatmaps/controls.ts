@@ -1,17 +1,22 @@
 // The choices that hold for all maps: method, colour scale, what is drawn, and the sparsity.
 
-import { take } from "../lib/controls.ts";
+import { choiceOf, take } from "../lib/controls.ts";
 import { button, fill, h, setAttribute } from "../lib/dom.ts";
 import { number } from "../lib/words.ts";
 import { type Scale, SPARSITY, sparsityAt, stepFor } from "./heat_grid.ts";
 import { signedRamp } from "./panel.ts";
 import type { Session } from "./session.ts";
-import { aboutMethod, methodLabel } from "./words.ts";
+import { aboutMethod, contestWords, methodLabel } from "./words.ts";
 
 export const SCALES: [Scale, string, string][] = [
   ["map", "Each map", "Every map from zero to its own largest value"],
   ["layer", "Each layer", "One scale per layer: compare classes"],
   ["all", "All", "One scale for all maps"],
+];
+
+const KINDS: readonly (readonly ["contested" | "plain", string])[] = [
+  ["contested", "against others"],
+  ["plain", "alone"],
 ];
 
 export class Header {
@@ -66,6 +71,15 @@ export class Header {
 export class Toolbar {
   readonly element = h("div", { class: "hx-controls hx-heat-tools", role: "toolbar" });
   private readonly scales = new Map<Scale, HTMLButtonElement>();
+  private readonly contest = choiceOf("Each class", KINDS, (kind) =>
+    this.session.arrangement.change({ plain: kind === "plain" }),
+  );
+  private readonly kinds = h(
+    "div",
+    { class: "hx-labelled" },
+    h("span", {}, "Each class"),
+    this.contest.element,
+  );
   private readonly signed: HTMLButtonElement;
   private readonly boxes: HTMLButtonElement;
   private readonly opacity = slider("Opacity of the maps", 100);
@@ -88,6 +102,7 @@ export class Toolbar {
       session.refit(sparsityAt(Number(this.sparsity.value))),
     );
     this.element.append(
+      this.kinds,
       this.scaleChoice(),
       h("div", { class: "hx-toggles" }, this.signed, this.boxes),
       h("label", {}, h("span", {}, "Opacity"), this.opacity),
@@ -111,6 +126,8 @@ export class Toolbar {
     const { arrangement, sheet, live, coming } = this.session;
     for (const [scale, choice] of this.scales)
       setAttribute(choice, "aria-pressed", String(scale === arrangement.scale));
+    this.kinds.hidden = this.session.kinds.length < 2;
+    this.contest.show(this.session.contested ? "contested" : "plain");
     setAttribute(this.signed, "aria-pressed", String(arrangement.signed));
     setAttribute(this.boxes, "aria-pressed", String(arrangement.boxes));
     this.opacity.value = String(Math.round(100 * arrangement.opacity));
@@ -147,9 +164,12 @@ export class Legend {
     const high = { map: "largest of each map", layer: "largest of each layer", all: shared }[scale];
     const low = signed ? (scale === "all" ? `−${shared}` : "as far against") : "0";
     const counted = shown.some((cell) => cell.channels);
+    const { methods } = this.session.sheet.payload;
+    const contest = methods.find((one) => one.name === first.method)?.contested;
     fill(
       this.element,
       signedRamp(signed, low, high),
+      contest && h("p", { class: "hx-contest" }, contestWords(first.rivals)),
       h(
         "p",
         {},

@@ -12,6 +12,7 @@ const KEYS: Keys = [
   ["c", "another colour scale"],
   ["s", "both signs, or what speaks for the class alone"],
   ["b", "boxes on or off"],
+  ["p", "each class against others, or alone: the plain sum"],
   ["Delete", "take the class away"],
   ["?", "show or hide these keys"],
   ["Esc", "cancel, let go of the pin, close"],
@@ -55,6 +56,8 @@ export class MapKeys {
     else if (key === "c") arrangement.change({ scale: next });
     else if (key === "s") arrangement.change({ signed: !arrangement.signed });
     else if (key === "b") arrangement.change({ boxes: !arrangement.boxes });
+    else if (key === "p" && session.kinds.length > 1)
+      arrangement.change({ plain: session.contested });
     else if (key === "?") this.sheet.toggle();
     else if (key === "Escape") this.letGo();
     else return false;

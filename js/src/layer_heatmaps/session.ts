@@ -19,6 +19,7 @@ export interface Saved {
   scale?: Scale;
   opacity?: number;
   boxes?: boolean;
+  plain?: boolean;
   signed?: boolean;
   selected?: Selected | null;
   pinned?: boolean;
@@ -43,6 +44,10 @@ class MapArrangement extends Arrangement<Saved> {
 
   get boxes(): boolean {
     return this.saved.boxes ?? false;
+  }
+
+  get plain(): boolean {
+    return this.saved.plain ?? false;
   }
 
   get signed(): boolean {
@@ -111,6 +116,18 @@ export class Session extends ViewSession<State, Change> {
     return this.sheet.columns(this.arrangement.method, this.live);
   }
 
+  /** The maps of the method that there are or can be had: contested, plain, or both. */
+  get kinds(): readonly boolean[] {
+    return this.sheet.kinds(this.arrangement.method);
+  }
+
+  /** Whether maps hold each place against other classes: as chosen, where both can be had. */
+  get contested(): boolean {
+    const { kinds } = this;
+    const wanted = !this.arrangement.plain;
+    return kinds.includes(wanted) ? wanted : (kinds[0] ?? false);
+  }
+
   get shape(): Shape {
     return shapeOf(this.arrangement.classes.length, this.columns.length);
   }
@@ -138,11 +155,11 @@ export class Session extends ViewSession<State, Change> {
   }
 
   cell([target, layer]: Selected): HeatCell | null {
-    return this.sheet.cell(this.arrangement.method, target, layer);
+    return this.sheet.cell(this.arrangement.method, target, layer, this.contested);
   }
 
   error([target, layer]: Selected): string | null {
-    return this.sheet.error(this.arrangement.method, target, layer);
+    return this.sheet.error(this.arrangement.method, target, layer, this.contested);
   }
 
   /** Every map that is on the screen. */
@@ -261,7 +278,7 @@ export class Session extends ViewSession<State, Change> {
 
   private wanted(classes: readonly Key[]): Fields {
     const { method, boxes } = this.arrangement;
-    return { method, boxes, classes: [...classes] };
+    return { method, boxes, plain: !this.contested, classes: [...classes] };
   }
 
   private missing(): Key | undefined {
@@ -281,13 +298,13 @@ export class Session extends ViewSession<State, Change> {
 
   private question(target: Key): string {
     const { method, boxes } = this.arrangement;
-    return spotOf(method, target, boxes ? "boxes" : "");
+    return spotOf(method, target, boxes ? "boxes" : "", this.contested);
   }
 
   /** What is asked in: a question that failed is not asked again until this has changed. */
   private get situation(): string {
     const { method, boxes, classes } = this.arrangement;
-    return JSON.stringify([method, boxes, classes]);
+    return JSON.stringify([method, boxes, classes, this.contested]);
   }
 
   async load(): Promise<void> {
@@ -338,5 +355,7 @@ function spot(session: Session, place: Selected): Checkable | null {
   const { method } = session.arrangement;
   const [target, layer] = place;
   if (!SUMMED.includes(method) || !session.cell(place) || typeof target !== "number") return null;
-  return { key: spotOf(method, target, layer), fields: { method, target, layer } };
+  const { contested } = session;
+  const key = spotOf(method, target, layer, contested);
+  return { key, fields: { method, target, layer, plain: !contested } };
 }

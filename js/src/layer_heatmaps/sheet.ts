@@ -10,6 +10,7 @@ interface Columns {
   method: string[];
   target: Key[];
   layer: string[];
+  contested: boolean[];
   of: string[];
   extent: [number, number][];
   zero: number[];
@@ -20,6 +21,9 @@ interface Columns {
   high: number[];
   channels: ([number, number] | null)[];
   boxed: number[];
+  foreign: number[];
+  rivals: number[];
+  against: string[][];
   box: (Box | null)[];
   threshold: (number | null)[];
   notes: string[][];
@@ -29,12 +33,14 @@ export interface SheetPayload {
   size: [number, number];
   model: string;
   sparsity: number | null;
-  methods: { name: string; whole: boolean; weighed: boolean }[];
+  /** How many other classes the engine holds places against; null without an engine. */
+  rivals: number | null;
+  methods: { name: string; whole: boolean; weighed: boolean; contested: boolean }[];
   predictions: Prediction[];
   layers: Layer[];
   targets: { key: Key; name: string | null }[];
   notes: string[];
-  errors: [method: string, target: Key, layer: string, text: string][];
+  errors: [method: string, target: Key, layer: string, contested: boolean, text: string][];
   maps: Columns;
   data: Buffer;
   pictures: Buffer;
@@ -45,6 +51,10 @@ export interface HeatCell {
   readonly method: string;
   readonly target: Key;
   readonly layer: string;
+  /** Whether places are held against other classes, `rivals` of them, named where it is known. */
+  readonly contested: boolean;
+  readonly rivals: number;
+  readonly against: readonly string[];
   /** The layer's own name, or the names of several. */
   readonly of: string;
   readonly grid: readonly [number, number];
@@ -52,6 +62,8 @@ export interface HeatCell {
   readonly high: number;
   readonly channels: readonly [number, number] | null;
   readonly boxed: boolean;
+  /** Whether its box was that of another map, and is not drawn. */
+  readonly foreign: boolean;
   readonly box: Box | null;
   readonly threshold: number | null;
   readonly notes: readonly string[];
@@ -59,8 +71,8 @@ export interface HeatCell {
   readonly picture: Uint8Array<ArrayBuffer> | null;
 }
 
-export function spotOf(method: string, target: Key, layer: string): string {
-  return JSON.stringify([method, target, layer]);
+export function spotOf(method: string, target: Key, layer: string, contested: boolean): string {
+  return JSON.stringify([method, target, layer, contested]);
 }
 
 export class Sheet {
@@ -74,18 +86,29 @@ export class Sheet {
   ) {
     for (const { index, name } of payload.predictions) this.names.set(index, name);
     for (const { key, name } of payload.targets) if (name !== null) this.names.set(key, name);
-    for (const [method, target, layer, text] of payload.errors)
-      this.errors.set(spotOf(method, target, layer), text);
+    for (const [method, target, layer, contested, text] of payload.errors)
+      this.errors.set(spotOf(method, target, layer, contested), text);
     for (const cell of readCells(payload))
-      this.cells.set(spotOf(cell.method, cell.target, cell.layer), cell);
+      this.cells.set(spotOf(cell.method, cell.target, cell.layer, cell.contested), cell);
   }
 
-  cell(method: string, target: Key, layer: string): HeatCell | null {
-    return this.cells.get(spotOf(method, target, layer)) ?? null;
+  cell(method: string, target: Key, layer: string, contested: boolean): HeatCell | null {
+    return this.cells.get(spotOf(method, target, layer, contested)) ?? null;
   }
 
-  error(method: string, target: Key, layer: string): string | null {
-    return this.errors.get(spotOf(method, target, layer)) ?? null;
+  error(method: string, target: Key, layer: string, contested: boolean): string | null {
+    return this.errors.get(spotOf(method, target, layer, contested)) ?? null;
+  }
+
+  /** The maps of a method that there are or can be had: contested, plain, or both. */
+  kinds(method: string): readonly boolean[] {
+    const { methods, rivals, errors } = this.payload;
+    if (!methods.find((one) => one.name === method)?.contested) return [false];
+    if (rivals !== null) return rivals > 0 ? [true, false] : [false];
+    const cells = this.all().filter((cell) => cell.method === method);
+    const failed = errors.filter((one) => one[0] === method);
+    const known = [...cells.map((cell) => cell.contested), ...failed.map((one) => one[3])];
+    return known.length === 0 ? [false] : [true, false].filter((kind) => known.includes(kind));
   }
 
   all(): HeatCell[] {
@@ -143,12 +166,16 @@ function readCells({ maps, data, pictures }: SheetPayload): HeatCell[] {
       method,
       target: at(maps.target),
       layer: at(maps.layer),
+      contested: at(maps.contested),
+      rivals: at(maps.rivals),
+      against: at(maps.against),
       of: at(maps.of),
       grid: at(maps.grid),
       low: at(maps.low),
       high: at(maps.high),
       channels: at(maps.channels),
       boxed: at(maps.boxed) === 1,
+      foreign: at(maps.foreign) === 1,
       box: at(maps.box),
       threshold: at(maps.threshold),
       notes: at(maps.notes),

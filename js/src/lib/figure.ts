@@ -33,11 +33,21 @@ export class Figure {
   private closed = false;
   private readonly watch = new ResizeObserver(() => this.resize());
 
-  /** Draw the figure that a trait names; rejects where the page shows no Jupyter widgets. */
+  /** Draw the figure that a trait names; rejects where the page shows no Jupyter widgets. What was
+   * closed meanwhile may be gone from the page, and nobody waits for it. */
   async load(model: object, reference: string): Promise<void> {
+    try {
+      await this.draw(model, reference);
+    } catch (error) {
+      if (!this.closed) throw error;
+    }
+  }
+
+  private async draw(model: object, reference: string): Promise<void> {
     const manager = (model as { widget_manager?: Manager }).widget_manager;
     if (!manager) throw new Error("this page has no widget manager");
     const figure = (await manager.get_model(reference.slice(REFERENCE.length))) as FigureModel;
+    if (this.closed) return;
     const view = await manager.create_view(figure);
     if (this.closed) {
       view.remove();

@@ -10,6 +10,8 @@ export class Chart {
   readonly element = h("div", { class: "hx-chart", role: "img" });
   private readonly figure = new Figure();
   private mark: Mark | null = null;
+  /** Whether it cannot be drawn: until that is known, it is on its way, and nothing takes its place. */
+  private failed = false;
   private pressed = false;
   private readonly pick = () => this.picked();
 
@@ -25,6 +27,7 @@ export class Chart {
     try {
       await this.attach();
     } catch (error) {
+      this.failed = true;
       this.element.classList.add("hx-soft");
       this.session.complain(
         `The bars of F1 by layer cannot be drawn: ${error instanceof Error ? error.message : error}. ` +
@@ -54,7 +57,7 @@ export class Chart {
     const names = shallowFirst.map((l) => layers[l]?.name ?? "");
     const words = names.map((name, i) => `${name} ${values[i]?.toFixed(2)}`).join(", ");
     this.element.setAttribute("aria-label", `F1 by layer: ${words}`);
-    if (!this.mark) this.element.textContent = words;
+    if (this.failed || layers.length < 2) this.element.textContent = words;
     mark?.set({
       y: Float64Array.from(values),
       colors: names.map((name) => (name === layer ? SHOWN : SOFT)),

@@ -20,7 +20,7 @@ export function header(session: Session): HTMLElement {
     estimators.show(estimator);
     where.textContent =
       `${layerName(session.layers, layer)} · ` +
-      `${counted(names.length, "concept")}, ${neurons.length} neurons`;
+      `${counted(names.length, "concept")}, ${counted(neurons.length, "neuron")}`;
     facts.textContent = estimatorWords(session);
   };
   session.on((change) => (change === "graph" || change === "busy") && show());

@@ -2,6 +2,7 @@
 import type { Layer } from "../lib/evidence.ts";
 import { type Buffer, bytesOf, decodeMap, filesOf, type Grid, type Span } from "../lib/pixels.ts";
 import type { Check } from "../lib/trust.ts";
+import { listed } from "../lib/words.ts";
 
 export interface Quality {
   precision: number;
@@ -84,6 +85,18 @@ export function mapsOf(payload: MapsPayload, concept: string): Map<number, Grid>
   return found;
 }
 
-export function notesOf({ concept: names = [], notes = [] }: MapsPayload, concept: string) {
-  return [...new Set(names.flatMap((name, i) => (name === concept ? (notes[i] ?? []) : [])))];
+/** What is to be known of a concept's maps; of some images alone, with the images it is of. */
+export function notesOf(
+  { concept: names = [], picture = [], notes = [] }: MapsPayload,
+  concept: string,
+): string[] {
+  const places = names.flatMap((name, i) => (name === concept ? [i] : []));
+  const said = new Map<string, number[]>();
+  for (const i of places)
+    for (const note of new Set(notes[i])) said.set(note, [...(said.get(note) ?? []), i]);
+  return [...said].map(([note, at]) => {
+    if (at.length === places.length) return note;
+    const images = at.map((i) => String((picture[i] ?? 0) + 1));
+    return `Image${at.length === 1 ? "" : "s"} ${listed(images)}: ${note}`;
+  });
 }

@@ -27,7 +27,9 @@ export function conceptWords(session: Session, i: number): string {
     : `F1 ${f1.toFixed(2)}, chance ${chance.toFixed(2)}`;
   const others = (session.tree[i]?.others ?? []).map((one) => concepts[one]);
   const also = others.length > 0 ? `, also below ${others.join(" and ")}` : "";
-  const hidden = session.folded.has(i) ? `, ${session.below[i]} concepts folded in it` : "";
+  const hidden = session.folded.has(i)
+    ? `, ${counted(session.below[i] ?? 0, "concept")} folded in it`
+    : "";
   return `${concepts[i]}, ${known}${also}${hidden}`;
 }
 
