@@ -363,7 +363,7 @@ def _network(kinds: Sequence[Any], model: nn.Module | Classifier | None) -> Clas
     engines = [kind for kind in kinds if isinstance(kind, Chip | Hint)]
     own = [e.classifier_ for e in engines if e.classifier_ is not None]
     if not own:
-        came = f"{len(engines)} engines without their network" if engines else "no fitted engine"
+        came = "an engine without its network" if engines else "no fitted engine"
         raise ValueError(
             f"got {came} among the methods, and no model; expected a network to ask; pass model="
         )

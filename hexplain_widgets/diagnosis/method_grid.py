@@ -143,7 +143,7 @@ def _target(targets: Any, count: int) -> int | str | None:
 
 def _wrong_count(targets: Any, images: str) -> ValueError:
     return ValueError(
-        f"got {len(targets)} targets for {images} images; expected one for all, or one for each;"
+        f"got targets: {len(targets)}, images: {images}; expected one for all, or one for each;"
         " give (image, class) to be sure which is whose"
     )
 

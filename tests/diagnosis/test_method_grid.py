@@ -296,8 +296,8 @@ def test_what_is_wrong_is_refused_before_anything_is_drawn(
     [
         ({"targets": "ent"}, ValueError, "got the unknown class 'ent'.*'ant'"),
         ({"targets": 7}, IndexError, "got class 7; expected an index from 0 to 4"),
-        ({"targets": ["ant"]}, ValueError, "got 1 targets for 2 or more images"),
-        ({"targets": ["ant"] * 3}, ValueError, "got 3 targets for 2 images"),
+        ({"targets": ["ant"]}, ValueError, "got targets: 1, images: 2 or more"),
+        ({"targets": ["ant"] * 3}, ValueError, "got targets: 3, images: 2;"),
         ({"layers": ["nine"]}, ValueError, "got the unknown layer 'nine'"),
         ({"layers": []}, ValueError, "got no layers; expected names"),
         ({"most": 0}, ValueError, "got most=0; expected at least 1"),
@@ -314,7 +314,7 @@ def test_a_network_is_needed_and_only_one(clf, chip, data, images, tmp_path) -> 
     with pytest.raises(ValueError, match="got no fitted engine among the methods, and no model"):
         hx.method_grid(images, ["Grad-CAM"])
     bare = hx.Chip.load(chip.save(tmp_path / "c.hx"))
-    with pytest.raises(ValueError, match="got 1 engines without their network among the methods"):
+    with pytest.raises(ValueError, match="got an engine without its network among the methods"):
         hx.method_grid(images, {"c": bare})
     assert hx.method_grid(images, {"c": bare}, model=clf).shape == (2, 1)
     other = hx.Chip(layers=["7"], gates_per_image=6).fit(plain(seed=5), data, progress=False)
