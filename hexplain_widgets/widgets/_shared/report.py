@@ -116,14 +116,16 @@ def line_panel(chart: LineChart, *, numbered: bool = True) -> ipywidgets.Widget:
     """Return a chart of lines with its legend above it, its numbers below where they are wanted."""
     told = (chart.x_name, chart.places, chart.lines, chart.errors)
     foot = numbers(*told) if numbered else ""
-    return _panel(legend(chart.title, chart.colours, chart.told), line_figure(chart), foot)
+    return _panel(
+        legend(chart.title, chart.colours, html.escape(chart.told)), line_figure(chart), foot
+    )
 
 
 def bar_panel(chart: BarChart) -> ipywidgets.Widget:
     """Return a chart of bars with its legend above it and its numbers below."""
     keys = chart.colours if len(chart.bars) > 1 else {}
     foot = numbers("", chart.names, chart.bars, chart.errors)
-    return _panel(legend(chart.title, keys, chart.told), bar_figure(chart), foot)
+    return _panel(legend(chart.title, keys, html.escape(chart.told)), bar_figure(chart), foot)
 
 
 def panel_of(chart: LineChart | BarChart) -> ipywidgets.Widget:
