@@ -105,7 +105,7 @@ def localizations(model: nn.Module, x: Tensor) -> Evidence:
         "Grad-CAM": "gradcam",
         "guided": "guided backprop",
         "plain": "gradient",
-        "own": lambda image, index: image[0, 0],
+        "own": lambda _, image, index: image[0, 0],
     }
     return hx.measure_localization(methods, data, model=model, calibration=0.5, progress=False)
 

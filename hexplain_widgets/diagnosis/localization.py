@@ -149,9 +149,10 @@ def measure_localization(
     """Return how well methods find the class of an image (CHIP, Table II, sec. IV-C; HINT, 1-2).
 
     `methods` are named: a fitted Chip or Hint each, the name of a method ("gradcam", "guided
-    backprop", "refined", …), `(chip, name)`, `(hint, concept)`, or a function from a prepared image
-    `1 x C x H x W` and the index of a class to a map `(h, w)`. An engine alone, or several, stand
-    for what their papers compare. The whole image and a box in its centre are always beside them.
+    backprop", "refined", …), `(chip, name)`, `(chip, layer)`, `(hint, concept)`, or a callable
+    `(classifier, image, index) -> map` of a prepared image `1 x C x H x W`. An engine alone, or
+    several, stand for what their papers compare. The whole image and a box in its centre are always
+    beside them.
 
     `data` are `(image, label, boxes)`: one box `(x0, y0, x1, y1)` or several, in pixels of the
     picture, the end excluded, or a mask `(H, W)`; None, and the image is counted and left out.

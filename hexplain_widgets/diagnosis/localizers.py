@@ -16,17 +16,19 @@ from ..chip.heatmaps import ALSO, DRAWINGS, method_of, strength, times
 from ..evidence.localization import CENTRE, WHOLE
 from ..hint.engine import Hint, above_lowest
 from ..network.classifier import Classifier, PreparedImage
+from ..network.guest import same_randomness
 from ..network.probe import Probe
 from ..network.probed_image import PLAIN, ImageProbe, ProbedImage, numbers_of
 
 Map = Float[np.ndarray, "h w"]
 Draw = Callable[[PreparedImage, int], Map]
-GRAD_CAM, PLAIN_GRADIENT = "Grad-CAM", "backpropagation"
+GRAD_CAM, PLAIN_GRADIENT = "Grad-CAM", "gradient"
 NAMES = (*DRAWINGS, PLAIN_GRADIENT, WHOLE, CENTRE)
 ALIASES = {
     **ALSO,
     "backprop": PLAIN_GRADIENT,
-    "gradient": PLAIN_GRADIENT,
+    "backpropagation": PLAIN_GRADIENT,
+    "plaingradient": PLAIN_GRADIENT,
     "whole": WHOLE,
     "centre": CENTRE,
     "center": CENTRE,
@@ -36,8 +38,8 @@ ALIASES = {
 # neurons chosen otherwise (Fig. 4c).
 BEST, OTHERWISE = (0.1, 0.2, 0.4, 0.8), 0.2
 _KINDS = (
-    "a fitted Chip or Hint, the name of a method, (chip, name), (hint, concept), or a function from"
-    " a prepared image 1 x C x H x W and a class index to a map (h, w)"
+    "a fitted Chip or Hint, the name of a method, (chip, name), (chip, layer), (hint, concept), or"
+    " a callable (classifier, image, index) -> map that takes a prepared image 1 x C x H x W"
 )
 
 
@@ -145,8 +147,11 @@ def concept_for(hint: Hint, index: int) -> str:
     return min(above, key=lambda concept: len(concept.classes)).name
 
 
-def _of_callable(name: str, function: Any, image: PreparedImage, index: int) -> Map:
-    given = function(image.x.clone(), index)
+def _of_callable(
+    name: str, function: Any, classifier: Classifier, image: PreparedImage, index: int
+) -> Map:
+    with same_randomness():
+        given = function(classifier, image.x.clone(), index)
     values = numbers_of(given) if isinstance(given, Tensor) else np.asarray(given)
     if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
         raise TypeError(
@@ -264,17 +269,19 @@ class _LocalizerMaker:
             return self._named(name, method_of(method, NAMES, ALIASES))
         if not callable(method) or isinstance(method, nn.Module | type):
             raise _no_method(name, method)
-        return Localizer(name, partial(_of_callable, name, method), "callable")
+        draw = partial(_of_callable, name, method, self.classifier)
+        return Localizer(name, draw, "callable")
 
     def _chip(self, name: str, chip: Chip, word: str = "CHIP") -> Localizer:
-        method = method_of(word, DRAWINGS)
         layers = chip.layers_
-        own = self.layer or layers[0].name
+        layer = word if word in [one.name for one in layers] else self.layer
+        method = "CHIP" if layer == word else method_of(word, DRAWINGS)
+        own = layer or layers[0].name
         shown = f"{layers[-1].name} × {layers[0].name}" if method == "Refined CHIP" else own
         on = self._on(chip)
         if on.classifier_ is self.classifier and method in _GRADIENTS and own == self.deepest:
             return self._named(name, method)
-        draw = partial(_of_chip, on, method, None if method == "Refined CHIP" else self.layer)
+        draw = partial(_of_chip, on, method, None if method == "Refined CHIP" else layer)
         return Localizer(name, draw, method, "" if method in _AT_PIXELS else shown)
 
     def _hint(self, name: str, hint: Hint, concept: str | None) -> Localizer:

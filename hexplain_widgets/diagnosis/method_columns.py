@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -11,14 +10,16 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from ..arguments import Stop, nearest
+from ..arguments import Stop
 from ..chip.engine import Chip
 from ..chip.heatmaps import (
+    ALSO,
     ClassAtLayer,
     HeatMapDraft,
     grad_cam_of,
     guided_backpropagation,
     guided_grad_cam,
+    method_of,
     of_pixels,
 )
 from ..evidence import HeatMap, Provenance
@@ -73,7 +74,6 @@ OF_CHIP: Mapping[str, Callable[[Chip, Any, int, str], HeatMap]] = {
 WHOLE = ("Refined CHIP",)
 NAMES = (*OF_LAYERS, *OF_PIXELS, "LIME", *OF_CHIP)
 _ALSO = {
-    "guidedbackprop": "guided backpropagation",
     "backprop": "gradient",
     "backpropagation": "gradient",
     "plaingradient": "gradient",
@@ -309,7 +309,7 @@ def _read(name: str | None, given: Any) -> _NamedMethod:
     layered = isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], str)
     kind, layer = given if layered else (given, None)
     if isinstance(kind, str):
-        kind = _known(kind)
+        kind = method_of(kind, NAMES, {**ALSO, **_ALSO})
     if isinstance(kind, Chip | Hint):
         kind.layers_  # noqa: B018 - raises where it has not seen any data
     elif not isinstance(kind, str | Lime) and not _is_callable(kind):
@@ -338,22 +338,6 @@ def _called_so(kind: Any) -> str:
     names = {Chip: "CHIP", Hint: "HINT", Lime: "LIME"}
     own = kind if isinstance(kind, str) else names.get(type(kind))
     return str(own or getattr(kind, "__name__", type(kind).__name__))
-
-
-def _known(name: str) -> str:
-    """Return a method's name as it is written here; raises ValueError for an unknown one."""
-    letters = _letters(name)
-    spelt = {_letters(known): known for known in NAMES} | _ALSO
-    if letters not in spelt:
-        raise ValueError(
-            f"got the method {name!r}; expected one of {', '.join(NAMES)}; the nearest is"
-            f" {nearest(name, NAMES)}; anything else can be asked through a callable"
-        )
-    return spelt[letters]
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z]", "", name.lower())
 
 
 def _network(kinds: Sequence[Any], model: nn.Module | Classifier | None) -> Classifier:

@@ -45,11 +45,11 @@ def block(*box: int, low: float = 0.0) -> np.ndarray:
     return values
 
 
-def first(x: Tensor, index: int) -> Tensor:
+def first(_: hx.Classifier, x: Tensor, index: int) -> Tensor:
     return x[0, 0]
 
 
-def upside_down(x: Tensor, index: int) -> np.ndarray:
+def upside_down(_: hx.Classifier, x: Tensor, index: int) -> np.ndarray:
     return x[0, 0].flip(0).numpy()
 
 
@@ -215,7 +215,7 @@ def test_once_stopped_whole_images_stay(clf) -> None:
 def test_guided_backpropagation_without_a_relu_is_an_empty_row_with_the_reason() -> None:
     clf = hx.Classifier(plain(activation=nn.GELU))
     found = measured(clf, GREY, ["guided backprop", "gradient", "gradcam"])
-    assert found.methods[:3] == ("guided backpropagation", "backpropagation", "Grad-CAM")
+    assert found.methods[:3] == ("guided backpropagation", "gradient", "Grad-CAM")
     assert found.answered.any(1).tolist() == [False, True, True, True, True]
     assert found.reasons[0].startswith("the network has no ReLU to guide")
     assert np.isnan(found.figures[0]).all()
@@ -230,7 +230,7 @@ def test_gradients_are_those_of_torch() -> None:
 
 
 def own_gradient(model: nn.Module) -> Any:
-    def draw(x: Tensor, index: int) -> Tensor:
+    def draw(_: hx.Classifier, x: Tensor, index: int) -> Tensor:
         given = x.clone().requires_grad_()
         model(given)[0, index].backward()
         assert given.grad is not None
@@ -257,13 +257,21 @@ def test_an_engine_stands_for_what_its_paper_compares(chip, hint) -> None:
     found = hx.measure_localization([chip, hint], GREY[:2], progress=False)
     assert found.methods == (
         "CHIP", "Refined CHIP", "Guided CHIP", "Grad-CAM", "Guided Grad-CAM",
-        "guided backpropagation", "backpropagation", "HINT", "HINT, best 10 %", "HINT, best 20 %",
+        "guided backpropagation", "gradient", "HINT", "HINT, best 10 %", "HINT, best 20 %",
         "HINT, best 40 %", "HINT, best 80 %", "HINT, 20 % by coefficient", "HINT, 20 % at random",
         "whole image", "centre box",
     )  # fmt: skip
     assert found.methods[found.reference] == "Grad-CAM"
     assert found.layers[:4] == ("7", "1 × 7", "7", "7")
     assert len(usual_methods(chip.refit(sparsity=0.01))) == 7
+
+
+def test_a_chip_is_asked_at_another_of_its_layers(chip) -> None:
+    found = hx.measure_localization({"deep": chip, "shallow": (chip, "1")}, GREY, progress=False)
+    assert found.layers[:2] == ("7", "1")
+    x, label, _ = GREY[found.places[0]]
+    at = float(found.thresholds[1])
+    assert chip.localize(x, label, at, layer="1").box == tuple(found.boxes[1, 0].tolist())
 
 
 def test_boxes_are_those_of_localize(chip) -> None:
@@ -294,7 +302,7 @@ def test_hint_is_asked_for_the_narrowest_concept(hint) -> None:
 
 
 def test_images_that_a_method_cannot_answer_are_said_and_not_compared(clf) -> None:
-    def sometimes(x: Tensor, index: int) -> Tensor:
+    def sometimes(_: hx.Classifier, x: Tensor, index: int) -> Tensor:
         if x[0, 1].mean() > 1:
             raise ValueError("too bright")
         return x[0, 0]
@@ -320,7 +328,7 @@ def test_it_is_saved_and_opened(clf, tmp_path) -> None:
         ({"a": 3}, r"got int as the method 'a'; expected a fitted Chip or Hint, .*; wrap what"),
         ({"a": plain()}, r"got Sequential as the method 'a'; expected .*; wrap what draws"),
         (plain(), r"got Sequential as the method 'methods'; expected .*; wrap what draws"),
-        ({"a": lambda x, i: x}, r"got Tensor of shape .* from the method 'a'; expected a map"),
+        ({"a": lambda c, x, i: x}, r"got Tensor of shape .* from the method 'a'; expected a map"),
     ],
 )
 def test_what_is_no_method_is_refused(clf, methods, text: str) -> None:
