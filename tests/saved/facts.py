@@ -19,6 +19,8 @@ ADDED = {
     **dict.fromkeys(("Node", "InferredConcept"), ("agreement_rest",)),
     "InferenceComparison": ("agreement_rests", "weights"),
     "NeuronConcepts": ("agreement_rests",),
+    "ExplainerQuality": ("sizes",),
+    "FaithfulnessSummary": ("removed_accuracy",),
     **dict.fromkeys(("ChannelPortrait", "FilterPortrait", "NeuronPortrait"), PORTRAIT),
 }
 
