@@ -22,6 +22,8 @@ ADDED = {
     "InferenceComparison": ("agreement_rests", "weights"),
     "Localization": ("truth", "truth_mask", "rivals"),
     "NeuronConcepts": ("agreement_rests",),
+    "ExplainerQuality": ("sizes",),
+    "FaithfulnessSummary": ("removed_accuracy",),
     **dict.fromkeys(("ChannelPortrait", "FilterPortrait", "NeuronPortrait"), PORTRAIT),
 }
 
@@ -50,8 +52,12 @@ def _kept(value: hx.Evidence) -> Iterator[tuple[str, Any]]:
     kept = [f for f in fields(value) if f.name != "versions"]
     # what a later version says beside, and has nothing to say of these
     later = ADDED.get(type(value).__name__, ())
-    added = {f.name for f in kept if f.name in later and getattr(value, f.name) == f.default}
+    added = {f.name for f in kept if f.name in later and _is(getattr(value, f.name), f.default)}
     return ((f.name, getattr(value, f.name)) for f in kept if f.name not in added)
+
+
+def _is(value: Any, default: object) -> bool:
+    return not isinstance(value, np.ndarray) and bool(value == default)
 
 
 def _fields(value: hx.Evidence, depth: int) -> dict[str, Any]:

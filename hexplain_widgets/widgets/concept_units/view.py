@@ -36,7 +36,7 @@ class UnitReport(Report):
         rest = one.used - len(one.channels)
         return (
             BarChart(
-                f"Channels of {one.layer.name}",
+                f"Channels of layer {one.layer.name}",
                 f"Weights in the map of {one.concept}, the largest first."
                 + (f" {counted(rest, 'other')} not shown." if rest else ""),
                 WEIGHT,
