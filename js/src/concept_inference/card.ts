@@ -138,7 +138,7 @@ function share(concept: Concept, part: Part, short = false): HTMLElement | null 
     { class: against ? "hx-share hx-against" : "hx-share" },
     h("b", {}, against ? number(part.weight) : percent(part.share)),
     against && !short ? " against" : "",
-    !against && !short && whole !== null && h("small", {}, ` of ${percent(whole)}`),
+    ...(against || short || whole === null ? [] : [" ", h("small", {}, `of ${percent(whole)}`)]),
   );
 }
 
