@@ -269,7 +269,7 @@ def test_an_engine_stands_for_what_its_paper_compares(chip, hint) -> None:
 def test_a_chip_is_asked_at_another_of_its_layers(chip) -> None:
     found = hx.measure_localization({"deep": chip, "shallow": (chip, "1")}, GREY, progress=False)
     assert found.layers[:2] == ("7", "1")
-    x, label, _ = GREY[found.places[0]]
+    x, label, _ = GREY[found.places[found.pictured[0]]]
     at = float(found.thresholds[1])
     assert chip.localize(x, label, at, layer="1").box == tuple(found.boxes[1, 0].tolist())
 

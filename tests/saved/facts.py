@@ -14,7 +14,6 @@ import hexplain_widgets as hx
 # fields that evidence has had since these files were written
 PORTRAIT = ("unclipped", "tied", "ranking")
 ADDED = {
-    "ExplainerQuality": ("sizes",),
     "HeatMap": ("rivals",),
     "Layer": ("layout",),
     "ContextSummary": ("named", "namings"),

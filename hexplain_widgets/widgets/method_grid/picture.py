@@ -127,10 +127,10 @@ class _SheetPlan:
             self._gap(pen, row, column)
 
     def _x(self, column: int) -> float:
-        return MARGIN + (self.side + GAP) * column
+        return float(MARGIN + (self.side + GAP) * column)
 
     def _y(self, row: int) -> float:
-        return HEAD + HEADS + self.row * row
+        return float(HEAD + HEADS + self.row * row)
 
     def _fits(self, words: str, size: int) -> str:
         return short(words, max(4, round(self.side / (size * 0.5))))
