@@ -31,6 +31,7 @@ from ..evidence import (
     HeatMapSheet,
     Layer,
     Localization,
+    Prediction,
     Provenance,
 )
 from ..evidence.faithfulness import faithfulness
@@ -47,7 +48,6 @@ from .heatmaps import (
     faithfulness_of,
     heatmap_of,
     localization_of,
-    method_of,
     requests_of,
 )
 from .importance import Class, Importance, checked_sparsity
@@ -478,8 +478,7 @@ class Chip(BaseEngine[ResponseStatistics]):
         """
         fraction = float(self.threshold_ if threshold is None else threshold)
         asked = self._ask(self._look(image), target, layer, rivals)
-        named, provenance = method_of(method), self._provenance()
-        return localization_of(named, asked, provenance, threshold=fraction, truth=truth)
+        return localization_of(method, asked, self._provenance(), threshold=fraction, truth=truth)
 
     def saliency(
         self,
@@ -495,7 +494,7 @@ class Chip(BaseEngine[ResponseStatistics]):
         `method`, `rivals` and errors are those of `localize`.
         """
         asked = self._ask(self._look(image), target, layer, rivals)
-        return self._said_of(heatmap_of(method_of(method), asked, self._provenance()))
+        return self._said_of(heatmap_of(method, asked, self._provenance()))
 
     def calibrate(
         self,
@@ -584,26 +583,29 @@ class Chip(BaseEngine[ResponseStatistics]):
         asked = None if target is None else self._importance.index(target)
         chosen, notes = _sheet_images(images, self._network, asked, at_least_one("most", most))
         index = _named_most([one for _, one in chosen], self._network) if asked is None else asked
-        name, drawn = self._importance.layer(layer).name, []
+        name, provenance = self._importance.layer(layer).name, self._provenance()
         bar = SlowBar("CHIP: heatmaps of images", len(chosen), shown=progress)
-        with self._importance.until(stopped or never), bar:
-            for place, image in until_stopped(chosen, stopped, notes):
+
+        def drawn() -> Iterator[tuple[int, HeatMap, Prediction, float]]:
+            for place, image in chosen:
                 looked = self._look(image)
                 request = self._ask(looked, index, name, rivals)
-                heatmap = heatmap_of(method, request, self._provenance())
-                drawn.append((place, heatmap, *looked.ranked_with(index)))
+                yield place, heatmap_of(method, request, provenance), *looked.ranked_with(index)
                 bar.update()
-        places, maps, first, likely = zip(*drawn, strict=True)
+
+        with self._importance.until(stopped or never), bar:
+            rows = list(until_stopped(drawn(), stopped, notes))
+        places, maps, first, likely = zip(*rows, strict=True)
         return ClassHeatMaps(
             target=self.classes_[index],
             index=index,
             layer=maps[0].layer,
-            method=method,
+            method=maps[0].method,
             maps=maps,
             places=np.array(places),
             predictions=first,
             probabilities=np.array(likely),
-            provenance=self._provenance(),
+            provenance=provenance,
             notes=(*self._network.score_notes, *notes),
         )
 

@@ -213,11 +213,7 @@ def _letters(name: str) -> str:
 
 def heatmap_of(method: str, request: HeatMapRequest, provenance: Provenance) -> HeatMap:
     """Return a heatmap by the name of its method; raises ValueError for an unknown one."""
-    if method not in DRAWINGS:
-        raise ValueError(
-            f"got the method {method!r}; expected one of {', '.join(DRAWINGS)}; the nearest is"
-            f" {nearest(method, DRAWINGS)}"
-        )
+    method = method_of(method)
     draft, name = DRAWINGS[method](request), request.importance.classes[request.index]
     settings = {**provenance.settings, "layer": draft.layer}
     if "CHIP" in method:

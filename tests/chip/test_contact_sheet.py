@@ -63,6 +63,28 @@ def test_what_is_stopped_keeps_the_maps_so_far(chip) -> None:
     assert (len(found.maps), found.notes[-1]) == (1, "Stopped after 1 image.")
 
 
+def test_an_interrupt_in_a_map_keeps_those_before(
+    chip: hx.Chip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([True, True, False])
+    look = chip._look
+
+    def interrupted(image: object) -> object:
+        if not next(looks):
+            raise KeyboardInterrupt
+        return look(image)
+
+    monkeypatch.setattr(chip, "_look", interrupted)
+    found = chip.class_heatmaps([x for x, _ in DATA], 0, progress=False)
+    assert found.places.tolist() == [0, 1]
+    assert any("Interrupted" in note for note in found.notes)
+
+
+def test_methods_are_called_in_other_words_too(chip: hx.Chip) -> None:
+    found = chip.class_heatmaps([DATA[0][0]], 0, method="gradcam", progress=False)
+    assert found.method == "Grad-CAM"
+
+
 def test_images_of_several_sizes_stand_on_one_sheet(chip) -> None:
     images = [Image.new("RGB", size, "teal") for size in ((16, 16), (24, 16))]
     found = chip.class_heatmaps(images, 0, progress=False)

@@ -140,7 +140,9 @@ def _panel(head: str, figure: ipywidgets.Widget, foot: str) -> ipywidgets.Widget
 
 def beside(children: Sequence[ipywidgets.Widget], least: int = 250) -> ipywidgets.Widget:
     """Return parts beside each other where each has room for so many pixels."""
-    columns = f"repeat(auto-fill, minmax(min(100%, {least}px), 1fr))"
+    # one alone keeps the room of one, several share all there is
+    every = "auto-fit" if len(children) > 1 else "auto-fill"
+    columns = f"repeat({every}, minmax(min(100%, {least}px), 1fr))"
     layout = ipywidgets.Layout(grid_template_columns=columns, grid_gap="8px 28px", width="100%")
     return ipywidgets.GridBox(list(children), layout=layout)
 
