@@ -348,8 +348,8 @@ class _DecisionPass:
     def _notes(self, notes: Sequence[str]) -> tuple[str, ...]:
         omissions = (f"{counted(n, 'image')} left out: {why}." for why, n in self.left_out.items())
         said = dict.fromkeys((*self.classifier.notes, *self._said))
-        counted = self._counting()
-        return (*said, counted, *self.labels.notes(), *self._picture_notes(), *omissions, *notes)
+        tally = self._counting()
+        return (*said, tally, *self.labels.notes(), *self._picture_notes(), *omissions, *notes)
 
     def _picture_notes(self) -> tuple[str, ...]:
         """Say what is unusual about pictures: of how many, and of the first of them."""
