@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import hexplain_widgets as hx
+from hexplain_widgets.arguments import counted
 from hexplain_widgets.diagnosis import confusion
 from hexplain_widgets.evidence.store import load, save
 from tests.reference import confusion as literal
@@ -106,7 +107,10 @@ def test_what_was_stopped_goes_on_to_the_whole(colours, summary, after: int) -> 
     begun = hx.measure_confusions(
         colours, DATA, progress=False, stopped=lambda: next(times, None) in (None, after - 1)
     )
-    assert (begun.seen, begun.notes[-1]) == (after, f"Stopped after {after} images.")
+    assert (begun.seen, begun.notes[-1]) == (
+        after,
+        f"Stopped after {counted(after, 'image')}.",
+    )
     assert hx.measure_confusions(colours, DATA, resume=begun, progress=False) == summary
 
 

@@ -102,14 +102,14 @@ def bar_figure(chart: BarChart) -> Any:
     """Return a chart of bars that lie as a figure, the first name on top."""
     ticks = chart.ticks
     values, letters = np.stack(list(chart.bars.values())), chart.letters
-    bars, rows = level_bars(chart.names, values, ticks, chart.hues, letters)
+    bars = level_bars(chart.names, values, ticks, chart.hues, letters)
     across = axis_of(bars.scales["y"], chart.x_name, label_offset="32px")
     span(across, ticks)
     up = axis_of(bars.scales["x"], upright=True, grid_lines="none")
     margin = {"top": 4, "bottom": 50, "left": 12 + 7 * letters, "right": 26}
     wide = max(BAR, 16 * len(chart.bars))
     height = f"{FRAME + 16 + wide * max(2, len(chart.names))}px"
-    return framed([bars, *_level_errors(chart, bars, rows)], [up, across], margin, height)
+    return framed([bars, *_level_errors(chart, bars)], [up, across], margin, height)
 
 
 def level_bars(
@@ -118,15 +118,15 @@ def level_bars(
     ticks: Float[np.ndarray, " t"],
     colours: Sequence[str],
     letters: int = NAME,
-) -> tuple[Any, Any]:
-    """Return bars that lie, and a scale in which the first name is at the highest whole number."""
+) -> Any:
+    """Return bars that lie, the first name on top."""
     import bqplot
 
     y = bqplot.OrdinalScale()
     x = bqplot.LinearScale(min=float(ticks[0]), max=float(ticks[-1]))
     shown = distinct(names, letters)
     y.domain = shown[::-1]
-    bars = bqplot.Bars(
+    return bqplot.Bars(
         x=shown,
         y=(values if len(values) > 1 else values[0]).astype(np.float64),
         scales={"x": y, "y": x},
@@ -135,17 +135,25 @@ def level_bars(
         padding=PADDING,
         colors=list(colours),
     )
-    return bars, bqplot.LinearScale(min=0.0, max=float(max(1, len(shown))))
 
 
-def _level_errors(chart: BarChart, bars: Any, rows: Any) -> list[Any]:
+def rows_of(bars: Any) -> Any:
+    """Return a scale upwards in which a lying bar takes a whole number, the first the highest."""
     import bqplot
 
-    wide = (1 - PADDING) / len(chart.bars)
+    return bqplot.LinearScale(min=0.0, max=float(max(1, len(bars.x))))
+
+
+def _level_errors(chart: BarChart, bars: Any) -> list[Any]:
+    import bqplot
+
+    known = [i for i, (n, v) in enumerate(chart.bars.items()) if n in chart.errors and len(v)]
+    if not known:
+        return []
+    rows, wide = rows_of(bars), (1 - PADDING) / len(chart.bars)
     marks = []
-    for place, (name, values) in enumerate(chart.bars.items()):
-        if name not in chart.errors or not len(values):
-            continue
+    for place in known:
+        name, values = list(chart.bars.items())[place]
         error = chart.errors[name]
         middle = len(values) - 0.5 - np.arange(len(values))
         middle = middle + wide * ((len(chart.bars) - 1) / 2 - place)

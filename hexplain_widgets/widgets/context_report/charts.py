@@ -13,7 +13,7 @@ from ...evidence import ContextSummary, DegreeSummary
 from ...pictures.charts import FEW, LineChart, decimals, even_ticks
 from ...pictures.colours import METHODS, OURS, RANDOM, TRUTH
 from ...pictures.page import short
-from .._shared.figures import BAR, FRAME, INK, NAME, axis_of, framed, level_bars
+from .._shared.figures import BAR, FRAME, INK, NAME, axis_of, framed, level_bars, rows_of
 
 AROUND, ITSELF = OURS, TRUTH
 MOST_LABELS, MOST_CLASSES = 5, 12
@@ -157,7 +157,8 @@ def figure_of_bars(chart: LabelBars, high: float) -> Any:
 
     ticks = even_ticks(0.0, high)
     names = chart.names
-    bars, rows = level_bars(names, chart.shares[None], ticks, chart.colours or [AROUND])
+    bars = level_bars(names, chart.shares[None], ticks, chart.colours or [AROUND])
+    rows = rows_of(bars)
     x, y = bars.scales["y"], bars.scales["x"]
     middles = len(names) - 0.5 - np.arange(len(names))
     marks = bqplot.Lines(
