@@ -486,3 +486,19 @@ describe("asking the kernel", () => {
     expect(session.current).toEqual([2, "conv2"]);
   });
 });
+
+describe("a sheet of before contests were said", () => {
+  it("is drawn, and a box that may be another map's is not", () => {
+    const { maps, rivals: _, ...now } = payload();
+    const { contested: _c, rivals: _r, against: _a, foreign: _f, ...columns } = maps;
+    const methods = now.methods.map(({ name, whole, weighed }) => ({ name, whole, weighed }));
+    const errors = now.errors.map(([method, target, at, , text]) => [method, target, at, text]);
+    const sheet = read({ ...now, methods, errors, maps: columns, rivals: undefined } as never);
+    expect(sheet.all()).toHaveLength(3);
+    expect(sheet.kinds("CHIP")).toEqual([false]);
+    expect(sheet.error("CHIP", 0, "conv2", false)).toMatch("every channel");
+    for (const cell of sheet.all())
+      expect(sheet.cell(cell.method, cell.target, cell.layer, false)).toBe(cell);
+    expect(sheet.cell("CHIP", 2, "conv2", false)).toMatchObject({ box: null, foreign: true });
+  });
+});

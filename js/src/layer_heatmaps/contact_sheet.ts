@@ -297,7 +297,7 @@ function foot(session: Session): HTMLElement {
         [100, high],
       ]),
     );
-    const contest = sheet.rivals === null ? "" : ` ${contestWords(sheet.rivals)}`;
+    const contest = typeof sheet.rivals !== "number" ? "" : ` ${contestWords(sheet.rivals)}`;
     const about = `${sheet.method} at ${sheet.layer}. ${aboutMethod(sheet.method)}${contest}`;
     const method = h("p", {}, about);
     fill(notes, method, ...sheet.notes.map((note) => h("p", {}, note)));

@@ -75,15 +75,47 @@ export function spotOf(method: string, target: Key, layer: string, contested: bo
   return JSON.stringify([method, target, layer, contested]);
 }
 
+/** Methods whose maps may hold places against other classes. */
+const CONTESTED: readonly string[] = ["CHIP", "Guided CHIP"];
+
+/**
+ * A sheet that was saved before contests were said: of its maps nobody knows what they were held
+ * against, and their boxes were those of plain sums.
+ */
+function completed(sheet: SheetPayload): SheetPayload {
+  const { maps } = sheet;
+  if (maps.contested) return sheet;
+  const none = maps.method.map(() => 0);
+  const foreign = maps.method.map((method, i) => CONTESTED.includes(method) && maps.box[i]);
+  const errors = sheet.errors as unknown as [string, Key, string, string][];
+  return {
+    ...sheet,
+    rivals: null,
+    methods: sheet.methods.map((one) => ({ ...one, contested: false })),
+    errors: errors.map(([method, target, layer, text]) => [method, target, layer, false, text]),
+    maps: {
+      ...maps,
+      contested: none.map(() => false),
+      rivals: none,
+      against: none.map(() => []),
+      foreign: foreign.map((one) => (one ? 1 : 0)),
+      box: maps.box.map((box, i) => (foreign[i] ? null : box)),
+    },
+  };
+}
+
 export class Sheet {
+  readonly payload: SheetPayload;
   private readonly cells = new Map<string, HeatCell>();
   private readonly errors = new Map<string, string>();
   private readonly names = new Map<Key, string>();
 
   constructor(
-    readonly payload: SheetPayload,
+    saved: SheetPayload,
     private readonly classes: readonly string[],
   ) {
+    const payload = completed(saved);
+    this.payload = payload;
     for (const { index, name } of payload.predictions) this.names.set(index, name);
     for (const { key, name } of payload.targets) if (name !== null) this.names.set(key, name);
     for (const [method, target, layer, contested, text] of payload.errors)
