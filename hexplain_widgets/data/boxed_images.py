@@ -208,17 +208,21 @@ def _checked_boxes(
     boxes: Float[np.ndarray, "n 4"], whole: Size, place: int
 ) -> Float[np.ndarray, "n 4"]:
     for box in boxes:
-        x0, y0, x1, y1 = box.tolist()
-        wrong = (
-            "has NaN or infinite numbers" if not np.isfinite(box).all()
-            else "is empty" if x1 <= x0 or y1 <= y0
-            else "lies outside of it" if min(x0, y0) < 0 or x1 > whole[1] or y1 > whole[0]
-            else None
-        )  # fmt: skip
-        if wrong:
+        if fault := _fault(box, whole):
             raise ValueError(
-                f"got the box {(x0, y0, x1, y1)} for image {place} of {whole[1]} x {whole[0]}"
-                f" pixels, which {wrong}; expected {_KINDS}; where boxes are (x, y, width, height)"
+                f"got the box {tuple(box.tolist())} for image {place} of {whole[1]} x {whole[0]}"
+                f" pixels, which {fault}; expected {_KINDS}; where boxes are (x, y, width, height)"
                 " or count their last pixel, turn them into these"
             )
     return boxes
+
+
+def _fault(box: Float[np.ndarray, " 4"], whole: Size) -> str | None:
+    """Return what is wrong with a box, None where nothing is."""
+    x0, y0, x1, y1 = box.tolist()
+    if not np.isfinite(box).all():
+        return "has NaN or infinite numbers"
+    if x1 <= x0 or y1 <= y0:
+        return "is empty"
+    outside = min(x0, y0) < 0 or x1 > whole[1] or y1 > whole[0]
+    return "lies outside of it" if outside else None
